@@ -1,0 +1,325 @@
+# lanemalloc. `make help` lists the targets.
+#
+#	CC=gcc|clang	the compiler
+#	CFLAGS=...	replaces -O2 -g
+#	DEBUG=1		builds into build/debug, with all internal checks
+#	WERROR=1	warnings are errors
+#	BUILD=dir	where everything goes
+#	ONLY=pattern	(test targets) only the tests whose name matches
+#	V=1		shows the commands
+#
+# The library is src/*/*.c, compiled once. By convention, not by lists:
+#   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
+#   src/entry/wrappers.c            in the shared library only
+#   src/entry/static_names.c        in the archive only
+#   src/system/linux.c              replaced by tests/fake_*.c in unit tests
+# and for the tests see tests/run.sh.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
+
+ifeq ($(DEBUG),1)
+BUILD ?= build/debug
+CFLAGS ?= -O1 -g
+DEBUG_FLAGS := -DLANE_DEBUG
+else
+BUILD ?= build
+CFLAGS ?= -O2 -g
+endif
+# What the compiler compiles for: x86_64, aarch64.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+OBJCOPY ?= objcopy
+SHELL := /bin/bash
+Q := $(if $(V),,@)
+say = @printf '  %-4s %s\n' $(1) $(2)
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PACKAGES_BUILD = gcc make libck-dev liburcu-dev
+PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
+	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+PACKAGES_DEMO = redis-server redis-tools
+
+WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+INCLUDES = -Isrc -Iinclude $(CROSS_INCLUDES)
+LANE_CFLAGS = -std=gnu11 $(INCLUDES) -fPIC -fvisibility=hidden \
+	-fno-stack-protector -ftls-model=initial-exec -fno-builtin-malloc
+COMPILE = $(CC) $(DEBUG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LANE_CFLAGS)
+
+### The library
+
+of_arch = $(filter-out $(foreach a,x86_64 aarch64,%_$(a).c %_$(a).S),$(1)) \
+	$(filter %_$(ARCH).c %_$(ARCH).S,$(1))
+objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
+
+SOURCES := $(call of_arch,$(sort $(wildcard src/*/*.c src/*/*.S)))
+OBJECTS := $(call objects,$(SOURCES))
+ONLY_SHARED := $(BUILD)/obj/entry/wrappers.o
+ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
+VERSION_MAP := $(wildcard src/liblanemalloc.map)
+VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \
+	{ v = v s $$3; s = "." } END { print v }' include/lanemalloc.h)
+
+LANE_LDFLAGS = -shared -Wl,-soname,liblanemalloc.so.1 -Wl,--hash-style=gnu \
+	-Wl,-z,now,-z,relro,-z,nodelete,-z,noexecstack,-z,defs \
+	-Wl,--as-needed $(VERSION_MAP:%=-Wl,--version-script=%)
+
+.PHONY: all
+all: $(BUILD)/liblanemalloc.so $(BUILD)/liblanemalloc.a ## the library
+
+$(BUILD)/liblanemalloc.so: $(filter-out $(ONLY_STATIC),$(OBJECTS)) \
+		$(VERSION_MAP)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LANE_LDFLAGS) $(filter %.o,$^) -o $@
+	$(Q)ln -sf liblanemalloc.so $@.1
+
+# One object, so that a program gets all of the library or none of it, and
+# with its internal names local, so that they are no names of the program's.
+$(BUILD)/liblanemalloc.a: $(filter-out $(ONLY_SHARED),$(OBJECTS))
+	$(call say,AR,$@)
+	$(Q)$(CC) -r -nostdlib $^ -o $(BUILD)/lanemalloc.o
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/lanemalloc.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(BUILD)/lanemalloc.o
+
+# C++ exceptions pass through operator new.
+FLAGS_entry/cxx_names = -fexceptions -fasynchronous-unwind-tables
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags | $(BUILD)/headers
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) $(WARNINGS) $(FLAGS_$*) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/%.o: src/%.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,AS,$@)
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
+# Changes when the compiler or its flags do; everything is built anew then.
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE) $(LDFLAGS) $(LANE_LDFLAGS)' | cmp -s - $@ || \
+		echo '$(COMPILE) $(LDFLAGS) $(LANE_LDFLAGS)' >$@
+
+$(BUILD)/headers:
+	@mkdir -p $(@D)
+	@printf '#include <ck_stack.h>\n#include <urcu/lfstack.h>\n' | \
+		$(COMPILE) -E -x c - >/dev/null 2>&1 || { echo 'lanemalloc:' \
+		'install libck-dev and liburcu-dev first (or: make deps)' >&2; \
+		exit 1; }
+	@touch $@
+
+-include $(OBJECTS:.o=.d)
+
+### Tests: one program per file, found by its name
+
+# The compiler must not optimise a pair of malloc and free away.
+TEST_CFLAGS = -O1 -g $(WARNINGS) -fno-builtin -pthread -MMD -MP -MF $@.d
+TEST_CC = $(CC) -std=gnu11 $(TEST_CFLAGS) $(DEBUG_FLAGS) $(INCLUDES) -Itests
+TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude -Itests
+CMOCKA = $(CROSS_LDFLAGS) -Wl,--as-needed -lcmocka
+# The text behind `key:` in a comment at the head of the test $<.
+head_comment = $$(sed -n '1,40s|^/\{0,1\} \{0,1\}\* $(1): *\(.*[^ */]\).*|\1|p' $<)
+
+SO := $(abspath $(BUILD)/liblanemalloc.so)
+T := $(BUILD)/tests
+programs = $(patsubst tests/%,$(T)/%,$(basename \
+	$(wildcard $(foreach kind,$(1),tests/$(kind)_*.c tests/$(kind)_*.cc))))
+UNIT_TESTS := $(call programs,test)
+PRELOAD_TESTS := $(call programs,api fault storm)
+PLUGINS := $(addsuffix .so,$(call programs,plugin))
+STATIC_TESTS := $(foreach form,static static-pie dynamic,\
+	$(addsuffix .$(form),$(call programs,static)))
+FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
+REAL_SYSTEM := $(BUILD)/obj/system/linux.o
+
+.PHONY: tests
+tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## all tests
+
+# An archive, so that a unit test that defines a module's functions itself
+# gets its own instead.
+$(T)/unit.a: $(filter-out $(BUILD)/obj/entry/% $(REAL_SYSTEM),$(OBJECTS))
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(FAKES): $(T)/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/headers
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(TEST_CC) -c $< -o $@
+
+$(UNIT_TESTS): $(T)/%: tests/%.c $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
+	$(call say,CC,$@)
+	$(Q)system="$(FAKES)"; [ "$(call head_comment,links)" != real-system ] || \
+		system=$(REAL_SYSTEM); \
+	$(call say,CC,$@)
+	$(Q)$(TEST_CC) $< $$system $(T)/unit.a $(CMOCKA) \
+		$(call head_comment,build) -o $@
+
+# Ordinary programs; they meet the library through LD_PRELOAD.
+link_lanemalloc = $$([ "$(call head_comment,links)" != lanemalloc ] || \
+	echo $(SO) -Wl,-rpath,$(dir $(SO)))
+
+$(T)/%: tests/%.c $(BUILD)/flags | $(BUILD)/liblanemalloc.so
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(TEST_CC) $< $(link_lanemalloc) $(CMOCKA) \
+		$(call head_comment,build) -o $@
+
+$(T)/%: tests/%.cc $(BUILD)/flags | $(BUILD)/liblanemalloc.so
+	@mkdir -p $(@D)
+	$(call say,C++,$@)
+	$(Q)$(TEST_CXX) $< $(link_lanemalloc) $(CMOCKA) \
+		$(call head_comment,build) -o $@
+
+$(PLUGINS): $(T)/%.so: tests/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(TEST_CC) -shared -fPIC $< $(call head_comment,build) -o $@
+
+# Three ways to link the archive.
+define STATIC_RULES
+$(T)/%.$(1): tests/%.c $(BUILD)/liblanemalloc.a
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$$(TEST_CC) $(2) $$< $(BUILD)/liblanemalloc.a \
+		$$(call head_comment,build) -o $$@
+$(T)/%.$(1): tests/%.cc $(BUILD)/liblanemalloc.a
+	@mkdir -p $$(@D)
+	$$(call say,C++,$$@)
+	$$(Q)$$(TEST_CXX) $(2) $$< $(BUILD)/liblanemalloc.a \
+		$$(call head_comment,build) -o $$@
+endef
+$(eval $(call STATIC_RULES,static,-static))
+$(eval $(call STATIC_RULES,static-pie,-static-pie -fPIE))
+$(eval $(call STATIC_RULES,dynamic,))
+
+-include $(wildcard $(T)/*.d)
+
+TEST_GROUPS := binary unit api fault storm static valgrind lint
+RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
+
+.PHONY: test test-programs test-aarch64 test-clang $(TEST_GROUPS:%=test-%)
+test: ## every check, installing first what they need
+	@status=0; \
+	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
+		status=$$?; \
+	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
+		build $(TEST_GROUPS) clang aarch64 quick
+
+$(TEST_GROUPS:%=test-%): test-%: all tests
+	@$(RUN_TESTS) $*
+
+test-programs: all ## real programs under the library, all of them
+	@$(RUN_TESTS) programs
+
+test-clang test-aarch64: test-%:
+	@$(RUN_TESTS) $*
+
+### Other compilers and machines
+
+.PHONY: clang aarch64 aarch64-tests
+clang: ## the library by clang, into build/clang
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 all
+
+# libck-dev and liburcu-dev hold the headers of every architecture; the one
+# file that is made for the package's own is ck_md.h, which states x86's
+# strong memory order. Ours states a weak one.
+CROSS = aarch64-linux-gnu-
+CROSS_BUILD = $(BUILD)/aarch64
+CROSS_MAKE = $(MAKE) --no-print-directory BUILD=$(CROSS_BUILD) \
+	CC=$(CROSS)gcc AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
+	CROSS_INCLUDES=-I$(CROSS_BUILD)/include \
+	CROSS_LDFLAGS='-L$(CROSS_LIB) -Wl,-rpath,$(abspath $(CROSS_LIB))'
+CROSS_LIB = $(CROSS_BUILD)/root/usr/lib/aarch64-linux-gnu
+
+aarch64: $(CROSS_BUILD)/include/ck_md.h ## the library for aarch64
+	@$(CROSS_MAKE) WERROR=1 all
+
+aarch64-tests: aarch64 $(CROSS_BUILD)/include/cmocka.h
+	@$(CROSS_MAKE) cross-tests
+
+# The tests need a library besides, which its own architecture's package has.
+$(CROSS_BUILD)/include/cmocka.h: $(CROSS_BUILD)/include/ck_md.h
+	tests/foreign-packages.sh arm64 $(CROSS_BUILD)/root \
+		libcmocka-dev libcmocka0
+	ln -sf ../root/usr/include/cmocka.h $@
+
+.PHONY: cross-tests
+cross-tests: $(patsubst tests/%.c,$(T)/%,$(wildcard tests/api_*.c)) $(PLUGINS)
+
+where_is = $$(echo '\#include <$(1)>' | $(CC) -E -x c - | \
+	sed -n 's|^\# 1 "\(.*\)/$(1)".*|\1|p' | sed 1q)
+
+$(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
+	@mkdir -p $(@D)
+	ck=$(call where_is,ck_md.h); urcu=$(call where_is,urcu/lfstack.h); \
+	ln -sf "$$ck"/ck_*.h "$$ck"/gcc "$$urcu"/urcu "$$urcu"/urcu*.h $(@D); \
+	rm -f $@; \
+	sed -e 's/CK_MD_TSO/CK_MD_RMO/' -e '/CK_MD_VMA_BITS/d' \
+		"$$ck"/ck_md.h >$@
+
+### Everything else
+
+.PHONY: lint format-check docs demo deps install uninstall clean help
+lint: ## the house rules, read from the sources
+	@$(RUN_TESTS) lint
+
+format-check: ## clang-format's opinion of src/, include/ and tests/
+	@clang-format --dry-run -Werror \
+		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
+
+docs: ## writes the generated pages of docs/
+	@python3 docs/generate/generate.py
+
+demo: ## a server under load, with and without the library
+	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_DEMO)
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' LANEMALLOC_SO='$(SO)' stress/demo.sh
+
+deps: ## installs what building and testing need (Debian)
+	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
+
+install: all ## DESTDIR=, PREFIX=/usr/local
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
+		'$(DESTDIR)$(DOCDIR)'
+	install -m 755 $(BUILD)/liblanemalloc.so \
+		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.$(VERSION)'
+	$(Q)ln -sf liblanemalloc.so.$(VERSION) \
+		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.1'
+	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
+	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 LICENSE $(wildcard README.md docs/*.md) \
+		'$(DESTDIR)$(DOCDIR)'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' lanemalloc.pc.in \
+		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
+
+uninstall:
+	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h'
+	rm -rf '$(DESTDIR)$(DOCDIR)'
+
+clean: ## removes build/
+	rm -rf build
+
+help: ## this list
+	@echo 'make [CC=clang] [DEBUG=1] [WERROR=1] [TARGET]'
+	@awk -F ':.*## ' '/^[a-z][^=]*:.*## / { \
+		printf "  %-15s %s\n", $$1, $$2 }' Makefile
+	@echo '  test-NAME       one group of tests, NAME one of:'
+	@echo '                  $(TEST_GROUPS) clang aarch64'

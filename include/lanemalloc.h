@@ -1,0 +1,90 @@
+/* lanemalloc: a malloc that never makes one thread wait for another
+ *
+ * A program needs nothing of this header to use the library: preload
+ * liblanemalloc.so, or link it, and malloc, free and the C++ operators are
+ * its own. Here is what goes beyond them. Every function may be called from
+ * any thread, in signal handlers, before main and after it, and none of them
+ * waits, allocates or touches errno.
+ */
+#ifndef LANEMALLOC_H
+#define LANEMALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LANEMALLOC_VERSION_MAJOR 1
+#define LANEMALLOC_VERSION_MINOR 0
+#define LANEMALLOC_VERSION_PATCH 0
+
+/* The version of the library that runs, "major.minor.patch". */
+const char *lanemalloc_version(void);
+
+/* How this process is served: "mm_cid", "cpu_id" (CPU caches on restartable
+ * sequences, by that index) or "direct" (no caches). *why, where why is not
+ * NULL, becomes one line of reason. Both strings live for ever. */
+const char *lanemalloc_mode(const char **why);
+
+/* X(name, unit, help): each a uint64_t of struct lanemalloc_stats, in this
+ * order. New ones are added at the end only. */
+#define LANEMALLOC_STATS(X)                                                    \
+	X(live_size, "bytes", "in blocks that the program holds")              \
+	X(live_large_size, "bytes", "of these, in blocks above 32 KiB")        \
+	X(cached_size, "bytes", "in the CPU caches, free to use at once")      \
+	X(slab_free_size, "bytes", "free objects in slabs")                    \
+	X(free_dirty_size, "bytes", "free in the page heap, still resident")   \
+	X(free_clean_size, "bytes", "free in the page heap, not resident")     \
+	X(purged_size, "bytes", "given back to the system since start")        \
+	X(metadata_size, "bytes", "resident metadata")                         \
+	X(reserved_size, "bytes", "address space reserved")                    \
+	X(committed_size, "bytes", "address space made usable")                \
+	X(budget_size, "bytes", "free memory that is kept before purging")     \
+	X(nr_cpu_caches, "", "CPU caches in use")                              \
+	X(nr_slabs, "", "slabs in use")                                        \
+	X(nr_large, "", "large blocks in use")                                 \
+	X(nr_refills, "", "batches taken from slabs by CPU caches")            \
+	X(nr_flushes, "", "batches given by CPU caches to slabs")              \
+	X(nr_aborts, "", "fast paths that missed and hit when tried again")    \
+	X(nr_direct, "", "calls served by the direct path")                    \
+	X(nr_remote_frees, "", "objects given to slabs of other CPUs")         \
+	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")            \
+	X(nr_foreign_frees, "", "frees of memory of another malloc")           \
+	X(nr_steals, "", "slabs adopted from another CPU")                     \
+	X(nr_drains, "", "CPU caches emptied from outside")                    \
+	X(nr_purges, "", "calls that gave memory back")                        \
+	X(nr_out_of_memory, "", "requests that failed")
+
+struct lanemalloc_stats {
+#define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;
+	LANEMALLOC_STATS(LANEMALLOC_STATS_FIELD)
+#undef LANEMALLOC_STATS_FIELD
+};
+
+/* Fills at most size bytes of *out, so that a program built against an older
+ * or newer header works; what the library does not know is set to zero.
+ * Returns how many bytes it knows. Takes time in proportion to the heap
+ * (about 5 us per MiB of small blocks); the numbers are a snapshot that other
+ * threads may have changed meanwhile. */
+size_t lanemalloc_stats(struct lanemalloc_stats *out, size_t size);
+
+/* The same as one JSON object; like snprintf, at most size bytes with the
+ * final NUL, and returns the length of the whole text. */
+size_t lanemalloc_stats_json(char *buf, size_t size);
+
+/* Empties all CPU caches and gives all free memory back to the system now.
+ * Returns the bytes given back. Takes time in proportion to what it finds. */
+size_t lanemalloc_purge(void);
+
+/* Starts the reclaimer thread if it does not run yet: 0, or a negated errno.
+ * Programs that use the shared library need not call it (it starts with their
+ * first thread); fully static programs may. */
+int lanemalloc_reclaimer_start(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

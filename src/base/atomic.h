@@ -1,0 +1,77 @@
+/* layer 0.2: atomic: every access to a shared word, its order in its name
+ *
+ * A field that several threads touch is _Atomic and is reached through these
+ * names only. Each acquire and each release carries a comment that names its
+ * partner, `// [field] with function(): what it orders`; a relaxed access
+ * gives its reason in a word. `make lint` reads those comments.
+ *
+ * seq is for the two halves of a Dekker pair (I write A, then read B; you
+ * write B, then read A), where an acquire and a release do not suffice.
+ *
+ * cas_*() is strong: false means that another thread changed the word, and
+ * *expected then holds what it found.
+ */
+#ifndef LANE_ATOMIC_H
+#define LANE_ATOMIC_H
+
+#include <stdatomic.h>
+
+#define load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define load_seq(p) atomic_load_explicit((p), memory_order_seq_cst)
+
+#define store_relaxed(p, v) \
+	atomic_store_explicit((p), (v), memory_order_relaxed)
+#define store_release(p, v) \
+	atomic_store_explicit((p), (v), memory_order_release)
+#define store_seq(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
+
+#define take_relaxed(p, v) \
+	atomic_exchange_explicit((p), (v), memory_order_relaxed)
+#define take_acquire(p, v) \
+	atomic_exchange_explicit((p), (v), memory_order_acquire)
+#define take_acq_rel(p, v) \
+	atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+
+#define cas_order(p, expected, v, success, failure)                        \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v),      \
+						(success), (failure))
+#define cas_relaxed(p, expected, v)                                   \
+	cas_order(p, expected, v, memory_order_relaxed,               \
+		  memory_order_relaxed)
+#define cas_acquire(p, expected, v)                                   \
+	cas_order(p, expected, v, memory_order_acquire,               \
+		  memory_order_relaxed)
+#define cas_release(p, expected, v)                                   \
+	cas_order(p, expected, v, memory_order_release,               \
+		  memory_order_relaxed)
+#define cas_acq_rel(p, expected, v)                                   \
+	cas_order(p, expected, v, memory_order_acq_rel,               \
+		  memory_order_relaxed)
+
+#define add_relaxed(p, v) \
+	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define add_release(p, v) \
+	atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define sub_relaxed(p, v) \
+	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define or_relaxed(p, v) \
+	atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+#define or_acquire(p, v) \
+	atomic_fetch_or_explicit((p), (v), memory_order_acquire)
+#define or_release(p, v) \
+	atomic_fetch_or_explicit((p), (v), memory_order_release)
+#define or_acq_rel(p, v) \
+	atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
+#define or_seq(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
+#define and_relaxed(p, v) \
+	atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
+#define and_acquire(p, v) \
+	atomic_fetch_and_explicit((p), (v), memory_order_acquire)
+#define and_release(p, v) \
+	atomic_fetch_and_explicit((p), (v), memory_order_release)
+#define and_acq_rel(p, v) \
+	atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
+#define and_seq(p, v) atomic_fetch_and_explicit((p), (v), memory_order_seq_cst)
+
+#endif

@@ -1,0 +1,23 @@
+/* layer 0.1: compiler: the few words that C11 lacks */
+#ifndef LANE_COMPILER_H
+#define LANE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define always_inline inline __attribute__((always_inline))
+#define cold __attribute__((cold, noinline))
+#define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
+/* Absent at load time (musl, static links): test the address before use. */
+#define weak_import __attribute__((weak))
+#define exported __attribute__((visibility("default")))
+
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#define CACHE_LINE 64
+
+#endif

@@ -1,0 +1,294 @@
+/* layer 4.3: CPU cache: the lanes of each CPU; contract in cpu_cache.h */
+#include "cpucache/cpu_cache.h"
+
+#include "cpucache/drain.h"
+#include "pageheap/page_heap.h"
+#include "slab/bin.h"
+#include "system/config.h"
+#include "system/report.h"
+#include "system/system.h"
+
+#define BATCH_MOST 64
+#define SHRINK_TRIES 4
+
+static struct cpu_cache caches[NR_IDS_MOST];
+static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+
+static size_t area_size(void)
+{
+	return round_up(size_class_lanes_size(), UNIT_SIZE / 8);
+}
+
+char *cpu_cache_area(struct cpu_cache *cache, unsigned which)
+{
+	// [cpu_cache.areas] with cache_install(): the areas' zeros
+	return load_acquire(&cache->areas) + which * area_size();
+}
+
+_Atomic(uint64_t) *cpu_cache_table_word(unsigned id)
+{
+	return (_Atomic(uint64_t) *)(void *)(anchor.base +
+					     REGION_TABLE_OFFSET) +
+	       id;
+}
+
+unsigned cpu_cache_nr_ids(void)
+{
+	return load_relaxed(&nr_ids); // hint
+}
+
+struct cpu_cache *cpu_cache_of(unsigned id)
+{
+	struct cpu_cache *cache = &caches[id];
+
+	return load_relaxed(&cache->areas) ? cache : NULL; // hint
+}
+
+static void nr_ids_raise(unsigned end)
+{
+	uint32_t seen = load_relaxed(&nr_ids); // hint
+
+	while (seen < end && !cas_relaxed(&nr_ids, &seen, end)) // hint
+		;
+}
+
+/* Zeroed lane areas for a new id. Racing threads: one wins, the others give
+ * theirs back. */
+static bool areas_add(unsigned id, struct cpu_cache *cache)
+{
+	size_t size = 2 * area_size();
+	char *areas, *none = NULL;
+	struct run run;
+
+	if (!page_heap_take(div_up(size, UNIT_SIZE), 1, id, &run))
+		return false;
+	areas = region_addr(run.region, run.unit);
+	if (!run.zero && system_purge(areas, run.nr_units * UNIT_SIZE))
+		__builtin_memset(areas, 0, size);
+	// [cpu_cache.areas] with cpu_cache_area(): the areas' zeros
+	if (!cas_release(&cache->areas, &none, areas))
+		page_heap_give(run.region, run.unit, run.nr_units);
+	nr_ids_raise(id + 1);
+	return true;
+}
+
+/* Gives the id its lanes, unless it has them. The table word goes from 0 to
+ * the first area by CAS, before any section or drain can write it; whoever
+ * finds areas without a table word (their maker died or sleeps) sets it. */
+static bool cache_install(unsigned id, struct cpu_cache *cache)
+{
+	_Atomic(uint64_t) *word = cpu_cache_table_word(id);
+	uint64_t none = 0;
+
+	if (load_relaxed(word)) // hint: it never returns to 0
+		return true;
+	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
+		return false;
+	// [table] with percpu sections: the area's zeros, by address
+	cas_release(word, &none,
+		    (uint64_t)(cpu_cache_area(cache, 0) - anchor.base));
+	return true;
+}
+
+static struct lane *lane_of(unsigned id, unsigned class)
+{
+	uint64_t offset =
+		load_relaxed(cpu_cache_table_word(id)); // hint: may be drained
+
+	return cpu_cache_lane(anchor.base + offset, class);
+}
+
+/* Takes capacity from other classes in turn until `want` bytes are free. */
+static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
+			  uint64_t want)
+{
+	uint64_t most = config.cpu_cache, used, limit, half;
+	unsigned i, victim;
+	struct lane *lane;
+
+	for (i = 0; i < SHRINK_TRIES; i++) {
+		used = load_relaxed(&cache->used_size); // hint
+		if (used + want <= most)
+			return true;
+		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
+				     (NR_CLASSES - 1);
+		lane = lane_of(id, victim);
+		limit = load_relaxed(&lane->limit); // hint
+		if (victim == class || !limit)
+			continue;
+		half = limit / 2;
+		if (cas_relaxed(&lane->limit, &limit, half)) // hint
+			sub_relaxed(&cache->used_size, // hint
+				    (limit - half) * size_classes[victim].size);
+	}
+	return load_relaxed(&cache->used_size) + want <= most; // hint
+}
+
+/* Grows the lane's limit by a batch where the id's bytes allow. */
+static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	struct lane *lane = lane_of(id, class);
+	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
+	uint64_t want = min_size(limit + c->batch, c->lane_slots);
+
+	if (want <= limit)
+		return false;
+	cost = (want - limit) * c->size;
+	if (!shrink_others(id, cache, class, cost))
+		return false;
+	if (!cas_relaxed(&lane->limit, &limit, want)) // hint
+		return false;
+	add_relaxed(&cache->used_size, cost); // hint
+	return true;
+}
+
+static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
+{
+	int pushed = 0;
+
+	if (n)
+		pushed = percpu_push_batch(size_classes[class].lane, objects, n);
+	if (pushed < 0)
+		pushed = percpu_push_batch(size_classes[class].lane, objects, n);
+	if (pushed < 0)
+		pushed = 0;
+	bin_give(id, objects + pushed, n - (unsigned)pushed);
+}
+
+void *cpu_cache_alloc_slow(unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	unsigned id = rseq_current_id(), n;
+	struct cpu_cache *cache = &caches[id];
+	void *objects[BATCH_MOST];
+
+	objects[0] = percpu_pop(c->lane);
+	if (objects[0]) {
+		add_relaxed(&cache->nr_aborts, 1); // counter
+		return objects[0];
+	}
+	if (!cache_install(id, cache))
+		return cpu_cache_alloc_direct(class);
+	lane_grow(id, cache, class);
+	n = bin_take(id, class, objects, c->batch);
+	if (!n)
+		return NULL;
+	add_relaxed(&cache->nr_refills, 1); // counter
+	lane_refill(id, class, objects + 1, n - 1);
+	return objects[0];
+}
+
+/* The batch came off the top of a lane that was full for `object`. */
+static void batch_refuse(void *object, void *const *objects, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (unlikely(objects[i] == object))
+			fault("free of %p: already free", object);
+}
+
+void cpu_cache_free_slow(void *object, unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	unsigned id = rseq_current_id();
+	struct cpu_cache *cache = &caches[id];
+	void *objects[BATCH_MOST];
+	int n;
+
+	if (percpu_push(c->lane, object)) {
+		add_relaxed(&cache->nr_aborts, 1); // counter
+		return;
+	}
+	if (!cache_install(id, cache)) {
+		cpu_cache_free_direct(object);
+		return;
+	}
+	n = percpu_pop_batch(c->lane, objects, c->batch);
+	batch_refuse(object, objects, n);
+	if (n > 0 && lane_grow(id, cache, class)) {
+		lane_refill(id, class, objects, (unsigned)n);
+	} else if (n > 0) {
+		add_relaxed(&cache->nr_flushes, 1); // counter
+		bin_give(id, objects, (unsigned)n);
+	} else {
+		lane_grow(id, cache, class);
+	}
+	if (!percpu_push(c->lane, object))
+		bin_give(id, &object, 1);
+}
+
+void *cpu_cache_alloc_direct(unsigned class)
+{
+	unsigned id = rseq_current_id();
+	void *object;
+
+	add_relaxed(&caches[id].nr_direct, 1); // counter
+	return bin_take(id, class, &object, 1) ? object : NULL;
+}
+
+void cpu_cache_free_direct(void *object)
+{
+	unsigned id = rseq_current_id();
+
+	add_relaxed(&caches[id].nr_direct, 1); // counter
+	bin_give(id, &object, 1);
+}
+
+void cpu_cache_flush_own(void)
+{
+	void *objects[BATCH_MOST];
+	unsigned class;
+	int n, rounds;
+
+	for (class = 1; class < NR_CLASSES; class++) {
+		/* Bounded: other threads of this CPU may refill meanwhile. */
+		rounds = 2 + size_classes[class].lane_slots / BATCH_MOST;
+		while (rounds--) {
+			n = percpu_pop_batch(size_classes[class].lane, objects,
+					     BATCH_MOST);
+			if (!n)
+				break;
+			if (n > 0)
+				bin_give(rseq_current_id(), objects,
+					 (unsigned)n);
+		}
+	}
+}
+
+static uint64_t area_cached_size(char *area)
+{
+	uint64_t size = 0;
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		size += size_classes[class].size *
+			*(volatile uint64_t *)&cpu_cache_lane(area, class)
+				 ->count;
+	return size;
+}
+
+void cpu_cache_stats(struct cpu_cache_stats *out)
+{
+	unsigned id, end = NR_IDS_MOST;
+	struct cpu_cache *cache;
+
+	*out = (struct cpu_cache_stats){ .nr_drains = drain_count() };
+	if (load_relaxed(&rseq_state.mode) == MODE_DIRECT) // hint
+		end = rseq_state.nr_cpus;
+	else
+		end = cpu_cache_nr_ids();
+	for (id = 0; id < end; id++) {
+		cache = &caches[id];
+		out->nr_refills += load_relaxed(&cache->nr_refills); // counter
+		out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
+		out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
+		out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
+		if (!load_relaxed(&cache->areas)) // hint
+			continue;
+		out->nr_cpu_caches++;
+		out->cached_size += area_cached_size(cpu_cache_area(cache, 0)) +
+				    area_cached_size(cpu_cache_area(cache, 1));
+	}
+}

@@ -1,0 +1,66 @@
+/* layer 4.3: CPU cache: the lanes of each CPU, between the program and slabs
+ *
+ * An id (mm_cid or CPU number) gets its lane areas when it first misses: two
+ * of them, one in use and one empty spare, so that a cache can be taken away
+ * from its CPU whole (drain.h). A miss refills a lane from the id's bin by a
+ * batch, an overflow flushes a batch to the objects' slabs.
+ *
+ * Capacity: a lane's limit starts at 0 and grows by a batch with each miss and
+ * each overflow, while the sum of limit * object size over the id's lanes
+ * stays within config.cpu_cache; beyond it, growing takes from the limits of
+ * other lanes in turn. A drain sets all limits back to 0. Limits and
+ * used_size are hints: a wrong one costs a refill.
+ *
+ * All functions are lock-free and async-signal-safe. A thread that dies here
+ * loses the batch in its hands, at most BATCH objects of one class.
+ */
+#ifndef LANE_CPU_CACHE_H
+#define LANE_CPU_CACHE_H
+
+#include "cpucache/percpu.h"
+#include "cpucache/rseq.h"
+#include "slab/size_class.h"
+
+/* The control block of one id; the lanes themselves lie elsewhere. */
+struct cpu_cache {
+	_Atomic(char *) areas;		/* atomic: set once; two lane areas */
+	_Atomic(uint64_t) used_size;	/* atomic: hint, sum of the limits */
+	_Atomic(uint32_t) shrink_next;	/* atomic: hint, class to shrink */
+	_Atomic(uint32_t) seen;		/* atomic: hint, events at last look */
+	_Atomic(uint64_t) nr_refills;	/* atomic: counter */
+	_Atomic(uint64_t) nr_flushes;	/* atomic: counter */
+	_Atomic(uint64_t) nr_aborts;	/* atomic: counter */
+	_Atomic(uint64_t) nr_direct;	/* atomic: counter */
+} __attribute__((aligned(CACHE_LINE)));
+
+/* The fast path found nothing, or was interrupted. NULL: no memory. */
+void *cpu_cache_alloc_slow(unsigned class);
+/* The fast path found no room, or was interrupted, or saw the object on top
+ * of the lane already, which is a fault(). */
+void cpu_cache_free_slow(void *object, unsigned class);
+
+/* The direct path: straight to the slabs, one object. */
+void *cpu_cache_alloc_direct(unsigned class);
+void cpu_cache_free_direct(void *object);
+
+/* NULL where the id has no lanes. */
+struct cpu_cache *cpu_cache_of(unsigned id);
+unsigned cpu_cache_nr_ids(void);
+char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
+_Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
+static inline struct lane *cpu_cache_lane(char *area, unsigned class)
+{
+	return (struct lane *)(void *)(area + 8 * size_classes[class].lane);
+}
+
+/* Gives what the calling thread's CPU holds to the slabs (without drain). */
+void cpu_cache_flush_own(void);
+
+struct cpu_cache_stats {
+	uint64_t nr_refills, nr_flushes, nr_aborts, nr_direct, nr_drains;
+	uint64_t nr_cpu_caches;
+	uint64_t cached_size;
+};
+void cpu_cache_stats(struct cpu_cache_stats *out);
+
+#endif

@@ -1,0 +1,174 @@
+/* layer 4.4: drain: take a CPU's cached objects from outside; protocol in
+ * drain.h */
+#include "cpucache/drain.h"
+
+#include "cpucache/cpu_cache.h"
+#include "slab/bin.h"
+#include "system/system.h"
+
+#define DRAIN_BATCH 64
+#define DRAIN_DEADLINE_MS 2000
+#define ABORTS_MOST 1000 /* in a row: single-stepped; give up for now */
+
+static _Atomic(uint64_t) right;	   /* atomic: odd while held */
+static _Atomic(uint64_t) deadline; /* atomic: hint, ms */
+static _Atomic(uint64_t) nr_drains; /* atomic: counter */
+
+/* One thread's attempt. */
+struct drainer {
+	struct rseq_area *self;
+	uint64_t mine;
+	size_t nr_objects;
+};
+
+static bool right_take(struct drainer *d)
+{
+	uint64_t seen = load_relaxed(&right), now = system_now_ms(); // own
+	bool held = seen & 1;
+
+	if (held && now < load_relaxed(&deadline)) // hint
+		return false;
+	d->mine = seen + (held ? 2 : 1);
+	// [drain.right] with right_drop(): the former holder's areas
+	if (!cas_acquire(&right, &seen, d->mine))
+		return false;
+	store_relaxed(&deadline, now + DRAIN_DEADLINE_MS); // hint
+	return !held || rseq_fence();
+}
+
+static void right_drop(struct drainer *d)
+{
+	uint64_t mine = d->mine;
+
+	// [drain.right] with right_take(): this holder's areas
+	cas_release(&right, &mine, mine + 1);
+}
+
+/* Takes all objects out of one lane of a detached area; false: the right is
+ * lost, or every section aborts. */
+static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane)
+{
+	void *objects[DRAIN_BATCH];
+	enum percpu_result result;
+	unsigned n = 0, aborts = 0;
+
+	do {
+		result = percpu_pop_checked(d->self, lane, &right, d->mine,
+					    &objects[n]);
+		aborts = result == PERCPU_ABORT ? aborts + 1 : 0;
+		n += result == PERCPU_DONE;
+		if (n == DRAIN_BATCH || result == PERCPU_EMPTY ||
+		    result == PERCPU_LOST) {
+			bin_give(id, objects, n);
+			d->nr_objects += n;
+			n = 0;
+		}
+	} while (result == PERCPU_DONE ||
+		 (result == PERCPU_ABORT && aborts < ABORTS_MOST));
+	bin_give(id, objects, n);
+	return result == PERCPU_EMPTY;
+}
+
+static bool area_empty(struct drainer *d, unsigned id, char *area)
+{
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		if (!lane_empty(d, id, cpu_cache_lane(area, class)))
+			return false;
+	return true;
+}
+
+static void area_reset_limits(char *area)
+{
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		store_relaxed(&cpu_cache_lane(area, class)->limit, 0); // hint
+}
+
+static bool area_swap(struct drainer *d, unsigned id, char *spare)
+{
+	enum percpu_result result = PERCPU_ABORT;
+	unsigned i;
+
+	for (i = 0; i < ABORTS_MOST && result == PERCPU_ABORT; i++)
+		result = percpu_store_checked(d->self, cpu_cache_table_word(id),
+					      (uint64_t)(spare - anchor.base),
+					      &right, d->mine);
+	return result == PERCPU_DONE;
+}
+
+/* Steps 1 to 6 of drain.h. */
+static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
+{
+	uint64_t used = load_relaxed(cpu_cache_table_word(id)); // held: the right
+	char *old = cpu_cache_area(cache, 0);
+	char *spare = cpu_cache_area(cache, 1);
+
+	if (anchor.base + used != old) {
+		spare = old;
+		old = cpu_cache_area(cache, 1);
+	}
+	if (!area_empty(d, id, spare))
+		return false;
+	area_reset_limits(spare);
+	if (!area_swap(d, id, spare))
+		return false;
+	store_relaxed(&cache->used_size, 0); // hint
+	add_relaxed(&nr_drains, 1);	     // counter
+	return rseq_fence() && area_empty(d, id, old);
+}
+
+/* Whether the id had neither refill nor flush since the last look. */
+static bool cache_is_idle(struct cpu_cache *cache)
+{
+	uint32_t events = (uint32_t)(load_relaxed(&cache->nr_refills) + // hint
+				     load_relaxed(&cache->nr_flushes)); // hint
+	uint32_t seen = take_relaxed(&cache->seen, events); // hint
+
+	return seen == events;
+}
+
+static bool cache_holds_objects(struct cpu_cache *cache)
+{
+	unsigned class, which;
+	struct lane *lane;
+
+	for (which = 0; which < 2; which++)
+		for (class = 1; class < NR_CLASSES; class++) {
+			lane = cpu_cache_lane(cpu_cache_area(cache, which),
+					      class);
+			if (*(volatile uint64_t *)&lane->count)
+				return true;
+		}
+	return false;
+}
+
+size_t drain_caches(struct rseq_area *self, bool idle_only)
+{
+	struct drainer d = { .self = self };
+	unsigned id, end = cpu_cache_nr_ids();
+	struct cpu_cache *cache;
+
+	if (!self || !rseq_state.fence || !right_take(&d))
+		return 0;
+	for (id = 0; id < end; id++) {
+		cache = cpu_cache_of(id);
+		if (!cache || !load_relaxed(cpu_cache_table_word(id))) // hint
+			continue;
+		if (idle_only && !cache_is_idle(cache))
+			continue;
+		if (!cache_holds_objects(cache))
+			continue;
+		if (!cache_drain(&d, id, cache))
+			break;
+	}
+	right_drop(&d);
+	return d.nr_objects;
+}
+
+uint64_t drain_count(void)
+{
+	return load_relaxed(&nr_drains); // counter
+}

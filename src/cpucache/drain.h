@@ -1,0 +1,41 @@
+/* layer 4.4: drain: take a CPU's cached objects from outside
+ *
+ * The count of a lane in use belongs to its CPU, so a drain takes the whole
+ * lane area away: it points the id's table word at the spare area, which is
+ * empty, fences all CPUs, and then nobody but the drainer touches the old one.
+ *
+ * Who may drain: the holder of the drain right, one thread at a time in the
+ * process. The right is a word; odd means held. A holder that dies or sleeps
+ * must not keep it for ever, and one that wakes late must not touch an area
+ * that is in use again. So the right is revocable: every write of a drainer
+ * (the table word, a count) is the commit of an rseq section that compares
+ * the right first. Who finds the right held past its deadline takes it over
+ * (CAS to the next odd value) and fences: after the fence each section of the
+ * former holder has committed or will be aborted, and when retried finds the
+ * right lost.
+ *
+ *	drain(id), in order, each step repeatable by the next holder:
+ *	1. spare = the area that the table word does not name
+ *	2. take all objects out of spare	(left by one who died)
+ *	3. limits of spare = 0
+ *	4. table word = spare			(checked store)
+ *	5. fence: no section works on the old area any more
+ *	6. take all objects out of the old area	(it is the spare now)
+ *
+ * Step 6 hands objects to their slabs in batches. A drainer that dies loses
+ * the batch in its hands; the rest is found by step 2 of the next one. Without
+ * rseq there are no lanes; without membarrier there is no drain.
+ */
+#ifndef LANE_DRAIN_H
+#define LANE_DRAIN_H
+
+#include "cpucache/percpu.h"
+
+/* Drains the caches of all ids, or of those that had no refill or flush since
+ * the last call. self is the calling thread's registered rseq area. Returns
+ * the number of objects moved, 0 also where another thread drains now. */
+size_t drain_caches(struct rseq_area *self, bool idle_only);
+
+uint64_t drain_count(void);
+
+#endif

@@ -1,0 +1,394 @@
+/* layer 4.1: percpu for aarch64: the sections of percpu.h
+ *
+ * Local labels mean the same in every section:
+ *
+ *	1	first instruction of the section
+ *	2	first instruction behind the commit, the section's last one
+ *	3	the descriptor, in __rseq_cs, which is never unmapped
+ *	4	the abort handler, in __rseq_failure, behind the signature
+ *
+ * What percpu_x86_64.h says of arming, aborts and the slot below the first
+ * one holds here too. The store that arms is directly in front of 1, so that
+ * an interrupt behind it finds the instruction pointer inside.
+ *
+ * Order: one CPU runs a section, and the kernel orders a CPU's threads and
+ * the CPUs that a concurrency id wanders to. The checked sections need no
+ * barrier either: one that reads the old right and still commits has ended
+ * before the revoker's fence, which is a barrier on every CPU; one that begins
+ * behind the fence reads the new right.
+ *
+ * tpidr_el0 is the thread pointer. Immediates above 4095 are multiples of
+ * 4096: the assembler encodes them with lsl #12.
+ */
+#ifndef LANE_PERCPU_AARCH64_H
+#define LANE_PERCPU_AARCH64_H
+
+#include "base/atomic.h"
+
+#define PERCPU_SIGNATURE 0xd428bc00
+
+/* Kernel releases that do not abort as documented, inclusive, as major << 16
+ * | minor << 8 | patch: from 6.19.0 to 7.0.13 a thread that is preempted and
+ * goes on on the same CPU, or gets a signal, is not aborted. */
+#define PERCPU_BROKEN_FIRST 0x061300
+#define PERCPU_BROKEN_LAST 0x07000d
+
+/* The signature is a brk, which traps wherever it is run. */
+#define PERCPU_SECTION(abort)                                             \
+	".pushsection __rseq_cs, \"aw\"\n\t"                              \
+	".balign 32\n"                                                    \
+	"3:\t.long 0, 0\n\t"	     /* version, flags */                 \
+	".quad 1f, 2f - 1f, 4f\n\t" /* start, length, abort */            \
+	".popsection\n\t"                                                 \
+	".pushsection __rseq_cs_ptr_array, \"aw\"\n\t"                    \
+	".quad 3b\n\t"                                                    \
+	".popsection\n\t"                                                 \
+	".pushsection __rseq_failure, \"ax\"\n\t"                         \
+	".balign 4\n\t"                                                   \
+	".inst 0xd428bc00\n"	     /* brk #0x45e0 */                    \
+	"4:\tb " abort "\n\t"                                             \
+	".popsection\n\t"
+
+/* Where the section may be left before its commit, for debuggers. */
+#define PERCPU_EXIT(label)                                                \
+	".pushsection __rseq_exit_point_array, \"aw\"\n\t"                \
+	".quad 1f, " label "\n\t"                                         \
+	".popsection\n\t"
+
+/* Injection points: test builds wait there for percpu_inject[n] rounds. */
+#ifdef LANE_INJECT
+extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
+#define PERCPU_POINT(n)                                                   \
+	"adrp x16, percpu_inject + 4 * " #n "\n\t"                        \
+	"ldr w16, [x16, #:lo12:percpu_inject + 4 * " #n "]\n\t"           \
+	"cbz w16, 9f\n"                                                   \
+	"8:\tsub w16, w16, #1\n\t"                                        \
+	"cbnz w16, 8b\n"                                                  \
+	"9:\n\t"
+#define PERCPU_CLOBBERS "memory", "cc", "x16"
+#else
+#define PERCPU_POINT(n)
+#define PERCPU_CLOBBERS "memory", "cc"
+#endif
+
+/* Operands l = area + lane; t is scratch, tp the thread pointer. cpu_id lies 4
+ * below rseq_cs. */
+#define PERCPU_ENTER(l, t, fail)                                          \
+	"mrs %[tp], tpidr_el0\n\t"		/* tp */                  \
+	"adrp %[" #t "], 3b\n\t"		/* t = &descriptor */     \
+	"add %[" #t "], %[" #t "], #:lo12:3b\n\t"                         \
+	"add %[" #l "], %[tp], %[rseq_cs]\n\t"	/* l = &area.rseq_cs */   \
+	"str %[" #t "], [%[" #l "]]\n"		/* arm: rseq_cs = t */    \
+	"1:\t" PERCPU_POINT(0)                                            \
+	"ldur %w[" #t "], [%[" #l "], #-4]\n\t" /* t = cpu_id */          \
+	"cmp %w[" #t "], %[words]\n\t"		/* t >= words? */         \
+	"b.hs " fail "\n\t"			/* fail */                \
+	PERCPU_POINT(1)                                                   \
+	"ldr %w[" #t "], [%[tp], %[id]]\n\t"	/* t = id, zero extended */ \
+	PERCPU_POINT(2)                                                   \
+	"add %[" #l "], %[base], %[table]\n\t"	/* l = base + table */    \
+	"ldr %[" #l "], [%[" #l "], %[" #t "], lsl #3]\n\t"               \
+						/* l = table[id] */       \
+	"add %[" #l "], %[base], %[" #l "]\n\t" /* l += base */           \
+	PERCPU_POINT(3)                                                   \
+	"add %[" #l "], %[" #l "], %[lane], lsl #3\n\t" /* l += lane */
+
+#define PERCPU_ENTER_INPUTS                                               \
+	[rseq_cs] "r"(anchor.rseq_cs), [id] "r"(anchor.id),               \
+		[base] "r"(anchor.base), [lane] "r"(lane),                \
+		[words] "i"(REGION_TABLE_WORDS),                          \
+		[table] "i"(REGION_TABLE_OFFSET)
+
+static always_inline void *percpu_pop(uint64_t lane)
+{
+	void *object;
+	struct lane *l;
+	uint64_t n, tp;
+	void *next;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER(l, n, "%l[slow]")
+		"ldr %[n], [%[l]]\n\t"		/* n = l->count */
+		PERCPU_POINT(4)
+		"cbz %[n], %l[slow]\n\t"	/* n == 0: fail */
+		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
+		"add %[tp], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
+		"ldp %[next], %[object], [%[tp], #8]\n\t" /* slots[n - 1], n */
+		PERCPU_POINT(5)
+		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
+		"2:\tprfm pstl1keep, [%[next]]\n\t"
+		: [object] "=&r"(object), [l] "=&r"(l), [n] "=&r"(n),
+		  [next] "=&r"(next), [tp] "=&r"(tp)
+		: PERCPU_ENTER_INPUTS
+		: PERCPU_CLOBBERS
+		: slow);
+	if (!object)
+		__builtin_unreachable();
+	return object;
+slow:
+	return NULL;
+}
+
+static always_inline bool percpu_push(uint64_t lane, void *object)
+{
+	struct lane *l;
+	uint64_t n, tp, t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER(l, n, "%l[slow]")
+		"ldp %[n], %[t], [%[l]]\n\t"	/* n = count, t = limit */
+		PERCPU_POINT(4)
+		"cmp %[n], %[t]\n\t"		/* n >= limit? */
+		"b.hs %l[slow]\n\t"		/* fail */
+		"add %[tp], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
+		"ldr %[t], [%[tp], #8]\n\t"	/* t = slots[n - 1] */
+		"cmp %[t], %[object]\n\t"	/* the same object? */
+		"b.eq %l[slow]\n\t"		/* fail */
+		"str %[object], [%[tp], #16]\n\t" /* slots[n] = object */
+		PERCPU_POINT(5)
+		"add %[n], %[n], #1\n\t"	/* n += 1 */
+		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t)
+		: PERCPU_ENTER_INPUTS, [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	return true;
+slow:
+	return false;
+}
+
+static always_inline int percpu_pop_batch(uint64_t lane, void **out,
+					  unsigned most)
+{
+	struct lane *l;
+	uint64_t n, left, i, tp, x;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[none]")
+		PERCPU_ENTER(l, n, "%l[none]")
+		"ldr %[left], [%[l]]\n\t"	/* left = l->count */
+		PERCPU_POINT(4)
+		"cmp %[left], %[most]\n\t"	/* left < most? */
+		"csel %[n], %[left], %[most], lo\n\t" /* n = the smaller */
+		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
+		"sub %[left], %[left], %[n]\n\t" /* left -= n */
+		"add %[tp], %[l], %[left], lsl #3\n\t"
+		"add %[tp], %[tp], #16\n\t"	/* tp = &slots[left] */
+		"mov %[i], #0\n"		/* i = 0 */
+		"5:\tldr %[x], [%[tp], %[i], lsl #3]\n\t" /* x = tp[i] */
+		"str %[x], [%[out], %[i], lsl #3]\n\t" /* out[i] = x */
+		PERCPU_POINT(6)
+		"add %[i], %[i], #1\n\t"	/* i += 1 */
+		"cmp %[i], %[n]\n\t"		/* i < n? */
+		"b.lo 5b\n\t"			/* again */
+		PERCPU_POINT(5)
+		"str %[left], [%[l]]\n"		/* l->count = left (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n), [left] "=&r"(left),
+		  [i] "=&r"(i), [tp] "=&r"(tp), [x] "=&r"(x)
+		: PERCPU_ENTER_INPUTS, [out] "r"(out),
+		  [most] "r"((uint64_t)most)
+		: PERCPU_CLOBBERS
+		: none, aborted);
+	return (int)n;
+none:
+	return 0;
+aborted:
+	return -1;
+}
+
+static always_inline int percpu_push_batch(uint64_t lane, void *const *in,
+					   unsigned most)
+{
+	struct lane *l;
+	uint64_t n, count, i, tp, x;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[none]")
+		PERCPU_ENTER(l, n, "%l[none]")
+		"ldp %[count], %[n], [%[l]]\n\t" /* count; n = limit */
+		PERCPU_POINT(4)
+		"subs %[n], %[n], %[count]\n\t" /* n -= count */
+		"b.ls %l[none]\n\t"		/* limit <= count: 0 */
+		"cmp %[n], %[most]\n\t"		/* n < most? */
+		"csel %[n], %[n], %[most], lo\n\t" /* n = the smaller */
+		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
+		"add %[tp], %[l], %[count], lsl #3\n\t"
+		"add %[tp], %[tp], #16\n\t"	/* tp = &slots[count] */
+		"mov %[i], #0\n"		/* i = 0 */
+		"5:\tldr %[x], [%[in], %[i], lsl #3]\n\t" /* x = in[i] */
+		"str %[x], [%[tp], %[i], lsl #3]\n\t" /* tp[i] = x */
+		PERCPU_POINT(6)
+		"add %[i], %[i], #1\n\t"	/* i += 1 */
+		"cmp %[i], %[n]\n\t"		/* i < n? */
+		"b.lo 5b\n\t"			/* again */
+		PERCPU_POINT(5)
+		"add %[count], %[count], %[n]\n\t" /* count += n */
+		"str %[count], [%[l]]\n"	/* l->count = count (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n), [count] "=&r"(count),
+		  [i] "=&r"(i), [tp] "=&r"(tp), [x] "=&r"(x)
+		: PERCPU_ENTER_INPUTS, [in] "r"(in), [most] "r"((uint64_t)most)
+		: PERCPU_CLOBBERS
+		: none, aborted);
+	return (int)n;
+none:
+	return 0;
+aborted:
+	return -1;
+}
+
+/* t is scratch; self is in operand [self]. */
+#define PERCPU_ENTER_CHECKED(t, lost)                                     \
+	"adrp %[" #t "], 3b\n\t"		/* t = &descriptor */     \
+	"add %[" #t "], %[" #t "], #:lo12:3b\n\t"                         \
+	"str %[" #t "], [%[self], %[cs]]\n"	/* arm: rseq_cs = t */    \
+	"1:\t" PERCPU_POINT(7)                                            \
+	"ldr %[" #t "], [%[right]]\n\t"		/* t = *right */          \
+	"cmp %[" #t "], %[mine]\n\t"		/* t != mine? */          \
+	"b.ne " lost "\n\t"			/* lost */                \
+	PERCPU_POINT(8)
+
+#define PERCPU_ENTER_CHECKED_INPUTS                                       \
+	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
+		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
+
+static always_inline enum percpu_result
+percpu_pop_checked(struct rseq_area *self, struct lane *l,
+		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
+{
+	void *top;
+	uint64_t n;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_EXIT("%l[empty]")
+		PERCPU_ENTER_CHECKED(n, "%l[lost]")
+		"ldr %[n], [%[l]]\n\t"		/* n = l->count */
+		"cbz %[n], %l[empty]\n\t"	/* n == 0: empty */
+		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
+		"add %[top], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
+		"ldr %[top], [%[top], #16]\n\t" /* top = slots[n] */
+		PERCPU_POINT(9)
+		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
+		"2:\n\t"
+		: [top] "=&r"(top), [n] "=&r"(n)
+		: PERCPU_ENTER_CHECKED_INPUTS, [l] "r"(l)
+		: PERCPU_CLOBBERS
+		: lost, empty, aborted);
+	*object = top;
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+empty:
+	return PERCPU_EMPTY;
+aborted:
+	return PERCPU_ABORT;
+}
+
+/* word: 64 bits, plain or atomic. */
+static always_inline enum percpu_result
+percpu_store_checked(struct rseq_area *self, volatile void *word,
+		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
+{
+	uint64_t t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_ENTER_CHECKED(t, "%l[lost]")
+		PERCPU_POINT(9)
+		"str %[value], [%[word]]\n"	/* *word = value (commit) */
+		"2:\n\t"
+		: [t] "=&r"(t)
+		: PERCPU_ENTER_CHECKED_INPUTS, [word] "r"(word),
+		  [value] "r"(value)
+		: PERCPU_CLOBBERS
+		: lost, aborted);
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+aborted:
+	return PERCPU_ABORT;
+}
+
+/* For rseq_kernel_aborts(): a section that only watches a word.
+ *
+ *	percpu_watch(self, cpu, word, value, most):
+ *		if (cpu_id != cpu) -> PERCPU_LOST
+ *		at most `most` times: if (*word != value) -> PERCPU_DONE
+ *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
+ */
+static always_inline enum percpu_result
+percpu_watch(struct rseq_area *self, uint32_t cpu, _Atomic(uint64_t) *word,
+	     uint64_t value, uint64_t most)
+{
+	uint64_t t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_EXIT("%l[empty]")
+		"adrp %[t], 3b\n\t"		/* t = &descriptor */
+		"add %[t], %[t], #:lo12:3b\n\t"
+		"str %[t], [%[self], %[cs]]\n"	/* arm: rseq_cs = t */
+		"1:\tldr %w[t], [%[self], %[id]]\n\t" /* t = cpu_id */
+		"cmp %w[t], %w[cpu]\n\t"	/* t != cpu? */
+		"b.ne %l[lost]\n"		/* lost */
+		"5:\tldr %[t], [%[word]]\n\t"	/* t = *word */
+		"cmp %[t], %[value]\n\t"	/* t != value? */
+		"b.ne 2f\n\t"			/* done */
+		"isb\n\t"			/* some 20 ns */
+		"subs %[most], %[most], #1\n\t" /* most -= 1 */
+		"b.ne 5b\n\t"			/* again */
+		"b %l[empty]\n"			/* empty */
+		"2:\n\t"
+		: [most] "+&r"(most), [t] "=&r"(t)
+		: [self] "r"(self), [cpu] "r"(cpu), [word] "r"(word),
+		  [value] "r"(value),
+		  [cs] "i"(offsetof(struct rseq_area, rseq_cs)),
+		  [id] "i"(offsetof(struct rseq_area, cpu_id))
+		: "memory", "cc"
+		: lost, empty, aborted);
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+empty:
+	return PERCPU_EMPTY;
+aborted:
+	return PERCPU_ABORT;
+}
+
+static always_inline char *percpu_thread_pointer(void)
+{
+	char *tp;
+
+	asm("mrs %0, tpidr_el0" : "=r"(tp));
+	return tp;
+}
+
+/* The kernel's answer, errors negated; errno stays as it is. */
+static inline long percpu_syscall(long nr, long a, long b, long c, long d)
+{
+	register long x8 asm("x8") = nr;
+	register long x0 asm("x0") = a;
+	register long x1 asm("x1") = b;
+	register long x2 asm("x2") = c;
+	register long x3 asm("x3") = d;
+
+	asm volatile("svc #0"
+		     : "+r"(x0)
+		     : "r"(x8), "r"(x1), "r"(x2), "r"(x3)
+		     : "memory", "cc");
+	return x0;
+}
+
+#endif

@@ -1,0 +1,380 @@
+/* layer 4.1: percpu for x86-64: the sections of percpu.h
+ *
+ * Local labels mean the same in every section:
+ *
+ *	1	first instruction of the section
+ *	2	first instruction behind the commit, the section's last one
+ *	3	the descriptor, in __rseq_cs, which is never unmapped
+ *	4	the abort handler, in __rseq_failure, behind the signature
+ *
+ * When the kernel interrupts a thread whose rseq_cs names a descriptor, and
+ * the instruction pointer lies in [1, 2), it clears rseq_cs and moves the
+ * instruction pointer to 4. Nothing undoes what the section did before: it
+ * may write only registers (all of them outputs here), the caller's own
+ * memory and slots above the count. The commit is one store.
+ *
+ * rseq_cs stays armed behind a section; the kernel then finds the instruction
+ * pointer outside and clears it. What a section reads, it reads after the arm
+ * and so on one CPU, but for the constants of anchor.
+ *
+ * Reading a slot below the first one yields the limit: it is no object's
+ * address, and prefetching at it does nothing.
+ */
+#ifndef LANE_PERCPU_X86_64_H
+#define LANE_PERCPU_X86_64_H
+
+#include "base/atomic.h"
+
+#define PERCPU_SIGNATURE 0x53053053
+
+/* Kernel releases that do not abort as documented, inclusive, as major << 16
+ * | minor << 8 | patch. None: the first is above the last. */
+#define PERCPU_BROKEN_FIRST 1
+#define PERCPU_BROKEN_LAST 0
+
+/* The signature is the operand of a ud1, which traps wherever it is run. */
+#define PERCPU_SECTION(abort)                                             \
+	".pushsection __rseq_cs, \"aw\"\n\t"                              \
+	".balign 32\n"                                                    \
+	"3:\t.long 0, 0\n\t"	     /* version, flags */                 \
+	".quad 1f, 2f - 1f, 4f\n\t" /* start, length, abort */            \
+	".popsection\n\t"                                                 \
+	".pushsection __rseq_cs_ptr_array, \"aw\"\n\t"                    \
+	".quad 3b\n\t"                                                    \
+	".popsection\n\t"                                                 \
+	".pushsection __rseq_failure, \"ax\"\n\t"                         \
+	".byte 0x0f, 0xb9, 0x3d\n\t" /* ud1 signature(%rip), %edi */      \
+	".long 0x53053053\n"                                              \
+	"4:\tjmp " abort "\n\t"                                           \
+	".popsection\n\t"
+
+/* Where the section may be left before its commit, for debuggers. */
+#define PERCPU_EXIT(label)                                                \
+	".pushsection __rseq_exit_point_array, \"aw\"\n\t"                \
+	".quad 1f, " label "\n\t"                                         \
+	".popsection\n\t"
+
+/* Injection points: test builds wait there for percpu_inject[n] rounds. */
+#ifdef LANE_INJECT
+extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
+#define PERCPU_POINT(n)                                                   \
+	"movl percpu_inject + 4 * " #n "(%%rip), %%r11d\n\t"              \
+	"testl %%r11d, %%r11d\n\t"                                        \
+	"jz 9f\n"                                                         \
+	"8:\tdecl %%r11d\n\t"                                             \
+	"jnz 8b\n"                                                        \
+	"9:\n\t"
+#define PERCPU_CLOBBERS "memory", "cc", "r11"
+#else
+#define PERCPU_POINT(n)
+#define PERCPU_CLOBBERS "memory", "cc"
+#endif
+
+/* Operands l = area + lane; t is scratch. cpu_id lies 4 below rseq_cs. */
+#define PERCPU_ENTER(l, t, fail)                                          \
+	"movq %[rseq_cs], %[" #t "]\n\t"	/* t = anchor.rseq_cs */  \
+	"leaq 3b(%%rip), %[" #l "]\n\t"		/* l = &descriptor */     \
+	"movq %[" #l "], %%fs:(%[" #t "])\n"	/* arm: rseq_cs = l */    \
+	"1:\t" PERCPU_POINT(0)                                            \
+	"cmpl %[words], %%fs:-4(%[" #t "])\n\t" /* cpu_id >= words? */    \
+	"jae " fail "\n\t"			/* fail */                \
+	PERCPU_POINT(1)                                                   \
+	"movq %[id], %[" #t "]\n\t"		/* t = anchor.id */       \
+	"movl %%fs:(%[" #t "]), %k[" #t "]\n\t" /* t = id */              \
+	PERCPU_POINT(2)                                                   \
+	"movq %[base], %[" #l "]\n\t"		/* l = base */            \
+	"addq %c[table](%[" #l "], %[" #t "], 8), %[" #l "]\n\t"          \
+						/* l += table[id] */      \
+	PERCPU_POINT(3)                                                   \
+	"leaq (%[" #l "], %[lane], 8), %[" #l "]\n\t" /* l += lane */
+
+#define PERCPU_ENTER_INPUTS                                               \
+	[rseq_cs] "m"(anchor.rseq_cs), [id] "m"(anchor.id),               \
+		[base] "m"(anchor.base), [lane] "r"(lane),                \
+		[words] "i"(REGION_TABLE_WORDS),                          \
+		[table] "i"(REGION_TABLE_OFFSET)
+
+static always_inline void *percpu_pop(uint64_t lane)
+{
+	void *object;
+	struct lane *l;
+	uint64_t n;
+	void *next;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER(l, n, "%l[slow]")
+		"movq (%[l]), %[n]\n\t"		/* n = l->count */
+		PERCPU_POINT(4)
+		"subq $1, %[n]\n\t"		/* n -= 1 */
+		"jc %l[slow]\n\t"		/* was 0: fail */
+		"movq 16(%[l], %[n], 8), %[object]\n\t" /* slots[n] */
+		"movq 8(%[l], %[n], 8), %[next]\n\t" /* slots[n - 1] */
+		PERCPU_POINT(5)
+		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
+		"2:\tprefetchw (%[next])\n\t"
+		: [object] "=&r"(object), [l] "=&r"(l), [n] "=&r"(n),
+		  [next] "=&r"(next)
+		: PERCPU_ENTER_INPUTS
+		: PERCPU_CLOBBERS
+		: slow);
+	if (!object)
+		__builtin_unreachable();
+	return object;
+slow:
+	return NULL;
+}
+
+static always_inline bool percpu_push(uint64_t lane, void *object)
+{
+	struct lane *l;
+	uint64_t n;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER(l, n, "%l[slow]")
+		"movq (%[l]), %[n]\n\t"		/* n = l->count */
+		PERCPU_POINT(4)
+		"cmpq 8(%[l]), %[n]\n\t"	/* n >= l->limit? */
+		"jae %l[slow]\n\t"		/* fail */
+		"cmpq %[object], 8(%[l], %[n], 8)\n\t" /* slots[n - 1]? */
+		"je %l[slow]\n\t"		/* fail */
+		"movq %[object], 16(%[l], %[n], 8)\n\t" /* slots[n] = */
+		PERCPU_POINT(5)
+		"incq %[n]\n\t"			/* n += 1 */
+		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n)
+		: PERCPU_ENTER_INPUTS, [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	return true;
+slow:
+	return false;
+}
+
+static always_inline int percpu_pop_batch(uint64_t lane, void **out,
+					  unsigned most)
+{
+	struct lane *l;
+	uint64_t n, left, i;
+	void **from;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[none]")
+		PERCPU_ENTER(l, n, "%l[none]")
+		"movq (%[l]), %[left]\n\t"	/* left = l->count */
+		PERCPU_POINT(4)
+		"movq %[left], %[n]\n\t"	/* n = left */
+		"cmpq %[most], %[n]\n\t"	/* n > most? */
+		"cmovaq %[most], %[n]\n\t"	/* n = most */
+		"testq %[n], %[n]\n\t"		/* n == 0? */
+		"jz %l[none]\n\t"		/* return 0 */
+		"subq %[n], %[left]\n\t"	/* left -= n */
+		"leaq 16(%[l], %[left], 8), %[from]\n\t" /* &slots[left] */
+		"xorl %k[i], %k[i]\n"		/* i = 0 */
+		"5:\tmovq (%[from], %[i], 8), %%rax\n\t" /* x = from[i] */
+		"movq %%rax, (%[out], %[i], 8)\n\t" /* out[i] = x */
+		PERCPU_POINT(6)
+		"incq %[i]\n\t"			/* i += 1 */
+		"cmpq %[n], %[i]\n\t"		/* i < n? */
+		"jb 5b\n\t"			/* again */
+		PERCPU_POINT(5)
+		"movq %[left], (%[l])\n"	/* l->count = left (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n), [left] "=&r"(left),
+		  [from] "=&r"(from), [i] "=&r"(i)
+		: PERCPU_ENTER_INPUTS, [out] "r"(out),
+		  [most] "r"((uint64_t)most)
+		: PERCPU_CLOBBERS, "rax"
+		: none, aborted);
+	return (int)n;
+none:
+	return 0;
+aborted:
+	return -1;
+}
+
+static always_inline int percpu_push_batch(uint64_t lane, void *const *in,
+					   unsigned most)
+{
+	struct lane *l;
+	uint64_t n, count, i;
+	void **to;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[none]")
+		PERCPU_ENTER(l, n, "%l[none]")
+		"movq (%[l]), %[count]\n\t"	/* count = l->count */
+		PERCPU_POINT(4)
+		"movq 8(%[l]), %[n]\n\t"	/* n = l->limit */
+		"subq %[count], %[n]\n\t"	/* n -= count */
+		"jbe %l[none]\n\t"		/* limit <= count: 0 */
+		"cmpq %[most], %[n]\n\t"	/* n > most? */
+		"cmovaq %[most], %[n]\n\t"	/* n = most */
+		"testq %[n], %[n]\n\t"		/* n == 0? */
+		"jz %l[none]\n\t"		/* return 0 */
+		"leaq 16(%[l], %[count], 8), %[to]\n\t" /* &slots[count] */
+		"xorl %k[i], %k[i]\n"		/* i = 0 */
+		"5:\tmovq (%[in], %[i], 8), %%rax\n\t" /* x = in[i] */
+		"movq %%rax, (%[to], %[i], 8)\n\t" /* to[i] = x */
+		PERCPU_POINT(6)
+		"incq %[i]\n\t"			/* i += 1 */
+		"cmpq %[n], %[i]\n\t"		/* i < n? */
+		"jb 5b\n\t"			/* again */
+		PERCPU_POINT(5)
+		"addq %[n], %[count]\n\t"	/* count += n */
+		"movq %[count], (%[l])\n"	/* l->count = count (commit) */
+		"2:\n\t"
+		: [l] "=&r"(l), [n] "=&r"(n), [count] "=&r"(count),
+		  [to] "=&r"(to), [i] "=&r"(i)
+		: PERCPU_ENTER_INPUTS, [in] "r"(in), [most] "r"((uint64_t)most)
+		: PERCPU_CLOBBERS, "rax"
+		: none, aborted);
+	return (int)n;
+none:
+	return 0;
+aborted:
+	return -1;
+}
+
+/* t is scratch; self is in operand [self]. */
+#define PERCPU_ENTER_CHECKED(t, lost)                                     \
+	"leaq 3b(%%rip), %[" #t "]\n\t"		/* t = &descriptor */     \
+	"movq %[" #t "], %c[cs](%[self])\n"	/* arm: rseq_cs = t */    \
+	"1:\t" PERCPU_POINT(7)                                            \
+	"cmpq %[mine], (%[right])\n\t"		/* *right != mine? */     \
+	"jne " lost "\n\t"			/* lost */                \
+	PERCPU_POINT(8)
+
+#define PERCPU_ENTER_CHECKED_INPUTS                                       \
+	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
+		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
+
+static always_inline enum percpu_result
+percpu_pop_checked(struct rseq_area *self, struct lane *l,
+		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
+{
+	void *top;
+	uint64_t n;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_EXIT("%l[empty]")
+		PERCPU_ENTER_CHECKED(n, "%l[lost]")
+		"movq (%[l]), %[n]\n\t"		/* n = l->count */
+		"subq $1, %[n]\n\t"		/* n -= 1 */
+		"jc %l[empty]\n\t"		/* was 0: empty */
+		"movq 16(%[l], %[n], 8), %[top]\n\t" /* top = slots[n] */
+		PERCPU_POINT(9)
+		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
+		"2:\n\t"
+		: [top] "=&r"(top), [n] "=&r"(n)
+		: PERCPU_ENTER_CHECKED_INPUTS, [l] "r"(l)
+		: PERCPU_CLOBBERS
+		: lost, empty, aborted);
+	*object = top;
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+empty:
+	return PERCPU_EMPTY;
+aborted:
+	return PERCPU_ABORT;
+}
+
+/* word: 64 bits, plain or atomic. */
+static always_inline enum percpu_result
+percpu_store_checked(struct rseq_area *self, volatile void *word,
+		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
+{
+	uint64_t t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_ENTER_CHECKED(t, "%l[lost]")
+		PERCPU_POINT(9)
+		"movq %[value], (%[word])\n"	/* *word = value (commit) */
+		"2:\n\t"
+		: [t] "=&r"(t)
+		: PERCPU_ENTER_CHECKED_INPUTS, [word] "r"(word),
+		  [value] "r"(value)
+		: PERCPU_CLOBBERS
+		: lost, aborted);
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+aborted:
+	return PERCPU_ABORT;
+}
+
+/* For rseq_kernel_aborts(): a section that only watches a word.
+ *
+ *	percpu_watch(self, cpu, word, value, most):
+ *		if (cpu_id != cpu) -> PERCPU_LOST
+ *		at most `most` times: if (*word != value) -> PERCPU_DONE
+ *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
+ */
+static always_inline enum percpu_result
+percpu_watch(struct rseq_area *self, uint32_t cpu, _Atomic(uint64_t) *word,
+	     uint64_t value, uint64_t most)
+{
+	asm volatile goto(
+		PERCPU_SECTION("%l[aborted]")
+		PERCPU_EXIT("%l[lost]")
+		PERCPU_EXIT("%l[empty]")
+		"leaq 3b(%%rip), %%rax\n\t"	/* t = &descriptor */
+		"movq %%rax, %c[cs](%[self])\n" /* arm: rseq_cs = t */
+		"1:\tcmpl %[cpu], %c[id](%[self])\n\t" /* cpu_id != cpu? */
+		"jne %l[lost]\n"		/* lost */
+		"5:\tcmpq %[value], (%[word])\n\t" /* *word != value? */
+		"jne 2f\n\t"			/* done */
+		"pause\n\t"
+		"decq %[most]\n\t"		/* most -= 1 */
+		"jnz 5b\n\t"			/* again */
+		"jmp %l[empty]\n"		/* empty */
+		"2:\n\t"
+		: [most] "+&r"(most)
+		: [self] "r"(self), [cpu] "r"(cpu), [word] "r"(word),
+		  [value] "r"(value),
+		  [cs] "i"(offsetof(struct rseq_area, rseq_cs)),
+		  [id] "i"(offsetof(struct rseq_area, cpu_id))
+		: "memory", "cc", "rax"
+		: lost, empty, aborted);
+	return PERCPU_DONE;
+lost:
+	return PERCPU_LOST;
+empty:
+	return PERCPU_EMPTY;
+aborted:
+	return PERCPU_ABORT;
+}
+
+static always_inline char *percpu_thread_pointer(void)
+{
+	char *tp;
+
+	asm("movq %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
+/* The kernel's answer, errors negated; errno stays as it is. */
+static inline long percpu_syscall(long nr, long a, long b, long c, long d)
+{
+	register long r10 asm("r10") = d;
+	long ret;
+
+	asm volatile("syscall"
+		     : "=a"(ret)
+		     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+#endif

@@ -1,0 +1,178 @@
+/* layer 6.2: C++ names: operator new and operator delete, in plain C
+ *
+ * The mangled names, m being size_t:
+ *
+ *	_Znwm, _Znam			new, new[]
+ *	_ZdlPv, _ZdaPv			delete, delete[]
+ *	...m				sized
+ *	...St11align_val_t		aligned
+ *	...RKSt9nothrow_t		nothrow
+ *
+ * A request that fails calls the program's new-handler until it succeeds or
+ * no handler is left, and then throws std::bad_alloc. Handler and throw come
+ * from the C++ runtime through weak references, so that C programs need no
+ * such runtime; a program without one that still calls operator new gets a
+ * message and abort. Exceptions fly through these frames: the file is
+ * compiled with -fexceptions -fasynchronous-unwind-tables.
+ *
+ * The nothrow forms return NULL where the others throw. A handler that throws
+ * by itself is beyond them: C cannot catch, and the exception passes on to
+ * the caller (who declared the call noexcept, so the program terminates). A
+ * program whose handler throws uses the throwing forms.
+ *
+ * errno has no meaning to these callers and is left alone.
+ */
+#include "front/heap.h"
+#include "system/report.h"
+
+#define ALIGN_LEAST 16
+
+struct nothrow; /* std::nothrow_t: a tag, never looked at */
+
+typedef void new_handler(void);
+
+extern new_handler *_ZSt15get_new_handlerv(void) weak_import;
+extern _Noreturn void _ZSt17__throw_bad_allocv(void) weak_import;
+
+/* Runs the program's handler, which may make room, throw or exit; false
+ * where there is none. */
+static bool new_handler_run(void)
+{
+	new_handler *handler = NULL;
+
+	if (_ZSt15get_new_handlerv)
+		handler = _ZSt15get_new_handlerv();
+	if (!handler)
+		return false;
+	handler();
+	return true;
+}
+
+static _Noreturn void throw_bad_alloc(size_t size)
+{
+	if (_ZSt17__throw_bad_allocv)
+		_ZSt17__throw_bad_allocv();
+	fault("operator new: no memory for %zu bytes, "
+	      "and no C++ runtime that could throw",
+	      size);
+}
+
+static void *heap_alloc_any(size_t size, size_t align)
+{
+	if (unlikely(size > (size_t)PTRDIFF_MAX))
+		return NULL;
+	if (align <= ALIGN_LEAST)
+		return heap_alloc(size);
+	return heap_alloc_aligned(size, align);
+}
+
+static cold void *new_nothrow_slow(size_t size, size_t align)
+{
+	void *block;
+
+	do {
+		block = heap_alloc_any(size, align);
+	} while (!block && new_handler_run());
+	return block;
+}
+
+static cold void *new_slow(size_t size, size_t align)
+{
+	void *block = new_nothrow_slow(size, align);
+
+	if (!block)
+		throw_bad_alloc(size);
+	return block;
+}
+
+static always_inline void *new_any(size_t size)
+{
+	void *object = heap_try_alloc(size);
+
+	if (unlikely(!object))
+		return new_slow(size, ALIGN_LEAST);
+	return object;
+}
+
+static always_inline void *new_nothrow_any(size_t size)
+{
+	void *object = heap_try_alloc(size);
+
+	if (unlikely(!object))
+		return new_nothrow_slow(size, ALIGN_LEAST);
+	return object;
+}
+
+static always_inline void delete_sized(void *block, size_t size)
+{
+	if (unlikely(!heap_try_free(block)))
+		heap_free_sized(block, size);
+}
+
+static always_inline void delete_aligned_sized(void *block, size_t size,
+					       size_t align)
+{
+	if (unlikely(!heap_try_free(block)))
+		heap_free_aligned_sized(block, align, size);
+}
+
+/* new and delete of one kind, w and l for single objects, a for arrays. */
+#define CXX_NEW_NAMES(k)                                                      \
+	exported void *_Zn##k##m(size_t size)                                 \
+	{                                                                     \
+		return new_any(size);                                         \
+	}                                                                     \
+	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                   \
+					       const struct nothrow *tag)     \
+	{                                                                     \
+		(void)tag;                                                    \
+		return new_nothrow_any(size);                                 \
+	}                                                                     \
+	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align)    \
+	{                                                                     \
+		return new_slow(size, align);                                 \
+	}                                                                     \
+	exported void *_Zn##k##mSt11align_val_tRKSt9nothrow_t(                \
+		size_t size, size_t align, const struct nothrow *tag)         \
+	{                                                                     \
+		(void)tag;                                                    \
+		return new_nothrow_slow(size, align);                         \
+	}
+
+#define CXX_DELETE_NAMES(k)                                                   \
+	exported void _Zd##k##Pv(void *block)                                 \
+	{                                                                     \
+		heap_free(block);                                             \
+	}                                                                     \
+	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                   \
+					       const struct nothrow *tag)     \
+	{                                                                     \
+		(void)tag;                                                    \
+		heap_free(block);                                             \
+	}                                                                     \
+	exported void _Zd##k##Pvm(void *block, size_t size)                   \
+	{                                                                     \
+		delete_sized(block, size);                                    \
+	}                                                                     \
+	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align)    \
+	{                                                                     \
+		(void)align;                                                  \
+		heap_free(block);                                             \
+	}                                                                     \
+	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size,    \
+						 size_t align)                \
+	{                                                                     \
+		delete_aligned_sized(block, size, align);                     \
+	}                                                                     \
+	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(                \
+		void *block, size_t align, const struct nothrow *tag)         \
+	{                                                                     \
+		(void)align;                                                  \
+		(void)tag;                                                    \
+		heap_free(block);                                             \
+	}
+
+CXX_NEW_NAMES(w)
+CXX_NEW_NAMES(a)
+CXX_DELETE_NAMES(l)
+CXX_DELETE_NAMES(a)

@@ -1,0 +1,113 @@
+/* layer 6.6: wrappers: the calls of libc that a malloc must know about
+ *
+ *	pthread_create, thrd_create	the program gets threads: the heap
+ *					checks the kernel, starts the reclaimer
+ *	dlopen, dlmopen			without RTLD_DEEPBIND
+ *
+ * Only in the shared library, where dlsym() finds the real ones behind us.
+ * They are looked up in the constructor; a wrapper that runs earlier, in
+ * another library's constructor, looks up its own. Never from inside an
+ * allocation: dlsym takes the loader's lock and may allocate.
+ *
+ * libc's dlopen takes its return address for the caller: by it, it picks the
+ * caller's namespace and searches the caller's RUNPATH. So the wrappers leave
+ * by a jump, the return address being the program's own. Keep the call to the
+ * real function last, with nothing live behind it; the build's test opens a
+ * library that only the caller's RUNPATH finds.
+ *
+ * RTLD_DEEPBIND would make a library prefer libc's malloc to this one, while
+ * the rest of the process frees its blocks here.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <threads.h>
+
+#include "base/atomic.h"
+#include "front/heap.h"
+#include "system/config.h"
+
+#ifndef RTLD_DEEPBIND /* musl has no such mode, and no dlmopen */
+#define RTLD_DEEPBIND 0
+#endif
+
+typedef int pthread_create_fn(pthread_t *, const pthread_attr_t *,
+			      void *(*)(void *), void *);
+typedef int thrd_create_fn(thrd_t *, thrd_start_t, void *);
+typedef void *dlopen_fn(const char *, int);
+
+/* Written once with the same value by whoever comes first; code is const, so
+ * no order is needed to call it. */
+static _Atomic(void *) real_pthread_create, real_thrd_create, real_dlopen;
+
+static void *look_up(_Atomic(void *) *real, const char *name)
+{
+	void *found = dlsym(RTLD_NEXT, name);
+
+	store_relaxed(real, found); // hint: NULL costs one more look-up
+	return found;
+}
+
+static always_inline void *real_of(_Atomic(void *) *real, const char *name)
+{
+	void *found = load_relaxed(real); // hint: NULL costs a look-up
+
+	return likely(found) ? found : look_up(real, name);
+}
+
+static __attribute__((constructor(102))) void wrappers_start(void)
+{
+	look_up(&real_pthread_create, "pthread_create");
+	look_up(&real_thrd_create, "thrd_create");
+	look_up(&real_dlopen, "dlopen");
+}
+
+exported int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			    void *(*run)(void *), void *arg)
+{
+	pthread_create_fn *real =
+		real_of(&real_pthread_create, "pthread_create");
+
+	if (unlikely(!real))
+		return EAGAIN;
+	heap_threads_start();
+	return real(thread, attr, run, arg);
+}
+
+exported int thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
+{
+	thrd_create_fn *real = real_of(&real_thrd_create, "thrd_create");
+
+	if (unlikely(!real))
+		return thrd_error;
+	heap_threads_start();
+	return real(thread, run, arg);
+}
+
+static always_inline int without_deepbind(int mode)
+{
+	return config.deepbind ? mode : mode & ~RTLD_DEEPBIND;
+}
+
+exported void *dlopen(const char *file, int mode)
+{
+	dlopen_fn *real = real_of(&real_dlopen, "dlopen");
+
+	if (unlikely(!real))
+		return NULL;
+	return real(file, without_deepbind(mode)); /* a jump: see above */
+}
+
+#ifdef LM_ID_NEWLM
+typedef void *dlmopen_fn(Lmid_t, const char *, int);
+
+exported void *dlmopen(Lmid_t space, const char *file, int mode)
+{
+	static _Atomic(void *) real_dlmopen;
+	dlmopen_fn *real = real_of(&real_dlmopen, "dlmopen");
+
+	if (unlikely(!real))
+		return NULL;
+	return real(space, file, without_deepbind(mode)); /* a jump */
+}
+#endif

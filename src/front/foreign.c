@@ -1,0 +1,50 @@
+/* layer 5.2: foreign: blocks that another malloc made */
+#include "front/foreign.h"
+
+#include "base/atomic.h"
+#include "system/report.h"
+
+extern void __libc_free(void *pointer) weak_import;
+extern void *__libc_realloc(void *pointer, size_t size) weak_import;
+/* Defined where this library took libc's names too. */
+extern const char lane_static_link weak_import;
+
+static _Atomic(uint64_t) nr_frees; /* atomic: counter */
+static size_t (*libc_usable_size)(void *);
+
+static bool libc_has_malloc(void)
+{
+	return !&lane_static_link && __libc_free && __libc_realloc;
+}
+
+void foreign_free(void *pointer)
+{
+	if (!libc_has_malloc())
+		fault("free of %p: not a block", pointer);
+	add_relaxed(&nr_frees, 1); // counter
+	__libc_free(pointer);
+}
+
+void *foreign_realloc(void *pointer, size_t size)
+{
+	if (!libc_has_malloc())
+		fault("realloc of %p: not a block", pointer);
+	return __libc_realloc(pointer, size);
+}
+
+size_t foreign_usable_size(const void *pointer)
+{
+	if (!libc_has_malloc() || !libc_usable_size)
+		fault("malloc_usable_size of %p: not a block", pointer);
+	return libc_usable_size((void *)(uintptr_t)pointer);
+}
+
+uint64_t foreign_nr_frees(void)
+{
+	return load_relaxed(&nr_frees); // counter
+}
+
+void foreign_set_usable_size(size_t (*usable_size)(void *))
+{
+	libc_usable_size = usable_size;
+}

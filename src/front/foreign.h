@@ -1,0 +1,23 @@
+/* layer 5.2: foreign: blocks that another malloc made
+ *
+ * A program may hold blocks of libc's own malloc: made before this library
+ * was there, by an executable with a malloc of its own, by a library that was
+ * opened with RTLD_DEEPBIND. They go back to where they came from, and are
+ * counted. Where libc has no malloc of its own (static links) a foreign
+ * pointer is misuse: fault().
+ */
+#ifndef LANE_FOREIGN_H
+#define LANE_FOREIGN_H
+
+#include "base/compiler.h"
+
+void foreign_free(void *pointer);
+void *foreign_realloc(void *pointer, size_t size);
+size_t foreign_usable_size(const void *pointer);
+uint64_t foreign_nr_frees(void);
+
+/* libc's malloc_usable_size, which has no second name: whoever may call
+ * dlsym() sets it, before main. */
+void foreign_set_usable_size(size_t (*usable_size)(void *));
+
+#endif

@@ -1,0 +1,82 @@
+/* layer 5.4: free: the cold half of freeing, and sizes */
+#include "front/heap.h"
+
+#include "cpucache/cpu_cache.h"
+#include "front/foreign.h"
+#include "front/gate.h"
+#include "front/large.h"
+#include "front/reclaimer.h"
+#include "front/tick.h"
+#include "system/config.h"
+#include "system/report.h"
+
+static void block_free(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_FOREIGN)
+		foreign_free(pointer);
+	else if (block->kind == BLOCK_LARGE)
+		large_free(pointer, block);
+	else if (gate_is_open())
+		cpu_cache_free_slow(pointer, block->class);
+	else
+		cpu_cache_free_direct(pointer);
+}
+
+void heap_free_slow(void *pointer)
+{
+	struct block block;
+
+	if (!pointer)
+		return;
+	block = block_find(pointer, "free");
+	block_free(pointer, &block);
+	if (block.kind == BLOCK_FOREIGN)
+		return;
+	reclaimer_wake();
+	tick_pass();
+}
+
+size_t heap_usable_size(const void *pointer)
+{
+	struct block block;
+
+	if (!pointer)
+		return 0;
+	block = block_find(pointer, "malloc_usable_size");
+	if (block.kind == BLOCK_FOREIGN)
+		return foreign_usable_size(pointer);
+	return block_usable_size(pointer, &block);
+}
+
+/* With config.checks: the size that the program names must be one that gave
+ * this block. */
+static void size_hint_check(const void *pointer, size_t size)
+{
+	struct block block = block_find(pointer, "free_sized");
+
+	if (block.kind == BLOCK_FOREIGN)
+		return;
+	if (size + block_footer_size() > block.size ||
+	    (block.kind == BLOCK_SMALL && size <= SMALL_SIZE_MOST &&
+	     size_class_of(size + block_footer_size()) > block.class))
+		fault("free_sized of %p: size %zu given, block has %zu",
+		      pointer, size, block.size);
+}
+
+void heap_free_sized(void *pointer, size_t size)
+{
+	if (unlikely(config.checks) && pointer)
+		size_hint_check(pointer, size);
+	heap_free(pointer);
+}
+
+void heap_free_aligned_sized(void *pointer, size_t align, size_t size)
+{
+	(void)align;
+	heap_free_sized(pointer, size);
+}
+
+uint64_t heap_nr_foreign_frees(void)
+{
+	return foreign_nr_frees();
+}

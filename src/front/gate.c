@@ -1,0 +1,95 @@
+/* layer 5.2: gate: whether the fast paths may run; protocol in gate.h */
+#include "front/gate.h"
+
+#include "cpucache/percpu.h"
+#include "cpucache/rseq.h"
+#include "slab/size_class.h"
+#include "system/config.h"
+
+#define GATE_COUNT_MASK ((uint64_t)0xffff)
+#define GATE_VERSION_ONE ((uint64_t)1 << 16)
+#define OPEN_TRIES 1000
+
+static _Atomic(uint64_t) gate_word; /* atomic */
+
+static bool mode_has_lanes(void)
+{
+	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
+	       !config.checks && config.usable == USABLE_REAL;
+}
+
+static uint64_t tags_end(void)
+{
+	// [region.nr_committed] with region_commit(): the tags are readable
+	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
+}
+
+/* One of the two words; false: the gate word changed, or every try aborts. */
+static bool open_word(_Atomic(uint64_t) *word, uint64_t value, uint64_t gate)
+{
+	struct rseq_area *self = rseq_self();
+	enum percpu_result result = PERCPU_ABORT;
+	unsigned i;
+
+	for (i = 0; self && i < OPEN_TRIES && result == PERCPU_ABORT; i++)
+		result = percpu_store_checked(self, word, value, &gate_word,
+					      gate);
+	return result == PERCPU_DONE;
+}
+
+static void open_words(uint64_t gate)
+{
+	if (open_word(&anchor.tags_end, tags_end(), gate))
+		open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
+}
+
+void gate_start(void)
+{
+	uint64_t gate = load_relaxed(&gate_word); // own: checked by the section
+
+	if (mode_has_lanes() && !(gate & GATE_COUNT_MASK))
+		open_words(gate);
+}
+
+void gate_close(void)
+{
+	add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // the fence orders it
+	rseq_fence();
+	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
+	store_relaxed(&anchor.tags_end, 0);  // likewise
+}
+
+void gate_open(void)
+{
+	uint64_t gate = add_relaxed(&gate_word, GATE_VERSION_ONE - 1) + // own
+			GATE_VERSION_ONE - 1;
+
+	if (gate & GATE_COUNT_MASK || !rseq_state.fence || !mode_has_lanes())
+		return;
+	open_words(gate);
+}
+
+void gate_close_for_good(void)
+{
+	gate_close();
+}
+
+bool gate_is_open(void)
+{
+	return load_relaxed(&anchor.small_end) != 0; // hint
+}
+
+/* More tags became usable: the fast path of free may look at them. A closed
+ * gate stays closed; its next opening reads the new end. */
+void region_committed(struct region *region, uint32_t nr_units)
+{
+	uint64_t end = load_relaxed(&anchor.tags_end); // hint
+
+	if (region != &regions[0])
+		return;
+	while (end && end < 16 * (uint64_t)nr_units)
+		// [anchor.tags_end] with heap_free(): by the block's address
+		if (cas_release(&anchor.tags_end, &end,
+				16 * (uint64_t)nr_units))
+			return;
+}

@@ -1,0 +1,36 @@
+/* layer 5.2: gate: whether the fast paths may run
+ *
+ * anchor.small_end and anchor.tags_end are 0 while the gate is closed, and
+ * every call takes its slow path. The gate word counts who wants it closed:
+ *
+ *	bits  0..15	closers
+ *	bits 16..63	version, changes with every change of the count
+ *
+ * A thread that calls vfork closes the gate, since the child runs on its TLS
+ * without a registration and the kernel would not abort the child's sections.
+ * The child must find the gate closed, whatever other threads do: an opener
+ * that saw the count 0 and then sleeps must not open it later. So opening is
+ * the commit of a section that compares the gate word first
+ * (percpu_store_checked), and closing is: count up, fence, store 0. After the
+ * fence every opener of an older version has stored (and is overwritten) or
+ * has been aborted and finds the word changed.
+ *
+ * Where the kernel has no fence, a gate once closed stays closed.
+ */
+#ifndef LANE_GATE_H
+#define LANE_GATE_H
+
+#include "base/compiler.h"
+
+/* Opens it for the first time, at start-up, where the mode allows. */
+void gate_start(void);
+
+void gate_close(void);
+void gate_open(void);
+
+/* For ever: this process uses the direct path from now on. */
+void gate_close_for_good(void);
+
+bool gate_is_open(void);
+
+#endif

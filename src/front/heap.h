@@ -1,0 +1,102 @@
+/* layer 5.1: heap: what malloc and free mean, without names and errno
+ *
+ * The entry layer puts the C and C++ names on top of this. NULL and false say
+ * "no memory"; nothing here touches errno. All functions may run in signal
+ * handlers, before main and after it.
+ *
+ * Blocks up to SMALL_SIZE_MOST are objects of slabs, passed through the CPU's
+ * cache; larger ones are runs of the page heap. Every block is aligned to 16.
+ */
+#ifndef LANE_HEAP_H
+#define LANE_HEAP_H
+
+#include "cpucache/percpu.h"
+#include "slab/size_class.h"
+
+/* The cold halves; each does the whole operation for all cases. */
+void *heap_alloc_slow(size_t size);
+void heap_free_slow(void *block);
+
+/* The fast path alone; NULL: the cold half must do it. */
+static always_inline void *heap_try_alloc(size_t size)
+{
+	if (unlikely(size >= load_relaxed(&anchor.small_end))) // gate
+		return NULL;
+	return percpu_pop(size_lanes[(size + 15) / 16]);
+}
+
+/* A block of at least size bytes; NULL: no memory, or size > PTRDIFF_MAX. */
+static always_inline void *heap_alloc(size_t size)
+{
+	void *object = heap_try_alloc(size);
+
+	if (unlikely(!object))
+		return heap_alloc_slow(size);
+	return object;
+}
+
+/* The fast path alone; false: the cold half must do it. */
+static always_inline bool heap_try_free(void *block)
+{
+	char *base = anchor.base;
+	size_t at = (size_t)((char *)block - base) >> (UNIT_SHIFT - 4);
+	struct unit_tag *tag;
+	uint64_t offset;
+
+	if (unlikely(at >= load_relaxed(&anchor.tags_end))) // gate
+		return false;
+	tag = (void *)(base + REGION_TAGS_OFFSET + round_down(at, 16));
+	offset = (uint32_t)(uintptr_t)block - tag->start;
+	if (unlikely(offset * tag->magic >= tag->magic))
+		return false;
+	return percpu_push(tag->lane, block);
+}
+
+/* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */
+static always_inline void heap_free(void *block)
+{
+	if (unlikely(!heap_try_free(block)))
+		heap_free_slow(block);
+}
+
+/* As heap_alloc(), and the block's bytes are zero. */
+void *heap_alloc_zeroed(size_t size);
+
+/* align: any power of two. */
+void *heap_alloc_aligned(size_t size, size_t align);
+
+/* block != NULL, size > 0. NULL: no memory, and block is as it was. */
+void *heap_realloc(void *block, size_t size);
+
+/* size (and align) as the program believes it; checked on request only. */
+void heap_free_sized(void *block, size_t size);
+void heap_free_aligned_sized(void *block, size_t align, size_t size);
+
+/* Bytes that the program may use; block may be NULL: 0. */
+size_t heap_usable_size(const void *block);
+
+/* Gives back what can be given; the bytes. most: bound on the work. */
+size_t heap_purge(size_t keep_size);
+
+/* Makes the heap ready; every slow path calls it by itself. False: no memory.
+ * Lock-free, idempotent. */
+bool heap_start(void);
+
+/* The program may now have threads: checks the kernel, starts the reclaimer.
+ * Called where a thread is about to be created, never from an allocation. */
+void heap_threads_start(void);
+
+/* Starts the reclaimer if it does not run: 0 (also if it runs), or a negated
+ * errno. heap_threads_start() does so by itself, where the options allow. */
+int heap_reclaimer_start(void);
+
+/* Counters since start. */
+uint64_t heap_nr_foreign_frees(void);
+uint64_t heap_nr_out_of_memory(void);
+
+/* Closes and opens the fast paths' gate for a while (vfork): nested calls
+ * count. While closed every call takes the direct path. */
+void heap_gate_close(void);
+void heap_gate_open(void);
+
+#endif

@@ -1,0 +1,82 @@
+/* layer 5.3: large: blocks that are runs of the page heap */
+#include "front/large.h"
+
+#include "cpucache/rseq.h"
+#include "pageheap/page_heap.h"
+#include "system/report.h"
+#include "system/system.h"
+
+/* Each move of page tables leaves up to two mappings more behind, of which a
+ * process may have 65,530: so only where it saves much, and not for ever. */
+#define MOVE_SIZE_LEAST ((size_t)4 << 20)
+#define MOVES_MOST 8192
+
+static _Atomic(uint32_t) nr_moves; /* atomic: counter */
+
+void *large_alloc(size_t size, size_t align, bool *zero)
+{
+	size_t align_units = max_size(1, align >> UNIT_SHIFT);
+	struct run run;
+
+	if (!page_heap_take(div_up(size, UNIT_SIZE), align_units,
+			    rseq_current_id(), &run))
+		return NULL;
+	*zero = run.zero;
+	store_relaxed(&run.region->spans[run.unit].nr_units,
+		      run.nr_units); // before publish
+	run.region->tags[run.unit].class = CLASS_LARGE;
+	return region_addr(run.region, run.unit);
+}
+
+void large_free(void *pointer, const struct block *block)
+{
+	struct region *region = block->region;
+	uint32_t nr = take_relaxed(&region->spans[block->unit].nr_units,
+				   0); // own: of two frees one gets it
+
+	if (!nr)
+		fault("free of %p: already free", pointer);
+	region->tags[block->unit] = (struct unit_tag){ 0 };
+	page_heap_give(region, block->unit, nr);
+}
+
+static void large_shrink(const struct block *block, uint32_t nr_units)
+{
+	store_relaxed(&block->region->spans[block->unit].nr_units,
+		      nr_units); // own
+	page_heap_give(block->region, block->unit + nr_units,
+		       block->nr_units - nr_units);
+}
+
+bool large_resize(const struct block *block, size_t size)
+{
+	size_t nr_units = div_up(size, UNIT_SIZE);
+
+	if (nr_units < block->nr_units)
+		large_shrink(block, (uint32_t)nr_units);
+	if (nr_units <= block->nr_units)
+		return true;
+	if (nr_units > block->region->nr_units)
+		return false;
+	if (!page_heap_try_extend(block->region, block->unit, block->nr_units,
+				  (uint32_t)nr_units - block->nr_units))
+		return false;
+	store_relaxed(&block->region->spans[block->unit].nr_units,
+		      (uint32_t)nr_units); // own
+	return true;
+}
+
+void large_move(void *to, void *from, size_t size)
+{
+	size_t pages = round_down(size, system_page_size());
+
+	if (size < MOVE_SIZE_LEAST ||
+	    load_relaxed(&nr_moves) >= MOVES_MOST || // counter
+	    system_move_pages(to, from, pages)) {
+		__builtin_memcpy(to, from, size);
+		return;
+	}
+	add_relaxed(&nr_moves, 1); // counter
+	__builtin_memcpy((char *)to + pages, (char *)from + pages,
+			 size - pages);
+}

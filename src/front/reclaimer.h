@@ -1,0 +1,41 @@
+/* layer 5.3: reclaimer: a thread that gives memory back while others sleep
+ *
+ * Started where the program creates its first thread, never from inside an
+ * allocation. It is a bare thread: all signals blocked, no libc behind it (so
+ * that a program whose threads have all ended exits as it should), its own
+ * small stack, TLS and rseq area. It does not exist in the child of a fork
+ * until that creates a thread.
+ *
+ *	word	RECLAIMER_NONE -> AWAKE		start
+ *		AWAKE -> ASLEEP			the reclaimer found nothing to
+ *						do for QUIET_TICKS ticks
+ *		ASLEEP -> AWAKE			any slow path (one CAS, then a
+ *						wake-up that does not block)
+ *
+ * It sets ASLEEP, looks once more whether there is work, and sleeps only if
+ * the word is still ASLEEP: a passer that works after that look sees ASLEEP
+ * and wakes it. Awake, it works once in config.purge_delay.
+ */
+#ifndef LANE_RECLAIMER_H
+#define LANE_RECLAIMER_H
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+enum reclaimer_word { RECLAIMER_NONE, RECLAIMER_AWAKE, RECLAIMER_ASLEEP };
+
+extern _Atomic(uint32_t) reclaimer_word;
+
+void reclaimer_wake_slow(void);
+
+static always_inline void reclaimer_wake(void)
+{
+	if (unlikely(load_relaxed(&reclaimer_word) == // hint
+		     RECLAIMER_ASLEEP))
+		reclaimer_wake_slow();
+}
+
+/* 0, or a negated errno; 0 also where this process has one already. */
+int reclaimer_start(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* layer 5.6: start: making the heap ready, and purging it whole
+ *
+ * Start-up has no lock and no owner: every thread that finds the heap not
+ * ready runs all of it, and each step stores what any other thread would
+ * store, or is decided by one CAS (the region). A thread that dies in the
+ * middle leaves the rest to the next call.
+ *
+ * In IFUNC resolvers' time libc is not relocated: its symbols read as absent.
+ * Then only the region is made and calls take the direct path; the next call
+ * tries again.
+ */
+#include "front/heap.h"
+
+#include "cpucache/cpu_cache.h"
+#include "cpucache/drain.h"
+#include "cpucache/rseq.h"
+#include "front/gate.h"
+#include "front/reclaimer.h"
+#include "pageheap/page_heap.h"
+#include "slab/bin.h"
+#include "system/config.h"
+
+static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
+static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
+
+static cold bool start_slow(void)
+{
+	bool libc = config_start() && rseq_libc_ready();
+
+	size_class_start();
+	if (!region_start())
+		return false;
+	anchor.base = regions[0].base;
+	if (!libc)
+		return true;
+	rseq_start();
+	// [heap.ready] with heap_start(): config, tables, mode
+	store_release(&ready, 1);
+	gate_start();
+	return true;
+}
+
+bool heap_start(void)
+{
+	// [heap.ready] with start_slow(): config, tables, mode
+	if (likely(load_acquire(&ready)))
+		return true;
+	return start_slow();
+}
+
+void heap_threads_start(void)
+{
+	if (!heap_start())
+		return;
+	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
+	    !take_relaxed(&checked, 1) && // hint
+	    !rseq_kernel_aborts()) {
+		gate_close_for_good();
+		store_relaxed(&rseq_state.why, // hint
+			      "direct: this kernel does not abort sections");
+		store_relaxed(&rseq_state.mode, MODE_DIRECT); // hint
+	}
+	reclaimer_start();
+}
+
+void heap_gate_close(void)
+{
+	gate_close();
+}
+
+void heap_gate_open(void)
+{
+	gate_open();
+}
+
+size_t heap_purge(size_t keep_size)
+{
+	if (!heap_start())
+		return 0;
+	if (gate_is_open()) {
+		cpu_cache_flush_own();
+		drain_caches(rseq_self(), false);
+	}
+	bin_collect_all((unsigned)-1 >> 1);
+	return page_heap_purge(keep_size, SIZE_MAX);
+}

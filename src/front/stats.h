@@ -1,0 +1,20 @@
+/* layer 5.6: stats: the numbers of lanemalloc_stats(), gathered from all layers */
+#ifndef LANE_STATS_H
+#define LANE_STATS_H
+
+#include "base/compiler.h"
+#include "lanemalloc.h"
+
+void stats_gather(struct lanemalloc_stats *out);
+
+/* The mode's name; *why, where why is not NULL, becomes the reason. Both live
+ * for ever. */
+const char *stats_mode(const char **why);
+
+/* All numbers with mode and options as text lines on stderr. */
+void stats_print(void);
+
+/* JSON as lanemalloc_stats_json() says. */
+size_t stats_json(char *buf, size_t size);
+
+#endif

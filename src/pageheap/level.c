@@ -1,0 +1,337 @@
+/* layer 2.4: level: claim and release, carve and coalesce */
+#include "pageheap/level.h"
+
+#include "system/report.h"
+
+/* How many words of one class are looked at. In a class that is sure to fit
+ * the first look succeeds unless the hint is old. */
+#define LEVEL_LOOKS 8
+
+static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
+				     uint32_t word)
+{
+	return &region->levels[level].words[word];
+}
+
+/* Which granules of a word have resident memory, as far as that is known. */
+static uint64_t level_warm(struct region *region, unsigned level,
+			   uint32_t word)
+{
+	if (level == 0)
+		return load_relaxed(&region->dirty[word]); // hint
+	if (level == 1)
+		return load_relaxed(fit_line(region, 0, FIT_DIRTY, word)); // hint
+	return 0;
+}
+
+bool level_try_take(struct region *region, unsigned level, uint32_t word,
+		    unsigned n, unsigned align, uint32_t *granule)
+{
+	_Atomic(uint64_t) *at = level_word(region, level, word);
+	uint64_t free = load_relaxed(at); // hint
+	uint64_t warm, rest;
+	unsigned first;
+
+	if (!free)
+		return false;
+	warm = level_warm(region, level, word);
+	do {
+		first = unit_word_pick(free, warm, n, align);
+		if (first == UNIT_WORD_NONE)
+			return false;
+		rest = free & ~bits_range(first, n);
+		// [level.words] with level_release(): the granules' last use
+	} while (!cas_acquire(at, &free, rest));
+	fit_changed(region, level, word, free, rest);
+	*granule = word * 64 + first;
+	return true;
+}
+
+static bool level_take_class(struct region *region, unsigned level, unsigned k,
+			     unsigned n, unsigned align, uint32_t *granule)
+{
+	uint32_t word = fit_next(region, level, k, 0);
+	unsigned look;
+
+	for (look = 0; word != FIT_NONE && look < LEVEL_LOOKS; look++) {
+		uint64_t now;
+
+		if (level_try_take(region, level, word, n, align, granule))
+			return true;
+		now = load_relaxed(level_word(region, level, word)); // hint
+		if (unit_word_class(now) != k)
+			fit_refile(region, level, word);
+		word = fit_next(region, level, k, word + 1);
+	}
+	return false;
+}
+
+static bool level_take_top(struct region *region, unsigned n, unsigned align,
+			   uint32_t *granule)
+{
+	unsigned top = NR_LEVELS - 1;
+	uint32_t word;
+
+	for (word = 0; word < region->levels[top].nr_words; word++) {
+		if (level_try_take(region, top, word, n, align, granule))
+			return true;
+	}
+	return false;
+}
+
+/* Among the open words, the smallest class that fits first: full hugepages
+ * fill up, empty ones stay empty. */
+static bool level_take_open(struct region *region, unsigned level, unsigned n,
+			    unsigned align, uint32_t *granule)
+{
+	unsigned k;
+
+	if (level == NR_LEVELS - 1)
+		return level_take_top(region, n, align, granule);
+	for (k = unit_word_class_of_run(n); k < UNIT_WORD_CLASSES; k++) {
+		if (level_take_class(region, level, k, n, align, granule))
+			return true;
+	}
+	return false;
+}
+
+/* The second half of carve. The caller holds the parent bit. */
+static void level_open(struct region *region, unsigned level, uint32_t word,
+		       uint64_t free)
+{
+	if (!free)
+		return;
+	// [level.words] with level_try_take(): what the last holder did
+	store_release(level_word(region, level, word), free);
+	fit_refile(region, level, word);
+}
+
+static bool level_coalesce_word(struct region *region, unsigned level,
+				uint32_t word)
+{
+	uint64_t all = ALL_ONES;
+
+	// [level.words] with level_release(): all 64 releases
+	if (!cas_acquire(level_word(region, level, word), &all, 0))
+		return false;
+	fit_refile(region, level, word);
+	level_release(region, level + 1, word / 64, bits_one(word % 64));
+	return true;
+}
+
+/* Coalesces all entirely free words of the levels below, lowest first. */
+static bool level_coalesce_below(struct region *region, unsigned level)
+{
+	unsigned below, k = UNIT_WORD_CLASSES - 1;
+	bool any = false;
+	uint32_t word;
+
+	for (below = 1; below < level; below++) {
+		word = fit_next(region, below, k, 0);
+		for (; word != FIT_NONE;
+		     word = fit_next(region, below, k, word + 1))
+			any |= level_coalesce_word(region, below, word);
+	}
+	return any;
+}
+
+bool level_take(struct region *region, unsigned level, unsigned n,
+		unsigned align, uint32_t *granule)
+{
+	uint64_t warm;
+	uint32_t word;
+	unsigned first;
+
+	if (level_take_open(region, level, n, align, granule))
+		return true;
+	if (level >= 2 && level_coalesce_below(region, level) &&
+	    level_take_open(region, level, n, align, granule))
+		return true;
+	if (level == NR_LEVELS - 1 ||
+	    !level_take(region, level + 1, 1, 1, &word))
+		return false;
+	warm = level_warm(region, level, word);
+	first = unit_word_pick(ALL_ONES, warm, n, align);
+	level_open(region, level, word, ~bits_range(first, n));
+	*granule = word * 64 + first;
+	return true;
+}
+
+bool level_try_claim(struct region *region, unsigned level, uint32_t word,
+		     uint64_t mask)
+{
+	_Atomic(uint64_t) *at = level_word(region, level, word);
+	// [level.words] with level_release(): the purge's hint, see dirty.h
+	uint64_t free = load_seq(at);
+
+	while ((free & mask) == mask) {
+		// [level.words] with level_release(): the granules' last use
+		if (cas_acquire(at, &free, free & ~mask)) {
+			fit_changed(region, level, word, free, free & ~mask);
+			return true;
+		}
+	}
+	if (free || level == NR_LEVELS - 1)
+		return false;
+	if (!level_try_claim(region, level + 1, word / 64,
+			     bits_one(word % 64)))
+		return false;
+	level_open(region, level, word, ~mask);
+	return true;
+}
+
+void level_release(struct region *region, unsigned level, uint32_t word,
+		   uint64_t mask)
+{
+	// [level.words] with level_try_take(), level_try_claim(): the last use
+	uint64_t old = or_seq(level_word(region, level, word), mask);
+
+	if (unlikely(old & mask))
+		fault("pages given back twice, at %p",
+		      region_addr(region, (word * 64 + bits_first(old & mask))
+						  << (level * LEVEL_SHIFT)));
+	if (level == 0 && (old | mask) == ALL_ONES &&
+	    level_coalesce_word(region, level, word))
+		return;
+	fit_changed(region, level, word, old, old | mask);
+}
+
+/* Granules [first, end) of a level: whole words of them one level up. */
+static void level_release_range(struct region *region, unsigned level,
+				uint32_t first, uint32_t end)
+{
+	uint32_t word, word_end = end / 64, stop;
+
+	word = (uint32_t)div_up(first, 64);
+	if (level < NR_LEVELS - 1 && word < word_end) {
+		level_release_range(region, level, first, word * 64);
+		level_release_range(region, level + 1, word, word_end);
+		first = word_end * 64;
+	}
+	for (; first < end; first = stop) {
+		stop = (uint32_t)min_size(end, (first / 64 + 1) * 64);
+		level_release(region, level, first / 64,
+			      bits_range(first % 64, stop - first));
+	}
+}
+
+void level_release_units(struct region *region, uint32_t unit, uint32_t n)
+{
+	level_release_range(region, 0, unit, unit + n);
+}
+
+/* How many units one claim covers: up to a word of hugepages, or the part of
+ * the first or last hugepage. */
+static uint32_t level_claim_step(uint32_t unit, uint32_t end)
+{
+	uint32_t to_hugepage = 64 - unit % 64;
+	uint32_t to_word = 4096 - unit % 4096;
+
+	if (to_hugepage < 64 || end - unit < 64)
+		return (uint32_t)min_size(to_hugepage, end - unit);
+	return (uint32_t)min_size(to_word, round_down(end - unit, 64));
+}
+
+static bool level_try_claim_step(struct region *region, uint32_t unit,
+				 uint32_t n)
+{
+	uint32_t hugepage = unit / 64;
+
+	if (n < 64)
+		return level_try_claim(region, 0, hugepage,
+				       bits_range(unit % 64, n));
+	return level_try_claim(region, 1, hugepage / 64,
+			       bits_range(hugepage % 64, n / 64));
+}
+
+bool level_try_claim_units(struct region *region, uint32_t unit, uint32_t n)
+{
+	uint32_t at = unit, end = unit + n, step;
+
+	for (; at < end; at += step) {
+		step = level_claim_step(at, end);
+		if (level_try_claim_step(region, at, step))
+			continue;
+		level_release_units(region, unit, at - unit);
+		return false;
+	}
+	return true;
+}
+
+uint64_t level_free_hugepages(struct region *region, uint32_t word)
+{
+	uint64_t free = load_relaxed(level_word(region, 1, word)); // hint
+	unsigned level;
+
+	if (free)
+		return free;
+	for (level = 2; level < NR_LEVELS; level++) {
+		free = load_relaxed(level_word(region, level, word / 64)); // hint
+		if (free & bits_one(word % 64))
+			return ALL_ONES;
+		if (free)
+			return 0;
+		word /= 64;
+	}
+	return 0;
+}
+
+/* The slow search for runs that no single word holds: over all hugepages, for
+ * small and for fragmented regions. */
+static bool level_take_across(struct region *region, uint32_t n,
+			      uint32_t *unit)
+{
+	uint32_t need = (uint32_t)div_up(n, 64), run = 0, word;
+	uint64_t free;
+
+	for (word = region->first_unit / 4096;
+	     word < region->levels[1].nr_words; word++) {
+		free = level_free_hugepages(region, word);
+		*unit = (word * 64 - run) * 64;
+		if (run + unit_word_run(free, 0) * (free & 1) >= need) {
+			if (level_try_claim_units(region, *unit, n))
+				return true;
+			run = 0;
+		}
+		if (free == ALL_ONES)
+			run += 64;
+		else
+			run = 63 - bits_last(~free);
+	}
+	return false;
+}
+
+bool level_take_units(struct region *region, uint32_t n, uint32_t *unit)
+{
+	uint32_t count = n, granule, whole;
+	unsigned level;
+
+	for (level = 0; count > 64; level++)
+		count = (uint32_t)div_up(count, 64);
+	if (level >= NR_LEVELS || n > load_relaxed(&region->nr_units)) // const
+		return false;
+	if (!level_take(region, level, count, 1, &granule))
+		return level_take_across(region, n, unit);
+	*unit = granule << (level * LEVEL_SHIFT);
+	whole = count << (level * LEVEL_SHIFT);
+	level_release_units(region, *unit + n, whole - n);
+	return true;
+}
+
+void level_repair(struct region *region)
+{
+	// counter: what is committed later is filed by living threads
+	uint32_t committed = load_relaxed(&region->nr_committed);
+	uint32_t word, end;
+	unsigned level;
+
+	for (level = 0; level < NR_LEVELS - 1; level++) {
+		word = region->first_unit >> (LEVEL_SHIFT * (level + 1));
+		end = (committed >> (LEVEL_SHIFT * (level + 1))) + 1;
+		end = (uint32_t)min_size(end, region->levels[level].nr_words);
+		if (level > 0)
+			end = region->levels[level].nr_words;
+		for (; word < end; word++)
+			fit_refile(region, level, word);
+	}
+}

@@ -1,0 +1,69 @@
+/* layer 2.9: page heap: runs of units, lock-free
+ *
+ * Everything above asks here for whole units and gives them back here. Large
+ * blocks and slabs alike are runs. take claims, give releases; the run's tags
+ * are zero whenever it changes hands. A run's memory that has not been
+ * touched since the system gave it (or since it was purged) reads as zero,
+ * and take says so.
+ *
+ * All functions are lock-free, async-signal-safe, and leave errno alone. A
+ * thread that dies inside one strands at most the run in its hands or one
+ * granule of address space, and blocks nobody.
+ */
+#ifndef LANE_PAGE_HEAP_H
+#define LANE_PAGE_HEAP_H
+
+#include "pageheap/region.h"
+
+struct run {
+	struct region *region;
+	uint32_t unit;
+	uint32_t nr_units;
+	bool zero; /* all of it reads as zero */
+};
+
+/* Claims nr_units > 0 units, the first one's address at a multiple of
+ * align_units (a power of two) units. cpu is a hint: runs of one CPU keep together. False: no memory. */
+bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
+		    struct run *out);
+
+/* Releases units [unit, unit + nr_units), which the caller holds; they need
+ * not be one taken run. May purge beyond the budget. */
+void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units);
+
+/* Claims the nr_more units right behind unit + nr_units, all or none, so that
+ * a large block grows in place. */
+bool page_heap_try_extend(struct region *region, uint32_t unit,
+			  uint32_t nr_units, uint32_t nr_more);
+
+/* Gives free dirty memory back until at most keep_size bytes of it are left
+ * or most_size bytes were given back; returns the latter. */
+size_t page_heap_purge(size_t keep_size, size_t most_size);
+
+/* The timed piece of purging: gives back what lay unused since the tick
+ * before, at most most_size bytes; returns the bytes given back. Callers
+ * elect themselves (see front/tick). */
+size_t page_heap_tick(size_t most_size);
+
+/* Free memory that the system has not got back, in bytes (a counter). */
+size_t page_heap_dirty_size(void);
+
+struct page_heap_stats {
+	uint64_t reserved_size;	  /* address space, all regions */
+	uint64_t committed_size;  /* usable, metadata excluded */
+	uint64_t claimed_size;	  /* in runs that were taken */
+	uint64_t free_dirty_size; /* free, still ours */
+	uint64_t free_clean_size; /* free, given back or never touched */
+	uint64_t purged_size;	  /* given back since start, cumulative */
+	uint64_t nr_purges;	  /* madvise calls */
+	uint64_t regret_size;	  /* purged and soon wanted again */
+	uint64_t budget_size;	  /* free dirty memory that is kept now */
+	uint64_t metadata_size;	  /* resident, estimated from what is in use */
+};
+void page_heap_stats(struct page_heap_stats *out);
+
+/* Verifies: words, dirty words and levels agree; calls fault() if not. Only
+ * while no other thread is inside the page heap. */
+void page_heap_check(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* layer 2.2: unit word: pure functions on a word of 64 granules
+ *
+ * A word holds one bit a granule (a unit at level 0). Nothing here reads
+ * shared memory: level.c, purge.c and fit.c work on plain copies and commit
+ * by CAS, so all of it is tested without threads, by enumeration.
+ */
+#ifndef LANE_UNIT_WORD_H
+#define LANE_UNIT_WORD_H
+
+#include "base/bits.h"
+
+#define UNIT_WORD_NONE 64    /* no such position */
+#define UNIT_WORD_CLASSES 7  /* 2^0 .. 2^6; also "no class": word 0 */
+
+/* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
+static always_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
+{
+	unsigned have = 1, step;
+
+	while (have < n) {
+		step = have < n - have ? have : n - have;
+		word &= word >> step;
+		have += step;
+	}
+	return word;
+}
+
+/* The multiples of align, a power of two of at most 64. */
+static always_inline uint64_t unit_word_multiples(unsigned align)
+{
+	return ALL_ONES / bits_low(align);
+}
+
+/* The lowest run of n set bits that starts at a multiple of align. */
+static always_inline unsigned unit_word_find(uint64_t word, unsigned n,
+					     unsigned align)
+{
+	uint64_t starts = unit_word_starts(word, n);
+
+	starts &= unit_word_multiples(align);
+	return starts ? bits_first(starts) : UNIT_WORD_NONE;
+}
+
+/* Where to take n of the free granules: the lowest run that is warm as a
+ * whole (its memory is resident), else the lowest run. */
+static always_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
+					     unsigned n, unsigned align)
+{
+	unsigned first = unit_word_find(free & warm, n, align);
+
+	return first != UNIT_WORD_NONE ? first
+				       : unit_word_find(free, n, align);
+}
+
+/* k where the largest run of set bits is in [2^k, 2^(k+1)); for the word 0,
+ * UNIT_WORD_CLASSES. */
+static always_inline unsigned unit_word_class(uint64_t word)
+{
+	unsigned k;
+
+	if (!word)
+		return UNIT_WORD_CLASSES;
+	for (k = 0; k < UNIT_WORD_CLASSES - 1; k++) {
+		word &= word >> (1u << k);
+		if (!word)
+			return k;
+	}
+	return k;
+}
+
+/* The class that can hold a run of n, if it is lucky: floor(log2 n). */
+static always_inline unsigned unit_word_class_of_run(unsigned n)
+{
+	return bits_last(n);
+}
+
+/* The units that a purge may take: free, in whole pages of page_units (1 or
+ * 2) units, each page with something dirty in it. */
+static always_inline uint64_t unit_word_purgeable(uint64_t free,
+						  uint64_t dirty,
+						  unsigned page_units)
+{
+	uint64_t pages;
+
+	if (page_units == 1)
+		return free & dirty;
+	pages = free & (free >> 1) & (dirty | dirty >> 1);
+	pages &= unit_word_multiples(2);
+	return pages | pages << 1;
+}
+
+/* The highest n set bits of the word, all if it has no more. */
+static always_inline uint64_t unit_word_highest(uint64_t word, size_t n)
+{
+	unsigned count;
+
+	for (count = bits_count(word); count > n; count--)
+		word &= word - 1;
+	return word;
+}
+
+/* Length of the run of set bits that begins at `first`, which is set. */
+static always_inline unsigned unit_word_run(uint64_t word, unsigned first)
+{
+	uint64_t rest = ~(word >> first);
+
+	return rest ? bits_first(rest) : 64;
+}
+
+#endif

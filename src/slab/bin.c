@@ -1,0 +1,421 @@
+/* layer 3.3: bin: the slabs of one (id, class) that have free objects;
+ * protocol in bin.h */
+#include "slab/bin.h"
+
+#undef always_inline
+#define _LGPL_SOURCE
+#include <ck_stack.h>
+#include <urcu/lfstack.h>
+
+#include "pageheap/page_heap.h"
+#include "system/system.h"
+
+struct bin {
+	struct ck_stack partial[2];	/* atomic: double words */
+	_Atomic(struct span *) slot;	/* atomic */
+	struct __cds_lfs_stack inbox;	/* atomic */
+	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
+	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
+	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
+} __attribute__((aligned(CACHE_LINE)));
+
+/* The bins of one id and its counters; never freed. */
+struct bin_set {
+	struct bin bins[NR_CLASSES];
+	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
+	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
+	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
+};
+
+#define SWEEP_MOST 32  /* slabs that one give looks at */
+#define STEAL_MOST 16  /* ids that one take looks at */
+#define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
+#define GIVE_RUN_MOST 64
+
+static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
+static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+
+static struct bin_set *bin_set_find(unsigned id)
+{
+	// [bin_sets] with bin_set_add(): the set's zeros
+	return load_acquire(&bin_sets[id]);
+}
+
+static void nr_ids_raise(unsigned end)
+{
+	uint32_t seen = load_relaxed(&nr_ids); // hint
+
+	while (seen < end && !cas_relaxed(&nr_ids, &seen, end)) // hint
+		;
+}
+
+/* Any set that exists: without memory for a new one it serves as well. NULL
+ * only before the first take. */
+static struct bin_set *bin_set_any(void)
+{
+	unsigned end = load_relaxed(&nr_ids), id; // hint
+	struct bin_set *set = NULL;
+
+	for (id = 0; id < end && !set; id++)
+		set = bin_set_find(id);
+	return set;
+}
+
+/* Makes the set of an id that is new. Of racing threads one wins; the others
+ * give their memory back. A thread that dies here strands a unit. */
+static struct bin_set *bin_set_add(unsigned id)
+{
+	struct bin_set *set, *found = NULL;
+	struct run run;
+
+	if (!page_heap_take(div_up(sizeof(*set), UNIT_SIZE), 1, id, &run))
+		return bin_set_any();
+	set = (void *)region_addr(run.region, run.unit);
+	if (!run.zero)
+		__builtin_memset(set, 0, sizeof(*set));
+	// [bin_sets] with bin_set_find(): the set's zeros
+	if (!cas_release(&bin_sets[id], &found, set)) {
+		page_heap_give(run.region, run.unit, run.nr_units);
+		return bin_set_find(id);
+	}
+	nr_ids_raise(id + 1);
+	return set;
+}
+
+static struct bin_set *bin_set_of(unsigned id)
+{
+	struct bin_set *set = bin_set_find(id);
+
+	return likely(set) ? set : bin_set_add(id);
+}
+
+/* The bin of (owner, class); where the owner never got a set, the giver's. */
+static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
+{
+	struct bin_set *set = bin_set_find(w.owner);
+
+	return set ? &set->bins[w.class] : &giver->bins[w.class];
+}
+
+static struct span *span_of_stack(struct ck_stack_entry *entry)
+{
+	return container_of((struct span_link *)(void *)entry, struct span,
+			    link);
+}
+
+static struct span *span_of_inbox(struct cds_lfs_node *node)
+{
+	return container_of((struct span_link *)(void *)node, struct span,
+			    link);
+}
+
+static void partial_push(struct bin *bin, unsigned side, struct span *slab)
+{
+	add_relaxed(&bin->nr_listed, 1); // hint
+	ck_stack_push_upmc(&bin->partial[side & 1], (void *)&slab->link);
+}
+
+static struct span *partial_pop(struct bin *bin, unsigned side)
+{
+	struct ck_stack_entry *entry = ck_stack_pop_mpmc(
+		&bin->partial[side & 1]);
+
+	if (!entry)
+		return NULL;
+	sub_relaxed(&bin->nr_listed, 1); // hint
+	return span_of_stack(entry);
+}
+
+static unsigned fill_side(struct bin *bin)
+{
+	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
+}
+
+static struct span *slot_take(struct bin *bin)
+{
+	if (!load_relaxed(&bin->slot)) // hint: an early look
+		return NULL;
+	// [bin.slot] with slab_list(): the former holder's work on the slab
+	return take_acquire(&bin->slot, NULL);
+}
+
+/* The holder lists the slab with its bin: held -> listed. */
+static void slab_list(struct bin *bin, struct span *slab)
+{
+	struct span *none = NULL;
+
+	if (!load_relaxed(&bin->slot) && // hint: an early look
+	    // [bin.slot] with slot_take(): this holder's work on the slab
+	    cas_release(&bin->slot, &none, slab))
+		return;
+	partial_push(bin, fill_side(bin), slab);
+}
+
+/* The holder sends a slab that was full to its owner. */
+static void slab_send(struct bin *bin, struct span *slab)
+{
+	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
+	struct cds_lfs_head *head = CMM_LOAD_SHARED(bin->inbox.head);
+	uint32_t depth = 1;
+
+	if (head)
+		depth += load_relaxed(&span_of_inbox(&head->node)->depth); // hint
+	if (depth > INBOX_DEPTH_MOST) {
+		partial_push(bin, fill_side(bin), slab);
+		return;
+	}
+	store_relaxed(&slab->depth, depth); // held
+	_cds_lfs_push(inbox, (void *)&slab->link);
+}
+
+/* Takes the inbox whole: returns its first slab, held; the rest is pushed to
+ * partial at once, last link first in hand. */
+static struct span *inbox_take(struct bin *bin)
+{
+	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
+	struct cds_lfs_head *head;
+	struct cds_lfs_node *node, *next;
+
+	if (!CMM_LOAD_SHARED(bin->inbox.head))
+		return NULL;
+	head = ___cds_lfs_pop_all(inbox);
+	if (!head)
+		return NULL;
+	for (node = head->node.next; node; node = next) {
+		next = node->next;
+		partial_push(bin, fill_side(bin), span_of_inbox(node));
+	}
+	return span_of_inbox(&head->node);
+}
+
+/* A listed slab of the bin, held now; NULL where there is none. */
+static struct span *bin_get_own(struct bin *bin)
+{
+	unsigned fill = fill_side(bin);
+	struct span *slab;
+
+	if ((slab = slot_take(bin)))
+		return slab;
+	if ((slab = partial_pop(bin, !fill)))
+		return slab;
+	if ((slab = partial_pop(bin, fill)))
+		return slab;
+	return inbox_take(bin);
+}
+
+/* A listed slab of another id, adopted. */
+static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
+{
+	unsigned end = load_relaxed(&nr_ids), i; // hint
+	struct bin_set *other;
+	struct span *slab;
+
+	for (i = 1; i < end && i <= STEAL_MOST; i++) {
+		other = bin_set_find((id + i) % end);
+		if (!other || other == set)
+			continue;
+		slab = partial_pop(&other->bins[class], 0);
+		if (!slab)
+			slab = partial_pop(&other->bins[class], 1);
+		if (!slab)
+			slab = inbox_take(&other->bins[class]);
+		if (!slab)
+			continue;
+		slab_adopt(slab, id);
+		add_relaxed(&set->nr_steals, 1); // counter
+		return slab;
+	}
+	return NULL;
+}
+
+static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
+{
+	struct span *slab = bin_get_own(&set->bins[class]);
+
+	if (!slab)
+		slab = bin_steal(set, id, class);
+	if (!slab)
+		slab = slab_open(class, id);
+	return slab;
+}
+
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+{
+	struct bin_set *set = bin_set_of(id);
+	struct span *slab;
+	unsigned n;
+
+	if (!set)
+		return 0;
+	for (;;) {
+		slab = bin_get(set, id, class);
+		if (!slab)
+			return 0;
+		n = slab_take(slab, out, most);
+		if (n)
+			break;
+		/* Listed without a bit: others took them, or a sleeper
+		 * listed it. Let go, or find what came back. */
+		if (!slab_leave(slab))
+			slab_list(&set->bins[class], slab);
+	}
+	if (n == most || !slab_leave(slab))
+		slab_list(&set->bins[class], slab);
+	return n;
+}
+
+/* Looks at up to `most` slabs of one side: empty ones are closed, the others
+ * go to the other side. False: the side has no more. */
+static bool sweep_side(struct bin *bin, unsigned side, unsigned *most,
+		       size_t *nr_closed)
+{
+	struct span *slab;
+
+	for (; *most; --*most) {
+		slab = partial_pop(bin, side);
+		if (!slab)
+			return false;
+		if (slab_is_empty(slab)) {
+			slab_close(slab);
+			++*nr_closed;
+		} else {
+			partial_push(bin, !side, slab);
+		}
+	}
+	return true;
+}
+
+/* Sweeps the side that is not filled, and where that runs out makes it the
+ * one to fill and goes on with the other. */
+static size_t bin_sweep(struct bin *bin, unsigned most)
+{
+	size_t nr_closed = 0;
+	struct span *slab;
+	unsigned i, fill;
+	uint32_t nr_empty;
+
+	if ((slab = inbox_take(bin)))
+		partial_push(bin, fill_side(bin), slab);
+	for (i = 0; i < 2; i++) {
+		fill = fill_side(bin);
+		if (sweep_side(bin, !fill, &most, &nr_closed))
+			break;
+		store_relaxed(&bin->fill, !fill); // hint
+		store_relaxed(&bin->nr_empty, 0); // hint
+	}
+	nr_empty = load_relaxed(&bin->nr_empty); // hint
+	store_relaxed(&bin->nr_empty,
+		      nr_empty > nr_closed ? nr_empty - (uint32_t)nr_closed
+					   : 0); // hint
+	return nr_closed;
+}
+
+/* A slab in one of the owner's lists became empty. */
+static void bin_note_empty(struct bin *bin)
+{
+	uint32_t nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
+
+	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 4) // hint
+		bin_sweep(bin, SWEEP_MOST);
+}
+
+/* The giver holds a slab that was full: it goes to its owner. */
+static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
+		      struct slab_word w)
+{
+	if (slab_is_empty(slab)) {
+		slab_close(slab);
+		return;
+	}
+	if (w.owner == id) {
+		slab_list(&set->bins[w.class], slab);
+		return;
+	}
+	add_relaxed(&set->nr_remote_slabs, 1); // counter
+	slab_send(bin_of_owner(set, w), slab);
+}
+
+/* objects[0..n) are of one slab. */
+static void bin_give_run(struct bin_set *set, unsigned id, struct span *slab,
+			 void *const *objects, unsigned n)
+{
+	uint64_t word;
+	enum slab_given given = slab_give(slab, objects, n, &word);
+	struct slab_word w = slab_word_unpack(word);
+
+	if (w.owner != id)
+		add_relaxed(&set->nr_remote_frees, n); // counter
+	if (given == SLAB_GIVEN_HELD)
+		bin_place(set, id, slab, w);
+	else if (given == SLAB_GIVEN_EMPTY)
+		bin_note_empty(bin_of_owner(set, w));
+}
+
+void bin_give(unsigned id, void *const *objects, unsigned n)
+{
+	struct bin_set *set = bin_set_of(id);
+	unsigned i, first = 0;
+	struct span *slab, *next;
+
+	if (!n)
+		return;
+	slab = slab_of(objects[0]);
+	for (i = 1; i < n; i++) {
+		next = slab_of(objects[i]);
+		if (next == slab)
+			continue;
+		bin_give_run(set, id, slab, objects + first, i - first);
+		first = i;
+		slab = next;
+	}
+	bin_give_run(set, id, slab, objects + first, n - first);
+}
+
+static size_t bin_collect(struct bin *bin, unsigned most)
+{
+	struct span *slab = slot_take(bin);
+	size_t nr_closed = 0;
+
+	if (slab && slab_is_empty(slab)) {
+		slab_close(slab);
+		nr_closed++;
+	} else if (slab) {
+		slab_list(bin, slab);
+	}
+	if (load_relaxed(&bin->nr_listed) || // hint
+	    CMM_LOAD_SHARED(bin->inbox.head))
+		nr_closed += bin_sweep(bin, most);
+	return nr_closed;
+}
+
+size_t bin_collect_all(unsigned most)
+{
+	unsigned end = load_relaxed(&nr_ids), id, class; // hint
+	struct bin_set *set;
+	size_t nr_closed = 0;
+
+	for (id = 0; id < end; id++) {
+		set = bin_set_find(id);
+		for (class = 1; set && class < NR_CLASSES; class++)
+			nr_closed += bin_collect(&set->bins[class], most);
+	}
+	return nr_closed;
+}
+
+void bin_stats(struct bin_stats *out)
+{
+	unsigned end = load_relaxed(&nr_ids), id; // hint
+	struct bin_set *set;
+
+	*out = (struct bin_stats){ 0 };
+	for (id = 0; id < end; id++) {
+		set = bin_set_find(id);
+		if (!set)
+			continue;
+		out->nr_remote_frees +=
+			load_relaxed(&set->nr_remote_frees); // counter
+		out->nr_remote_slabs +=
+			load_relaxed(&set->nr_remote_slabs); // counter
+		out->nr_steals += load_relaxed(&set->nr_steals); // counter
+	}
+}

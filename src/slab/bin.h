@@ -1,0 +1,53 @@
+/* layer 3.3: bin: the slabs of one (id, class) that have free objects
+ *
+ *	slot	one slab, the next to take from; a word swapped in and out
+ *	partial	two stacks (Concurrency Kit's ck_stack, MPMC); new slabs go
+ *		to the one that `fill` names, a sweep empties the other
+ *	inbox	a stack (liburcu's cds_lfs: push, pop_all) that other ids
+ *		push to
+ *
+ * A slab in any of the three is listed; whoever gets it out holds it.
+ *
+ * Taking: the slot's slab; else pop partial[!fill], partial[fill]; else the
+ * inbox; else a slab of another id's bin of the class; else a new one. After
+ * the take the slab goes back to the slot if that is empty, else to partial.
+ *
+ * The inbox is taken whole. The taker keeps the first slab and pushes the
+ * rest to partial before it works on the first; between pop_all and the last
+ * push the chain hangs on this thread alone, so its length is bounded: a
+ * pusher that finds INBOX_DEPTH_MOST slabs there pushes to partial instead.
+ *
+ * Empty slabs inside a list: the give that empties one counts it
+ * (nr_empty), and when they are many in relation to the list's length a sweep
+ * pops the one stack, closes what is empty and pushes the rest to the other.
+ * Counts here are hints; a wrong one costs a sweep or delays one.
+ *
+ * Progress: every operation is lock-free; a sweep is bounded by its argument.
+ * A thread that dies strands the slab it holds, or the chain of at most
+ * INBOX_DEPTH_MOST (and as many as there were threads that pushed at once)
+ * slabs that it took from the inbox.
+ */
+#ifndef LANE_BIN_H
+#define LANE_BIN_H
+
+#include "slab/slab.h"
+
+#define INBOX_DEPTH_MOST 32
+#define NR_IDS_MOST REGION_TABLE_WORDS
+
+/* Takes up to `most` objects of class for id; 0 only without memory. */
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most);
+
+/* Gives n objects (of any slabs and classes) back; id is the giver's. */
+void bin_give(unsigned id, void *const *objects, unsigned n);
+
+/* Closes empty slabs of all bins of all ids, at most `most` slabs looked at
+ * in each list; keeps none back. Returns the number closed. */
+size_t bin_collect_all(unsigned most);
+
+struct bin_stats {
+	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;
+};
+void bin_stats(struct bin_stats *out);
+
+#endif

@@ -1,0 +1,69 @@
+/* layer 3.1: size class: sizes to classes, and the geometry of a slab
+ *
+ * Class 0 is no class. Sizes step by 16 bytes up to 128, then by a quarter of
+ * the power of two below, so that at most a fifth of an object is lost. A
+ * slab has so many units that it holds at least 8 objects (4 of the largest)
+ * and loses at most a 32nd behind the last one.
+ *
+ * X(object size, units in a slab, most objects in a lane)
+ */
+#ifndef LANE_SIZE_CLASS_H
+#define LANE_SIZE_CLASS_H
+
+#include "pageheap/region.h"
+
+#define SIZE_CLASSES(X)                                                    \
+	X(16, 1, 1024) X(32, 1, 1024) X(48, 1, 1024) X(64, 1, 1024)        \
+	X(80, 1, 1024) X(96, 1, 1024) X(112, 1, 1024) X(128, 1, 1024)      \
+	X(160, 1, 512) X(192, 1, 512) X(224, 1, 512) X(256, 1, 512)        \
+	X(320, 1, 512) X(384, 1, 512) X(448, 1, 512) X(512, 1, 512)        \
+	X(640, 1, 256) X(768, 1, 256) X(896, 1, 256) X(1024, 1, 256)       \
+	X(1280, 2, 256) X(1536, 2, 256) X(1792, 2, 256) X(2048, 2, 256)    \
+	X(2560, 3, 128) X(3072, 3, 128) X(3584, 3, 128) X(4096, 2, 128)    \
+	X(5120, 3, 64) X(6144, 3, 64) X(7168, 4, 64) X(8192, 4, 64)        \
+	X(10240, 5, 32) X(12288, 3, 32) X(14336, 4, 32) X(16384, 4, 32)    \
+	X(20480, 5, 16) X(24576, 6, 16) X(28672, 7, 16) X(32768, 4, 16)
+
+enum {
+	SIZE_CLASS_BEGIN = 0,
+#define SIZE_CLASS_NAME(size, units, lane) SIZE_CLASS_##size,
+	SIZE_CLASSES(SIZE_CLASS_NAME)
+#undef SIZE_CLASS_NAME
+	NR_CLASSES /* class 0 included */
+};
+
+#define SMALL_SIZE_MOST 32768
+
+struct size_class {
+	uint64_t magic;	      /* 2^64 / size + 1 */
+	uint32_t size;	      /* of an object */
+	uint16_t nr_objects;  /* in a slab */
+	uint16_t lane;	      /* offset of the lane in its area, in words */
+	uint16_t lane_slots;  /* most objects that a lane holds */
+	uint16_t nr_units;    /* of a slab */
+	uint16_t nr_words;    /* of bits in a slab */
+	uint16_t batch;	      /* objects that a refill or flush moves */
+};
+
+/* const after size_class_start(), which is idempotent. */
+extern struct size_class size_classes[NR_CLASSES];
+/* Index: (size + 15) / 16. */
+extern uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
+extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
+
+void size_class_start(void);
+
+/* size <= SMALL_SIZE_MOST */
+static always_inline unsigned size_class_of(size_t size)
+{
+	return size_to_class[(size + 15) / 16];
+}
+
+/* The smallest class that holds size bytes at multiples of align (a power of
+ * two, at most UNIT_SIZE); 0 where none does. */
+unsigned size_class_aligned(size_t size, size_t align);
+
+/* Bytes of one CPU's lane area. */
+size_t size_class_lanes_size(void);
+
+#endif

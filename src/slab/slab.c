@@ -1,0 +1,273 @@
+/* layer 3.2: slab: equal objects in a run of units; protocol in slab.h */
+#include "slab/slab.h"
+
+#include "pageheap/page_heap.h"
+#include "system/report.h"
+
+/* A slab with its geometry at hand. */
+struct slab_view {
+	struct region *region;
+	const struct size_class *class;
+	_Atomic(uint64_t) *bits;
+	char *start;
+	uint32_t unit;
+};
+
+static struct slab_view slab_view(const struct span *slab)
+{
+	struct region *region = region_of(slab);
+	uint64_t word = load_relaxed(&slab->word); // own: class is const here
+	uint32_t unit = region_span_unit(region, slab);
+
+	return (struct slab_view){
+		.region = region,
+		.class = &size_classes[slab_word_unpack(word).class],
+		.bits = region->bits + (size_t)unit * UNIT_BITS_WORDS,
+		.start = region_addr(region, unit),
+		.unit = unit,
+	};
+}
+
+/* The bits that word i of the slab has when all objects are free. */
+static uint64_t full_word(const struct size_class *class, unsigned i)
+{
+	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
+}
+
+static void tags_fill(const struct slab_view *v, unsigned class)
+{
+	struct unit_tag tag = {
+		.magic = v->class->magic,
+		.start = (uint32_t)(uintptr_t)v->start,
+		.lane = v->class->lane,
+		.class = (uint8_t)class,
+	};
+	unsigned i;
+
+	for (i = 0; i < v->class->nr_units; i++)
+		v->region->tags[v->unit + i] = tag;
+}
+
+static void tags_clear(const struct slab_view *v)
+{
+	unsigned i;
+
+	for (i = 0; i < v->class->nr_units; i++)
+		v->region->tags[v->unit + i] = (struct unit_tag){ 0 };
+}
+
+struct span *slab_open(unsigned class, unsigned owner)
+{
+	struct slab_word w = { .on = true, .class = class, .owner = owner };
+	struct slab_view v;
+	struct span *slab;
+	struct run run;
+	unsigned i;
+
+	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
+		return NULL;
+	slab = &run.region->spans[run.unit];
+	w.count = size_classes[class].nr_objects;
+	w.generation = slab_word_unpack(load_relaxed(&slab->word)) // own
+			       .generation + 1;
+	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
+	v = slab_view(slab);
+	for (i = 0; i < v.class->nr_words; i++)
+		store_relaxed(&v.bits[i], full_word(v.class, i)); // before publish
+	tags_fill(&v, class);
+	return slab;
+}
+
+/* The lowest `most` bits of word. */
+static uint64_t lowest_bits(uint64_t word, unsigned most)
+{
+	uint64_t rest = word;
+
+	if (bits_count(word) <= most)
+		return word;
+	while (most--)
+		rest &= rest - 1;
+	return word & ~rest;
+}
+
+static unsigned objects_of_bits(const struct slab_view *v, unsigned word,
+				uint64_t bits, void **out)
+{
+	unsigned n = 0;
+
+	for (; bits; bits &= bits - 1) {
+		unsigned i = 64 * word + bits_first(bits);
+
+		out[n++] = v->start + (size_t)i * v->class->size;
+	}
+	return n;
+}
+
+unsigned slab_take(struct span *slab, void **out, unsigned most)
+{
+	struct slab_view v = slab_view(slab);
+	unsigned i, n = 0;
+
+	for (i = 0; i < v.class->nr_words && n < most; i++) {
+		uint64_t bits = load_relaxed(&v.bits[i]); // held: bits only grow
+
+		bits = lowest_bits(bits, most - n);
+		if (!bits)
+			continue;
+		// [slab.bits] with slab_give(): the last use of the objects
+		and_acquire(&v.bits[i], ~bits);
+		n += objects_of_bits(&v, i, bits, out + n);
+	}
+	sub_relaxed(&slab->word, n); // counter, after the bits
+	return n;
+}
+
+bool slab_leave(struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	unsigned i;
+
+	// [slab.on] with slab_give(): clear on, then read bits, against set
+	// bits, then read on; one of the two sees the other's write
+	and_seq(&slab->word, ~SLAB_ON);
+	for (i = 0; i < v.class->nr_words; i++) {
+		// [slab.on] with slab_give(): the second half of that pair
+		if (!load_seq(&v.bits[i]))
+			continue;
+		// [slab.on] with slab_give(): exactly one wins the slab
+		return or_seq(&slab->word, SLAB_ON) & SLAB_ON;
+	}
+	return true;
+}
+
+bool slab_is_empty(const struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	unsigned i;
+
+	for (i = 0; i < v.class->nr_words; i++)
+		// [slab.bits] with slab_give(): the last use of the objects
+		if (load_acquire(&v.bits[i]) != full_word(v.class, i))
+			return false;
+	return true;
+}
+
+void slab_close(struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	uint64_t word = load_relaxed(&slab->word); // held
+
+	debug_check(slab_is_empty(slab));
+	tags_clear(&v);
+	store_relaxed(&slab->word, (word & ~SLAB_COUNT_MASK) | SLAB_ON); // held
+	page_heap_give(v.region, v.unit, v.class->nr_units);
+}
+
+/* The number of the object that starts at `object`; a pointer that is no
+ * object's start got past the fast path only by a fault of the program. */
+static unsigned object_index(const struct slab_view *v, const void *object)
+{
+	uint32_t offset = (uint32_t)((const char *)object - v->start);
+	uint32_t i = (uint32_t)((unsigned __int128)v->class->magic * offset >>
+				64);
+
+	if (unlikely(i * v->class->size != offset))
+		fault("free of %p: inside a block", object);
+	if (unlikely(i >= v->class->nr_objects))
+		fault("free of %p: not a block", object);
+	return i;
+}
+
+static void give_bits(const struct slab_view *v, unsigned word, uint64_t bits)
+{
+	// [slab.bits] with slab_take(): the objects' last use comes before
+	// [slab.on] with slab_leave(): set bits, then read on
+	uint64_t old = or_seq(&v->bits[word], bits);
+
+	if (unlikely(old & bits))
+		fault("free of %p: already free",
+		      (void *)(v->start +
+			       (64 * word + bits_first(old & bits)) *
+				       (size_t)v->class->size));
+}
+
+/* Sets the objects' bits, those of one word by one operation. */
+static void give_all_bits(const struct slab_view *v, void *const *objects,
+			  unsigned n)
+{
+	unsigned i, word = 0;
+	uint64_t bits = 0;
+
+	for (i = 0; i < n; i++) {
+		unsigned at = object_index(v, objects[i]);
+		uint64_t bit = bits_one(at % 64);
+
+		if (bits && (at / 64 != word || (bits & bit))) {
+			give_bits(v, word, bits);
+			bits = 0;
+		}
+		word = at / 64;
+		bits |= bit;
+	}
+	give_bits(v, word, bits);
+}
+
+enum slab_given slab_give(struct span *slab, void *const *objects, unsigned n,
+			  uint64_t *word)
+{
+	struct slab_view v = slab_view(slab);
+
+	add_relaxed(&slab->word, n); // counter, before the bits
+	give_all_bits(&v, objects, n);
+	// [slab.on] with slab_leave(): the second half: bits set, now read on
+	*word = load_seq(&slab->word);
+	if (likely(*word & SLAB_ON))
+		return (*word & SLAB_COUNT_MASK) == v.class->nr_objects ?
+			       SLAB_GIVEN_EMPTY :
+			       SLAB_GIVEN;
+	// [slab.on] with slab_leave(): exactly one wins the slab
+	*word = or_seq(&slab->word, SLAB_ON);
+	return *word & SLAB_ON ? SLAB_GIVEN : SLAB_GIVEN_HELD;
+}
+
+void slab_adopt(struct span *slab, unsigned owner)
+{
+	uint64_t word = load_relaxed(&slab->word); // held: owner is ours
+	uint64_t from = slab_word_unpack(word).owner;
+
+	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
+}
+
+struct span *slab_of(const void *object)
+{
+	struct region *region = region_of(object);
+	struct unit_tag *tag = &region->tags[region_unit(region, object)];
+	uint32_t offset = (uint32_t)(uintptr_t)object - tag->start;
+
+	return &region->spans[region_unit(region,
+					  (const char *)object - offset)];
+}
+
+bool slab_object_is_free(const struct span *slab, const void *object)
+{
+	struct slab_view v = slab_view(slab);
+	unsigned i = object_index(&v, object);
+
+	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
+}
+
+void slab_check(const struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	uint64_t word = load_relaxed(&slab->word); // own
+	unsigned i, nr = 0;
+
+	for (i = 0; i < v.class->nr_words; i++) {
+		uint64_t bits = load_relaxed(&v.bits[i]); // own
+
+		check(!(bits & ~full_word(v.class, i)));
+		nr += bits_count(bits);
+	}
+	check(slab_word_unpack(word).count == nr);
+	check(v.region->tags[v.unit].magic == v.class->magic);
+}

@@ -1,0 +1,311 @@
+/* layer 1.4: config: the options of LANEMALLOC_CONF
+ *
+ * The environment is walked here and not by getenv(), which may run string
+ * functions that a static program has not resolved yet. It is read without a
+ * lock: at start-up nobody changes it.
+ *
+ * States: the defaults; then, for ever, what the environment said. A thread
+ * that sees `ready` sees every option's final value. Two threads that race in
+ * config_start() copy equal values over each other; one that dies there leaves
+ * some options final and some at their defaults, and the next caller stores
+ * them all. Everything is wait-free.
+ */
+#include "system/config.h"
+
+#include "base/atomic.h"
+#include "system/report.h"
+#include "system/system.h"
+
+#define VARIABLE "LANEMALLOC_CONF"
+
+extern char **environ weak_import;
+
+#define CONFIG_WORD(value, word) word,
+/* A bool's value is the last bit of its word's index. */
+static const char *const words_bool[] = { "0",    "1",  "off", "on", "false",
+					  "true", "no", "yes", NULL };
+static const char *const words_index[] = { CONFIG_CHOICE_index(CONFIG_WORD)
+						   NULL };
+static const char *const words_hugepage[] = { CONFIG_CHOICE_hugepage(
+	CONFIG_WORD) NULL };
+static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
+						    NULL };
+#undef CONFIG_WORD
+
+#define OPTION_BOOL CONFIG_BOOL, words_bool
+#define OPTION_NUMBER CONFIG_NUMBER, NULL
+#define OPTION_CHOICE_index CONFIG_CHOICE, words_index
+#define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
+#define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
+
+#define OPTION(name, kind, value, least, most, help) \
+	{ #name, OPTION_##kind, value, least, most, help },
+const struct config_option config_options[NR_CONFIG_OPTIONS] = { CONFIG_OPTIONS(
+	OPTION) };
+#undef OPTION
+
+#define DEFAULT(name, kind, value, least, most, help) .name = value,
+#define DEFAULTS                        \
+	{                               \
+		CONFIG_OPTIONS(DEFAULT) \
+	}
+struct config config = DEFAULTS;
+
+_Static_assert(sizeof(struct config) == NR_CONFIG_OPTIONS * sizeof(uint64_t),
+	       "config_field() counts fields of 64 bits");
+
+/* A piece of the variable's text. */
+struct slice {
+	const char *at;
+	size_t length;
+};
+
+/* What slices look like in a message: "%.*s" with these two. */
+#define SLICE_SHOWN(slice) \
+	(int)((slice).length < 64 ? (slice).length : 64), (slice).at
+
+static bool slice_is(struct slice slice, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < slice.length; i++) {
+		if (slice.at[i] != word[i])
+			return false;
+	}
+	return word[i] == '\0';
+}
+
+static struct slice slice_until(const char *text, const char *end, char stop)
+{
+	struct slice slice = { text, 0 };
+
+	while (text + slice.length < end && text[slice.length] != stop)
+		slice.length++;
+	return slice;
+}
+
+/* Index of the word, or -1. */
+static int find_word(const char *const *words, struct slice slice)
+{
+	int i;
+
+	for (i = 0; words[i]; i++) {
+		if (slice_is(slice, words[i]))
+			return i;
+	}
+	return -1;
+}
+
+static unsigned suffix_shift(char c)
+{
+	switch (c) {
+	case 'k':
+	case 'K':
+		return 10;
+	case 'm':
+	case 'M':
+		return 20;
+	case 'g':
+	case 'G':
+		return 30;
+	}
+	return 0;
+}
+
+/* Takes the suffix off. */
+static unsigned cut_suffix(struct slice *slice)
+{
+	unsigned shift = 0;
+
+	if (slice->length)
+		shift = suffix_shift(slice->at[slice->length - 1]);
+	if (shift)
+		slice->length--;
+	return shift;
+}
+
+/* False: not a number. What 64 bits do not hold becomes UINT64_MAX, which is
+ * out of every range. */
+static bool read_number(struct slice slice, uint64_t *out)
+{
+	unsigned shift = cut_suffix(&slice);
+	uint64_t value = 0;
+	bool fits = true;
+	size_t i;
+
+	for (i = 0; i < slice.length; i++) {
+		if (slice.at[i] < '0' || slice.at[i] > '9')
+			return false;
+		fits &= !__builtin_mul_overflow(value, 10, &value);
+		fits &= !__builtin_add_overflow(value, slice.at[i] - '0',
+						&value);
+	}
+	fits &= value <= UINT64_MAX >> shift;
+	*out = fits ? value << shift : UINT64_MAX;
+	return slice.length > 0;
+}
+
+/* The reason why a value does not do, as the end of a warning. */
+static void format_expected(char *buf, size_t size,
+			    const struct config_option *option)
+{
+	int i, n;
+
+	if (option->kind == CONFIG_NUMBER) {
+		report_format(buf, size, "a number from %lu to %lu",
+			      option->least, option->most);
+		return;
+	}
+	n = report_format(buf, size, "one of");
+	for (i = 0; option->words[i] && (size_t)n < size; i++)
+		n += report_format(buf + n, size - (size_t)n, " %s",
+				   option->words[i]);
+}
+
+static bool read_value(const struct config_option *option, struct slice text,
+		       uint64_t *out)
+{
+	int word;
+
+	if (option->kind == CONFIG_NUMBER)
+		return read_number(text, out) && *out >= option->least &&
+		       *out <= option->most;
+	word = find_word(option->words, text);
+	*out = option->kind == CONFIG_BOOL ? (uint64_t)word & 1
+					   : (uint64_t)word;
+	return word >= 0;
+}
+
+static int find_option(struct slice key)
+{
+	int i;
+
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+		if (slice_is(key, config_options[i].name))
+			return i;
+	}
+	return -1;
+}
+
+/* Whether this warning may still be printed. */
+static bool may_warn(unsigned *nr_warnings)
+{
+	return ++*nr_warnings <= CONFIG_WARNINGS_MOST;
+}
+
+static void parse_pair(struct config *out, struct slice key, struct slice value,
+		       unsigned *nr_warnings)
+{
+	int i = find_option(key);
+	char expected[128];
+	uint64_t number;
+
+	if (i < 0) {
+		if (may_warn(nr_warnings))
+			report_line(VARIABLE ": unknown key '%.*s'",
+				    SLICE_SHOWN(key));
+		return;
+	}
+	if (read_value(&config_options[i], value, &number)) {
+		*config_field(out, (unsigned)i) = number;
+		return;
+	}
+	format_expected(expected, sizeof(expected), &config_options[i]);
+	if (may_warn(nr_warnings))
+		report_line(VARIABLE ": %s: '%.*s' is not %s",
+			    config_options[i].name, SLICE_SHOWN(value),
+			    expected);
+}
+
+static void parse_item(struct config *out, struct slice item,
+		       unsigned *nr_warnings)
+{
+	const char *end = item.at + item.length;
+	struct slice key = slice_until(item.at, end, '=');
+	struct slice value;
+
+	if (!item.length)
+		return;
+	if (!key.length || key.length == item.length) {
+		if (may_warn(nr_warnings))
+			report_line(VARIABLE ": '%.*s' is not key=value",
+				    SLICE_SHOWN(item));
+		return;
+	}
+	value.at = key.at + key.length + 1;
+	value.length = (size_t)(end - value.at);
+	parse_pair(out, key, value, nr_warnings);
+}
+
+/* Empty items, as behind a last comma, are no fault. */
+void config_parse(struct config *out, const char *text)
+{
+	const char *end = text;
+	unsigned nr_warnings = 0;
+	struct slice item;
+
+	while (*end)
+		end++;
+	for (;;) {
+		item = slice_until(text, end, ',');
+		parse_item(out, item, &nr_warnings);
+		text += item.length;
+		if (text == end)
+			return;
+		text++;
+	}
+}
+
+/* The text behind "LANEMALLOC_CONF=", or NULL. */
+static const char *find_variable(char **list)
+{
+	static const char name[] = VARIABLE "=";
+	size_t i;
+
+	for (; *list; list++) {
+		for (i = 0; name[i] && (*list)[i] == name[i]; i++)
+			;
+		if (!name[i])
+			return *list + i;
+	}
+	return NULL;
+}
+
+bool config_start(void)
+{
+	static _Atomic(uint32_t) ready;
+	struct config result = DEFAULTS;
+	const char *text;
+
+	// [config.ready] with config_start(): the values of all options
+	if (load_acquire(&ready))
+		return true;
+	if (!&environ || !environ)
+		return false;
+	text = find_variable(environ);
+	if (text && !system_privileged())
+		config_parse(&result, text);
+	config = result;
+	// [config.ready] with config_start(): the values of all options
+	store_release(&ready, 1);
+	return true;
+}
+
+void config_print(void)
+{
+	const struct config_option *option = config_options;
+	unsigned i;
+
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++, option++) {
+		uint64_t value = *config_field(&config, i);
+
+		if (option->kind == CONFIG_NUMBER)
+			report_line("%s=%lu", option->name, value);
+		else if (option->kind == CONFIG_BOOL)
+			report_line("%s=%s", option->name,
+				    value ? "on" : "off");
+		else
+			report_line("%s=%s", option->name,
+				    option->words[value]);
+	}
+}

@@ -1,0 +1,112 @@
+/* layer 1.4: config: the options of LANEMALLOC_CONF
+ *
+ * LANEMALLOC_CONF=key=value,key=value,... read once at start-up, ignored in
+ * setuid programs. An unknown key or a value out of range costs one warning
+ * line and is otherwise ignored. The table CONFIG_OPTIONS is the only list of
+ * options: parser, `verbose` print-out, docs/options.md and the tests loop
+ * over it.
+ *
+ * X(name, kind, default, minimum, maximum, help); kinds: BOOL (0, 1, off, on,
+ * false, true, no, yes), NUMBER (decimal, suffix k, m or g = powers of 1024),
+ * and CHOICE_xxx (a word of the table of that name). In all of them the field
+ * is a uint64_t. Where a key stands twice, the last one counts.
+ */
+#ifndef LANE_CONFIG_H
+#define LANE_CONFIG_H
+
+#include "base/compiler.h"
+
+/* The words of each choice in the order of its values: X(value, word). */
+#define CONFIG_CHOICE_index(X) \
+	X(INDEX_AUTO, "auto")  \
+	X(INDEX_MM_CID, "mm_cid") X(INDEX_CPU_ID, "cpu_id")
+#define CONFIG_CHOICE_hugepage(X)    \
+	X(HUGEPAGE_SYSTEM, "system") \
+	X(HUGEPAGE_AUTO, "auto") X(HUGEPAGE_ON, "on") X(HUGEPAGE_OFF, "off")
+#define CONFIG_CHOICE_usable(X) \
+	X(USABLE_REAL, "real") X(USABLE_REQUESTED, "requested")
+
+#define CONFIG_VALUE(value, word) value,
+enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
+enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
+enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
+#undef CONFIG_VALUE
+
+#define CONFIG_OPTIONS(X)                                                     \
+	X(verbose, BOOL, 0, 0, 1,                                             \
+	  "print mode, options and memory layout at start-up")                \
+	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                   \
+	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                              \
+	  "what numbers the CPU caches: auto, mm_cid or cpu_id")              \
+	X(rseq, BOOL, 1, 0, 1,                                                \
+	  "use restartable sequences; off: the direct path, without caches")  \
+	X(purge_delay, NUMBER, 1000, 0, 3600000,                              \
+	  "milliseconds that free memory stays before it is given back")      \
+	X(purge_budget, NUMBER, 4194304, 0, (uint64_t)1 << 50,                \
+	  "bytes of free memory that are kept whatever the heap's size")      \
+	X(reclaimer, BOOL, 1, 0, 1,                                           \
+	  "give memory back by a thread, in programs that have threads")      \
+	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                   \
+	  "transparent hugepages: system (leave it), auto, on or off")        \
+	X(cpu_cache, NUMBER, 2097152, 0, (uint64_t)1 << 30,                   \
+	  "bytes that each CPU's cache may hold")                             \
+	X(deepbind, BOOL, 0, 0, 1,                                            \
+	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
+	X(checks, BOOL, 0, 0, 1,                                              \
+	  "check every free and every size hint exactly (slower)")            \
+	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
+	  "malloc_usable_size: real, or requested (slower)")
+
+struct config {
+#define CONFIG_FIELD(name, kind, value, least, most, help) uint64_t name;
+	CONFIG_OPTIONS(CONFIG_FIELD)
+#undef CONFIG_FIELD
+};
+
+/* const after config_start(); the defaults before. */
+extern struct config config;
+
+#define CONFIG_COUNT(name, kind, value, least, most, help) +1
+enum { NR_CONFIG_OPTIONS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };
+#undef CONFIG_COUNT
+
+enum config_kind { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_CHOICE };
+
+/* One row of the table; const. Option i is the i-th field of struct config. */
+struct config_option {
+	const char *name;
+	enum config_kind kind;
+	const char *const *words; /* of a choice, by value; NULL ends them */
+	uint64_t value;           /* the default */
+	uint64_t least;           /* of a number */
+	uint64_t most;
+	const char *help;
+};
+extern const struct config_option config_options[NR_CONFIG_OPTIONS];
+
+static inline uint64_t *config_field(struct config *out, unsigned option)
+{
+	return (uint64_t *)out + option;
+}
+
+/* Warnings of one text beyond these are dropped. */
+#define CONFIG_WARNINGS_MOST 10
+
+/* Reads the environment, once; later calls return true and change nothing.
+ * Threads may race in the first call: they store the same values, and each
+ * prints the warnings. Allocates nothing, safe in handlers and before main.
+ * False where there is no environment yet, because libc has not run its first
+ * initialiser (IFUNC resolvers' time): it did nothing then. It stays false in
+ * a program that called clearenv() before its first allocation, so a caller
+ * that runs after libc's initialisers takes false for the defaults. */
+bool config_start(void);
+
+/* Parses one LANEMALLOC_CONF text into *out, on top of what it holds; each
+ * warning goes to report_line(). For config_start() and the tests. */
+void config_parse(struct config *out, const char *text);
+
+/* One line per option on stderr, "lanemalloc: name=value", the value in a
+ * form that the parser reads back. */
+void config_print(void);
+
+#endif

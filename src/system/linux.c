@@ -1,0 +1,425 @@
+/* layer 1.2: linux: system.h by raw system calls
+ *
+ * State: two cached numbers, which every caller finds alike. Every function is
+ * wait-free but for what the kernel does, and may run anywhere, also at once
+ * with itself.
+ *
+ * libc is asked for two things that it knows better (the auxiliary vector and
+ * the vdso's clock), and only once it has run its first initialiser, which a
+ * non-null `environ` shows: before that its own relocations may be missing,
+ * though ours are there (its IFUNC resolvers may run in between). Without it
+ * a system call answers.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "system/system.h"
+#if defined(__x86_64__)
+#include "system/syscall_x86_64.h"
+#elif defined(__aarch64__)
+#include "system/syscall_aarch64.h"
+#endif
+
+/* Kernel constants that not every libc's headers know. */
+#define MREMAP_KEEP_SOURCE 4     /* MREMAP_DONTUNMAP */
+#define MAP_KEEP_OTHERS 0x100000 /* MAP_FIXED_NOREPLACE */
+#define FUTEX_WAIT_PRIVATE (0 | 128)
+#define FUTEX_WAKE_PRIVATE (1 | 128)
+#define FUTEX_COMPARE_PRIVATE (4 | 128) /* FUTEX_CMP_REQUEUE, of nobody */
+#define MEMBARRIER_FENCE_RSEQ (1 << 7)
+#define MEMBARRIER_REGISTER_RSEQ (1 << 8)
+
+#define MOVE_MARK 0x6c616e65u /* stands in pages that a move replaces */
+#define SIGNAL_SET_SIZE 8     /* of the kernel's sigset_t */
+#define AFFINITY_SIZE 1024    /* 8192 CPUs, the most that Linux builds for */
+
+extern char **environ weak_import;
+extern unsigned long getauxval(unsigned long type) weak_import;
+extern __typeof__(clock_gettime) clock_gettime weak_import;
+
+#define call_6(nr, a, b, c, d, e, f)                                           \
+	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
+		  (long)(f))
+#define call_4(nr, a, b, c, d) call_6(nr, a, b, c, d, 0, 0)
+#define call_3(nr, a, b, c) call_6(nr, a, b, c, 0, 0, 0)
+#define call_2(nr, a, b) call_6(nr, a, b, 0, 0, 0, 0)
+#define call_0(nr) call_6(nr, 0, 0, 0, 0, 0, 0)
+
+static bool is_error(long ret)
+{
+	return (unsigned long)ret >= (unsigned long)-4095;
+}
+
+static bool libc_ready(void)
+{
+	return &environ && environ;
+}
+
+/* Address space */
+
+static void *map_pages(size_t size, int protection, int flags)
+{
+	long addr = call_6(SYS_mmap, 0, size, protection,
+			   MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+
+	return is_error(addr) ? NULL : (void *)addr;
+}
+
+static void *reserve_any(size_t size)
+{
+	return map_pages(size, PROT_NONE, MAP_NORESERVE);
+}
+
+/* [addr, addr + size + align) is ours: keeps an aligned part of that size. */
+static void *trim(char *addr, size_t size, size_t align)
+{
+	size_t head = round_up((size_t)addr, align) - (size_t)addr;
+
+	if (head)
+		system_unreserve(addr, head);
+	if (head < align)
+		system_unreserve(addr + head + size, align - head);
+	return addr + head;
+}
+
+/* The plain size first: it is often aligned, and under a tight RLIMIT_AS the
+ * surplus for trimming may be what does not fit. */
+void *system_reserve(size_t size, size_t align)
+{
+	char *addr = reserve_any(size);
+
+	if (!addr || !((size_t)addr & (align - 1)))
+		return addr;
+	system_unreserve(addr, size);
+	if (size + align < size)
+		return NULL;
+	addr = reserve_any(size + align);
+	return addr ? trim(addr, size, align) : NULL;
+}
+
+size_t system_reserve_probe(size_t least, size_t most)
+{
+	size_t size = most ? bits_one(bits_last(most)) : 0;
+	void *addr;
+
+	for (; size && size >= least; size /= 2) {
+		addr = reserve_any(size);
+		if (addr) {
+			system_unreserve(addr, size);
+			return size;
+		}
+	}
+	return 0;
+}
+
+bool system_address_space_limited(void)
+{
+	struct rlimit limit;
+
+	if (is_error(call_2(SYS_getrlimit, RLIMIT_AS, &limit)))
+		return false;
+	return limit.rlim_cur != RLIM_INFINITY;
+}
+
+void system_unreserve(void *addr, size_t size)
+{
+	call_2(SYS_munmap, addr, size);
+}
+
+void *system_map(size_t size)
+{
+	return map_pages(size, PROT_READ | PROT_WRITE, 0);
+}
+
+/* Pages */
+
+int system_commit(void *addr, size_t size)
+{
+	return (int)call_3(SYS_mprotect, addr, size, PROT_READ | PROT_WRITE);
+}
+
+int system_purge(void *addr, size_t size)
+{
+	return (int)call_3(SYS_madvise, addr, size, MADV_DONTNEED);
+}
+
+int system_hugepages(void *addr, size_t size, bool want)
+{
+	return (int)call_3(SYS_madvise, addr, size,
+			   want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* Whether *word holds value, without a fault where it is not readable. */
+static bool word_is(const void *word, uint32_t value)
+{
+	return call_6(SYS_futex, word, FUTEX_COMPARE_PRIVATE, 0, 0, word,
+		      value) == 0;
+}
+
+/* The move of [via, via + size) to `to` failed. The kernel may have unmapped
+ * `to` before it did. A hole in a region would go to the program's next mmap,
+ * so it is filled at once; where it cannot be, either `to` is still there, as
+ * its mark shows, or somebody else sits in the heap, which nothing mends. */
+static void undo_move(uint32_t *to, void *from, void *via, size_t size)
+{
+	long addr = call_6(SYS_mmap, to, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+				   MAP_KEEP_OTHERS,
+			   -1, 0);
+
+	if (is_error(addr) && !word_is(to, MOVE_MARK))
+		system_abort();
+	__builtin_memcpy(from, via, size);
+	system_unreserve(via, size);
+}
+
+/* In two steps, because kernels before 6.17 unmap `to` first and then refuse a
+ * source that lies in more than one mapping: the first step can fail of that,
+ * and changes nothing then; the second moves one whole mapping. */
+int system_move_pages(void *to, void *from, size_t size)
+{
+	long via, ret;
+
+	via = call_6(SYS_mremap, from, size, size,
+		     MREMAP_MAYMOVE | MREMAP_KEEP_SOURCE, 0, 0);
+	if (is_error(via))
+		return (int)via;
+	*(uint32_t *)to = MOVE_MARK;
+	ret = call_6(SYS_mremap, via, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+		     to, 0);
+	if (!is_error(ret))
+		return 0;
+	undo_move(to, from, (void *)via, size);
+	return (int)ret;
+}
+
+/* What the kernel told the process at its start */
+
+static long read_all(int fd, char *buf, size_t size)
+{
+	size_t done = 0;
+	long ret;
+
+	while (done < size) {
+		ret = call_3(SYS_read, fd, buf + done, size - done);
+		if (ret == -EINTR)
+			continue;
+		if (is_error(ret))
+			return ret;
+		if (ret == 0)
+			break;
+		done += (size_t)ret;
+	}
+	return (long)done;
+}
+
+long system_read_file(const char *path, char *buf, size_t size)
+{
+	long fd, ret;
+
+	fd = call_4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (is_error(fd))
+		return fd;
+	ret = read_all((int)fd, buf, size);
+	call_2(SYS_close, fd, 0);
+	return ret;
+}
+
+static bool aux_value_from_proc(uint64_t type, uint64_t *value)
+{
+	Elf64_auxv_t vector[64];
+	long size = system_read_file("/proc/self/auxv", (char *)vector,
+				     sizeof(vector));
+	long i;
+
+	for (i = 0; i < size / (long)sizeof(vector[0]); i++) {
+		if (vector[i].a_type == type) {
+			*value = vector[i].a_un.a_val;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Only for types that every kernel passes: for others getauxval() would write
+ * errno. */
+static bool aux_value(uint64_t type, uint64_t *value)
+{
+	if (!libc_ready() || !getauxval)
+		return aux_value_from_proc(type, value);
+	*value = getauxval(type);
+	return true;
+}
+
+/* While nobody can tell, the largest page of the architecture: ranges that
+ * are multiples of it suit every kernel. That guess is not kept. */
+size_t system_page_size(void)
+{
+	static _Atomic(uint64_t) page_size;
+	uint64_t size = load_relaxed(&page_size); // hint: all find the same
+
+	if (size)
+		return size;
+	if (!aux_value(AT_PAGESZ, &size) || !size)
+		return SYSCALL_PAGE_SIZE_MOST;
+	store_relaxed(&page_size, size); // hint: all store the same
+	return size;
+}
+
+/* The size of the kernel's own CPU masks, which sched_getaffinity(2) returns,
+ * bounds every CPU number of this boot: unlike /sys it is there in every
+ * sandbox, and unlike the mask's contents it knows CPUs that are off, or out
+ * of the cpuset, and may come later. */
+unsigned system_nr_cpus(void)
+{
+	static _Atomic(uint32_t) nr_cpus;
+	uint32_t nr = load_relaxed(&nr_cpus); // hint: all find the same
+	uint64_t mask[AFFINITY_SIZE / 8];
+	long size;
+
+	if (nr)
+		return nr;
+	size = call_3(SYS_sched_getaffinity, 0, AFFINITY_SIZE, mask);
+	nr = (is_error(size) || !size ? AFFINITY_SIZE : (uint32_t)size) * 8;
+	store_relaxed(&nr_cpus, nr); // hint: all store the same
+	return nr;
+}
+
+bool system_privileged(void)
+{
+	uint64_t value;
+
+	return !aux_value(AT_SECURE, &value) || value;
+}
+
+int system_getpid(void)
+{
+	return (int)call_0(SYS_getpid);
+}
+
+/* libc's clock reads the vdso's page, a tenth of a system call's cost. It
+ * writes errno only on failure, and this clock does not fail. */
+uint64_t system_now_ms(void)
+{
+	struct timespec now = { 0, 0 };
+
+	if (libc_ready() && clock_gettime)
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	else
+		call_2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Fences */
+
+int system_rseq_fence_register(void)
+{
+	return (int)call_3(SYS_membarrier, MEMBARRIER_REGISTER_RSEQ, 0, 0);
+}
+
+/* -EPERM: this process is not registered, which a fork child may not be. */
+int system_rseq_fence(void)
+{
+	int ret = (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
+
+	if (ret != -EPERM)
+		return ret;
+	ret = system_rseq_fence_register();
+	if (ret)
+		return ret;
+	return (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
+}
+
+/* Signals, sleep, threads */
+
+static uint64_t signals_change(int how, uint64_t set)
+{
+	uint64_t old = 0;
+
+	call_4(SYS_rt_sigprocmask, how, &set, &old, SIGNAL_SET_SIZE);
+	return old;
+}
+
+void system_write_stderr(const char *text, size_t size)
+{
+	long ret;
+
+	while (size) {
+		ret = call_3(SYS_write, 2, text, size);
+		if (ret == -EINTR)
+			continue;
+		if (is_error(ret))
+			return;
+		text += ret;
+		size -= (size_t)ret;
+	}
+}
+
+static void raise_abort(void)
+{
+	call_3(SYS_tgkill, system_getpid(), call_0(SYS_gettid), SIGABRT);
+}
+
+/* libc's abort() takes a lock, which a thread that was stopped in it holds.
+ * A program's handler runs once; should it return, or the signal be ignored,
+ * the default action follows, and if a namespace's init shrugs that off, the
+ * process exits. */
+_Noreturn void system_abort(void)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { SIG_DFL, 0, NULL, 0 };
+
+	signals_change(SIG_UNBLOCK, bits_one(SIGABRT - 1));
+	raise_abort();
+	call_4(SYS_rt_sigaction, SIGABRT, &action, NULL, SIGNAL_SET_SIZE);
+	raise_abort();
+	for (;;)
+		call_2(SYS_exit_group, 128 + SIGABRT, 0);
+}
+
+void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
+{
+	struct timespec timeout = {
+		.tv_sec = (time_t)(timeout_ms / 1000),
+		.tv_nsec = (long)(timeout_ms % 1000) * 1000000,
+	};
+
+	call_4(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
+	       timeout_ms ? &timeout : NULL);
+}
+
+void system_wake(_Atomic(uint32_t) *word)
+{
+	call_3(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+/* Signals are blocked before the clone, so that no handler of the program ever
+ * runs on a thread that has no libc TLS; the thread inherits that mask. */
+int system_thread_start(void *stack, size_t stack_size, void *tls,
+			void (*run)(void *), void *arg)
+{
+	size_t top = round_down((size_t)stack + stack_size, 16);
+	uint64_t old = signals_change(SIG_SETMASK, ALL_ONES);
+	long ret = syscall_clone(CLONE_VM | CLONE_FS | CLONE_FILES |
+					 CLONE_SIGHAND | CLONE_THREAD |
+					 CLONE_SYSVSEM | CLONE_SETTLS,
+				 (void *)top, tls, run, arg);
+
+	signals_change(SIG_SETMASK, old);
+	return is_error(ret) ? (int)ret : 0;
+}

@@ -1,0 +1,86 @@
+/* layer 1.2: system: all that the library asks of the kernel
+ *
+ * The real one is linux.c; tests link a replacement that fails on demand.
+ * Every call goes to the kernel directly, touches no errno and no TLS, and
+ * takes no lock of libc's. Those that can fail return 0 or a negated errno
+ * unless their comment says otherwise. All are safe in signal handlers.
+ */
+#ifndef LANE_SYSTEM_H
+#define LANE_SYSTEM_H
+
+#include "base/compiler.h"
+
+/* Address space without memory behind it (PROT_NONE, no reserve), aligned to
+ * `align` (a power of two, at least a page). NULL when there is none. */
+void *system_reserve(size_t size, size_t align);
+
+/* The largest power-of-two size in [least, most] that system_reserve() would
+ * grant now at page alignment; 0 when not even that. Reserves nothing. An
+ * alignment beyond a page may need that much more address space. */
+size_t system_reserve_probe(size_t least, size_t most);
+
+/* Whether the process has a limit on its address space (RLIMIT_AS). */
+bool system_address_space_limited(void);
+
+/* Gives reserved address space back; used when a start-up race was lost. */
+void system_unreserve(void *addr, size_t size);
+
+/* Makes reserved pages readable and writable. May be repeated. -ENOMEM where
+ * the kernel's overcommit policy or a limit refuses. */
+int system_commit(void *addr, size_t size);
+
+/* Gives the pages' memory back; they read as zero afterwards. */
+int system_purge(void *addr, size_t size);
+
+/* Asks for (want) or against (!want) transparent hugepages in the range. */
+int system_hugepages(void *addr, size_t size, bool want);
+
+/* Moves the pages of [from, from+size) to [to, to+size), leaving `from`
+ * mapped and zero (mremap with MREMAP_DONTUNMAP). `to` is usable memory too,
+ * and its old contents are lost. On failure both ranges are still mapped and
+ * readable and `from` is as it was. */
+int system_move_pages(void *to, void *from, size_t size);
+
+/* Private zeroed memory outside of the regions: stacks, start-up. */
+void *system_map(size_t size);
+
+size_t system_page_size(void);
+
+/* At least one more than the largest CPU number that this kernel can have. */
+unsigned system_nr_cpus(void);
+
+/* Milliseconds of the monotonic clock, coarse (a tick's resolution). */
+uint64_t system_now_ms(void);
+
+/* membarrier(2) with the RSEQ commands: register, then fence every CPU that
+ * runs this process (aborts rseq sections, orders memory). */
+int system_rseq_fence_register(void);
+int system_rseq_fence(void);
+
+/* Whether the process was given privileges when it started (setuid and the
+ * like, AT_SECURE), or might have been: its environment is not to be trusted.
+ */
+bool system_privileged(void);
+
+int system_getpid(void);
+void system_write_stderr(const char *text, size_t size);
+_Noreturn void system_abort(void);
+
+/* Sleeps while *word == value, at most timeout_ms (0: for ever). The
+ * reclaimer thread alone calls this. */
+void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms);
+/* Wakes that sleeper; never blocks. */
+void system_wake(_Atomic(uint32_t) *word);
+
+/* Starts a bare thread of this process: all signals blocked, no libc TLS
+ * (tls becomes its thread pointer; code with stack protectors reads the first
+ * 64 bytes there), not counted by libc's pthread_exit(). It must never return
+ * from `run` and never touch TLS or errno. */
+int system_thread_start(void *stack, size_t stack_size, void *tls,
+			void (*run)(void *), void *arg);
+
+/* Reads a whole small file (at most size bytes) without libc; the number of
+ * bytes, or a negated errno. For /sys and /proc at start-up and statistics. */
+long system_read_file(const char *path, char *buf, size_t size);
+
+#endif

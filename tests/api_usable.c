@@ -1,0 +1,192 @@
+/* modes: all */
+/* malloc_usable_size: true, constant, writable; usable=requested */
+#include "expect.h"
+
+static void test_null(void **state)
+{
+	(void)state;
+	errno = 4711;
+	assert_int_equal(malloc_usable_size(opaque((void *)NULL)), 0);
+	assert_int_equal(errno, 4711);
+}
+
+/* Every byte of two neighbours' usable sizes is their own. */
+static void check_writable(size_t n)
+{
+	unsigned char *a = malloc(n), *b = malloc(n);
+	size_t a_size = malloc_usable_size(a), b_size = malloc_usable_size(b);
+
+	assert_true(a_size >= n && b_size >= n);
+	memset(a, 0xaa, a_size);
+	memset(b, 0xbb, b_size);
+	assert_true(a_size == 0 || (a[0] == 0xaa && a[a_size - 1] == 0xaa));
+	assert_true(a_size == 0 || memcmp(a, a + 1, a_size - 1) == 0);
+	assert_int_equal(malloc_usable_size(a), a_size);
+	assert_int_equal(malloc_usable_size(b), b_size);
+	free(a);
+	free(b);
+}
+
+static void test_writable(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < 70000; n += n < 1300 ? 1 : 111)
+		check_writable(n);
+	check_writable(MIB - 1);
+	check_writable(3 * MIB + 5);
+}
+
+static void test_constant(void **state)
+{
+	static char *blocks[1500];
+	static size_t sizes[ARRAY_SIZE(blocks)];
+	uint64_t random = 99;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		blocks[i] = malloc(random_next(&random) % 40000);
+		sizes[i] = malloc_usable_size(blocks[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i += 2)
+		free(blocks[i]);
+	for (size_t i = 0; i < 2000; i++)
+		free(malloc(random_next(&random) % 40000));
+	for (size_t i = 1; i < ARRAY_SIZE(blocks); i += 2) {
+		assert_int_equal(malloc_usable_size(blocks[i]), sizes[i]);
+		free(blocks[i]);
+	}
+}
+
+/* What is lost at the end of blocks is bounded. */
+static void test_slack(void **state)
+{
+	(void)state;
+	need_lane();
+	for (size_t n = 16; n < 2 * MIB; n += 1 + n / 50) {
+		void *p = malloc(n);
+
+		assert_true(malloc_usable_size(p) <= n + n / 4 + 32768);
+		if (n <= 32768)
+			assert_true(malloc_usable_size(p) <= n + n / 4 + 16);
+		free(p);
+	}
+}
+
+static void must_have(void *p, size_t size)
+{
+	must(p);
+	must(malloc_usable_size(p) == size);
+	memset(p, 0x5a, size);
+	must(malloc_usable_size(p) == size);
+	free(p);
+}
+
+static void *by_posix_memalign(size_t align, size_t size)
+{
+	void *p = NULL;
+
+	must(posix_memalign(&p, align, size) == 0);
+	return p;
+}
+
+static void requested_by_each_function(size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	must_have(malloc(n), n);
+	must_have(calloc(n, 1), n);
+	must_have(calloc(3, n), 3 * n);
+	must_have(realloc(NULL, n), n);
+	must_have(memalign(64, n), n);
+	must_have(aligned_alloc(4096, n), n);
+	must_have(by_posix_memalign(256, n), n);
+	must_have(valloc(n), n);
+	must_have(pvalloc(n), (n + page - 1) / page * page);
+}
+
+/* A block's answer follows each realloc, in place or moved. */
+static void requested_by_realloc(size_t n)
+{
+	static const int permille[] = { 1010, 1500, 3000, 990, 400, 20 };
+	char *p = malloc(n);
+
+	for (size_t i = 0; i < ARRAY_SIZE(permille); i++) {
+		size_t m = n * (size_t)permille[i] / 1000 + 1;
+
+		p = realloc(p, m);
+		must(malloc_usable_size(p) == m);
+		memset(p, 0x77, m);
+		must(malloc_usable_size(p) == m);
+	}
+	must_have(p, n * 20 / 1000 + 1);
+}
+
+static void role_requested(void)
+{
+	for (size_t n = 0; n < 200000; n += n < 300 ? 1 : n / 9) {
+		requested_by_each_function(n);
+		requested_by_realloc(n);
+	}
+	for (size_t n = 1; n < 100; n++)
+		must_have(malloc(100 - n), 100 - n);
+	must_have(malloc(5 * MIB + 3), 5 * MIB + 3);
+}
+
+static void role_requested_churn(void)
+{
+	static struct {
+		char *p;
+		size_t size;
+	} live[2000];
+	uint64_t random = 4;
+
+	for (size_t i = 0; i < 100000; i++) {
+		size_t k = random_next(&random) % ARRAY_SIZE(live);
+
+		must(malloc_usable_size(live[k].p) == live[k].size);
+		free(live[k].p);
+		live[k].size = random_next(&random) % 1000 + 1;
+		live[k].p = malloc(live[k].size);
+		memset(live[k].p, 0xff, live[k].size);
+	}
+}
+
+static const struct role roles[] = {
+	{ "requested", role_requested },
+	{ "requested-churn", role_requested_churn },
+};
+
+static void test_requested(void **state)
+{
+	static struct child child = { .conf = "usable=requested" };
+
+	(void)state;
+	need_lane();
+	child.role = "requested";
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	child.role = "requested-churn";
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	/* the roles fail where the size is not what was requested */
+	child.role = "requested";
+	child.conf = "usable=real";
+	child_run(&child);
+	assert_int_equal(WEXITSTATUS(child.status), 70);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_null),
+		cmocka_unit_test(test_writable),
+		cmocka_unit_test(test_constant),
+		cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_requested),
+	};
+
+	have_lane();
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,427 @@
+/* The real system layer under other names, and system.h's names around it.
+ * See fake_system.h. */
+#define system_reserve real_reserve
+#define system_reserve_probe real_reserve_probe
+#define system_address_space_limited real_address_space_limited
+#define system_unreserve real_unreserve
+#define system_commit real_commit
+#define system_purge real_purge
+#define system_hugepages real_hugepages
+#define system_move_pages real_move_pages
+#define system_map real_map
+#define system_page_size real_page_size
+#define system_nr_cpus real_nr_cpus
+#define system_now_ms real_now_ms
+#define system_rseq_fence_register real_rseq_fence_register
+#define system_rseq_fence real_rseq_fence
+#define system_privileged real_privileged
+#define system_getpid real_getpid
+#define system_write_stderr real_write_stderr
+#define system_abort real_abort
+#define system_sleep real_sleep
+#define system_wake real_wake
+#define system_thread_start real_thread_start
+#define system_read_file real_read_file
+#include "system/linux.c"
+#undef system_reserve
+#undef system_reserve_probe
+#undef system_address_space_limited
+#undef system_unreserve
+#undef system_commit
+#undef system_purge
+#undef system_hugepages
+#undef system_move_pages
+#undef system_map
+#undef system_page_size
+#undef system_nr_cpus
+#undef system_now_ms
+#undef system_rseq_fence_register
+#undef system_rseq_fence
+#undef system_privileged
+#undef system_getpid
+#undef system_write_stderr
+#undef system_abort
+#undef system_sleep
+#undef system_wake
+#undef system_thread_start
+#undef system_read_file
+/* Again, for the names themselves. */
+#undef LANE_SYSTEM_H
+#include "fake_system.h"
+
+#include <string.h>
+
+#define NR_FILES_MOST 16
+#define TEXT_SIZE 4096
+#define CLOCK_START 1000000
+
+/* n counts down to the failing call: 0 is off, 1 means the next one. */
+struct counter {
+	_Atomic(unsigned long) nr_calls;    /* atomic */
+	_Atomic(unsigned long) nr_failures; /* atomic */
+	unsigned long fail_at;              /* const while threads run */
+	unsigned long fail_from;            /* const while threads run */
+};
+
+struct fake_settings fake;
+_Atomic(uint64_t) fake_now_ms = CLOCK_START;
+jmp_buf *fake_abort_target;
+
+static struct counter counters[NR_FAKE_CALLS];
+static _Atomic(size_t) address_size;
+static _Atomic(unsigned) nr_purged;
+static struct fake_range purged[FAKE_RANGES_MOST];
+static struct {
+	const char *path, *text;
+} files[NR_FILES_MOST];
+static unsigned nr_files;
+static char text[TEXT_SIZE];
+static _Atomic(size_t) text_length;
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(counters, 0, sizeof(counters));
+	store_relaxed(&fake_now_ms, CLOCK_START); // before publish
+	store_relaxed(&address_size, 0);          // before publish
+	store_relaxed(&nr_purged, 0);             // before publish
+	nr_files = 0;
+	fake_abort_target = NULL;
+	fake_text_clear();
+}
+
+/* Calls are numbered from 1; k counts from the next one. */
+static unsigned long number_of(enum fake_call kind, unsigned long k)
+{
+	return k ? fake_calls(kind) + k : 0;
+}
+
+void fake_fail_at(enum fake_call kind, unsigned long k)
+{
+	counters[kind].fail_at = number_of(kind, k);
+}
+
+void fake_fail_from(enum fake_call kind, unsigned long k)
+{
+	counters[kind].fail_from = number_of(kind, k);
+}
+
+unsigned long fake_calls(enum fake_call kind)
+{
+	return load_relaxed(&counters[kind].nr_calls); // counter
+}
+
+unsigned long fake_failures(enum fake_call kind)
+{
+	return load_relaxed(&counters[kind].nr_failures); // counter
+}
+
+static void count(enum fake_call kind)
+{
+	add_relaxed(&counters[kind].nr_calls, 1); // counter
+}
+
+static bool counts_down(struct counter *counter)
+{
+	unsigned long n = add_relaxed(&counter->nr_calls, 1) + 1; // counter
+
+	return n == counter->fail_at ||
+	       (counter->fail_from && n >= counter->fail_from);
+}
+
+/* Counts the call; whether it is to fail. */
+static bool must_fail(enum fake_call kind)
+{
+	bool fails = counts_down(&counters[kind]);
+
+	fails |= counts_down(&counters[FAKE_ANY]);
+	if (fails) {
+		add_relaxed(&counters[kind].nr_failures, 1);     // counter
+		add_relaxed(&counters[FAKE_ANY].nr_failures, 1); // counter
+	}
+	return fails;
+}
+
+/* Address space */
+
+/* Reverts itself where the limit does not allow it. */
+static bool charge(size_t size)
+{
+	size_t before = add_relaxed(&address_size, size); // counter
+
+	if (!fake.address_limit || (before <= fake.address_limit &&
+				    size <= fake.address_limit - before))
+		return true;
+	sub_relaxed(&address_size, size); // counter
+	return false;
+}
+
+static void uncharge(size_t size)
+{
+	sub_relaxed(&address_size, size); // counter
+}
+
+size_t fake_address_size(void)
+{
+	return load_relaxed(&address_size); // counter
+}
+
+void *system_reserve(size_t size, size_t align)
+{
+	void *addr;
+
+	if (must_fail(FAKE_RESERVE) || !charge(size))
+		return NULL;
+	addr = real_reserve(size, align);
+	if (!addr)
+		uncharge(size);
+	return addr;
+}
+
+size_t system_reserve_probe(size_t least, size_t most)
+{
+	size_t left;
+
+	if (must_fail(FAKE_PROBE))
+		return 0;
+	if (fake.address_limit) {
+		left = fake.address_limit - fake_address_size();
+		most = most < left ? most : left;
+	}
+	return real_reserve_probe(least, most);
+}
+
+bool system_address_space_limited(void)
+{
+	return fake.address_limit || real_address_space_limited();
+}
+
+void system_unreserve(void *addr, size_t size)
+{
+	count(FAKE_UNRESERVE);
+	uncharge(size);
+	real_unreserve(addr, size);
+}
+
+void *system_map(size_t size)
+{
+	void *addr;
+
+	if (must_fail(FAKE_MAP) || !charge(size))
+		return NULL;
+	addr = real_map(size);
+	if (!addr)
+		uncharge(size);
+	return addr;
+}
+
+/* Pages */
+
+static bool fits_pages(const void *addr, size_t size)
+{
+	return !(((size_t)addr | size) & (system_page_size() - 1));
+}
+
+int system_commit(void *addr, size_t size)
+{
+	if (must_fail(FAKE_COMMIT))
+		return -ENOMEM;
+	return fits_pages(addr, size) ? real_commit(addr, size) : -EINVAL;
+}
+
+static void record_purge(void *addr, size_t size)
+{
+	unsigned i = add_relaxed(&nr_purged, 1); // counter
+
+	if (i < FAKE_RANGES_MOST)
+		purged[i] = (struct fake_range){ addr, size };
+}
+
+int system_purge(void *addr, size_t size)
+{
+	int ret;
+
+	if (must_fail(FAKE_PURGE) || !fits_pages(addr, size))
+		return -EINVAL;
+	ret = real_purge(addr, size);
+	if (!ret)
+		record_purge(addr, size);
+	return ret;
+}
+
+unsigned fake_nr_purged(void)
+{
+	unsigned n = load_relaxed(&nr_purged); // counter
+
+	return n < FAKE_RANGES_MOST ? n : FAKE_RANGES_MOST;
+}
+
+struct fake_range fake_purged(unsigned i)
+{
+	return purged[i];
+}
+
+size_t fake_purged_size(void)
+{
+	size_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < fake_nr_purged(); i++)
+		sum += purged[i].size;
+	return sum;
+}
+
+bool fake_purge_touched(const void *addr, size_t size)
+{
+	const char *begin = addr;
+	unsigned i;
+
+	for (i = 0; i < fake_nr_purged(); i++) {
+		if (purged[i].addr < begin + size &&
+		    begin < purged[i].addr + purged[i].size)
+			return true;
+	}
+	return false;
+}
+
+int system_hugepages(void *addr, size_t size, bool want)
+{
+	if (must_fail(FAKE_HUGEPAGES) || !fits_pages(addr, size))
+		return -EINVAL;
+	return real_hugepages(addr, size, want);
+}
+
+int system_move_pages(void *to, void *from, size_t size)
+{
+	if (must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
+	    !fits_pages(from, size))
+		return -EINVAL;
+	return real_move_pages(to, from, size);
+}
+
+/* The process and the machine */
+
+size_t system_page_size(void)
+{
+	return fake.page_size ? fake.page_size : real_page_size();
+}
+
+unsigned system_nr_cpus(void)
+{
+	return fake.nr_cpus ? fake.nr_cpus : real_nr_cpus();
+}
+
+uint64_t system_now_ms(void)
+{
+	return load_relaxed(&fake_now_ms); // counter
+}
+
+bool system_privileged(void)
+{
+	return fake.privileged || real_privileged();
+}
+
+int system_getpid(void)
+{
+	return fake.pid ? fake.pid : real_getpid();
+}
+
+int system_rseq_fence_register(void)
+{
+	return must_fail(FAKE_REGISTER) ? -ENOSYS : real_rseq_fence_register();
+}
+
+int system_rseq_fence(void)
+{
+	return must_fail(FAKE_FENCE) ? -EPERM : real_rseq_fence();
+}
+
+int system_thread_start(void *stack, size_t stack_size, void *tls,
+			void (*run)(void *), void *arg)
+{
+	if (must_fail(FAKE_THREAD_START))
+		return -EAGAIN;
+	return real_thread_start(stack, stack_size, tls, run, arg);
+}
+
+void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
+{
+	count(FAKE_SLEEP);
+	if (!fake.sleep_moves_clock)
+		real_sleep(word, value, timeout_ms);
+	else if (load_relaxed(word) == value) // hint: the sleeper looks again
+		add_relaxed(&fake_now_ms,     // counter
+			    timeout_ms ? timeout_ms : 1);
+}
+
+void system_wake(_Atomic(uint32_t) *word)
+{
+	count(FAKE_WAKE);
+	real_wake(word);
+}
+
+/* Files and messages */
+
+void fake_file(const char *path, const char *content)
+{
+	if (nr_files == NR_FILES_MOST)
+		real_abort();
+	files[nr_files].path = path;
+	files[nr_files++].text = content;
+}
+
+static long copy_text(const char *content, char *buf, size_t size)
+{
+	size_t length;
+
+	if (!content)
+		return -ENOENT;
+	length = strlen(content);
+	length = length < size ? length : size;
+	memcpy(buf, content, length);
+	return (long)length;
+}
+
+/* The last fake_file() of a path counts. */
+long system_read_file(const char *path, char *buf, size_t size)
+{
+	unsigned i;
+
+	if (must_fail(FAKE_READ_FILE))
+		return -ENOENT;
+	for (i = nr_files; i > 0; i--) {
+		if (!strcmp(files[i - 1].path, path))
+			return copy_text(files[i - 1].text, buf, size);
+	}
+	return real_read_file(path, buf, size);
+}
+
+const char *fake_text(void)
+{
+	return text;
+}
+
+void fake_text_clear(void)
+{
+	memset(text, 0, sizeof(text));
+	store_relaxed(&text_length, 0); // before publish
+}
+
+void system_write_stderr(const char *from, size_t size)
+{
+	size_t at = add_relaxed(&text_length, size); // counter
+	size_t i;
+
+	for (i = 0; i < size && at + i < TEXT_SIZE - 1; i++)
+		text[at + i] = from[i];
+	if (!fake.quiet)
+		real_write_stderr(from, size);
+}
+
+_Noreturn void system_abort(void)
+{
+	count(FAKE_ABORT);
+	if (fake_abort_target)
+		longjmp(*fake_abort_target, 1);
+	real_abort();
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Unpacks Debian packages of another architecture below a directory, without
+# telling the machine's own dpkg and apt of that architecture.
+#
+# Usage: foreign-packages.sh ARCHITECTURE DIRECTORY PACKAGE...
+set -eu -o pipefail
+
+arch=$1 dir=$2
+shift 2
+mkdir -p "$dir"
+state=$(mktemp -d)
+trap 'rm -rf "$state"' EXIT
+chmod 755 "$state"
+mkdir -p "$state"/lists/partial "$state"/cache/archives/partial
+
+foreign_apt() {
+	apt-get -qq -o Dir::State="$state" -o Dir::State::status=/dev/null \
+		-o Dir::State::lists="$state/lists" \
+		-o Dir::Cache="$state/cache" -o APT::Architecture="$arch" \
+		-o APT::Architectures="$arch" -o APT::Sandbox::User=root \
+		-o Acquire::Retries=3 -o Acquire::http::Timeout=30 \
+		-o Acquire::Languages=none "$@" </dev/null
+}
+
+foreign_apt update
+(cd "$state" && foreign_apt download "$@")
+for package in "$state"/*.deb; do
+	dpkg -x "$package" "$dir"
+done

@@ -1,0 +1,103 @@
+"""Every ordering names its pair; every relaxed access gives its reason.
+
+// [name] with function(): reason
+"""
+
+import re
+
+import source
+
+ATOMIC_H = "src/base/atomic.h"
+USE = re.compile(r"\b(load|store|take|cas|add|sub|or|and)_"
+                 r"(relaxed|acquire|release|acq_rel|seq)\s*\(")
+RAW = re.compile(r"\b(__atomic_\w+|__sync_\w+|atomic_\w+)\s*\(")
+FUNCTION = r"[A-Za-z_]\w*\(\)"
+PAIR = re.compile(r"\[([^\[\]]+)\] with (%s(?:(?:,| and|, and| or) %s)*): "
+                  r"(\S.*?)(?=\s*\[[^\[\]]+\] with |$)"
+                  % (FUNCTION, FUNCTION))
+
+SIDES = {
+    "acquire": ("acquire",),
+    "release": ("release",),
+    "acq_rel": ("acquire", "release"),
+    "seq": ("acquire", "release"),
+}
+
+
+class Access:
+    """One use of an operation of base/atomic.h."""
+
+    def __init__(self, src, line, operation, order, comment):
+        self.path, self.line = src.path, line + 1
+        self.operation, self.order = operation, order
+        self.function = src.function_at(line)
+        self.comment = comment
+        self.pairs = [(m.group(1), m.group(2), m.group(3).strip(" ;."))
+                      for m in PAIR.finditer(comment)]
+
+
+def call_end(src, offset):
+    """The line, from 0, on which the call that opens at offset ends."""
+    depth = 0
+    for i in range(offset, len(src.code_text)):
+        c = src.code_text[i]
+        if c == "(":
+            depth += 1
+        elif c == ")":
+            depth -= 1
+            if depth == 0:
+                break
+    return src.code_text.count("\n", 0, i)
+
+
+def accesses(root):
+    """All uses below src/, in the order of the text."""
+    found = []
+    for path in source.files(root, ["src"], (".c", ".h")):
+        if path == ATOMIC_H:
+            continue
+        src = source.Source(root, path)
+        for m in USE.finditer(src.code_text):
+            first = src.code_text.count("\n", 0, m.start())
+            last = call_end(src, m.end() - 1)
+            words = source.comment_words(src.statement_comments(first, last))
+            found.append(Access(src, first, m.group(1), m.group(2), words))
+    return found
+
+
+def check(root):
+    errors = []
+    known = set()
+    for path in source.files(root, ["src"], (".c", ".h", ".S")):
+        src = source.Source(root, path)
+        known.update(re.findall(r"\b([A-Za-z_]\w*)\s*\(", src.code_text))
+        known.update(name for name, _, _ in src.macros())
+        if path == ATOMIC_H:
+            continue
+        for m in RAW.finditer(src.code_text):
+            line = src.code_text.count("\n", 0, m.start()) + 1
+            errors.append("%s:%d: %s() outside base/atomic.h"
+                          % (path, line, m.group(1)))
+    sides = {}
+    for a in accesses(root):
+        where = "%s:%d: %s_%s" % (a.path, a.line, a.operation, a.order)
+        if a.order == "relaxed":
+            if not a.comment:
+                errors.append(where + " without a reason")
+            continue
+        if not a.pairs:
+            errors.append(where + " without "
+                          "`// [name] with function(): reason`")
+        for name, partners, _ in a.pairs:
+            for side in SIDES[a.order]:
+                sides.setdefault(name, {}).setdefault(side, where)
+            for partner in re.findall(r"(\w+)\(\)", partners):
+                if partner not in known:
+                    errors.append("%s: there is no %s()" % (where, partner))
+    for name, found in sorted(sides.items()):
+        for side in ("acquire", "release"):
+            if side not in found:
+                other = next(iter(found.values()))
+                errors.append("%s: [%s] has no %s side"
+                              % (other, name, side))
+    return errors

@@ -1,0 +1,48 @@
+"""The first line of a file says its layer; includes go down."""
+
+import os
+import re
+
+import source
+
+FIRST = re.compile(r"/\* layer (\d+)\.(\d+): [^:]+: \S")
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+# The public header states what every layer may know.
+PUBLIC = "lanemalloc.h"
+
+
+def check(root):
+    errors, layers, includes = [], {}, []
+    for path in source.files(root, ["src"]):
+        with open(os.path.join(root, path), encoding="utf-8") as f:
+            text = f.read()
+        m = FIRST.match(text)
+        if not m:
+            errors.append("%s:1: the first line is not "
+                          "`/* layer N.M: name: what`" % path)
+        layers[path] = (int(m.group(1)), int(m.group(2))) if m else None
+        for i in INCLUDE.finditer(text):
+            line = text.count("\n", 0, i.start(1)) + 1
+            includes.append((path, line, i.group(1)))
+    for path, line, name in includes:
+        errors += check_include(path, line, name, layers)
+    return errors
+
+
+def stem(path):
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def check_include(path, line, name, layers):
+    if name == PUBLIC:
+        return []
+    target = "src/" + name
+    if target not in layers:
+        return ['%s:%d: "%s" is no file of src/' % (path, line, name)]
+    own, other = layers[path], layers[target]
+    if own is None or other is None or other <= own:
+        return []
+    if stem(path) == stem(target):
+        return []
+    return ["%s:%d: layer %d.%d includes %s of layer %d.%d"
+            % ((path, line) + own + (name,) + other)]

@@ -1,0 +1,310 @@
+#!/usr/bin/env bash
+# Runs groups of checks; one line for each run, and at the end the count.
+#
+# Usage: tests/run.sh GROUP...
+#
+#	build	 everything compiles, without a warning
+#	binary	 what the built library exports and needs
+#	unit	 test_*: modules, linked with the library's objects
+#	api	 api_*: public behaviour, with the library preloaded
+#	fault	 fault_*: misuse and its exact message, likewise
+#	storm	 storm_*: many threads, likewise
+#	static	 static_*: linked with the archive in three ways
+#	valgrind some of api_*, on the direct path under valgrind
+#	lint	 the house rules, and a bad snippet for each
+#	clang	 the library compiles with clang
+#	aarch64	 the library compiles, and api_* run under qemu
+#	quick, programs	 real programs under the library, some or all of them
+#
+# A test is a program that exits with 0. Comments at its head:
+#
+#	/* modes: all */	the default for preloaded tests: runs once for
+#				each way to serve: mm_cid, cpu_id, direct
+#	/* modes: once */	runs once
+#	/* modes: ... no-qemu */	 needs a real kernel underneath
+#	/* modes: ... valgrind */	 runs under valgrind too
+#	/* timeout: SECONDS */	 120 unless said
+#	/* build: FLAGS */	 more flags to compile and link it with
+#	/* links: lanemalloc */	 links the library too
+#	/* links: real-system */ unit test without tests/fake_*.c
+#
+# Environment: BUILD (build), JOBS (2 at most), ONLY (a pattern of names),
+# MAY_SKIP (a missing tool is no failure), VERBOSE (all output is shown).
+# Last line: "N passed, N failed". Exit status: 0 where nothing failed.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 2
+
+BUILD=${BUILD:-build}
+MAKE=${MAKE:-make}
+ONLY=${ONLY:-}
+MAY_SKIP=${MAY_SKIP:-}
+VERBOSE=${VERBOSE:-}
+jobs=${JOBS:-2}
+[ "$jobs" -le 2 ] || jobs=2
+LANEMALLOC_SO=$(realpath -m "$BUILD")/liblanemalloc.so
+export LANEMALLOC_SO
+unset LD_PRELOAD LANEMALLOC_CONF GLIBC_TUNABLES MAKEFLAGS MFLAGS MAKELEVEL
+
+results=$(mktemp -d) || exit 2
+trap 'rm -rf "$results"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+nr_runs=0
+
+head_comment() {
+	sed -n "1,40s|^/\{0,1\} \{0,1\}\* $2: *\(.*[^ */]\).*|\1|p" "$1"
+}
+
+# passed|failed|skipped NAME [SECONDS]; a failed one's output comes below it.
+say() {
+	case $1 in
+	passed) printf 'ok    %s  %s s\n' "$2" "$3" ;;
+	skipped) printf 'skip  %s  %s\n' "$2" "$3" ;;
+	failed) printf 'FAIL  %s  %s\n' "$2" "$3" ;;
+	esac
+}
+
+wanted() {
+	[[ -z $ONLY || $1 == *$ONLY* ]]
+}
+
+# Runs a command to its end and says how it went.
+run_one() {
+	local name=$1 timeout=$2 out=$results/$BASHPID
+	local started=${EPOCHREALTIME/[.,]/} status=0 took
+
+	shift 2
+	timeout -k 5 "$timeout" "$@" >"$out" 2>&1 </dev/null || status=$?
+	took=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
+	took=$((took / 10)).$((took % 10))
+	{
+		if [ $status -eq 0 ]; then
+			echo passed >>"$results/counts"
+			say passed "$name" "$took"
+			[ -z "$VERBOSE" ] || sed 's/^/      | /' "$out"
+		else
+			echo failed >>"$results/counts"
+			[ $status -ne 124 ] && [ $status -ne 137 ] ||
+				echo "(ended after $timeout s)" >>"$out"
+			say failed "$name" "status $status, $took s"
+			tail -n 25 "$out" | cut -c 1-400 | sed 's/^/      | /'
+		fi
+	} >"$out.report"
+	cat "$out.report"
+}
+
+# run NAME TIMEOUT COMMAND...: in the background where another may run too.
+run() {
+	wanted "$1" || return 0
+	nr_runs=$((nr_runs + 1))
+	if [ "$jobs" -le 1 ]; then
+		run_one "$@"
+		return
+	fi
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n || :
+	done
+	run_one "$@" &
+}
+
+# Runs alone: storms, builds.
+run_alone() {
+	wait
+	wanted "$1" || return 0
+	run_one "$@"
+}
+
+# without NAME TOOL...: true (and said) where one of the tools is missing.
+without() {
+	local name=$1 tool
+
+	shift
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null && continue
+		if [ -n "$MAY_SKIP" ]; then
+			say skipped "$name" "needs $tool"
+		else
+			echo failed >>"$results/counts"
+			say failed "$name" "needs $tool (make deps)"
+		fi
+		return 0
+	done
+	return 1
+}
+
+# sources KIND...: the tests of a kind.
+sources() {
+	local kind
+
+	for kind in "$@"; do
+		compgen -G "tests/${kind}_*.c"
+		compgen -G "tests/${kind}_*.cc"
+	done | sort
+}
+
+timeout_of() {
+	local seconds
+
+	seconds=$(head_comment "$1" timeout)
+	echo "${seconds:-120}"
+}
+
+name_of() {
+	local name=${1##*/}
+
+	echo "${name%.*}"
+}
+
+group_build() {
+	run_alone build 900 "$MAKE" -k BUILD="$BUILD" WERROR=1 all tests
+}
+
+group_binary() {
+	run binary 60 tests/lint/binary.sh "$BUILD"
+}
+
+group_unit() {
+	local source name
+
+	for source in $(sources test); do
+		name=$(name_of "$source")
+		run "$name" "$(timeout_of "$source")" "$BUILD/tests/$name"
+	done
+}
+
+# The three ways to serve; each is an environment.
+modes=(mm_cid cpu_id direct)
+declare -A mode_env=(
+	[mm_cid]=LANEMALLOC_TEST_MODE=mm_cid
+	[cpu_id]=LANEMALLOC_CONF=index=cpu_id
+	[direct]=GLIBC_TUNABLES=glibc.pthread.rseq=0
+)
+
+# preloaded SOURCE HOW: HOW is run or run_alone.
+preloaded() {
+	local source=$1 how=$2 name mode
+
+	name=$(name_of "$source")
+	if [[ $(head_comment "$source" modes) == *once* ]]; then
+		"$how" "$name" "$(timeout_of "$source")" \
+			env LD_PRELOAD="$LANEMALLOC_SO" "$BUILD/tests/$name"
+		return
+	fi
+	for mode in "${modes[@]}"; do
+		"$how" "$name [$mode]" "$(timeout_of "$source")" \
+			env "${mode_env[$mode]}" \
+			LD_PRELOAD="$LANEMALLOC_SO" "$BUILD/tests/$name"
+	done
+}
+
+group_preloaded() {
+	local source
+
+	for source in $(sources "$1"); do
+		preloaded "$source" "$2"
+	done
+}
+
+group_static() {
+	local source name form
+
+	for source in $(sources static); do
+		name=$(name_of "$source")
+		for form in static static-pie dynamic; do
+			run "$name [$form]" "$(timeout_of "$source")" \
+				"$BUILD/tests/$name.$form"
+		done
+	done
+}
+
+# Valgrind keeps our malloc in place (its own would replace it) and watches
+# the library's and the test's accesses to the mapped memory.
+group_valgrind() {
+	local source name
+
+	without valgrind valgrind && return
+	for source in $(sources api); do
+		[[ $(head_comment "$source" modes) == *valgrind* ]] || continue
+		name=$(name_of "$source")
+		run "$name [valgrind]" 600 env LD_PRELOAD="$LANEMALLOC_SO" \
+			valgrind -q --error-exitcode=99 --leak-check=no \
+			--soname-synonyms=somalloc=nouserintercepts \
+			"$BUILD/tests/$name"
+	done
+}
+
+group_lint() {
+	local rule
+
+	without lint python3 shellcheck && return
+	for rule in $(python3 tests/lint/lint.py --list); do
+		run "lint $rule" 120 python3 tests/lint/lint.py "$rule"
+	done
+	for rule in $(python3 tests/lint/selftest.py --list); do
+		run "lint-selftest $rule" 120 \
+			python3 tests/lint/selftest.py "$rule"
+	done
+}
+
+group_clang() {
+	without clang clang && return
+	run_alone clang 900 "$MAKE" BUILD="$BUILD" clang
+}
+
+group_aarch64() {
+	local source name
+
+	without aarch64 aarch64-linux-gnu-gcc && return
+	run_alone aarch64 900 "$MAKE" -k BUILD="$BUILD" aarch64-tests
+	without "aarch64 tests" qemu-aarch64 && return
+	for source in $(compgen -G 'tests/api_*.c' | sort); do
+		[[ $(head_comment "$source" modes) != *no-qemu* ]] || continue
+		name=$(name_of "$source")
+		run "$name [aarch64]" 300 \
+			env LANEMALLOC_SO="$(realpath -m "$BUILD")/aarch64/liblanemalloc.so" \
+			qemu-aarch64 -L /usr/aarch64-linux-gnu \
+			-E LD_PRELOAD="$BUILD/aarch64/liblanemalloc.so" \
+			"$BUILD/aarch64/tests/$name"
+	done
+}
+
+# tests/programs/run.sh ends with a count of its own, which joins ours.
+group_programs() {
+	local out=$results/programs count status=0
+
+	wait
+	[ -x tests/programs/run.sh ] || return 0
+	wanted programs || return 0
+	tests/programs/run.sh "$@" </dev/null 2>&1 | tee "$out" |
+		grep -v -E '^[0-9]+ passed, [0-9]+ failed$'
+	status=${PIPESTATUS[0]}
+	count=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$out" | tail -n 1)
+	if [[ $count =~ ^([0-9]+)\ passed,\ ([0-9]+) ]]; then
+		yes passed | head -n "${BASH_REMATCH[1]}" >>"$results/counts"
+		yes failed | head -n "${BASH_REMATCH[2]}" >>"$results/counts"
+		[ "$status" -eq 0 ] || [ "${BASH_REMATCH[2]}" -gt 0 ] ||
+			echo failed >>"$results/counts"
+	else
+		echo failed >>"$results/counts"
+		say failed programs "status $status, no count"
+	fi
+}
+
+: >"$results/counts"
+for group in "$@"; do
+	case $group in
+	build | binary | unit | static | valgrind | lint | clang | aarch64)
+		"group_$group" ;;
+	api | fault) group_preloaded "$group" run ;;
+	storm) group_preloaded storm run_alone ;;
+	quick) group_programs --quick ;;
+	programs) group_programs ;;
+	*)
+		echo "run.sh: no group $group" >&2
+		exit 2 ;;
+	esac
+done
+wait
+nr_passed=$(grep -c passed "$results/counts")
+nr_failed=$(grep -c failed "$results/counts")
+echo "$nr_passed passed, $nr_failed failed"
+[ "$nr_failed" -eq 0 ]

@@ -1,0 +1,247 @@
+/* storm: the common core of the storm programs
+ *
+ * A storm is an ordinary program that uses the C allocation functions only,
+ * so it runs under any malloc. It is bounded by counts, never by time;
+ * --scale (or STORM_SCALE in the environment) multiplies the counts.
+ *
+ * Two checks accompany every block that a storm holds:
+ *
+ *	pattern: the whole block is filled with words derived from (address,
+ *		size, owner) when it arrives, and verified before it leaves
+ *	shadow: one bit per 8 bytes of address space says "live"; a block
+ *		whose bits are set already overlaps another one. A second bit
+ *		says "a block starts here", for the message.
+ *
+ * The shadow is marked after the allocation returned and cleared before the
+ * block goes back. So at every instant, also in a fork child, its bits are a
+ * subset of what the program owns, and a set bit is proof of an overlap.
+ * Marking and clearing are single atomic operations on words: they may be
+ * interrupted by handlers, forks and other threads anywhere.
+ *
+ * The core takes its own memory from mmap and calls no allocation function
+ * except those under test. A failure prints one line and aborts.
+ *
+ * This file: failure, random numbers, threads, options. storm_block.h: the
+ * two checks and allocation with them. storm_work.h: queues and live sets.
+ */
+#ifndef STORM_H
+#define STORM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+static struct {
+	unsigned threads;
+	unsigned rounds; /* already multiplied by the scale */
+	uint64_t seed;
+} storm;
+
+/* ---- failure ---- */
+
+/* One line on stderr, then abort. The formatter allocates nothing for these
+ * conversions, so this works with a damaged heap and in handlers. */
+_Noreturn static inline __attribute__((format(printf, 1, 2))) void
+storm_fail(const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+	int n, m;
+
+	n = snprintf(line, sizeof(line), "%s: FAILED (pid %d tid %ld): ",
+		     program_invocation_short_name, (int)getpid(),
+		     syscall(SYS_gettid));
+	va_start(args, fmt);
+	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, args);
+	va_end(args);
+	n += m < (int)sizeof(line) - n - 1 ? m : (int)sizeof(line) - n - 2;
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)n) != n)
+		_exit(3);
+	abort();
+}
+
+#define must(cond)                                                       \
+	do {                                                             \
+		if (!(cond))                                             \
+			storm_fail("%s:%d: not so: %s (errno %d)",       \
+				   __FILE__, __LINE__, #cond, errno);    \
+	} while (0)
+
+/* ---- memory of the core's own, and random numbers ---- */
+
+static inline void *storm_map(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static inline uint64_t mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+struct rng {
+	uint64_t state;
+};
+
+static inline struct rng rng_make(uint64_t stream)
+{
+	return (struct rng){ mix(storm.seed * 0x9e3779b97f4a7c15 + stream) };
+}
+
+static inline uint64_t rng_next(struct rng *rng)
+{
+	return mix(rng->state += 0x9e3779b97f4a7c15);
+}
+
+static inline size_t rng_below(struct rng *rng, size_t n)
+{
+	return (size_t)(rng_next(rng) % n);
+}
+
+/* 1..most, each power of two about as likely as the others. */
+static inline size_t rng_size(struct rng *rng, size_t most)
+{
+	size_t top = (size_t)1
+		     << rng_below(rng, 64 - (size_t)__builtin_clzll(most));
+	size_t size = top + rng_below(rng, top);
+
+	return size < most ? size : most;
+}
+
+/* ---- threads, memory, start and end ---- */
+
+static inline void storm_spawn(pthread_t *thread, void *(*run)(void *),
+			       uintptr_t index, size_t stack_size)
+{
+	pthread_attr_t attr;
+
+	must(!pthread_attr_init(&attr));
+	must(!pthread_attr_setstacksize(&attr, stack_size));
+	errno = pthread_create(thread, &attr, run, (void *)index);
+	must(!errno);
+	must(!pthread_attr_destroy(&attr));
+}
+
+/* n threads, run((void *)0 .. (void *)(n - 1)); returns when all ended. */
+static inline void storm_parallel(unsigned n, void *(*run)(void *),
+				  size_t stack_size)
+{
+	pthread_t *threads = storm_map(n * sizeof(*threads));
+	unsigned i;
+
+	must(threads);
+	for (i = 0; i < n; i++)
+		storm_spawn(&threads[i], run, i, stack_size);
+	for (i = 0; i < n; i++)
+		must(!pthread_join(threads[i], NULL));
+	must(!munmap(threads, n * sizeof(*threads)));
+}
+
+static inline size_t storm_rss(void)
+{
+	char text[128] = "";
+	size_t size = 0, resident = 0;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	must(sscanf(text, "%zu %zu", &size, &resident) == 2);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline unsigned long storm_number(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 0);
+
+	if (*end || end == text || n > INT_MAX) {
+		fprintf(stderr, "not a number: %s\n", text);
+		exit(2);
+	}
+	return n;
+}
+
+_Noreturn static inline void storm_usage(int status)
+{
+	printf("usage: %s [--threads N] [--rounds N] [--scale N] [--seed N]\n"
+	       "defaults: %u threads, %u rounds, seed 1; --scale (or "
+	       "STORM_SCALE) multiplies the rounds\n",
+	       program_invocation_short_name, storm.threads, storm.rounds);
+	exit(status);
+}
+
+static inline void storm_start(int argc, char **argv, unsigned threads,
+			       unsigned rounds)
+{
+	static const struct option options[] = {
+		{ "threads", required_argument, NULL, 't' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "scale", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *text = getenv("STORM_SCALE");
+	unsigned long scale = text ? storm_number(text) : 1;
+	int c;
+
+	storm.threads = threads;
+	storm.rounds = rounds;
+	storm.seed = 1;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 't')
+			storm.threads = (unsigned)storm_number(optarg);
+		else if (c == 'r')
+			storm.rounds = (unsigned)storm_number(optarg);
+		else if (c == 's')
+			scale = storm_number(optarg);
+		else if (c == 'S')
+			storm.seed = storm_number(optarg);
+		else
+			storm_usage(c == 'h' ? 0 : 2);
+	}
+	if (optind != argc || !storm.threads || !storm.rounds || !scale)
+		storm_usage(2);
+	storm.rounds *= (unsigned)scale;
+}
+
+static inline int storm_done(void)
+{
+	printf("%s: ok (%u threads, %u rounds, seed %llu)\n",
+	       program_invocation_short_name, storm.threads, storm.rounds,
+	       (unsigned long long)storm.seed);
+	return fflush(stdout) ? 1 : 0;
+}
+
+#include "storm_block.h"
+#include "storm_work.h"
+
+#endif

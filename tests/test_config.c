@@ -1,0 +1,456 @@
+/* system/config.h: every option of the table, every warning's exact text
+ *
+ * config_start() reads once in a process, so each of its cases runs in a
+ * child. getauxval() is this file's, so that the program can be a setuid one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <cmocka.h>
+
+#include "capture.h"
+#include "system/config.h"
+#include "system/report.h"
+
+#define WARNING "lanemalloc: LANEMALLOC_CONF: "
+
+extern char **environ;
+
+static unsigned long at_secure;
+
+unsigned long getauxval(unsigned long type)
+{
+	switch (type) {
+	case AT_SECURE:
+		return at_secure;
+	case AT_PAGESZ:
+		return 4096;
+	}
+	return 0;
+}
+
+/* Options as the table has them, written out once more by another loop. */
+#define DEFAULT(name, kind, value, least, most, help) .name = value,
+static const struct config defaults = { CONFIG_OPTIONS(DEFAULT) };
+
+static const struct {
+	const char *name, *kind;
+	uint64_t least, most;
+} rows[] = {
+#define ROW(name, kind, value, least, most, help) { #name, #kind, least, most },
+	CONFIG_OPTIONS(ROW)
+};
+
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* Parses on top of the defaults; the warnings. */
+static const char *parse(struct config *out, const char *text)
+{
+	static struct capture capture;
+
+	*out = defaults;
+	capture_begin(&capture);
+	config_parse(out, text);
+	return capture_end(&capture);
+}
+
+/* text sets option i, and nothing else, to value. */
+static void assert_sets(unsigned i, const char *text, uint64_t value)
+{
+	struct config want = defaults, got;
+
+	assert_string_equal(parse(&got, text), "");
+	*config_field(&want, i) = value;
+	assert_memory_equal(&got, &want, sizeof(want));
+}
+
+/* text sets nothing and prints that. */
+static void assert_warns(const char *text, const char *warning)
+{
+	struct config got;
+
+	assert_string_equal(parse(&got, text), warning);
+	assert_memory_equal(&got, &defaults, sizeof(defaults));
+}
+
+static void test_table(void **state)
+{
+	unsigned i, j;
+
+	(void)state;
+	assert_int_equal(NR_ROWS, NR_CONFIG_OPTIONS);
+	assert_memory_equal(&config, &defaults, sizeof(defaults));
+	for (i = 0; i < NR_ROWS; i++) {
+		assert_string_equal(config_options[i].name, rows[i].name);
+		assert_true(strlen(config_options[i].help) > 0);
+		for (j = 0; j < i; j++)
+			assert_string_not_equal(rows[i].name, rows[j].name);
+	}
+}
+
+static void assert_number(unsigned i)
+{
+	const struct config_option *option = &config_options[i];
+	const uint64_t least = rows[i].least, most = rows[i].most;
+	char text[256], warning[512];
+
+	assert_true(least <= option->value && option->value <= most);
+	snprintf(text, sizeof(text), "%s=%lu", option->name, least);
+	assert_sets(i, text, least);
+	snprintf(text, sizeof(text), "%s=%lu", option->name, most);
+	assert_sets(i, text, most);
+	snprintf(text, sizeof(text), "%s=%lu", option->name, most + 1);
+	snprintf(warning, sizeof(warning),
+		 WARNING "%s: '%lu' is not a number from %lu to %lu\n",
+		 option->name, most + 1, least, most);
+	assert_warns(text, warning);
+	if (!least)
+		return;
+	snprintf(text, sizeof(text), "%s=%lu", option->name, least - 1);
+	snprintf(warning, sizeof(warning),
+		 WARNING "%s: '%lu' is not a number from %lu to %lu\n",
+		 option->name, least - 1, least, most);
+	assert_warns(text, warning);
+}
+
+static void assert_words(unsigned i, const char *const *words, unsigned mask)
+{
+	char text[256], warning[512], list[256] = "";
+	unsigned word;
+
+	for (word = 0; words[word]; word++) {
+		snprintf(text, sizeof(text), "%s=%s", rows[i].name,
+			 words[word]);
+		assert_sets(i, text, word & mask);
+		strcat(strcat(list, " "), words[word]);
+	}
+	snprintf(text, sizeof(text), "%s=other", rows[i].name);
+	snprintf(warning, sizeof(warning),
+		 WARNING "%s: 'other' is not one of%s\n", rows[i].name, list);
+	assert_warns(text, warning);
+	snprintf(text, sizeof(text), "%s=", rows[i].name);
+	snprintf(warning, sizeof(warning), WARNING "%s: '' is not one of%s\n",
+		 rows[i].name, list);
+	assert_warns(text, warning);
+}
+
+static const char *const bool_words[] = { "0",    "1",  "off", "on", "false",
+					  "true", "no", "yes", NULL };
+#define WORD(value, word) [value] = word,
+static const char *const index_words[] = { CONFIG_CHOICE_index(WORD) NULL };
+static const char *const hugepage_words[] = { CONFIG_CHOICE_hugepage(WORD)
+						      NULL };
+static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
+
+static void test_every_option(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < NR_ROWS; i++) {
+		if (!strcmp(rows[i].kind, "NUMBER"))
+			assert_number(i);
+		else if (!strcmp(rows[i].kind, "BOOL"))
+			assert_words(i, bool_words, 1);
+		else if (!strcmp(rows[i].kind, "CHOICE_index"))
+			assert_words(i, index_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_hugepage"))
+			assert_words(i, hugepage_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_usable"))
+			assert_words(i, usable_words, ~0u);
+		else
+			fail_msg("no test for kind %s", rows[i].kind);
+	}
+}
+
+static unsigned option_of(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; strcmp(config_options[i].name, name); i++)
+		assert_true(i + 1 < NR_CONFIG_OPTIONS);
+	return i;
+}
+
+static void test_number_suffixes(void **state)
+{
+	unsigned budget = option_of("purge_budget");
+
+	(void)state;
+	assert_sets(budget, "purge_budget=0", 0);
+	assert_sets(budget, "purge_budget=007", 7);
+	assert_sets(budget, "purge_budget=3k", 3 << 10);
+	assert_sets(budget, "purge_budget=3K", 3 << 10);
+	assert_sets(budget, "purge_budget=3m", 3 << 20);
+	assert_sets(budget, "purge_budget=3M", 3 << 20);
+	assert_sets(budget, "purge_budget=3g", 3ull << 30);
+	assert_sets(budget, "purge_budget=3G", 3ull << 30);
+	assert_sets(budget, "purge_budget=1048576g", 1ull << 50);
+}
+
+/* No number, or none that 64 bits hold: never a small one by overflow. */
+static void test_bad_numbers(void **state)
+{
+	static const char *const values[] = {
+		"",
+		"k",
+		"-1",
+		"+1",
+		"0x10",
+		"1.5",
+		"1kb",
+		"1 ",
+		" 1",
+		"1kk",
+		"one",
+		"1e3",
+		"1=2",
+		"1:",
+		"/",
+		"1048577g",
+		"18446744073709551615",
+		"18446744073709551616",
+		"18446744073709551617",
+		"184467440737095516150",
+		"99999999999999999999999999",
+		"18014398509481984k",
+		"17592186044416m",
+		"17179869184g",
+		"36893488147419103233",
+	};
+	char text[128], warning[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		snprintf(text, sizeof(text), "purge_budget=%s", values[i]);
+		snprintf(warning, sizeof(warning),
+			 WARNING "purge_budget: '%s' is not a number from 0 "
+				 "to 1125899906842624\n",
+			 values[i]);
+		assert_warns(text, warning);
+	}
+}
+
+static void test_unknown_keys(void **state)
+{
+	(void)state;
+	assert_warns("foo=1", WARNING "unknown key 'foo'\n");
+	assert_warns("foo=", WARNING "unknown key 'foo'\n");
+	assert_warns("stat=1", WARNING "unknown key 'stat'\n");
+	assert_warns("statss=1", WARNING "unknown key 'statss'\n");
+	assert_warns("STATS=1", WARNING "unknown key 'STATS'\n");
+	assert_warns(" stats=1", WARNING "unknown key ' stats'\n");
+	assert_warns("a\nb=1", WARNING "unknown key 'a?b'\n");
+	assert_warns("a=1,b=2",
+		     WARNING "unknown key 'a'\n" WARNING "unknown key 'b'\n");
+}
+
+static void test_malformed_items(void **state)
+{
+	(void)state;
+	assert_warns("stats", WARNING "'stats' is not key=value\n");
+	assert_warns("=1", WARNING "'=1' is not key=value\n");
+	assert_warns("=", WARNING "'=' is not key=value\n");
+	assert_warns(" ", WARNING "' ' is not key=value\n");
+	assert_warns("", "");
+	assert_warns(",,,", "");
+}
+
+/* One bad item takes none of its neighbours with it. */
+static void test_lists(void **state)
+{
+	struct config want = defaults, got;
+	const char *text;
+
+	(void)state;
+	want.stats = 1;
+	want.purge_delay = 5;
+	want.index = INDEX_CPU_ID;
+	assert_string_equal(
+		parse(&got, ",stats=1,,purge_delay=5,index=cpu_id,"), "");
+	assert_memory_equal(&got, &want, sizeof(want));
+	text = parse(&got, "stats=on,x=1,purge_delay=5,stats,index=cpu_id");
+	assert_string_equal(text, WARNING "unknown key 'x'\n" WARNING
+					  "'stats' is not key=value\n");
+	assert_memory_equal(&got, &want, sizeof(want));
+}
+
+static void test_last_wins(void **state)
+{
+	struct config got;
+
+	(void)state;
+	parse(&got, "purge_delay=5,stats=1,purge_delay=6,purge_delay=7");
+	assert_int_equal(got.purge_delay, 7);
+	parse(&got, "purge_delay=5,purge_delay=x");
+	assert_int_equal(got.purge_delay, 5);
+}
+
+static void test_long_words_are_cut(void **state)
+{
+	char text[1024], want[256];
+
+	(void)state;
+	memset(text, 'k', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	snprintf(want, sizeof(want), WARNING "'%.64s' is not key=value\n",
+		 text);
+	assert_warns(text, want);
+	text[500] = '=';
+	snprintf(want, sizeof(want), WARNING "unknown key '%.64s'\n", text);
+	assert_warns(text, want);
+}
+
+/* The eleventh warning is not printed, but the items behind it count. */
+static void test_warnings_are_limited(void **state)
+{
+	static const char *const kinds[] = { "nokey=1,", "noitem,", "stats=3,",
+					     "purge_delay=x," };
+	char text[1024] = "";
+	struct config got;
+	const char *line;
+	unsigned i, nr = 0;
+
+	(void)state;
+	for (i = 0; i < CONFIG_WARNINGS_MOST + 8; i++)
+		strcat(text, kinds[i % 4]);
+	strcat(text, "purge_delay=5");
+	for (line = parse(&got, text); *line; line = strchr(line, '\n') + 1)
+		nr++;
+	assert_int_equal(nr, CONFIG_WARNINGS_MOST);
+	assert_int_equal(got.purge_delay, 5);
+}
+
+static void test_print(void **state)
+{
+	static struct capture capture;
+	struct config saved = config, got;
+	char text[2048] = "", *line;
+	const char *printed;
+	unsigned i;
+
+	(void)state;
+	parse(&config, "verbose=1,index=mm_cid,purge_budget=1g,"
+		       "hugepage=off,usable=requested,rseq=0");
+	capture_begin(&capture);
+	config_print();
+	printed = capture_end(&capture);
+	assert_non_null(strstr(printed, "lanemalloc: verbose=on\n"));
+	assert_non_null(strstr(printed, "lanemalloc: index=mm_cid\n"));
+	assert_non_null(
+		strstr(printed, "lanemalloc: purge_budget=1073741824\n"));
+	/* What it prints, read back, is what was printed. */
+	strcpy(text, printed);
+	line = strtok(text, "\n");
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++, line = strtok(NULL, "\n")) {
+		assert_non_null(line);
+		line += strlen("lanemalloc: ");
+		assert_memory_equal(line, rows[i].name, strlen(rows[i].name));
+		assert_string_equal(parse(&got, line), "");
+		assert_int_equal(*config_field(&got, i),
+				 *config_field(&config, i));
+	}
+	assert_null(line);
+	config = saved;
+}
+
+/* config_start(), in children; what they find becomes their exit code */
+
+#define EXPECT(condition)                                                      \
+	do {                                                                   \
+		if (!(condition)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			fflush(stdout);                                        \
+			_exit(1);                                              \
+		}                                                              \
+	} while (0)
+
+static void start_reads_once(void)
+{
+	setenv("LANEMALLOC_CON", "purge_delay=1", 1);
+	setenv("LANEMALLOC_CONFX", "purge_delay=2", 1);
+	setenv("LANEMALLOC_CONF", "purge_delay=3,foo=1", 1);
+	EXPECT(config.purge_delay == defaults.purge_delay);
+	EXPECT(config_start());
+	EXPECT(config.purge_delay == 3);
+	setenv("LANEMALLOC_CONF", "purge_delay=4,foo=1", 1);
+	EXPECT(config_start());
+	EXPECT(config.purge_delay == 3);
+}
+
+static void start_without_variable(void)
+{
+	unsetenv("LANEMALLOC_CONF");
+	setenv("LANEMALLOC_CON", "foo=1", 1);
+	setenv("LANEMALLOC_CONFX", "foo=1", 1);
+	EXPECT(config_start());
+	EXPECT(!memcmp(&config, &defaults, sizeof(config)));
+}
+
+static void start_privileged(void)
+{
+	setenv("LANEMALLOC_CONF", "purge_delay=3,foo=1", 1);
+	at_secure = 1;
+	EXPECT(config_start());
+	EXPECT(!memcmp(&config, &defaults, sizeof(config)));
+}
+
+/* No environment: not ready, and a later call may be. */
+static void start_too_early(void)
+{
+	char *list[] = { "LANEMALLOC_CONF=purge_delay=3", NULL };
+
+	environ = NULL;
+	EXPECT(!config_start());
+	EXPECT(!config_start());
+	EXPECT(!memcmp(&config, &defaults, sizeof(config)));
+	environ = list;
+	EXPECT(config_start());
+	EXPECT(config.purge_delay == 3);
+	environ = NULL;
+	EXPECT(config_start());
+}
+
+static void assert_child(void (*run)(void), const char *text)
+{
+	struct capture capture;
+	int status;
+
+	capture_begin(&capture);
+	status = run_in_child(run);
+	assert_string_equal(capture_end(&capture), text);
+	assert_int_equal(status, 0);
+}
+
+static void test_start(void **state)
+{
+	(void)state;
+	assert_child(start_reads_once, WARNING "unknown key 'foo'\n");
+	assert_child(start_without_variable, "");
+	assert_child(start_privileged, "");
+	assert_child(start_too_early, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_number_suffixes),
+		cmocka_unit_test(test_bad_numbers),
+		cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_malformed_items),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_last_wins),
+		cmocka_unit_test(test_long_words_are_cut),
+		cmocka_unit_test(test_warnings_are_limited),
+		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_start),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -242,7 +242,7 @@ CROSS_MAKE = $(MAKE) --no-print-directory BUILD=$(CROSS_BUILD) \
 	CC=$(CROSS)gcc AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
 	CROSS_INCLUDES=-I$(CROSS_BUILD)/include \
 	CROSS_LDFLAGS='-L$(CROSS_LIB) -Wl,-rpath,$(abspath $(CROSS_LIB))'
-CROSS_LIB = $(CROSS_BUILD)/root/usr/lib/aarch64-linux-gnu
+CROSS_LIB = $(CROSS_BUILD)/sysroot/usr/lib/aarch64-linux-gnu
 
 aarch64: $(CROSS_BUILD)/include/ck_md.h ## the library for aarch64
 	@$(CROSS_MAKE) WERROR=1 all
@@ -252,9 +252,9 @@ aarch64-tests: aarch64 $(CROSS_BUILD)/include/cmocka.h
 
 # The tests need a library besides, which its own architecture's package has.
 $(CROSS_BUILD)/include/cmocka.h: $(CROSS_BUILD)/include/ck_md.h
-	tests/foreign-packages.sh arm64 $(CROSS_BUILD)/root \
+	tests/foreign-packages.sh arm64 $(CROSS_BUILD)/sysroot \
 		libcmocka-dev libcmocka0
-	ln -sf ../root/usr/include/cmocka.h $@
+	ln -sf ../sysroot/usr/include/cmocka.h $@
 
 .PHONY: cross-tests
 cross-tests: $(patsubst tests/%.c,$(T)/%,$(wildcard tests/api_*.c)) $(PLUGINS)

@@ -12,8 +12,8 @@
 # why`. Everything lives below $work, which is removed; servers listen on
 # 127.0.0.1 alone and are killed at the end, whatever happens.
 #
-# LANEMALLOC is the library's path; empty means no preload, which tests the
-# script itself.
+# LANEMALLOC (or LANEMALLOC_SO) is the library's path; an empty LANEMALLOC
+# means no preload, which tests the script itself.
 set -u -o pipefail
 export LC_ALL=C.UTF-8
 
@@ -21,7 +21,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$tests")
 script=$(realpath "$0")
 name=$(basename "$0" .sh)
-LANEMALLOC=${LANEMALLOC-$root/build/liblanemalloc.so}
+LANEMALLOC=${LANEMALLOC-${LANEMALLOC_SO:-$root/build/liblanemalloc.so}}
 [ -z "$LANEMALLOC" ] || LANEMALLOC=$(realpath -m "$LANEMALLOC")
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -37,7 +37,7 @@ if [ "${LANE_PROGRAM_LIMITED-}" != "$$" ]; then
 	exec timeout -k 10 "$(header limit)" bash -c \
 		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@"
 fi
-unset LANE_PROGRAM_LIMITED
+unset LANE_PROGRAM_LIMITED LD_PRELOAD LANEMALLOC_CONF
 
 work=
 log=/dev/null
@@ -147,6 +147,7 @@ must() {
 	launch "$@"
 	wait "$launched"
 	status=$?
+	unset 'children[-1]'
 	[ "$status" -eq 0 ] ||
 		fail "status $status from ${*:2}: $(tail -n 1 "$log")"
 }

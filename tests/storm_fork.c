@@ -189,7 +189,7 @@ int main(int argc, char **argv)
 				    .sa_flags = SA_RESTART };
 	unsigned i;
 
-	storm_start(argc, argv, 4, 160);
+	storm_start(argc, argv, 4, 120);
 	tids = storm_map(storm.threads * sizeof(*tids));
 	must(tids && !sigaction(SIGUSR1, &action, NULL));
 	must(!pthread_barrier_init(&barrier, NULL,

@@ -24,7 +24,7 @@ static void *work(void *arg)
 
 int main(int argc, char **argv)
 {
-	storm_start(argc, argv, 8, 80000);
+	storm_start(argc, argv, 8, 100000);
 	ring_init(&rings[0], 64, false);
 	ring_init(&rings[1], 64, true);
 	storm_parallel(storm.threads, work, 256 * KIB);

@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 				    .sa_flags = SA_RESTART };
 	unsigned i;
 
-	storm_start(argc, argv, 6, 60000);
+	storm_start(argc, argv, 6, 200000);
 	tids = storm_map(storm.threads * sizeof(*tids));
 	must(tids);
 	for (i = 0; i < NR_SIGNALS; i++)

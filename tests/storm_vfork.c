@@ -105,7 +105,7 @@ static void *work(void *arg)
 
 int main(int argc, char **argv)
 {
-	storm_start(argc, argv, 4, 300);
+	storm_start(argc, argv, 4, 600);
 	atomic_store(&nr_parents, NR_PARENTS);
 	ring_init(&ring, 256, false);
 	storm_parallel(NR_PARENTS + storm.threads, work, 256 * KIB);

@@ -13,6 +13,8 @@
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 /* Absent at load time (musl, static links): test the address before use. */
 #define weak_import __attribute__((weak))
+/* For data that inlined code reads: reached without the GOT. */
+#define internal __attribute__((visibility("hidden")))
 #define exported __attribute__((visibility("default")))
 
 #define container_of(ptr, type, member) \

@@ -79,7 +79,7 @@ struct anchor {
 	int64_t id;			/* const: likewise, the index field */
 } __attribute__((aligned(64)));
 
-extern struct anchor anchor;
+extern struct anchor anchor internal;
 
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid
  * where AT_RSEQ_FEATURE_SIZE >= 28. rseq_cs alone is ours to write. */

@@ -322,16 +322,18 @@ aborted:
 
 /* For rseq_kernel_aborts(): a section that only watches a word.
  *
- *	percpu_watch(self, cpu, word, value, most):
+ *	percpu_watch(self, cpu, word, most):
  *		if (cpu_id != cpu) -> PERCPU_LOST
- *		at most `most` times: if (*word != value) -> PERCPU_DONE
+ *		seen = *word
+ *		at most `most` times: if (*word != seen) -> PERCPU_DONE
  *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
  */
-static always_inline enum percpu_result
-percpu_watch(struct rseq_area *self, uint32_t cpu, _Atomic(uint64_t) *word,
-	     uint64_t value, uint64_t most)
+static always_inline enum percpu_result percpu_watch(struct rseq_area *self,
+						     uint32_t cpu,
+						     _Atomic(uint64_t) *word,
+						     uint64_t most)
 {
-	uint64_t t;
+	uint64_t t, seen;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
@@ -342,18 +344,18 @@ percpu_watch(struct rseq_area *self, uint32_t cpu, _Atomic(uint64_t) *word,
 		"str %[t], [%[self], %[cs]]\n"	/* arm: rseq_cs = t */
 		"1:\tldr %w[t], [%[self], %[id]]\n\t" /* t = cpu_id */
 		"cmp %w[t], %w[cpu]\n\t"	/* t != cpu? */
-		"b.ne %l[lost]\n"		/* lost */
+		"b.ne %l[lost]\n\t"		/* lost */
+		"ldr %[seen], [%[word]]\n"	/* seen = *word */
 		"5:\tldr %[t], [%[word]]\n\t"	/* t = *word */
-		"cmp %[t], %[value]\n\t"	/* t != value? */
+		"cmp %[t], %[seen]\n\t"	/* t != seen? */
 		"b.ne 2f\n\t"			/* done */
 		"isb\n\t"			/* some 20 ns */
 		"subs %[most], %[most], #1\n\t" /* most -= 1 */
 		"b.ne 5b\n\t"			/* again */
 		"b %l[empty]\n"			/* empty */
 		"2:\n\t"
-		: [most] "+&r"(most), [t] "=&r"(t)
+		: [most] "+&r"(most), [t] "=&r"(t), [seen] "=&r"(seen)
 		: [self] "r"(self), [cpu] "r"(cpu), [word] "r"(word),
-		  [value] "r"(value),
 		  [cs] "i"(offsetof(struct rseq_area, rseq_cs)),
 		  [id] "i"(offsetof(struct rseq_area, cpu_id))
 		: "memory", "cc"
@@ -373,22 +375,6 @@ static always_inline char *percpu_thread_pointer(void)
 
 	asm("mrs %0, tpidr_el0" : "=r"(tp));
 	return tp;
-}
-
-/* The kernel's answer, errors negated; errno stays as it is. */
-static inline long percpu_syscall(long nr, long a, long b, long c, long d)
-{
-	register long x8 asm("x8") = nr;
-	register long x0 asm("x0") = a;
-	register long x1 asm("x1") = b;
-	register long x2 asm("x2") = c;
-	register long x3 asm("x3") = d;
-
-	asm volatile("svc #0"
-		     : "+r"(x0)
-		     : "r"(x8), "r"(x1), "r"(x2), "r"(x3)
-		     : "memory", "cc");
-	return x0;
 }
 
 #endif

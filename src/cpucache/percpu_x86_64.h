@@ -316,36 +316,40 @@ aborted:
 
 /* For rseq_kernel_aborts(): a section that only watches a word.
  *
- *	percpu_watch(self, cpu, word, value, most):
+ *	percpu_watch(self, cpu, word, most):
  *		if (cpu_id != cpu) -> PERCPU_LOST
- *		at most `most` times: if (*word != value) -> PERCPU_DONE
+ *		seen = *word
+ *		at most `most` times: if (*word != seen) -> PERCPU_DONE
  *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
  */
-static always_inline enum percpu_result
-percpu_watch(struct rseq_area *self, uint32_t cpu, _Atomic(uint64_t) *word,
-	     uint64_t value, uint64_t most)
+static always_inline enum percpu_result percpu_watch(struct rseq_area *self,
+						     uint32_t cpu,
+						     _Atomic(uint64_t) *word,
+						     uint64_t most)
 {
+	uint64_t seen;
+
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[lost]")
 		PERCPU_EXIT("%l[empty]")
-		"leaq 3b(%%rip), %%rax\n\t"	/* t = &descriptor */
-		"movq %%rax, %c[cs](%[self])\n" /* arm: rseq_cs = t */
+		"leaq 3b(%%rip), %[seen]\n\t"	/* seen = &descriptor */
+		"movq %[seen], %c[cs](%[self])\n" /* arm: rseq_cs = seen */
 		"1:\tcmpl %[cpu], %c[id](%[self])\n\t" /* cpu_id != cpu? */
-		"jne %l[lost]\n"		/* lost */
-		"5:\tcmpq %[value], (%[word])\n\t" /* *word != value? */
+		"jne %l[lost]\n\t"		/* lost */
+		"movq (%[word]), %[seen]\n"	/* seen = *word */
+		"5:\tcmpq (%[word]), %[seen]\n\t" /* *word != seen? */
 		"jne 2f\n\t"			/* done */
 		"pause\n\t"
 		"decq %[most]\n\t"		/* most -= 1 */
 		"jnz 5b\n\t"			/* again */
 		"jmp %l[empty]\n"		/* empty */
 		"2:\n\t"
-		: [most] "+&r"(most)
+		: [most] "+&r"(most), [seen] "=&r"(seen)
 		: [self] "r"(self), [cpu] "r"(cpu), [word] "r"(word),
-		  [value] "r"(value),
 		  [cs] "i"(offsetof(struct rseq_area, rseq_cs)),
 		  [id] "i"(offsetof(struct rseq_area, cpu_id))
-		: "memory", "cc", "rax"
+		: "memory", "cc"
 		: lost, empty, aborted);
 	return PERCPU_DONE;
 lost:
@@ -362,19 +366,6 @@ static always_inline char *percpu_thread_pointer(void)
 
 	asm("movq %%fs:0, %0" : "=r"(tp));
 	return tp;
-}
-
-/* The kernel's answer, errors negated; errno stays as it is. */
-static inline long percpu_syscall(long nr, long a, long b, long c, long d)
-{
-	register long r10 asm("r10") = d;
-	long ret;
-
-	asm volatile("syscall"
-		     : "=a"(ret)
-		     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
-		     : "rcx", "r11", "memory");
-	return ret;
 }
 
 #endif

@@ -3,6 +3,13 @@
  *	MODE_MM_CID	lanes indexed by the kernel's dense concurrency id
  *	MODE_CPU_ID	lanes indexed by the CPU number
  *	MODE_DIRECT	no lanes: each call goes to the slabs
+ *
+ * In direct mode anchor.rseq_cs leads to an area of our own that says "not
+ * registered", so that every section fails at its first test, whoever calls
+ * it. Before rseq_start() no section may run.
+ *
+ * All functions are wait-free, leave errno alone and may be called in signal
+ * handlers; rseq_start() and rseq_kernel_aborts() need libc's TLS.
  */
 #ifndef LANE_RSEQ_H
 #define LANE_RSEQ_H
@@ -11,34 +18,44 @@
 
 enum lane_mode { MODE_DIRECT, MODE_MM_CID, MODE_CPU_ID };
 
-/* const after rseq_start() */
+/* const after rseq_start(), but for rseq_give_up() */
 extern struct rseq_state {
 	_Atomic(uint32_t) mode;	 /* atomic: enum lane_mode */
 	const char *_Atomic why; /* atomic: one line for people */
-	uint32_t nr_cpus;	 /* const: possible CPUs, at least 1 */
+	uint32_t nr_cpus;	 /* const: ids in direct mode, at least 1 */
 	bool fence;		 /* const: membarrier RSEQ is registered */
 } rseq_state;
 
 /* Looks at libc's registration, the auxiliary vector and the options; sets
- * anchor.rseq_cs and anchor.id. Idempotent; racing threads store the same. */
+ * anchor.rseq_cs and anchor.id. Idempotent; racing threads store the same.
+ * Without effect while rseq_libc_ready() is false. */
 void rseq_start(void);
 
 /* Whether libc is relocated, so that its rseq symbols can be read. */
 bool rseq_libc_ready(void);
 
 /* Checks by behaviour that this kernel aborts a section when its thread is
- * scheduled out on its CPU. Takes about 100 us; run once, before the second
- * thread exists. False: sections are not safe here. */
+ * scheduled out and goes on on its CPU. Starts a short-lived bare thread on
+ * the caller's CPU; takes a fraction of a millisecond, on a busy machine a
+ * few. Runs once: later calls get the first one's answer. False: sections
+ * are not safe here, call rseq_give_up(). True also where nothing was seen
+ * either way. Cannot kill: no system call is made inside a section. */
 bool rseq_kernel_aborts(void);
 
+/* From now on MODE_DIRECT, for this reason (a constant text). Sections that
+ * already run may still commit. */
+void rseq_give_up(const char *why);
+
 /* The index for the calling thread's next choice of bin: a hint, as the
- * thread may move at once. In direct mode, a hash of the thread. */
+ * thread may move at once. In direct mode, and for threads that are not
+ * registered, a hash of the thread below nr_cpus. */
 unsigned rseq_current_id(void);
 
 /* The calling thread's registered area, NULL if it has none. */
 struct rseq_area *rseq_self(void);
 
-/* Registers an area for a thread that libc does not know (the reclaimer). */
+/* Registers an area for a thread that libc does not know (the reclaimer). The
+ * area must live as long as the thread. 0 or a negated errno. */
 int rseq_register(struct rseq_area *area);
 
 /* All sections that run now end or abort before this returns; false where

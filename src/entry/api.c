@@ -2,8 +2,8 @@
  *
  * Thin: each asks one layer below. All may run in signal handlers.
  */
-#include "cpucache/rseq.h"
 #include "front/heap.h"
+#include "front/reclaimer.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
 
@@ -45,5 +45,6 @@ exported size_t lanemalloc_purge(void)
 
 exported int lanemalloc_reclaimer_start(void)
 {
-	return heap_reclaimer_start();
+	heap_threads_start();
+	return reclaimer_start(); /* its result, or one more attempt's */
 }

@@ -24,6 +24,7 @@
 #include <threads.h>
 
 #include "base/atomic.h"
+#include "front/foreign.h"
 #include "front/heap.h"
 #include "system/config.h"
 
@@ -55,8 +56,20 @@ static always_inline void *real_of(_Atomic(void *) *real, const char *name)
 	return likely(found) ? found : look_up(real, name);
 }
 
+/* libc's own, for blocks that libc's own malloc made. */
+static void find_libc_usable_size(void)
+{
+	union {
+		void *found;
+		size_t (*usable_size)(void *);
+	} real = { dlsym(RTLD_NEXT, "malloc_usable_size") };
+
+	foreign_set_usable_size(real.usable_size);
+}
+
 static __attribute__((constructor(102))) void wrappers_start(void)
 {
+	find_libc_usable_size();
 	look_up(&real_pthread_create, "pthread_create");
 	look_up(&real_thrd_create, "thrd_create");
 	look_up(&real_dlopen, "dlopen");

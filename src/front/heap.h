@@ -86,10 +86,6 @@ bool heap_start(void);
  * Called where a thread is about to be created, never from an allocation. */
 void heap_threads_start(void);
 
-/* Starts the reclaimer if it does not run: 0 (also if it runs), or a negated
- * errno. heap_threads_start() does so by itself, where the options allow. */
-int heap_reclaimer_start(void);
-
 /* Counters since start. */
 uint64_t heap_nr_foreign_frees(void);
 uint64_t heap_nr_out_of_memory(void);

@@ -56,7 +56,7 @@ bool large_resize(const struct block *block, size_t size)
 		large_shrink(block, (uint32_t)nr_units);
 	if (nr_units <= block->nr_units)
 		return true;
-	if (nr_units > block->region->nr_units)
+	if (nr_units > load_relaxed(&block->region->nr_units)) // const
 		return false;
 	if (!page_heap_try_extend(block->region, block->unit, block->nr_units,
 				  (uint32_t)nr_units - block->nr_units))

@@ -24,7 +24,7 @@
 
 enum reclaimer_word { RECLAIMER_NONE, RECLAIMER_AWAKE, RECLAIMER_ASLEEP };
 
-extern _Atomic(uint32_t) reclaimer_word;
+extern _Atomic(uint32_t) reclaimer_word internal;
 
 void reclaimer_wake_slow(void);
 

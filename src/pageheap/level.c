@@ -180,16 +180,38 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 	return true;
 }
 
+_Noreturn static cold void level_fault(struct region *region, unsigned level,
+				      uint32_t word, uint64_t mask)
+{
+	uint32_t granule = word * 64 + bits_first(mask);
+
+	fault("pages given back twice, at %p",
+	      (void *)region_addr(region, granule << (level * LEVEL_SHIFT)));
+}
+
+/* Whoever holds a part of a granule sees its parent's bit clear. */
+static bool level_is_closed(struct region *region, unsigned level,
+			    uint32_t word)
+{
+	uint64_t parent;
+
+	if (level == NR_LEVELS - 1)
+		return false;
+	parent = load_relaxed(level_word(region, level + 1, word / 64)); // held
+	return parent & bits_one(word % 64);
+}
+
 void level_release(struct region *region, unsigned level, uint32_t word,
 		   uint64_t mask)
 {
-	// [level.words] with level_try_take(), level_try_claim(): the last use
-	uint64_t old = or_seq(level_word(region, level, word), mask);
+	uint64_t old;
 
+	if (unlikely(level_is_closed(region, level, word)))
+		level_fault(region, level, word, mask);
+	// [level.words] with level_try_take(), level_try_claim(): the last use
+	old = or_seq(level_word(region, level, word), mask);
 	if (unlikely(old & mask))
-		fault("pages given back twice, at %p",
-		      region_addr(region, (word * 64 + bits_first(old & mask))
-						  << (level * LEVEL_SHIFT)));
+		level_fault(region, level, word, old & mask);
 	if (level == 0 && (old | mask) == ALL_ONES &&
 	    level_coalesce_word(region, level, word))
 		return;
@@ -288,7 +310,7 @@ static bool level_take_across(struct region *region, uint32_t n,
 	     word < region->levels[1].nr_words; word++) {
 		free = level_free_hugepages(region, word);
 		*unit = (word * 64 - run) * 64;
-		if (run + unit_word_run(free, 0) * (free & 1) >= need) {
+		if (run + unit_word_run(free, 0) >= need) {
 			if (level_try_claim_units(region, *unit, n))
 				return true;
 			run = 0;

@@ -103,18 +103,6 @@ struct region {
 	struct level levels[NR_LEVELS];
 };
 
-enum region_state */
-	uint32_t nr_units;	     /* const: reserved, head included */
-	uint32_t first_unit;	     /* const: of the data */
-	_Atomic(uint32_t) nr_committed; /* atomic: units below are usable */
-	char *base;		     /* const */
-	struct unit_tag *tags;	     /* const */
-	struct span *spans;	     /* const */
-	_Atomic(uint64_t) *bits;     /* const: UNIT_BITS_WORDS a unit */
-	_Atomic(uint64_t) *dirty;    /* const: a word a hugepage */
-	struct level levels[NR_LEVELS];
-};
-
 enum region_state { REGION_NONE, REGION_CLAIMED, REGION_READY };
 
 /* The table never shrinks; entries beyond the first are rare. */

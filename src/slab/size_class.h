@@ -46,10 +46,10 @@ struct size_class {
 };
 
 /* const after size_class_start(), which is idempotent. */
-extern struct size_class size_classes[NR_CLASSES];
+extern struct size_class size_classes[NR_CLASSES] internal;
 /* Index: (size + 15) / 16. */
-extern uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
-extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
+extern uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
+extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
 
 void size_class_start(void);
 

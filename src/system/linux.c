@@ -173,13 +173,17 @@ static bool word_is(const void *word, uint32_t value)
  * its mark shows, or somebody else sits in the heap, which nothing mends. */
 static void undo_move(uint32_t *to, void *from, void *via, size_t size)
 {
+	static const char lost[] =
+		"lanemalloc: other memory was mapped into the heap\n";
 	long addr = call_6(SYS_mmap, to, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 				   MAP_KEEP_OTHERS,
 			   -1, 0);
 
-	if (is_error(addr) && !word_is(to, MOVE_MARK))
+	if (is_error(addr) && !word_is(to, MOVE_MARK)) {
+		system_write_stderr(lost, sizeof(lost) - 1);
 		system_abort();
+	}
 	__builtin_memcpy(from, via, size);
 	system_unreserve(via, size);
 }

@@ -1,6 +1,10 @@
 """Every ordering names its pair; every relaxed access gives its reason.
 
-// [name] with function(): reason
+    // [name] with function(): reason
+
+Each name stands on an acquire side and on a release side. A release that is
+met through an address dependency has its acquire side at a relaxed load that
+carries such a comment, or at an instruction of an architecture's file.
 """
 
 import re
@@ -16,6 +20,7 @@ PAIR = re.compile(r"\[([^\[\]]+)\] with (%s(?:(?:,| and|, and| or) %s)*): "
                   r"(\S.*?)(?=\s*\[[^\[\]]+\] with |$)"
                   % (FUNCTION, FUNCTION))
 
+ARCH_FILE = re.compile(r"_(x86_64|aarch64)\.[hcS]$")
 SIDES = {
     "acquire": ("acquire",),
     "release": ("release",),
@@ -25,15 +30,23 @@ SIDES = {
 
 
 class Access:
-    """One use of an operation of base/atomic.h."""
+    """One use of an operation of base/atomic.h, or of an instruction."""
 
     def __init__(self, src, line, operation, order, comment):
         self.path, self.line = src.path, line + 1
         self.operation, self.order = operation, order
+        self.what = operation + "_" + order if order else operation
         self.function = src.function_at(line)
         self.comment = comment
         self.pairs = [(m.group(1), m.group(2), m.group(3).strip(" ;."))
                       for m in PAIR.finditer(comment)]
+
+    def sides(self):
+        if self.order in SIDES:
+            return SIDES[self.order]
+        if self.pairs and self.operation in ("load", "assembly"):
+            return ("acquire",)
+        return ()
 
 
 def call_end(src, offset):
@@ -50,6 +63,20 @@ def call_end(src, offset):
     return src.code_text.count("\n", 0, i)
 
 
+def assembly(src):
+    """The pairs that the comments of an architecture's file name."""
+    found = []
+    for i, line in enumerate(src.comments):
+        if PAIR.search(line):
+            end = i + 1
+            while end < len(src.code) and src.comments[end].strip() and \
+                    not src.code[end].strip():
+                end += 1
+            words = source.comment_words(src.comments[i:end])
+            found.append(Access(src, i, "assembly", "", words))
+    return found
+
+
 def accesses(root):
     """All uses below src/, in the order of the text."""
     found = []
@@ -57,6 +84,8 @@ def accesses(root):
         if path == ATOMIC_H:
             continue
         src = source.Source(root, path)
+        if ARCH_FILE.search(path):
+            found += assembly(src)
         for m in USE.finditer(src.code_text):
             first = src.code_text.count("\n", 0, m.start())
             last = call_end(src, m.end() - 1)
@@ -80,16 +109,14 @@ def check(root):
                           % (path, line, m.group(1)))
     sides = {}
     for a in accesses(root):
-        where = "%s:%d: %s_%s" % (a.path, a.line, a.operation, a.order)
-        if a.order == "relaxed":
-            if not a.comment:
-                errors.append(where + " without a reason")
-            continue
-        if not a.pairs:
+        where = "%s:%d: %s" % (a.path, a.line, a.what)
+        if not a.comment and a.order == "relaxed":
+            errors.append(where + " without a reason")
+        if not a.pairs and a.order in SIDES:
             errors.append(where + " without "
                           "`// [name] with function(): reason`")
         for name, partners, _ in a.pairs:
-            for side in SIDES[a.order]:
+            for side in a.sides():
                 sides.setdefault(name, {}).setdefault(side, where)
             for partner in re.findall(r"(\w+)\(\)", partners):
                 if partner not in known:

@@ -60,8 +60,7 @@ class Source:
     def functions(self):
         """(name, first line, last line), counted from 0, of each function.
 
-        A function's body stands between a { and a } in the first column; a
-        macro counts as one from its #define to its last line.
+        A function's body stands between a { and a } in the first column.
         """
         found, start = [], None
         for i, line in enumerate(self.code):
@@ -111,7 +110,8 @@ class Source:
         and directly above them or above the statement they belong to."""
         start = first
         while start > 0 and self.code[start - 1].strip() and \
-                not re.search(r"[;{}:]\s*$", self.code[start - 1]) and \
+                not re.search(r"([;{}:)]|\belse|\bdo)\s*$",
+                              self.code[start - 1]) and \
                 not self.code[start - 1].startswith("#"):
             start -= 1
         text = self.above(start)

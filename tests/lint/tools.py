@@ -20,8 +20,9 @@ def check_shell(root):
         scripts.append(".ci/run")
     if not scripts:
         return []
-    return run(root, ["shellcheck", "-x", "-P", "SCRIPTDIR", "-f", "gcc",
-                      *scripts])
+    # SC2317 takes functions that a trap or an argument calls for dead ones.
+    return run(root, ["shellcheck", "-e", "SC2317", "-x", "-P", "SCRIPTDIR",
+                      "-f", "gcc", *scripts])
 
 
 def check_docs(root):

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Writes the pages of docs/ that repeat what the sources say.
+
+Usage: generate.py [--check] [--root DIRECTORY]
+
+--check writes nothing; it says which pages are not current, exit status 1.
+"""
+
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../tests/lint"))
+
+import atomics  # noqa: E402
+
+NOTE = "<!-- Made by `make docs` out of %s. -->\n"
+
+
+def read(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def macro_rows(text, macro):
+    """The arguments of each X(...) in the table `#define macro(X) ...`."""
+    m = re.search(r"#define %s\(X\)(.*?[^\\])\n" % macro, text, re.S)
+    body = m.group(1).replace("\\\n", "\n")
+    rows = []
+    for start in re.finditer(r"\bX\(", body):
+        rows.append(split_arguments(body, start.end()))
+    return rows
+
+
+def split_arguments(text, at):
+    """The arguments of a call whose ( ends at `at`; strings are joined."""
+    arguments, depth, current = [], 0, ""
+    for token in re.finditer(r'"(?:\\.|[^"\\])*"|.', text[at:], re.S):
+        t = token.group()
+        if t == ")" and depth == 0:
+            break
+        if t == "," and depth == 0:
+            arguments.append(current)
+            current = ""
+            continue
+        depth += (t == "(") - (t == ")")
+        current += t
+    arguments.append(current)
+    return [unquote(a) for a in arguments]
+
+
+def unquote(argument):
+    strings = re.findall(r'"((?:\\.|[^"\\])*)"', argument)
+    if strings:
+        return re.sub(r"\\(.)", r"\1", "".join(strings))
+    return "" if '""' in argument else argument.strip()
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |",
+             "|" + "---|" * len(heads)]
+    for row in rows:
+        cells = [str(cell).replace("|", "\\|") for cell in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def choices(text, kind):
+    """{value: word} of the table CONFIG_CHOICE_NAME."""
+    return dict(macro_rows(text, "CONFIG_" + kind))
+
+
+def number(expression):
+    """The value of a constant expression of a table, as people write it."""
+    plain = re.sub(r"\(u?int64_t\)|\(size_t\)|(?<=\d)[uUlL]+", "", expression)
+    if not re.fullmatch(r"[\d\s()<*+-]+", plain):
+        return expression
+    value = eval(plain)  # digits and operators alone
+    for shift, suffix in ((30, "g"), (20, "m"), (10, "k")):
+        if value and value % (1 << shift) == 0:
+            return "%d%s" % (value >> shift, suffix)
+    return str(value)
+
+
+def options(root):
+    path = "src/system/config.h"
+    text = read(root, path)
+    rows = []
+    for name, kind, default, least, most, words in macro_rows(
+            text, "CONFIG_OPTIONS"):
+        if kind == "BOOL":
+            values, default = "off, on", ("off", "on")[int(default)]
+        elif kind.startswith("CHOICE_"):
+            words_of = choices(text, kind)
+            values = ", ".join(words_of.values())
+            default = words_of[default]
+        else:
+            values = "%s to %s" % (number(least), number(most))
+            default = number(default)
+        rows.append(("`%s`" % name, values, default, words))
+    return (NOTE % path + "# Options\n\n"
+            "`LANEMALLOC_CONF=key=value,key=value,...`, read once when the\n"
+            "program starts and ignored in setuid programs. Numbers take the\n"
+            "suffixes k, m and g (powers of 1024). Switches take on and off,\n"
+            "1 and 0, true and false, yes and no. An unknown key or a value\n"
+            "out of range costs one line of warning.\n\n" +
+            table(("option", "values", "default", "meaning"), rows))
+
+
+def statistics(root):
+    path = "include/lanemalloc.h"
+    rows = [("`%s`" % name, unit or "count", words)
+            for name, unit, words in macro_rows(read(root, path),
+                                                "LANEMALLOC_STATS")]
+    return (NOTE % path + "# Statistics\n\n"
+            "The fields of `struct lanemalloc_stats`, which are also the keys\n"
+            "of `lanemalloc_stats_json()`.\n\n" +
+            table(("field", "unit", "meaning"), rows))
+
+
+def ordering(root):
+    pairs = {}
+    for a in atomics.accesses(root):
+        for name, _, reason in a.pairs:
+            pair = pairs.setdefault(name, {"acquire": {}, "release": {},
+                                           "reasons": {}})
+            where = "%s:%s" % (a.path[len("src/"):], a.function or "-")
+            for side in a.sides():
+                pair[side]["%s (%s)" % (where, a.what)] = 1
+            pair["reasons"][reason] = 1
+    rows = [("`%s`" % name, "<br>".join(p["acquire"]),
+             "<br>".join(p["release"]), "<br>".join(p["reasons"]))
+            for name, p in sorted(pairs.items())]
+    return (NOTE % "the ordering comments in src/" + "# Memory ordering\n\n"
+            "Every acquire in the library names its release, and every\n"
+            "release its acquire; `make lint` fails on an access without a\n"
+            "partner. A read-modify-write with both orders, and a\n"
+            "sequentially consistent access, stands on both sides. A relaxed\n"
+            "load on the acquire side is ordered by an address dependency.\n"
+            "\n" +
+            table(("pair", "acquire side", "release side", "orders"), rows))
+
+
+PAGES = {
+    "docs/options.md": options,
+    "docs/statistics.md": statistics,
+    "docs/ordering.md": ordering,
+}
+
+
+def main(arguments):
+    root = os.path.join(HERE, "../..")
+    if "--root" in arguments:
+        root = arguments[arguments.index("--root") + 1]
+    status = 0
+    for path, make in PAGES.items():
+        page = make(root)
+        full = os.path.join(root, path)
+        current = read(root, path) if os.path.exists(full) else None
+        if page == current:
+            continue
+        if "--check" in arguments:
+            print("%s is not current: make docs" % path)
+            status = 1
+        else:
+            with open(full, "w", encoding="utf-8") as f:
+                f.write(page)
+            print("wrote %s" % path)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,417 @@
+/* layer 4.2: rseq: the decision for a mode, and what else rseq needs
+ *
+ * The decision is made once: the first thread that finishes its look around
+ * publishes it by one CAS, and every thread in rseq_start() then stores what
+ * that decision says. Nobody waits, nobody returns before anchor is set, and
+ * a thread that dies in between leaves a decision that the next one applies.
+ *
+ *	undecided --cas--> decided --every caller--> applied (why is set)
+ *
+ * rseq_kernel_aborts() must see a thread being interrupted in a section,
+ * scheduled out, and resumed on the same CPU. A system call inside a section
+ * is no way to get there: kernels with rseq debugging kill for it, and kernels
+ * since 6.19 rightly do not abort for it. So a helper thread, bound to the
+ * caller's CPU, counts and sleeps in turn, while the caller watches the count
+ * inside a section. On that CPU the count can change only while the caller is
+ * off it: then the section must have been aborted.
+ *
+ *	count changed, section went on	-> the kernel does not abort
+ *	count changed, section aborted	-> it does
+ *	neither within the bound	-> nothing learnt: trust it
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "cpucache/rseq.h"
+#include "system/config.h"
+#include "system/system.h"
+#if defined(__x86_64__)
+#include "system/syscall_x86_64.h"
+#elif defined(__aarch64__)
+#include "system/syscall_aarch64.h"
+#endif
+
+#define AUX_RSEQ_FEATURE_SIZE 27
+#define FEATURES_MM_CID 28 /* end of mm_cid */
+#define AREA_SIZE 32
+#define NOT_REGISTERED UINT32_MAX
+#define AFFINITY_WORDS 128 /* 8192 CPUs */
+
+#define CHECK_ROUNDS 32
+#define CHECK_SPINS 2000 /* some 50 to 150 us each round */
+#define CHECK_COUNTS 400
+#define CHECK_SLEEP_NS 20000
+
+/* libc's, since glibc 2.35. */
+extern const ptrdiff_t __rseq_offset weak_import;
+extern const unsigned int __rseq_size weak_import;
+extern unsigned long getauxval(unsigned long type) weak_import;
+extern char **environ weak_import;
+
+struct anchor anchor;
+struct rseq_state rseq_state;
+
+#ifdef LANE_INJECT
+uint32_t percpu_inject[16];
+#endif
+
+/* What anchor.rseq_cs leads to in direct mode. */
+static __thread struct rseq_area unregistered_area = {
+	.cpu_id_start = 0,
+	.cpu_id = NOT_REGISTERED,
+};
+
+/* Decisions: X(name, mode, why) */
+#define DECISIONS(X)                                                        \
+	X(OFF, MODE_DIRECT, "direct: rseq is switched off by option")       \
+	X(NO_LIBC, MODE_DIRECT, "direct: this libc does not register rseq") \
+	X(NOT_DONE, MODE_DIRECT,                                            \
+	  "direct: libc did not register rseq (glibc.pthread.rseq=0, or "   \
+	  "the kernel refused)")                                            \
+	X(NO_CPU, MODE_DIRECT, "direct: the kernel gives no CPU number")    \
+	X(MANY_CPUS, MODE_DIRECT,                                           \
+	  "direct: more CPU numbers than the table has words")              \
+	X(BROKEN, MODE_DIRECT,                                              \
+	  "direct: this kernel release does not abort sections")            \
+	X(MM_CID, MODE_MM_CID, "mm_cid: the kernel fills it")               \
+	X(CPU_ID, MODE_CPU_ID, "cpu_id: the kernel does not fill mm_cid")   \
+	X(CPU_ID_OPTION, MODE_CPU_ID, "cpu_id: by option")
+
+enum decision {
+	UNDECIDED,
+#define DECISION_NAME(name, mode, why) DECIDED_##name,
+	DECISIONS(DECISION_NAME)
+#undef DECISION_NAME
+};
+
+static const struct {
+	uint32_t mode;
+	const char *why;
+} decisions[] = {
+	{ MODE_DIRECT, NULL },
+#define DECISION_ROW(name, mode, why) { mode, why },
+	DECISIONS(DECISION_ROW)
+#undef DECISION_ROW
+};
+
+static _Atomic(uint32_t) decided; /* atomic: enum decision; set once */
+
+/* What the decision depends on. */
+struct facts {
+	bool wanted;
+	bool libc_knows;
+	unsigned libc_size;
+	uint32_t cpu_id;
+	unsigned nr_cpus;
+	bool broken;
+	unsigned long feature_size;
+	uint64_t index; /* enum config_index */
+};
+
+static long call(long nr, const void *a, long b, const void *c, long d)
+{
+	return syscall_6(nr, (long)a, b, (long)c, d, 0, 0);
+}
+
+/* The number at *text, at most 255; *text then stands behind it and a dot. */
+static uint32_t release_number(const char **text)
+{
+	uint32_t n = 0;
+
+	for (; **text >= '0' && **text <= '9'; (*text)++)
+		n = n < 255 ? n * 10 + (uint32_t)(**text - '0') : n;
+	*text += **text == '.';
+	return n < 255 ? n : 255;
+}
+
+/* "6.19.3-rc1-foo" is 0x061303. */
+static uint32_t release_key(const char *text)
+{
+	uint32_t major = release_number(&text);
+	uint32_t minor = release_number(&text);
+
+	return major << 16 | minor << 8 | release_number(&text);
+}
+
+static bool release_broken(uint32_t key, uint32_t first, uint32_t last)
+{
+	return key >= first && key <= last;
+}
+
+static bool kernel_broken(void)
+{
+	struct utsname name;
+
+	if (call(SYS_uname, &name, 0, NULL, 0))
+		return false;
+	return release_broken(release_key(name.release), PERCPU_BROKEN_FIRST,
+			      PERCPU_BROKEN_LAST);
+}
+
+/* glibc 2.35 to 2.40 announce 20 or 32 bytes of the 32 that the kernel
+ * fills as far as the auxiliary vector says. */
+static bool fills_mm_cid(const struct facts *f)
+{
+	return f->feature_size >= FEATURES_MM_CID &&
+	       (f->libc_size >= FEATURES_MM_CID || f->libc_size == 20);
+}
+
+static enum decision decide(const struct facts *f)
+{
+	if (!f->wanted)
+		return DECIDED_OFF;
+	if (!f->libc_knows)
+		return DECIDED_NO_LIBC;
+	if (!f->libc_size)
+		return DECIDED_NOT_DONE;
+	if (f->cpu_id >= REGION_TABLE_WORDS)
+		return DECIDED_NO_CPU;
+	if (f->nr_cpus > REGION_TABLE_WORDS)
+		return DECIDED_MANY_CPUS;
+	if (f->broken)
+		return DECIDED_BROKEN;
+	if (f->index == INDEX_CPU_ID)
+		return DECIDED_CPU_ID_OPTION;
+	return fills_mm_cid(f) ? DECIDED_MM_CID : DECIDED_CPU_ID;
+}
+
+/* getauxval() sets errno for what the kernel does not tell. */
+static unsigned long feature_size(void)
+{
+	int saved = errno;
+	unsigned long size = 0;
+
+	if (getauxval)
+		size = getauxval(AUX_RSEQ_FEATURE_SIZE);
+	errno = saved;
+	return size;
+}
+
+static struct rseq_area *area_at(int64_t rseq_cs)
+{
+	char *cs = percpu_thread_pointer() + rseq_cs;
+
+	return (void *)(cs - offsetof(struct rseq_area, rseq_cs));
+}
+
+static uint32_t area_cpu_id(const struct rseq_area *area)
+{
+	return *(const volatile uint32_t *)&area->cpu_id;
+}
+
+static int64_t libc_rseq_cs(void)
+{
+	return __rseq_offset + (int64_t)offsetof(struct rseq_area, rseq_cs);
+}
+
+static int64_t unregistered_rseq_cs(void)
+{
+	return (char *)&unregistered_area.rseq_cs - percpu_thread_pointer();
+}
+
+static void collect_facts(struct facts *f)
+{
+	*f = (struct facts){
+		.wanted = config.rseq,
+		.libc_knows = &__rseq_offset && &__rseq_size,
+		.cpu_id = NOT_REGISTERED,
+		.nr_cpus = system_nr_cpus(),
+		.broken = kernel_broken(),
+		.feature_size = feature_size(),
+		.index = config.index,
+	};
+	if (!f->libc_knows)
+		return;
+	f->libc_size = __rseq_size;
+	if (f->libc_size)
+		f->cpu_id = area_cpu_id(area_at(libc_rseq_cs()));
+}
+
+/* CPUs that the process may run on: as many ids spread the threads of direct
+ * mode. */
+static unsigned nr_usable_cpus(void)
+{
+	uint64_t mask[AFFINITY_WORDS];
+	long i, size = call(SYS_sched_getaffinity, NULL, sizeof(mask), mask, 0);
+	unsigned n = 0;
+
+	for (i = 0; i < size / 8; i++)
+		n += bits_count(mask[i]);
+	return n ? n : 1;
+}
+
+static void apply(enum decision decision)
+{
+	uint32_t mode = decisions[decision].mode;
+	int64_t cs = mode == MODE_DIRECT ? unregistered_rseq_cs() :
+					   libc_rseq_cs();
+	size_t id = mode == MODE_MM_CID ? offsetof(struct rseq_area, mm_cid) :
+					  offsetof(struct rseq_area, cpu_id);
+
+	anchor.rseq_cs = cs;
+	anchor.id = cs + (int64_t)id - (int64_t)offsetof(struct rseq_area,
+							 rseq_cs);
+	rseq_state.nr_cpus = nr_usable_cpus();
+	rseq_state.fence = !system_rseq_fence_register();
+	store_relaxed(&rseq_state.mode, mode); // before publish
+	// [rseq.why] with rseq_start(): anchor and the state are set
+	store_release(&rseq_state.why, decisions[decision].why);
+}
+
+void rseq_start(void)
+{
+	uint32_t decision = UNDECIDED;
+	struct facts facts;
+
+	// [rseq.why] with apply(): anchor and the state are set
+	if (load_acquire(&rseq_state.why) || !rseq_libc_ready())
+		return;
+	collect_facts(&facts);
+	// own: a decision is a plain number, equal for all
+	if (cas_relaxed(&decided, &decision, decide(&facts)))
+		decision = load_relaxed(&decided); // own
+	apply(decision);
+}
+
+bool rseq_libc_ready(void)
+{
+	return &environ && environ;
+}
+
+/* Only the first of the two words changes: a section that loaded them around
+ * the change reads the real id behind an area that fails it. */
+void rseq_give_up(const char *why)
+{
+	*(volatile int64_t *)&anchor.rseq_cs = unregistered_rseq_cs();
+	store_relaxed(&rseq_state.mode, MODE_DIRECT); // hint
+	// [rseq.why] with rseq_start(): anchor and the state are set
+	store_release(&rseq_state.why, why);
+}
+
+/* Fibonacci hashing; threads' areas are pages apart. */
+static unsigned hash_thread(uint32_t nr)
+{
+	uint64_t tp = (uint64_t)(uintptr_t)percpu_thread_pointer();
+	uint64_t mixed = (tp >> 6) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	return nr ? (unsigned)(mixed * nr >> 32) : 0;
+}
+
+unsigned rseq_current_id(void)
+{
+	struct rseq_area *area = area_at(anchor.rseq_cs);
+	char *id = percpu_thread_pointer() + anchor.id;
+
+	if (area_cpu_id(area) >= REGION_TABLE_WORDS)
+		return hash_thread(rseq_state.nr_cpus);
+	return *(volatile uint32_t *)(void *)id;
+}
+
+struct rseq_area *rseq_self(void)
+{
+	struct rseq_area *area = area_at(anchor.rseq_cs);
+
+	return area_cpu_id(area) < REGION_TABLE_WORDS ? area : NULL;
+}
+
+int rseq_register(struct rseq_area *area)
+{
+	*area = (struct rseq_area){ .cpu_id = NOT_REGISTERED };
+	return (int)call(SYS_rseq, area, AREA_SIZE, NULL, PERCPU_SIGNATURE);
+}
+
+bool rseq_fence(void)
+{
+	return rseq_state.fence && !system_rseq_fence();
+}
+
+/* The check of the kernel */
+
+static struct check {
+	_Atomic(uint32_t) state; /* atomic: enum check_state */
+	_Atomic(uint32_t) stop;	 /* atomic: the caller has seen enough */
+	uint32_t cpu;		 /* const once the helper runs */
+	_Atomic(uint64_t) count; /* atomic: the helper's, on that CPU only */
+	char stack[4096] __attribute__((aligned(64))); /* the helper's, for good */
+} check;
+
+enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };
+
+static bool bind_to_cpu(uint32_t cpu)
+{
+	uint64_t mask[AFFINITY_WORDS] = { 0 };
+
+	mask[cpu / 64] = bits_one(cpu % 64);
+	return !call(SYS_sched_setaffinity, NULL, sizeof(mask), mask, 0);
+}
+
+/* A bare thread: no TLS, no errno, no return. */
+static void check_helper(void *unused)
+{
+	struct timespec pause = { 0, CHECK_SLEEP_NS };
+	unsigned i;
+
+	(void)unused;
+	if (bind_to_cpu(check.cpu)) {
+		for (i = 0; i < CHECK_COUNTS; i++) {
+			if (load_relaxed(&check.stop)) // hint
+				break;
+			add_relaxed(&check.count, 1); // counter
+			call(SYS_nanosleep, &pause, 0, NULL, 0);
+		}
+	}
+	for (;;)
+		call(SYS_exit, NULL, 0, NULL, 0);
+}
+
+/* CHECK_RUNNING: nothing learnt. */
+static enum check_state check_round(struct rseq_area *self)
+{
+	uint64_t before = load_relaxed(&check.count); // counter
+	enum percpu_result result;
+
+	result = percpu_watch(self, check.cpu, &check.count, CHECK_SPINS);
+	if (result == PERCPU_DONE)
+		return CHECK_FAILS;
+	if (result == PERCPU_ABORT &&
+	    load_relaxed(&check.count) != before) // counter
+		return CHECK_ABORTS;
+	return CHECK_RUNNING;
+}
+
+static enum check_state check_kernel(struct rseq_area *self)
+{
+	static char no_tls[64] __attribute__((aligned(64)));
+	enum check_state state = CHECK_RUNNING;
+	unsigned i;
+
+	check.cpu = area_cpu_id(self);
+	if (system_thread_start(check.stack, sizeof(check.stack), no_tls,
+				check_helper, NULL))
+		return CHECK_RUNNING;
+	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
+		state = check_round(self);
+	store_relaxed(&check.stop, 1); // hint
+	return state;
+}
+
+bool rseq_kernel_aborts(void)
+{
+	struct rseq_area *self = rseq_self();
+	uint32_t state = CHECK_NEW;
+
+	if (!self)
+		return true;
+	// held: one caller alone checks
+	if (!cas_relaxed(&check.state, &state, CHECK_RUNNING))
+		return state != CHECK_FAILS;
+	state = check_kernel(self);
+	store_relaxed(&check.state, state); // hint: the answer of later calls
+	return state != CHECK_FAILS;
+}

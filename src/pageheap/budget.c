@@ -1,0 +1,83 @@
+/* layer 2.6: budget: counters, regret and the low-water mark */
+#include "pageheap/budget.h"
+
+#include "system/config.h"
+#include "system/system.h"
+
+#define REGRET_MS 1000
+#define BONUS_SLACK_SIZE ((size_t)64 << 20)
+#define LIVE_SHIFT 3 /* an eighth of what is claimed */
+
+struct budget budget;
+
+size_t budget_size(void)
+{
+	return config.purge_budget + (budget_claimed_size() >> LIVE_SHIFT) +
+	       load_relaxed(&budget.bonus_size); // hint
+}
+
+static void budget_lower(uint64_t dirty)
+{
+	uint64_t low = load_relaxed(&budget.low_dirty); // hint
+
+	while (dirty < low && !cas_relaxed(&budget.low_dirty, &low, dirty)) // hint
+		;
+}
+
+void budget_taken(uint32_t nr, uint32_t nr_dirty)
+{
+	uint64_t change = nr - ((uint64_t)nr_dirty << 32);
+	uint64_t old = add_relaxed(&budget.units, change); // counter
+
+	budget_lower((old + change) >> 32);
+}
+
+void budget_given(uint32_t nr)
+{
+	add_relaxed(&budget.units, ((uint64_t)nr << 32) - nr); // counter
+}
+
+void budget_purged(uint32_t nr, uint32_t nr_calls)
+{
+	uint64_t change = (uint64_t)nr << 32;
+	uint64_t old = sub_relaxed(&budget.units, change); // counter
+
+	budget_lower((old - change) >> 32);
+	// counter
+	add_relaxed(&budget.purged_size, (uint64_t)nr << UNIT_SHIFT);
+	add_relaxed(&budget.nr_purges, nr_calls); // counter
+}
+
+void budget_regret(size_t size)
+{
+	uint64_t last = load_relaxed(&budget.purge_time); // hint
+	uint64_t most = budget_claimed_size() + BONUS_SLACK_SIZE;
+	uint64_t bonus = load_relaxed(&budget.bonus_size); // hint
+
+	if (!last || system_now_ms() - last >= REGRET_MS)
+		return;
+	add_relaxed(&budget.regret_size, size); // counter
+	while (bonus < most) {
+		uint64_t more = min_size(bonus + size, most);
+
+		if (cas_relaxed(&budget.bonus_size, &bonus, more)) // hint
+			return;
+	}
+}
+
+size_t budget_tick(void)
+{
+	uint64_t bonus = load_relaxed(&budget.bonus_size);   // hint
+	uint64_t regret = load_relaxed(&budget.regret_size); // counter
+	uint64_t low = load_relaxed(&budget.low_dirty);	     // hint
+
+	if (take_relaxed(&budget.tick_regret, regret) == regret) // hint
+		cas_relaxed(&budget.bonus_size, &bonus, bonus / 2); // hint
+	store_relaxed(&budget.refused, 0); // hint
+	return min_size(low << UNIT_SHIFT, budget_dirty_size());
+}
+
+void budget_tick_done(void)
+{
+	store_relaxed(&budget.low_dirty, budget_units() >> 32); // hint
+}

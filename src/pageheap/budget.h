@@ -1,0 +1,74 @@
+/* layer 2.6: budget: how much free memory is kept from the system
+ *
+ *	budget = config.purge_budget + claimed / 8 + bonus
+ *
+ * The bonus learns from regret: memory that is taken clean, below the highest
+ * unit ever taken, while something was purged in the last second, would have
+ * been better kept; the bonus grows by its size. A tick without regret since
+ * the tick before halves it. So a program that breathes settles at keeping
+ * what it breathes, and a program that calmed down gives it back.
+ *
+ * The counters are of units, in one word (free dirty << 32 | claimed), so
+ * that take and give cost one atomic addition. A giver adds to it before it
+ * releases and a taker subtracts after it claimed, so that neither half is
+ * ever below 0. Threads that die in between leave it wrong for good: it only
+ * steers, nothing depends on it.
+ *
+ * All operations are wait-free, the two bounds (low_dirty, bonus) lock-free.
+ */
+#ifndef LANE_BUDGET_H
+#define LANE_BUDGET_H
+
+#include "pageheap/region.h"
+
+struct budget {
+	_Atomic(uint64_t) units;       /* counter: see above */
+	_Atomic(uint64_t) low_dirty;   /* hint: least since the last tick */
+	_Atomic(uint64_t) bonus_size;  /* hint */
+	_Atomic(uint64_t) purge_time;  /* hint: of the last purge, ms; 0 none */
+	_Atomic(uint64_t) purged_size; /* counter */
+	_Atomic(uint64_t) nr_purges;   /* counter */
+	_Atomic(uint64_t) regret_size; /* counter */
+	_Atomic(uint64_t) tick_regret; /* hint: regret_size at the last tick */
+	_Atomic(uint32_t) refused;     /* hint: madvise failed since then */
+} __attribute__((aligned(CACHE_LINE)));
+
+extern struct budget budget;
+
+static always_inline uint64_t budget_units(void)
+{
+	return load_relaxed(&budget.units); // counter
+}
+
+static always_inline size_t budget_claimed_size(void)
+{
+	return (size_t)(uint32_t)budget_units() << UNIT_SHIFT;
+}
+
+static always_inline size_t budget_dirty_size(void)
+{
+	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
+}
+
+size_t budget_size(void);
+
+/* nr units were claimed, nr_dirty of them from the free dirty ones. */
+void budget_taken(uint32_t nr, uint32_t nr_dirty);
+
+/* nr claimed units, all dirty, are about to be released. */
+void budget_given(uint32_t nr);
+
+/* nr units went back to the system in nr_calls calls. */
+void budget_purged(uint32_t nr, uint32_t nr_calls);
+
+/* size bytes were taken that had been in use before, and were clean. */
+void budget_regret(size_t size);
+
+/* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
+ * that nobody wanted in it. */
+size_t budget_tick(void);
+
+/* Begins the next interval, with what is there now. */
+void budget_tick_done(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* layer 2.7: dirty: which units may be resident, and the purge of those free
+ *
+ * Bit u of a hugepage's dirty word: unit u may have memory behind it. Set by
+ * the thread that claimed u, before it uses it; cleared by a purger that
+ * holds u. A clear bit of a unit that one holds therefore means zeroed
+ * memory. The bits outlive a release.
+ *
+ * The line word fit[FIT_DIRTY] of level 0 is the hint that hugepage i has
+ * units that are free and dirty. The purge clears the hint, looks, and sets
+ * it again if something is left:
+ *
+ *	giver:  releases the units      (or_seq)   then reads the hint (seq)
+ *	purger: clears the hint         (and_seq)  then reads the word (seq)
+ *
+ * One of the two sees the other, so no release stays unknown. A purger that
+ * dies in its hands strands the units that it holds, at most a hugepage.
+ *
+ * Purge: claim everything free and dirty of a hugepage by one CAS (or the
+ * hugepage's own bit), give it back to the system, clear the dirty bits,
+ * release. Where the system refuses, the bits stay and the units are released
+ * all the same. Lock-free; several purgers may run at once.
+ */
+#ifndef LANE_DIRTY_H
+#define LANE_DIRTY_H
+
+#include "pageheap/region.h"
+
+/* Marks held units dirty; returns how many were dirty already. */
+uint32_t dirty_mark(struct region *region, uint32_t unit, uint32_t n);
+
+/* Says that the units, released just now, may be free and dirty. */
+void dirty_hint(struct region *region, uint32_t unit, uint32_t n);
+
+struct dirty_purged {
+	uint32_t nr_units; /* given back and dirty before */
+	uint32_t nr_calls;
+	bool refused;
+};
+
+/* Purges one hugepage, at most `most` units of it, the highest ones. */
+struct dirty_purged dirty_purge_hugepage(struct region *region,
+					 uint32_t hugepage, size_t most);
+
+#endif

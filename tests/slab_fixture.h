@@ -1,0 +1,25 @@
+/* What the tests of the slab layer share: a heap on the fake system. */
+#ifndef LANE_SLAB_FIXTURE_H
+#define LANE_SLAB_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "fake_system.h"
+#include "pageheap/page_heap.h"
+#include "slab/bin.h"
+#include "slab/slab.h"
+
+static inline int heap_setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	size_class_start();
+	return region_start() ? 0 : -1;
+}
+
+#endif

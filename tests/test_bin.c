@@ -1,0 +1,258 @@
+/* slab/bin.h: where slabs go: slot, partial, inbox, another id, the page heap;
+ * and that nothing is lost or handed out twice on the way */
+#include <pthread.h>
+#include <string.h>
+
+#include "slab_fixture.h"
+
+#define CLASS size_class_of(1024) /* 32 objects in a slab of one unit */
+#define NR_IN_SLAB 32
+
+static uint64_t claimed_units(void)
+{
+	struct page_heap_stats stats;
+
+	page_heap_stats(&stats);
+	return stats.claimed_size >> UNIT_SHIFT;
+}
+
+static unsigned take_all(unsigned id, unsigned class, void **out, unsigned most)
+{
+	unsigned n = 0, got;
+
+	while (n < most) {
+		got = bin_take(id, class, out + n, most - n);
+		assert_in_range(got, 1, most - n);
+		n += got;
+	}
+	return n;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bin_collect_all(100000);
+	page_heap_check();
+	return 0;
+}
+
+static void test_give_and_take_reuse_the_slab(void **state)
+{
+	void *objects[NR_IN_SLAB], *again[NR_IN_SLAB];
+	uint64_t before;
+
+	(void)state;
+	take_all(1, CLASS, objects, NR_IN_SLAB);
+	before = claimed_units();
+	bin_give(1, objects, NR_IN_SLAB / 2);
+	take_all(1, CLASS, again, NR_IN_SLAB / 2);
+	assert_int_equal(claimed_units(), before);
+	bin_give(1, objects + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+	bin_give(1, again, NR_IN_SLAB / 2);
+}
+
+static void test_objects_are_distinct(void **state)
+{
+	enum { N = 4000 };
+	static void *objects[N];
+	unsigned i;
+
+	(void)state;
+	take_all(1, CLASS, objects, N);
+	for (i = 0; i < N; i++)
+		memset(objects[i], 0, 1024);
+	for (i = 0; i < N; i++)
+		assert_int_equal((*(unsigned *)objects[i])++, 0);
+	for (i = 0; i < N; i += 40)
+		bin_give(1, objects + i, 40);
+}
+
+static void test_empty_slabs_go_back_at_once(void **state)
+{
+	enum { N = 64 * NR_IN_SLAB };
+	static void *objects[N];
+	uint64_t before;
+	unsigned i;
+
+	(void)state;
+	before = claimed_units();
+	take_all(1, CLASS, objects, N);
+	assert_true(claimed_units() >= before + 64);
+	for (i = 0; i < N; i++)
+		bin_give(1, objects + i, 1);
+	/* Slot, and the few that do not start a sweep. */
+	assert_true(claimed_units() <= before + 6);
+}
+
+static void test_remote_frees_come_home(void **state)
+{
+	enum { N = 8 * NR_IN_SLAB };
+	static void *objects[N], *again[N];
+	struct bin_stats stats, was;
+	uint64_t before;
+
+	(void)state;
+	bin_stats(&was);
+	take_all(1, CLASS, objects, N);
+	before = claimed_units();
+	for (unsigned i = 0; i < N; i += 2)
+		bin_give(2, objects + i, 1);
+	bin_stats(&stats);
+	assert_int_equal(stats.nr_remote_frees - was.nr_remote_frees, N / 2);
+	assert_in_range(stats.nr_remote_slabs - was.nr_remote_slabs, 7, 9);
+	take_all(1, CLASS, again, N / 2);
+	assert_true(claimed_units() <= before);
+	bin_give(1, again, N / 2);
+	for (unsigned i = 1; i < N; i += 2)
+		bin_give(1, objects + i, 1);
+}
+
+/* More slabs than the inbox may hold come home as well. */
+static void test_long_inbox_overflows_to_partial(void **state)
+{
+	enum { N = 4 * INBOX_DEPTH_MOST * NR_IN_SLAB };
+	static void *objects[N], *again[N];
+	uint64_t before;
+	unsigned i;
+
+	(void)state;
+	take_all(1, CLASS, objects, N);
+	before = claimed_units();
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(2, objects + i, NR_IN_SLAB / 2);
+	take_all(1, CLASS, again, N / 2);
+	assert_true(claimed_units() <= before);
+	bin_give(1, again, N / 2);
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+}
+
+static void test_other_ids_slabs_are_adopted(void **state)
+{
+	enum { N = 4 * NR_IN_SLAB };
+	static void *objects[N], *again[N];
+	struct bin_stats stats, was;
+	uint64_t before;
+	unsigned i;
+
+	(void)state;
+	take_all(1, CLASS, objects, N);
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(1, objects + i, NR_IN_SLAB / 2);
+	before = claimed_units();
+	bin_stats(&was);
+	take_all(2, CLASS, again, NR_IN_SLAB);
+	bin_stats(&stats);
+	assert_true(stats.nr_steals > was.nr_steals);
+	assert_int_equal(claimed_units(), before);
+	bin_give(2, again, NR_IN_SLAB);
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+}
+
+static void test_mixed_batches(void **state)
+{
+	void *batch[3 * NR_CLASSES];
+	unsigned class, round, n;
+
+	(void)state;
+	for (round = 0; round < 50; round++) {
+		for (n = 0, class = 1; class < NR_CLASSES; class++) {
+			take_all(round % 5, class, batch + n, 3);
+			n += 3;
+		}
+		bin_give((round + 1) % 5, batch, n);
+	}
+	bin_collect_all(100000);
+}
+
+static void test_no_memory(void **state)
+{
+	enum { MOST = 100000 };
+	static void *objects[MOST];
+	unsigned class = size_class_of(32768), n = 0, got;
+
+	(void)state;
+	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_RESERVE, 1);
+	while (n < MOST && (got = bin_take(1, class, objects + n, 4)))
+		n += got;
+	assert_true(n < MOST);
+	fake_reset();
+	assert_true(bin_take(1, class, objects + n, 1) == 1);
+	bin_give(1, objects, n + 1);
+}
+
+/* Threads take, hand over and give; each object's first word says that it is
+ * out, so that one handed out twice is seen. */
+#define THREADS 4
+#define ROUNDS 3000
+static _Atomic(void *) exchange[256];
+
+static void *storm(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg, seed = id + 1, i, k, class;
+	void *objects[16], *other;
+
+	for (i = 0; i < ROUNDS; i++) {
+		class = 1 + rand_r(&seed) % 24;
+		k = bin_take(id, class, objects, 1 + rand_r(&seed) % 16);
+		while (k--) {
+			_Atomic(uint64_t) *out = objects[k];
+
+			if (atomic_exchange(out, 0xabcd) == 0xabcd)
+				fail_msg("%p handed out twice", objects[k]);
+			other = atomic_exchange(
+				&exchange[rand_r(&seed) % 256], objects[k]);
+			if (!other)
+				continue;
+			atomic_store((_Atomic(uint64_t) *)other, 0);
+			bin_give(id, &other, 1);
+		}
+	}
+	return NULL;
+}
+
+static void test_threads_never_share_an_object(void **state)
+{
+	pthread_t threads[THREADS];
+	unsigned i;
+
+	(void)state;
+	/* Recycled memory may hold anything: the mark must not be there. */
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, storm, (void *)(uintptr_t)i);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < 256; i++) {
+		void *object = atomic_exchange(&exchange[i], NULL);
+
+		if (object)
+			bin_give(1, &object, 1);
+	}
+	bin_collect_all(100000);
+	page_heap_check();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_threads_never_share_an_object,
+					  teardown),
+		cmocka_unit_test_teardown(test_give_and_take_reuse_the_slab,
+					  teardown),
+		cmocka_unit_test_teardown(test_objects_are_distinct, teardown),
+		cmocka_unit_test_teardown(test_empty_slabs_go_back_at_once,
+					  teardown),
+		cmocka_unit_test_teardown(test_remote_frees_come_home,
+					  teardown),
+		cmocka_unit_test_teardown(test_long_inbox_overflows_to_partial,
+					  teardown),
+		cmocka_unit_test_teardown(test_other_ids_slabs_are_adopted,
+					  teardown),
+		cmocka_unit_test_teardown(test_mixed_batches, teardown),
+		cmocka_unit_test_teardown(test_no_memory, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

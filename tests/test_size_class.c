@@ -1,0 +1,112 @@
+/* slab/size_class.h: the table against the rules that its header states */
+#include "slab_fixture.h"
+
+static void test_every_size_has_the_smallest_class(void **state)
+{
+	size_t size;
+	unsigned class;
+
+	(void)state;
+	for (size = 0; size <= SMALL_SIZE_MOST; size++) {
+		class = size_class_of(size);
+		assert_in_range(class, 1, NR_CLASSES - 1);
+		assert_true(size_classes[class].size >= size);
+		assert_true(class == 1 || size_classes[class - 1].size < size);
+		assert_int_equal(size_lanes[(size + 15) / 16],
+				 size_classes[class].lane);
+	}
+}
+
+static void test_steps_lose_at_most_a_fifth(void **state)
+{
+	unsigned class;
+
+	(void)state;
+	for (class = 9; class < NR_CLASSES; class++) {
+		uint32_t below = size_classes[class - 1].size;
+		uint32_t size = size_classes[class].size;
+
+		assert_true((size - below - 1) * 5 <= size);
+		assert_int_equal(size % 16, 0);
+	}
+}
+
+static void test_geometry_of_slabs(void **state)
+{
+	unsigned class;
+
+	(void)state;
+	for (class = 1; class < NR_CLASSES; class++) {
+		const struct size_class *c = &size_classes[class];
+		size_t whole = c->nr_units * UNIT_SIZE;
+		size_t used = (size_t)c->nr_objects * c->size;
+
+		assert_true(used <= whole && whole - used < c->size);
+		assert_true((whole - used) * 32 <= whole);
+		assert_true(c->nr_objects >= (c->size > 28672 ? 4 : 8));
+		assert_true(c->nr_words <= UNIT_BITS_WORDS);
+		assert_true(c->nr_units <= HUGEPAGE_UNITS);
+		assert_in_range(c->batch, 1, c->lane_slots);
+	}
+}
+
+static void test_magic_tells_starts_from_insides(void **state)
+{
+	unsigned class;
+	uint64_t offset;
+
+	(void)state;
+	for (class = 1; class < NR_CLASSES; class++) {
+		const struct size_class *c = &size_classes[class];
+
+		for (offset = 0; offset < c->nr_units * UNIT_SIZE; offset++) {
+			int start = offset * c->magic < c->magic;
+
+			if (start != (offset % c->size == 0))
+				fail_msg("class %u offset %lu", class, offset);
+		}
+	}
+}
+
+static void test_lanes_do_not_overlap(void **state)
+{
+	unsigned class;
+
+	(void)state;
+	for (class = 2; class < NR_CLASSES; class++)
+		assert_true(size_classes[class].lane >=
+			    size_classes[class - 1].lane + 2 +
+				    size_classes[class - 1].lane_slots);
+	assert_true(size_class_lanes_size() <= REGION_ZERO_SIZE);
+}
+
+static void test_aligned(void **state)
+{
+	size_t size, align;
+	unsigned class;
+
+	(void)state;
+	for (align = 1; align <= UNIT_SIZE; align *= 2)
+		for (size = 0; size <= SMALL_SIZE_MOST; size += 8) {
+			class = size_class_aligned(size, align);
+			assert_true(size_classes[class].size >= size);
+			assert_int_equal(size_classes[class].size % align, 0);
+		}
+	assert_int_equal(size_class_aligned(1, 2 * UNIT_SIZE), 0);
+	assert_int_equal(size_class_aligned(SMALL_SIZE_MOST + 1, 32), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_size_has_the_smallest_class),
+		cmocka_unit_test(test_steps_lose_at_most_a_fifth),
+		cmocka_unit_test(test_geometry_of_slabs),
+		cmocka_unit_test(test_magic_tells_starts_from_insides),
+		cmocka_unit_test(test_lanes_do_not_overlap),
+		cmocka_unit_test(test_aligned),
+	};
+
+	size_class_start();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

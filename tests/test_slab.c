@@ -1,0 +1,217 @@
+/* slab/slab.h: the state word by enumeration, each transition of a slab's
+ * life, and the interleavings that its header speaks of, step by step */
+#include "slab_fixture.h"
+
+#define OWNER 3
+#define OTHER 9
+
+static void test_word_packs_and_unpacks(void **state)
+{
+	unsigned counts[] = { 0, 1, 63, 64, 2047, 2048 };
+	unsigned owners[] = { 0, 1, 8191, 65535 };
+	unsigned i, j, class, on;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		for (j = 0; j < 4; j++)
+			for (class = 0; class < 256; class++)
+				for (on = 0; on < 2; on++) {
+					struct slab_word w = {
+						counts[i], on, class,
+						owners[j], 0xabcdef
+					};
+					struct slab_word v = slab_word_unpack(
+						slab_word_pack(w));
+
+					assert_memory_equal(&v, &w, sizeof(v));
+				}
+}
+
+static struct slab_word word_of(struct span *slab)
+{
+	return slab_word_unpack(load_relaxed(&slab->word));
+}
+
+static void test_life_of_every_class(void **state)
+{
+	static void *objects[2048];
+	unsigned class, n, i;
+	uint64_t word;
+
+	(void)state;
+	for (class = 1; class < NR_CLASSES; class++) {
+		unsigned nr = size_classes[class].nr_objects;
+		struct span *slab = slab_open(class, OWNER);
+
+		slab_check(slab);
+		assert_true(slab_is_empty(slab));
+		assert_int_equal(word_of(slab).count, nr);
+		n = slab_take(slab, objects, nr);
+		assert_int_equal(n, nr);
+		for (i = 1; i < n; i++)
+			assert_int_equal((char *)objects[i] -
+						 (char *)objects[i - 1],
+					 size_classes[class].size);
+		assert_ptr_equal(slab_of(objects[n - 1]), slab);
+		assert_int_equal(word_of(slab).count, 0);
+		assert_true(slab_leave(slab));
+		assert_false(word_of(slab).on);
+		assert_int_equal(slab_give(slab, objects, 1, &word),
+				 SLAB_GIVEN_HELD);
+		assert_int_equal(slab_word_unpack(word).owner, OWNER);
+		assert_int_equal(slab_give(slab, objects + 1, n - 1, &word),
+				 SLAB_GIVEN_EMPTY);
+		slab_check(slab);
+		slab_close(slab);
+		page_heap_check();
+	}
+}
+
+static void test_take_is_in_address_order_and_bounded(void **state)
+{
+	unsigned class = size_class_of(16), i, n;
+	struct span *slab = slab_open(class, OWNER);
+	void *objects[100];
+	uint64_t word;
+
+	(void)state;
+	for (n = 1; n <= 100; n++) {
+		assert_int_equal(slab_take(slab, objects, n), n);
+		for (i = 1; i < n; i++)
+			assert_true(objects[i] > objects[i - 1]);
+		slab_check(slab);
+		slab_give(slab, objects, n, &word);
+		slab_check(slab);
+	}
+	slab_close(slab);
+}
+
+/* The leaver clears `on`; an object comes back before it looks again. */
+static void test_leave_sees_what_came_back(void **state)
+{
+	unsigned class = size_class_of(4096);
+	struct span *slab = slab_open(class, OWNER);
+	void *objects[64];
+	unsigned n = slab_take(slab, objects, 64);
+	uint64_t word;
+
+	(void)state;
+	assert_int_equal(slab_give(slab, objects, 1, &word), SLAB_GIVEN);
+	assert_false(slab_leave(slab));
+	assert_true(word_of(slab).on);
+	assert_int_equal(slab_take(slab, objects, 1), 1);
+	assert_true(slab_leave(slab));
+	slab_give(slab, objects, n, &word);
+	slab_close(slab);
+}
+
+/* A giver that slept since its bits wakes in the slab's next life. */
+static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
+{
+	unsigned class = size_class_of(4096), next = size_class_of(3072);
+	struct span *slab = slab_open(class, OWNER);
+	void *objects[64];
+	uint64_t old;
+	unsigned n;
+
+	(void)state;
+	slab_close(slab);
+	assert_true(word_of(slab).on);
+	slab = slab_open(next, OTHER);
+	n = slab_take(slab, objects, 64);
+	assert_true(slab_leave(slab));
+	old = or_seq(&slab->word, SLAB_ON);
+	assert_false(old & SLAB_ON);
+	assert_int_equal(slab_word_unpack(old).owner, OTHER);
+	assert_int_equal(slab_word_unpack(old).class, next);
+	slab_give(slab, objects, n, &old);
+	slab_close(slab);
+}
+
+static void test_adopt_changes_the_owner_alone(void **state)
+{
+	struct span *slab = slab_open(size_class_of(100), OWNER);
+	struct slab_word before = word_of(slab), after;
+
+	(void)state;
+	slab_adopt(slab, OTHER);
+	after = word_of(slab);
+	assert_int_equal(after.owner, OTHER);
+	slab_adopt(slab, OWNER);
+	after = word_of(slab);
+	assert_memory_equal(&after, &before, sizeof(after));
+	slab_close(slab);
+}
+
+static void give_twice(void)
+{
+	struct span *slab = slab_open(size_class_of(64), OWNER);
+	void *objects[2];
+	uint64_t word;
+
+	slab_take(slab, objects, 2);
+	slab_give(slab, objects, 1, &word);
+	slab_give(slab, objects, 1, &word);
+}
+
+static void give_one_batch_twice(void)
+{
+	struct span *slab = slab_open(size_class_of(64), OWNER);
+	void *objects[2];
+	uint64_t word;
+
+	slab_take(slab, objects, 1);
+	objects[1] = objects[0];
+	slab_give(slab, objects, 2, &word);
+}
+
+static void give_inside(void)
+{
+	struct span *slab = slab_open(size_class_of(64), OWNER);
+	void *object;
+	uint64_t word;
+
+	slab_take(slab, &object, 1);
+	object = (char *)object + 16;
+	slab_give(slab, &object, 1, &word);
+}
+
+static void test_misuse_is_seen(void **state)
+{
+	(void)state;
+	assert_true(fake_aborts(give_twice()));
+	assert_true(fake_aborts(give_one_batch_twice()));
+	assert_true(fake_aborts(give_inside()));
+}
+
+static void test_no_memory(void **state)
+{
+	unsigned long k;
+	struct span *slab;
+
+	(void)state;
+	for (k = 1; k < 4; k++) {
+		fake_fail_at(FAKE_COMMIT, k);
+		slab = slab_open(size_class_of(32768), OWNER);
+		if (slab)
+			slab_close(slab);
+		page_heap_check();
+		fake_reset();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_word_packs_and_unpacks),
+		cmocka_unit_test(test_life_of_every_class),
+		cmocka_unit_test(test_take_is_in_address_order_and_bounded),
+		cmocka_unit_test(test_leave_sees_what_came_back),
+		cmocka_unit_test(test_sleeper_lists_the_slab_of_its_new_life),
+		cmocka_unit_test(test_adopt_changes_the_owner_alone),
+		cmocka_unit_test(test_misuse_is_seen),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -213,8 +213,9 @@ static void unwind(int depth, std::vector<std::string> seen)
 
 	seen.push_back(std::string((size_t)depth + 20, 'd'));
 	if (depth == 0)
-		delete[] new char[TOO_LARGE / 2];
-	unwind(depth - 1, seen);
+		sink = operator new(TOO_LARGE);
+	else
+		unwind(depth - 1, seen);
 }
 
 static void test_unwinding(void **)

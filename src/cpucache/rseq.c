@@ -303,21 +303,30 @@ static unsigned hash_thread(uint32_t nr)
 	return nr ? (unsigned)(mixed * nr >> 32) : 0;
 }
 
+/* The area that sections arm, NULL before rseq_start(). */
+static struct rseq_area *armed_area(void)
+{
+	int64_t rseq_cs = anchor.rseq_cs;
+
+	return rseq_cs ? area_at(rseq_cs) : NULL;
+}
+
 unsigned rseq_current_id(void)
 {
-	struct rseq_area *area = area_at(anchor.rseq_cs);
-	char *id = percpu_thread_pointer() + anchor.id;
+	struct rseq_area *area = rseq_self();
+	char *field = percpu_thread_pointer() + anchor.id;
+	uint32_t id = REGION_TABLE_WORDS;
 
-	if (area_cpu_id(area) >= REGION_TABLE_WORDS)
-		return hash_thread(rseq_state.nr_cpus);
-	return *(volatile uint32_t *)(void *)id;
+	if (area)
+		id = *(volatile uint32_t *)(void *)field;
+	return id < REGION_TABLE_WORDS ? id : hash_thread(rseq_state.nr_cpus);
 }
 
 struct rseq_area *rseq_self(void)
 {
-	struct rseq_area *area = area_at(anchor.rseq_cs);
+	struct rseq_area *area = armed_area();
 
-	return area_cpu_id(area) < REGION_TABLE_WORDS ? area : NULL;
+	return area && area_cpu_id(area) < REGION_TABLE_WORDS ? area : NULL;
 }
 
 int rseq_register(struct rseq_area *area)

@@ -18,6 +18,7 @@
  * RTLD_DEEPBIND would make a library prefer libc's malloc to this one, while
  * the rest of the process frees its blocks here.
  */
+#define _GNU_SOURCE /* dlmopen */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>

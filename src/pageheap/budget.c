@@ -48,6 +48,11 @@ void budget_purged(uint32_t nr, uint32_t nr_calls)
 	add_relaxed(&budget.nr_purges, nr_calls); // counter
 }
 
+void budget_purge_time(void)
+{
+	store_relaxed(&budget.purge_time, system_now_ms()); // hint
+}
+
 void budget_regret(size_t size)
 {
 	uint64_t last = load_relaxed(&budget.purge_time); // hint

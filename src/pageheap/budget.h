@@ -61,6 +61,9 @@ void budget_given(uint32_t nr);
 /* nr units went back to the system in nr_calls calls. */
 void budget_purged(uint32_t nr, uint32_t nr_calls);
 
+/* Something was purged now. */
+void budget_purge_time(void);
+
 /* size bytes were taken that had been in use before, and were clean. */
 void budget_regret(size_t size);
 

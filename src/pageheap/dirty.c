@@ -34,23 +34,14 @@ uint32_t dirty_mark(struct region *region, uint32_t unit, uint32_t n)
 	return nr_dirty;
 }
 
-static void dirty_hint_word(struct region *region, uint32_t parent,
-			    uint64_t mask)
-{
-	_Atomic(uint64_t) *at = fit_line(region, 0, FIT_DIRTY, parent);
-
-	// [fit.line] with fit_unmark(): it sees the release
-	if ((load_seq(at) & mask) != mask)
-		fit_mark(region, 0, FIT_DIRTY, parent, mask);
-}
-
 void dirty_hint(struct region *region, uint32_t unit, uint32_t n)
 {
 	uint32_t h = unit / 64, end = (unit + n - 1) / 64 + 1, stop;
 
 	for (; h < end; h = stop) {
 		stop = (uint32_t)min_size(end, (h / 64 + 1) * 64);
-		dirty_hint_word(region, h / 64, bits_range(h % 64, stop - h));
+		fit_mark_missing(region, 0, FIT_DIRTY, h / 64,
+				 bits_range(h % 64, stop - h));
 	}
 }
 
@@ -155,10 +146,11 @@ struct dirty_purged dirty_purge_hugepage(struct region *region,
 	struct dirty_purged sum = { 0 };
 	uint64_t bit = bits_one(hugepage % 64);
 
+	most = round_down(most, dirty_page_units());
 	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
 	if (!dirty_purge_open(region, hugepage, most, &sum))
 		dirty_purge_closed(region, hugepage, most, &sum);
 	if (dirty_remains(region, hugepage))
-		dirty_hint_word(region, hugepage / 64, bit);
+		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
 	return sum;
 }

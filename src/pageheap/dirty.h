@@ -12,7 +12,9 @@
  *	giver:  releases the units      (or_seq)   then reads the hint (seq)
  *	purger: clears the hint         (and_seq)  then reads the word (seq)
  *
- * One of the two sees the other, so no release stays unknown. A purger that
+ * One of the two sees the other, so no release stays unknown. Whoever carves a
+ * granule sets the hints of what it opens, for the purger that came by while
+ * the granule was held. A purger that
  * dies in its hands strands the units that it holds, at most a hugepage.
  *
  * Purge: claim everything free and dirty of a hugepage by one CAS (or the

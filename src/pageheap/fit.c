@@ -61,6 +61,16 @@ void fit_mark(struct region *region, unsigned level, unsigned k,
 	fit_summary_mark(&region->levels[level], k, parent);
 }
 
+void fit_mark_missing(struct region *region, unsigned level, unsigned k,
+		      uint32_t parent, uint64_t mask)
+{
+	_Atomic(uint64_t) *at = fit_line(region, level, k, parent);
+
+	// [fit.line] with fit_unmark(): it sees what the caller wrote before
+	if ((load_seq(at) & mask) != mask)
+		fit_mark(region, level, k, parent, mask);
+}
+
 void fit_unmark(struct region *region, unsigned level, unsigned k,
 		uint32_t parent, uint64_t mask)
 {

@@ -58,6 +58,11 @@ void fit_mark(struct region *region, unsigned level, unsigned k,
 void fit_unmark(struct region *region, unsigned level, unsigned k,
 		uint32_t parent, uint64_t mask);
 
+/* The same as fit_mark(), without a write where all bits are set; for a
+ * Dekker pair with a clearer that looks again after it cleared. */
+void fit_mark_missing(struct region *region, unsigned level, unsigned k,
+		      uint32_t parent, uint64_t mask);
+
 /* The lowest child >= from, or the highest child < below, that is filed under
  * k; FIT_NONE where there is none. */
 uint32_t fit_next(struct region *region, unsigned level, unsigned k,

@@ -95,6 +95,23 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 	return false;
 }
 
+/* Says again which hugepages of an opened word have dirty units: a purger
+ * that came by while the granule was held found nothing to claim. */
+static void level_hint_dirty(struct region *region, unsigned level,
+			     uint32_t word)
+{
+	unsigned shift = level * LEVEL_SHIFT;
+	uint32_t used = load_relaxed(&region->nr_used); // hint
+	size_t h = (size_t)word << shift, end = h + ((size_t)1 << shift);
+
+	end = min_size(end, div_up(used, 64));
+	for (; h < end; h++) {
+		if (load_relaxed(&region->dirty[h])) // hint
+			fit_mark_missing(region, 0, FIT_DIRTY,
+					 (uint32_t)(h / 64), bits_one(h % 64));
+	}
+}
+
 /* The second half of carve. The caller holds the parent bit. */
 static void level_open(struct region *region, unsigned level, uint32_t word,
 		       uint64_t free)
@@ -102,8 +119,9 @@ static void level_open(struct region *region, unsigned level, uint32_t word,
 	if (!free)
 		return;
 	// [level.words] with level_try_take(): what the last holder did
-	store_release(level_word(region, level, word), free);
+	store_seq(level_word(region, level, word), free);
 	fit_refile(region, level, word);
+	level_hint_dirty(region, level, word);
 }
 
 static bool level_coalesce_word(struct region *region, unsigned level,

@@ -56,8 +56,6 @@ static void region_lay_level(struct region *region, unsigned l, char **at)
 	size_t nr_parents = l + 1 < NR_LEVELS ? level[1].nr_words : 0;
 
 	level->nr_summary = (uint32_t)div_up(nr_parents, 64);
-	level->first_summary =
-		region->first_unit >> (LEVEL_SHIFT * (l + 2)) >> LEVEL_SHIFT;
 	level->fit = region_words(at, nr_parents * FIT_LINE);
 	level->fit_summary = region_words(
 		at, (size_t)level->nr_summary * FIT_LINE + 1);
@@ -186,12 +184,6 @@ static void region_publish(struct region *slot, const struct region *made)
 	store_release(&slot->nr_units, load_relaxed(&made->nr_units)); // const
 	// [region.state] with region_is_ready(): all const fields
 	store_release(&slot->state, REGION_READY);
-}
-
-static bool region_is_ready(struct region *region)
-{
-	// [region.state] with region_publish(): all const fields
-	return load_acquire(&region->state) == REGION_READY;
 }
 
 /* Region 0 */

@@ -108,6 +108,13 @@ enum region_state { REGION_NONE, REGION_CLAIMED, REGION_READY };
 /* The table never shrinks; entries beyond the first are rare. */
 extern struct region regions[NR_REGIONS_MOST];
 
+/* Whether a slot's const fields can be read. */
+static always_inline bool region_is_ready(struct region *region)
+{
+	// [region.state] with region_publish(): all const fields
+	return load_acquire(&region->state) == REGION_READY;
+}
+
 /* Makes region 0, once; later calls return at once. Threads may race: each
  * loser gives its reservation back. False: no memory. Lock-free. */
 bool region_start(void);

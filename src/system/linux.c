@@ -94,7 +94,8 @@ static void *trim(char *addr, size_t size, size_t align)
 }
 
 /* The plain size first: it is often aligned, and under a tight RLIMIT_AS the
- * surplus for trimming may be what does not fit. */
+ * surplus for trimming may be what does not fit. A size that was granted is so
+ * small that the sum with an alignment does not wrap around. */
 void *system_reserve(size_t size, size_t align)
 {
 	char *addr = reserve_any(size);
@@ -102,8 +103,6 @@ void *system_reserve(size_t size, size_t align)
 	if (!addr || !((size_t)addr & (align - 1)))
 		return addr;
 	system_unreserve(addr, size);
-	if (size + align < size)
-		return NULL;
 	addr = reserve_any(size + align);
 	return addr ? trim(addr, size, align) : NULL;
 }

@@ -7,7 +7,8 @@
 
 #include "system/system.h"
 
-/* Where the text goes; length counts on when the buffer is full. */
+/* Where the text goes; length counts on when the buffer is full. The last byte
+ * is the end's: a NUL or a newline takes its place. */
 struct sink {
 	char *buf;
 	size_t size;
@@ -16,7 +17,7 @@ struct sink {
 
 static void put(struct sink *sink, char c)
 {
-	if (sink->length + 1 < sink->size)
+	if (sink->length < sink->size)
 		sink->buf[sink->length] = c;
 	sink->length++;
 }

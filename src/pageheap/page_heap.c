@@ -1,0 +1,236 @@
+/* layer 2.9: page heap: take, give, extend
+ *
+ * take: claim (level.h), then commit, then mark dirty, then count. If the
+ * commit fails the claim is released again and nothing has changed. give:
+ * count, release, hint, then purge beyond the budget.
+ *
+ * A thread that dies in take or give strands the run in its hands. Counters
+ * may be off by that run for good.
+ */
+#include "pageheap/page_heap.h"
+
+#include "pageheap/budget.h"
+#include "pageheap/dirty.h"
+#include "pageheap/level.h"
+#include "pageheap/purge.h"
+
+/* Runs above this do not decide where the CPU's next small run goes. */
+#define PREFER_UNITS_MOST 16
+#define NR_PREFERRED 64
+/* Regions added by one call, if other threads use them up meanwhile. */
+#define ADDS_MOST 4
+
+/* Where the runs of a CPU went last; region index << 32 | hugepage. */
+static struct preferred {
+	_Atomic(uint64_t) place; /* hint */
+} __attribute__((aligned(CACHE_LINE))) preferred[NR_PREFERRED];
+
+struct wish {
+	uint32_t nr_units;
+	uint32_t align_units;
+	unsigned cpu;
+};
+
+static bool page_heap_take_preferred(struct region *region,
+				     const struct wish *wish, uint32_t *unit)
+{
+	struct preferred *at = &preferred[wish->cpu % NR_PREFERRED];
+	uint64_t place = load_relaxed(&at->place); // hint
+	uint32_t hugepage = (uint32_t)place;
+
+	return place >> 32 == (uint64_t)(region - regions) &&
+	       hugepage < region->levels[0].nr_words &&
+	       level_try_take(region, 0, hugepage, wish->nr_units,
+			      wish->align_units, unit);
+}
+
+static void page_heap_prefer(struct region *region, const struct wish *wish,
+			     uint32_t unit)
+{
+	struct preferred *at = &preferred[wish->cpu % NR_PREFERRED];
+	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
+
+	if (wish->nr_units <= PREFER_UNITS_MOST)
+		store_relaxed(&at->place, place); // hint
+}
+
+/* A run within one hugepage. */
+static bool page_heap_take_small(struct region *region,
+				 const struct wish *wish, uint32_t *unit)
+{
+	if (page_heap_take_preferred(region, wish, unit))
+		return true;
+	if (!level_take(region, 0, wish->nr_units, wish->align_units, unit))
+		return false;
+	page_heap_prefer(region, wish, *unit);
+	return true;
+}
+
+/* Whole hugepages at the front; alignment beyond a hugepage by claiming more
+ * than needed. Alignment counts from address 0, not from the base. */
+static bool page_heap_take_large(struct region *region,
+				 const struct wish *wish, uint32_t *unit)
+{
+	size_t base_unit = (size_t)region->base >> UNIT_SHIFT;
+	uint32_t n = wish->nr_units, total = n, first, end;
+
+	if (wish->align_units > HUGEPAGE_UNITS)
+		total += wish->align_units - HUGEPAGE_UNITS;
+	if (!level_take_units(region, total, &first))
+		return false;
+	end = first + total;
+	*unit = (uint32_t)(round_up(base_unit + first, wish->align_units) -
+			   base_unit);
+	level_release_units(region, first, *unit - first);
+	level_release_units(region, *unit + n, end - (*unit + n));
+	return true;
+}
+
+static bool page_heap_claim(struct region *region, const struct wish *wish,
+			    uint32_t *unit)
+{
+	if (wish->nr_units <= HUGEPAGE_UNITS &&
+	    wish->align_units <= HUGEPAGE_UNITS)
+		return page_heap_take_small(region, wish, unit);
+	return page_heap_take_large(region, wish, unit);
+}
+
+/* Counts clean units that were in use before; raises the high-water mark. */
+static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
+			   uint32_t nr_dirty)
+{
+	uint32_t used = load_relaxed(&region->nr_used); // hint
+	uint32_t old = used > unit ? used - unit : 0;
+
+	if (nr_dirty < n && old)
+		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT);
+	while (used < unit + n &&
+	       !cas_relaxed(&region->nr_used, &used, unit + n)) // hint
+		;
+}
+
+/* Makes a claimed run usable; releases it if that fails. */
+static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
+			     bool *zero)
+{
+	uint32_t nr_dirty;
+
+	if (unlikely(!region_commit(region, unit + n))) {
+		level_release_units(region, unit, n);
+		dirty_hint(region, unit, n);
+		return false;
+	}
+	nr_dirty = dirty_mark(region, unit, n);
+	budget_taken(n, nr_dirty);
+	page_heap_used(region, unit, n, nr_dirty);
+	*zero = !nr_dirty;
+	return true;
+}
+
+static bool page_heap_take_in(struct region *region, const struct wish *wish,
+			      struct run *out)
+{
+	if (!page_heap_claim(region, wish, &out->unit))
+		return false;
+	out->region = region;
+	out->nr_units = wish->nr_units;
+	return page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
+}
+
+/* Tries all regions, after a repair of their hints if so wished. */
+static bool page_heap_take_any(const struct wish *wish, bool repair,
+			       struct run *out)
+{
+	struct region *region;
+
+	for (region = regions; region < regions + NR_REGIONS_MOST; region++) {
+		// hint: slots fill in order
+		if (load_relaxed(&region->state) == REGION_NONE)
+			return false;
+		if (!region_is_ready(region))
+			continue;
+		if (repair)
+			level_repair(region);
+		if (page_heap_take_in(region, wish, out))
+			return true;
+	}
+	return false;
+}
+
+static cold bool page_heap_take_slow(const struct wish *wish, struct run *out)
+{
+	size_t nr_units = (size_t)wish->nr_units + wish->align_units;
+	struct region *region;
+	unsigned i;
+
+	if (!region_start())
+		return false;
+	if (page_heap_take_any(wish, true, out))
+		return true;
+	for (i = 0; i < ADDS_MOST; i++) {
+		region = region_add(nr_units);
+		if (!region)
+			break;
+		if (page_heap_take_in(region, wish, out))
+			return true;
+	}
+	/* Another thread may have added one. */
+	return page_heap_take_any(wish, false, out);
+}
+
+bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
+		    struct run *out)
+{
+	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
+	struct wish wish;
+
+	if (nr_units > most || align_units > most)
+		return false;
+	wish.nr_units = (uint32_t)nr_units;
+	wish.align_units = (uint32_t)align_units;
+	wish.cpu = cpu;
+	if (likely(page_heap_take_any(&wish, false, out)))
+		return true;
+	return page_heap_take_slow(&wish, out);
+}
+
+void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
+{
+	budget_given(nr_units);
+	level_release_units(region, unit, nr_units);
+	dirty_hint(region, unit, nr_units);
+	purge_beyond_budget();
+}
+
+bool page_heap_try_extend(struct region *region, uint32_t unit,
+			  uint32_t nr_units, uint32_t nr_more)
+{
+	uint64_t end = (uint64_t)unit + nr_units + nr_more;
+	bool zero;
+
+	if (end > load_relaxed(&region->nr_units)) // const
+		return false;
+	return level_try_claim_units(region, unit + nr_units, nr_more) &&
+	       page_heap_finish(region, unit + nr_units, nr_more, &zero);
+}
+
+size_t page_heap_purge(size_t keep_size, size_t most_size)
+{
+	return purge_down(keep_size, most_size);
+}
+
+size_t page_heap_tick(size_t most_size)
+{
+	size_t most = min_size(budget_tick(), most_size);
+	size_t dirty = budget_dirty_size(), done = 0;
+
+	if (most)
+		done = purge_down(dirty > most ? dirty - most : 0, most);
+	budget_tick_done();
+	return done;
+}
+
+size_t page_heap_dirty_size(void)
+{
+	return budget_dirty_size();
+}

@@ -1,0 +1,200 @@
+/* layer 2.9: page heap check: invariants, counts and statistics */
+#include "pageheap/page_heap_check.h"
+
+#include "pageheap/budget.h"
+#include "pageheap/level.h"
+#include "system/report.h"
+
+static uint64_t check_word(const struct region *region, unsigned level,
+			   uint32_t word)
+{
+	return load_relaxed(&region->levels[level].words[word]); // hint
+}
+
+/* Words [first, end) of a level that may be other than untouched. */
+static uint32_t check_first(const struct region *region, unsigned level)
+{
+	return region->first_unit >> (LEVEL_SHIFT * (level + 1));
+}
+
+static uint32_t check_end(const struct region *region, unsigned level)
+{
+	uint32_t used = load_relaxed(&region->nr_used); // hint
+
+	if (level > 0)
+		return region->levels[level].nr_words;
+	return (uint32_t)min_size(used / 64 + 1, region->levels[0].nr_words);
+}
+
+/* Invariant of level.h: below a free granule there are zeros. */
+static void check_closed(const struct region *region, unsigned level)
+{
+	uint32_t word = check_first(region, level);
+
+	for (; word < check_end(region, level); word++) {
+		uint64_t parent = check_word(region, level + 1, word / 64);
+
+		if (!check_word(region, level, word))
+			continue;
+		if (parent & bits_one(word % 64))
+			fault("page heap: level %u word %u is open in a free "
+			      "granule", level, word);
+	}
+}
+
+/* Granules that reach into the head or beyond the end are never free. */
+static void check_bounds(const struct region *region, unsigned level)
+{
+	unsigned shift = level * LEVEL_SHIFT;
+	uint32_t first = (uint32_t)div_up(region->first_unit, 1ul << shift);
+	uint32_t end = load_relaxed(&region->nr_units) >> shift; // const
+	uint64_t head = 0, tail = 0;
+
+	if (first)
+		head = check_word(region, level, (first - 1) / 64) &
+		       bits_low((first - 1) % 64 + 1);
+	if (end / 64 < region->levels[level].nr_words)
+		tail = check_word(region, level, end / 64) &
+		       ~bits_low(end % 64);
+	if (head || tail)
+		fault("page heap: level %u has units that it must not have",
+		      level);
+}
+
+/* What was never taken is not dirty; what is dirty is committed. */
+static void check_dirty(const struct region *region)
+{
+	uint32_t used = load_relaxed(&region->nr_used);		  // hint
+	uint32_t committed = load_relaxed(&region->nr_committed); // hint
+	uint64_t last = 0;
+
+	if (used / 64 < region->levels[0].nr_words)
+		last = load_relaxed(&region->dirty[used / 64]) & // hint
+		       ~bits_low(used % 64);
+	if (used > committed || last)
+		fault("page heap: unit %u is dirty and was never taken", used);
+}
+
+void page_heap_check(void)
+{
+	unsigned i, level;
+
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (!region_is_ready(&regions[i]))
+			continue;
+		for (level = 0; level < NR_LEVELS; level++)
+			check_bounds(&regions[i], level);
+		for (level = 0; level < NR_LEVELS - 1; level++)
+			check_closed(&regions[i], level);
+		check_dirty(&regions[i]);
+	}
+}
+
+/* The free units of a hugepage, whatever level says so. */
+static uint64_t count_free(struct region *region, uint32_t hugepage)
+{
+	if (level_free_hugepages(region, hugepage / 64) &
+	    bits_one(hugepage % 64))
+		return ALL_ONES;
+	return check_word(region, 0, hugepage);
+}
+
+static void count_dirty(struct region *region, struct page_heap_count *out)
+{
+	uint32_t h = check_first(region, 0);
+	uint64_t dirty, hints;
+
+	for (; h < check_end(region, 0); h++) {
+		dirty = load_relaxed(&region->dirty[h]); // hint
+		if (!dirty)
+			continue;
+		dirty &= count_free(region, h);
+		out->nr_dirty += bits_count(dirty);
+		hints = load_relaxed(fit_line(region, 0, FIT_DIRTY, h / 64)); // hint
+		out->nr_unhinted += dirty && !(hints & bits_one(h % 64));
+	}
+}
+
+static void count_level(struct region *region, unsigned level,
+			struct page_heap_count *out)
+{
+	uint32_t word = check_first(region, level);
+	unsigned k;
+
+	for (; word < check_end(region, level); word++) {
+		uint64_t free = check_word(region, level, word), line;
+
+		out->nr_free += (uint64_t)bits_count(free)
+				<< (level * LEVEL_SHIFT);
+		k = unit_word_class(free);
+		if (!free || level == NR_LEVELS - 1)
+			continue;
+		line = load_relaxed(fit_line(region, level, k, word / 64)); // hint
+		out->nr_unfiled += !(line & bits_one(word % 64));
+	}
+	/* The open word at a small region's end. */
+	word = region->levels[0].nr_words - 1;
+	if (level == 0 && word >= check_end(region, 0))
+		out->nr_free += bits_count(check_word(region, 0, word));
+}
+
+void page_heap_count(struct page_heap_count *out)
+{
+	unsigned i, level;
+
+	*out = (struct page_heap_count){ 0 };
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (!region_is_ready(&regions[i]))
+			continue;
+		out->nr_data += load_relaxed(&regions[i].nr_units) - // const
+				regions[i].first_unit;
+		for (level = 0; level < NR_LEVELS; level++)
+			count_level(&regions[i], level, out);
+		count_dirty(&regions[i], out);
+	}
+}
+
+/* Tags and spans of the units ever taken, the words over them, and the head;
+ * bits as if all slabs had the smallest objects. */
+static size_t stats_metadata_size(const struct region *region)
+{
+	uint32_t used = load_relaxed(&region->nr_used); // hint
+	size_t n = used - region->first_unit;
+
+	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
+		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
+	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
+	       REGION_TABLE_WORDS * sizeof(uint64_t);
+}
+
+static void stats_add_region(struct region *region,
+			     struct page_heap_stats *out)
+{
+	uint64_t nr_units = load_relaxed(&region->nr_units);	 // const
+	uint64_t committed = load_relaxed(&region->nr_committed); // counter
+
+	out->reserved_size += nr_units << UNIT_SHIFT;
+	out->committed_size += (committed - region->first_unit) << UNIT_SHIFT;
+	out->metadata_size += stats_metadata_size(region);
+}
+
+void page_heap_stats(struct page_heap_stats *out)
+{
+	uint64_t used;
+	unsigned i;
+
+	*out = (struct page_heap_stats){ 0 };
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (region_is_ready(&regions[i]))
+			stats_add_region(&regions[i], out);
+	}
+	out->claimed_size = budget_claimed_size();
+	out->free_dirty_size = budget_dirty_size();
+	used = out->claimed_size + out->free_dirty_size;
+	if (out->committed_size > used)
+		out->free_clean_size = out->committed_size - used;
+	out->purged_size = load_relaxed(&budget.purged_size); // counter
+	out->nr_purges = load_relaxed(&budget.nr_purges);     // counter
+	out->regret_size = load_relaxed(&budget.regret_size); // counter
+	out->budget_size = budget_size();
+}

@@ -1,0 +1,193 @@
+/* modes: all */
+/* lanemalloc_purge and malloc_trim: freed memory is the system's again */
+#include "expect.h"
+
+/* Resident bytes of this process. */
+static size_t resident(void)
+{
+	char text[128];
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t total, pages;
+
+	must(f && fgets(text, sizeof(text), f));
+	fclose(f);
+	must(sscanf(text, "%zu %zu", &total, &pages) == 2);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static char **blocks;
+static size_t nr_blocks;
+
+static void take(size_t total, size_t size)
+{
+	nr_blocks = total / size;
+	blocks = malloc(nr_blocks * sizeof(*blocks));
+	for (size_t i = 0; i < nr_blocks; i++) {
+		blocks[i] = malloc(size);
+		must(blocks[i]);
+		memset(blocks[i], 1, size);
+	}
+}
+
+static void give(void)
+{
+	for (size_t i = 0; i < nr_blocks; i++)
+		free(blocks[i]);
+	free(blocks);
+}
+
+static void check_purge(size_t size)
+{
+	size_t before, full, after;
+
+	LANE(lanemalloc_purge)();
+	before = resident();
+	take(48 * MIB, size);
+	full = resident();
+	assert_true(full >= before + 40 * MIB);
+	give();
+	errno = 4711;
+	LANE(lanemalloc_purge)();
+	assert_int_equal(errno, 4711);
+	after = resident();
+	if (after > before + 6 * MIB)
+		print_message("blocks of %zu: %zu MiB stay\n", size,
+			      (after - before) / MIB);
+	assert_true(after <= before + 6 * MIB);
+	assert_true(stats_now().free_dirty_size <= 2 * MIB);
+}
+
+static void test_purge(void **state)
+{
+	static const size_t sizes[] = { 16,    64,    200,   1024,    5000,
+					20000, 32768, 40000, 1 << 20, 48 << 20 };
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		check_purge(sizes[i]);
+}
+
+/* It says how much it gave. */
+static void test_result(void **state)
+{
+	struct lanemalloc_stats before, after;
+	size_t given;
+	char *p;
+
+	(void)state;
+	need_lane();
+	LANE(lanemalloc_purge)();
+	before = stats_now();
+	p = malloc(3 * MIB);
+	memset(p, 1, 3 * MIB);
+	free(p);
+	given = LANE(lanemalloc_purge)();
+	after = stats_now();
+	assert_true(after.purged_size - before.purged_size >= 3 * MIB);
+	assert_true(given <= after.purged_size - before.purged_size);
+	assert_true(given >= 3 * MIB);
+	assert_true(LANE(lanemalloc_purge)() <= 2 * MIB);
+}
+
+/* Purged memory comes back as zeroes and works. */
+static void test_reuse(void **state)
+{
+	(void)state;
+	need_lane();
+	for (size_t round = 0; round < 4; round++) {
+		take(16 * MIB, 3000);
+		give();
+		LANE(lanemalloc_purge)();
+		for (size_t i = 0; i < 500; i++) {
+			char *p = calloc(1, 3000 + i * 100);
+
+			assert_true(is_zero(p, 3000 + i * 100));
+			memset(p, 0xff, 3000 + i * 100);
+			free(p);
+		}
+	}
+}
+
+/* What the program holds is not touched. */
+static void test_live_blocks(void **state)
+{
+	static char *live[5000];
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
+		live[i] = malloc(i);
+		pattern_fill(live[i], i, i);
+		if (i % 3 == 0) {
+			free(live[i]);
+			live[i] = NULL;
+		}
+	}
+	LANE(lanemalloc_purge)();
+	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
+		assert_true(!live[i] || pattern_holds(live[i], i, i));
+		free(live[i]);
+	}
+}
+
+static void *churn(void *stop)
+{
+	uint64_t random = (uintptr_t)&random;
+
+	while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED)) {
+		size_t n = random_next(&random) % 3000;
+		char *p = malloc(n);
+
+		pattern_fill(p, n, random);
+		must(pattern_holds(p, n, random));
+		free(p);
+	}
+	return NULL;
+}
+
+/* Purging beside threads that allocate disturbs none of them. */
+static void test_beside_threads(void **state)
+{
+	pthread_t threads[3];
+	int stop = 0;
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		must(!pthread_create(&threads[i], NULL, churn, &stop));
+	for (size_t i = 0; i < 300; i++)
+		LANE(lanemalloc_purge)();
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void test_trim(void **state)
+{
+	size_t before;
+
+	(void)state;
+	need_lane();
+	malloc_trim(0);
+	before = resident();
+	take(48 * MIB, 500);
+	give();
+	while (malloc_trim(0))
+		;
+	assert_true(resident() <= before + 6 * MIB);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_purge),
+		cmocka_unit_test(test_result),
+		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_live_blocks),
+		cmocka_unit_test(test_beside_threads),
+		cmocka_unit_test(test_trim),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -124,7 +124,9 @@ $(BUILD)/headers:
 ### Tests: one program per file, found by its name
 
 # The compiler must not optimise a pair of malloc and free away.
-TEST_CFLAGS = -O1 -g $(WARNINGS) -fno-builtin -pthread -MMD -MP -MF $@.d
+NO_BUILTINS = $(addprefix -fno-builtin-,malloc calloc realloc free \
+	aligned_alloc memalign posix_memalign strdup strndup)
+TEST_CFLAGS = -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread -MMD -MP -MF $@.d
 TEST_CC = $(CC) -std=gnu11 $(TEST_CFLAGS) $(DEBUG_FLAGS) $(INCLUDES) -Itests
 TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude -Itests
 CMOCKA = $(CROSS_LDFLAGS) -Wl,--as-needed -lcmocka
@@ -161,10 +163,10 @@ $(FAKES): $(T)/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/headers
 
 $(UNIT_TESTS): $(T)/%: tests/%.c $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
 	$(call say,CC,$@)
-	$(Q)system="$(FAKES)"; [ "$(call head_comment,links)" != real-system ] || \
+	$(Q)system="$(FAKES)"; \
+	[ "$(call head_comment,links)" != real-system ] || \
 		system=$(REAL_SYSTEM); \
-	$(call say,CC,$@)
-	$(Q)$(TEST_CC) $< $$system $(T)/unit.a $(CMOCKA) \
+	$(TEST_CC) $< $$system $(T)/unit.a $(CMOCKA) \
 		$(call head_comment,build) -o $@
 
 # Ordinary programs; they meet the library through LD_PRELOAD.

@@ -41,25 +41,19 @@
 
 /* The condition as text on stderr, then the end of the process; in threads,
  * children, signal handlers, constructors and after main. */
-#define must(cond)                                                          \
-	do {                                                                \
-		if (!(cond))                                                \
-			expect_fail(__FILE__ ":", __LINE__, ": " #cond "\n"); \
+#define EXPECT_STRING(x) #x
+#define EXPECT_LINE(line) EXPECT_STRING(line)
+#define must(cond)                                              \
+	do {                                                    \
+		if (!(cond))                                    \
+			expect_fail(__FILE__ ":" EXPECT_LINE(   \
+				__LINE__) ": failed: " #cond "\n"); \
 	} while (0)
 
-__attribute__((noreturn, unused)) static void
-expect_fail(const char *file, int line, const char *text)
+__attribute__((noreturn, unused)) static void expect_fail(const char *text)
 {
-	char digits[16];
-	char *p = digits + sizeof(digits);
-	ssize_t ignored;
+	ssize_t ignored = write(2, text, strlen(text));
 
-	do {
-		*--p = (char)('0' + line % 10);
-	} while (line /= 10);
-	ignored = write(2, file, strlen(file));
-	ignored = write(2, p, (size_t)(digits + sizeof(digits) - p));
-	ignored = write(2, text, strlen(text));
 	(void)ignored;
 	_exit(70);
 }
@@ -140,7 +134,13 @@ static inline int is_aligned(const void *p, size_t align)
 #ifndef EXPECT_LINKED
 
 #include <setjmp.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
 #include <cmocka.h>
+#ifdef __cplusplus
+}
+#endif
 
 /* The library's path; NULL when this program was started without it. */
 __attribute__((unused)) static const char *library_path(void)
@@ -158,7 +158,7 @@ __attribute__((unused)) static int have_lane(void)
 
 	if (LANE(lanemalloc_version))
 		return 1;
-	must(!preload || !strstr(preload, "lanemalloc"));
+	must(!preload || !strstr(preload, "liblanemalloc"));
 	return 0;
 }
 

@@ -81,11 +81,11 @@ storm_fail(const char *fmt, ...)
 	abort();
 }
 
-#define must(cond)                                                       \
-	do {                                                             \
-		if (!(cond))                                             \
-			storm_fail("%s:%d: not so: %s (errno %d)",       \
-				   __FILE__, __LINE__, #cond, errno);    \
+#define must(cond)                                                           \
+	do {                                                                 \
+		if (!(cond))                                                 \
+			storm_fail("%s:%d: not so: %s (errno %d)", __FILE__, \
+				   __LINE__, #cond, errno);                  \
 	} while (0)
 
 /* ---- memory of the core's own, and random numbers ---- */

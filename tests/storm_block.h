@@ -126,8 +126,8 @@ static inline void shadow_mark(const struct block *b)
 	uint64_t mask, old;
 
 	if (((uintptr_t)b->at + b->size) >> ADDRESS_BITS)
-		storm_fail("block %p size %zu is outside of user space",
-			   b->at, b->size);
+		storm_fail("block %p size %zu is outside of user space", b->at,
+			   b->size);
 	for (w = first / 64; w <= last / 64; w++) {
 		mask = word_mask(w, first, last);
 		old = atomic_fetch_or(shadow_live(w), mask);
@@ -213,8 +213,6 @@ static inline bool block_adopt(struct block *b, void *at, size_t size,
 		return false;
 	b->size = size;
 	b->owner = owner;
-	if ((uintptr_t)at % (size >= 16 ? 16 : 8))
-		storm_fail("misaligned: block %p size %zu", at, size);
 	shadow_mark(b);
 	pattern_fill(b);
 	return true;
@@ -245,7 +243,11 @@ static inline void block_free(struct block *b)
 
 static inline bool block_malloc(struct block *b, size_t size, uint64_t owner)
 {
-	return block_adopt(b, malloc(size), size, owner);
+	void *at = malloc(size);
+
+	if ((uintptr_t)at % (size >= 16 ? 16 : 8))
+		storm_fail("misaligned: block %p size %zu", at, size);
+	return block_adopt(b, at, size, owner);
 }
 
 static inline bool block_calloc(struct block *b, size_t size, uint64_t owner)

@@ -189,11 +189,10 @@ int main(int argc, char **argv)
 				    .sa_flags = SA_RESTART };
 	unsigned i;
 
-	storm_start(argc, argv, 4, 120);
+	storm_start(argc, argv, 4, 48);
 	tids = storm_map(storm.threads * sizeof(*tids));
 	must(tids && !sigaction(SIGUSR1, &action, NULL));
-	must(!pthread_barrier_init(&barrier, NULL,
-				   storm.threads + NR_FORKERS));
+	must(!pthread_barrier_init(&barrier, NULL, storm.threads + NR_FORKERS));
 	ring_init(&ring, 128, false);
 	for (i = 0; i < NR_INHERITED; i++)
 		must(block_malloc(&inherited[i], 1 + i * i * 20, 9000));

@@ -29,8 +29,7 @@ static void fill_and_free(struct rng *rng, uint64_t owner)
 
 	for (i = 0; i < 24; i++)
 		must(block_malloc(&blocks[i],
-				  32 * KIB + rng_below(rng, 512 * KIB),
-				  owner));
+				  32 * KIB + rng_below(rng, 512 * KIB), owner));
 	for (i = 0; i < 24; i += 2)
 		block_free(&blocks[i]);
 	for (i = 0; i < 24; i += 4)

@@ -95,8 +95,8 @@ static void recover(struct hoard *hoard)
 	size_t goal = reached_first / storm.threads / 4;
 
 	while (hoard->size < goal)
-		if (!hoard_one(hoard, 16 * KIB +
-					      rng_below(&hoard->rng, 64 * KIB)))
+		if (!hoard_one(hoard,
+			       16 * KIB + rng_below(&hoard->rng, 64 * KIB)))
 			storm_fail("no recovery: %zu of %zu KiB",
 				   hoard->size / KIB, goal / KIB);
 }
@@ -108,8 +108,8 @@ static void compare_rounds(unsigned round)
 	if (!round)
 		reached_first = now;
 	if (now < LIMIT / 4 || now < reached_first / 2)
-		storm_fail("round %u reached %zu MiB, the first %zu MiB",
-			   round, now / MIB, reached_first / MIB);
+		storm_fail("round %u reached %zu MiB, the first %zu MiB", round,
+			   now / MIB, reached_first / MIB);
 }
 
 static void *work(void *arg)

@@ -66,7 +66,7 @@ static void *work(void *arg)
 
 int main(int argc, char **argv)
 {
-	storm_start(argc, argv, 6, 60000);
+	storm_start(argc, argv, 6, 40000);
 	*(void **)&purge = dlsym(RTLD_DEFAULT, "lanemalloc_purge");
 	*(void **)&trim = dlsym(RTLD_DEFAULT, "malloc_trim");
 	*(void **)&stats = dlsym(RTLD_DEFAULT, "lanemalloc_stats");

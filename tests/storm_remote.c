@@ -8,9 +8,9 @@
  */
 #include "storm.h"
 
-#define BLOCKS 12000	   /* in a round, by all producers together */
-#define WARM_UP 4	   /* rounds before memory is measured */
-#define SLACK (12 * MIB)   /* half of what a round allocates */
+#define BLOCKS 12000     /* in a round, by all producers together */
+#define WARM_UP 4        /* rounds before memory is measured */
+#define SLACK (12 * MIB) /* half of what a round allocates */
 #define SIZE_MOST (8 * KIB)
 
 static struct pattern {

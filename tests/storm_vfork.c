@@ -3,8 +3,7 @@
  * Such a child shares all memory, thread-local memory included, with its
  * sleeping parent, and the kernel has forgotten its rseq registration. It
  * works on its parent's live set: the parent goes on with what the child
- * allocated. By vfork() that ends in _exit or exec, and by a clone on a stack
- * of its own, as posix_spawn() does.
+ * allocated. The children end in _exit or exec.
  */
 #include "storm.h"
 #include <sys/wait.h>
@@ -22,12 +21,6 @@ static void child_steps(struct live *live)
 
 	for (i = 0; i < CHILD_STEPS; i++)
 		live_step(live);
-}
-
-static int clone_child(void *live)
-{
-	child_steps(live);
-	_exit(CHILD_DONE);
 }
 
 /* Not inlined: the frames that the child leaves are its own. */
@@ -52,12 +45,6 @@ __attribute__((noinline)) static pid_t start_exec(struct live *live)
 	_exit(1);
 }
 
-static pid_t start_clone(struct live *live, char *stack, size_t size)
-{
-	return clone(clone_child, stack + size,
-		     CLONE_VM | CLONE_VFORK | SIGCHLD, live);
-}
-
 static void reap(pid_t pid)
 {
 	int status = 0;
@@ -71,20 +58,12 @@ static void reap(pid_t pid)
 
 static void parent(struct live *live)
 {
-	char *stack = storm_map(128 * KIB);
 	unsigned i;
 
-	must(stack);
 	for (i = 0; i < storm.rounds; i++) {
-		if (i % 16 == 15)
-			reap(start_exec(live));
-		else if (i % 2)
-			reap(start_vfork(live));
-		else
-			reap(start_clone(live, stack, 128 * KIB));
+		reap(i % 16 == 15 ? start_exec(live) : start_vfork(live));
 		live_step(live);
 	}
-	must(!munmap(stack, 128 * KIB));
 }
 
 static void *work(void *arg)

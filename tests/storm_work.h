@@ -41,9 +41,8 @@ static inline void ring_fini(struct ring *ring)
 }
 
 /* Wins the cell whose turn is 2 * lap + kind, or NULL: full or empty. */
-static inline struct ring_cell *ring_claim(struct ring *ring,
-					   _Atomic(uint64_t) *count,
-					   uint64_t kind)
+static inline struct ring_cell *
+ring_claim(struct ring *ring, _Atomic(uint64_t) *count, uint64_t kind)
 {
 	struct ring_cell *cell;
 	uint64_t n = atomic_load(count), turn;
@@ -127,9 +126,8 @@ static inline size_t live_size(struct live *live)
 {
 	bool small = live->most <= 4 * KIB || rng_below(&live->rng, 16);
 
-	return rng_size(&live->rng, small && live->most > 4 * KIB
-					    ? 4 * KIB
-					    : live->most);
+	return rng_size(&live->rng,
+			small && live->most > 4 * KIB ? 4 * KIB : live->most);
 }
 
 static inline bool live_alloc(struct live *live, struct block *b)
@@ -140,8 +138,7 @@ static inline bool live_alloc(struct live *live, struct block *b)
 	case 0:
 		return block_calloc(b, size, live->owner);
 	case 1:
-		return block_aligned(b,
-				     (size_t)8 << rng_below(&live->rng, 10),
+		return block_aligned(b, (size_t)8 << rng_below(&live->rng, 10),
 				     size, live->owner);
 	default:
 		return block_malloc(b, size, live->owner);

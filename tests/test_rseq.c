@@ -2,6 +2,7 @@
  *
  * rseq.c is part of this program, with libc's registration replaced by
  * variables, so that every decision can be reached. */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,26 +27,14 @@
 extern const ptrdiff_t __rseq_offset weak_import;
 extern const unsigned int __rseq_size weak_import;
 
-const ptrdiff_t test_rseq_offset = 0;
-const unsigned int test_rseq_size = 0;
+/* What rseq.c reads as const symbols of libc's. */
+ptrdiff_t libc_offset __asm__("test_rseq_offset");
+unsigned int libc_size __asm__("test_rseq_size");
 
 #define NR_RACERS 8
 #define NR_RACES 200
 #define NR_TRIES 50
 #define UNREGISTER 1
-
-/* The replaced symbols are const for rseq.c alone. */
-static void set_libc(ptrdiff_t offset, unsigned size)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t first = (uintptr_t)&test_rseq_offset & ~(page - 1);
-	uintptr_t last = (uintptr_t)&test_rseq_size & ~(page - 1);
-
-	mprotect((void *)first, page, PROT_READ | PROT_WRITE);
-	mprotect((void *)last, page, PROT_READ | PROT_WRITE);
-	*(volatile ptrdiff_t *)(uintptr_t)&test_rseq_offset = offset;
-	*(volatile unsigned *)(uintptr_t)&test_rseq_size = size;
-}
 
 static bool libc_has_rseq(void)
 {
@@ -67,8 +55,8 @@ static int reset(void **unused)
 	store_relaxed(&decided, UNDECIDED); // own
 	config.rseq = 1;
 	config.index = INDEX_AUTO;
-	if (&__rseq_size)
-		set_libc(__rseq_offset, __rseq_size);
+	libc_offset = &__rseq_offset ? __rseq_offset : 0;
+	libc_size = &__rseq_size ? __rseq_size : 0;
 	fake_reset();
 	return 0;
 }
@@ -196,7 +184,7 @@ static void test_off_by_option(void **unused)
 static void test_libc_did_not_register(void **unused)
 {
 	(void)unused;
-	set_libc(0, 0);
+	libc_size = 0;
 	rseq_start();
 	assert_direct();
 	assert_non_null(strstr(why(), "glibc.pthread.rseq=0"));
@@ -207,7 +195,8 @@ static __thread struct rseq_area refused = { .cpu_id = UINT32_MAX - 1 };
 static void test_kernel_refused(void **unused)
 {
 	(void)unused;
-	set_libc((char *)&refused - percpu_thread_pointer(), 32);
+	libc_offset = (char *)&refused - percpu_thread_pointer();
+	libc_size = 32;
 	rseq_start();
 	assert_direct();
 	assert_non_null(strstr(why(), "no CPU number"));
@@ -394,7 +383,7 @@ static void test_unregistered_thread(void **unused)
 	anchor.base = head;
 	failed = NULL;
 	assert_int_equal(
-		pthread_create(&thread, NULL, unregistered_thread, &thread), 0);
+		pthread_create(&thread, NULL, unregistered_thread, head), 0);
 	pthread_join(thread, &ran);
 	if (failed)
 		fail_msg("%s", failed);

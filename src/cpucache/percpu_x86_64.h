@@ -94,6 +94,12 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 		[words] "i"(REGION_TABLE_WORDS),                          \
 		[table] "i"(REGION_TABLE_OFFSET)
 
+/* Stands at the head of every path out of a section, and costs nothing. gcc
+ * before 12.4 and 13.3 copies an asm goto's outputs on each way out behind
+ * what a join of paths (a PHI) has to do there: where a path is empty and so
+ * leads right to a join, the copy overwrites what the join has set. */
+#define percpu_edge() asm volatile("")
+
 static always_inline void *percpu_pop(uint64_t lane)
 {
 	void *object;
@@ -119,10 +125,12 @@ static always_inline void *percpu_pop(uint64_t lane)
 		: PERCPU_ENTER_INPUTS
 		: PERCPU_CLOBBERS
 		: slow);
+	percpu_edge();
 	if (!object)
 		__builtin_unreachable();
 	return object;
 slow:
+	percpu_edge();
 	return NULL;
 }
 
@@ -150,8 +158,10 @@ static always_inline bool percpu_push(uint64_t lane, void *object)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
 		: PERCPU_CLOBBERS
 		: slow);
+	percpu_edge();
 	return true;
 slow:
+	percpu_edge();
 	return false;
 }
 
@@ -191,10 +201,13 @@ static always_inline int percpu_pop_batch(uint64_t lane, void **out,
 		  [most] "r"((uint64_t)most)
 		: PERCPU_CLOBBERS, "rax"
 		: none, aborted);
+	percpu_edge();
 	return (int)n;
 none:
+	percpu_edge();
 	return 0;
 aborted:
+	percpu_edge();
 	return -1;
 }
 
@@ -235,10 +248,13 @@ static always_inline int percpu_push_batch(uint64_t lane, void *const *in,
 		: PERCPU_ENTER_INPUTS, [in] "r"(in), [most] "r"((uint64_t)most)
 		: PERCPU_CLOBBERS, "rax"
 		: none, aborted);
+	percpu_edge();
 	return (int)n;
 none:
+	percpu_edge();
 	return 0;
 aborted:
+	percpu_edge();
 	return -1;
 }
 
@@ -278,13 +294,17 @@ percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		: PERCPU_ENTER_CHECKED_INPUTS, [l] "r"(l)
 		: PERCPU_CLOBBERS
 		: lost, empty, aborted);
+	percpu_edge();
 	*object = top;
 	return PERCPU_DONE;
 lost:
+	percpu_edge();
 	return PERCPU_LOST;
 empty:
+	percpu_edge();
 	return PERCPU_EMPTY;
 aborted:
+	percpu_edge();
 	return PERCPU_ABORT;
 }
 
@@ -307,10 +327,13 @@ percpu_store_checked(struct rseq_area *self, volatile void *word,
 		  [value] "r"(value)
 		: PERCPU_CLOBBERS
 		: lost, aborted);
+	percpu_edge();
 	return PERCPU_DONE;
 lost:
+	percpu_edge();
 	return PERCPU_LOST;
 aborted:
+	percpu_edge();
 	return PERCPU_ABORT;
 }
 
@@ -351,12 +374,16 @@ static always_inline enum percpu_result percpu_watch(struct rseq_area *self,
 		  [id] "i"(offsetof(struct rseq_area, cpu_id))
 		: "memory", "cc"
 		: lost, empty, aborted);
+	percpu_edge();
 	return PERCPU_DONE;
 lost:
+	percpu_edge();
 	return PERCPU_LOST;
 empty:
+	percpu_edge();
 	return PERCPU_EMPTY;
 aborted:
+	percpu_edge();
 	return PERCPU_ABORT;
 }
 

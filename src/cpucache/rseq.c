@@ -63,7 +63,6 @@ uint32_t percpu_inject[16];
 
 /* What anchor.rseq_cs leads to in direct mode. */
 static __thread struct rseq_area unregistered_area = {
-	.cpu_id_start = 0,
 	.cpu_id = NOT_REGISTERED,
 };
 
@@ -331,7 +330,6 @@ struct rseq_area *rseq_self(void)
 
 int rseq_register(struct rseq_area *area)
 {
-	*area = (struct rseq_area){ .cpu_id = NOT_REGISTERED };
 	return (int)call(SYS_rseq, area, AREA_SIZE, NULL, PERCPU_SIGNATURE);
 }
 

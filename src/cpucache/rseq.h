@@ -55,7 +55,8 @@ unsigned rseq_current_id(void);
 struct rseq_area *rseq_self(void);
 
 /* Registers an area for a thread that libc does not know (the reclaimer). The
- * area must live as long as the thread. 0 or a negated errno. */
+ * area is all zero and lives as long as the thread. 0 or a negated errno,
+ * -EBUSY for an area that is this thread's already. */
 int rseq_register(struct rseq_area *area);
 
 /* All sections that run now end or abort before this returns; false where

@@ -105,22 +105,12 @@ exported size_t malloc_usable_size(void *block)
 	return heap_usable_size(block);
 }
 
-/* align: a power of two. NULL: no memory; errno is the caller's affair. */
-static always_inline void *alloc_aligned(size_t align, size_t size)
-{
-	if (unlikely(size > SIZE_MOST))
-		return NULL;
-	if (align <= ALIGN_LEAST)
-		return heap_alloc(size);
-	return heap_alloc_aligned(size, align);
-}
-
 /* The size need not be a multiple of the alignment. */
 exported void *aligned_alloc(size_t align, size_t size)
 {
 	if (unlikely(!is_power_of_two(align)))
 		return bad_argument();
-	return or_out_of_memory(alloc_aligned(align, size));
+	return or_out_of_memory(heap_alloc_aligned(size, align));
 }
 
 /* An odd alignment becomes the next power of two. */
@@ -132,7 +122,7 @@ exported void *memalign(size_t align, size_t size)
 		align = ALIGN_LEAST;
 	else
 		align = (size_t)2 << bits_last(align - 1);
-	return or_out_of_memory(alloc_aligned(align, size));
+	return or_out_of_memory(heap_alloc_aligned(size, align));
 }
 
 /* Reports by its result and leaves errno alone, also when it fails. */
@@ -142,7 +132,7 @@ exported int posix_memalign(void **out, size_t align, size_t size)
 
 	if (unlikely(!is_power_of_two(align) || align % sizeof(void *)))
 		return EINVAL;
-	block = alloc_aligned(align, size);
+	block = heap_alloc_aligned(size, align);
 	if (unlikely(!block))
 		return ENOMEM;
 	*out = block;
@@ -151,7 +141,7 @@ exported int posix_memalign(void **out, size_t align, size_t size)
 
 exported void *valloc(size_t size)
 {
-	return or_out_of_memory(alloc_aligned(system_page_size(), size));
+	return or_out_of_memory(heap_alloc_aligned(size, system_page_size()));
 }
 
 exported void *pvalloc(size_t size)
@@ -160,5 +150,5 @@ exported void *pvalloc(size_t size)
 
 	if (unlikely(size > SIZE_MOST))
 		return out_of_memory();
-	return or_out_of_memory(alloc_aligned(page, round_up(size, page)));
+	return or_out_of_memory(heap_alloc_aligned(round_up(size, page), page));
 }

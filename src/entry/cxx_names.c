@@ -10,18 +10,27 @@
  *
  * A request that fails calls the program's new-handler until it succeeds or
  * no handler is left, and then throws std::bad_alloc. Handler and throw come
- * from the C++ runtime through weak references, so that C programs need no
- * such runtime; a program without one that still calls operator new gets a
- * message and abort. Exceptions fly through these frames: the file is
- * compiled with -fexceptions -fasynchronous-unwind-tables.
+ * from the C++ runtime, and C programs shall not need one, so the references
+ * are weak. Two cases lie beyond a weak reference:
+ *
+ *	plugins		a C program opens a C++ library with RTLD_LOCAL; its
+ *			runtime is then looked for by name
+ *	static links	a weak reference brings nothing in: the function that
+ *			throws may be missing, though a program that names
+ *			bad_alloc in a catch has the parts it is made of
+ *
+ * A program that still has neither gets a message and abort. Exceptions fly
+ * through these frames: the file is compiled with -fexceptions
+ * -fasynchronous-unwind-tables.
  *
  * The nothrow forms return NULL where the others throw. A handler that throws
  * by itself is beyond them: C cannot catch, and the exception passes on to
  * the caller (who declared the call noexcept, so the program terminates). A
  * program whose handler throws uses the throwing forms.
  *
- * errno has no meaning to these callers and is left alone.
+ * errno has no meaning to these callers and is not set.
  */
+#include "entry/cxx_runtime.h"
 #include "front/heap.h"
 #include "system/report.h"
 
@@ -32,38 +41,60 @@ struct nothrow; /* std::nothrow_t: a tag, never looked at */
 typedef void new_handler(void);
 
 extern new_handler *_ZSt15get_new_handlerv(void) weak_import;
-extern _Noreturn void _ZSt17__throw_bad_allocv(void) weak_import;
+extern void _ZSt17__throw_bad_allocv(void) weak_import;
+extern void *__cxa_allocate_exception(size_t size) weak_import;
+extern _Noreturn void __cxa_throw(void *exception, const void *type,
+				  void (*destroy)(void *)) weak_import;
+extern const void *const _ZTVSt9bad_alloc[] weak_import; /* its vtable */
+extern const void *const _ZTISt9bad_alloc[] weak_import; /* its type_info */
+extern void _ZNSt9bad_allocD1Ev(void *exception) weak_import;
+
+/* What a weak reference found, or else a look-up by name. */
+#define RUNTIME_FIND(function) \
+	((function) ? (function) : (__typeof__(&(function)))find(#function))
+
+static void *find(const char *name)
+{
+	return cxx_runtime_find ? cxx_runtime_find(name) : NULL;
+}
 
 /* Runs the program's handler, which may make room, throw or exit; false
  * where there is none. */
 static bool new_handler_run(void)
 {
-	new_handler *handler = NULL;
+	new_handler *(*get)(void) = RUNTIME_FIND(_ZSt15get_new_handlerv);
+	new_handler *handler = get ? get() : NULL;
 
-	if (_ZSt15get_new_handlerv)
-		handler = _ZSt15get_new_handlerv();
 	if (!handler)
 		return false;
 	handler();
 	return true;
 }
 
+/* `throw std::bad_alloc()` in the words of the C++ ABI: an object that is one
+ * pointer to its table, whose functions begin two words in. */
+static void throw_by_parts(void)
+{
+	const void **exception;
+
+	if (!__cxa_allocate_exception || !__cxa_throw || !_ZTVSt9bad_alloc ||
+	    !_ZTISt9bad_alloc || !_ZNSt9bad_allocD1Ev)
+		return;
+	exception = __cxa_allocate_exception(sizeof(*exception));
+	*exception = &_ZTVSt9bad_alloc[2];
+	__cxa_throw(exception, _ZTISt9bad_alloc, _ZNSt9bad_allocD1Ev);
+}
+
 static _Noreturn void throw_bad_alloc(size_t size)
 {
-	if (_ZSt17__throw_bad_allocv)
-		_ZSt17__throw_bad_allocv();
+	void (*throw)(void) = RUNTIME_FIND(_ZSt17__throw_bad_allocv);
+
+	if (throw)
+		throw();
+	throw_by_parts();
 	fault("operator new: no memory for %zu bytes, "
 	      "and no C++ runtime that could throw",
 	      size);
-}
-
-static void *heap_alloc_any(size_t size, size_t align)
-{
-	if (unlikely(size > (size_t)PTRDIFF_MAX))
-		return NULL;
-	if (align <= ALIGN_LEAST)
-		return heap_alloc(size);
-	return heap_alloc_aligned(size, align);
 }
 
 static cold void *new_nothrow_slow(size_t size, size_t align)
@@ -71,7 +102,7 @@ static cold void *new_nothrow_slow(size_t size, size_t align)
 	void *block;
 
 	do {
-		block = heap_alloc_any(size, align);
+		block = heap_alloc_aligned(size, align);
 	} while (!block && new_handler_run());
 	return block;
 }
@@ -117,59 +148,59 @@ static always_inline void delete_aligned_sized(void *block, size_t size,
 }
 
 /* new and delete of one kind, w and l for single objects, a for arrays. */
-#define CXX_NEW_NAMES(k)                                                      \
-	exported void *_Zn##k##m(size_t size)                                 \
-	{                                                                     \
-		return new_any(size);                                         \
-	}                                                                     \
-	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                   \
-					       const struct nothrow *tag)     \
-	{                                                                     \
-		(void)tag;                                                    \
-		return new_nothrow_any(size);                                 \
-	}                                                                     \
-	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align)    \
-	{                                                                     \
-		return new_slow(size, align);                                 \
-	}                                                                     \
-	exported void *_Zn##k##mSt11align_val_tRKSt9nothrow_t(                \
-		size_t size, size_t align, const struct nothrow *tag)         \
-	{                                                                     \
-		(void)tag;                                                    \
-		return new_nothrow_slow(size, align);                         \
+#define CXX_NEW_NAMES(k)                                                   \
+	exported void *_Zn##k##m(size_t size)                              \
+	{                                                                  \
+		return new_any(size);                                      \
+	}                                                                  \
+	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                \
+					       const struct nothrow *tag)  \
+	{                                                                  \
+		(void)tag;                                                 \
+		return new_nothrow_any(size);                              \
+	}                                                                  \
+	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align) \
+	{                                                                  \
+		return new_slow(size, align);                              \
+	}                                                                  \
+	exported void *_Zn##k##mSt11align_val_tRKSt9nothrow_t(             \
+		size_t size, size_t align, const struct nothrow *tag)      \
+	{                                                                  \
+		(void)tag;                                                 \
+		return new_nothrow_slow(size, align);                      \
 	}
 
-#define CXX_DELETE_NAMES(k)                                                   \
-	exported void _Zd##k##Pv(void *block)                                 \
-	{                                                                     \
-		heap_free(block);                                             \
-	}                                                                     \
-	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                   \
-					       const struct nothrow *tag)     \
-	{                                                                     \
-		(void)tag;                                                    \
-		heap_free(block);                                             \
-	}                                                                     \
-	exported void _Zd##k##Pvm(void *block, size_t size)                   \
-	{                                                                     \
-		delete_sized(block, size);                                    \
-	}                                                                     \
-	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align)    \
-	{                                                                     \
-		(void)align;                                                  \
-		heap_free(block);                                             \
-	}                                                                     \
-	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size,    \
-						 size_t align)                \
-	{                                                                     \
-		delete_aligned_sized(block, size, align);                     \
-	}                                                                     \
-	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(                \
-		void *block, size_t align, const struct nothrow *tag)         \
-	{                                                                     \
-		(void)align;                                                  \
-		(void)tag;                                                    \
-		heap_free(block);                                             \
+#define CXX_DELETE_NAMES(k)                                                \
+	exported void _Zd##k##Pv(void *block)                              \
+	{                                                                  \
+		heap_free(block);                                          \
+	}                                                                  \
+	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                \
+					       const struct nothrow *tag)  \
+	{                                                                  \
+		(void)tag;                                                 \
+		heap_free(block);                                          \
+	}                                                                  \
+	exported void _Zd##k##Pvm(void *block, size_t size)                \
+	{                                                                  \
+		delete_sized(block, size);                                 \
+	}                                                                  \
+	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align) \
+	{                                                                  \
+		(void)align;                                               \
+		heap_free(block);                                          \
+	}                                                                  \
+	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size, \
+						 size_t align)             \
+	{                                                                  \
+		delete_aligned_sized(block, size, align);                  \
+	}                                                                  \
+	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(             \
+		void *block, size_t align, const struct nothrow *tag)      \
+	{                                                                  \
+		(void)align;                                               \
+		(void)tag;                                                 \
+		heap_free(block);                                          \
 	}
 
 CXX_NEW_NAMES(w)

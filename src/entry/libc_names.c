@@ -31,8 +31,8 @@ exported struct mallinfo2 mallinfo2(void)
 		.hblks = s.nr_large,
 		.hblkhd = s.live_large_size,
 		.uordblks = s.live_size - s.live_large_size,
-		.fordblks = s.cached_size + s.slab_free_size +
-			    s.free_dirty_size,
+		.fordblks =
+			s.cached_size + s.slab_free_size + s.free_dirty_size,
 		.keepcost = s.free_dirty_size,
 	};
 }
@@ -106,7 +106,7 @@ exported int malloc_info(int options, FILE *out)
 	info_totals(out, &s);
 	fputs("</heap>\n", out);
 	info_totals(out, &s);
-#define INFO_LINE(name, unit, help)                                    \
+#define INFO_LINE(name, unit, help)                                      \
 	fprintf(out, "<lanemalloc name=\"%s\" value=\"%zu\"/>\n", #name, \
 		(size_t)s.name);
 	LANEMALLOC_STATS(INFO_LINE)

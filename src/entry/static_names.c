@@ -25,19 +25,19 @@ extern const char lane_static_link;
 const char lane_static_link = 1;
 
 /* Both reserved families have the C names' types: no header declares them. */
-#define ALIAS(type, name, params, args)                                  \
-	exported type __##name params;                                   \
-	exported type __##name params                                    \
-	{                                                                \
-		return name args;                                        \
+#define ALIAS(type, name, params, args) \
+	exported type __##name params;  \
+	exported type __##name params   \
+	{                               \
+		return name args;       \
 	}
 
-#define LIBC_ALIAS(type, name, params, args)                             \
-	ALIAS(type, name, params, args)                                  \
-	exported type __libc_##name params;                              \
-	exported type __libc_##name params                               \
-	{                                                                \
-		return name args;                                        \
+#define LIBC_ALIAS(type, name, params, args) \
+	ALIAS(type, name, params, args)      \
+	exported type __libc_##name params;  \
+	exported type __libc_##name params   \
+	{                                    \
+		return name args;            \
 	}
 
 LIBC_ALIAS(void *, malloc, (size_t size), (size))
@@ -55,11 +55,11 @@ ALIAS(size_t, malloc_usable_size, (void *block), (block))
 ALIAS(int, posix_memalign, (void **out, size_t align, size_t size),
       (out, align, size))
 
-#define VOID_ALIAS(alias, name, params, args)                            \
-	exported void alias params;                                      \
-	exported void alias params                                       \
-	{                                                                \
-		name args;                                               \
+#define VOID_ALIAS(alias, name, params, args) \
+	exported void alias params;           \
+	exported void alias params            \
+	{                                     \
+		name args;                    \
 	}
 
 VOID_ALIAS(__free, free, (void *block), (block))
@@ -68,10 +68,10 @@ VOID_ALIAS(__libc_cfree, free, (void *block), (block))
 VOID_ALIAS(__malloc_stats, malloc_stats, (void), ())
 
 /* The heap is whole at every instruction: fork needs no preparation. */
-#define EMPTY_HOOK(name)                                                 \
-	exported void name(void);                                        \
-	exported void name(void)                                         \
-	{                                                                \
+#define EMPTY_HOOK(name)          \
+	exported void name(void); \
+	exported void name(void)  \
+	{                         \
 	}
 
 EMPTY_HOOK(__malloc_fork_lock_parent)

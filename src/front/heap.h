@@ -62,7 +62,7 @@ static always_inline void heap_free(void *block)
 /* As heap_alloc(), and the block's bytes are zero. */
 void *heap_alloc_zeroed(size_t size);
 
-/* align: any power of two. */
+/* As heap_alloc(); align: any power of two. */
 void *heap_alloc_aligned(size_t size, size_t align);
 
 /* block != NULL, size > 0. NULL: no memory, and block is as it was. */

@@ -34,7 +34,7 @@
 struct walk {
 	uint64_t nr_slabs;
 	uint64_t nr_large;
-	uint64_t slab_size;	 /* all objects of all slabs */
+	uint64_t slab_size;      /* all objects of all slabs */
 	uint64_t slab_free_size; /* of these, free in the slab */
 	uint64_t large_size;
 };
@@ -99,7 +99,7 @@ static uint32_t walk_unit(struct walk *walk, const struct region *r,
 static void walk_region(struct walk *walk, const struct region *r)
 {
 	uint32_t unit = r->first_unit;
-	// [region.nr_committed] with region_commit(): arrays are readable
+	// [region.nr_committed] with region_commit(): the tags are readable
 	uint32_t end = load_acquire(&r->nr_committed);
 
 	while (unit < end)
@@ -112,8 +112,7 @@ static struct walk walk_heap(void)
 	unsigned i;
 
 	for (i = 0; i < NR_REGIONS_MOST; i++) {
-		// [region.nr_units] with region_publish(): the const fields
-		if (load_acquire(&regions[i].nr_units))
+		if (region_is_ready(&regions[i]))
 			walk_region(&walk, &regions[i]);
 	}
 	return walk;
@@ -239,8 +238,8 @@ static void print_row(const char *name, const char *unit, const char *help,
 	else
 		report_format(number, sizeof(number), "%lu",
 			      (unsigned long)value);
-	at = pad(line, at, NAME_WIDTH + minus(NUMBER_WIDTH,
-					      __builtin_strlen(number)));
+	at = pad(line, at,
+		 NAME_WIDTH + minus(NUMBER_WIDTH, __builtin_strlen(number)));
 	report_format(line + at, sizeof(line) - at, "%s  %s", number, help);
 	report_line("%s", line);
 }
@@ -271,8 +270,8 @@ static printf_like(2, 3) void text_add(struct text *t, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	t->length += (size_t)report_vformat(t->buf + at, t->size - at, fmt,
-					    args);
+	t->length +=
+		(size_t)report_vformat(t->buf + at, t->size - at, fmt, args);
 	va_end(args);
 }
 
@@ -292,7 +291,8 @@ size_t stats_json(char *buf, size_t size)
 	const char *mode = stats_mode(&why);
 
 	stats_gather(&s);
-	text_add(&t, "{\"version\": \"%u.%u.%u\", \"mode\": \"%s\", \"why\": \"",
+	text_add(&t,
+		 "{\"version\": \"%u.%u.%u\", \"mode\": \"%s\", \"why\": \"",
 		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
 		 LANEMALLOC_VERSION_PATCH, mode);
 	text_add_escaped(&t, why);

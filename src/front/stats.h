@@ -1,4 +1,4 @@
-/* layer 5.6: stats: the numbers of lanemalloc_stats(), gathered from all layers */
+/* layer 5.6: stats: what lanemalloc_stats() tells, of all layers */
 #ifndef LANE_STATS_H
 #define LANE_STATS_H
 
@@ -11,7 +11,7 @@ void stats_gather(struct lanemalloc_stats *out);
  * for ever. */
 const char *stats_mode(const char **why);
 
-/* All numbers with mode and options as text lines on stderr. */
+/* The mode, its reason and all numbers as text lines on stderr. */
 void stats_print(void);
 
 /* JSON as lanemalloc_stats_json() says. */

@@ -20,7 +20,8 @@ static void budget_lower(uint64_t dirty)
 {
 	uint64_t low = load_relaxed(&budget.low_dirty); // hint
 
-	while (dirty < low && !cas_relaxed(&budget.low_dirty, &low, dirty)) // hint
+	while (dirty < low &&
+	       !cas_relaxed(&budget.low_dirty, &low, dirty)) // hint
 		;
 }
 
@@ -74,11 +75,11 @@ size_t budget_tick(void)
 {
 	uint64_t bonus = load_relaxed(&budget.bonus_size);   // hint
 	uint64_t regret = load_relaxed(&budget.regret_size); // counter
-	uint64_t low = load_relaxed(&budget.low_dirty);	     // hint
+	uint64_t low = load_relaxed(&budget.low_dirty);      // hint
 
-	if (take_relaxed(&budget.tick_regret, regret) == regret) // hint
+	if (take_relaxed(&budget.tick_regret, regret) == regret)    // hint
 		cas_relaxed(&budget.bonus_size, &bonus, bonus / 2); // hint
-	store_relaxed(&budget.refused, 0); // hint
+	store_relaxed(&budget.refused, 0);                          // hint
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());
 }
 

@@ -68,8 +68,8 @@ static bool dirty_drop(struct region *region, uint32_t unit, uint64_t mask,
 }
 
 /* Drops held units run by run. */
-static void dirty_drop_runs(struct region *region, uint32_t unit,
-			    uint64_t mask, struct dirty_purged *sum)
+static void dirty_drop_runs(struct region *region, uint32_t unit, uint64_t mask,
+			    struct dirty_purged *sum)
 {
 	uint64_t run;
 

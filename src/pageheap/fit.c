@@ -39,13 +39,13 @@ static void fit_summary_mark(struct level *level, unsigned k, uint32_t parent)
 		or_seq(at, bit);
 }
 
-static void fit_summary_unmark(struct level *level, unsigned k,
-			       uint32_t parent)
+static void fit_summary_unmark(struct level *level, unsigned k, uint32_t parent)
 {
 	_Atomic(uint64_t) *at = fit_summary(level, k, parent / 64);
 	uint64_t bit = bits_one(parent % 64);
 
-	// [fit.summary] with fit_summary_mark(): cleared before the line is read
+	// [fit.summary] with fit_summary_mark(): cleared before the line is
+	// read
 	and_seq(at, ~bit);
 	// [fit.line] with fit_mark(): a child that was filed meanwhile
 	if (load_seq(&level->fit[(size_t)parent * FIT_LINE + k]))
@@ -82,8 +82,8 @@ void fit_unmark(struct region *region, unsigned level, unsigned k,
 		fit_summary_unmark(&region->levels[level], k, parent);
 }
 
-static void fit_unmark_others(struct region *region, unsigned level,
-			      unsigned k, uint32_t word)
+static void fit_unmark_others(struct region *region, unsigned level, unsigned k,
+			      uint32_t word)
 {
 	uint64_t bit = bits_one(word % 64), line;
 	unsigned i;
@@ -91,7 +91,8 @@ static void fit_unmark_others(struct region *region, unsigned level,
 	for (i = 0; i < UNIT_WORD_CLASSES; i++) {
 		if (i == k)
 			continue;
-		line = load_relaxed(fit_line(region, level, i, word / 64)); // hint
+		line = load_relaxed(
+			fit_line(region, level, i, word / 64)); // hint
 		if (line & bit)
 			fit_unmark(region, level, i, word / 64, bit);
 	}
@@ -117,10 +118,11 @@ void fit_refile(struct region *region, unsigned level, uint32_t word)
 
 /* The children of one parent that are filed under k; an empty line's summary
  * bit is repaired. */
-static uint64_t fit_children(struct region *region, unsigned level,
-			     unsigned k, uint32_t parent)
+static uint64_t fit_children(struct region *region, unsigned level, unsigned k,
+			     uint32_t parent)
 {
-	uint64_t line = load_relaxed(fit_line(region, level, k, parent)); // hint
+	uint64_t line =
+		load_relaxed(fit_line(region, level, k, parent)); // hint
 
 	if (unlikely(!line))
 		fit_summary_unmark(&region->levels[level], k, parent);
@@ -158,7 +160,8 @@ uint32_t fit_previous(struct region *region, unsigned level, unsigned k,
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(fit_summary_end(lv)); // hint
-	uint32_t parent = below / 64, index = parent / 64 + 1, start = index, at;
+	uint32_t parent = below / 64, index = parent / 64 + 1, start = index,
+		 at;
 	uint64_t parents, children;
 
 	if (index > end)

@@ -14,13 +14,13 @@ static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 }
 
 /* Which granules of a word have resident memory, as far as that is known. */
-static uint64_t level_warm(struct region *region, unsigned level,
-			   uint32_t word)
+static uint64_t level_warm(struct region *region, unsigned level, uint32_t word)
 {
 	if (level == 0)
 		return load_relaxed(&region->dirty[word]); // hint
 	if (level == 1)
-		return load_relaxed(fit_line(region, 0, FIT_DIRTY, word)); // hint
+		return load_relaxed(
+			fit_line(region, 0, FIT_DIRTY, word)); // hint
 	return 0;
 }
 
@@ -191,15 +191,14 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 	}
 	if (free || level == NR_LEVELS - 1)
 		return false;
-	if (!level_try_claim(region, level + 1, word / 64,
-			     bits_one(word % 64)))
+	if (!level_try_claim(region, level + 1, word / 64, bits_one(word % 64)))
 		return false;
 	level_open(region, level, word, ~mask);
 	return true;
 }
 
 _Noreturn static cold void level_fault(struct region *region, unsigned level,
-				      uint32_t word, uint64_t mask)
+				       uint32_t word, uint64_t mask)
 {
 	uint32_t granule = word * 64 + bits_first(mask);
 
@@ -306,7 +305,8 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 	if (free)
 		return free;
 	for (level = 2; level < NR_LEVELS; level++) {
-		free = load_relaxed(level_word(region, level, word / 64)); // hint
+		free = load_relaxed(
+			level_word(region, level, word / 64)); // hint
 		if (free & bits_one(word % 64))
 			return ALL_ONES;
 		if (free)
@@ -318,8 +318,7 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 
 /* The slow search for runs that no single word holds: over all hugepages, for
  * small and for fragmented regions. */
-static bool level_take_across(struct region *region, uint32_t n,
-			      uint32_t *unit)
+static bool level_take_across(struct region *region, uint32_t n, uint32_t *unit)
 {
 	uint32_t need = (uint32_t)div_up(n, 64), run = 0, word;
 	uint64_t free;

@@ -55,8 +55,8 @@ static void page_heap_prefer(struct region *region, const struct wish *wish,
 }
 
 /* A run within one hugepage. */
-static bool page_heap_take_small(struct region *region,
-				 const struct wish *wish, uint32_t *unit)
+static bool page_heap_take_small(struct region *region, const struct wish *wish,
+				 uint32_t *unit)
 {
 	if (page_heap_take_preferred(region, wish, unit))
 		return true;
@@ -68,8 +68,8 @@ static bool page_heap_take_small(struct region *region,
 
 /* Whole hugepages at the front; alignment beyond a hugepage by claiming more
  * than needed. Alignment counts from address 0, not from the base. */
-static bool page_heap_take_large(struct region *region,
-				 const struct wish *wish, uint32_t *unit)
+static bool page_heap_take_large(struct region *region, const struct wish *wish,
+				 uint32_t *unit)
 {
 	size_t base_unit = (size_t)region->base >> UNIT_SHIFT;
 	uint32_t n = wish->nr_units, total = n, first, end;

@@ -23,7 +23,8 @@ struct run {
 };
 
 /* Claims nr_units > 0 units, the first one's address at a multiple of
- * align_units (a power of two) units. cpu is a hint: runs of one CPU keep together. False: no memory. */
+ * align_units (a power of two) units. cpu is a hint: runs of one CPU keep
+ * together. False: no memory. */
 bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 		    struct run *out);
 

@@ -38,7 +38,8 @@ static void check_closed(const struct region *region, unsigned level)
 			continue;
 		if (parent & bits_one(word % 64))
 			fault("page heap: level %u word %u is open in a free "
-			      "granule", level, word);
+			      "granule",
+			      level, word);
 	}
 }
 
@@ -48,15 +49,16 @@ static void check_bounds(const struct region *region, unsigned level)
 	unsigned shift = level * LEVEL_SHIFT;
 	uint32_t first = (uint32_t)div_up(region->first_unit, 1ul << shift);
 	uint32_t end = load_relaxed(&region->nr_units) >> shift; // const
-	uint64_t head = 0, tail = 0;
+	uint64_t stray = 0;
+	uint32_t word;
 
-	if (first)
-		head = check_word(region, level, (first - 1) / 64) &
-		       bits_low((first - 1) % 64 + 1);
+	for (word = 0; word < first / 64; word++)
+		stray |= check_word(region, level, word);
+	stray |= check_word(region, level, word) & bits_low(first % 64);
 	if (end / 64 < region->levels[level].nr_words)
-		tail = check_word(region, level, end / 64) &
-		       ~bits_low(end % 64);
-	if (head || tail)
+		stray |= check_word(region, level, end / 64) &
+			 ~bits_low(end % 64);
+	if (stray)
 		fault("page heap: level %u has units that it must not have",
 		      level);
 }
@@ -64,7 +66,7 @@ static void check_bounds(const struct region *region, unsigned level)
 /* What was never taken is not dirty; what is dirty is committed. */
 static void check_dirty(const struct region *region)
 {
-	uint32_t used = load_relaxed(&region->nr_used);		  // hint
+	uint32_t used = load_relaxed(&region->nr_used);           // hint
 	uint32_t committed = load_relaxed(&region->nr_committed); // hint
 	uint64_t last = 0;
 
@@ -110,7 +112,8 @@ static void count_dirty(struct region *region, struct page_heap_count *out)
 			continue;
 		dirty &= count_free(region, h);
 		out->nr_dirty += bits_count(dirty);
-		hints = load_relaxed(fit_line(region, 0, FIT_DIRTY, h / 64)); // hint
+		hints = load_relaxed(
+			fit_line(region, 0, FIT_DIRTY, h / 64)); // hint
 		out->nr_unhinted += dirty && !(hints & bits_one(h % 64));
 	}
 }
@@ -129,7 +132,8 @@ static void count_level(struct region *region, unsigned level,
 		k = unit_word_class(free);
 		if (!free || level == NR_LEVELS - 1)
 			continue;
-		line = load_relaxed(fit_line(region, level, k, word / 64)); // hint
+		line = load_relaxed(
+			fit_line(region, level, k, word / 64)); // hint
 		out->nr_unfiled += !(line & bits_one(word % 64));
 	}
 	/* The open word at a small region's end. */
@@ -167,10 +171,9 @@ static size_t stats_metadata_size(const struct region *region)
 	       REGION_TABLE_WORDS * sizeof(uint64_t);
 }
 
-static void stats_add_region(struct region *region,
-			     struct page_heap_stats *out)
+static void stats_add_region(struct region *region, struct page_heap_stats *out)
 {
-	uint64_t nr_units = load_relaxed(&region->nr_units);	 // const
+	uint64_t nr_units = load_relaxed(&region->nr_units);      // const
 	uint64_t committed = load_relaxed(&region->nr_committed); // counter
 
 	out->reserved_size += nr_units << UNIT_SHIFT;

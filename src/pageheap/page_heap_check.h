@@ -8,11 +8,11 @@
 #include "pageheap/page_heap.h"
 
 struct page_heap_count {
-	uint64_t nr_free;      /* units, committed or not */
-	uint64_t nr_data;      /* units behind the heads */
-	uint64_t nr_dirty;     /* free and dirty units */
-	uint64_t nr_unfiled;   /* words that their fit line does not name */
-	uint64_t nr_unhinted;  /* hugepages: free dirty units without a hint */
+	uint64_t nr_free;     /* units, committed or not */
+	uint64_t nr_data;     /* units behind the heads */
+	uint64_t nr_dirty;    /* free and dirty units */
+	uint64_t nr_unfiled;  /* words that their fit line does not name */
+	uint64_t nr_unhinted; /* hugepages: free dirty units without a hint */
 };
 
 void page_heap_count(struct page_heap_count *out);

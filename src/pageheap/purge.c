@@ -16,8 +16,8 @@ static bool purge_region(struct region *region, size_t keep_size,
 		h = fit_previous(region, 0, FIT_DIRTY, h);
 		if (h == FIT_NONE)
 			return true;
-		purged = dirty_purge_hugepage(region, h, (most_size - *done) >>
-								 UNIT_SHIFT);
+		purged = dirty_purge_hugepage(
+			region, h, (most_size - *done) >> UNIT_SHIFT);
 		budget_purged(purged.nr_units, purged.nr_calls);
 		*done += (size_t)purged.nr_units << UNIT_SHIFT;
 		if (unlikely(purged.refused))

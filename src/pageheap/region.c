@@ -57,45 +57,63 @@ static void region_lay_level(struct region *region, unsigned l, char **at)
 
 	level->nr_summary = (uint32_t)div_up(nr_parents, 64);
 	level->fit = region_words(at, nr_parents * FIT_LINE);
-	level->fit_summary = region_words(
-		at, (size_t)level->nr_summary * FIT_LINE + 1);
+	level->fit_summary =
+		region_words(at, (size_t)level->nr_summary * FIT_LINE + 1);
 	level->words = region_words(at, level->nr_words);
 }
 
-/* Fills in everything but state and the bounds that move. */
-static void region_lay_out(struct region *region, char *base, size_t size)
+static void region_lay_levels(struct region *region, size_t nr_units, char **at)
 {
-	size_t page = system_page_size(), count = size >> UNIT_SHIFT;
-	size_t nr_units = count;
+	size_t count = nr_units;
 	unsigned l;
-	char *at;
 
-	region->base = base;
-	region->tags = (struct unit_tag *)(void *)(base + REGION_TAGS_OFFSET);
-	at = (char *)(region->tags + nr_units);
-	at = base + round_up((size_t)(at - base), page);
 	for (l = 0; l < NR_LEVELS; l++) {
 		count = div_up(count, 64);
 		region->levels[l].nr_words = (uint32_t)count;
 	}
 	/* The small arrays first, so that they share pages. */
 	for (l = NR_LEVELS; l-- > 0;)
-		region_lay_level(region, l, &at);
-	region->dirty = region_words(&at, region->levels[0].nr_words);
-	at = base + round_up((size_t)(at - base), page);
-	region->spans = (struct span *)(void *)at;
-	at = (char *)(region->spans + nr_units);
-	at = base + round_up((size_t)(at - base), page);
-	region->bits = (_Atomic(uint64_t) *)(void *)at;
-	at = (char *)(region->bits + nr_units * UNIT_BITS_WORDS);
-	region->first_unit = (uint32_t)(
-		round_up((size_t)(at - base),
-			 nr_units < WHOLE_HUGEPAGE_UNITS ? 2 * UNIT_SIZE
-							 : HUGEPAGE_SIZE) >>
-		UNIT_SHIFT);
+		region_lay_level(region, l, at);
+	region->dirty = region_words(at, region->levels[0].nr_words);
+}
+
+/* Data begins at a hugepage, but where that would waste a small region. */
+static void region_lay_data(struct region *region, size_t nr_units, char *at)
+{
+	bool small = nr_units < WHOLE_HUGEPAGE_UNITS;
+	size_t align = small ? 2 * UNIT_SIZE : HUGEPAGE_SIZE;
+	size_t offset = round_up((size_t)(at - region->base), align);
+	unsigned l;
+
+	region->first_unit = (uint32_t)(offset >> UNIT_SHIFT);
 	for (l = 0; l < NR_LEVELS; l++)
 		region->levels[l].first_summary =
 			region->first_unit >> (LEVEL_SHIFT * (l + 3));
+}
+
+static char *region_page(const struct region *region, void *at)
+{
+	size_t offset = (size_t)((char *)at - region->base);
+
+	return region->base + round_up(offset, system_page_size());
+}
+
+/* Fills in everything but state and the bounds that move. */
+static void region_lay_out(struct region *region, char *base, size_t size)
+{
+	size_t nr_units = size >> UNIT_SHIFT;
+	char *at;
+
+	region->base = base;
+	region->tags = (struct unit_tag *)(void *)(base + REGION_TAGS_OFFSET);
+	at = region_page(region, region->tags + nr_units);
+	region_lay_levels(region, nr_units, &at);
+	at = region_page(region, at);
+	region->spans = (struct span *)(void *)at;
+	at = region_page(region, region->spans + nr_units);
+	region->bits = (_Atomic(uint64_t) *)(void *)at;
+	at = (char *)(region->bits + nr_units * UNIT_BITS_WORDS);
+	region_lay_data(region, nr_units, at);
 }
 
 static size_t region_size(const struct region *region)
@@ -160,7 +178,8 @@ static void region_raise(_Atomic(uint32_t) *bound, uint32_t to)
 	uint32_t old = load_relaxed(bound); // hint
 
 	while (old < to) {
-		// [region.bounds] with region_commit(): the memory below is usable
+		// [region.nr_committed] with region_commit(): the memory below
+		// is usable
 		if (cas_release(bound, &old, to))
 			return;
 	}
@@ -227,14 +246,15 @@ static uint64_t region_elect(void)
 
 	if (!region_make_between(&made, REGION_SIZE_LEAST,
 				 region_size_wanted()))
-		// [first_region] with itself: the winner's words are filled
+		// [first_region] with region_elect(): the winner's words are
+		// filled
 		return load_acquire(&first_region);
 	name = region_name(&made);
-	// [first_region] with itself: the winner's words are filled
+	// [first_region] with region_start(): the region is filled
 	if (cas_acq_rel(&first_region, &won, name))
 		return name;
 	system_unreserve(made.base, region_size(&made));
-	// [first_region] with itself: the winner's words are filled
+	// [first_region] with region_elect(): the winner's words are filled
 	return load_acquire(&first_region);
 }
 
@@ -357,7 +377,7 @@ static void region_advise_data(const struct region *region, uint32_t from,
 
 bool region_commit(struct region *region, uint32_t end)
 {
-	// [region.bounds] with region_raise(): the memory below is usable
+	// [region.nr_committed] with region_raise(): the memory below is usable
 	uint32_t from = load_acquire(&region->nr_committed);
 	uint32_t goal;
 

@@ -9,8 +9,8 @@
 
 #include "base/bits.h"
 
-#define UNIT_WORD_NONE 64    /* no such position */
-#define UNIT_WORD_CLASSES 7  /* 2^0 .. 2^6; also "no class": word 0 */
+#define UNIT_WORD_NONE 64   /* no such position */
+#define UNIT_WORD_CLASSES 7 /* 2^0 .. 2^6; also "no class": word 0 */
 
 /* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
 static always_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
@@ -48,8 +48,7 @@ static always_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
 {
 	unsigned first = unit_word_find(free & warm, n, align);
 
-	return first != UNIT_WORD_NONE ? first
-				       : unit_word_find(free, n, align);
+	return first != UNIT_WORD_NONE ? first : unit_word_find(free, n, align);
 }
 
 /* k where the largest run of set bits is in [2^k, 2^(k+1)); for the word 0,
@@ -76,8 +75,7 @@ static always_inline unsigned unit_word_class_of_run(unsigned n)
 
 /* The units that a purge may take: free, in whole pages of page_units (1 or
  * 2) units, each page with something dirty in it. */
-static always_inline uint64_t unit_word_purgeable(uint64_t free,
-						  uint64_t dirty,
+static always_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
 						  unsigned page_units)
 {
 	uint64_t pages;

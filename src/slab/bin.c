@@ -285,6 +285,18 @@ static bool sweep_side(struct bin *bin, unsigned side, unsigned *most,
 	return true;
 }
 
+/* The hint follows what a sweep found; one that closed nothing halves it, so
+ * that a count gone wrong soon costs no more sweeps. */
+static void empty_note_sweep(struct bin *bin, size_t nr_closed)
+{
+	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
+	uint32_t rest = nr / 2;
+
+	if (nr_closed)
+		rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
+	store_relaxed(&bin->nr_empty, rest); // hint
+}
+
 /* Sweeps the side that is not filled, and where that runs out makes it the
  * one to fill and goes on with the other. */
 static size_t bin_sweep(struct bin *bin, unsigned most)
@@ -292,7 +304,6 @@ static size_t bin_sweep(struct bin *bin, unsigned most)
 	size_t nr_closed = 0;
 	struct span *slab;
 	unsigned i, fill;
-	uint32_t nr_empty;
 
 	if ((slab = inbox_take(bin)))
 		partial_push(bin, fill_side(bin), slab);
@@ -301,12 +312,8 @@ static size_t bin_sweep(struct bin *bin, unsigned most)
 		if (sweep_side(bin, !fill, &most, &nr_closed))
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
-		store_relaxed(&bin->nr_empty, 0); // hint
 	}
-	nr_empty = load_relaxed(&bin->nr_empty); // hint
-	store_relaxed(&bin->nr_empty,
-		      nr_empty > nr_closed ? nr_empty - (uint32_t)nr_closed
-					   : 0); // hint
+	empty_note_sweep(bin, nr_closed);
 	return nr_closed;
 }
 
@@ -315,7 +322,7 @@ static void bin_note_empty(struct bin *bin)
 {
 	uint32_t nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
 
-	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 4) // hint
+	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
 		bin_sweep(bin, SWEEP_MOST);
 }
 

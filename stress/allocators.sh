@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The allocators to compare, one "NAME LIBRARY" a line; "-" preloads nothing.
+#
+# glibc, lanemalloc (LANEMALLOC_SO, or the one that is built), and Debian's
+# jemalloc, mimalloc and tcmalloc_minimal where they are installed.
+# ALLOCATORS, a list of NAME or NAME=LIBRARY, chooses among them or adds some.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 2
+
+known() {
+	local lane=${LANEMALLOC_SO:-${BUILD:-build}/liblanemalloc.so}
+	local name
+
+	echo glibc -
+	[ ! -e "$lane" ] || echo lanemalloc "$(realpath "$lane")"
+	for name in jemalloc mimalloc tcmalloc_minimal; do
+		PATH=$PATH:/sbin:/usr/sbin ldconfig -p |
+			awk -v name="$name" '$1 ~ "^lib" name "\\.so" {
+				print name, $NF; exit }'
+	done
+}
+
+[ -n "${ALLOCATORS:-}" ] || { known && exit 0; }
+for one in $ALLOCATORS; do
+	case $one in
+	*=*) echo "${one%%=*}" "$(realpath "${one#*=}")" ;;
+	*) known | grep "^$one " || echo "$0: no $one here" >&2 ;;
+	esac
+done

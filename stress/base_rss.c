@@ -1,0 +1,15 @@
+/* base_rss: a program that does nothing, and the RSS it does it with
+ *
+ * As base_rss: one small block, then its RSS. base_rss.sh runs it.
+ */
+#include "figure.h"
+
+int main(void)
+{
+	char *volatile block = malloc(100);
+	double rss = figure_rss();
+
+	free(block);
+	printf("base_rss: %.2f MiB\n", rss);
+	return 0;
+}

@@ -1,0 +1,121 @@
+/* give_back: what a program keeps after it freed 200 MiB and sleeps
+ *
+ *	give_back [--order in|reverse|random] [--threads] [--size BYTES]
+ *		  [--blocks N]
+ *
+ * 200 MiB in blocks of 100 bytes, freed in order of allocation, in reverse or
+ * at random. Printed is the RSS before, at the peak, right after the last
+ * free, and after 1, 5 and 10 s in which nothing is called. --threads: a
+ * thread was started (and ended) before, as in a program that has threads.
+ */
+#include "figure.h"
+
+static size_t block_size = 100, nr_blocks;
+static char **blocks;
+
+static void fill(void)
+{
+	size_t i;
+
+	for (i = 0; i < nr_blocks; i++) {
+		blocks[i] = malloc(block_size);
+		if (!blocks[i])
+			figure_die("no memory");
+		memset(blocks[i], 1, block_size);
+	}
+}
+
+static void arrange(char order)
+{
+	uint64_t random = 1;
+	size_t i, k;
+	char *b;
+
+	for (i = nr_blocks; order != 'i' && i-- > 0;) {
+		k = order == 'r' ? nr_blocks - 1 - i
+				 : figure_random(&random) % (i + 1);
+		if (order == 'r' && k >= i)
+			continue;
+		b = blocks[i];
+		blocks[i] = blocks[k];
+		blocks[k] = b;
+	}
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void start_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, nothing, NULL) ||
+	    pthread_join(thread, NULL))
+		figure_die("no thread");
+}
+
+static void report(const char *order, int threads, double before)
+{
+	double rss[5];
+	size_t i;
+
+	rss[0] = figure_rss();
+	for (i = 0; i < nr_blocks; i++)
+		free(blocks[i]);
+	rss[1] = figure_rss();
+	figure_sleep(1);
+	rss[2] = figure_rss();
+	figure_sleep(4);
+	rss[3] = figure_rss();
+	figure_sleep(5);
+	rss[4] = figure_rss();
+	printf("give_back: %s%s: RSS MiB: before %.1f, peak %.1f, freed %.1f, "
+	       "1 s %.1f, 5 s %.1f, 10 s %.1f\n",
+	       order, threads ? " with threads" : "", before, rss[0], rss[1],
+	       rss[2], rss[3], rss[4]);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "order", required_argument, NULL, 'o' },
+		{ "threads", no_argument, NULL, 't' },
+		{ "size", required_argument, NULL, 's' },
+		{ "blocks", required_argument, NULL, 'b' },
+		{ 0 },
+	};
+	const char *order = "in";
+	int c, threads = 0;
+	double before;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'o')
+			order = optarg;
+		else if (c == 't')
+			threads = 1;
+		else if (c == 's')
+			block_size = figure_number(optarg);
+		else if (c == 'b')
+			nr_blocks = figure_number(optarg);
+		else
+			figure_die("see the head of give_back.c");
+	}
+	if (strcmp(order, "in") && strcmp(order, "reverse") &&
+	    strcmp(order, "random"))
+		figure_die("--order in, reverse or random");
+	if (!nr_blocks)
+		nr_blocks = 200 * MIB / block_size;
+	if (threads)
+		start_thread();
+	blocks = malloc(nr_blocks * sizeof(*blocks));
+	if (!blocks)
+		figure_die("no memory");
+	memset(blocks, 0, nr_blocks * sizeof(*blocks));
+	before = figure_rss();
+	fill();
+	arrange(!strcmp(order, "in") ? 'i' : order[1] == 'e' ? 'r' : 'x');
+	report(order, threads, before);
+	return 0;
+}

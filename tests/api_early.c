@@ -1,0 +1,248 @@
+/* modes: all no-qemu */
+/* before main, in constructors, in TLS destructors, atexit, and after main */
+#include "expect.h"
+
+#define FIRST __attribute__((constructor(101)))
+#define EARLY __attribute__((constructor))
+#define LATE __attribute__((destructor))
+
+static char *first[100], *early[100];
+static bool say;
+
+static void tell(const char *text)
+{
+	if (say)
+		must(write(1, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static void take(char **blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		blocks[i] = i % 2 ? malloc(i * i) : memalign(64, i * i);
+		must(blocks[i]);
+		pattern_fill(blocks[i], i * i, i);
+	}
+}
+
+static void give(char **blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		must(pattern_holds(blocks[i], i * i, i));
+		free(blocks[i]);
+	}
+}
+
+static void take_and_give(const char *text)
+{
+	char *blocks[40];
+
+	take(blocks, ARRAY_SIZE(blocks));
+	give(blocks, ARRAY_SIZE(blocks));
+	tell(text);
+}
+
+FIRST static void take_first(void)
+{
+	take(first, ARRAY_SIZE(first));
+}
+
+EARLY static void take_early(void)
+{
+	take(early, ARRAY_SIZE(early));
+}
+
+LATE static void give_late(void)
+{
+	give(first, ARRAY_SIZE(first));
+	give(early, ARRAY_SIZE(early));
+	take_and_give("after main\n");
+}
+
+static void test_constructors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+		assert_true(pattern_holds(first[i], i * i, i));
+		assert_true(pattern_holds(early[i], i * i, i));
+	}
+}
+
+static pthread_key_t key;
+static int nr_key_destructors, nr_cxa_destructors;
+extern void *__dso_handle;
+extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
+
+/* As the key asks: once more round, with a block from in here. */
+static void key_destructor(void *block)
+{
+	take_and_give("key\n");
+	must(pattern_holds(block, 50, 3));
+	free(block);
+	if (__atomic_add_fetch(&nr_key_destructors, 1, __ATOMIC_RELAXED) % 2) {
+		block = malloc(50);
+		pattern_fill(block, 50, 3);
+		pthread_setspecific(key, block);
+	}
+}
+
+/* What C++ calls at the end of a thread_local object's life. */
+static void cxa_destructor(void *block)
+{
+	take_and_give("thread_local\n");
+	must(pattern_holds(block, 60, 4));
+	free(block);
+	__atomic_add_fetch(&nr_cxa_destructors, 1, __ATOMIC_RELAXED);
+}
+
+static void *thread(void *arg)
+{
+	char *block = malloc(50), *local = malloc(60);
+
+	pattern_fill(block, 50, 3);
+	pattern_fill(local, 60, 4);
+	pthread_setspecific(key, block);
+	__cxa_thread_atexit_impl(cxa_destructor, local, &__dso_handle);
+	return arg;
+}
+
+static void test_tls_destructors(void **state)
+{
+	pthread_t threads[20];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		must(!pthread_create(&threads[i], NULL, thread, NULL));
+		pthread_join(threads[i], NULL);
+	}
+	assert_int_equal(nr_key_destructors, 2 * ARRAY_SIZE(threads));
+	assert_int_equal(nr_cxa_destructors, ARRAY_SIZE(threads));
+}
+
+static void at_exit(void)
+{
+	take_and_give("atexit\n");
+}
+
+static void at_quick_exit_(void)
+{
+	take_and_give("at_quick_exit\n");
+}
+
+static void role_return(void)
+{
+	char *local = malloc(60);
+
+	say = true;
+	pattern_fill(local, 60, 4);
+	__cxa_thread_atexit_impl(cxa_destructor, local, &__dso_handle);
+	atexit(at_exit);
+	tell("main\n");
+}
+
+static void role_quick_exit(void)
+{
+	say = true;
+	at_quick_exit(at_quick_exit_);
+	quick_exit(0);
+}
+
+/* The main thread ends before the last one does. */
+static void *outlive(void *arg)
+{
+	pthread_join(*(pthread_t *)arg, NULL);
+	take_and_give("last thread\n");
+	return NULL;
+}
+
+static void role_pthread_exit(void)
+{
+	static pthread_t self;
+	char *block = malloc(50);
+	pthread_t other;
+
+	say = true;
+	pattern_fill(block, 50, 3);
+	self = pthread_self();
+	must(!pthread_create(&other, NULL, outlive, &self));
+	pthread_detach(other);
+	pthread_setspecific(key, block);
+	pthread_exit(NULL);
+}
+
+static void role_nothing(void)
+{
+	take_and_give("");
+}
+
+static const struct role roles[] = {
+	{ "return", role_return },
+	{ "quick_exit", role_quick_exit },
+	{ "pthread_exit", role_pthread_exit },
+	{ "nothing", role_nothing },
+};
+
+static void check_role(const char *role, const char *out)
+{
+	static struct child child;
+
+	child.role = role;
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	assert_string_equal(child.out, out);
+}
+
+static void test_end(void **state)
+{
+	(void)state;
+	check_role("return", "main\nthread_local\natexit\nafter main\n");
+	check_role("quick_exit", "at_quick_exit\n");
+	check_role("pthread_exit", "key\nkey\nlast thread\nafter main\n");
+}
+
+static bool plugin_first;
+
+static void preload_plugin(void)
+{
+	const char *library = getenv("LD_PRELOAD");
+	const char *plugin = plugin_path("early");
+	char text[2 * PATH_MAX];
+
+	if (!library)
+		snprintf(text, sizeof(text), "%s", plugin);
+	else
+		snprintf(text, sizeof(text), "%s:%s",
+			 plugin_first ? plugin : library,
+			 plugin_first ? library : plugin);
+	setenv("LD_PRELOAD", text, 1);
+}
+
+/* A library's constructor may run before lanemalloc's own. */
+static void test_library_constructor(void **state)
+{
+	static struct child child = { .role = "nothing",
+				      .prepare = preload_plugin };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		plugin_first = i;
+		child_run(&child);
+		assert_true(child_succeeded(&child));
+		assert_string_equal(child.out, "constructor\ndestructor\n");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_constructors),
+		cmocka_unit_test(test_tls_destructors),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_library_constructor),
+	};
+
+	have_lane();
+	must(pthread_key_create(&key, key_destructor) == 0);
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

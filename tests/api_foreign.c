@@ -1,0 +1,155 @@
+/* modes: all */
+/* blocks of libc's malloc: free, realloc, malloc_usable_size; and counted */
+#include "expect.h"
+
+static void *(*libc_malloc)(size_t);
+static void *(*libc_calloc)(size_t, size_t);
+static void *(*libc_memalign)(size_t, size_t);
+static void (*libc_free)(void *);
+
+static int setup(void **state)
+{
+	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+
+	(void)state;
+	must(libc);
+	*(void **)&libc_malloc = dlsym(libc, "__libc_malloc");
+	*(void **)&libc_calloc = dlsym(libc, "__libc_calloc");
+	*(void **)&libc_memalign = dlsym(libc, "__libc_memalign");
+	*(void **)&libc_free = dlsym(libc, "__libc_free");
+	return !(libc_malloc && libc_calloc && libc_memalign && libc_free);
+}
+
+static void test_frees(void **state)
+{
+	uint64_t before, nr = 0;
+
+	(void)state;
+	need_lane();
+	before = stats_now().nr_foreign_frees;
+	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
+		errno = 4711;
+		free(libc_malloc(n));
+		free(libc_calloc(3, n));
+		free(libc_memalign(256, n));
+		assert_int_equal(errno, 4711);
+		nr += 3;
+	}
+	assert_int_equal(stats_now().nr_foreign_frees, before + nr);
+}
+
+static void test_realloc_contents(void **state)
+{
+	(void)state;
+	need_lane();
+	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
+		char *p = libc_malloc(n);
+
+		for (size_t i = 0; i < n; i += 1 + i / 100)
+			p[i] = (char)pattern_byte(n, i);
+		p = realloc(p, 2 * n + 50);
+		assert_non_null(p);
+		for (size_t i = 0; i < n; i += 1 + i / 100)
+			assert_int_equal((unsigned char)p[i],
+					 pattern_byte(n, i));
+		p[2 * n + 49] = 1;
+		p = realloc(p, n / 2 + 1);
+		for (size_t i = 0; i < n / 2; i += 1 + i / 100)
+			assert_int_equal((unsigned char)p[i],
+					 pattern_byte(n, i));
+		free(p);
+	}
+	assert_null(realloc(libc_malloc(100), opaque((size_t)0)));
+}
+
+static void test_realloc_fails(void **state)
+{
+	char *p;
+
+	(void)state;
+	need_lane();
+	p = libc_malloc(100);
+	pattern_fill(p, 100, 1);
+	errno = 0;
+	assert_null(realloc(opaque(p), opaque(SIZE_MAX - 100)));
+	assert_int_equal(errno, ENOMEM);
+	assert_true(pattern_holds(p, 100, 1));
+	free(p);
+}
+
+static void test_usable_size(void **state)
+{
+	(void)state;
+	need_lane();
+	for (size_t n = 1; n < MIB; n = n * 2 + 3) {
+		char *p = libc_malloc(n);
+
+		errno = 4711;
+		assert_true(malloc_usable_size(p) >= n);
+		assert_int_equal(errno, 4711);
+		memset(p, 1, malloc_usable_size(p));
+		free(p);
+	}
+}
+
+static void *free_foreign(void *arg)
+{
+	void **blocks = arg;
+
+	for (size_t i = 0; i < 1000; i++)
+		free(blocks[i]);
+	return NULL;
+}
+
+static void test_other_thread(void **state)
+{
+	static void *blocks[1000];
+	pthread_t thread;
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		blocks[i] = i % 2 ? libc_malloc(i) : malloc(i);
+	must(!pthread_create(&thread, NULL, free_foreign, blocks));
+	pthread_join(thread, NULL);
+}
+
+/* What libc allocates for the program is ours: it calls malloc by name. */
+static void test_libc_uses_ours(void **state)
+{
+	uint64_t before;
+	char *line = NULL, *text, *path;
+	size_t size = 0;
+	FILE *f;
+
+	(void)state;
+	need_lane();
+	before = stats_now().nr_foreign_frees;
+	free(strdup("text"));
+	free(reallocarray(NULL, 10, 10));
+	must(asprintf(&text, "%d", 5) == 1);
+	free(text);
+	path = realpath("/proc/self/exe", NULL);
+	assert_non_null(path);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	must(getline(&line, &size, f) > 0);
+	fclose(f);
+	free(line);
+	free(path);
+	assert_int_equal(stats_now().nr_foreign_frees, before);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_frees),
+		cmocka_unit_test(test_realloc_contents),
+		cmocka_unit_test(test_realloc_fails),
+		cmocka_unit_test(test_usable_size),
+		cmocka_unit_test(test_other_thread),
+		cmocka_unit_test(test_libc_uses_ours),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,358 @@
+/* modes: all no-qemu */
+/* fork, vfork, raw clone, posix_spawn: the child has a working heap */
+#include "expect.h"
+
+#include <spawn.h>
+#include <sys/syscall.h>
+
+#define NR_BUSY 4
+
+static int stop;
+
+static void churn(size_t n, uint64_t seed)
+{
+	char *blocks[32] = { 0 };
+	uint64_t random = seed * 2 + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = random_next(&random) % ARRAY_SIZE(blocks);
+		size_t size = 64 + random_next(&random) %
+					   (i % 64 ? 900 : 60000);
+
+		must(!blocks[k] || pattern_holds(blocks[k], 64, k));
+		blocks[k] = realloc(blocks[k], size);
+		must(blocks[k]);
+		pattern_fill(blocks[k], 64, k);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(blocks); k++)
+		free(blocks[k]);
+}
+
+static void *busy(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		churn(500, (uintptr_t)arg);
+	return NULL;
+}
+
+static pthread_t busy_threads[NR_BUSY];
+
+static int start_busy(void **state)
+{
+	(void)state;
+	__atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < NR_BUSY; i++)
+		must(!pthread_create(&busy_threads[i], NULL, busy,
+				     (void *)i));
+	return 0;
+}
+
+static int end_busy(void **state)
+{
+	(void)state;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < NR_BUSY; i++)
+		pthread_join(busy_threads[i], NULL);
+	return 0;
+}
+
+/* Blocks from before the fork, to be read, grown and freed on both sides. */
+struct inherited {
+	char *blocks[100];
+};
+
+static void inherited_take(struct inherited *inherited)
+{
+	for (size_t i = 0; i < 100; i++) {
+		inherited->blocks[i] = malloc(i * 30 + 1);
+		pattern_fill(inherited->blocks[i], i * 30 + 1, i);
+	}
+}
+
+static void inherited_give(struct inherited *inherited)
+{
+	for (size_t i = 0; i < 100; i++) {
+		must(pattern_holds(inherited->blocks[i], i * 30 + 1, i));
+		free(inherited->blocks[i]);
+	}
+}
+
+static pid_t raw_clone(void)
+{
+	return (pid_t)syscall(SYS_clone, (unsigned long)SIGCHLD, 0, 0, 0, 0);
+}
+
+static void check_forks(pid_t (*make_child)(void), int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct inherited inherited;
+		pid_t pid;
+
+		inherited_take(&inherited);
+		pid = make_child();
+		must(pid >= 0);
+		if (pid == 0) {
+			inherited_give(&inherited);
+			churn(2000, (uint64_t)i);
+			_exit(0);
+		}
+		inherited_give(&inherited);
+		assert_true(exited_with_zero(pid));
+	}
+}
+
+static void test_fork(void **state)
+{
+	(void)state;
+	check_forks(fork, 20);
+}
+
+static void test_plain_fork(void **state)
+{
+	(void)state;
+	need_lane();
+	check_forks(_Fork, 20);
+}
+
+static void test_raw_clone(void **state)
+{
+	(void)state;
+	need_lane();
+	check_forks(raw_clone, 20);
+}
+
+static void *fork_in_thread(void *arg)
+{
+	check_forks((pid_t(*)(void))arg, 12);
+	return NULL;
+}
+
+/* Several threads fork at once. */
+static void test_fork_in_threads(void **state)
+{
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		must(!pthread_create(&threads[i], NULL, fork_in_thread,
+				     (void *)fork));
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void *in_child_thread(void *arg)
+{
+	churn(1000, (uintptr_t)arg);
+	return arg;
+}
+
+/* The child is a program like any other: threads, and children again. */
+static void test_child_lives(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		pthread_t threads[4];
+
+		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+			must(!pthread_create(&threads[i], NULL,
+					     in_child_thread, (void *)i));
+		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+			pthread_join(threads[i], NULL);
+		pid = fork();
+		if (pid == 0) {
+			churn(3000, 3);
+			_exit(0);
+		}
+		must(exited_with_zero(pid));
+		_exit(0);
+	}
+	assert_true(exited_with_zero(pid));
+}
+
+static volatile sig_atomic_t nr_forks;
+static volatile sig_atomic_t is_child;
+
+/* Odd children end here; even ones return into what was interrupted. */
+static void fork_handler(int signal)
+{
+	int saved = errno;
+	pid_t pid;
+
+	(void)signal;
+	if (is_child)
+		return;
+	pid = _Fork();
+	must(pid >= 0);
+	if (pid == 0) {
+		is_child = 1;
+		churn(300, 9);
+		if (nr_forks % 2)
+			_exit(0);
+	} else {
+		must(exited_with_zero(pid));
+		nr_forks++;
+	}
+	errno = saved;
+}
+
+static void *send_signals(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		sig_atomic_t seen = nr_forks;
+
+		pthread_kill(*(pthread_t *)arg, SIGUSR1);
+		while (nr_forks == seen &&
+		       !__atomic_load_n(&stop, __ATOMIC_RELAXED))
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Fork while malloc or free is interrupted. */
+static void test_fork_in_handler(void **state)
+{
+	struct sigaction action = { .sa_handler = fork_handler,
+				    .sa_flags = SA_RESTART };
+	pthread_t self = pthread_self(), sender;
+	struct inherited inherited;
+
+	(void)state;
+	need_lane();
+	must(sigaction(SIGUSR1, &action, NULL) == 0);
+	must(!pthread_create(&sender, NULL, send_signals, &self));
+	while (nr_forks < 40) {
+		inherited_take(&inherited);
+		churn(100, 1);
+		inherited_give(&inherited);
+		if (is_child) {
+			churn(2000, 2);
+			_exit(0);
+		}
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	pthread_join(sender, NULL);
+	signal(SIGUSR1, SIG_IGN);
+}
+
+/* A vfork child runs on its parent's memory, without rseq of its own. */
+static void vfork_and(const char *program, bool allocate)
+{
+	char *volatile blocks[1000];
+	pid_t pid = vfork();
+
+	must(pid >= 0);
+	if (pid == 0) {
+		for (size_t i = 0; allocate && i < ARRAY_SIZE(blocks); i++) {
+			blocks[i] = malloc(i * 3 + 1);
+			if (!blocks[i])
+				_exit(1);
+			pattern_fill(blocks[i], i * 3 + 1, i);
+			if (i >= 500)
+				free(blocks[i - 500]);
+		}
+		if (program)
+			execl(program, program, (char *)NULL);
+		_exit(program ? 2 : 0);
+	}
+	must(exited_with_zero(pid));
+	for (size_t i = 500; allocate && i < ARRAY_SIZE(blocks); i++) {
+		must(pattern_holds(blocks[i], i * 3 + 1, i));
+		free(blocks[i]);
+	}
+}
+
+static void test_vfork_exec(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 15; i++)
+		vfork_and("/bin/true", false);
+}
+
+static void test_vfork_allocates(void **state)
+{
+	(void)state;
+	need_lane();
+	for (int i = 0; i < 40; i++)
+		vfork_and(NULL, true);
+	for (int i = 0; i < 10; i++)
+		vfork_and("/bin/true", true);
+}
+
+static void *vfork_in_thread(void *arg)
+{
+	for (int i = 0; i < 25; i++)
+		vfork_and(NULL, true);
+	return arg;
+}
+
+/* Children of several threads at once; after them the CPU caches serve as
+ * before. */
+static void test_vfork_in_threads(void **state)
+{
+	pthread_t threads[4];
+	uint64_t direct;
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		must(!pthread_create(&threads[i], NULL, vfork_in_thread,
+				     NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	if (is_direct())
+		return;
+	direct = stats_now().nr_direct;
+	for (int i = 0; i < 10000; i++)
+		free(opaque(malloc(opaque((size_t)100))));
+	assert_true(stats_now().nr_direct - direct < 5000);
+}
+
+extern char **environ;
+
+static void test_spawn(void **state)
+{
+	char *const arguments[] = { (char *)"true", NULL };
+	char text[64];
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		pid_t pid;
+		FILE *f;
+
+		must(!posix_spawn(&pid, "/bin/true", NULL, NULL, arguments,
+				  environ));
+		assert_true(exited_with_zero(pid));
+		assert_int_equal(system("exit 7"), 7 << 8);
+		f = popen("echo hello", "r");
+		assert_non_null(f);
+		assert_non_null(fgets(text, sizeof(text), f));
+		assert_string_equal(text, "hello\n");
+		assert_int_equal(pclose(f), 0);
+	}
+}
+
+#define busy_test(f) cmocka_unit_test_setup_teardown(f, start_busy, end_busy)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fork),
+		busy_test(test_fork),
+		busy_test(test_plain_fork),
+		cmocka_unit_test(test_raw_clone),
+		busy_test(test_raw_clone),
+		busy_test(test_fork_in_threads),
+		busy_test(test_child_lives),
+		busy_test(test_fork_in_handler),
+		busy_test(test_vfork_exec),
+		cmocka_unit_test(test_vfork_allocates),
+		busy_test(test_vfork_allocates),
+		cmocka_unit_test(test_vfork_in_threads),
+		busy_test(test_spawn),
+	};
+
+	have_lane();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* modes: all no-qemu */
+/* RLIMIT_AS and RLIMIT_DATA: works, says ENOMEM, works again */
+#include "expect.h"
+
+#include <sys/resource.h>
+
+#define TOO_LARGE (512 * MIB)
+
+/* A block carries its link, so that no memory beside is needed. */
+struct block {
+	struct block *next;
+	char pattern[];
+};
+
+static struct block *all;
+
+static bool take_one(size_t size)
+{
+	struct block *block = malloc(size);
+
+	if (!block)
+		return false;
+	block->next = all;
+	pattern_fill(block->pattern, size - sizeof(*block), size);
+	all = block;
+	return true;
+}
+
+static void give_one(size_t size)
+{
+	struct block *block = all;
+
+	must(pattern_holds(block->pattern, size - sizeof(*block), size));
+	all = block->next;
+	free(block);
+}
+
+/* Allocates until there is no memory; the bytes. */
+static size_t exhaust(size_t size)
+{
+	size_t total = 0;
+
+	errno = 0;
+	while (take_one(size)) {
+		total += size;
+		must(total < TOO_LARGE);
+	}
+	must(errno == ENOMEM);
+	return total;
+}
+
+static void drop(size_t size)
+{
+	while (all)
+		give_one(size);
+}
+
+/* When all is used up, what was freed is there again: a block, and in the end
+ * as much as before. */
+static void exhaust_twice(size_t size, size_t least)
+{
+	size_t first = exhaust(size), second;
+
+	if (first < least)
+		fprintf(stderr, "only %zu MiB\n", first / MIB);
+	must(first >= least);
+	must(!calloc(1, TOO_LARGE) && errno == ENOMEM);
+	must(!realloc(all, opaque(TOO_LARGE)) && errno == ENOMEM);
+	give_one(size);
+	must(take_one(size));
+	drop(size);
+	second = exhaust(size);
+	if (second < first - first / 8)
+		fprintf(stderr, "%zu KiB first, %zu KiB then\n",
+			first / 1024, second / 1024);
+	must(second >= first - first / 8);
+	drop(size);
+}
+
+static void role_small_blocks(void)
+{
+	exhaust_twice(1000, 16 * MIB);
+}
+
+static void role_large_blocks(void)
+{
+	exhaust_twice(300000, 16 * MIB);
+}
+
+/* Large blocks after small ones, in the same space. */
+static void role_mixed(void)
+{
+	exhaust_twice(2000, 16 * MIB);
+	exhaust_twice(100000, 12 * MIB);
+	exhaust_twice(64, 8 * MIB);
+}
+
+static void *run_thread(void *arg)
+{
+	for (size_t i = 0; i < 1000; i++) {
+		void *p = malloc(i * 20);
+
+		must(p);
+		free(p);
+	}
+	return arg;
+}
+
+static void role_threads(void)
+{
+	pthread_t threads[4];
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 << 10);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		must(!pthread_create(&threads[i], &attr, run_thread, NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void role_small_program(void)
+{
+	void *p = malloc(MIB);
+
+	must(p);
+	free(p);
+	run_thread(NULL);
+}
+
+static const struct role roles[] = {
+	{ "small-blocks", role_small_blocks },
+	{ "large-blocks", role_large_blocks },
+	{ "mixed", role_mixed },
+	{ "threads", role_threads },
+	{ "small-program", role_small_program },
+};
+
+static int limit_resource;
+static size_t limit_size;
+
+static void set_limit(void)
+{
+	struct rlimit limit = { limit_size, limit_size };
+
+	must(setrlimit((__rlimit_resource_t)limit_resource, &limit) == 0);
+}
+
+static void check_role(const char *role, int resource, size_t size)
+{
+	static struct child child = { .prepare = set_limit };
+
+	child.role = role;
+	limit_resource = resource;
+	limit_size = size;
+	child_run(&child);
+	if (!child_succeeded(&child))
+		print_message("%s under %zu MiB\n", role, size / MIB);
+	assert_true(child_succeeded(&child));
+}
+
+static void check_all(int resource, size_t size)
+{
+	check_role("small-blocks", resource, size);
+	check_role("large-blocks", resource, size);
+	check_role("mixed", resource, size);
+	check_role("threads", resource, size);
+}
+
+static void test_address_space(void **state)
+{
+	(void)state;
+	check_all(RLIMIT_AS, 96 * MIB);
+	check_role("small-blocks", RLIMIT_AS, 180 * MIB);
+	check_role("small-program", RLIMIT_AS, 40 * MIB);
+}
+
+static void test_data(void **state)
+{
+	(void)state;
+	check_all(RLIMIT_DATA, 64 * MIB);
+	check_role("large-blocks", RLIMIT_DATA, 180 * MIB);
+	check_role("small-program", RLIMIT_DATA, 16 * MIB);
+}
+
+/* The limit comes down while the program runs. */
+static void test_limit_at_run_time(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		char *p = malloc(10 * MIB);
+
+		limit_resource = RLIMIT_AS;
+		limit_size = 1 * MIB; /* below what is in use */
+		set_limit();
+		run_thread(NULL);
+		free(p);
+		run_thread(NULL);
+		_exit(0);
+	}
+	assert_true(exited_with_zero(pid));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_address_space),
+		cmocka_unit_test(test_data),
+		cmocka_unit_test(test_limit_at_run_time),
+	};
+
+	have_lane();
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* What the tests of the page heap share: heaps of chosen sizes, one after the
+ * other in one process. The two files with static state are compiled in, so
+ * that a test can set it back. */
+#ifndef LANE_PAGE_HEAP_FIXTURE_H
+#define LANE_PAGE_HEAP_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake_system.h"
+#include "pageheap/page_heap.c"
+#include "pageheap/region.c"
+
+#include "pageheap/page_heap_check.h"
+#include "system/config.h"
+
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+/* The bound that layer 4 was told of; it must be usable when it is told. */
+static _Atomic(uint32_t) told_committed;
+
+void region_committed(struct region *region, uint32_t nr_units)
+{
+	uint32_t old = load_relaxed(&told_committed); // hint
+
+	assert_true(nr_units <= load_relaxed(&region->nr_committed)); // hint
+	if (region != &regions[0])
+		return;
+	while (old < nr_units && !cas_relaxed(&told_committed, &old, nr_units))
+		; // hint
+}
+
+static inline void heap_forget(void)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (region_is_ready(&regions[i]))
+			system_unreserve(regions[i].base,
+					 region_size(&regions[i]));
+	}
+	memset(regions, 0, sizeof(regions));
+	memset(&budget, 0, sizeof(budget));
+	memset(preferred, 0, sizeof(preferred));
+	store_relaxed(&first_region, 0);   // before publish
+	store_relaxed(&told_committed, 0); // before publish
+	config_parse(&config, "");
+	fake_reset();
+}
+
+/* A heap in a process that may hold limit bytes of address space; 0: any. */
+static inline void heap_fresh(size_t limit)
+{
+	heap_forget();
+	fake.address_limit = limit;
+	assert_true(region_start());
+}
+
+static inline uint64_t heap_random(void)
+{
+	static _Thread_local uint64_t random = 88172645463325252u;
+
+	random ^= random << 13;
+	random ^= random >> 7;
+	random ^= random << 17;
+	return random;
+}
+
+/* The structure is sound, and as much is claimed as the counter says. */
+static inline void heap_check(void)
+{
+	struct page_heap_count count;
+
+	page_heap_check();
+	page_heap_count(&count);
+	assert_true(count.nr_data - count.nr_free ==
+		    budget_claimed_size() >> UNIT_SHIFT);
+	assert_true(count.nr_dirty == budget_dirty_size() >> UNIT_SHIFT);
+	assert_int_equal(count.nr_unfiled, 0);
+	assert_int_equal(count.nr_unhinted, 0);
+}
+
+static inline void heap_give(const struct run *run)
+{
+	page_heap_give(run->region, run->unit, run->nr_units);
+}
+
+static inline char *heap_addr(const struct run *run)
+{
+	return region_addr(run->region, run->unit);
+}
+
+static inline size_t heap_size(const struct run *run)
+{
+	return (size_t)run->nr_units << UNIT_SHIFT;
+}
+
+#endif

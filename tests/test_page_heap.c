@@ -1,0 +1,629 @@
+/* Take, give, extend: every level, alignments, failures, random work against
+ * a shadow map, several threads */
+#include <pthread.h>
+
+#include "page_heap_fixture.h"
+
+#define NR_RUNS 400
+#define NR_THREADS 4
+
+/* Who holds a unit: run number + 1. One map a region, of its first units. */
+#define SHADOW_UNITS 262144
+static _Atomic(uint32_t) shadow[NR_REGIONS_MOST][SHADOW_UNITS];
+
+static _Atomic(uint32_t) *shadow_of(const struct run *run, uint32_t unit)
+{
+	size_t index = (size_t)(run->region - regions);
+	uint32_t at = unit - run->region->first_unit;
+
+	assert_true(at < SHADOW_UNITS);
+	return &shadow[index][at];
+}
+
+static void shadow_change(const struct run *run, uint32_t unit, uint32_t n,
+			  uint32_t from, uint32_t to)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(take_relaxed(shadow_of(run, unit + i), to),
+				 from); // own
+}
+
+static void shadow_take(const struct run *run, uint32_t number)
+{
+	shadow_change(run, run->unit, run->nr_units, 0, number);
+}
+
+static void shadow_give(const struct run *run, uint32_t number)
+{
+	shadow_change(run, run->unit, run->nr_units, number, 0);
+}
+
+static void is_aligned(const struct run *run, size_t align_units)
+{
+	assert_int_equal((size_t)heap_addr(run) % (align_units * UNIT_SIZE),
+			 0);
+	assert_true(run->unit >= run->region->first_unit);
+	assert_true(run->unit + run->nr_units <=
+		    load_relaxed(&run->region->nr_units)); // const
+}
+
+/* Around the size of each level's granule; the first and the last page are
+ * written, so that both are usable. */
+static void every_level(void **state)
+{
+	static const size_t sizes[] = {
+		1, 2, 63, 64, 65, 127, 128, 4095, 4096, 4097, 8192, 262143,
+		262144, 262145, 300000,
+	};
+	unsigned i, j, n = sizeof(sizes) / sizeof(sizes[0]);
+	struct run runs[32];
+
+	(void)state;
+	heap_fresh(0);
+	for (i = 0; i < n; i++) {
+		assert_true(page_heap_take(sizes[i], 1, 0, &runs[i]));
+		assert_int_equal(runs[i].nr_units, sizes[i]);
+		assert_true(runs[i].zero);
+		heap_addr(&runs[i])[0] = 1;
+		heap_addr(&runs[i])[heap_size(&runs[i]) - 1] = 1;
+		heap_check();
+		for (j = 0; j < i; j++)
+			assert_true(runs[j].unit + runs[j].nr_units <=
+					    runs[i].unit ||
+				    runs[i].unit + runs[i].nr_units <=
+					    runs[j].unit);
+	}
+	for (i = 0; i < n; i++) {
+		heap_give(&runs[i]);
+		heap_check();
+	}
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+/* Claims at the topmost levels; their memory is not needed for that. */
+static void top_level(void **state)
+{
+	struct page_heap_count before, after;
+	uint32_t half = 1u << 24, unit, other;
+
+	(void)state;
+	heap_fresh(0);
+	page_heap_count(&before);
+	assert_true(level_take_units(&regions[0], half, &unit));
+	assert_int_equal(unit, half);
+	assert_false(level_take_units(&regions[0], half, &other));
+	assert_true(level_take_units(&regions[0], half / 2, &unit));
+	level_release_units(&regions[0], unit, half / 2);
+	level_release_units(&regions[0], half, half);
+	page_heap_check();
+	page_heap_count(&after);
+	assert_true(before.nr_free == after.nr_free);
+	assert_true(level_take_units(&regions[0], half + 1, &unit));
+	assert_false(level_take_units(&regions[0], half * 2, &other));
+	level_release_units(&regions[0], unit, half + 1);
+	page_heap_check();
+}
+
+/* What came back in pieces is found again as a whole: eagerly up to a
+ * hugepage, on demand above. */
+static void coalesces(void **state)
+{
+	const uint32_t n = 64 * 4096; /* 8 GiB */
+	struct region *r = &regions[0];
+	uint32_t unit, again, i;
+	uint64_t low;
+
+	(void)state;
+	heap_fresh(0);
+	config.purge_budget = (uint64_t)1 << 50;
+	assert_true(level_take_units(r, n, &unit));
+	low = load_relaxed(&r->levels[3].words[0]); // counter
+	for (i = 0; i < n; i += 32)
+		level_release_units(r, unit + (i * 5 + 32) % n, 32);
+	page_heap_check();
+	/* Exhaust the granules of 8 GiB, so that the pieces are needed. */
+	while (level_take(r, 3, 1, 1, &again)) {
+		if (again == unit / n)
+			break;
+	}
+	assert_int_equal(again, unit / n);
+	assert_int_equal(low & bits_one(again % 64), 0);
+	page_heap_check();
+}
+
+static void alignments(void **state)
+{
+	static const size_t sizes[] = { 1, 3, 17, 64, 65, 200 };
+	struct run runs[6 * 16];
+	unsigned i, n = 0;
+	size_t align;
+
+	(void)state;
+	heap_fresh(0);
+	for (align = 1; align <= 32768; align *= 2) {
+		for (i = 0; i < 6; i++, n++) {
+			assert_true(
+				page_heap_take(sizes[i], align, i, &runs[n]));
+			is_aligned(&runs[n], align);
+			heap_addr(&runs[n])[0] = 1;
+		}
+		heap_check();
+	}
+	while (n-- > 0)
+		heap_give(&runs[n]);
+	heap_check();
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+static void zero_is_true(void **state)
+{
+	struct run run, other;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(4, 1, 0, &other));
+	assert_true(page_heap_take(3, 1, 0, &run));
+	assert_true(run.zero);
+	memset(heap_addr(&run), 1, heap_size(&run));
+	heap_give(&run);
+	assert_true(page_heap_take(3, 1, 0, &run));
+	assert_false(run.zero);
+	heap_give(&run);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 3 * UNIT_SIZE);
+	assert_true(page_heap_take(3, 1, 0, &run));
+	assert_true(run.zero);
+	assert_int_equal(*heap_addr(&run), 0);
+	heap_give(&run);
+	heap_give(&other);
+	heap_check();
+}
+
+static void refuses_nonsense(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_fresh(0);
+	assert_false(page_heap_take(SIZE_MAX, 1, 0, &run));
+	assert_false(page_heap_take(SIZE_MAX / UNIT_SIZE, 1, 0, &run));
+	assert_false(page_heap_take(1, (size_t)1 << 40, 0, &run));
+	assert_false(
+		page_heap_take(REGION_SIZE_MOST / UNIT_SIZE, 1, 0, &run));
+	heap_check();
+}
+
+/* Small runs first fill the hugepages that are in use. */
+static void fills_the_fullest(void **state)
+{
+	struct run runs[256], run;
+	unsigned i;
+
+	(void)state;
+	heap_fresh(0);
+	for (i = 0; i < 256; i++)
+		assert_true(page_heap_take(1, 1, i, &runs[i]));
+	/* Hugepage 1 has many gaps of one unit, 2 has one large gap. */
+	for (i = 64; i < 128; i += 2)
+		heap_give(&runs[i]);
+	for (i = 140; i < 180; i++)
+		heap_give(&runs[i]);
+	for (i = 0; i < 32; i++) {
+		assert_true(page_heap_take(1, 1, 63 - i, &run));
+		assert_int_equal(run.unit / 64, runs[64].unit / 64);
+	}
+	assert_true(page_heap_take(2, 1, 5, &run));
+	assert_int_equal(run.unit / 64, runs[128].unit / 64);
+	heap_check();
+}
+
+static void warm_units_first(void **state)
+{
+	struct run a, b, c, run;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(8, 1, 0, &a));
+	assert_true(page_heap_take(8, 1, 0, &b));
+	assert_true(page_heap_take(8, 1, 0, &c));
+	heap_give(&a);
+	page_heap_purge(0, SIZE_MAX);
+	heap_give(&b);
+	assert_true(page_heap_take(8, 1, 0, &run));
+	assert_int_equal(run.unit, b.unit);
+	assert_true(page_heap_take(8, 1, 0, &run));
+	assert_int_equal(run.unit, a.unit);
+}
+
+static void extends(void **state)
+{
+	struct run a, b;
+	uint32_t n;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(10, 1, 0, &a));
+	assert_true(page_heap_try_extend(a.region, a.unit, 10, 5));
+	heap_check();
+	assert_true(page_heap_take(1, 1, 0, &b));
+	assert_int_equal(b.unit, a.unit + 15);
+	assert_false(page_heap_try_extend(a.region, a.unit, 15, 1));
+	assert_false(page_heap_try_extend(a.region, a.unit, 15, 5000));
+	heap_check();
+	heap_give(&b);
+	/* Over the ends of hugepages and of every kind of granule. */
+	for (n = 15; n < 300000; n = n * 2 + 1) {
+		assert_true(
+			page_heap_try_extend(a.region, a.unit, n, n + 1));
+		region_addr(a.region, a.unit + 2 * n)[UNIT_SIZE - 1] = 1;
+		heap_check();
+	}
+	assert_false(page_heap_try_extend(a.region, a.unit, n, 1u << 25));
+	assert_false(page_heap_try_extend(a.region, a.unit, n, UINT32_MAX));
+	fake_fail_from(FAKE_COMMIT, 1);
+	assert_false(page_heap_try_extend(a.region, a.unit, n, n));
+	heap_check();
+	page_heap_give(a.region, a.unit, n);
+	heap_check();
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+static void gives_pieces(void **state)
+{
+	struct run run;
+	uint32_t i;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(10000, 1, 0, &run));
+	for (i = 0; i < 10000; i += 100) {
+		page_heap_give(run.region, run.unit + i, 30);
+		heap_check();
+	}
+	for (i = 0; i < 10000; i += 100)
+		page_heap_give(run.region, run.unit + i + 30, 70);
+	heap_check();
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+/* Functions of their own, as longjmp and inlining do not mix. */
+static __attribute__((noinline)) bool give_aborts(const struct run *run)
+{
+	return fake_aborts(heap_give(run));
+}
+
+static __attribute__((noinline)) bool check_aborts(void)
+{
+	return fake_aborts(page_heap_check());
+}
+
+static void sees_double_gives(void **state)
+{
+	struct run runs[3], large;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(2, 1, 0, &runs[0]));
+	assert_true(page_heap_take(2, 1, 0, &runs[1]));
+	assert_true(page_heap_take(500, 1, 0, &large));
+	fake.quiet = true;
+	heap_give(&runs[0]);
+	assert_true(give_aborts(&runs[0]));
+	assert_non_null(strstr(fake_text(), "pages given back twice, at "));
+	heap_fresh(0);
+	assert_true(page_heap_take(2, 1, 0, &runs[0]));
+	heap_give(&runs[0]);
+	fake.quiet = true;
+	/* Its hugepage is closed again. */
+	assert_true(give_aborts(&runs[0]));
+	heap_fresh(0);
+	assert_true(page_heap_take(500, 1, 0, &large));
+	heap_give(&large);
+	fake.quiet = true;
+	assert_true(give_aborts(&large));
+}
+
+static void check_sees_damage(void **state)
+{
+	struct region *r = &regions[0];
+	struct run run;
+	uint32_t h;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(2, 1, 0, &run));
+	h = run.unit / 64;
+	fake.quiet = true;
+	or_relaxed(&r->levels[0].words[h + 1], 1); // own
+	store_relaxed(&r->nr_used, (h + 2) * 64);  // own
+	assert_true(check_aborts());
+	store_relaxed(&r->levels[0].words[h + 1], 0); // own
+	page_heap_check();
+	or_relaxed(&r->levels[1].words[r->first_unit / 4096 - 1], 1); // own
+	assert_true(check_aborts());
+	heap_fresh(0);
+	fake.quiet = true;
+	store_relaxed(&r->dirty[r->first_unit / 64 + 9], 1); // own
+	store_relaxed(&r->nr_used, r->first_unit + 64 * 9);  // own
+	store_relaxed(&r->nr_committed, r->first_unit + 6400); // own
+	assert_true(check_aborts());
+}
+
+/* Hints that died with their threads do not lose memory. */
+static void survives_lost_hints(void **state)
+{
+	struct run runs[2000], run;
+	unsigned n, i, l;
+
+	(void)state;
+	heap_fresh(4 * REGION_SIZE_LEAST);
+	fake.address_limit = fake_address_size();
+	for (n = 0; page_heap_take(1, 1, 0, &runs[n]); n++)
+		;
+	assert_true(n > 150);
+	for (i = 0; i < n; i += 2)
+		heap_give(&runs[i]);
+	for (l = 0; l < NR_LEVELS - 1; l++) {
+		struct level *level = &regions[0].levels[l];
+
+		for (i = 0; i < FIT_LINE * level[1].nr_words; i++)
+			store_relaxed(&level->fit[i], 0); // own
+		for (i = 0; i <= FIT_LINE * level->nr_summary; i++)
+			store_relaxed(&level->fit_summary[i], 0); // own
+	}
+	memset(preferred, 0, sizeof(preferred));
+	for (i = 0; i < n; i += 2)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	assert_false(page_heap_take(1, 1, 0, &run));
+	page_heap_check();
+}
+
+/* Each system call of some work fails in turn: the heap stays intact, and
+ * afterwards the same work succeeds. */
+static bool some_work(void)
+{
+	static const size_t sizes[] = { 1, 64, 3000, 70, 9000 };
+	struct run runs[5];
+	bool all = true;
+	unsigned i;
+
+	for (i = 0; i < 5; i++) {
+		runs[i].nr_units = 0;
+		if (!page_heap_take(sizes[i], 1, 0, &runs[i])) {
+			runs[i].nr_units = 0;
+			all = false;
+			continue;
+		}
+		heap_addr(&runs[i])[heap_size(&runs[i]) - 1] = 1;
+	}
+	heap_check();
+	for (i = 0; i < 5; i++) {
+		if (runs[i].nr_units)
+			heap_give(&runs[i]);
+	}
+	heap_check();
+	page_heap_purge(0, SIZE_MAX);
+	heap_check();
+	return all;
+}
+
+static void survives_failures(void **state)
+{
+	unsigned long k;
+	unsigned nr_failed = 0;
+
+	(void)state;
+	for (k = 1;; k++) {
+		heap_fresh(0);
+		fake_reset();
+		fake_fail_at(FAKE_ANY, k);
+		some_work();
+		if (fake_calls(FAKE_ANY) < k)
+			break;
+		heap_fresh(0);
+		fake_reset();
+		fake_fail_from(FAKE_ANY, k);
+		nr_failed += !some_work();
+		fake_fail_from(FAKE_ANY, 0);
+		assert_true(some_work());
+		heap_check();
+	}
+	assert_true(k > 10 && nr_failed > 5);
+}
+
+/* Before anything: take starts the region. */
+static void starts_by_itself(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_forget();
+	fake_fail_from(FAKE_RESERVE, 1);
+	assert_false(page_heap_take(1, 1, 0, &run));
+	fake_fail_from(FAKE_RESERVE, 0);
+	assert_true(page_heap_take(1, 1, 0, &run));
+	heap_check();
+}
+
+static size_t random_size(unsigned most_shift)
+{
+	size_t size = heap_random() % ((size_t)2 << heap_random() %
+							 most_shift);
+
+	return size + 1;
+}
+
+static void random_step(struct run *runs, uint32_t base, unsigned most_shift)
+{
+	unsigned i = heap_random() % NR_RUNS;
+	struct run *run = &runs[i];
+	size_t size = random_size(most_shift), align = 1;
+	uint32_t number = base + i + 1, more;
+
+	if (heap_random() % 4 == 0)
+		align = (size_t)1 << heap_random() % 9;
+	if (run->nr_units && heap_random() % 8 == 0) {
+		more = (uint32_t)random_size(6);
+		if (!page_heap_try_extend(run->region, run->unit,
+					  run->nr_units, more))
+			return;
+		shadow_change(run, run->unit + run->nr_units, more, 0, number);
+		run->nr_units += more;
+		return;
+	}
+	if (run->nr_units) {
+		shadow_give(run, number);
+		heap_give(run);
+		run->nr_units = 0;
+		return;
+	}
+	if (!page_heap_take(size, align, heap_random() % 4, run)) {
+		run->nr_units = 0;
+		return;
+	}
+	assert_int_equal(run->nr_units, size);
+	is_aligned(run, align);
+	shadow_take(run, number);
+	if (run->zero)
+		assert_int_equal(*heap_addr(run), 0);
+	*heap_addr(run) = 1;
+}
+
+static void random_end(struct run *runs, uint32_t base)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_RUNS; i++) {
+		if (!runs[i].nr_units)
+			continue;
+		shadow_give(&runs[i], base + i + 1);
+		heap_give(&runs[i]);
+		runs[i].nr_units = 0;
+	}
+}
+
+static void random_work(void **state)
+{
+	static struct run runs[NR_RUNS];
+	static const size_t limits[] = { 0, 64 * MIB, 400 * MIB };
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < 3; round++) {
+		heap_fresh(limits[round]);
+		config.purge_budget = 8 * MIB;
+		for (i = 0; i < 20000; i++) {
+			random_step(runs, 0, round ? 7 : 8);
+			if (i % 500 == 0)
+				heap_check();
+			if (i % 700 == 0)
+				page_heap_tick(SIZE_MAX);
+		}
+		random_end(runs, 0);
+		heap_check();
+		assert_int_equal(budget_claimed_size(), 0);
+	}
+}
+
+static struct run thread_runs[NR_THREADS][NR_RUNS];
+
+static void *random_thread(void *arg)
+{
+	uint32_t number = (uint32_t)(uintptr_t)arg;
+	unsigned i;
+
+	for (i = 0; i < 30000 + number; i++)
+		heap_random();
+	for (i = 0; i < 30000; i++) {
+		random_step(thread_runs[number], number * NR_RUNS, 6);
+		if (i % 1000 == 0)
+			page_heap_tick(SIZE_MAX);
+	}
+	random_end(thread_runs[number], number * NR_RUNS);
+	return NULL;
+}
+
+/* Words, levels and dirty bits agree after any mixture; a hint may be off by
+ * what two threads filed at once, so those are not compared here. */
+static void threads_work(void **state)
+{
+	static const size_t limits[] = { 0, 64 * MIB };
+	struct page_heap_count count;
+	pthread_t threads[NR_THREADS];
+	unsigned round;
+	uintptr_t i;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		heap_fresh(limits[round]);
+		config.purge_budget = 2 * MIB;
+		for (i = 0; i < NR_THREADS; i++)
+			pthread_create(&threads[i], NULL, random_thread,
+				       (void *)i);
+		for (i = 0; i < NR_THREADS; i++)
+			pthread_join(threads[i], NULL);
+		page_heap_check();
+		page_heap_count(&count);
+		assert_int_equal(budget_claimed_size(), 0);
+		assert_true(count.nr_free == count.nr_data);
+		assert_true(count.nr_dirty ==
+			    budget_dirty_size() >> UNIT_SHIFT);
+		assert_int_equal(count.nr_unfiled, 0);
+		assert_int_equal(count.nr_unhinted, 0);
+	}
+}
+
+static void stats_add_up(void **state)
+{
+	struct page_heap_stats stats;
+	struct run a, b;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(100, 1, 0, &a));
+	assert_true(page_heap_take(30, 1, 0, &b));
+	heap_give(&b);
+	page_heap_stats(&stats);
+	assert_int_equal(stats.reserved_size, REGION_SIZE_MOST);
+	assert_int_equal(stats.claimed_size, 100 * UNIT_SIZE);
+	assert_int_equal(stats.free_dirty_size, 30 * UNIT_SIZE);
+	assert_int_equal(stats.claimed_size + stats.free_dirty_size +
+				 stats.free_clean_size,
+			 stats.committed_size);
+	assert_int_equal(stats.purged_size, 0);
+	assert_true(stats.metadata_size < MIB);
+	page_heap_purge(0, SIZE_MAX);
+	page_heap_stats(&stats);
+	assert_int_equal(stats.purged_size, 30 * UNIT_SIZE);
+	assert_int_equal(stats.nr_purges, 1);
+	assert_int_equal(stats.free_dirty_size, 0);
+	assert_int_equal(stats.budget_size,
+			 config.purge_budget + 100 * UNIT_SIZE / 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_level),
+		cmocka_unit_test(top_level),
+		cmocka_unit_test(coalesces),
+		cmocka_unit_test(alignments),
+		cmocka_unit_test(zero_is_true),
+		cmocka_unit_test(refuses_nonsense),
+		cmocka_unit_test(fills_the_fullest),
+		cmocka_unit_test(warm_units_first),
+		cmocka_unit_test(extends),
+		cmocka_unit_test(gives_pieces),
+		cmocka_unit_test(sees_double_gives),
+		cmocka_unit_test(check_sees_damage),
+		cmocka_unit_test(survives_lost_hints),
+		cmocka_unit_test(survives_failures),
+		cmocka_unit_test(starts_by_itself),
+		cmocka_unit_test(random_work),
+		cmocka_unit_test(threads_work),
+		cmocka_unit_test(stats_add_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,441 @@
+/* Purge, budget, regret, tick: what goes back to the system, and when */
+#include <pthread.h>
+
+#include "page_heap_fixture.h"
+
+#define NR_RUNS 3200 /* of a hundred MiB in units */
+
+static struct run runs[NR_RUNS];
+
+/* Nothing is purged but when asked. */
+static void heap_keeping(size_t budget_wanted)
+{
+	heap_fresh(0);
+	config.purge_budget = budget_wanted;
+}
+
+#define KEEP_ALL ((size_t)1 << 50)
+
+static bool is_zero(const char *addr, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		if (addr[i])
+			return false;
+	}
+	return true;
+}
+
+/* No claimed unit is ever purged; what was purged reads as zero. */
+static void purges_exactly(void **state)
+{
+	unsigned round, i;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	memset(runs, 0, sizeof(runs));
+	for (round = 0; round < 300; round++) {
+		for (i = 0; i < 100; i++) {
+			struct run *run = &runs[heap_random() % 200];
+
+			if (run->nr_units) {
+				heap_give(run);
+				run->nr_units = 0;
+				continue;
+			}
+			assert_true(page_heap_take(heap_random() % 150 + 1, 1,
+						   0, run));
+			if (run->zero)
+				assert_true(is_zero(heap_addr(run), 4096));
+			memset(heap_addr(run), 1, heap_size(run));
+		}
+		page_heap_purge(0, heap_random() % (64 * MIB));
+		for (i = 0; i < 200; i++) {
+			if (!runs[i].nr_units)
+				continue;
+			assert_int_equal(*heap_addr(&runs[i]), 1);
+			assert_int_equal(
+				heap_addr(&runs[i])[heap_size(&runs[i]) - 1],
+				1);
+		}
+		heap_check();
+	}
+	assert_true(load_relaxed(&budget.purged_size) > 0); // counter
+}
+
+static void purged_ranges_are_the_free_ones(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	for (i = 0; i < 640; i++)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	for (i = 0; i < 640; i += 3)
+		heap_give(&runs[i]);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 214 * UNIT_SIZE);
+	assert_int_equal(fake_purged_size(), 214 * UNIT_SIZE);
+	for (i = 0; i < 640; i++)
+		assert_int_equal(fake_purge_touched(heap_addr(&runs[i]), 1),
+				 i % 3 == 0);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
+	heap_check();
+}
+
+static void a_hugepage_is_one_call(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(64 * 40, 1, 0, &run));
+	heap_give(&run);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 80 * MIB);
+	assert_int_equal(fake_calls(FAKE_PURGE), 40);
+	/* High addresses go first. */
+	assert_ptr_equal(fake_purged(0).addr,
+			 heap_addr(&run) + 39 * HUGEPAGE_SIZE);
+	heap_check();
+}
+
+/* Free runs of 128 MiB and more lie in closed granules of higher levels. */
+static void purges_what_is_coalesced(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
+	heap_give(&run);
+	heap_check();
+	assert_int_equal(page_heap_purge(100 * MIB, SIZE_MAX), 540 * MIB);
+	heap_check();
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 100 * MIB);
+	heap_check();
+	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
+	assert_true(run.zero);
+	heap_check();
+}
+
+static void respects_the_bounds(void **state)
+{
+	struct run run;
+	size_t most;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(3200, 1, 0, &run));
+	heap_give(&run);
+	for (most = 0; most < 4 * MIB; most += 3 * UNIT_SIZE) {
+		assert_int_equal(page_heap_purge(0, most), most);
+		heap_check();
+	}
+	most = page_heap_dirty_size();
+	assert_int_equal(page_heap_purge(most, SIZE_MAX), 0);
+	assert_true(page_heap_purge(most - 1, SIZE_MAX) <= HUGEPAGE_SIZE);
+	heap_check();
+}
+
+/* madvise refuses: nothing is lost, nothing loops, later it works. */
+static void survives_refusal(void **state)
+{
+	struct run run;
+	unsigned i;
+
+	(void)state;
+	heap_keeping(0);
+	for (i = 0; i < 640; i++)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	assert_true(page_heap_take(1000, 1, 0, &run));
+	fake_fail_from(FAKE_PURGE, 1);
+	for (i = 0; i < 640; i += 2)
+		heap_give(&runs[i]);
+	heap_give(&run);
+	heap_check();
+	/* The first refusal stops it until the next tick. */
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
+	assert_int_equal(fake_calls(FAKE_PURGE), 2);
+	assert_int_equal(page_heap_dirty_size(), 1320 * UNIT_SIZE);
+	heap_check();
+	fake_fail_from(FAKE_PURGE, 0);
+	page_heap_tick(0);
+	assert_true(page_heap_take(1, 1, 0, &run));
+	heap_give(&run);
+	assert_true(page_heap_dirty_size() <= budget_size());
+	assert_int_equal(fake_purged_size() + page_heap_dirty_size(),
+			 1320 * UNIT_SIZE);
+	heap_check();
+}
+
+/* Every single refusal in turn. */
+static void survives_each_refusal(void **state)
+{
+	unsigned long k;
+	unsigned i;
+
+	(void)state;
+	for (k = 1;; k++) {
+		heap_keeping(KEEP_ALL);
+		for (i = 0; i < 300; i++)
+			assert_true(page_heap_take(1, 1, 0, &runs[i]));
+		for (i = 0; i < 300; i += 1 + i % 3)
+			heap_give(&runs[i]);
+		fake_fail_at(FAKE_PURGE, k);
+		page_heap_purge(0, SIZE_MAX);
+		heap_check();
+		if (!fake_failures(FAKE_PURGE))
+			break;
+		page_heap_purge(0, SIZE_MAX);
+		assert_int_equal(page_heap_dirty_size(), 0);
+		heap_check();
+	}
+	assert_true(k > 50);
+}
+
+static void pages_of_64_kib(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_forget();
+	fake.page_size = 65536;
+	assert_true(region_start());
+	config.purge_budget = KEEP_ALL;
+	assert_int_equal(regions[0].first_unit % 2, 0);
+	for (i = 0; i < 512; i++)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	for (i = 0; i < 512; i++) {
+		if (i % 4 != 1)
+			heap_give(&runs[i]);
+	}
+	/* Units 2 and 3 of each four are a page; unit 0 is half a page. */
+	assert_int_equal(page_heap_purge(0, 3 * UNIT_SIZE), 2 * UNIT_SIZE);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 254 * UNIT_SIZE);
+	for (i = 0; i < 512; i++)
+		assert_int_equal(fake_purge_touched(heap_addr(&runs[i]), 1),
+				 i % 4 >= 2);
+	assert_int_equal(fake_failures(FAKE_PURGE), 0);
+	assert_int_equal(page_heap_dirty_size(), 128 * UNIT_SIZE);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
+	for (i = 1; i < 512; i += 4)
+		heap_give(&runs[i]);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 256 * UNIT_SIZE);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	page_heap_check();
+}
+
+static void the_budget_holds(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	for (i = 0; i < NR_RUNS; i++)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	for (i = 0; i < NR_RUNS; i++) {
+		heap_give(&runs[i]);
+		assert_true(page_heap_dirty_size() <= budget_size());
+	}
+	assert_true(page_heap_dirty_size() >= MIB);
+	assert_true(page_heap_dirty_size() <= 4 * MIB);
+	heap_check();
+}
+
+static void a_live_heap_keeps_more(void **state)
+{
+	struct run live, run;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	assert_true(page_heap_take(8 * NR_RUNS, 1, 0, &live));
+	assert_true(page_heap_take(NR_RUNS, 1, 0, &run));
+	heap_give(&run);
+	assert_int_equal(fake_calls(FAKE_PURGE), 0);
+	heap_give(&live);
+	assert_true(page_heap_dirty_size() <= 4 * MIB);
+}
+
+static void breathe(uint32_t size, unsigned nr)
+{
+	unsigned i;
+
+	for (i = 0; i < nr; i++)
+		assert_true(page_heap_take(size, 1, i, &runs[i]));
+	for (i = 0; i < nr; i++)
+		heap_give(&runs[i]);
+}
+
+/* After a few breaths there is neither a purge nor clean memory. */
+static void breathing_settles(void **state)
+{
+	static const uint32_t sizes[] = { 1, 7, 64, 100, 3200 };
+	unsigned i, round;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		uint32_t n = NR_RUNS / sizes[i];
+		uint64_t regret;
+
+		heap_keeping(4 * MIB);
+		for (round = 0; round < 10; round++) {
+			breathe(sizes[i], n);
+			fake_now_ms += 10;
+		}
+		regret = load_relaxed(&budget.regret_size); // counter
+		fake_reset();
+		for (round = 0; round < 20; round++)
+			breathe(sizes[i], n);
+		assert_int_equal(fake_calls(FAKE_PURGE), 0);
+		assert_true(load_relaxed(&budget.regret_size) ==
+			    regret); // counter
+		assert_true(budget_size() < 200 * MIB);
+		heap_check();
+	}
+}
+
+/* What it learned is forgotten in quiet time. */
+static void quiet_halves_the_bonus(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	for (i = 0; i < 10; i++)
+		breathe(1, NR_RUNS);
+	assert_true(page_heap_dirty_size() > 90 * MIB);
+	page_heap_tick(0);
+	for (i = 0; i < 8; i++) {
+		size_t bonus = load_relaxed(&budget.bonus_size); // hint
+
+		page_heap_tick(0);
+		assert_int_equal(load_relaxed(&budget.bonus_size), // hint
+				 bonus / 2);
+	}
+	breathe(1, 1);
+	assert_true(page_heap_dirty_size() <= 5 * MIB);
+}
+
+static void late_wants_are_no_regret(void **state)
+{
+	(void)state;
+	heap_keeping(4 * MIB);
+	breathe(1, NR_RUNS);
+	fake_now_ms += 1000;
+	breathe(1, NR_RUNS);
+	assert_int_equal(load_relaxed(&budget.regret_size), 0); // counter
+	breathe(1, NR_RUNS);
+	assert_true(load_relaxed(&budget.regret_size) > 90 * MIB); // counter
+	assert_true(load_relaxed(&budget.bonus_size) <= 164 * MIB); // hint
+}
+
+static void fresh_memory_is_no_regret(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping(0);
+	assert_true(page_heap_take(100, 1, 0, &run));
+	heap_give(&run);
+	assert_true(fake_calls(FAKE_PURGE) > 0);
+	assert_true(page_heap_take(100, 1, 0, &run));
+	assert_int_equal(load_relaxed(&budget.regret_size), // counter
+			 100 * UNIT_SIZE);
+	assert_true(page_heap_take(5000, 1, 0, &run));
+	assert_true(load_relaxed(&budget.regret_size) <= // counter
+		    200 * UNIT_SIZE);
+}
+
+/* A tick gives back what lay unused since the one before, no more. */
+static void tick_purges_the_unused(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	breathe(1, 3200);
+	assert_int_equal(page_heap_tick(SIZE_MAX), 0);
+	/* 1000 units stay in use on and off, 2200 lie. */
+	for (i = 0; i < 5; i++)
+		breathe(1, 1000);
+	assert_int_equal(page_heap_tick(SIZE_MAX), 2200 * UNIT_SIZE);
+	breathe(1, 400);
+	assert_int_equal(page_heap_tick(SIZE_MAX), 600 * UNIT_SIZE);
+	assert_int_equal(page_heap_tick(100 * UNIT_SIZE), 100 * UNIT_SIZE);
+	assert_int_equal(page_heap_tick(SIZE_MAX), 300 * UNIT_SIZE);
+	assert_int_equal(page_heap_tick(SIZE_MAX), 0);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	heap_check();
+}
+
+static void *purge_thread(void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < 3000; i++)
+		page_heap_purge((i % 7) * MIB, SIZE_MAX);
+	return arg;
+}
+
+/* Purgers beside a thread that writes: its memory stays. */
+static void purgers_and_a_user(void **state)
+{
+	pthread_t purgers[2];
+	unsigned i, j;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	memset(runs, 0, sizeof(runs));
+	for (i = 0; i < 2; i++)
+		pthread_create(&purgers[i], NULL, purge_thread, NULL);
+	for (i = 0; i < 40000; i++) {
+		struct run *run = &runs[heap_random() % 300];
+		size_t *words;
+
+		if (run->nr_units) {
+			words = (void *)heap_addr(run);
+			for (j = 0; j < run->nr_units; j++)
+				assert_true(words[j * UNIT_SIZE / 8] ==
+					    (size_t)run);
+			heap_give(run);
+			run->nr_units = 0;
+			continue;
+		}
+		assert_true(
+			page_heap_take(heap_random() % 90 + 1, 1, 0, run));
+		words = (void *)heap_addr(run);
+		for (j = 0; j < run->nr_units; j++) {
+			assert_true(!run->zero || !words[j * UNIT_SIZE / 8]);
+			words[j * UNIT_SIZE / 8] = (size_t)run;
+		}
+	}
+	for (i = 0; i < 2; i++)
+		pthread_join(purgers[i], NULL);
+	heap_check();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(purges_exactly),
+		cmocka_unit_test(purged_ranges_are_the_free_ones),
+		cmocka_unit_test(a_hugepage_is_one_call),
+		cmocka_unit_test(purges_what_is_coalesced),
+		cmocka_unit_test(respects_the_bounds),
+		cmocka_unit_test(survives_refusal),
+		cmocka_unit_test(survives_each_refusal),
+		cmocka_unit_test(pages_of_64_kib),
+		cmocka_unit_test(the_budget_holds),
+		cmocka_unit_test(a_live_heap_keeps_more),
+		cmocka_unit_test(breathing_settles),
+		cmocka_unit_test(quiet_halves_the_bonus),
+		cmocka_unit_test(late_wants_are_no_regret),
+		cmocka_unit_test(fresh_memory_is_no_regret),
+		cmocka_unit_test(tick_purges_the_unused),
+		cmocka_unit_test(purgers_and_a_user),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

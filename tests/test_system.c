@@ -1,0 +1,388 @@
+/* system/system.h: the real one (src/system/linux.c), against the kernel
+ *
+ * links: real-system
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "capture.h"
+#include "system/system.h"
+
+#define MIB ((size_t)1 << 20)
+#define STACK_SIZE ((size_t)64 << 10)
+
+extern char **environ;
+
+/* Every test ends with the errno that it began with. */
+static int errno_is_kept(void **state)
+{
+	(void)state;
+	return errno == 4711 ? 0 : -1;
+}
+
+static int set_errno(void **state)
+{
+	(void)state;
+	errno = 4711;
+	return 0;
+}
+
+static void test_reserve_aligned(void **state)
+{
+	size_t align;
+	char *addr;
+
+	(void)state;
+	for (align = system_page_size(); align <= 1024 * MIB; align *= 2) {
+		addr = system_reserve(3 * MIB, align);
+		assert_non_null(addr);
+		assert_int_equal((size_t)addr % align, 0);
+		assert_int_equal(system_commit(addr, 3 * MIB), 0);
+		addr[0] = addr[3 * MIB - 1] = 1;
+		system_unreserve(addr, 3 * MIB);
+		assert_int_equal(system_commit(addr, 3 * MIB), -ENOMEM);
+	}
+	assert_null(system_reserve(SIZE_MAX - MIB + 1, MIB));
+	assert_null(system_reserve((size_t)1 << 62, MIB));
+}
+
+/* What is trimmed off is given back: nothing but the block stays mapped. */
+static void test_reserve_trims(void **state)
+{
+	const size_t page = system_page_size();
+	char *addr = system_reserve(page, 64 * MIB);
+
+	(void)state;
+	assert_non_null(addr);
+	assert_int_equal(system_purge(addr + page, page), -ENOMEM);
+	assert_int_equal(system_purge(addr - page, page), -ENOMEM);
+	assert_int_equal(system_purge(addr, page), 0);
+	system_unreserve(addr, page);
+}
+
+static void test_commit_purge(void **state)
+{
+	char *addr = system_reserve(4 * MIB, MIB);
+
+	(void)state;
+	assert_int_equal(system_commit(addr, 2 * MIB), 0);
+	memset(addr, 5, 2 * MIB);
+	assert_int_equal(system_commit(addr, 4 * MIB), 0);
+	assert_int_equal(addr[2 * MIB - 1], 5);
+	assert_int_equal(system_purge(addr + MIB, MIB), 0);
+	assert_int_equal(addr[MIB - 1], 5);
+	assert_int_equal(addr[MIB], 0);
+	assert_int_equal(addr[2 * MIB - 1], 0);
+	assert_int_equal(system_purge(addr + 1, MIB), -EINVAL);
+	system_unreserve(addr, 4 * MIB);
+}
+
+static void limited(void)
+{
+	const struct rlimit limit = { 256 * MIB, 256 * MIB };
+	size_t size;
+
+	if (system_address_space_limited() || setrlimit(RLIMIT_AS, &limit) ||
+	    !system_address_space_limited())
+		_exit(1);
+	size = system_reserve_probe(1, (size_t)1 << 40);
+	if (size != 128 * MIB || system_reserve_probe(256 * MIB, 512 * MIB))
+		_exit(2);
+	if (!system_reserve(size, 1) || system_reserve(size, 1) ||
+	    system_map(size))
+		_exit(3);
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in_child(limited), 0);
+	assert_int_equal(system_reserve_probe(MIB, 3 * MIB), 2 * MIB);
+	assert_int_equal(system_reserve_probe(MIB, MIB), MIB);
+	assert_int_equal(system_reserve_probe(MIB, MIB - 1), 0);
+	assert_int_equal(system_reserve_probe(MIB, 0), 0);
+}
+
+static void assert_filled(const unsigned char *at, size_t size, unsigned seed)
+{
+	size_t i;
+
+	for (i = 0; i < size; i += 1000)
+		assert_int_equal(at[i], seed ? (i / 1000 + seed) % 256 : 0);
+}
+
+static void fill(unsigned char *at, size_t size, unsigned seed)
+{
+	size_t i;
+
+	for (i = 0; i < size; i += 1000)
+		at[i] = (unsigned char)((i / 1000 + seed) % 256);
+}
+
+static void test_move_pages(void **state)
+{
+	unsigned char *addr = system_reserve(16 * MIB, MIB);
+
+	(void)state;
+	assert_int_equal(system_commit(addr, 16 * MIB), 0);
+	fill(addr, 2 * MIB, 1);
+	fill(addr + 8 * MIB, 2 * MIB, 9);
+	assert_int_equal(
+		system_move_pages(addr + 8 * MIB, addr, 2 * MIB), 0);
+	assert_filled(addr + 8 * MIB, 2 * MIB, 1);
+	assert_filled(addr, 2 * MIB, 0);
+	fill(addr, 2 * MIB, 3);
+	assert_filled(addr + 8 * MIB, 2 * MIB, 1);
+	system_unreserve(addr, 16 * MIB);
+}
+
+/* A source in two mappings is refused by kernels before 6.17; either way both
+ * ranges stay mapped, and no data is lost. */
+static void test_move_of_two_mappings(void **state)
+{
+	unsigned char *addr = system_reserve(16 * MIB, MIB);
+	int ret;
+
+	(void)state;
+	assert_int_equal(system_commit(addr, 16 * MIB), 0);
+	fill(addr, 2 * MIB, 1);
+	assert_int_equal(madvise(addr + MIB, MIB, MADV_DONTDUMP), 0);
+	ret = system_move_pages(addr + 8 * MIB, addr, 2 * MIB);
+	assert_filled(ret ? addr : addr + 8 * MIB, 2 * MIB, 1);
+	fill(addr + 8 * MIB, 2 * MIB, 3);
+	assert_filled(addr + 8 * MIB, 2 * MIB, 3);
+	assert_filled(addr, 2 * MIB, ret ? 1 : 0);
+	system_unreserve(addr, 16 * MIB);
+}
+
+static void test_machine(void **state)
+{
+	char text[64], *list = (char *)environ;
+	char **saved = environ;
+	struct timespec now;
+	uint64_t ms;
+
+	(void)state;
+	(void)list;
+	assert_int_equal(system_page_size(), sysconf(_SC_PAGESIZE));
+	assert_true(system_nr_cpus() >= sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(system_nr_cpus() <= 8192);
+	assert_int_equal(system_getpid(), getpid());
+	assert_false(system_privileged());
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = system_now_ms();
+	assert_in_range(ms, now.tv_sec * 1000ull + now.tv_nsec / 1000000 - 100,
+			now.tv_sec * 1000ull + now.tv_nsec / 1000000 + 10000);
+	environ = NULL; /* as if libc were not relocated */
+	assert_true(system_now_ms() >= ms);
+	assert_true(system_now_ms() - ms < 10000);
+	assert_false(system_privileged());
+	environ = saved;
+	assert_int_equal(system_read_file("/no/such", text, 64), -ENOENT);
+	assert_int_equal(system_read_file("/proc/self/auxv", text, 64), 64);
+	assert_true(system_read_file("/proc/self/comm", text, 64) > 1);
+}
+
+static void page_size_without_libc(void)
+{
+	environ = NULL;
+	if (system_page_size() != (size_t)sysconf(_SC_PAGESIZE))
+		_exit(1);
+}
+
+static void fence_in_child(void)
+{
+	if (system_rseq_fence())
+		_exit(1);
+}
+
+static void test_fence(void **state)
+{
+	int ret = system_rseq_fence(); /* registers by itself */
+
+	(void)state;
+	if (ret == -ENOSYS || ret == -EINVAL)
+		skip();
+	assert_int_equal(ret, 0);
+	assert_int_equal(system_rseq_fence_register(), 0);
+	assert_int_equal(run_in_child(fence_in_child), 0);
+}
+
+/* Threads */
+
+static struct {
+	_Atomic(uint32_t) started, word, ended;
+	uint64_t blocked;
+	void *tls, *stack;
+	size_t misaligned;
+	int tid;
+} thread;
+
+static __attribute__((noinline)) void *thread_pointer(void)
+{
+	void *tls;
+#if defined(__x86_64__)
+	__asm__ volatile("mov %%fs:0, %0" : "=r"(tls));
+#else
+	__asm__ volatile("mrs %0, tpidr_el0" : "=r"(tls));
+#endif
+	return tls;
+}
+
+static long raw(long nr, long a, long b, long c, long d)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	long ret;
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+#else
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3)
+			 : "memory");
+	return x0;
+#endif
+}
+
+/* Uses no libc: sleeps in the futex until it is woken, then ends itself. */
+static void run(void *arg)
+{
+	thread.stack = __builtin_frame_address(0);
+	thread.misaligned = (size_t)thread.stack % 16;
+	thread.tls = thread_pointer();
+	raw(SYS_rt_sigprocmask, 0, 0, (long)&thread.blocked, 8);
+	thread.tid = (int)raw(SYS_gettid, 0, 0, 0, 0);
+	atomic_store(&thread.started, (uint32_t)(size_t)arg);
+	while (!atomic_load(&thread.word))
+		system_sleep(&thread.word, 0, 0);
+	atomic_store(&thread.ended, 1);
+	for (;;)
+		raw(SYS_exit, 0, 0, 0, 0);
+}
+
+/* In the futex, as /proc says, so that the wake has somebody to wake. */
+static void await_sleep(void)
+{
+	const struct timespec little = { 0, 1000000 };
+	char path[64], text[256];
+	long n;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread.tid);
+	do {
+		nanosleep(&little, NULL);
+		n = system_read_file(path, text, sizeof(text) - 1);
+		assert_true(n > 0);
+		text[n] = '\0';
+	} while (!strstr(text, ") S "));
+}
+
+static void test_thread(void **state)
+{
+	static void *tls[64];
+	char *stack = system_map(STACK_SIZE);
+	const struct timespec little = { 0, 1000000 };
+	sigset_t before, after;
+	unsigned i;
+
+	(void)state;
+	tls[0] = tls;
+	sigprocmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(system_thread_start(stack, STACK_SIZE, tls, run,
+					     (void *)77),
+			 0);
+	sigprocmask(SIG_SETMASK, NULL, &after);
+	for (i = 1; i < 64; i++)
+		assert_int_equal(sigismember(&before, (int)i),
+				 sigismember(&after, (int)i));
+	while (!atomic_load(&thread.started))
+		nanosleep(&little, NULL);
+	assert_int_equal(atomic_load(&thread.started), 77);
+	assert_ptr_equal(thread.tls, tls);
+	assert_int_not_equal(thread.tid, getpid());
+	assert_in_range((size_t)thread.stack, (size_t)stack,
+			(size_t)stack + STACK_SIZE);
+	assert_int_equal(thread.misaligned, 0);
+	/* SIGKILL and SIGSTOP cannot be blocked. */
+	assert_int_equal(thread.blocked, ~(bits_one(8) | bits_one(18)));
+	await_sleep();
+	assert_int_equal(atomic_load(&thread.ended), 0);
+	atomic_store(&thread.word, 1);
+	system_wake(&thread.word);
+	while (!atomic_load(&thread.ended))
+		nanosleep(&little, NULL);
+}
+
+static void forbid_threads(void)
+{
+	char *stack = system_map(STACK_SIZE);
+
+	/* A bad stack end is refused before anything runs: CLONE_SETTLS with
+	 * a thread pointer outside of user space is -EPERM on x86-64. */
+	if (system_thread_start(stack, STACK_SIZE, (void *)-4096, run, NULL) !=
+	    -EPERM)
+		_exit(1);
+}
+
+static void test_thread_refused(void **state)
+{
+	(void)state;
+#if defined(__x86_64__)
+	assert_int_equal(run_in_child(forbid_threads), 0);
+#else
+	(void)forbid_threads;
+	skip();
+#endif
+}
+
+static void test_sleep_returns(void **state)
+{
+	static _Atomic(uint32_t) word = 5;
+
+	(void)state;
+	system_sleep(&word, 4, 0); /* differs: no sleep */
+	system_sleep(&word, 5, 1); /* times out */
+	system_wake(&word);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_errno, errno_is_kept)
+	const struct CMUnitTest tests[] = {
+		TEST(test_reserve_aligned),
+		TEST(test_reserve_trims),
+		TEST(test_commit_purge),
+		TEST(test_limits),
+		TEST(test_move_pages),
+		TEST(test_move_of_two_mappings),
+		TEST(test_machine),
+		TEST(test_fence),
+		TEST(test_thread),
+		TEST(test_thread_refused),
+		TEST(test_sleep_returns),
+	};
+
+	if (run_in_child(page_size_without_libc))
+		return 1;
+	return cmocka_run_group_tests_name("system", tests, NULL, NULL);
+}

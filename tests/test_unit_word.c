@@ -1,0 +1,196 @@
+/* unit_word.h against slow definitions, over many words x all arguments */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "pageheap/unit_word.h"
+
+static uint64_t words[4096];
+static unsigned nr_words;
+
+static void add(uint64_t word)
+{
+	words[nr_words++] = word;
+	words[nr_words++] = ~word;
+}
+
+/* All runs at steps of 3, words of 8 bits spread, and random ones. */
+static int make_words(void **state)
+{
+	uint64_t random = 88172645463325252u;
+	unsigned i, n;
+
+	(void)state;
+	add(0);
+	for (n = 1; n <= 64; n += 3) {
+		for (i = 0; i + n <= 64; i += 3)
+			add(bits_range(i, n));
+	}
+	for (i = 0; i < 256; i++)
+		add((uint64_t)i * 0x0101010101010101u);
+	for (i = 0; i < 500; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		add(i % 2 ? random : random & random >> 9);
+	}
+	return nr_words < 4096 ? 0 : -1;
+}
+
+static bool is_run(uint64_t word, unsigned first, unsigned n)
+{
+	uint64_t mask = bits_range(first, n);
+
+	return first + n <= 64 && (word & mask) == mask;
+}
+
+static unsigned slow_find(uint64_t word, unsigned n, unsigned align)
+{
+	unsigned i;
+
+	for (i = 0; i + n <= 64; i += align) {
+		if (is_run(word, i, n))
+			return i;
+	}
+	return UNIT_WORD_NONE;
+}
+
+static void finds_the_lowest_run(void **state)
+{
+	unsigned i, n, align;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (n = 1; n <= 64; n++) {
+			for (align = 1; align <= 64; align *= 2)
+				assert_int_equal(
+					unit_word_find(words[i], n, align),
+					slow_find(words[i], n, align));
+		}
+	}
+}
+
+static void starts_are_all_starts(void **state)
+{
+	unsigned i, n, at;
+
+	(void)state;
+	for (i = 0; i < nr_words; i += 7) {
+		for (n = 1; n <= 64; n++) {
+			uint64_t starts = unit_word_starts(words[i], n);
+
+			for (at = 0; at < 64; at++)
+				assert_int_equal(!!(starts & bits_one(at)),
+						 is_run(words[i], at, n));
+		}
+	}
+}
+
+static void class_is_the_largest_run(void **state)
+{
+	unsigned i, n, largest;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (largest = 0, n = 1; n <= 64; n++) {
+			if (slow_find(words[i], n, 1) != UNIT_WORD_NONE)
+				largest = n;
+		}
+		assert_int_equal(unit_word_class(words[i]),
+				 largest ? bits_last(largest)
+					 : UNIT_WORD_CLASSES);
+	}
+}
+
+static void prefers_warm_runs(void **state)
+{
+	unsigned i, n, first, warm;
+
+	(void)state;
+	for (i = 1; i < nr_words; i++) {
+		for (n = 1; n <= 64; n += 5) {
+			first = unit_word_pick(words[i], words[i - 1], n, 1);
+			warm = slow_find(words[i] & words[i - 1], n, 1);
+			if (warm == UNIT_WORD_NONE)
+				warm = slow_find(words[i], n, 1);
+			assert_int_equal(first, warm);
+		}
+	}
+}
+
+/* A purge takes nothing that is not free, only whole pages, and no page
+ * without a dirty unit; and all the pages that are so. */
+static void purges_whole_pages(void **state)
+{
+	unsigned i, page, at;
+
+	(void)state;
+	for (i = 1; i < nr_words; i++) {
+		uint64_t free = words[i], dirty = words[i - 1];
+
+		assert_true(unit_word_purgeable(free, dirty, 1) ==
+			    (free & dirty));
+		page = 2;
+		for (at = 0; at < 64; at += page) {
+			uint64_t two = bits_range(at, page);
+			bool yes = (free & two) == two && (dirty & two);
+			uint64_t mask = unit_word_purgeable(free, dirty, page);
+
+			assert_true((mask & two) == (yes ? two : 0));
+		}
+	}
+}
+
+static void highest_bits(void **state)
+{
+	unsigned i, n;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (n = 0; n <= 65; n++) {
+			uint64_t high = unit_word_highest(words[i], n);
+			uint64_t rest = words[i] & ~high;
+
+			assert_true((high & words[i]) == high);
+			assert_int_equal(bits_count(high),
+					 min_size(n, bits_count(words[i])));
+			if (high && rest)
+				assert_true(rest < (high & -high));
+		}
+	}
+}
+
+static void run_lengths(void **state)
+{
+	unsigned i, first, n;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (first = 0; first < 64; first++) {
+			if (!(words[i] & bits_one(first)))
+				continue;
+			for (n = 1; is_run(words[i], first, n + 1); n++)
+				;
+			assert_int_equal(unit_word_run(words[i], first), n);
+		}
+	}
+	assert_int_equal(unit_word_run(0, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_the_lowest_run),
+		cmocka_unit_test(starts_are_all_starts),
+		cmocka_unit_test(class_is_the_largest_run),
+		cmocka_unit_test(prefers_warm_runs),
+		cmocka_unit_test(purges_whole_pages),
+		cmocka_unit_test(highest_bits),
+		cmocka_unit_test(run_lengths),
+	};
+
+	return cmocka_run_group_tests(tests, make_words, NULL);
+}

@@ -66,7 +66,7 @@ struct lanemalloc_stats {
 /* Fills at most size bytes of *out, so that a program built against an older
  * or newer header works; what the library does not know is set to zero.
  * Returns how many bytes it knows. Takes time in proportion to the heap
- * (about 5 us per MiB of small blocks); the numbers are a snapshot that other
+ * (about 2 us per MiB of small blocks); the numbers are a snapshot that other
  * threads may have changed meanwhile. */
 size_t lanemalloc_stats(struct lanemalloc_stats *out, size_t size);
 

@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	blocks = malloc(nr_blocks * sizeof(*blocks));
 	if (!blocks)
 		figure_die("no memory");
-	memset(blocks, 0, nr_blocks * sizeof(*blocks));
+	memset(blocks, 1, nr_blocks * sizeof(*blocks));
 	before = figure_rss();
 	fill();
 	arrange(!strcmp(order, "in") ? 'i' : order[1] == 'e' ? 'r' : 'x');

@@ -66,6 +66,9 @@ static void every_level(void **state)
 		assert_true(page_heap_take(sizes[i], 1, 0, &runs[i]));
 		assert_int_equal(runs[i].nr_units, sizes[i]);
 		assert_true(runs[i].zero);
+		/* The open words of all levels serve before a fresh granule
+		 * of the highest is carved. */
+		assert_true(runs[i].unit < 1u << 24);
 		heap_addr(&runs[i])[0] = 1;
 		heap_addr(&runs[i])[heap_size(&runs[i]) - 1] = 1;
 		heap_check();

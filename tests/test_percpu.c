@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -95,13 +96,15 @@ static int teardown(void **unused)
 	return munmap(head, REGION_HEAD_SIZE + NR_AREAS * AREA_SIZE);
 }
 
-/* The descriptor that was armed last: as the kernel reads it. */
+struct descriptor {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
+
+/* What was armed last, as the kernel reads it. */
 static void assert_armed(void)
 {
-	struct {
-		uint32_t version, flags;
-		uint64_t start, length, abort;
-	} *cs = (void *)(uintptr_t)fake_area()->rseq_cs;
+	struct descriptor *cs = (void *)(uintptr_t)fake_area()->rseq_cs;
 	uint32_t signature;
 
 	assert_non_null(cs);
@@ -346,6 +349,124 @@ static void test_watch(void **unused)
 	assert_int_equal(percpu_watch(fake_area(), 3, &word, 10), PERCPU_EMPTY);
 	assert_armed();
 }
+
+#ifdef __x86_64__
+/* Aborts at each instruction of each section in turn. The processor traps
+ * behind every instruction, and the handler does what the kernel does when it
+ * interrupts a thread there. */
+
+static struct {
+	unsigned abort_at;   /* the how-manyth instruction of the section */
+	unsigned nr_steps;   /* instructions of the section so far */
+	bool aborted;
+	uint64_t *committed; /* what the commit writes */
+	uint64_t at_end;     /* its value right behind the section */
+} step_by;
+
+static void on_step(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *frame = context;
+	uint64_t ip = (uint64_t)frame->uc_mcontext.gregs[REG_RIP];
+	struct descriptor *cs = (void *)(uintptr_t)fake_area()->rseq_cs;
+
+	(void)number;
+	(void)info;
+	if (!cs)
+		return;
+	if (ip == cs->start + cs->length)
+		step_by.at_end = *step_by.committed;
+	if (ip - cs->start >= cs->length ||
+	    step_by.nr_steps++ != step_by.abort_at)
+		return;
+	frame->uc_mcontext.gregs[REG_RIP] = (greg_t)cs->abort;
+	fake_area()->rseq_cs = 0;
+	step_by.aborted = true;
+}
+
+/* The trap flag, without a use of the stack's red zone. */
+#define step_flag(instruction)                                           \
+	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t"          \
+			 instruction " $0x100, (%%rsp)\n\tpopfq\n\t"       \
+			 "leaq 128(%%rsp), %%rsp" ::: "memory", "cc")
+
+static void *step_objects[3] = { &words[10], &words[11], &words[12] };
+static _Atomic(uint64_t) step_right = 9;
+static uint64_t step_word;
+
+static bool step_run(unsigned operation)
+{
+	struct lane *l = lane_of(5);
+	void *object;
+
+	switch (operation) {
+	case 0:
+		return percpu_pop(LANE) == &words[4];
+	case 1:
+		return percpu_push(LANE, &words[9]);
+	case 2:
+		return percpu_pop_batch(LANE, step_objects, 3) == 3;
+	case 3:
+		return percpu_push_batch(LANE, step_objects, 3) == 3;
+	case 4:
+		return percpu_pop_checked(fake_area(), l, &step_right, 9,
+					  &object) == PERCPU_DONE;
+	default:
+		return percpu_store_checked(fake_area(), &step_word, 1,
+					    &step_right, 9) == PERCPU_DONE;
+	}
+}
+
+/* Whether the operation was done. */
+static bool step_through(unsigned operation, unsigned abort_at)
+{
+	struct lane *l = lane_of(5);
+	bool done;
+	unsigned i;
+
+	for (i = 0; i < 5; i++)
+		l->slots[i] = &words[i];
+	l->count = 5;
+	step_word = 5;
+	step_by.abort_at = abort_at;
+	step_by.nr_steps = 0;
+	step_by.aborted = false;
+	step_by.committed = operation < 5 ? &l->count : &step_word;
+	step_by.at_end = 5;
+	fake_area()->rseq_cs = 0;
+	step_flag("orq");
+	done = step_run(operation);
+	step_flag("xorq");
+	for (i = 0; i < l->count && i < 5; i++)
+		assert_ptr_equal(l->slots[i], &words[i]);
+	return done;
+}
+
+static void test_abort_everywhere(void **unused)
+{
+	static const uint64_t results[] = { 4, 6, 2, 8, 4, 1 };
+	struct sigaction action = { .sa_sigaction = on_step,
+				    .sa_flags = SA_SIGINFO };
+	unsigned operation, i;
+	bool done;
+
+	(void)unused;
+	sigaction(SIGTRAP, &action, NULL);
+	for (operation = 0; operation < 6; operation++) {
+		for (i = 0; i < 1000; i++) {
+			done = step_through(operation, i);
+			assert_int_equal(done, !step_by.aborted);
+			if (done)
+				break;
+			assert_int_equal(*step_by.committed, 5);
+		}
+		assert_in_range(i, 2, 100);
+		assert_int_equal(i, step_by.nr_steps);
+		assert_int_equal(*step_by.committed, results[operation]);
+		assert_int_equal(step_by.at_end, results[operation]);
+	}
+	signal(SIGTRAP, SIG_DFL);
+}
+#endif
 
 /* Storms: marks[i] is 1 while some thread holds token i. */
 
@@ -788,6 +909,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_store_checked, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
+#ifdef __x86_64__
+		cmocka_unit_test_setup_teardown(test_abort_everywhere, setup,
+						teardown),
+#endif
 		cmocka_unit_test_setup_teardown(test_storm_cpu_id, setup_real,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_storm_mm_cid, setup_real,

@@ -35,7 +35,7 @@ static void purges_exactly(void **state)
 	(void)state;
 	heap_keeping(KEEP_ALL);
 	memset(runs, 0, sizeof(runs));
-	for (round = 0; round < 300; round++) {
+	for (round = 0; round < 100; round++) {
 		for (i = 0; i < 100; i++) {
 			struct run *run = &runs[heap_random() % 200];
 
@@ -48,7 +48,8 @@ static void purges_exactly(void **state)
 						   0, run));
 			if (run->zero)
 				assert_true(is_zero(heap_addr(run), 4096));
-			memset(heap_addr(run), 1, heap_size(run));
+			*heap_addr(run) = 1;
+			heap_addr(run)[heap_size(run) - 1] = 1;
 		}
 		page_heap_purge(0, heap_random() % (64 * MIB));
 		for (i = 0; i < 200; i++) {
@@ -370,11 +371,13 @@ static void tick_purges_the_unused(void **state)
 	heap_check();
 }
 
+static _Atomic(uint32_t) user_is_done;
+
 static void *purge_thread(void *arg)
 {
 	unsigned i;
 
-	for (i = 0; i < 3000; i++)
+	for (i = 0; !load_relaxed(&user_is_done); i++) // hint
 		page_heap_purge((i % 7) * MIB, SIZE_MAX);
 	return arg;
 }
@@ -388,6 +391,7 @@ static void purgers_and_a_user(void **state)
 	(void)state;
 	heap_keeping(KEEP_ALL);
 	memset(runs, 0, sizeof(runs));
+	store_relaxed(&user_is_done, 0); // before publish
 	for (i = 0; i < 2; i++)
 		pthread_create(&purgers[i], NULL, purge_thread, NULL);
 	for (i = 0; i < 40000; i++) {
@@ -411,6 +415,7 @@ static void purgers_and_a_user(void **state)
 			words[j * UNIT_SIZE / 8] = (size_t)run;
 		}
 	}
+	store_relaxed(&user_is_done, 1); // hint
 	for (i = 0; i < 2; i++)
 		pthread_join(purgers[i], NULL);
 	heap_check();

@@ -105,6 +105,20 @@ static void class_is_the_largest_run(void **state)
 	}
 }
 
+static void compares_classes(void **state)
+{
+	unsigned i, j;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (j = 0; j < nr_words; j++)
+			assert_int_equal(
+				unit_word_same_class(words[i], words[j]),
+				unit_word_class(words[i]) ==
+					unit_word_class(words[j]));
+	}
+}
+
 static void prefers_warm_runs(void **state)
 {
 	unsigned i, n, first, warm;
@@ -186,6 +200,7 @@ int main(void)
 		cmocka_unit_test(finds_the_lowest_run),
 		cmocka_unit_test(starts_are_all_starts),
 		cmocka_unit_test(class_is_the_largest_run),
+		cmocka_unit_test(compares_classes),
 		cmocka_unit_test(prefers_warm_runs),
 		cmocka_unit_test(purges_whole_pages),
 		cmocka_unit_test(highest_bits),

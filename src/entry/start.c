@@ -2,16 +2,51 @@
  *
  * Nothing needs this to have run: every slow path starts the heap by itself.
  * The constructor only makes it happen early, while the program has one
- * thread, and prints what the options ask for. Statistics are written by the
- * destructor, after the program's own exit handlers, straight to descriptor
- * 2: by then the program may have closed its stderr stream.
+ * thread, and prints what the options ask for. The destructor writes the
+ * statistics, after the program's own exit handlers, to descriptor 2. Many
+ * programs close that when they exit, to learn of write errors; so with the
+ * option a copy of it is kept. A program may close the copy too, and its number
+ * may come to mean another file: it is used only if it is the file it was.
  */
+#define _GNU_SOURCE /* F_DUPFD_CLOEXEC */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/bits.h"
 #include "front/heap.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
 #include "system/config.h"
 #include "system/report.h"
+
+/* Above the numbers that programs count on to be the next free ones. */
+#define COPY_LEAST 100
+
+static int copy = -1;         /* const after start() */
+static struct stat copy_file; /* const after start() */
+
+static void stderr_keep(void)
+{
+	copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, COPY_LEAST);
+	if (copy >= 0 && fstat(copy, &copy_file))
+		copy = -1;
+}
+
+static bool copy_is_sound(void)
+{
+	struct stat now;
+
+	return copy >= 0 && !fstat(copy, &now) &&
+	       now.st_dev == copy_file.st_dev && now.st_ino == copy_file.st_ino;
+}
+
+/* A descriptor 2 that is open is the program's choice, whatever it is. */
+static void stderr_restore(void)
+{
+	if (fcntl(STDERR_FILENO, F_GETFD) < 0 && copy_is_sound())
+		dup2(copy, STDERR_FILENO);
+}
 
 static void print_memory_layout(void)
 {
@@ -37,14 +72,20 @@ static void print_start(void)
 
 static __attribute__((constructor(101))) void start(void)
 {
-	if (!heap_start())
+	if (!heap_start()) {
 		report_line("no address space for the heap");
-	else if (config.verbose)
+		return;
+	}
+	if (config.verbose)
 		print_start();
+	if (config.stats)
+		stderr_keep();
 }
 
 static __attribute__((destructor)) void finish(void)
 {
-	if (config.stats)
-		stats_print();
+	if (!config.stats)
+		return;
+	stderr_restore();
+	stats_print();
 }

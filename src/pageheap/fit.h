@@ -47,7 +47,7 @@ void fit_refile(struct region *region, unsigned level, uint32_t word);
 static always_inline void fit_changed(struct region *region, unsigned level,
 				      uint32_t word, uint64_t from, uint64_t to)
 {
-	if (unlikely(unit_word_class(from) != unit_word_class(to)))
+	if (unlikely(!unit_word_same_class(from, to)))
 		fit_refile(region, level, word);
 }
 

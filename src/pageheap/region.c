@@ -88,7 +88,8 @@ static void region_lay_data(struct region *region, size_t nr_units, char *at)
 	region->first_unit = (uint32_t)(offset >> UNIT_SHIFT);
 	for (l = 0; l < NR_LEVELS; l++)
 		region->levels[l].first_summary =
-			region->first_unit >> (LEVEL_SHIFT * (l + 3));
+			(uint32_t)((uint64_t)region->first_unit >>
+				   (LEVEL_SHIFT * (l + 3)));
 }
 
 static char *region_page(const struct region *region, void *at)

@@ -6,6 +6,7 @@
 # Two workers serve files, plain, compressed and through a proxied second
 # server, to 200 connections, and are reloaded meanwhile; no request fails and
 # the bytes are right.
+# shellcheck disable=SC2317 # functions that wait_until calls
 . "$(dirname "$0")/../lib.sh"
 begin
 
@@ -15,7 +16,7 @@ head -c 3000 /dev/zero | tr '\0' 'x' >data/www/small.txt
 seq 1 200000 >data/www/large.txt
 chmod -R a+rX data
 user=
-[ "$(id -u)" -ne 0 ] || user='user nobody;'
+[ "$(id -u)" -ne 0 ] || user="user nobody $(id -gn nobody);"
 cat >nginx.conf <<CONF
 $user
 daemon off;

@@ -41,7 +41,7 @@ for ($round = 0; $round < 30; $round++) {
 	for ($i = 0; $i < 2000; $i++) {
 		$item = $list->appendChild($dom->createElement("item"));
 		$item->setAttribute("n", $i);
-		$item->appendChild($dom->createTextNode(str_repeat("é", $i % 50)));
+		$item->appendChild($dom->createTextNode(str_repeat("é", $i % 50 + 1)));
 	}
 	$xml = $dom->saveXML();
 	$again = new DOMDocument();

@@ -1,0 +1,46 @@
+/* layer 6.7: clone: children that share memory and thread pointer, as vfork's
+ *
+ * A child of clone(CLONE_VM) without a thread pointer of its own runs on its
+ * parent's TLS while the kernel has cleared its rseq registration, as a vfork
+ * child does (see vfork_x86_64.S): the fast paths' gate is closed for it. With
+ * CLONE_VFORK the parent sleeps until the child is done and then opens the
+ * gate; without, nobody learns when the child ends, and the process stays on
+ * the direct path.
+ *
+ * Threads (CLONE_SETTLS) and children with memory of their own are passed on
+ * untouched. libc's own use of clone (threads, posix_spawn) does not come by
+ * here; its children do not allocate. A raw clone or vfork system call cannot
+ * be seen: such a child must not allocate.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdarg.h>
+
+#include "front/heap.h"
+
+#ifdef __GLIBC__
+
+extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
+
+/* The optional arguments: pid_t *parent_tid, void *tls, pid_t *child_tid. */
+exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	bool shares = (flags & CLONE_VM) && !(flags & CLONE_SETTLS);
+	void *parent_tid, *tls, *child_tid;
+	va_list args;
+	int result;
+
+	va_start(args, arg);
+	parent_tid = va_arg(args, void *);
+	tls = va_arg(args, void *);
+	child_tid = va_arg(args, void *);
+	va_end(args);
+	if (shares)
+		heap_gate_close();
+	result = __clone(run, stack, flags, arg, parent_tid, tls, child_tid);
+	if (shares && ((flags & CLONE_VFORK) || result < 0))
+		heap_gate_open();
+	return result;
+}
+
+#endif

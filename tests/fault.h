@@ -1,0 +1,119 @@
+/* fault: misuse in a child of its own; its last words are checked exactly
+ *
+ * A case announces what the library is to say, then does it. announce() may
+ * be called more than once where several answers are right. The child must
+ * die by SIGABRT, and stderr must be "lanemalloc: " with one of the announced
+ * texts, one line and nothing else.
+ */
+#ifndef FAULT_H
+#define FAULT_H
+
+#include "expect.h"
+
+#include <sys/resource.h>
+
+struct fault_case {
+	const char *name;
+	void (*run)(size_t argument);
+	const char *conf;	  /* or NULL */
+	size_t arguments[8];	  /* run once for each, up to the first 0 */
+};
+
+__attribute__((unused, format(printf, 1, 2))) static void
+announce(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	text[n++] = '\n';
+	must(write(1, text, (size_t)n) == n);
+}
+
+/* What lies in CPU caches is checked when it goes back to its slab: at the
+ * latest now. */
+__attribute__((unused)) static void flush_caches(void)
+{
+	LANE(lanemalloc_purge)();
+}
+
+static void no_core(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	must(setrlimit(RLIMIT_CORE, &none) == 0);
+}
+
+static bool is_announced(const char *err, const char *out)
+{
+	static const char prefix[] = "lanemalloc: ";
+	size_t n;
+
+	if (strncmp(err, prefix, strlen(prefix)))
+		return false;
+	err += strlen(prefix);
+	for (; *out; out += n) {
+		n = strcspn(out, "\n") + 1;
+		if (strlen(err) == n && !strncmp(err, out, n))
+			return true;
+	}
+	return false;
+}
+
+static void fault_check(const struct fault_case *test, size_t argument)
+{
+	static struct child child = { .prepare = no_core };
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", argument);
+	child.role = test->name;
+	child.argument = text;
+	child.conf = test->conf;
+	child_run(&child);
+	if (WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGABRT &&
+	    is_announced(child.err, child.out))
+		return;
+	fprintf(stderr, "%s %zu: status %#x\n  wanted: %s  got: %s\n",
+		test->name, argument, (unsigned)child.status, child.out,
+		child.err);
+	fail();
+}
+
+static const struct fault_case *fault_cases;
+static size_t nr_fault_cases;
+
+static void test_faults(void **state)
+{
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < nr_fault_cases; i++) {
+		const size_t *argument = fault_cases[i].arguments;
+
+		do {
+			fault_check(&fault_cases[i], *argument);
+		} while (*argument && *++argument);
+	}
+}
+
+static int fault_main_of(const struct fault_case *cases, size_t n, int argc,
+			 char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_faults),
+	};
+
+	fault_cases = cases;
+	nr_fault_cases = n;
+	for (size_t i = 0; argc > 2 && i < n; i++)
+		if (!strcmp(cases[i].name, argv[1]))
+			cases[i].run(strtoul(argv[2], NULL, 10));
+	return argc > 1 ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#define fault_main(cases, argc, argv) \
+	fault_main_of(cases, ARRAY_SIZE(cases), argc, argv)
+
+#endif

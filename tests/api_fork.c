@@ -2,6 +2,7 @@
 /* fork, vfork, raw clone, posix_spawn: the child has a working heap */
 #include "expect.h"
 
+#include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 
@@ -309,6 +310,48 @@ static void test_vfork_in_threads(void **state)
 	assert_true(stats_now().nr_direct - direct < 5000);
 }
 
+struct shared {
+	char *blocks[1000];
+};
+
+static int clone_child(void *arg)
+{
+	struct shared *shared = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared->blocks); i++) {
+		shared->blocks[i] = malloc(i * 3 + 1);
+		if (!shared->blocks[i])
+			return 1;
+		pattern_fill(shared->blocks[i], i * 3 + 1, i);
+		if (i >= 500)
+			free(shared->blocks[i - 500]);
+	}
+	return 0;
+}
+
+/* Like vfork, on a stack of its own. */
+static void test_clone_vm(void **state)
+{
+	size_t size = 256 << 10;
+	char *stack = malloc(size);
+
+	(void)state;
+	need_lane();
+	for (int n = 0; n < 20; n++) {
+		static struct shared shared;
+		pid_t pid = clone(clone_child, stack + size,
+				  CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
+
+		must(pid >= 0);
+		assert_true(exited_with_zero(pid));
+		for (size_t i = 500; i < ARRAY_SIZE(shared.blocks); i++) {
+			must(pattern_holds(shared.blocks[i], i * 3 + 1, i));
+			free(shared.blocks[i]);
+		}
+	}
+	free(stack);
+}
+
 extern char **environ;
 
 static void test_spawn(void **state)
@@ -350,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_vfork_allocates),
 		busy_test(test_vfork_allocates),
 		cmocka_unit_test(test_vfork_in_threads),
+		busy_test(test_clone_vm),
 		busy_test(test_spawn),
 	};
 

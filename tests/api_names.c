@@ -22,7 +22,7 @@ static const char *const expected[] = {
 	"_ZdaPvSt11align_val_tRKSt9nothrow_t",
 	/* calls of libc that are wrapped */
 	"pthread_create", "thrd_create", "dlopen", "dlmopen", "vfork",
-	"__vfork",
+	"__vfork", "clone",
 	/* our own */
 	"lanemalloc_version", "lanemalloc_mode", "lanemalloc_stats",
 	"lanemalloc_stats_json", "lanemalloc_purge",

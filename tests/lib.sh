@@ -12,6 +12,8 @@
 # why`. Everything lives below $work, which is removed; servers listen on
 # 127.0.0.1 alone and are killed at the end, whatever happens.
 #
+# (stress/demo.sh uses the same functions.)
+#
 # LANEMALLOC (or LANEMALLOC_SO) is the library's path; an empty LANEMALLOC
 # means no preload, which tests the script itself.
 set -u -o pipefail
@@ -29,14 +31,28 @@ header() {
 	sed -n "s/^# $1: *//p" "$script"
 }
 
-# The whole script runs under timeout(1), as its own child.
-if [ "${LANE_PROGRAM_LIMITED-}" != "$$" ]; then
+# The script runs as a child of itself under timeout(1), which gives it a
+# process group of its own; a terminal's signals are passed on.
+run_limited() {
+	local status
+
 	LANE_PROGRAM_LIMITED=
 	export LANEMALLOC PATH
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	exec timeout -k 10 "$(header limit)" bash -c \
-		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@"
-fi
+	timeout -k 20 "$(header limit)" bash -c \
+		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@" &
+	limited=$!
+	trap 'kill -TERM "$limited" 2>/dev/null' INT TERM HUP
+	while :; do
+		wait "$limited"
+		status=$?
+		kill -0 "$limited" 2>/dev/null || break
+	done
+	[ "$status" -ne 137 ] || echo "not ok $name: had to be killed"
+	exit "$status"
+}
+
+[ "${LANE_PROGRAM_LIMITED-}" = "$$" ] || run_limited "$@"
 unset LANE_PROGRAM_LIMITED LD_PRELOAD LANEMALLOC_CONF
 
 work=

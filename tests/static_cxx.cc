@@ -66,6 +66,8 @@ static void check_containers(int seed)
 	must(n == 5000);
 }
 
+static void *volatile sink;
+
 static void check_exceptions()
 {
 	int nr = 0;
@@ -73,8 +75,6 @@ static void check_exceptions()
 	for (int i = 0; i < 100; i++) {
 		try {
 			std::vector<char> v(100);
-			static void *volatile sink;
-
 			sink = operator new(opaque(SIZE_MAX / 2));
 		} catch (const std::bad_alloc &) {
 			nr++;

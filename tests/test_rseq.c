@@ -19,11 +19,14 @@
 
 #define __rseq_offset test_rseq_offset
 #define __rseq_size test_rseq_size
+#define getauxval test_getauxval
 #include "cpucache/rseq.c"
 #undef __rseq_offset
 #undef __rseq_size
+#undef getauxval
 #include "fake_system.h"
 
+extern unsigned long getauxval(unsigned long type);
 extern const ptrdiff_t __rseq_offset weak_import;
 extern const unsigned int __rseq_size weak_import;
 
@@ -31,9 +34,20 @@ extern const unsigned int __rseq_size weak_import;
 ptrdiff_t libc_offset __asm__("test_rseq_offset");
 unsigned int libc_size __asm__("test_rseq_size");
 
+/* An old kernel, which does not tell the size. */
+static bool aux_unknown;
+
+unsigned long test_getauxval(unsigned long type)
+{
+	if (!aux_unknown)
+		return getauxval(type);
+	errno = ENOENT;
+	return 0;
+}
+
 #define NR_RACERS 8
 #define NR_RACES 200
-#define NR_TRIES 50
+#define NR_TRIES 500
 #define UNREGISTER 1
 
 static bool libc_has_rseq(void)
@@ -53,6 +67,7 @@ static int reset(void **unused)
 	memset(&anchor, 0, sizeof(anchor));
 	memset(&rseq_state, 0, sizeof(rseq_state));
 	store_relaxed(&decided, UNDECIDED); // own
+	aux_unknown = false;
 	config.rseq = 1;
 	config.index = INDEX_AUTO;
 	libc_offset = &__rseq_offset ? __rseq_offset : 0;
@@ -289,9 +304,21 @@ static void test_start_races(void **unused)
 	pthread_barrier_destroy(&race);
 }
 
+static void test_old_kernel(void **unused)
+{
+	(void)unused;
+	need_rseq();
+	aux_unknown = true;
+	config.index = INDEX_MM_CID;
+	rseq_start();
+	assert_int_equal(mode(), MODE_CPU_ID);
+	assert_non_null(strstr(why(), "does not fill mm_cid"));
+}
+
 static void test_errno_is_kept(void **unused)
 {
 	(void)unused;
+	aux_unknown = true;
 	errno = 12345;
 	rseq_start();
 	rseq_fence();
@@ -410,6 +437,7 @@ static enum check_state check_again(struct rseq_area *self)
 	enum check_state state;
 
 	store_relaxed(&check.stop, 0); // own
+	store_relaxed(&check.count, 0); // own
 	state = check_kernel(self);
 	while (nr_tasks() > 1)
 		sched_yield();
@@ -476,6 +504,7 @@ int main(void)
 		cmocka_unit_test_setup(test_kernel_refused, reset),
 		cmocka_unit_test_setup(test_cpu_id_mode, reset),
 		cmocka_unit_test_setup(test_mm_cid_mode, reset),
+		cmocka_unit_test_setup(test_old_kernel, reset),
 		cmocka_unit_test_setup(test_start_is_idempotent, reset),
 		cmocka_unit_test_setup(test_start_races, reset),
 		cmocka_unit_test_setup(test_errno_is_kept, reset),

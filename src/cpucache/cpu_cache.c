@@ -1,7 +1,6 @@
 /* layer 4.3: CPU cache: the lanes of each CPU; contract in cpu_cache.h */
 #include "cpucache/cpu_cache.h"
 
-#include "cpucache/drain.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "system/config.h"
@@ -84,7 +83,8 @@ static bool cache_install(unsigned id, struct cpu_cache *cache)
 		return true;
 	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
 		return false;
-	// [table] with percpu sections: the area's zeros, by address
+	/* Sections read the word and then the area by address dependency. */
+	// [cpu_cache.table] with lane_of(): the area's zeros
 	cas_release(word, &none,
 		    (uint64_t)(cpu_cache_area(cache, 0) - anchor.base));
 	return true;
@@ -92,8 +92,8 @@ static bool cache_install(unsigned id, struct cpu_cache *cache)
 
 static struct lane *lane_of(unsigned id, unsigned class)
 {
-	uint64_t offset =
-		load_relaxed(cpu_cache_table_word(id)); // hint: may be drained
+	// [cpu_cache.table] with cache_install(): the area's zeros
+	uint64_t offset = load_acquire(cpu_cache_table_word(id));
 
 	return cpu_cache_lane(anchor.base + offset, class);
 }
@@ -145,12 +145,13 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
 
 static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
 {
+	uint64_t lane = size_classes[class].lane;
 	int pushed = 0;
 
 	if (n)
-		pushed = percpu_push_batch(size_classes[class].lane, objects, n);
+		pushed = percpu_push_batch(lane, objects, n);
 	if (pushed < 0)
-		pushed = percpu_push_batch(size_classes[class].lane, objects, n);
+		pushed = percpu_push_batch(lane, objects, n);
 	if (pushed < 0)
 		pushed = 0;
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
@@ -274,7 +275,7 @@ void cpu_cache_stats(struct cpu_cache_stats *out)
 	unsigned id, end = NR_IDS_MOST;
 	struct cpu_cache *cache;
 
-	*out = (struct cpu_cache_stats){ .nr_drains = drain_count() };
+	*out = (struct cpu_cache_stats){ 0 };
 	if (load_relaxed(&rseq_state.mode) == MODE_DIRECT) // hint
 		end = rseq_state.nr_cpus;
 	else

@@ -57,7 +57,7 @@ static inline struct lane *cpu_cache_lane(char *area, unsigned class)
 void cpu_cache_flush_own(void);
 
 struct cpu_cache_stats {
-	uint64_t nr_refills, nr_flushes, nr_aborts, nr_direct, nr_drains;
+	uint64_t nr_refills, nr_flushes, nr_aborts, nr_direct;
 	uint64_t nr_cpu_caches;
 	uint64_t cached_size;
 };

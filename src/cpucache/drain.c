@@ -102,7 +102,8 @@ static bool area_swap(struct drainer *d, unsigned id, char *spare)
 /* Steps 1 to 6 of drain.h. */
 static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 {
-	uint64_t used = load_relaxed(cpu_cache_table_word(id)); // held: the right
+	// held: by the drain right
+	uint64_t used = load_relaxed(cpu_cache_table_word(id));
 	char *old = cpu_cache_area(cache, 0);
 	char *spare = cpu_cache_area(cache, 1);
 

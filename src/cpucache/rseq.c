@@ -45,6 +45,7 @@
 
 #define CHECK_ROUNDS 32
 #define CHECK_SPINS 2000 /* some 50 to 150 us each round */
+#define CHECK_YIELDS 4
 #define CHECK_COUNTS 400
 #define CHECK_SLEEP_NS 20000
 
@@ -377,6 +378,19 @@ static void check_helper(void *unused)
 		call(SYS_exit, NULL, 0, NULL, 0);
 }
 
+/* Lets the helper reach this CPU and fall asleep: a waking thread preempts
+ * sooner than one that arrives. */
+static void check_yield(void)
+{
+	unsigned i;
+
+	for (i = 0; i < CHECK_YIELDS; i++) {
+		if (load_relaxed(&check.count)) // hint
+			return;
+		call(SYS_sched_yield, NULL, 0, NULL, 0);
+	}
+}
+
 /* CHECK_RUNNING: nothing learnt. */
 static enum check_state check_round(struct rseq_area *self)
 {
@@ -402,6 +416,7 @@ static enum check_state check_kernel(struct rseq_area *self)
 	if (system_thread_start(check.stack, sizeof(check.stack), no_tls,
 				check_helper, NULL))
 		return CHECK_RUNNING;
+	check_yield();
 	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
 		state = check_round(self);
 	store_relaxed(&check.stop, 1); // hint

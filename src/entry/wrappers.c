@@ -12,8 +12,8 @@
  * libc's dlopen takes its return address for the caller: by it, it picks the
  * caller's namespace and searches the caller's RUNPATH. So the wrappers leave
  * by a jump, the return address being the program's own. Keep the call to the
- * real function last, with nothing live behind it; the build's test opens a
- * library that only the caller's RUNPATH finds.
+ * real function last, with nothing live behind it; a library that only the
+ * caller's RUNPATH finds is the test.
  *
  * Also here, as it needs the loader: where a plugin's C++ runtime is.
  *
@@ -31,6 +31,14 @@
 #include "front/foreign.h"
 #include "front/heap.h"
 #include "system/config.h"
+
+#ifdef __clang__
+#define BY_JUMP
+#define jump_return __attribute__((musttail)) return
+#else
+#define BY_JUMP __attribute__((optimize("O2"))) /* in debug builds too */
+#define jump_return return
+#endif
 
 #ifndef RTLD_DEEPBIND /* musl has no such mode, and no dlmopen */
 #define RTLD_DEEPBIND 0
@@ -123,25 +131,25 @@ static always_inline int without_deepbind(int mode)
 	return config.deepbind ? mode : mode & ~RTLD_DEEPBIND;
 }
 
-exported void *dlopen(const char *file, int mode)
+BY_JUMP exported void *dlopen(const char *file, int mode)
 {
 	dlopen_fn *real = real_of(&real_dlopen, "dlopen");
 
 	if (unlikely(!real))
 		return NULL;
-	return real(file, without_deepbind(mode)); /* a jump: see above */
+	jump_return real(file, without_deepbind(mode));
 }
 
 #ifdef LM_ID_NEWLM
 typedef void *dlmopen_fn(Lmid_t, const char *, int);
 
-exported void *dlmopen(Lmid_t space, const char *file, int mode)
+BY_JUMP exported void *dlmopen(Lmid_t space, const char *file, int mode)
 {
 	static _Atomic(void *) real_dlmopen;
 	dlmopen_fn *real = real_of(&real_dlmopen, "dlmopen");
 
 	if (unlikely(!real))
 		return NULL;
-	return real(space, file, without_deepbind(mode)); /* a jump */
+	jump_return real(space, file, without_deepbind(mode));
 }
 #endif

@@ -7,7 +7,7 @@
 extern void __libc_free(void *pointer) weak_import;
 extern void *__libc_realloc(void *pointer, size_t size) weak_import;
 /* Defined where this library took libc's names too. */
-extern const char lane_static_link weak_import;
+extern const char lane_static_link weak_import internal;
 
 static _Atomic(uint64_t) nr_frees; /* atomic: counter */
 static size_t (*libc_usable_size)(void *);

@@ -88,8 +88,8 @@ void region_committed(struct region *region, uint32_t nr_units)
 	if (region != &regions[0])
 		return;
 	while (end && end < 16 * (uint64_t)nr_units)
-		// [anchor.tags_end] with heap_free(): by the block's address
-		if (cas_release(&anchor.tags_end, &end,
+		// hint: the kernel made the tags readable for everybody
+		if (cas_relaxed(&anchor.tags_end, &end,
 				16 * (uint64_t)nr_units))
 			return;
 }

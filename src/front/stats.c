@@ -19,6 +19,7 @@
 
 #include "base/bits.h"
 #include "cpucache/cpu_cache.h"
+#include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/heap.h"
 #include "pageheap/page_heap.h"
@@ -157,7 +158,7 @@ static void gather_cpu_caches(struct lanemalloc_stats *out)
 	out->nr_flushes = s.nr_flushes;
 	out->nr_aborts = s.nr_aborts;
 	out->nr_direct = s.nr_direct;
-	out->nr_drains = s.nr_drains;
+	out->nr_drains = drain_count();
 }
 
 static void gather_bins(struct lanemalloc_stats *out)

@@ -159,7 +159,8 @@ static void slab_send(struct bin *bin, struct span *slab)
 	uint32_t depth = 1;
 
 	if (head)
-		depth += load_relaxed(&span_of_inbox(&head->node)->depth); // hint
+		// hint
+		depth += load_relaxed(&span_of_inbox(&head->node)->depth);
 	if (depth > INBOX_DEPTH_MOST) {
 		partial_push(bin, fill_side(bin), slab);
 		return;

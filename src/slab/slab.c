@@ -73,7 +73,8 @@ struct span *slab_open(unsigned class, unsigned owner)
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
 	v = slab_view(slab);
 	for (i = 0; i < v.class->nr_words; i++)
-		store_relaxed(&v.bits[i], full_word(v.class, i)); // before publish
+		// before publish
+		store_relaxed(&v.bits[i], full_word(v.class, i));
 	tags_fill(&v, class);
 	return slab;
 }
@@ -109,7 +110,8 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 	unsigned i, n = 0;
 
 	for (i = 0; i < v.class->nr_words && n < most; i++) {
-		uint64_t bits = load_relaxed(&v.bits[i]); // held: bits only grow
+		// held: bits only grow
+		uint64_t bits = load_relaxed(&v.bits[i]);
 
 		bits = lowest_bits(bits, most - n);
 		if (!bits)

@@ -1,9 +1,9 @@
-/* modes: all */
+/* modes: all valgrind */
 /* aligned_alloc, memalign, posix_memalign, valloc, pvalloc */
 #include "expect.h"
 
 static const size_t sizes[] = {
-	0,    1,    15,	   16,	  17,	 100,	 1000,	 4095,	  4096,
+	0,    1,    15,    16,    17,    100,   1000,   4095,    4096,
 	4097, 8192, 20000, 32767, 32768, 32769, 100000, 1 << 20, 3000001,
 };
 
@@ -108,9 +108,18 @@ static void test_then_realloc(void **state)
 static void test_aligned_alloc_invalid(void **state)
 {
 	static const size_t invalid[] = {
-		0,	  3,		24,	  48,	       65,
-		1000,	  4097,		SIZE_MAX, SIZE_MAX - 1,
-		SIZE_MAX / 2 + 2, SIZE_MAX / 2, ((size_t)1 << 40) + 1,
+		0,
+		3,
+		24,
+		48,
+		65,
+		1000,
+		4097,
+		SIZE_MAX,
+		SIZE_MAX - 1,
+		SIZE_MAX / 2 + 2,
+		SIZE_MAX / 2,
+		((size_t)1 << 40) + 1,
 	};
 
 	(void)state;
@@ -156,8 +165,20 @@ static void test_memalign_rounds(void **state)
 static void test_posix_memalign_invalid(void **state)
 {
 	static const size_t invalid[] = {
-		0, 1, 2, 4, 3, 6, 12, 24, 40, 100, 4104, SIZE_MAX,
-		SIZE_MAX / 2 + 2, SIZE_MAX - 7,
+		0,
+		1,
+		2,
+		4,
+		3,
+		6,
+		12,
+		24,
+		40,
+		100,
+		4104,
+		SIZE_MAX,
+		SIZE_MAX / 2 + 2,
+		SIZE_MAX - 7,
 	};
 	void *p;
 

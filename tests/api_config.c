@@ -148,8 +148,7 @@ static void test_rseq_off(void **state)
 		assert_true(strlen(child.out) > strlen("direct|\n"));
 	}
 	run("mode", "rseq=off,rseq=on");
-	assert_true(is_direct() ==
-		    (strncmp(child.out, "direct|", 7) == 0));
+	assert_true(is_direct() == (strncmp(child.out, "direct|", 7) == 0));
 }
 
 static void test_index(void **state)
@@ -173,13 +172,14 @@ static void test_verbose(void **state)
 	assert_non_null(strstr(child.err, LANE(lanemalloc_version)()));
 	assert_non_null(strstr(child.err, LANE(lanemalloc_mode)(&why)));
 	assert_non_null(strstr(child.err, why));
-#define FIND(name, kind, value, least, most, help)                     \
-	snprintf(text, sizeof(text), "lanemalloc: %s=", #name);        \
+#define FIND(name, kind, value, least, most, help)              \
+	snprintf(text, sizeof(text), "lanemalloc: %s=", #name); \
 	assert_non_null(strstr(child.err, text));
 	CONFIG_OPTIONS(FIND)
 #undef FIND
 	assert_non_null(strstr(child.err, "verbose=on"));
-	run("nothing", "verbose=1,purge_delay=77,cpu_cache=3m,usable=requested");
+	run("nothing",
+	    "verbose=1,purge_delay=77,cpu_cache=3m,usable=requested");
 	assert_non_null(strstr(child.err, "purge_delay=77\n"));
 	assert_non_null(strstr(child.err, "cpu_cache=3145728\n"));
 	assert_non_null(strstr(child.err, "usable=requested\n"));
@@ -200,31 +200,39 @@ static void test_stats(void **state)
 static void test_every_option(void **state)
 {
 	static const char *const more[] = {
-		"hugepage=auto", "hugepage=on", "hugepage=off",
-		"hugepage=system", "index=auto", "index=mm_cid",
-		"index=cpu_id", "usable=real", "usable=requested",
-		"cpu_cache=64k", "purge_budget=1g", "purge_delay=0,"
-		"purge_budget=0,reclaimer=0", "checks=1,usable=requested",
-		"checks=1,rseq=off", "cpu_cache=1,purge_budget=0",
+		"hugepage=auto",
+		"hugepage=on",
+		"hugepage=off",
+		"hugepage=system",
+		"index=auto",
+		"index=mm_cid",
+		"index=cpu_id",
+		"usable=real",
+		"usable=requested",
+		"cpu_cache=64k",
+		"purge_budget=1g",
+		"purge_delay=0,purge_budget=0,reclaimer=0",
+		"checks=1,usable=requested",
+		"checks=1,rseq=off",
+		"cpu_cache=1,purge_budget=0",
 	};
 	char conf[128];
 
 	(void)state;
 	need_lane();
 #define TRY_BOOL(name, least, most) TRY_NUMBER(name, least, most)
-#define TRY_NUMBER(name, least, most)                                     \
-	for (int i = 0; i < 2; i++) {                                     \
-		snprintf(conf, sizeof(conf), "%s=%llu", name,             \
-			 (unsigned long long)(i ? (most) : (least)));     \
-		run("use", conf);                                         \
-		if (strcmp(name, "verbose") && strcmp(name, "stats"))     \
-			assert_string_equal(child.err, "");               \
+#define TRY_NUMBER(name, least, most)                                 \
+	for (int i = 0; i < 2; i++) {                                 \
+		snprintf(conf, sizeof(conf), "%s=%llu", name,         \
+			 (unsigned long long)(i ? (most) : (least))); \
+		run("use", conf);                                     \
+		if (strcmp(name, "verbose") && strcmp(name, "stats")) \
+			assert_string_equal(child.err, "");           \
 	}
 #define TRY_CHOICE_index(name, least, most)
 #define TRY_CHOICE_hugepage(name, least, most)
 #define TRY_CHOICE_usable(name, least, most)
-#define TRY(name, kind, value, least, most, help) \
-	TRY_##kind(#name, least, most)
+#define TRY(name, kind, value, least, most, help) TRY_##kind(#name, least, most)
 	CONFIG_OPTIONS(TRY)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
 		run("use", more[i]);

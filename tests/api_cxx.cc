@@ -1,4 +1,5 @@
-/* modes: all */
+/* modes: all valgrind */
+/* build: -fsized-deallocation */
 /* operator new and delete: all forms, new-handlers, exceptions, containers */
 #include <map>
 #include <memory>

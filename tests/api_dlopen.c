@@ -168,8 +168,7 @@ static void late_open(int mode)
 	must(late.malloc && late.malloc != malloc && late.stats);
 	late_work(NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, late_work,
-				     (void *)i));
+		must(!pthread_create(&threads[i], NULL, late_work, (void *)i));
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
 	own = malloc(100); /* libc's */
@@ -193,9 +192,12 @@ static void role_late_global(void)
 }
 
 static const struct role roles[] = {
-	{ "plain", role_plain },	 { "deepbind", role_deepbind },
-	{ "foreign", role_foreign },	 { "runpath", role_runpath },
-	{ "namespace", role_namespace }, { "late", role_late },
+	{ "plain", role_plain },
+	{ "deepbind", role_deepbind },
+	{ "foreign", role_foreign },
+	{ "runpath", role_runpath },
+	{ "namespace", role_namespace },
+	{ "late", role_late },
 	{ "late-global", role_late_global },
 };
 

@@ -6,7 +6,7 @@
 #include <spawn.h>
 #include <sys/syscall.h>
 
-#define NR_BUSY 4
+#define NR_BUSY 2
 
 static int stop;
 
@@ -17,8 +17,8 @@ static void churn(size_t n, uint64_t seed)
 
 	for (size_t i = 0; i < n; i++) {
 		size_t k = random_next(&random) % ARRAY_SIZE(blocks);
-		size_t size = 64 + random_next(&random) %
-					   (i % 64 ? 900 : 60000);
+		size_t size =
+			64 + random_next(&random) % (i % 64 ? 900 : 60000);
 
 		must(!blocks[k] || pattern_holds(blocks[k], 64, k));
 		blocks[k] = realloc(blocks[k], size);
@@ -43,8 +43,7 @@ static int start_busy(void **state)
 	(void)state;
 	__atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < NR_BUSY; i++)
-		must(!pthread_create(&busy_threads[i], NULL, busy,
-				     (void *)i));
+		must(!pthread_create(&busy_threads[i], NULL, busy, (void *)i));
 	return 0;
 }
 
@@ -105,26 +104,26 @@ static void check_forks(pid_t (*make_child)(void), int n)
 static void test_fork(void **state)
 {
 	(void)state;
-	check_forks(fork, 20);
+	check_forks(fork, 10);
 }
 
 static void test_plain_fork(void **state)
 {
 	(void)state;
 	need_lane();
-	check_forks(_Fork, 20);
+	check_forks(_Fork, 10);
 }
 
 static void test_raw_clone(void **state)
 {
 	(void)state;
 	need_lane();
-	check_forks(raw_clone, 20);
+	check_forks(raw_clone, 10);
 }
 
 static void *fork_in_thread(void *arg)
 {
-	check_forks((pid_t(*)(void))arg, 12);
+	check_forks((pid_t(*)(void))arg, 5);
 	return NULL;
 }
 
@@ -157,8 +156,8 @@ static void test_child_lives(void **state)
 		pthread_t threads[4];
 
 		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-			must(!pthread_create(&threads[i], NULL,
-					     in_child_thread, (void *)i));
+			must(!pthread_create(&threads[i], NULL, in_child_thread,
+					     (void *)i));
 		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 			pthread_join(threads[i], NULL);
 		pid = fork();
@@ -223,7 +222,7 @@ static void test_fork_in_handler(void **state)
 	need_lane();
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	must(!pthread_create(&sender, NULL, send_signals, &self));
-	while (nr_forks < 40) {
+	while (nr_forks < 30) {
 		inherited_take(&inherited);
 		churn(100, 1);
 		inherited_give(&inherited);
@@ -267,7 +266,7 @@ static void vfork_and(const char *program, bool allocate)
 static void test_vfork_exec(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 15; i++)
+	for (int i = 0; i < 8; i++)
 		vfork_and("/bin/true", false);
 }
 
@@ -275,7 +274,7 @@ static void test_vfork_allocates(void **state)
 {
 	(void)state;
 	need_lane();
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < 20; i++)
 		vfork_and(NULL, true);
 	for (int i = 0; i < 10; i++)
 		vfork_and("/bin/true", true);
@@ -283,7 +282,7 @@ static void test_vfork_allocates(void **state)
 
 static void *vfork_in_thread(void *arg)
 {
-	for (int i = 0; i < 25; i++)
+	for (int i = 0; i < 12; i++)
 		vfork_and(NULL, true);
 	return arg;
 }
@@ -298,8 +297,7 @@ static void test_vfork_in_threads(void **state)
 	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, vfork_in_thread,
-				     NULL));
+		must(!pthread_create(&threads[i], NULL, vfork_in_thread, NULL));
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
 	if (is_direct())
@@ -337,7 +335,7 @@ static void test_clone_vm(void **state)
 
 	(void)state;
 	need_lane();
-	for (int n = 0; n < 20; n++) {
+	for (int n = 0; n < 10; n++) {
 		static struct shared shared;
 		pid_t pid = clone(clone_child, stack + size,
 				  CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
@@ -360,7 +358,7 @@ static void test_spawn(void **state)
 	char text[64];
 
 	(void)state;
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 5; i++) {
 		pid_t pid;
 		FILE *f;
 

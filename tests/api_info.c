@@ -81,8 +81,8 @@ static void test_mallinfo_saturates(void **state)
 	(void)state;
 	need_lane();
 	assert_non_null(p);
-	assert_true(mallinfo2().hblkhd + mallinfo2().uordblks >=
-		    (size_t)5 << 30);
+	assert_true(mallinfo2().hblkhd + mallinfo2().uordblks >= (size_t)5
+									 << 30);
 	assert_true(mallinfo().hblkhd >= 0 && mallinfo().uordblks >= 0);
 	assert_true(mallinfo().hblkhd == INT_MAX ||
 		    mallinfo().uordblks == INT_MAX);
@@ -161,6 +161,7 @@ static void test_malloc_stats(void **state)
 	static struct child child = { .role = "malloc_stats" };
 
 	(void)state;
+	need_kernel();
 	child_run(&child);
 	assert_true(child_succeeded(&child));
 	assert_true(strlen(child.err) > 100);
@@ -200,9 +201,9 @@ static void test_malloc_trim(void **state)
 static void test_mallopt(void **state)
 {
 	static const int known[] = {
-		M_MXFAST,	  M_TRIM_THRESHOLD, M_TOP_PAD,
-		M_MMAP_THRESHOLD, M_MMAP_MAX,	    M_CHECK_ACTION,
-		M_PERTURB,	  M_ARENA_TEST,	    M_ARENA_MAX,
+		M_MXFAST,         M_TRIM_THRESHOLD, M_TOP_PAD,
+		M_MMAP_THRESHOLD, M_MMAP_MAX,       M_CHECK_ACTION,
+		M_PERTURB,        M_ARENA_TEST,     M_ARENA_MAX,
 	};
 
 	(void)state;

@@ -71,8 +71,8 @@ static void exhaust_twice(size_t size, size_t least)
 	drop(size);
 	second = exhaust(size);
 	if (second < first - first / 8)
-		fprintf(stderr, "%zu KiB first, %zu KiB then\n",
-			first / 1024, second / 1024);
+		fprintf(stderr, "%zu KiB first, %zu KiB then\n", first / 1024,
+			second / 1024);
 	must(second >= first - first / 8);
 	drop(size);
 }

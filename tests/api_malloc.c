@@ -1,4 +1,4 @@
-/* modes: all */
+/* modes: all valgrind */
 /* malloc, calloc, free: sizes, alignment, errno, limits, zeroes, overlap */
 #include "expect.h"
 
@@ -23,9 +23,9 @@ static void test_every_size(void **state)
 static void test_large_sizes(void **state)
 {
 	static const size_t sizes[] = {
-		100000,	     (1 << 20) - 1, 1 << 20,  (1 << 20) + 1,
-		(2 << 20) - 16, 2 << 20,    (2 << 20) + 1, 3000001,
-		33 << 20,    (64 << 20) - 1, 128 << 20, (300 << 20) + 5,
+		100000,         (1 << 20) - 1,  1 << 20,       (1 << 20) + 1,
+		(2 << 20) - 16, 2 << 20,        (2 << 20) + 1, 3000001,
+		33 << 20,       (64 << 20) - 1, 128 << 20,     (300 << 20) + 5,
 	};
 
 	(void)state;
@@ -84,9 +84,9 @@ static void test_zero_size(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		errno = 4711;
-		blocks[i] = i % 3 == 0 ? malloc(opaque((size_t)0)) :
-			    i % 3 == 1 ? calloc(opaque((size_t)0), 8) :
-					 calloc(8, opaque((size_t)0));
+		blocks[i] = i % 3 == 0   ? malloc(opaque((size_t)0))
+			    : i % 3 == 1 ? calloc(opaque((size_t)0), 8)
+					 : calloc(8, opaque((size_t)0));
 		assert_non_null(blocks[i]);
 		assert_true(is_aligned(blocks[i], 16));
 		assert_int_equal(errno, 4711);
@@ -137,10 +137,20 @@ static void check_refused(size_t n)
 static void test_too_large(void **state)
 {
 	static const size_t more[] = {
-		1, 2, 15, 16, 17, 4096, 32768, (size_t)1 << 40,
-		(size_t)PTRDIFF_MAX - 65536, (size_t)PTRDIFF_MAX - 4096,
-		(size_t)PTRDIFF_MAX - 16, (size_t)PTRDIFF_MAX - 15,
-		(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
+		1,
+		2,
+		15,
+		16,
+		17,
+		4096,
+		32768,
+		(size_t)1 << 40,
+		(size_t)PTRDIFF_MAX - 65536,
+		(size_t)PTRDIFF_MAX - 4096,
+		(size_t)PTRDIFF_MAX - 16,
+		(size_t)PTRDIFF_MAX - 15,
+		(size_t)PTRDIFF_MAX,
+		(size_t)PTRDIFF_MAX + 1,
 	};
 
 	(void)state;
@@ -266,15 +276,13 @@ static void live_replace(struct live *slot, uint64_t *random)
 	size_t size = random_size(random);
 
 	if (slot->block)
-		assert_true(pattern_holds(slot->block, slot->size,
-					  slot->seed));
+		assert_true(pattern_holds(slot->block, slot->size, slot->seed));
 	if (slot->block && random_next(random) % 4 == 0) {
 		size_t kept = size < slot->size ? size : slot->size;
 
 		slot->block = realloc(slot->block, size + 1);
 		assert_non_null(slot->block);
-		assert_true(pattern_holds(slot->block,
-					  kept < 128 ? kept : 128,
+		assert_true(pattern_holds(slot->block, kept < 128 ? kept : 128,
 					  slot->seed));
 		slot->size = size + 1;
 	} else {

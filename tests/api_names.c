@@ -4,28 +4,61 @@
 
 static const char *const expected[] = {
 	/* C */
-	"malloc", "free", "calloc", "realloc", "aligned_alloc", "free_sized",
-	"free_aligned_sized", "malloc_usable_size", "memalign",
-	"posix_memalign", "valloc", "pvalloc", "cfree",
+	"malloc",
+	"free",
+	"calloc",
+	"realloc",
+	"aligned_alloc",
+	"free_sized",
+	"free_aligned_sized",
+	"malloc_usable_size",
+	"memalign",
+	"posix_memalign",
+	"valloc",
+	"pvalloc",
+	"cfree",
 	/* glibc's malloc.h */
-	"mallopt", "mallinfo", "mallinfo2", "malloc_stats", "malloc_info",
+	"mallopt",
+	"mallinfo",
+	"mallinfo2",
+	"malloc_stats",
+	"malloc_info",
 	"malloc_trim",
 	/* C++ */
-	"_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
-	"_ZnwmSt11align_val_t", "_ZnamSt11align_val_t",
+	"_Znwm",
+	"_Znam",
+	"_ZnwmRKSt9nothrow_t",
+	"_ZnamRKSt9nothrow_t",
+	"_ZnwmSt11align_val_t",
+	"_ZnamSt11align_val_t",
 	"_ZnwmSt11align_val_tRKSt9nothrow_t",
-	"_ZnamSt11align_val_tRKSt9nothrow_t", "_ZdlPv", "_ZdaPv", "_ZdlPvm",
-	"_ZdaPvm", "_ZdlPvRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t",
-	"_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t",
-	"_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t",
+	"_ZnamSt11align_val_tRKSt9nothrow_t",
+	"_ZdlPv",
+	"_ZdaPv",
+	"_ZdlPvm",
+	"_ZdaPvm",
+	"_ZdlPvRKSt9nothrow_t",
+	"_ZdaPvRKSt9nothrow_t",
+	"_ZdlPvSt11align_val_t",
+	"_ZdaPvSt11align_val_t",
+	"_ZdlPvmSt11align_val_t",
+	"_ZdaPvmSt11align_val_t",
 	"_ZdlPvSt11align_val_tRKSt9nothrow_t",
 	"_ZdaPvSt11align_val_tRKSt9nothrow_t",
 	/* calls of libc that are wrapped */
-	"pthread_create", "thrd_create", "dlopen", "dlmopen", "vfork",
-	"__vfork", "clone",
+	"pthread_create",
+	"thrd_create",
+	"dlopen",
+	"dlmopen",
+	"vfork",
+	"__vfork",
+	"clone",
 	/* our own */
-	"lanemalloc_version", "lanemalloc_mode", "lanemalloc_stats",
-	"lanemalloc_stats_json", "lanemalloc_purge",
+	"lanemalloc_version",
+	"lanemalloc_mode",
+	"lanemalloc_stats",
+	"lanemalloc_stats_json",
+	"lanemalloc_purge",
 	"lanemalloc_reclaimer_start",
 };
 
@@ -92,8 +125,7 @@ static void test_names(void **state)
 			print_message("unexpected: %s\n", name);
 		assert_true(is_expected(name));
 		if (strncmp(name, "lanemalloc_", 11))
-			assert_true(!version ||
-				    !strncmp(version, "@Base", 5));
+			assert_true(!version || !strncmp(version, "@Base", 5));
 		else
 			assert_non_null(version);
 		nr++;

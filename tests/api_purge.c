@@ -59,11 +59,13 @@ static void check_purge(size_t size)
 
 static void test_purge(void **state)
 {
-	static const size_t sizes[] = { 16,    64,    200,   1024,    5000,
-					20000, 32768, 40000, 1 << 20, 48 << 20 };
+	static const size_t sizes[] = {
+		16, 64, 200, 1024, 5000, 20000, 32768, 40000, 1 << 20, 48 << 20,
+	};
 
 	(void)state;
 	need_lane();
+	need_kernel();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		check_purge(sizes[i]);
 }
@@ -169,6 +171,7 @@ static void test_trim(void **state)
 
 	(void)state;
 	need_lane();
+	need_kernel();
 	malloc_trim(0);
 	before = resident();
 	take(48 * MIB, 500);

@@ -66,8 +66,8 @@ static void test_up_to_usable_in_place(void **state)
 }
 
 static const size_t pair_sizes[] = {
-	1,     15,    16,    17,    64,	     100,     128,	129,   1000,
-	1024,  4000,  4096,  8193,  16384,   32767,   32768,	32769, 40000,
+	1,     15,    16,      17,      64,      100,     128,     129,   1000,
+	1024,  4000,  4096,    8193,    16384,   32767,   32768,   32769, 40000,
 	65536, 99999, 1 << 18, 1 << 20, 2 << 20, 5 << 20, 9000001,
 };
 
@@ -141,10 +141,14 @@ static void check_failing(size_t size, size_t want)
 static void test_failing(void **state)
 {
 	static const size_t wants[] = {
-		(size_t)PTRDIFF_MAX,	   (size_t)PTRDIFF_MAX + 1,
-		SIZE_MAX,		   SIZE_MAX - 15,
-		SIZE_MAX - 4096,	   (size_t)PTRDIFF_MAX - 70000,
-		(size_t)PTRDIFF_MAX / 2,   (size_t)1 << 56,
+		(size_t)PTRDIFF_MAX,
+		(size_t)PTRDIFF_MAX + 1,
+		SIZE_MAX,
+		SIZE_MAX - 15,
+		SIZE_MAX - 4096,
+		(size_t)PTRDIFF_MAX - 70000,
+		(size_t)PTRDIFF_MAX / 2,
+		(size_t)1 << 56,
 	};
 
 	(void)state;
@@ -192,6 +196,7 @@ static void test_huge(void **state)
 	char *p = malloc(16 * MIB);
 
 	(void)state;
+	need_kernel();
 	p = grow_huge(p, 16 * MIB, 64 * MIB, false);
 	p = grow_huge(p, 64 * MIB, 128 * MIB, true);
 	p = grow_huge(p, 128 * MIB, 512 * MIB, true);
@@ -210,6 +215,7 @@ static void test_huge_leftover(void **state)
 	char *p = malloc(32 * MIB), *q;
 
 	(void)state;
+	need_kernel();
 	memset(p, 0xff, 32 * MIB);
 	p = grow_huge(p, 32 * MIB, 96 * MIB, true);
 	q = calloc(1, 32 * MIB);

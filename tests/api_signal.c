@@ -27,8 +27,8 @@ static void pool_step(struct pool *pool)
 	must(!p || pattern_holds(p, old, k));
 	if (p && r >> 60 == 0) {
 		p = realloc(p, size + 1);
-		must(p && (old > 256 || pattern_holds(p, old < size ? old : 0,
-						      k)));
+		must(p &&
+		     (old > 256 || pattern_holds(p, old < size ? old : 0, k)));
 	} else {
 		free(p);
 		p = r % 7 ? malloc(size + 1) : memalign(256, size + 1);

@@ -155,11 +155,11 @@ static const struct role roles[] = { { "checked", role_checked } };
 /* The checking option accepts all that is right. */
 static void test_checked(void **state)
 {
-	static struct child child = { .role = "checked",
-				      .conf = "checks=1" };
+	static struct child child = { .role = "checked", .conf = "checks=1" };
 
 	(void)state;
 	need_lane();
+	need_kernel();
 	child_run(&child);
 	assert_true(child_succeeded(&child));
 	assert_string_equal(child.err, "");

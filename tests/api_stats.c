@@ -1,4 +1,4 @@
-/* modes: all */
+/* modes: all valgrind */
 /* lanemalloc_stats, its JSON, lanemalloc_mode, lanemalloc_version */
 #include "expect.h"
 
@@ -252,8 +252,8 @@ static void test_json(void **state)
 	assert_int_equal(length, strlen(text));
 	assert_true(is_json(text));
 	assert_int_equal(text[0], '{');
-#define FIND(name, unit, help)                             \
-	snprintf(key, sizeof(key), "\"%s\":", #name);      \
+#define FIND(name, unit, help)                        \
+	snprintf(key, sizeof(key), "\"%s\":", #name); \
 	assert_non_null(strstr(text, key));
 	LANEMALLOC_STATS(FIND)
 #undef FIND

@@ -162,6 +162,7 @@ static void test_requested(void **state)
 
 	(void)state;
 	need_lane();
+	need_kernel();
 	child.role = "requested";
 	child_run(&child);
 	assert_true(child_succeeded(&child));

@@ -15,8 +15,8 @@
 struct fault_case {
 	const char *name;
 	void (*run)(size_t argument);
-	const char *conf;	  /* or NULL */
-	size_t arguments[8];	  /* run once for each, up to the first 0 */
+	const char *conf;    /* or NULL */
+	size_t arguments[8]; /* run once for each, up to the first 0 */
 };
 
 __attribute__((unused, format(printf, 1, 2))) static void

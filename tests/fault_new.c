@@ -4,8 +4,7 @@
 
 static void by_new(size_t size)
 {
-	void *(*new)(size_t) =
-		(void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znwm");
+	void *(*new)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znwm");
 
 	size = SIZE_MAX - size;
 	announce("operator new: no memory for %zu bytes, "

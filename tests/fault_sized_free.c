@@ -57,11 +57,15 @@ static void by_one(size_t size)
 }
 
 static const struct fault_case cases[] = {
-	{ "free_sized", by_free_sized, "checks=1",
+	{ "free_sized",
+	  by_free_sized,
+	  "checks=1",
 	  { 1, 100, 1000, 20000, 40000, 1 << 20 } },
 	{ "delete", by_delete, "checks=1", { 1, 100, 1000, 20000, 40000 } },
 	{ "delete[]", by_delete_array, "checks=1", { 100, 40000 } },
-	{ "free_aligned_sized", by_free_aligned_sized, "checks=1",
+	{ "free_aligned_sized",
+	  by_free_aligned_sized,
+	  "checks=1",
 	  { 100, 40000 } },
 	{ "by-one", by_one, "checks=1", { 1, 16, 100, 32768, 32769 } },
 };

@@ -136,11 +136,12 @@ begin() {
 preload=
 
 # launch LOG COMMAND...: starts it in a process group of its own, its output
-# going to $work/log/LOG and its pid to $launched.
+# going to $work/log/LOG and its pid to $launched. (A shell's background
+# commands ignore INT and QUIT; these do not.)
 launch() {
 	log=$work/log/$1
 	shift
-	setsid "$@" >>"$log" 2>&1 </dev/null &
+	setsid env --default-signal=INT,QUIT "$@" >>"$log" 2>&1 </dev/null &
 	launched=$!
 	children+=("$launched")
 }

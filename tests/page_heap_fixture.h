@@ -83,6 +83,7 @@ static inline void heap_check(void)
 		    budget_claimed_size() >> UNIT_SHIFT);
 	assert_true(count.nr_dirty == budget_dirty_size() >> UNIT_SHIFT);
 	assert_int_equal(count.nr_unfiled, 0);
+	assert_int_equal(count.nr_stale, 0);
 	assert_int_equal(count.nr_unhinted, 0);
 }
 
@@ -99,6 +100,14 @@ static inline char *heap_addr(const struct run *run)
 static inline size_t heap_size(const struct run *run)
 {
 	return (size_t)run->nr_units << UNIT_SHIFT;
+}
+
+static inline void is_aligned(const struct run *run, size_t align_units)
+{
+	assert_int_equal((size_t)heap_addr(run) % (align_units * UNIT_SIZE), 0);
+	assert_true(run->unit >= run->region->first_unit);
+	assert_true(run->unit + run->nr_units <=
+		    load_relaxed(&run->region->nr_units)); // const
 }
 
 #endif

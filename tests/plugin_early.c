@@ -6,9 +6,9 @@ static char *blocks[300];
 __attribute__((constructor)) static void early_start(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
-		blocks[i] = i % 3 == 0 ? malloc(i * 50) :
-			    i % 3 == 1 ? calloc(i, 50) :
-					 realloc(malloc(i), i * 50);
+		blocks[i] = i % 3 == 0   ? malloc(i * 50)
+			    : i % 3 == 1 ? calloc(i, 50)
+					 : realloc(malloc(i), i * 50);
 		must(blocks[i] && is_aligned(blocks[i], 16));
 		pattern_fill(blocks[i], i * 50, i);
 	}

@@ -16,7 +16,7 @@ static int number(void)
 	return 42;
 }
 
-static int (*resolve(void))(void)
+__attribute__((used)) static int (*resolve(void))(void)
 {
 	block = malloc(100);
 	for (int i = 0; i < 100 && block; i++)

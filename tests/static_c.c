@@ -28,8 +28,8 @@ static void churn(uint64_t random)
 			live[k].size = size + 1;
 		} else {
 			free(live[k].p);
-			live[k].p = i % 3 == 1 ? malloc(size) :
-						 memalign(128, size);
+			live[k].p =
+				i % 3 == 1 ? malloc(size) : memalign(128, size);
 			live[k].size = size;
 		}
 		must(live[k].p && is_aligned(live[k].p, 16));

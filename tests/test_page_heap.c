@@ -1,61 +1,13 @@
-/* Take, give, extend: every level, alignments, failures, random work against
- * a shadow map, several threads */
-#include <pthread.h>
-
+/* Take, give, extend: every level, alignments, misuse, failures */
 #include "page_heap_fixture.h"
-
-#define NR_RUNS 400
-#define NR_THREADS 4
-
-/* Who holds a unit: run number + 1. One map a region, of its first units. */
-#define SHADOW_UNITS 262144
-static _Atomic(uint32_t) shadow[NR_REGIONS_MOST][SHADOW_UNITS];
-
-static _Atomic(uint32_t) *shadow_of(const struct run *run, uint32_t unit)
-{
-	size_t index = (size_t)(run->region - regions);
-	uint32_t at = unit - run->region->first_unit;
-
-	assert_true(at < SHADOW_UNITS);
-	return &shadow[index][at];
-}
-
-static void shadow_change(const struct run *run, uint32_t unit, uint32_t n,
-			  uint32_t from, uint32_t to)
-{
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		assert_int_equal(take_relaxed(shadow_of(run, unit + i), to),
-				 from); // own
-}
-
-static void shadow_take(const struct run *run, uint32_t number)
-{
-	shadow_change(run, run->unit, run->nr_units, 0, number);
-}
-
-static void shadow_give(const struct run *run, uint32_t number)
-{
-	shadow_change(run, run->unit, run->nr_units, number, 0);
-}
-
-static void is_aligned(const struct run *run, size_t align_units)
-{
-	assert_int_equal((size_t)heap_addr(run) % (align_units * UNIT_SIZE),
-			 0);
-	assert_true(run->unit >= run->region->first_unit);
-	assert_true(run->unit + run->nr_units <=
-		    load_relaxed(&run->region->nr_units)); // const
-}
 
 /* Around the size of each level's granule; the first and the last page are
  * written, so that both are usable. */
 static void every_level(void **state)
 {
 	static const size_t sizes[] = {
-		1, 2, 63, 64, 65, 127, 128, 4095, 4096, 4097, 8192, 262143,
-		262144, 262145, 300000,
+		1,    2,    63,   64,     65,     127,    128,    4095,
+		4096, 4097, 8192, 262143, 262144, 262145, 300000,
 	};
 	unsigned i, j, n = sizeof(sizes) / sizeof(sizes[0]);
 	struct run runs[32];
@@ -192,8 +144,7 @@ static void refuses_nonsense(void **state)
 	assert_false(page_heap_take(SIZE_MAX, 1, 0, &run));
 	assert_false(page_heap_take(SIZE_MAX / UNIT_SIZE, 1, 0, &run));
 	assert_false(page_heap_take(1, (size_t)1 << 40, 0, &run));
-	assert_false(
-		page_heap_take(REGION_SIZE_MOST / UNIT_SIZE, 1, 0, &run));
+	assert_false(page_heap_take(REGION_SIZE_MOST / UNIT_SIZE, 1, 0, &run));
 	heap_check();
 }
 
@@ -257,8 +208,7 @@ static void extends(void **state)
 	heap_give(&b);
 	/* Over the ends of hugepages and of every kind of granule. */
 	for (n = 15; n < 300000; n = n * 2 + 1) {
-		assert_true(
-			page_heap_try_extend(a.region, a.unit, n, n + 1));
+		assert_true(page_heap_try_extend(a.region, a.unit, n, n + 1));
 		region_addr(a.region, a.unit + 2 * n)[UNIT_SIZE - 1] = 1;
 		heap_check();
 	}
@@ -347,8 +297,8 @@ static void check_sees_damage(void **state)
 	assert_true(check_aborts());
 	heap_fresh(0);
 	fake.quiet = true;
-	store_relaxed(&r->dirty[r->first_unit / 64 + 9], 1); // own
-	store_relaxed(&r->nr_used, r->first_unit + 64 * 9);  // own
+	store_relaxed(&r->dirty[r->first_unit / 64 + 9], 1);   // own
+	store_relaxed(&r->nr_used, r->first_unit + 64 * 9);    // own
 	store_relaxed(&r->nr_committed, r->first_unit + 6400); // own
 	assert_true(check_aborts());
 }
@@ -449,134 +399,6 @@ static void starts_by_itself(void **state)
 	heap_check();
 }
 
-static size_t random_size(unsigned most_shift)
-{
-	size_t size = heap_random() % ((size_t)2 << heap_random() %
-							 most_shift);
-
-	return size + 1;
-}
-
-static void random_step(struct run *runs, uint32_t base, unsigned most_shift)
-{
-	unsigned i = heap_random() % NR_RUNS;
-	struct run *run = &runs[i];
-	size_t size = random_size(most_shift), align = 1;
-	uint32_t number = base + i + 1, more;
-
-	if (heap_random() % 4 == 0)
-		align = (size_t)1 << heap_random() % 9;
-	if (run->nr_units && heap_random() % 8 == 0) {
-		more = (uint32_t)random_size(6);
-		if (!page_heap_try_extend(run->region, run->unit,
-					  run->nr_units, more))
-			return;
-		shadow_change(run, run->unit + run->nr_units, more, 0, number);
-		run->nr_units += more;
-		return;
-	}
-	if (run->nr_units) {
-		shadow_give(run, number);
-		heap_give(run);
-		run->nr_units = 0;
-		return;
-	}
-	if (!page_heap_take(size, align, heap_random() % 4, run)) {
-		run->nr_units = 0;
-		return;
-	}
-	assert_int_equal(run->nr_units, size);
-	is_aligned(run, align);
-	shadow_take(run, number);
-	if (run->zero)
-		assert_int_equal(*heap_addr(run), 0);
-	*heap_addr(run) = 1;
-}
-
-static void random_end(struct run *runs, uint32_t base)
-{
-	unsigned i;
-
-	for (i = 0; i < NR_RUNS; i++) {
-		if (!runs[i].nr_units)
-			continue;
-		shadow_give(&runs[i], base + i + 1);
-		heap_give(&runs[i]);
-		runs[i].nr_units = 0;
-	}
-}
-
-static void random_work(void **state)
-{
-	static struct run runs[NR_RUNS];
-	static const size_t limits[] = { 0, 64 * MIB, 400 * MIB };
-	unsigned round, i;
-
-	(void)state;
-	for (round = 0; round < 3; round++) {
-		heap_fresh(limits[round]);
-		config.purge_budget = 8 * MIB;
-		for (i = 0; i < 20000; i++) {
-			random_step(runs, 0, round ? 7 : 8);
-			if (i % 500 == 0)
-				heap_check();
-			if (i % 700 == 0)
-				page_heap_tick(SIZE_MAX);
-		}
-		random_end(runs, 0);
-		heap_check();
-		assert_int_equal(budget_claimed_size(), 0);
-	}
-}
-
-static struct run thread_runs[NR_THREADS][NR_RUNS];
-
-static void *random_thread(void *arg)
-{
-	uint32_t number = (uint32_t)(uintptr_t)arg;
-	unsigned i;
-
-	for (i = 0; i < 30000 + number; i++)
-		heap_random();
-	for (i = 0; i < 30000; i++) {
-		random_step(thread_runs[number], number * NR_RUNS, 6);
-		if (i % 1000 == 0)
-			page_heap_tick(SIZE_MAX);
-	}
-	random_end(thread_runs[number], number * NR_RUNS);
-	return NULL;
-}
-
-/* Words, levels and dirty bits agree after any mixture; a hint may be off by
- * what two threads filed at once, so those are not compared here. */
-static void threads_work(void **state)
-{
-	static const size_t limits[] = { 0, 64 * MIB };
-	struct page_heap_count count;
-	pthread_t threads[NR_THREADS];
-	unsigned round;
-	uintptr_t i;
-
-	(void)state;
-	for (round = 0; round < 2; round++) {
-		heap_fresh(limits[round]);
-		config.purge_budget = 2 * MIB;
-		for (i = 0; i < NR_THREADS; i++)
-			pthread_create(&threads[i], NULL, random_thread,
-				       (void *)i);
-		for (i = 0; i < NR_THREADS; i++)
-			pthread_join(threads[i], NULL);
-		page_heap_check();
-		page_heap_count(&count);
-		assert_int_equal(budget_claimed_size(), 0);
-		assert_true(count.nr_free == count.nr_data);
-		assert_true(count.nr_dirty ==
-			    budget_dirty_size() >> UNIT_SHIFT);
-		assert_int_equal(count.nr_unfiled, 0);
-		assert_int_equal(count.nr_unhinted, 0);
-	}
-}
-
 static void stats_add_up(void **state)
 {
 	struct page_heap_stats stats;
@@ -623,8 +445,6 @@ int main(void)
 		cmocka_unit_test(survives_lost_hints),
 		cmocka_unit_test(survives_failures),
 		cmocka_unit_test(starts_by_itself),
-		cmocka_unit_test(random_work),
-		cmocka_unit_test(threads_work),
 		cmocka_unit_test(stats_add_up),
 	};
 

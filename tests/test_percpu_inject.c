@@ -1,6 +1,6 @@
-/* percpu, with delays at the numbered points inside the sections
+/* percpu: the storms, with delays at the points inside the sections
  *
  * links: real-system
  */
 #define LANE_INJECT
-#include "test_percpu.c"
+#include "test_percpu_storm.c"

@@ -196,6 +196,28 @@ static void survives_each_refusal(void **state)
 	assert_true(k > 50);
 }
 
+/* A purger that comes by while a thread holds a dirty hugepage finds nothing
+ * there; who opens the hugepage says again that it is dirty. */
+static void hints_return(void **state)
+{
+	struct region *r = &regions[0];
+	struct run run;
+	uint32_t h;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(64, 1, 0, &run));
+	heap_give(&run);
+	h = run.unit / 64;
+	assert_true(level_try_claim(r, 1, h / 64, bits_one(h % 64)));
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
+	level_release(r, 1, h / 64, bits_one(h % 64));
+	assert_true(page_heap_take(1, 1, 0, &run));
+	assert_int_equal(run.unit / 64, h);
+	heap_check();
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 63 * UNIT_SIZE);
+}
+
 static void pages_of_64_kib(void **state)
 {
 	unsigned i;
@@ -328,7 +350,7 @@ static void late_wants_are_no_regret(void **state)
 	breathe(1, NR_RUNS);
 	assert_int_equal(load_relaxed(&budget.regret_size), 0); // counter
 	breathe(1, NR_RUNS);
-	assert_true(load_relaxed(&budget.regret_size) > 90 * MIB); // counter
+	assert_true(load_relaxed(&budget.regret_size) > 90 * MIB);  // counter
 	assert_true(load_relaxed(&budget.bonus_size) <= 164 * MIB); // hint
 }
 
@@ -394,8 +416,8 @@ static void purgers_and_a_user(void **state)
 	store_relaxed(&user_is_done, 0); // before publish
 	for (i = 0; i < 2; i++)
 		pthread_create(&purgers[i], NULL, purge_thread, NULL);
-	for (i = 0; i < 40000; i++) {
-		struct run *run = &runs[heap_random() % 300];
+	for (i = 0; i < 100000; i++) {
+		struct run *run = &runs[heap_random() % 60];
 		size_t *words;
 
 		if (run->nr_units) {
@@ -407,8 +429,7 @@ static void purgers_and_a_user(void **state)
 			run->nr_units = 0;
 			continue;
 		}
-		assert_true(
-			page_heap_take(heap_random() % 90 + 1, 1, 0, run));
+		assert_true(page_heap_take(heap_random() % 4 + 1, 1, 0, run));
 		words = (void *)heap_addr(run);
 		for (j = 0; j < run->nr_units; j++) {
 			assert_true(!run->zero || !words[j * UNIT_SIZE / 8]);
@@ -431,6 +452,7 @@ int main(void)
 		cmocka_unit_test(respects_the_bounds),
 		cmocka_unit_test(survives_refusal),
 		cmocka_unit_test(survives_each_refusal),
+		cmocka_unit_test(hints_return),
 		cmocka_unit_test(pages_of_64_kib),
 		cmocka_unit_test(the_budget_holds),
 		cmocka_unit_test(a_live_heap_keeps_more),

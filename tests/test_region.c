@@ -19,8 +19,7 @@ static void is_laid_out(const struct region *r)
 		assert_true(words >= (char *)(r->tags + nr));
 		assert_true(words + r->levels[l].nr_words * 8ul <=
 			    (char *)r->spans);
-		assert_true((char *)r->levels[l].fit >=
-			    (char *)(r->tags + nr));
+		assert_true((char *)r->levels[l].fit >= (char *)(r->tags + nr));
 	}
 	assert_true((char *)(r->dirty + r->levels[0].nr_words) <=
 		    (char *)r->spans);
@@ -74,15 +73,19 @@ static void starts_once(void **state)
 	heap_check();
 }
 
+/* Exact, unlike statm, which some kernels sum up lazily. */
 static size_t resident_size(void)
 {
-	unsigned long total, resident;
-	FILE *file = fopen("/proc/self/statm", "r");
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long size = 0;
+	char line[256];
 
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%lu %lu", &total, &resident), 2);
+	if (!file)
+		skip();
+	while (!size && fgets(line, sizeof(line), file))
+		sscanf(line, "Rss: %lu", &size);
 	fclose(file);
-	return resident * system_page_size();
+	return size << 10;
 }
 
 static void start_is_cheap(void **state)
@@ -91,6 +94,7 @@ static void start_is_cheap(void **state)
 
 	(void)state;
 	heap_forget();
+	resident_size(); /* stdio has its buffer now */
 	before = resident_size();
 	assert_true(region_start());
 	assert_true(resident_size() - before <= 128 << 10);
@@ -276,12 +280,10 @@ static void hugepage_option(void **state)
 		heap_forget();
 		config_parse(&config, cases[i].text);
 		assert_true(region_start());
-		assert_int_equal(fake_calls(FAKE_HUGEPAGES),
-				 cases[i].nr_start);
+		assert_int_equal(fake_calls(FAKE_HUGEPAGES), cases[i].nr_start);
 		first = regions[0].first_unit;
 		assert_true(region_commit(&regions[0], first + 1000));
-		assert_int_equal(fake_calls(FAKE_HUGEPAGES),
-				 cases[i].nr_start);
+		assert_int_equal(fake_calls(FAKE_HUGEPAGES), cases[i].nr_start);
 		assert_true(region_commit(&regions[0], first + 3000));
 		assert_int_equal(fake_calls(FAKE_HUGEPAGES),
 				 cases[i].nr_start + cases[i].nr_grown);
@@ -321,8 +323,9 @@ static void adds_regions(void **state)
 /* region_add(n) holds a run of n, whatever n. */
 static void an_added_region_is_large_enough(void **state)
 {
-	static const uint32_t sizes[] = { 1, 64, 65, 500, 4000, 4096, 4097,
-					  8192, 10000, 64 * 4096 + 1 };
+	static const uint32_t sizes[] = {
+		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
+	};
 	struct wish wish = { .align_units = 1 };
 	unsigned i;
 

@@ -45,9 +45,8 @@
 
 #define CHECK_ROUNDS 32
 #define CHECK_SPINS 2000 /* some 50 to 150 us each round */
-#define CHECK_YIELDS 4
 #define CHECK_COUNTS 400
-#define CHECK_SLEEP_NS 20000
+#define CHECK_NAP_NS 20000
 
 /* libc's, since glibc 2.35. */
 extern const ptrdiff_t __rseq_offset weak_import;
@@ -346,7 +345,7 @@ static struct check {
 	_Atomic(uint32_t) stop;	 /* atomic: the caller has seen enough */
 	uint32_t cpu;		 /* const once the helper runs */
 	_Atomic(uint64_t) count; /* atomic: the helper's, on that CPU only */
-	char stack[4096] __attribute__((aligned(64))); /* the helper's, for good */
+	char stack[4096] __attribute__((aligned(64))); /* the helper's alone */
 } check;
 
 enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };
@@ -359,10 +358,17 @@ static bool bind_to_cpu(uint32_t cpu)
 	return !call(SYS_sched_setaffinity, NULL, sizeof(mask), mask, 0);
 }
 
+/* Off the CPU for that long; nothing is waited for. */
+static void nap(long ns)
+{
+	struct timespec time = { 0, ns };
+
+	call(SYS_ppoll, NULL, 0, &time, 0);
+}
+
 /* A bare thread: no TLS, no errno, no return. */
 static void check_helper(void *unused)
 {
-	struct timespec pause = { 0, CHECK_SLEEP_NS };
 	unsigned i;
 
 	(void)unused;
@@ -371,24 +377,11 @@ static void check_helper(void *unused)
 			if (load_relaxed(&check.stop)) // hint
 				break;
 			add_relaxed(&check.count, 1); // counter
-			call(SYS_nanosleep, &pause, 0, NULL, 0);
+			nap(CHECK_NAP_NS);
 		}
 	}
 	for (;;)
 		call(SYS_exit, NULL, 0, NULL, 0);
-}
-
-/* Lets the helper reach this CPU and fall asleep: a waking thread preempts
- * sooner than one that arrives. */
-static void check_yield(void)
-{
-	unsigned i;
-
-	for (i = 0; i < CHECK_YIELDS; i++) {
-		if (load_relaxed(&check.count)) // hint
-			return;
-		call(SYS_sched_yield, NULL, 0, NULL, 0);
-	}
 }
 
 /* CHECK_RUNNING: nothing learnt. */
@@ -416,7 +409,7 @@ static enum check_state check_kernel(struct rseq_area *self)
 	if (system_thread_start(check.stack, sizeof(check.stack), no_tls,
 				check_helper, NULL))
 		return CHECK_RUNNING;
-	check_yield();
+	nap(CHECK_NAP_NS); /* a helper that wakes up preempts soonest */
 	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
 		state = check_round(self);
 	store_relaxed(&check.stop, 1); // hint

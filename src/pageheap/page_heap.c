@@ -127,14 +127,55 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 	return true;
 }
 
-static bool page_heap_take_in(struct region *region, const struct wish *wish,
-			      struct run *out)
+static bool page_heap_take_once(struct region *region, const struct wish *wish,
+				struct run *out)
 {
 	if (!page_heap_claim(region, wish, &out->unit))
 		return false;
 	out->region = region;
 	out->nr_units = wish->nr_units;
 	return page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
+}
+
+/* The free units of the hugepage that is usable in part only, those above the
+ * bound. */
+static uint64_t page_heap_beyond(struct region *region, uint32_t committed)
+{
+	_Atomic(uint64_t) *words = region->levels[0].words;
+	uint64_t free = load_relaxed(&words[committed / 64]); // hint
+	uint64_t beyond = ~bits_low(committed % 64);
+
+	return free ? free & beyond : beyond;
+}
+
+/* The system gives no more memory, but there may be a run in what it gave. So
+ * that the next claim does not find the same unusable units again, they are
+ * held meanwhile: nobody could use them. A thread that dies here strands at
+ * most a hugepage of address space. */
+static cold bool page_heap_take_usable(struct region *region,
+				       const struct wish *wish,
+				       struct run *out)
+{
+	uint32_t committed = load_relaxed(&region->nr_committed); // hint
+	uint32_t word = committed / 64;
+	uint64_t beyond;
+	bool taken;
+
+	if (word >= region->levels[0].nr_words)
+		return false;
+	beyond = page_heap_beyond(region, committed);
+	if (!beyond || !level_try_claim(region, 0, word, beyond))
+		return false;
+	taken = page_heap_take_once(region, wish, out);
+	level_release(region, 0, word, beyond);
+	return taken;
+}
+
+static bool page_heap_take_in(struct region *region, const struct wish *wish,
+			      struct run *out)
+{
+	return page_heap_take_once(region, wish, out) ||
+	       page_heap_take_usable(region, wish, out);
 }
 
 /* Tries all regions, after a repair of their hints if so wished. */

@@ -104,7 +104,7 @@ static uint64_t count_free(struct region *region, uint32_t hugepage)
 static void count_dirty(struct region *region, struct page_heap_count *out)
 {
 	uint32_t h = check_first(region, 0);
-	uint64_t dirty, hints;
+	uint64_t dirty;
 
 	for (; h < check_end(region, 0); h++) {
 		dirty = load_relaxed(&region->dirty[h]); // hint
@@ -112,9 +112,23 @@ static void count_dirty(struct region *region, struct page_heap_count *out)
 			continue;
 		dirty &= count_free(region, h);
 		out->nr_dirty += bits_count(dirty);
-		hints = load_relaxed(
-			fit_line(region, 0, FIT_DIRTY, h / 64)); // hint
-		out->nr_unhinted += dirty && !(hints & bits_one(h % 64));
+		out->nr_unhinted +=
+			dirty && fit_next(region, 0, FIT_DIRTY, h) != h;
+	}
+}
+
+static void count_filing(struct region *region, unsigned level, uint32_t word,
+			 struct page_heap_count *out)
+{
+	unsigned k = unit_word_class(check_word(region, level, word)), i;
+	uint64_t line;
+
+	if (k != UNIT_WORD_CLASSES)
+		out->nr_unfiled += fit_next(region, level, k, word) != word;
+	for (i = 0; i < UNIT_WORD_CLASSES; i++) {
+		line = load_relaxed(
+			fit_line(region, level, i, word / 64)); // hint
+		out->nr_stale += i != k && line & bits_one(word % 64);
 	}
 }
 
@@ -122,19 +136,14 @@ static void count_level(struct region *region, unsigned level,
 			struct page_heap_count *out)
 {
 	uint32_t word = check_first(region, level);
-	unsigned k;
+	uint64_t free;
 
 	for (; word < check_end(region, level); word++) {
-		uint64_t free = check_word(region, level, word), line;
-
+		free = check_word(region, level, word);
 		out->nr_free += (uint64_t)bits_count(free)
 				<< (level * LEVEL_SHIFT);
-		k = unit_word_class(free);
-		if (!free || level == NR_LEVELS - 1)
-			continue;
-		line = load_relaxed(
-			fit_line(region, level, k, word / 64)); // hint
-		out->nr_unfiled += !(line & bits_one(word % 64));
+		if (level < NR_LEVELS - 1)
+			count_filing(region, level, word, out);
 	}
 	/* The open word at a small region's end. */
 	word = region->levels[0].nr_words - 1;

@@ -11,7 +11,8 @@ struct page_heap_count {
 	uint64_t nr_free;     /* units, committed or not */
 	uint64_t nr_data;     /* units behind the heads */
 	uint64_t nr_dirty;    /* free and dirty units */
-	uint64_t nr_unfiled;  /* words that their fit line does not name */
+	uint64_t nr_unfiled;  /* words that a search of their class misses */
+	uint64_t nr_stale;    /* words that are filed where they do not fit */
 	uint64_t nr_unhinted; /* hugepages: free dirty units without a hint */
 };
 

@@ -246,6 +246,9 @@ struct span *slab_of(const void *object)
 	struct unit_tag *tag = &region->tags[region_unit(region, object)];
 	uint32_t offset = (uint32_t)(uintptr_t)object - tag->start;
 
+	/* Freed twice, and its slab is gone since. */
+	if (unlikely(!tag->magic))
+		fault("free of %p: not a block", object);
 	return &region->spans[region_unit(region,
 					  (const char *)object - offset)];
 }

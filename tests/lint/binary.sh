@@ -71,7 +71,7 @@ unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 globals=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }')
 unknown=$(printf '%s\n' "$globals" | grep -v -x -E \
 	-e '_Zn[wa]m.*|_Zd[la]Pv.*|lane_.*|lanemalloc_.*|__.*' \
-	-e '[a-z]*alloc|(posix_)?memalign|aligned_alloc|c?free|v?fork' \
+	-e '[a-z]*alloc|(posix_)?memalign|aligned_alloc|c?free|v?fork|clone' \
 	-e 'mall(opt|info2?)|malloc_(stats|info|trim|usable_size)' \
 	-e 'free_(aligned_)?sized')
 [ -z "$unknown" ] || fail "the archive shows" "$unknown"

@@ -5,6 +5,7 @@
 #
 # A part of Python's own test suite, with malloc for every object. Its quick
 # form (PROGRAMS_QUICK=1, which run.sh --quick sets) is shorter.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 
@@ -36,7 +37,7 @@ launch run env ${preload:+LD_PRELOAD="$preload"} HOME="$work/data" \
 wait "$launched"
 note=
 if ! grep -q "^All ${#tests_of_python[@]} tests OK" log/run; then
-	bad=$(grep -a -m 1 -E 'crashed|Exit code|[Tt]imeout|Fatal' log/run)
+	bad=$(grep -a -m 1 -E 'crashed|Exit code -|[Tt]imed out|^Fatal' log/run)
 	[ -z "$bad" ] || fail "$bad"
 	read -r -a again <<<"$(failed_modules | tr '\n' ' ')"
 	[ ${#again[@]} -gt 0 ] || fail "no result: $(tail -n 1 log/run)"

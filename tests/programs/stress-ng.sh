@@ -4,6 +4,7 @@
 # quick
 #
 # stress-ng's malloc stressor, 4 processes of 4 threads, verifying its blocks.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

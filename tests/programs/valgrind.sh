@@ -6,6 +6,7 @@
 # valgrind knows no rseq: the library serves a program under it all the same,
 # and with --soname-synonyms memcheck takes malloc over and finds a bad read
 # and a leak.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 
@@ -15,24 +16,41 @@ cat >prog.c <<'C'
 #include <stdlib.h>
 #include <string.h>
 
+/* A zeroed block of which every byte then is c. */
+static char *fill(size_t size, char c)
+{
+	char *p = calloc(1, size);
+
+	for (size_t i = 0; i < size; i++)
+		if (p[i])
+			exit(3);
+	memset(p, c, size);
+	return p;
+}
+
+static void empty(char *p, size_t size, char c)
+{
+	for (size_t i = 0; p && i < size; i++)
+		if (p[i] != c)
+			exit(3);
+	free(p);
+}
+
 static void *work(void *arg)
 {
 	char *blocks[64] = { 0 };
+	size_t sizes[64];
 	unsigned seed = (unsigned)(long)arg;
 
 	for (int i = 0; i < 4000; i++) {
 		int slot = (seed = seed * 1103515245 + 12345) >> 16 & 63;
-		size_t size = seed >> 8 & 4095;
 
-		if (blocks[slot] && blocks[slot][0] != (char)slot)
-			exit(3);
-		free(blocks[slot]);
-		blocks[slot] = calloc(1, size + 1);
-		blocks[slot][size] = 1;
-		blocks[slot][0] = (char)slot;
+		empty(blocks[slot], sizes[slot], (char)slot);
+		sizes[slot] = (seed >> 8 & 1023) + 1;
+		blocks[slot] = fill(sizes[slot], (char)slot);
 	}
 	for (int i = 0; i < 64; i++)
-		free(blocks[i]);
+		empty(blocks[i], sizes[i], (char)i);
 	return NULL;
 }
 

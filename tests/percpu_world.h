@@ -1,0 +1,68 @@
+/* percpu_world: the head of a region and its lanes, built by hand, for the
+ * tests of percpu.h. Area i belongs to id i until a test says otherwise. */
+#ifndef PERCPU_WORLD_H
+#define PERCPU_WORLD_H
+
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "cpucache/rseq.h"
+
+#define NR_AREAS 256
+#define AREA_SIZE 4096
+#define LANE 7 /* words */
+#define LIMIT 64
+
+static char *head;
+
+static uint64_t *table_word(unsigned id)
+{
+	return (uint64_t *)(void *)(head + REGION_TABLE_OFFSET) + id;
+}
+
+static struct lane *lane_of(unsigned id)
+{
+	return (void *)(head + REGION_HEAD_SIZE + id * AREA_SIZE + LANE * 8);
+}
+
+static struct rseq_area *fake_area(void)
+{
+	static __thread struct rseq_area area;
+
+	return &area;
+}
+
+static void arm_at(void *area, size_t id_field)
+{
+	char *cs = (char *)area + offsetof(struct rseq_area, rseq_cs);
+
+	anchor.rseq_cs = cs - percpu_thread_pointer();
+	anchor.id = (char *)area + id_field - percpu_thread_pointer();
+}
+
+static int setup(void **unused)
+{
+	size_t size = REGION_HEAD_SIZE + NR_AREAS * AREA_SIZE;
+	unsigned id;
+
+	(void)unused;
+	head = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(head, MAP_FAILED);
+	anchor.base = head;
+	for (id = 0; id < NR_AREAS; id++) {
+		*table_word(id) = REGION_HEAD_SIZE + id * AREA_SIZE;
+		store_relaxed(&lane_of(id)->limit, LIMIT); // own
+	}
+	*fake_area() = (struct rseq_area){ .cpu_id = 3, .mm_cid = 5 };
+	arm_at(fake_area(), offsetof(struct rseq_area, mm_cid));
+	return 0;
+}
+
+static int teardown(void **unused)
+{
+	(void)unused;
+	return munmap(head, REGION_HEAD_SIZE + NR_AREAS * AREA_SIZE);
+}
+
+#endif

@@ -1,0 +1,485 @@
+/* percpu: storms of threads that change CPUs, signals, and revoked drains
+ *
+ * links: real-system
+ *
+ * The sections arm libc's area. Tokens that the threads push and pop show a
+ * lost or a doubled object: whoever has one holds its mark. Threads run for a
+ * number of steps, not for a time.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "percpu_world.h"
+
+#define NR_THREADS 6
+#define NR_TOKENS 600
+#define BATCH 24
+
+#ifdef LANE_INJECT
+uint32_t percpu_inject[16] __attribute__((weak));
+#define NR_STEPS 20000
+#else
+#define NR_STEPS 150000
+#endif
+
+/* marks[i] is 1 while some thread holds token i. */
+
+static _Atomic(uint32_t) marks[NR_TOKENS];
+static _Atomic(uint32_t) nr_faults; /* counter */
+static _Atomic(uint32_t) nr_running;
+
+/* Tokens in one thread's hands. */
+struct hand {
+	void *tokens[NR_TOKENS];
+	unsigned n;
+};
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	return *state ^= *state << 5;
+}
+
+static void mark(void *token, uint32_t to)
+{
+	size_t i = (size_t)((_Atomic(uint32_t) *)token - marks);
+
+	if (i >= NR_TOKENS || take_relaxed(&marks[i], to) == to) // counter
+		add_relaxed(&nr_faults, 1);			 // counter
+}
+
+static void hand_take(struct hand *h, void **tokens, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		mark(tokens[i], 1);
+		if (h->n < NR_TOKENS)
+			h->tokens[h->n++] = tokens[i];
+	}
+}
+
+static void step_pop(struct hand *h)
+{
+	void *token = percpu_pop(LANE);
+
+	if (token)
+		hand_take(h, &token, 1);
+}
+
+static void step_push(struct hand *h)
+{
+	if (!h->n)
+		return;
+	mark(h->tokens[h->n - 1], 0);
+	if (percpu_push(LANE, h->tokens[h->n - 1]))
+		h->n--;
+	else
+		mark(h->tokens[h->n - 1], 1);
+}
+
+static void step_pop_batch(struct hand *h, unsigned most)
+{
+	void *out[BATCH];
+
+	hand_take(h, out, percpu_pop_batch(LANE, out, most));
+}
+
+static void step_push_batch(struct hand *h, unsigned most)
+{
+	unsigned n = (unsigned)min_size(most, h->n), i;
+	void **in = &h->tokens[h->n - n];
+	int done;
+
+	for (i = 0; i < n; i++)
+		mark(in[i], 0);
+	done = percpu_push_batch(LANE, in, n);
+	for (i = done > 0 ? (unsigned)done : 0; i < n; i++)
+		mark(in[i], 1);
+	if (done <= 0)
+		return;
+	h->n -= (unsigned)done;
+	memmove(in, in + done, (n - (unsigned)done) * sizeof(*in));
+}
+
+static void step(struct hand *h, uint32_t random)
+{
+	unsigned most = random >> 8 & 15;
+
+	switch (random & 7) {
+	case 0:
+		return step_pop_batch(h, most);
+	case 1:
+		return step_push_batch(h, most);
+	case 2 ... 4:
+		return step_pop(h);
+	default:
+		return step_push(h);
+	}
+}
+
+/* To the CPU that follows the n-th one of the mask. */
+static void hop(const cpu_set_t *mask, unsigned n)
+{
+	unsigned cpu, skip_over = n % (unsigned)CPU_COUNT(mask);
+	cpu_set_t one;
+
+	for (cpu = 0; !CPU_ISSET(cpu, mask) || skip_over--; cpu++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static cpu_set_t all_cpus;
+static struct hand hands[NR_THREADS];
+static struct hand signal_hands[NR_THREADS];
+static __thread struct hand *signal_hand;
+static bool hopping;
+
+static void *storm_thread(void *arg)
+{
+	struct hand *h = arg;
+	uint32_t random = 1 + (uint32_t)(h - hands) * 7919;
+	unsigned i;
+
+	signal_hand = &signal_hands[h - hands];
+	for (i = 0; i < NR_STEPS; i++) {
+		step(h, next_random(&random));
+		if (hopping && i % 128 == 0)
+			hop(&all_cpus, random >> 4);
+		else if (i % 64 == 0)
+			sched_yield();
+	}
+	sub_relaxed(&nr_running, 1); // counter
+	return NULL;
+}
+
+static void on_signal(int number)
+{
+	static __thread uint32_t random = 77;
+
+	(void)number;
+	if (signal_hand)
+		step(signal_hand, next_random(&random));
+}
+
+static void count_tokens(void *const *tokens, uint64_t n, unsigned *seen)
+{
+	size_t i;
+	uint64_t k;
+
+	for (k = 0; k < n; k++) {
+		i = (size_t)((_Atomic(uint32_t) *)tokens[k] - marks);
+		if (i < NR_TOKENS)
+			seen[i]++;
+	}
+}
+
+/* Each token is in one place, and nobody met one that another one held. */
+static bool tokens_complete(void)
+{
+	unsigned seen[NR_TOKENS] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < NR_THREADS; i++) {
+		count_tokens(hands[i].tokens, hands[i].n, seen);
+		count_tokens(signal_hands[i].tokens, signal_hands[i].n, seen);
+	}
+	for (i = 0; i < NR_AREAS; i++)
+		if (lane_of(i)->count <= LIMIT)
+			count_tokens(lane_of(i)->slots, lane_of(i)->count,
+				     seen);
+	for (i = 0; i < NR_TOKENS; i++)
+		if (seen[i] != 1)
+			return false;
+	return !load_relaxed(&nr_faults); // counter
+}
+
+static void deal_tokens(void)
+{
+	unsigned i;
+
+	memset(hands, 0, sizeof(hands));
+	memset(signal_hands, 0, sizeof(signal_hands));
+	store_relaxed(&nr_faults, 0); // own
+	for (i = 0; i < NR_TOKENS; i++) {
+		struct hand *h = &hands[i % NR_THREADS];
+
+		store_relaxed(&marks[i], 1); // own
+		h->tokens[h->n++] = &marks[i];
+	}
+}
+
+static bool storm(bool hops, bool signals)
+{
+	pthread_t threads[NR_THREADS];
+	unsigned i;
+
+	deal_tokens();
+	hopping = hops;
+	store_relaxed(&nr_running, NR_THREADS); // own
+	for (i = 0; i < NR_THREADS; i++)
+		pthread_create(&threads[i], NULL, storm_thread, &hands[i]);
+	for (i = 0; signals && load_relaxed(&nr_running); i++) { // counter
+		pthread_kill(threads[i % NR_THREADS], SIGUSR1);
+		if (i % 16 == 0)
+			sched_yield();
+	}
+	for (i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	return tokens_complete();
+}
+
+static int setup_real(void **unused)
+{
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = SA_RESTART };
+
+	setup(unused);
+	rseq_start();
+	sigaction(SIGUSR1, &action, NULL);
+	return sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
+}
+
+extern const ptrdiff_t __rseq_offset weak_import;
+
+/* rseq_start() decided once; here only the index changes. */
+static bool use_index(size_t field)
+{
+	if (load_relaxed(&rseq_state.mode) == MODE_DIRECT) // hint
+		return false;
+	anchor.rseq_cs = __rseq_offset + 8;
+	anchor.id = __rseq_offset + (int64_t)field;
+	return true;
+}
+
+static void storms(size_t field)
+{
+	if (!use_index(field))
+		skip();
+	assert_true(storm(false, false));
+	setup_real(NULL);
+	use_index(field);
+	assert_true(storm(true, false));
+}
+
+static void test_storm_cpu_id(void **unused)
+{
+	(void)unused;
+	storms(offsetof(struct rseq_area, cpu_id));
+}
+
+static bool has_mm_cid(void)
+{
+	return load_relaxed(&rseq_state.mode) == MODE_MM_CID; // hint
+}
+
+static void test_storm_mm_cid(void **unused)
+{
+	(void)unused;
+	if (!has_mm_cid())
+		skip();
+	storms(offsetof(struct rseq_area, mm_cid));
+}
+
+static void test_storm_signals(void **unused)
+{
+	(void)unused;
+	if (!use_index(offsetof(struct rseq_area, cpu_id)))
+		skip();
+	assert_true(storm(true, true));
+}
+
+/* All ids lead to one lane, which rseq then does not protect: the storm must
+ * find that. In a child, as anything may happen there. */
+static bool storm_finds_race(void)
+{
+	pid_t child = fork();
+	int status = -1;
+	unsigned id;
+
+	if (!child) {
+		for (id = 0; id < REGION_TABLE_WORDS; id++)
+			*table_word(id) = REGION_HEAD_SIZE;
+		_exit(storm(false, false) ? 0 : 1);
+	}
+	waitpid(child, &status, 0);
+	return status != 0;
+}
+
+static void test_storm_finds_races(void **unused)
+{
+	unsigned round = 0;
+
+	(void)unused;
+	if (!use_index(offsetof(struct rseq_area, cpu_id)) ||
+	    CPU_COUNT(&all_cpus) < 2)
+		skip();
+	while (round < 100 && !storm_finds_race())
+		round++;
+	assert_true(round < 100);
+}
+
+/* A revocable right: the drainer pops as long as it has it. The revoker takes
+ * it away, fences, and pops the rest: each token comes out once, and after the
+ * fence the drainer adds nothing. */
+
+#define NR_ROUNDS 300
+
+static _Atomic(uint64_t) right;
+static struct lane *shared;
+static pthread_barrier_t round_start, round_end;
+static unsigned nr_drained;
+static _Atomic(uint32_t) nr_ready; /* the revoker is on a CPU, in that round */
+
+static unsigned drain(uint64_t mine, unsigned most)
+{
+	enum percpu_result result = PERCPU_DONE;
+	unsigned n = 0;
+	void *token;
+
+	while (n < most && result != PERCPU_LOST && result != PERCPU_EMPTY) {
+		result = percpu_pop_checked(rseq_self(), shared, &right, mine,
+					    &token);
+		if (result == PERCPU_DONE) {
+			mark(token, 1);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void *drainer(void *unused)
+{
+	unsigned round;
+
+	for (round = 0; round < NR_ROUNDS; round++) {
+		pthread_barrier_wait(&round_start);
+		while (load_relaxed(&nr_ready) <= round) // hint
+			sched_yield();
+		nr_drained = drain(2 * round, NR_TOKENS);
+		pthread_barrier_wait(&round_end);
+	}
+	return unused;
+}
+
+static void revoke_once(unsigned round, unsigned nr)
+{
+	uint32_t random = round + 1;
+	unsigned i, mine;
+
+	for (i = 0; i < nr; i++) {
+		store_relaxed(&marks[i], 0); // own
+		shared->slots[i] = &marks[i];
+	}
+	shared->count = nr;
+	store_relaxed(&right, 2 * round); // own
+	pthread_barrier_wait(&round_start);
+	store_relaxed(&nr_ready, round + 1); // hint
+	for (i = 10000000; i && *(volatile uint64_t *)&shared->count == nr; i--)
+		;
+	for (i = next_random(&random) % 4000; i; i--)
+		load_relaxed(&right);		  // hint: passes time
+	store_relaxed(&right, 2 * round + 1); // own
+	assert_true(rseq_fence());
+	mine = drain(2 * round + 1, NR_TOKENS);
+	assert_int_equal(shared->count, 0);
+	pthread_barrier_wait(&round_end);
+	assert_int_equal(load_relaxed(&nr_faults), 0); // counter
+	assert_int_equal(mine + nr_drained, nr);
+}
+
+static void test_revoked_drain(void **unused)
+{
+	unsigned round, nr = 256;
+	pthread_t thread;
+
+	(void)unused;
+	if (!use_index(offsetof(struct rseq_area, cpu_id)) ||
+	    !rseq_state.fence)
+		skip();
+	shared = (void *)(head + REGION_HEAD_SIZE);
+	store_relaxed(&nr_faults, 0); // own
+	store_relaxed(&nr_ready, 0);  // own
+	pthread_barrier_init(&round_start, NULL, 2);
+	pthread_barrier_init(&round_end, NULL, 2);
+	pthread_create(&thread, NULL, drainer, NULL);
+	for (round = 0; round < NR_ROUNDS; round++)
+		revoke_once(round, nr);
+	pthread_join(thread, NULL);
+}
+
+#ifdef LANE_INJECT
+static void inject(unsigned point, uint32_t rounds)
+{
+	memset(percpu_inject, 0, sizeof(percpu_inject));
+	percpu_inject[point] = rounds;
+}
+
+static void test_inject_storms(void **unused)
+{
+	static const size_t fields[] = { offsetof(struct rseq_area, cpu_id),
+					 offsetof(struct rseq_area, mm_cid) };
+	unsigned point, i;
+
+	for (i = 0; i < 1 + (unsigned)has_mm_cid(); i++) {
+		for (point = 0; point <= 6; point++) {
+			setup_real(unused);
+			if (!use_index(fields[i]))
+				skip();
+			inject(point, point == 6 ? 300 : 3000);
+			assert_true(storm(true, point % 2));
+		}
+	}
+	inject(0, 0);
+}
+
+static void test_inject_drain(void **unused)
+{
+	unsigned point;
+
+	for (point = 7; point <= 9; point++) {
+		setup_real(unused);
+		inject(point, 3000);
+		test_revoked_drain(unused);
+	}
+	inject(0, 0);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_storm_cpu_id, setup_real,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_storm_mm_cid, setup_real,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_storm_signals, setup_real,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_storm_finds_races,
+						setup_real, teardown),
+		cmocka_unit_test_setup_teardown(test_revoked_drain, setup_real,
+						teardown),
+#ifdef LANE_INJECT
+		cmocka_unit_test_setup_teardown(test_inject_storms, setup_real,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_inject_drain, setup_real,
+						teardown),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

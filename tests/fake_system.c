@@ -11,6 +11,7 @@
 #define system_map real_map
 #define system_page_size real_page_size
 #define system_nr_cpus real_nr_cpus
+#define system_memory_size real_memory_size
 #define system_now_ms real_now_ms
 #define system_rseq_fence_register real_rseq_fence_register
 #define system_rseq_fence real_rseq_fence
@@ -34,6 +35,7 @@
 #undef system_map
 #undef system_page_size
 #undef system_nr_cpus
+#undef system_memory_size
 #undef system_now_ms
 #undef system_rseq_fence_register
 #undef system_rseq_fence
@@ -304,6 +306,11 @@ int system_move_pages(void *to, void *from, size_t size)
 size_t system_page_size(void)
 {
 	return fake.page_size ? fake.page_size : real_page_size();
+}
+
+uint64_t system_memory_size(void)
+{
+	return fake.memory_size ? fake.memory_size : (uint64_t)1 << 38;
 }
 
 unsigned system_nr_cpus(void)

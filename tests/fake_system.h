@@ -75,6 +75,7 @@ unsigned long fake_failures(enum fake_call kind);
 extern struct fake_settings {
 	int pid;
 	unsigned nr_cpus;
+	uint64_t memory_size; /* 0: 256 GiB, for the largest region */
 	/* With this set, ranges of commit, purge, hugepages and move that are
 	 * no multiples of it are refused with -EINVAL, as such a kernel does.
 	 * At least the real page size. */

@@ -32,7 +32,8 @@ header() {
 }
 
 # The script runs as a child of itself under timeout(1), which gives it a
-# process group of its own; a terminal's signals are passed on.
+# process group of its own. TERM is its limit; a signal from outside is passed on
+# as HUP.
 run_limited() {
 	local status
 
@@ -42,7 +43,7 @@ run_limited() {
 	timeout -k 20 "$(header limit)" bash -c \
 		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@" &
 	limited=$!
-	trap 'kill -TERM "$limited" 2>/dev/null' INT TERM HUP
+	trap 'kill -HUP "$limited" 2>/dev/null' INT TERM HUP
 	while :; do
 		wait "$limited"
 		status=$?
@@ -116,8 +117,8 @@ begin() {
 	local packages
 
 	trap cleanup EXIT
-	trap 'fail "stopped, by its limit of $(header limit) s or by a signal"' \
-		INT TERM HUP
+	trap 'fail "not finished after $(header limit) s"' TERM
+	trap 'echo "not ok $name: interrupted"; exit 1' INT HUP
 	packages=$(header packages)
 	# shellcheck disable=SC2086 # a list of words
 	"$tests/install-packages.sh" $packages ||

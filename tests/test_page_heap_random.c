@@ -41,7 +41,7 @@ static void shadow_give(const struct run *run, uint32_t number)
 }
 
 /* How many runs a thread holds at most; const while threads run. */
-static unsigned nr_runs = NR_RUNS, thread_shift;
+static unsigned nr_runs = NR_RUNS, thread_shift, nr_steps, nr_steps_a_tick;
 
 static size_t random_size(unsigned most_shift)
 {
@@ -131,10 +131,10 @@ static void *random_thread(void *arg)
 
 	for (i = 0; i < 30000 + number; i++)
 		heap_random();
-	for (i = 0; i < 80000; i++) {
+	for (i = 0; i < nr_steps; i++) {
 		random_step(thread_runs[number], number * NR_RUNS,
 			    thread_shift);
-		if (i % 1000 == 0)
+		if (i % nr_steps_a_tick == 0)
 			page_heap_tick(SIZE_MAX);
 	}
 	random_end(thread_runs[number], number * NR_RUNS);
@@ -148,12 +148,12 @@ static void threads_work(void **state)
 	/* The last two crowd into one hugepage, which opens and closes. */
 	static const struct {
 		size_t limit;
-		unsigned nr_runs, shift;
+		unsigned nr_runs, shift, nr_steps, nr_steps_a_tick;
 	} modes[] = {
-		{ 0, NR_RUNS, 6 },
-		{ 64 * MIB, NR_RUNS, 6 },
-		{ 0, 8, 2 },
-		{ 0, 1, 1 },
+		{ 0, NR_RUNS, 6, 50000, 1000 },
+		{ 64 * MIB, NR_RUNS, 6, 50000, 1000 },
+		{ 0, 8, 2, 200000, 20 },
+		{ 0, 1, 1, 500000, 500 },
 	};
 	struct page_heap_count count;
 	pthread_t threads[NR_THREADS];
@@ -166,6 +166,8 @@ static void threads_work(void **state)
 		config.purge_budget = 2 * MIB;
 		nr_runs = modes[round].nr_runs;
 		thread_shift = modes[round].shift;
+		nr_steps = modes[round].nr_steps;
+		nr_steps_a_tick = modes[round].nr_steps_a_tick;
 		for (i = 0; i < NR_THREADS; i++)
 			pthread_create(&threads[i], NULL, random_thread,
 				       (void *)i);

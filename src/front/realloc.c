@@ -13,25 +13,6 @@ static bool fits(const struct block *block, size_t size)
 		block->size <= 64);
 }
 
-static void *realloc_move(void *pointer, const struct block *from, size_t size)
-{
-	size_t footer = block_footer_size();
-	size_t keep = min_size(from->size - footer, size);
-	void *to = heap_alloc(size);
-	struct block block;
-
-	if (!to)
-		return size + footer <= from->size ? pointer : NULL;
-	if (from->kind == BLOCK_LARGE)
-		block = block_find(to, "realloc");
-	if (from->kind == BLOCK_LARGE && block.kind == BLOCK_LARGE)
-		large_move(to, pointer, keep);
-	else
-		__builtin_memcpy(to, pointer, keep);
-	heap_free(pointer);
-	return to;
-}
-
 /* The block stays where it is; its footer, if it has one, moves. */
 static void *realloc_stay(void *pointer, size_t size)
 {
@@ -42,6 +23,27 @@ static void *realloc_stay(void *pointer, size_t size)
 		block_footer_set(pointer, &block, size);
 	}
 	return pointer;
+}
+
+static void *realloc_move(void *pointer, const struct block *from, size_t size)
+{
+	size_t footer = block_footer_size();
+	size_t keep = min_size(from->size - footer, size);
+	void *to = heap_alloc(size);
+	struct block block;
+
+	if (!to && size + footer > from->size)
+		return NULL;
+	if (!to)
+		return realloc_stay(pointer, size);
+	if (from->kind == BLOCK_LARGE)
+		block = block_find(to, "realloc");
+	if (from->kind == BLOCK_LARGE && block.kind == BLOCK_LARGE)
+		large_move(to, pointer, keep);
+	else
+		__builtin_memcpy(to, pointer, keep);
+	heap_free(pointer);
+	return to;
 }
 
 void *heap_realloc(void *pointer, size_t size)

@@ -214,12 +214,24 @@ static uint64_t region_name(const struct region *region)
 	       region_size(region) >> HUGEPAGE_SHIFT;
 }
 
+/* Four times main memory, so that a heap of all of it finds room for long
+ * runs, and no more: every GiB reserved costs 16 KiB of commit charge. */
+static size_t region_size_unlimited(void)
+{
+	uint64_t goal = 4 * system_memory_size();
+	size_t size = REGION_SIZE_USUAL;
+
+	while (size < goal && size < REGION_SIZE_MOST)
+		size *= 2;
+	return size;
+}
+
 static size_t region_size_wanted(void)
 {
 	size_t size;
 
 	if (!system_address_space_limited())
-		return REGION_SIZE_MOST;
+		return region_size_unlimited();
 	size = system_reserve_probe(REGION_SIZE_LEAST, REGION_SIZE_MOST) / 4;
 	return max_size(size, REGION_SIZE_LEAST);
 }

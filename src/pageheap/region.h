@@ -45,6 +45,7 @@
 #define REGION_HEAD_SIZE REGION_TAGS_OFFSET
 
 #define REGION_SIZE_MOST ((size_t)1 << 40)
+#define REGION_SIZE_USUAL ((size_t)64 << 30) /* at least, without limits */
 #define REGION_SIZE_LEAST ((size_t)8 << 20)
 #define NR_REGIONS_MOST 64
 #define NR_LEVELS 5 /* unit, 2 MiB, 128 MiB, 8 GiB, 512 GiB */

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "base/atomic.h"
@@ -304,6 +305,15 @@ bool system_privileged(void)
 	uint64_t value;
 
 	return !aux_value(AT_SECURE, &value) || value;
+}
+
+uint64_t system_memory_size(void)
+{
+	struct sysinfo info;
+
+	if (is_error(call_2(SYS_sysinfo, &info, 0)))
+		return 0;
+	return (uint64_t)info.totalram * info.mem_unit;
 }
 
 int system_getpid(void)

@@ -49,6 +49,9 @@ size_t system_page_size(void);
 /* At least one more than the largest CPU number that this kernel can have. */
 unsigned system_nr_cpus(void);
 
+/* Bytes of main memory that the kernel manages; 0 where it does not tell. */
+uint64_t system_memory_size(void);
+
 /* Milliseconds of the monotonic clock, coarse (a tick's resolution). */
 uint64_t system_now_ms(void);
 

@@ -20,7 +20,7 @@ known() {
 	done
 }
 
-[ -n "${ALLOCATORS:-}" ] || { known && exit 0; }
+[ -n "${ALLOCATORS:-}" ] || { known; exit 0; }
 for one in $ALLOCATORS; do
 	case $one in
 	*=*) echo "${one%%=*}" "$(realpath "${one#*=}")" ;;

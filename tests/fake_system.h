@@ -125,7 +125,7 @@ extern jmp_buf *fake_abort_target;
 #define fake_aborts(...)                           \
 	__extension__({                            \
 		jmp_buf fake_target_;              \
-		bool fake_aborted_ = true;         \
+		volatile bool fake_aborted_ = true; \
 		fake_abort_target = &fake_target_; \
 		if (!setjmp(fake_target_)) {       \
 			__VA_ARGS__;               \

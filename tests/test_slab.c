@@ -59,7 +59,7 @@ static void test_life_of_every_class(void **state)
 					 size_classes[class].size);
 		assert_ptr_equal(slab_of(objects[n - 1]), slab);
 		assert_int_equal(word_of(slab).count, 0);
-		assert_true(slab_leave(slab));
+		assert_true(slab_leave(slab, &word));
 		assert_false(word_of(slab).on);
 		assert_int_equal(slab_give(slab, objects, 1, &word),
 				 SLAB_GIVEN_HELD);
@@ -102,10 +102,10 @@ static void test_leave_sees_what_came_back(void **state)
 
 	(void)state;
 	assert_int_equal(slab_give(slab, objects, 1, &word), SLAB_GIVEN);
-	assert_false(slab_leave(slab));
+	assert_false(slab_leave(slab, &word));
 	assert_true(word_of(slab).on);
 	assert_int_equal(slab_take(slab, objects, 1), 1);
-	assert_true(slab_leave(slab));
+	assert_true(slab_leave(slab, &word));
 	slab_give(slab, objects, n, &word);
 	slab_close(slab);
 }
@@ -116,7 +116,7 @@ static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
 	unsigned class = size_class_of(4096), next = size_class_of(3072);
 	struct span *slab = slab_open(class, OWNER);
 	void *objects[64];
-	uint64_t old;
+	uint64_t old, word;
 	unsigned n;
 
 	(void)state;
@@ -124,7 +124,7 @@ static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
 	assert_true(word_of(slab).on);
 	slab = slab_open(next, OTHER);
 	n = slab_take(slab, objects, 64);
-	assert_true(slab_leave(slab));
+	assert_true(slab_leave(slab, &word));
 	old = or_seq(&slab->word, SLAB_ON);
 	assert_false(old & SLAB_ON);
 	assert_int_equal(slab_word_unpack(old).owner, OTHER);

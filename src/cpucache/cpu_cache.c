@@ -98,7 +98,26 @@ static struct lane *lane_of(unsigned id, unsigned class)
 	return cpu_cache_lane(anchor.base + offset, class);
 }
 
-/* Takes capacity from other classes in turn until `want` bytes are free. */
+/* used_size anew from the limits: a drain resets both while others change
+ * them, so the sum may have gone wrong. */
+static void used_recount(unsigned id, struct cpu_cache *cache)
+{
+	uint64_t used = 0;
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		used += size_classes[class].size *
+			load_relaxed(&lane_of(id, class)->limit); // hint
+	store_relaxed(&cache->used_size, used); // hint
+}
+
+static bool used_is_wrong(struct cpu_cache *cache)
+{
+	return (int64_t)load_relaxed(&cache->used_size) < 0; // hint
+}
+
+/* Takes capacity from other classes in turn until `want` bytes are free. Once
+ * in a round of all classes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 			  uint64_t want)
 {
@@ -112,6 +131,8 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 			return true;
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
 				     (NR_CLASSES - 1);
+		if (victim == 1 || used_is_wrong(cache))
+			used_recount(id, cache);
 		lane = lane_of(id, victim);
 		limit = load_relaxed(&lane->limit); // hint
 		if (victim == class || !limit)
@@ -157,6 +178,14 @@ static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
+/* One object for the caller, and what the lane may hold. */
+static unsigned refill_size(unsigned id, unsigned class)
+{
+	uint64_t limit = load_relaxed(&lane_of(id, class)->limit); // hint
+
+	return (unsigned)min_size(size_classes[class].batch, limit + 1);
+}
+
 void *cpu_cache_alloc_slow(unsigned class)
 {
 	const struct size_class *c = &size_classes[class];
@@ -172,7 +201,7 @@ void *cpu_cache_alloc_slow(unsigned class)
 	if (!cache_install(id, cache))
 		return cpu_cache_alloc_direct(class);
 	lane_grow(id, cache, class);
-	n = bin_take(id, class, objects, c->batch);
+	n = bin_take(id, class, objects, refill_size(id, class));
 	if (!n)
 		return NULL;
 	add_relaxed(&cache->nr_refills, 1); // counter
@@ -207,6 +236,8 @@ void cpu_cache_free_slow(void *object, unsigned class)
 		return;
 	}
 	n = percpu_pop_batch(c->lane, objects, c->batch);
+	if (n < 0)
+		n = percpu_pop_batch(c->lane, objects, c->batch);
 	batch_refuse(object, objects, n);
 	if (n > 0 && lane_grow(id, cache, class)) {
 		lane_refill(id, class, objects, (unsigned)n);

@@ -160,7 +160,8 @@ size_t drain_caches(struct rseq_area *self, bool idle_only)
 			continue;
 		if (idle_only && !cache_is_idle(cache))
 			continue;
-		if (!cache_holds_objects(cache))
+		if (!cache_holds_objects(cache) &&
+		    !load_relaxed(&cache->used_size)) // hint
 			continue;
 		if (!cache_drain(&d, id, cache))
 			break;

@@ -63,9 +63,9 @@ static void print_memory_layout(void)
 static void print_start(void)
 {
 	const char *why;
-	const char *mode = stats_mode(&why);
 
-	report_line("version %s, mode %s: %s", lanemalloc_version(), mode, why);
+	stats_mode(&why);
+	report_line("version %s, mode %s", lanemalloc_version(), why);
 	print_memory_layout();
 	config_print();
 }

@@ -13,6 +13,8 @@
  */
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
+#include <time.h>
 
 #include "base/compiler.h"
 
@@ -23,6 +25,12 @@
  * malloc: __libc_free here is this library's free. */
 extern const char lane_static_link;
 const char lane_static_link = 1;
+
+/* Imported weakly below, which pulls nothing out of an archive. */
+__attribute__((used)) static unsigned long (*const keep_getauxval)(
+	unsigned long) = getauxval;
+__attribute__((used)) static int (*const keep_clock_gettime)(
+	clockid_t, struct timespec *) = clock_gettime;
 
 /* Both reserved families have the C names' types: no header declares them. */
 #define ALIAS(type, name, params, args) \

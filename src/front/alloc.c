@@ -6,6 +6,9 @@
 #include "front/large.h"
 #include "front/reclaimer.h"
 #include "front/tick.h"
+#include "slab/bin.h"
+
+#define COLLECT_MOST 256 /* slabs of each list, before ENOMEM */
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
@@ -31,6 +34,14 @@ static void *alloc_any(size_t size, size_t align, bool *zero)
 	return large_alloc(max_size(size, 1), align, zero);
 }
 
+/* No memory: what lies free in this CPU's cache and in slabs may do. */
+static cold void alloc_collect(void)
+{
+	if (gate_is_open())
+		cpu_cache_flush_own();
+	bin_collect_all(COLLECT_MOST);
+}
+
 static cold void *alloc_failed(void)
 {
 	add_relaxed(&nr_out_of_memory, 1); // counter
@@ -48,7 +59,11 @@ static void *alloc_slow(size_t size, size_t align, bool *zero)
 	if (!heap_start())
 		return alloc_failed();
 	pointer = alloc_any(size + footer, align, zero);
-	if (!pointer)
+	if (unlikely(!pointer)) {
+		alloc_collect();
+		pointer = alloc_any(size + footer, align, zero);
+	}
+	if (unlikely(!pointer))
 		return alloc_failed();
 	if (unlikely(footer)) {
 		block = block_find(pointer, "malloc");

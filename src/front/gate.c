@@ -39,8 +39,11 @@ static bool open_word(_Atomic(uint64_t) *word, uint64_t value, uint64_t gate)
 
 static void open_words(uint64_t gate)
 {
-	if (open_word(&anchor.tags_end, tags_end(), gate))
-		open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
+	if (!open_word(&anchor.tags_end, tags_end(), gate))
+		return;
+	open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
+	/* What was committed since tags_end() found the gate closed. */
+	region_committed(&regions[0], (uint32_t)(tags_end() / 16));
 }
 
 void gate_start(void)

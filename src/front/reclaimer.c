@@ -4,7 +4,6 @@
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/tick.h"
-#include "pageheap/page_heap.h"
 #include "system/config.h"
 #include "system/system.h"
 
@@ -27,16 +26,23 @@ struct reclaimer_memory {
 	struct rseq_area area;
 };
 
-static bool has_work(void)
+static size_t reclaim(struct rseq_area *self)
 {
-	return page_heap_dirty_size() > 0;
+	size_t done = drain_caches(self, true);
+
+	return done + tick_whole();
 }
 
-/* Nothing was found for a while: sleeps until a slow path passes. */
-static void sleep_deep(void)
+/* Nothing was found for a while: sleeps until a slow path passes. One that
+ * passed while this thread fell asleep may have seen it awake, so it looks
+ * once more after a tick's time. */
+static void sleep_deep(struct rseq_area *self)
 {
+	uint64_t first = max_size(config.purge_delay, 10);
+
 	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // hint
-	if (!has_work())
+	system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, first);
+	if (!reclaim(self))
 		system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, 0);
 	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // hint
 }
@@ -48,16 +54,12 @@ static _Noreturn void reclaimer_run(void *arg)
 	unsigned quiet = 0;
 
 	for (;;) {
-		size_t done;
-
 		system_sleep(&reclaimer_word, RECLAIMER_AWAKE,
 			     max_size(config.purge_delay, 10));
-		done = drain_caches(self, true);
-		done += tick_whole();
-		quiet = done ? 0 : quiet + 1;
+		quiet = reclaim(self) ? 0 : quiet + 1;
 		if (quiet < QUIET_TICKS)
 			continue;
-		sleep_deep();
+		sleep_deep(self);
 		quiet = 0;
 	}
 }

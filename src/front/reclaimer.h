@@ -12,9 +12,10 @@
  *		ASLEEP -> AWAKE			any slow path (one CAS, then a
  *						wake-up that does not block)
  *
- * It sets ASLEEP, looks once more whether there is work, and sleeps only if
- * the word is still ASLEEP: a passer that works after that look sees ASLEEP
- * and wakes it. Awake, it works once in config.purge_delay.
+ * It sets ASLEEP, works once more a tick later, and then sleeps for ever if
+ * the word is still ASLEEP: a passer that saw it awake has worked before that
+ * last look, a later one wakes it. Awake, it works once in
+ * config.purge_delay.
  */
 #ifndef LANE_RECLAIMER_H
 #define LANE_RECLAIMER_H

@@ -56,9 +56,7 @@ void heap_threads_start(void)
 	    !take_relaxed(&checked, 1) && // hint
 	    !rseq_kernel_aborts()) {
 		gate_close_for_good();
-		store_relaxed(&rseq_state.why, // hint
-			      "direct: this kernel does not abort sections");
-		store_relaxed(&rseq_state.mode, MODE_DIRECT); // hint
+		rseq_give_up("direct: this kernel does not abort sections");
 	}
 	reclaimer_start();
 }

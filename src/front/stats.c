@@ -249,10 +249,10 @@ void stats_print(void)
 {
 	struct lanemalloc_stats s;
 	const char *why;
-	const char *mode = stats_mode(&why);
 
 	stats_gather(&s);
-	report_line("statistics; mode %s: %s", mode, why);
+	stats_mode(&why);
+	report_line("statistics; mode %s", why);
 #define STATS_ROW(name, unit, help) print_row(#name, unit, help, s.name);
 	LANEMALLOC_STATS(STATS_ROW)
 #undef STATS_ROW

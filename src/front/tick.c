@@ -32,7 +32,7 @@ void tick_pass(void)
 		grace = RECLAIMER_GRACE * config.purge_delay + 1;
 	if (likely(!tick_elect(grace)))
 		return;
-	bin_collect_all(TICK_COLLECT);
+	bin_collect_next(TICK_COLLECT);
 	page_heap_tick(TICK_PURGE_SIZE);
 }
 

@@ -73,12 +73,12 @@ static struct bin_set *bin_set_add(unsigned id)
 	set = (void *)region_addr(run.region, run.unit);
 	if (!run.zero)
 		__builtin_memset(set, 0, sizeof(*set));
+	nr_ids_raise(id + 1);
 	// [bin_sets] with bin_set_find(): the set's zeros
 	if (!cas_release(&bin_sets[id], &found, set)) {
 		page_heap_give(run.region, run.unit, run.nr_units);
 		return bin_set_find(id);
 	}
-	nr_ids_raise(id + 1);
 	return set;
 }
 
@@ -117,13 +117,18 @@ static void partial_push(struct bin *bin, unsigned side, struct span *slab)
 
 static struct span *partial_pop(struct bin *bin, unsigned side)
 {
-	struct ck_stack_entry *entry = ck_stack_pop_mpmc(
-		&bin->partial[side & 1]);
+	struct ck_stack *stack = &bin->partial[side & 1];
+	struct ck_stack_entry *entry;
 
-	if (!entry)
-		return NULL;
-	sub_relaxed(&bin->nr_listed, 1); // hint
-	return span_of_stack(entry);
+	/* trypop loads head and generation anew each time, pop does not: a
+	 * failing double-word CAS may tear its answer on old aarch64. */
+	while (ck_pr_load_ptr(&stack->head)) {
+		if (!ck_stack_trypop_mpmc(stack, &entry))
+			continue;
+		sub_relaxed(&bin->nr_listed, 1); // hint
+		return span_of_stack(entry);
+	}
+	return NULL;
 }
 
 static unsigned fill_side(struct bin *bin)
@@ -240,28 +245,48 @@ static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
 	return slab;
 }
 
+/* Whoever won a slab that was full puts it where its word says. */
+static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
+		      struct slab_word w)
+{
+	if (slab_is_empty(slab)) {
+		slab_close(slab);
+		return;
+	}
+	if (w.owner == id) {
+		slab_list(&set->bins[w.class], slab);
+		return;
+	}
+	add_relaxed(&set->nr_remote_slabs, 1); // counter
+	slab_send(bin_of_owner(set, w), slab);
+}
+
+/* The holder found no more bits. */
+static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
+{
+	uint64_t word;
+
+	if (!slab_leave(slab, &word))
+		bin_place(set, id, slab, slab_word_unpack(word));
+}
+
 unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 {
 	struct bin_set *set = bin_set_of(id);
 	struct span *slab;
-	unsigned n;
+	unsigned n = 0;
 
-	if (!set)
-		return 0;
-	for (;;) {
+	while (set && !n) {
 		slab = bin_get(set, id, class);
 		if (!slab)
 			return 0;
 		n = slab_take(slab, out, most);
-		if (n)
-			break;
-		/* Listed without a bit: others took them, or a sleeper
-		 * listed it. Let go, or find what came back. */
-		if (!slab_leave(slab))
+		/* Without a bit it was listed by a sleeper: the next one. */
+		if (n == most)
 			slab_list(&set->bins[class], slab);
+		else
+			bin_leave(set, id, slab);
 	}
-	if (n == most || !slab_leave(slab))
-		slab_list(&set->bins[class], slab);
 	return n;
 }
 
@@ -308,6 +333,9 @@ static size_t bin_sweep(struct bin *bin, unsigned most)
 
 	if ((slab = inbox_take(bin)))
 		partial_push(bin, fill_side(bin), slab);
+	/* Two sweeps at once may pass slabs to and fro. */
+	i = 2 * load_relaxed(&bin->nr_listed) + INBOX_DEPTH_MOST; // hint
+	most = i < most ? i : most;
 	for (i = 0; i < 2; i++) {
 		fill = fill_side(bin);
 		if (sweep_side(bin, !fill, &most, &nr_closed))
@@ -318,29 +346,16 @@ static size_t bin_sweep(struct bin *bin, unsigned most)
 	return nr_closed;
 }
 
-/* A slab in one of the owner's lists became empty. */
-static void bin_note_empty(struct bin *bin)
+/* A slab in one of the owner's lists became empty. The slot's may stay so. */
+static void bin_note_empty(struct bin *bin, struct span *slab)
 {
-	uint32_t nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
+	uint32_t nr;
 
+	if (load_relaxed(&bin->slot) == slab) // hint
+		return;
+	nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
 	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
 		bin_sweep(bin, SWEEP_MOST);
-}
-
-/* The giver holds a slab that was full: it goes to its owner. */
-static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
-		      struct slab_word w)
-{
-	if (slab_is_empty(slab)) {
-		slab_close(slab);
-		return;
-	}
-	if (w.owner == id) {
-		slab_list(&set->bins[w.class], slab);
-		return;
-	}
-	add_relaxed(&set->nr_remote_slabs, 1); // counter
-	slab_send(bin_of_owner(set, w), slab);
 }
 
 /* objects[0..n) are of one slab. */
@@ -356,7 +371,7 @@ static void bin_give_run(struct bin_set *set, unsigned id, struct span *slab,
 	if (given == SLAB_GIVEN_HELD)
 		bin_place(set, id, slab, w);
 	else if (given == SLAB_GIVEN_EMPTY)
-		bin_note_empty(bin_of_owner(set, w));
+		bin_note_empty(bin_of_owner(set, w), slab);
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
@@ -396,18 +411,35 @@ static size_t bin_collect(struct bin *bin, unsigned most)
 	return nr_closed;
 }
 
+static size_t bin_collect_id(unsigned id, unsigned most)
+{
+	struct bin_set *set = bin_set_find(id);
+	size_t nr_closed = 0;
+	unsigned class;
+
+	for (class = 1; set && class < NR_CLASSES; class++)
+		nr_closed += bin_collect(&set->bins[class], most);
+	return nr_closed;
+}
+
 size_t bin_collect_all(unsigned most)
 {
-	unsigned end = load_relaxed(&nr_ids), id, class; // hint
-	struct bin_set *set;
+	unsigned end = load_relaxed(&nr_ids), id; // hint
 	size_t nr_closed = 0;
 
-	for (id = 0; id < end; id++) {
-		set = bin_set_find(id);
-		for (class = 1; set && class < NR_CLASSES; class++)
-			nr_closed += bin_collect(&set->bins[class], most);
-	}
+	for (id = 0; id < end; id++)
+		nr_closed += bin_collect_id(id, most);
 	return nr_closed;
+}
+
+size_t bin_collect_next(unsigned most)
+{
+	static _Atomic(uint32_t) next; /* atomic: hint */
+	unsigned end = load_relaxed(&nr_ids); // hint
+
+	if (!end)
+		return 0;
+	return bin_collect_id(add_relaxed(&next, 1) % end, most); // hint
 }
 
 void bin_stats(struct bin_stats *out)

@@ -16,6 +16,8 @@
  * rest to partial before it works on the first; between pop_all and the last
  * push the chain hangs on this thread alone, so its length is bounded: a
  * pusher that finds INBOX_DEPTH_MOST slabs there pushes to partial instead.
+ * (One that slept between its look and its push starts the count anew, so
+ * each such sleeper may add as many again.)
  *
  * Empty slabs inside a list: the give that empties one counts it
  * (nr_empty), and when they are many in relation to the list's length a sweep
@@ -23,9 +25,8 @@
  * Counts here are hints; a wrong one costs a sweep or delays one.
  *
  * Progress: every operation is lock-free; a sweep is bounded by its argument.
- * A thread that dies strands the slab it holds, or the chain of at most
- * INBOX_DEPTH_MOST (and as many as there were threads that pushed at once)
- * slabs that it took from the inbox.
+ * A thread that dies strands the slab it holds, or the chain that it took
+ * from the inbox.
  */
 #ifndef LANE_BIN_H
 #define LANE_BIN_H
@@ -44,6 +45,9 @@ void bin_give(unsigned id, void *const *objects, unsigned n);
 /* Closes empty slabs of all bins of all ids, at most `most` slabs looked at
  * in each list; keeps none back. Returns the number closed. */
 size_t bin_collect_all(unsigned most);
+
+/* The same for one id, each call another in turn. */
+size_t bin_collect_next(unsigned most);
 
 struct bin_stats {
 	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;

@@ -124,7 +124,7 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 	return n;
 }
 
-bool slab_leave(struct span *slab)
+bool slab_leave(struct span *slab, uint64_t *word)
 {
 	struct slab_view v = slab_view(slab);
 	unsigned i;
@@ -137,7 +137,8 @@ bool slab_leave(struct span *slab)
 		if (!load_seq(&v.bits[i]))
 			continue;
 		// [slab.on] with slab_give(): exactly one wins the slab
-		return or_seq(&slab->word, SLAB_ON) & SLAB_ON;
+		*word = or_seq(&slab->word, SLAB_ON);
+		return *word & SLAB_ON;
 	}
 	return true;
 }
@@ -159,8 +160,12 @@ void slab_close(struct span *slab)
 	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held
 
+	unsigned i;
+
 	debug_check(slab_is_empty(slab));
 	tags_clear(&v);
+	for (i = 0; i < v.class->nr_words; i++)
+		store_relaxed(&v.bits[i], 0); // held
 	store_relaxed(&slab->word, (word & ~SLAB_COUNT_MASK) | SLAB_ON); // held
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }

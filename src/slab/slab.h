@@ -40,11 +40,13 @@
  * overflows into the next.
  *
  * Sleepers: a giver that set the last bit and sleeps before its look holds
- * nothing. Meanwhile the slab may be closed and opened for another class.
- * When it wakes it finds `on` set (nothing to do) or clear: then it wins the
- * slab of its new life, whose owner and class it reads from the word that
- * or(on) returned, and lists it there. A full slab in a list is only a slab
- * whose next holder finds no bits and leaves again.
+ * nothing, and neither does a leaver that cleared `on` and sleeps before its
+ * own. Meanwhile the slab may be closed and opened for another class. When
+ * they wake they find `on` set (nothing to do) or clear: then they win the
+ * slab of its new life, whose owner and class they read from the word that
+ * or(on) returned, and list it there. A full slab in a list is only a slab
+ * whose next holder finds no bits and leaves again. slab_close() clears all
+ * bits, so that a sleeper sees none of an older life.
  *
  * A thread that dies: before its bits are set, its objects are lost (at most
  * a batch) and the slab is never closed; while it holds a slab, that slab is
@@ -98,8 +100,9 @@ struct span *slab_open(unsigned class, unsigned owner);
 unsigned slab_take(struct span *slab, void **out, unsigned most);
 
 /* The holder finds no bits and lets go. True: done. False: an object came
- * back meanwhile, and the caller holds the slab still. Wait-free. */
-bool slab_leave(struct span *slab);
+ * back meanwhile, and the caller holds the slab, perhaps in another life:
+ * *word says of which class and owner. Wait-free. */
+bool slab_leave(struct span *slab, uint64_t *word);
 
 /* The holder makes the slab another id's. Wait-free. */
 void slab_adopt(struct span *slab, unsigned owner);

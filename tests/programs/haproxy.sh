@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages: haproxy apache2-utils procps
+# packages: haproxy apache2-utils
 # limit: 60
 # quick
 #

@@ -82,7 +82,7 @@ public class Load {
 }
 JAVA
 
-must_under javac javac -J-Xmx256m -d . Load.java
+must_under javac javac -J-Xmx256m -J-XX:-UsePerfData -d . Load.java
 must_under run java -Xmx256m -XX:-UsePerfData -cp . Load "$preload"
 [ "$(grep '^sum' log/run)" = "sum 12000" ] || fail "$(tail -n 1 log/run)"
 ok "3 times 500 threads, 12000 round trips through zlib right"

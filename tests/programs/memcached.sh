@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages: memcached python3-minimal
+# packages: memcached python3
 # limit: 60
 # quick
 #

@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages: nginx-light apache2-utils curl
+# packages: nginx-light apache2-utils curl procps
 # limit: 60
 # quick
 #

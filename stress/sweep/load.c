@@ -1,0 +1,686 @@
+/* load: what the threads do, in numbered steps; it reaches all layers and is
+ * bounded by counts. Also what a victim does in the handler and in a fork's
+ * child.
+ *
+ * A block in a slot is the worker's. Before a block goes back it moves from
+ * its slot to the worker's hand, so that a victim's blocks are never freed
+ * twice, and those in its hand are known to be in doubt.
+ */
+#include "sweep.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "raw.h"
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+struct worker workers[NR_WORKERS];
+_Atomic(bool) late_worker_runs;
+
+static _Atomic(struct block *) boxes[NR_BOXES];
+static FILE *nowhere;
+
+static uint64_t random_next(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+static size_t below(struct worker *w, size_t n)
+{
+	return random_next(&w->random) % n;
+}
+
+/* Each power of two about as likely as the others; least a power of two. */
+static size_t random_size(struct worker *w, size_t least, size_t most)
+{
+	size_t size = least;
+
+	while (size * 2 <= most && below(w, 8))
+		size *= 2;
+	return size + below(w, size);
+}
+
+/* ---- one block in and out ---- */
+
+static bool slot_fill(struct worker *w, struct block *slot, void *at,
+		      size_t size)
+{
+	struct block b = { at, size ? size : 1, (uint32_t)below(w, 256) };
+
+	w->hand[0] = (struct block){ 0 };
+	if (!at)
+		return false;
+	ledger_add(&b);
+	*slot = b;
+	return true;
+}
+
+/* The next allocation is of that size. */
+static void expect(struct worker *w, size_t size)
+{
+	w->hand[0] = (struct block){ NULL, size, 0 };
+}
+
+static void *let_go(struct worker *w, struct block *slot)
+{
+	struct block b = *slot;
+
+	ledger_remove(&b);
+	w->hand[0] = b;
+	*slot = (struct block){ 0 };
+	return b.at;
+}
+
+static void slot_alloc(struct worker *w, struct block *slot, size_t size)
+{
+	expect(w, size);
+	slot_fill(w, slot, malloc(size), size);
+}
+
+static void slot_free(struct worker *w, struct block *slot)
+{
+	if (!slot->at)
+		return;
+	free(let_go(w, slot));
+	w->hand[0] = (struct block){ 0 };
+}
+
+static void slot_toggle(struct worker *w, size_t size)
+{
+	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+
+	if (slot->at)
+		slot_free(w, slot);
+	else
+		slot_alloc(w, slot, size);
+}
+
+/* An empty slot; makes one. */
+static struct block *slot_empty(struct worker *w)
+{
+	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+
+	slot_free(w, slot);
+	return slot;
+}
+
+static void do_calloc(struct worker *w, size_t size)
+{
+	struct block *slot = slot_empty(w);
+	unsigned char *at;
+	size_t i;
+
+	expect(w, size);
+	at = calloc(1 + size / 8, 8);
+	for (i = 0; at && i < size; i += i < 256 ? 1 : 61)
+		if (at[i])
+			child_fail(UNSOUND, "calloc's memory is not zero");
+	slot_fill(w, slot, at, size);
+}
+
+static void do_realloc(struct worker *w, size_t size)
+{
+	struct block *slot = &w->slots[below(w, NR_SLOTS)], old = *slot;
+	unsigned char *at;
+	size_t same, i;
+
+	if (!old.at) {
+		slot_alloc(w, slot, size);
+		return;
+	}
+	same = old.size < size ? old.size : size;
+	unsigned char first = old.at[0], last = same < 100 ? old.at[same - 1] :
+							     old.at[99];
+	let_go(w, slot);
+	w->hand[1] = (struct block){ NULL, size, 0 };
+	at = realloc(old.at, size);
+	w->hand[1] = (struct block){ 0 };
+	i = same < 100 ? same - 1 : 99;
+	if (at && (at[0] != first || at[i] != last))
+		child_fail(UNSOUND, "realloc lost the contents");
+	slot_fill(w, slot, at ? at : old.at, at ? size : old.size);
+}
+
+static void do_aligned(struct worker *w)
+{
+	struct block *slot = slot_empty(w);
+	size_t align = (size_t)16 << below(w, below(w, 8) ? 9 : 18);
+	size_t size = random_size(w, 8, below(w, 8) ? 16 * KIB : 256 * KIB);
+	void *at = NULL;
+
+	expect(w, size > align ? size : align);
+	switch (below(w, 3)) {
+	case 0:
+		at = memalign(align, size);
+		break;
+	case 1:
+		at = aligned_alloc(align, size);
+		break;
+	default:
+		if (posix_memalign(&at, align, size))
+			at = NULL;
+	}
+	if ((uintptr_t)at & (align - 1))
+		child_fail(UNSOUND, "an aligned block is not aligned");
+	if (at && malloc_usable_size(at) < size)
+		child_fail(UNSOUND, "a usable size is too small");
+	slot_fill(w, slot, at, size);
+}
+
+static void do_operator(struct worker *w)
+{
+	struct operator_pair *o = &operators[below(w, NR_OPERATORS)];
+	size_t size = random_size(w, 8, 2 * KIB);
+	struct block one = { 0 };
+
+	if (!o->new_found || (w->no_throw && !o->new_nothrow))
+		return;
+	expect(w, size);
+	if (!slot_fill(w, &one, names_new(o, size, 64), size))
+		return;
+	let_go(w, &one);
+	names_delete(o, w->hand[0].at, size, 64);
+	w->hand[0] = (struct block){ 0 };
+}
+
+static void do_free_sized(struct worker *w)
+{
+	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+	size_t size = slot->size;
+
+	if (!slot->at || !names.free_sized)
+		return;
+	let_go(w, slot);
+	if (below(w, 2))
+		names.free_sized(w->hand[0].at, size);
+	else
+		names.free_aligned_sized(w->hand[0].at, 16, size);
+	w->hand[0] = (struct block){ 0 };
+}
+
+/* Many of a size, then none: refills, limits, flushes, slabs that empty. */
+static void do_burst(struct worker *w, size_t size, unsigned most)
+{
+	unsigned from = (unsigned)below(w, NR_SLOTS), i;
+
+	for (i = 0; i < most; i++) {
+		struct block *slot = &w->slots[(from + i) % NR_SLOTS];
+
+		slot_free(w, slot);
+		slot_alloc(w, slot, size);
+	}
+	for (i = 0; i < most; i++)
+		slot_free(w, &w->slots[(from + i) % NR_SLOTS]);
+}
+
+/* ---- blocks for others: their first bytes say what they are ---- */
+
+static void box_put(struct worker *w, size_t size)
+{
+	struct block *slot = slot_empty(w), b, *other;
+
+	slot_alloc(w, slot, size + sizeof(b));
+	if (!slot->at)
+		return;
+	b = *slot;
+	memcpy(b.at, &b, sizeof(b));
+	*slot = (struct block){ 0 };
+	other = atomic_exchange(&boxes[below(w, NR_BOXES)],
+				(struct block *)(void *)b.at);
+	if (!other)
+		return;
+	b = *other;
+	if (b.at != (void *)other)
+		child_fail(UNSOUND, "a block on its way was overwritten");
+	memset(b.at, 0, sizeof(b));
+	*slot = b;
+	/* The pattern anew, as its head was used. */
+	ledger_rewrite(slot);
+	slot_free(w, slot);
+}
+
+static void boxes_empty(struct worker *w)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_BOXES; i++) {
+		struct block *b = atomic_exchange(&boxes[i], NULL);
+		struct block slot;
+
+		if (!b)
+			continue;
+		slot = *b;
+		if (slot.at != (void *)b)
+			child_fail(UNSOUND, "a block on its way was lost");
+		ledger_rewrite(&slot);
+		slot_free(w, &slot);
+	}
+}
+
+/* ---- what programs do seldom ---- */
+
+static void do_failing(void)
+{
+	volatile size_t huge = SIZE_MAX;
+	void *at = &at;
+
+	free(malloc(huge));
+	free(malloc(huge / 2 - 100));
+	free(malloc((size_t)1 << 45));
+	free(calloc(huge / 2, 3));
+	free(memalign(64, huge - 100));
+	free(memalign(huge, 100));
+	free(aligned_alloc(3, 100));
+	if (!posix_memalign(&at, 3, 100) || at != &at)
+		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
+	at = malloc(100);
+	if (at && realloc(at, huge / 2 + 1))
+		child_fail(UNSOUND, "a realloc too large for any memory");
+	free(at);
+	errno = 0;
+}
+
+static void do_edges(struct worker *w)
+{
+	void *at;
+
+	free(NULL);
+	if (malloc_usable_size(NULL))
+		child_fail(UNSOUND, "malloc_usable_size of NULL");
+	at = realloc(NULL, 100);
+	at = realloc(at, 0);
+	free(at);
+	free(malloc(0));
+	free(valloc(100));
+	free(pvalloc(5000));
+	if (names.cfree)
+		names.cfree(malloc(40));
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(12345, 1);
+	if (names.free_sized) {
+		names.free_sized(NULL, 0);
+		names.free_aligned_sized(NULL, 16, 0);
+	}
+	(void)w;
+}
+
+static void do_foreign(struct worker *w)
+{
+	void *at;
+
+	if (!names.libc_malloc || !w->foreign)
+		return;
+	free(names.libc_malloc(100));
+	at = names.libc_malloc(200);
+	if (malloc_usable_size(at) < 200)
+		child_fail(UNSOUND, "the usable size of a foreign block");
+	at = realloc(at, 300);
+	free(at);
+	at = realloc(names.libc_malloc(50), 0);
+	free(at);
+	if (names.free_sized)
+		names.free_sized(names.libc_malloc(70), 70);
+}
+
+static void do_stats(void)
+{
+	static const size_t sizes[] = { 0, 40, 400, 4000 };
+	struct lanemalloc_stats s;
+	char buf[4000];
+	const char *why;
+	size_t i;
+
+	if (!names.stats)
+		return;
+	for (i = 0; i < 4; i++)
+		names.stats_json(buf, sizes[i]);
+	names.stats(&s, sizeof(s));
+	names.stats(&s, 24);
+	names.mode(&why);
+	names.mode(NULL);
+	names.version();
+}
+
+/* Blocks of some MiB, which grow in place, move by their pages, shrink. */
+static void do_huge(struct worker *w)
+{
+	struct block *slot = slot_empty(w), *other = slot_empty(w);
+	static const size_t sizes[] = { 5, 9, 2, 16, 1 };
+	size_t i;
+	unsigned char *at;
+
+	if (slot == other)
+		return;
+	slot_alloc(w, slot, 4 * MIB + 100);
+	slot_alloc(w, other, 65 * KIB);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes) && slot->at; i++) {
+		struct block old = *slot;
+		size_t size = sizes[i] * MIB;
+
+		let_go(w, slot);
+		w->hand[1] = (struct block){ NULL, size, 0 };
+		at = realloc(old.at, size);
+		w->hand[1] = (struct block){ 0 };
+		slot_fill(w, slot, at ? at : old.at, at ? size : old.size);
+	}
+	slot_free(w, slot);
+	slot_free(w, other);
+}
+
+static void do_vast(struct worker *w)
+{
+	expect(w, 150 * MIB);
+	free(malloc(150 * MIB));
+	expect(w, 40 * MIB);
+	free(memalign(32 * MIB, 20 * MIB));
+	w->hand[0] = (struct block){ 0 };
+}
+
+void load_purge(void)
+{
+	if (names.purge)
+		names.purge();
+	else
+		malloc_trim(0);
+}
+
+static void do_rare(struct worker *w, unsigned which)
+{
+	switch (which) {
+	case 0:
+		load_purge();
+		break;
+	case 1:
+		do_stats();
+		break;
+	case 2:
+		mallinfo2();
+		names.mallinfo();
+		break;
+	case 3:
+		malloc_trim(4096);
+		break;
+	case 4:
+		if (w->index == 0) {
+			malloc_stats();
+			malloc_info(0, nowhere);
+			malloc_info(1, nowhere);
+		}
+		break;
+	case 5:
+		do_edges(w);
+		break;
+	case 6:
+		do_failing();
+		break;
+	case 7:
+		do_foreign(w);
+		break;
+	case 8:
+		do_huge(w);
+		break;
+	case 9:
+		do_vast(w);
+		break;
+	case 10:
+		do_burst(w, 16, 250);
+		break;
+	case 11:
+		do_burst(w, 24 * KIB, 40);
+		break;
+	}
+}
+#define NR_RARE 12
+
+/* ---- the first worker's own: what libc's locks allow only one ---- */
+
+static int short_thread(void *arg)
+{
+	free(malloc(100));
+	(void)arg;
+	return 0;
+}
+
+static int short_child(void *arg)
+{
+	free(malloc(100));
+	(void)arg;
+	_exit(0);
+}
+
+static void start_late_worker(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	thrd_t other;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * KIB);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (!pthread_create(&thread, &attr, load_run, &workers[3]))
+		atomic_store(&late_worker_runs, true);
+	if (thrd_create(&other, short_thread, NULL) == thrd_success)
+		thrd_detach(other);
+}
+
+static void do_vfork(void)
+{
+	int status;
+	pid_t child = vfork();
+
+	if (!child) {
+		free(malloc(1000));
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+}
+
+static void do_clone(void)
+{
+	static char stack[64 * 1024] __attribute__((aligned(16)));
+	int status;
+	pid_t child = clone(short_child, stack + sizeof(stack),
+			    CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+
+	if (child > 0)
+		waitpid(child, &status, 0);
+}
+
+static void do_first_worker(struct worker *w)
+{
+	if (w->constructors && w->step == 1)
+		text_run_array(false);
+	if (w->constructors && w->step == w->nr_steps - 1)
+		text_run_array(true);
+	if (w->step == w->nr_steps / 4)
+		start_late_worker();
+	if (w->step == w->nr_steps / 2)
+		do_vfork();
+	if (w->step == w->nr_steps / 2 + 20)
+		do_clone();
+	if (w->step == w->nr_steps / 2 + 40) {
+		dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
+		dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+		if (names.reclaimer_start)
+			names.reclaimer_start();
+	}
+}
+
+/* ---- the workers ---- */
+
+static void do_common(struct worker *w)
+{
+	unsigned r = (unsigned)below(w, 64);
+
+	if (r < 30)
+		slot_toggle(w, random_size(w, 8, 2 * KIB));
+	else if (r < 36)
+		slot_toggle(w, random_size(w, 256, 32 * KIB));
+	else if (r < 39)
+		do_calloc(w, random_size(w, 8, 2 * KIB));
+	else if (r < 44)
+		do_realloc(w, random_size(w, 8, 8 * KIB));
+	else if (r < 47)
+		do_aligned(w);
+	else if (r < 55)
+		box_put(w, random_size(w, 32, 2 * KIB));
+	else if (r < 57)
+		do_operator(w);
+	else if (r < 59)
+		do_free_sized(w);
+	else if (r < 60)
+		do_burst(w, random_size(w, 8, 1 * KIB), 70);
+	else if (r < 61)
+		do_realloc(w, random_size(w, 16 * KIB, 300 * KIB));
+	else if (r < 62)
+		slot_toggle(w, random_size(w, 32 * KIB, 500 * KIB));
+	else if (r < 63)
+		do_calloc(w, random_size(w, 32 * KIB, 100 * KIB));
+	else
+		slot_toggle(w, 16 * (1 + below(w, 2048)));
+}
+
+static void worker_step(struct worker *w)
+{
+	unsigned every = w->nr_steps / (NR_RARE + 1);
+	unsigned phase = w->index * every / NR_WORKERS;
+
+	if (w->index == 0)
+		do_first_worker(w);
+	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
+		raw_sleep_us(60000);
+	if (w->step % every == phase)
+		do_rare(w, (w->step / every + w->index * 5) % NR_RARE);
+	else
+		do_common(w);
+}
+
+void *load_run(void *arg)
+{
+	struct worker *w = arg;
+
+	atomic_store(&cell->tids[w->index], (int)raw_0(SYS_gettid));
+	child_wait_for_start();
+	sigsetjmp(w->jump, 1);
+	while (w->step < w->nr_steps) {
+		w->step++;
+		worker_step(w);
+		atomic_fetch_add(&cell->progress, 1);
+		atomic_store(&cell->works[w->index], w->step);
+	}
+	atomic_store(&w->done, true);
+	child_wake();
+	for (;;)
+		raw_0(SYS_pause);
+}
+
+void load_in_handler(struct worker *w)
+{
+	struct worker own = { .random = w->random + 1, .index = 1,
+			      .nr_steps = 1000, .no_throw = true };
+	unsigned i;
+
+	for (i = 0; i < 1000; i++)
+		slot_toggle(&own, random_size(&own, 8, 4 * KIB));
+	for (i = 0; i < NR_SLOTS; i++)
+		slot_free(&own, &own.slots[i]);
+}
+
+static void *child_thread(void *arg)
+{
+	struct worker own = { .random = 5, .index = 2 };
+	unsigned i;
+
+	for (i = 0; i < 100; i++)
+		slot_toggle(&own, random_size(&own, 8, 2 * KIB));
+	return arg;
+}
+
+_Noreturn void load_in_child(void)
+{
+	struct worker own = { .random = 9, .index = 1, .no_throw = true };
+	pthread_t thread;
+	unsigned i;
+
+	for (i = 0; i < 200; i++)
+		slot_toggle(&own, random_size(&own, 8, 40 * KIB));
+	if (!pthread_create(&thread, NULL, child_thread, NULL))
+		pthread_join(thread, NULL);
+	for (i = 0; i < NR_SLOTS; i++)
+		slot_free(&own, &own.slots[i]);
+	_exit(0);
+}
+
+void load_free_all(void)
+{
+	struct worker own = { .random = 3 };
+	unsigned i, k;
+
+	for (i = 0; i < NR_WORKERS; i++)
+		for (k = 0; k < NR_SLOTS; k++) {
+			slot_free(&own, &workers[i].slots[k]);
+			atomic_fetch_add(&cell->progress, 1);
+		}
+	boxes_empty(&own);
+}
+
+bool load_live_size(uint64_t *live_size)
+{
+	struct lanemalloc_stats s;
+
+	if (!names.stats)
+		return false;
+	names.stats(&s, sizeof(s));
+	*live_size = s.live_size;
+	return true;
+}
+
+/* In the server, alone: a heap that is in use. What stays is the children's
+ * too, with its bits in the shadow. */
+static struct worker warm;
+
+void load_warm_up(void)
+{
+	pthread_t thread;
+	unsigned i;
+
+	names_find();
+	nowhere = fopen("/dev/null", "we");
+	setvbuf(nowhere, NULL, _IONBF, 0);
+	if (!pthread_create(&thread, NULL, child_thread, NULL))
+		pthread_join(thread, NULL);
+	warm = (struct worker){ .random = 77, .index = 2, .nr_steps = 3000 };
+	for (i = 0; i < 3000; i++) {
+		warm.step++;
+		worker_step(&warm);
+	}
+	for (i = NR_SLOTS / 4; i < NR_SLOTS; i++)
+		slot_free(&warm, &warm.slots[i]);
+	boxes_empty(&warm);
+	load_purge();
+}
+
+void load_verify_warm(void)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		if (warm.slots[i].at)
+			ledger_verify(&warm.slots[i]);
+}

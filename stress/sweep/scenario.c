@@ -1,0 +1,170 @@
+/* scenario: the circumstances under which the load runs, each for some part
+ * of the library that the others leave aside. An instruction is swept in the
+ * first scenario that reaches it often.
+ */
+#include "sweep.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "raw.h"
+
+const struct scenario scenarios[] = {
+	/* The heap that the server warmed up, with frequent purges. */
+	{ .name = "warm" },
+	/* All of start-up, by several threads at once, and no memory kept. */
+	{ .name = "cold",
+	  .conf = "reclaimer=0,purge_delay=1,purge_budget=0,cpu_cache=256k",
+	  .reset = true },
+	{ .name = "direct", .conf = "reclaimer=0,rseq=0", .reset = true },
+	{ .name = "cpu_id",
+	  .conf = "reclaimer=0,index=cpu_id,hugepage=auto,purge_delay=1",
+	  .reset = true },
+	/* Every option that changes the way; warnings; the print-outs. */
+	{ .name = "checked",
+	  .conf = "verbose=yes,stats=1,checks=1,usable=requested,hugepage=on,"
+		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,",
+	  .reset = true,
+	  .constructors = true },
+	{ .name = "plain",
+	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1",
+	  .reset = true,
+	  .constructors = true },
+	/* The library's threads: the reclaimer, the kernel test's helper. */
+	{ .name = "threads",
+	  .conf = "reclaimer=1,purge_delay=1,purge_budget=64k",
+	  .reset = true,
+	  .constructors = true,
+	  .linger = 80 },
+	/* Small regions, and more of them. */
+	{ .name = "limited",
+	  .conf = "reclaimer=0",
+	  .reset = true,
+	  .limit = 120,
+	  .no_measure = true },
+	{ .name = "tight",
+	  .conf = "reclaimer=0,purge_budget=0",
+	  .reset = true,
+	  .limit = 36,
+	  .no_measure = true },
+	{ .name = "refused",
+	  .conf = "reclaimer=1,purge_delay=1,purge_budget=0",
+	  .reset = true,
+	  .refuse_late = true,
+	  .no_measure = true },
+	{ .name = "no-fence",
+	  .conf = "reclaimer=0,purge_delay=1",
+	  .reset = true,
+	  .refuse_fence = true,
+	  .no_measure = true },
+	{ 0 },
+};
+
+char scenario_conf[256] = "LANEMALLOC_CONF=reclaimer=0,purge_delay=1,"
+			  "purge_budget=256k,cpu_cache=1m";
+
+/* Another library has no options of ours, and is not made anew. */
+unsigned scenario_count(void)
+{
+	if (!text_symbol("lanemalloc_version"))
+		return 1;
+	return sizeof(scenarios) / sizeof(*scenarios) - 1;
+}
+
+/* What the library's own system calls are answered with. */
+struct refusal {
+	unsigned nr;
+	unsigned error; /* 0: success, and nothing happens */
+};
+
+/* So that the library's own threads can be stopped, too. */
+static const struct refusal no_mask[] = { { SYS_rt_sigprocmask, 0 } };
+static const struct refusal no_fence[] = { { SYS_membarrier, 22 } };
+static const struct refusal no_memory[] = {
+	{ SYS_madvise, 12 }, { SYS_mprotect, 12 }, { SYS_mremap, 12 },
+	{ SYS_mmap, 12 },    { SYS_membarrier, 1 }, { SYS_clone, 11 },
+};
+
+/* Calls from the library's text alone; all threads. */
+static void refuse(const struct refusal *list, size_t n)
+{
+	uint64_t from = text_base() + text.all[0].offset;
+	uint64_t to = text_base() + text.all[text.nr - 1].offset + 16;
+	uint32_t at = offsetof(struct seccomp_data, instruction_pointer);
+	struct sock_filter code[64];
+	struct sock_fprog program = { .filter = code };
+	size_t i, c = 0;
+
+#define ADD(...) (code[c++] = (struct sock_filter)__VA_ARGS__)
+	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 4));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(from >> 32), 1, 0));
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)from, 1, 0));
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)to, 0, 1));
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		     offsetof(struct seccomp_data, nr)));
+	for (i = 0; i < n; i++) {
+		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0, 1));
+		ADD(BPF_STMT(BPF_RET | BPF_K,
+			     SECCOMP_RET_ERRNO | list[i].error));
+	}
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+#undef ADD
+	program.len = (unsigned short)c;
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (raw_4(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		  SECCOMP_FILTER_FLAG_TSYNC, &program, 0))
+		child_fail(CRASHED, "no seccomp filter");
+}
+
+#define REFUSE(list) refuse(list, sizeof(list) / sizeof(*(list)))
+
+static size_t address_space_used(void)
+{
+	char line[64];
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f || !fgets(line, sizeof(line), f) ||
+	    sscanf(line, "%lu", &pages) != 1)
+		child_fail(CRASHED, "no /proc/self/statm");
+	fclose(f);
+	return pages * 4096;
+}
+
+static void limit_to(size_t size)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_AS, &limit);
+	limit.rlim_cur = size;
+	setrlimit(RLIMIT_AS, &limit);
+}
+
+void scenario_enter(const struct scenario *s)
+{
+	if (s->conf)
+		strcpy(strchr(scenario_conf, '=') + 1, s->conf);
+	REFUSE(no_mask);
+	if (s->refuse_fence)
+		REFUSE(no_fence);
+	if (s->limit)
+		limit_to(address_space_used() + ((size_t)s->limit << 20));
+	if (s->reset)
+		text_reset_data();
+}
+
+void scenario_half_way(const struct scenario *s)
+{
+	if (s->refuse_late)
+		REFUSE(no_memory);
+}

@@ -1,0 +1,467 @@
+/* sweep: options, modes, report
+ *
+ *	sweep --library PATH [options]
+ *
+ * One line per mode, then what was never reached, by function. Exit status 0:
+ * nobody was blocked, nothing crashed, every heap was sound; with
+ * --expect-blocked (negative controls): somebody was.
+ */
+#include "sweep.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct shared *shared;
+
+static struct {
+	const char *library, *range, *modes, *report, *self;
+	unsigned jobs, failures;
+	int server, fd;
+	bool expect_blocked, list;
+} options = { .modes = "abcdef", 
+	      .jobs = 1, .failures = 25, .server = -1, .fd = -1 };
+
+static FILE *report;
+
+_Noreturn void die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "sweep: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+	_exit(3);
+}
+
+static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	fflush(stdout);
+	if (!report)
+		return;
+	va_start(args, format);
+	vfprintf(report, format, args);
+	va_end(args);
+	fflush(report);
+}
+
+/* ---- the shared mapping ---- */
+
+uint8_t *shared_reached(unsigned scenario)
+{
+	uint32_t nr = shared->nr_instructions;
+
+	return (uint8_t *)(shared->results + nr) + (size_t)scenario * nr;
+}
+
+static void *shared_text(void)
+{
+	uintptr_t end = (uintptr_t)shared_reached(NR_SCENARIOS_MOST);
+
+	return (void *)((end + 15) & ~(uintptr_t)15);
+}
+
+static uint32_t names_size(void)
+{
+	const char *last = text.names + text.all[text.nr - 1].name;
+
+	return (uint32_t)(last + strlen(last) + 1 - text.names);
+}
+
+static void shared_make(const struct settings *settings)
+{
+	size_t list = text.nr * sizeof(*text.all);
+	size_t size = sizeof(*shared) + list + names_size() + 64 +
+		      (size_t)text.nr * (sizeof(struct result) +
+					 NR_SCENARIOS_MOST);
+
+	options.fd = memfd_create("sweep", 0);
+	if (options.fd < 0 || ftruncate(options.fd, (off_t)size))
+		die("no shared memory");
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      options.fd, 0);
+	if (shared == MAP_FAILED)
+		die("no shared memory");
+	shared->settings = *settings;
+	shared->nr_instructions = text.nr;
+	shared->names_size = names_size();
+	memcpy(shared_text(), text.all, list);
+	memcpy((char *)shared_text() + list, text.names, names_size());
+}
+
+static void shared_join(void)
+{
+	off_t size = lseek(options.fd, 0, SEEK_END);
+
+	shared = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      options.fd, 0);
+	if (shared == MAP_FAILED)
+		die("no shared memory");
+	text.nr = shared->nr_instructions;
+	text.all = shared_text();
+	text.names = (char *)(text.all + text.nr);
+}
+
+/* ---- servers ---- */
+
+static pid_t server_start(unsigned number)
+{
+	char server[16], fd[16];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(server, sizeof(server), "%u", number);
+	snprintf(fd, sizeof(fd), "%d", options.fd);
+	setenv("LD_PRELOAD", options.library, 1);
+	setenv("LANEMALLOC_CONF",
+	       strchr(scenario_conf, '=') + 1, 1);
+	execl(options.self, options.self, "--library", options.library,
+	      "--server", server, "--fd", fd, (char *)NULL);
+	die("cannot run %s: %s", options.self, strerror(errno));
+}
+
+static void servers_run(void)
+{
+	unsigned i, nr = options.jobs;
+	pid_t pids[NR_SERVERS_MOST];
+	int status;
+
+	atomic_store(&shared->next, 0);
+	for (i = 0; i < nr; i++)
+		pids[i] = server_start(i);
+	for (i = 0; i < nr; i++)
+		if (waitpid(pids[i], &status, 0) != pids[i] || status)
+			die("a server ended with status %#x", status);
+}
+
+/* ---- reporting ---- */
+
+static const char *const outcome_names[NR_OUTCOMES] = {
+	"not run", "stopped", "not reached", "blocked", "crashed", "unsound"
+};
+
+static unsigned scenarios_reaching(uint32_t i)
+{
+	unsigned s, n = 0;
+
+	for (s = 0; s < NR_SCENARIOS_MOST; s++)
+		n += shared_reached(s)[i] != 0;
+	return n;
+}
+
+static unsigned report_failures(void)
+{
+	uint32_t i, n = atomic_load(&shared->nr_failures);
+	char where[200];
+
+	for (i = 0; i < n && i < options.failures; i++) {
+		const struct failure *f = &shared->failures[i];
+
+		text_where(text.all[f->instruction].offset, where,
+			   sizeof(where));
+		say("  %s at %s (%s): %s\n", outcome_names[f->outcome],
+		    f->instruction ? where : "no stop",
+		    scenarios[f->scenario].name, f->text);
+	}
+	if (n > i)
+		say("  and %u more\n", n - i);
+	atomic_store(&shared->nr_failures, 0);
+	return n;
+}
+
+static void report_most(const char *what, uint32_t most, uint32_t at)
+{
+	char where[200];
+
+	if (!most)
+		return;
+	text_where(text.all[at].offset, where, sizeof(where));
+	say("  most %s stranded: %u bytes, at %s (%s)\n", what, most, where,
+	    scenarios[shared->results[at].scenario].name);
+}
+
+static unsigned nr_bad; /* of all modes */
+static unsigned nr_blocked;
+
+static void report_mode(int mode, double seconds)
+{
+	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
+	uint32_t i, live = 0, live_at = 0, claimed = 0, claimed_at = 0;
+	uint32_t tried = 0;
+
+	for (i = 0; i < text.nr; i++) {
+		const struct result *r = &shared->results[i];
+
+		count[r->outcome]++;
+		tried += r->outcome != NOT_RUN;
+		bare += r->victim_bare;
+		if (r->live_size > live)
+			live = r->live_size, live_at = i;
+		if (r->claimed_size > claimed)
+			claimed = r->claimed_size, claimed_at = i;
+	}
+	say("mode %c: stopped at %u of %u instructions, %u never reached, "
+	    "%u blocked, %u crashed, %u unsound, at most %u bytes stranded "
+	    "(%u of address space); %.0f s\n",
+	    mode, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
+	    count[BLOCKED], count[CRASHED], count[UNSOUND], live, claimed,
+	    seconds);
+	report_most("objects", live, live_at);
+	report_most("address space", claimed, claimed_at);
+	report_failures();
+	nr_blocked += count[BLOCKED];
+	nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
+}
+
+/* Runs of instructions that no survey reached, by function. */
+static void report_unreached(void)
+{
+	uint32_t i, first, padding = 0, total = 0;
+	unsigned in, of;
+
+	for (i = 0; i < text.nr; i++) {
+		if (scenarios_reaching(i))
+			continue;
+		total++;
+		padding += text.all[i].padding;
+	}
+	say("%u of %u instructions were reached by no survey; %u of these are "
+	    "no-ops that only fill\n",
+	    total, text.nr, padding);
+	for (first = 0; first < text.nr; first = i) {
+		for (in = of = 0, i = first;
+		     i < text.nr && text.all[i].name == text.all[first].name;
+		     i++) {
+			of++;
+			in += !scenarios_reaching(i) && !text.all[i].padding;
+		}
+		if (in)
+			say("  never reached: %4u of %4u  %s\n", in, of,
+			    text_name(first));
+		for (i = first; options.list && i < first + of; i++)
+			if (!scenarios_reaching(i) && !text.all[i].padding)
+				say("    %#x\n", text.all[i].offset);
+		i = first + of;
+	}
+}
+
+static void report_survey(void)
+{
+	unsigned s;
+
+	for (s = 0; scenarios[s].name; s++) {
+		uint32_t i, n = 0, fresh = 0;
+
+		for (i = 0; i < text.nr; i++) {
+			unsigned before = 0, k;
+
+			for (k = 0; k < s; k++)
+				before |= shared_reached(k)[i];
+			n += shared_reached(s)[i] != 0;
+			fresh += shared_reached(s)[i] && !before;
+		}
+		if (n)
+			say("scenario %-9s reaches %5u, %4u of them new; "
+			    "remain without a stop: %lu bytes, %lu of address "
+			    "space\n",
+			    scenarios[s].name, n, fresh,
+			    (unsigned long)shared->live_base[s],
+			    (unsigned long)shared->claimed_base[s]);
+	}
+}
+
+/* ---- running ---- */
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Which instructions this run is about. */
+static void choose(void)
+{
+	const struct settings *set = &shared->settings;
+	uint32_t i, nr = 0;
+
+	memset(shared->results, 0, text.nr * sizeof(*shared->results));
+	for (i = 0; i < text.nr; i++) {
+		struct result *r = &shared->results[i];
+
+		if (set->only ? text.all[i].offset != set->only :
+				!scenarios_reaching(i) && set->step > 1)
+			r->outcome = NR_OUTCOMES;
+		else if (nr++ % set->step != set->phase % set->step)
+			r->outcome = NR_OUTCOMES;
+	}
+}
+
+/* What was left out counts as not run. */
+static void unchoose(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < text.nr; i++)
+		if (shared->results[i].outcome == NR_OUTCOMES)
+			shared->results[i].outcome = NOT_RUN;
+}
+
+static void run_mode(int mode)
+{
+	double start = now();
+
+	shared->settings.mode = mode;
+	choose();
+	servers_run();
+	unchoose();
+	report_mode(mode, now() - start);
+}
+
+static int run_all(const struct settings *settings)
+{
+	double start = now();
+	const char *mode;
+
+	options.library = realpath(options.library, NULL);
+	if (!options.library)
+		die("no such library");
+	text_read(options.library, options.range);
+	shared_make(settings);
+	say("%s: %u instructions\n", options.library, text.nr);
+	servers_run();
+	report_survey();
+	nr_bad += report_failures();
+	report_unreached();
+	say("survey: %.0f s\n", now() - start);
+	for (mode = options.modes; *mode; mode++)
+		run_mode(*mode);
+	if (options.expect_blocked)
+		return nr_blocked ? 0 : 1;
+	return nr_bad ? 1 : 0;
+}
+
+static unsigned number(const char *arg)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 0);
+
+	if (end == arg || *end || n > UINT32_MAX)
+		die("not a number: %s", arg);
+	return (unsigned)n;
+}
+
+_Noreturn static void usage(int status)
+{
+	fprintf(status ? stderr : stdout,
+		"usage: sweep --library PATH [options]\n"
+		"  --modes abcdef    a: sleeps for ever, b: exits, c: leaves by "
+		"siglongjmp,\n"
+		"                    d: allocates in the handler, e: forks, f: "
+		"is delayed\n"
+		"  --step N          every N-th reached instruction [1]\n"
+		"  --phase N         from the N-th on [0]\n"
+		"  --hit K           the K-th thread that comes by [1]\n"
+		"  --jobs N          stops at a time [1]\n"
+		"  --timeout S       blocked: S seconds without progress [10]\n"
+		"  --tries N         where it is seldom reached [12]\n"
+		"  --work N          steps of each thread [400]\n"
+		"  --surveys N       runs that look what is reached [20]\n"
+		"  --only OFFSET     one instruction\n"
+		"  --range FROM,TO   part of the library (names or offsets)\n"
+		"  --report FILE     the report goes there, too\n"
+		"  --failures N      print at most N of them [25]\n"
+		"  --list            every instruction that is not reached\n"
+		"  --expect-blocked  succeed if somebody was blocked\n"
+		"  --verbose         every stop\n");
+	exit(status);
+}
+
+static const struct option long_options[] = {
+	{ "library", required_argument, NULL, 'l' },
+	{ "modes", required_argument, NULL, 'm' },
+	{ "step", required_argument, NULL, 's' },
+	{ "phase", required_argument, NULL, 'p' },
+	{ "hit", required_argument, NULL, 'k' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "tries", required_argument, NULL, 'T' },
+	{ "work", required_argument, NULL, 'w' },
+	{ "surveys", required_argument, NULL, 'y' },
+	{ "only", required_argument, NULL, 'o' },
+	{ "range", required_argument, NULL, 'r' },
+	{ "report", required_argument, NULL, 'R' },
+	{ "failures", required_argument, NULL, 'f' },
+	{ "list", no_argument, NULL, 'L' },
+	{ "expect-blocked", no_argument, NULL, 'B' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "server", required_argument, NULL, 'S' },
+	{ "fd", required_argument, NULL, 'F' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static void option_take(int c, struct settings *set)
+{
+	switch (c) {
+	case 'l': options.library = optarg; break;
+	case 'm': options.modes = optarg; break;
+	case 's': set->step = number(optarg); break;
+	case 'p': set->phase = number(optarg); break;
+	case 'k': set->hit = number(optarg); break;
+	case 'j': options.jobs = number(optarg); break;
+	case 't': set->timeout = number(optarg); break;
+	case 'T': set->tries = number(optarg); break;
+	case 'w': set->work = number(optarg); break;
+	case 'y': set->surveys = number(optarg); break;
+	case 'o': set->only = number(optarg); break;
+	case 'r': options.range = optarg; break;
+	case 'R': report = fopen(optarg, "we"); break;
+	case 'f': options.failures = number(optarg); break;
+	case 'L': options.list = true; break;
+	case 'B': options.expect_blocked = true; break;
+	case 'v': set->verbose = true; break;
+	case 'S': options.server = (int)number(optarg); break;
+	case 'F': options.fd = (int)number(optarg); break;
+	default: usage(c == 'h' ? 0 : 2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct settings set = { .step = 1, .hit = 1, .timeout = 10,
+				.tries = 12, .work = 400, .surveys = 20 };
+	int c;
+
+	options.self = "/proc/self/exe";
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		option_take(c, &set);
+	if (optind != argc || !options.library || !set.step || !set.hit ||
+	    set.work < 100 || !options.jobs ||
+	    options.jobs > NR_SERVERS_MOST ||
+	    options.failures > NR_FAILURES_MOST ||
+	    strspn(options.modes, "abcdef") != strlen(options.modes))
+		usage(2);
+	if (options.server < 0)
+		return run_all(&set);
+	shared_join();
+	return server_run((unsigned)options.server, options.library);
+}

@@ -1,0 +1,249 @@
+/* sweep: stops a thread at every instruction of a malloc, and looks whether
+ * the others go on
+ *
+ *	sweep.c		options, modes, the report
+ *	text.c		the library's instructions: where they are, arming them
+ *	scenario.c	under which circumstances the load runs
+ *	server.c	a process that has the library preloaded and forks one
+ *			child per stop; measures what each scenario reaches
+ *	stop.c		the SIGTRAP handler and what the victim does there
+ *	load.c		the load, bounded by counts
+ *	child.c		one stop from start to end, with the checks
+ *	ledger.c	patterns and the shadow map of live blocks
+ *
+ * The driver has the ordinary malloc. It starts servers with the library
+ * preloaded; all share one mapping, struct shared. In a child an int3 stands
+ * at the one address in question. Whoever comes there as the first (or k-th)
+ * puts the instruction's byte back and is the victim. Inside an rseq section
+ * the kernel moves the victim to the abort handler before the signal: that
+ * the trap was the armed one is known without looking at its address.
+ */
+#ifndef SWEEP_H
+#define SWEEP_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NR_MODES 6
+#define NR_SERVERS_MOST 64
+#define NR_SCENARIOS_MOST 16
+#define NR_WORKERS 4 /* the last one is started by the first */
+#define NR_FAILURES_MOST 256
+#define NR_SLOTS 320  /* blocks that a worker holds at most */
+#define NR_BOXES 64   /* blocks on their way to another worker */
+
+enum outcome {
+	NOT_RUN,
+	STOPPED,       /* and all others finished, and the heap is sound */
+	NOT_REACHED,   /* nobody came by */
+	BLOCKED,       /* another thread, or the child of a fork, stood still */
+	CRASHED,       /* the process died */
+	UNSOUND,       /* overlap, lost pattern, lost zeros */
+	NR_OUTCOMES
+};
+
+/* One instruction of the library. */
+struct instruction {
+	uint32_t offset; /* from the library's base */
+	uint32_t name;   /* of its function, offset into struct text's names */
+	bool padding;    /* a no-op */
+};
+
+struct text {
+	struct instruction *all;
+	uint32_t nr;
+	char *names;
+};
+
+/* What one child tells; in the shared mapping. */
+struct cell {
+	_Atomic(uint64_t) progress;
+	_Atomic(uint32_t) outcome;
+	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY */
+	_Atomic(uint32_t) finished;
+	_Atomic(int32_t) tids[NR_WORKERS];
+	_Atomic(uint32_t) works[NR_WORKERS]; /* what each does, for people */
+	_Atomic(uint32_t) trap;		     /* offset where it resumes */
+	uint64_t live_size;    /* after everything was freed and purged */
+	uint64_t claimed_size; /* likewise, whole units */
+	uint64_t hand_size;    /* of the blocks in the victim's hands */
+	char text[240];
+};
+
+#define NOBODY (-1)
+#define BARE (-2) /* a thread of the library's own */
+
+struct result {
+	uint8_t outcome;
+	uint8_t scenario;
+	uint8_t victim_bare;
+	uint32_t live_size;    /* stranded bytes, beyond the block in hand */
+	uint32_t claimed_size; /* of address space */
+};
+
+struct failure {
+	uint32_t instruction;
+	uint8_t outcome, scenario;
+	char text[400];
+};
+
+struct settings {
+	int mode;	  /* 'a'..'f'; 0: only look what is reached */
+	unsigned hit;	  /* the k-th thread that comes by */
+	unsigned step;	  /* every step-th instruction that is reached */
+	unsigned phase;
+	unsigned timeout; /* seconds without progress */
+	unsigned tries;
+	unsigned work;	  /* steps of a worker */
+	unsigned only;	  /* one instruction, by offset; 0: all */
+	unsigned surveys; /* runs of each scenario */
+	bool verbose;
+};
+
+struct shared {
+	struct settings settings;
+	uint32_t nr_instructions, names_size;
+	_Atomic(uint32_t) next; /* the next instruction to stop at */
+	_Atomic(uint32_t) nr_failures;
+	uint64_t live_base[NR_SCENARIOS_MOST];	  /* without a stop, most */
+	uint64_t claimed_base[NR_SCENARIOS_MOST];
+	struct failure failures[NR_FAILURES_MOST];
+	struct cell cells[NR_SERVERS_MOST];
+	struct result results[];
+};
+
+/* After the results: in how many surveys each scenario reached each
+ * instruction, then the instructions, then their names. */
+extern struct text text;
+
+/* text.c */
+
+/* Reads the instructions by objdump; range: NULL, or "from,to" as offsets or
+ * as names with +/- offsets. */
+void text_read(const char *path, const char *range);
+const char *text_name(uint32_t instruction);
+/* "function+0x12" */
+void text_where(uint32_t offset, char *out, size_t size);
+/* Finds the library in this process and remembers its bytes. */
+void text_find(const char *path);
+bool text_has(uintptr_t address);
+uintptr_t text_base(void);
+void text_make_writable(void);
+void text_arm(uint32_t offset);
+void text_disarm(uint32_t offset);
+bool text_is_armed(uint32_t offset);
+/* The instruction with that offset, -1: none starts there. */
+long text_find_offset(uint32_t offset);
+/* Calls work for all sections that abort at this offset. */
+void text_each_section(uint32_t abort_offset,
+		       void (*work)(uint32_t start, uint32_t end));
+/* The library's variables as they were before its start. */
+void text_reset_data(void);
+/* Its constructors, or its destructors. */
+void text_run_array(bool at_exit);
+/* An object of the library by its local name; NULL: none. */
+void *text_symbol(const char *name);
+
+/* scenario.c */
+
+struct scenario {
+	const char *name;
+	const char *conf;     /* LANEMALLOC_CONF */
+	bool reset;	      /* the library starts anew under the load */
+	bool constructors;    /* are part of the load */
+	bool refuse_late;     /* the system refuses memory half-way */
+	bool refuse_fence;    /* no membarrier */
+	bool no_measure;      /* what is stranded has other reasons, too */
+	unsigned limit;	      /* MiB of address space beyond what is used */
+	unsigned linger;      /* ms that the threads stay */
+};
+extern const struct scenario scenarios[]; /* up to one without a name */
+unsigned scenario_count(void); /* for this library */
+void scenario_enter(const struct scenario *s);
+void scenario_half_way(const struct scenario *s);
+extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
+
+/* stop.c */
+
+struct stop {
+	uint32_t instruction;
+	int mode;
+	unsigned hit;
+	bool shake;   /* all other instructions trap once */
+	bool survey;  /* nobody is stopped; what is reached is noted */
+	bool nothing; /* no trap at all */
+	uint8_t *reached;
+};
+extern struct stop stop;
+void stop_prepare(void);
+void stop_finish(void);
+
+/* load.c */
+
+struct block {
+	unsigned char *at;
+	size_t size;
+	uint32_t mark;
+};
+
+struct worker {
+	sigjmp_buf jump;
+	struct block slots[NR_SLOTS];
+	struct block hand[2]; /* going in or out: in doubt for a victim */
+	uint64_t random;
+	uint32_t step;
+	uint32_t index;
+	unsigned nr_steps;
+	bool left;	     /* by siglongjmp */
+	bool no_throw;	     /* memory may run out */
+	bool linger;
+	bool constructors;
+	bool foreign;	     /* the library knows libc's functions */
+	_Atomic(bool) done;
+};
+extern struct worker workers[NR_WORKERS];
+extern _Atomic(bool) late_worker_runs;
+
+void load_warm_up(void);
+void *load_run(void *worker);
+void load_in_handler(struct worker *w);
+_Noreturn void load_in_child(void);
+/* Frees whatever a worker still holds, verified. */
+void load_free_all(void);
+void load_verify_warm(void);
+void load_purge(void);
+/* What lanemalloc says; false: another library. */
+bool load_live_size(uint64_t *live_size);
+
+/* ledger.c */
+void ledger_add(struct block *b); /* shadow and pattern */
+void ledger_remove(struct block *b);
+void ledger_verify(const struct block *b);
+/* The pattern again, of a block that is live. */
+void ledger_rewrite(struct block *b);
+
+/* child.c */
+_Noreturn void child_run(const struct scenario *s, uint64_t seed);
+_Noreturn void child_fail(enum outcome outcome, const char *text);
+void child_wait_for_start(void);
+void child_wake(void);
+extern struct cell *cell;
+
+/* server.c */
+int server_run(unsigned number, const char *library);
+
+/* sweep.c */
+_Noreturn void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+uint8_t *shared_reached(unsigned scenario);
+extern struct shared *shared;
+
+#endif

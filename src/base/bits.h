@@ -10,66 +10,66 @@
 #define ALL_ONES (~(uint64_t)0)
 
 /* The lowest n bits, 0 <= n <= 64. */
-static always_inline uint64_t bits_low(unsigned n)
+static force_inline uint64_t bits_low(unsigned n)
 {
 	return n >= 64 ? ALL_ONES : ((uint64_t)1 << n) - 1;
 }
 
 /* Bits [first, first + n); first + n <= 64. */
-static always_inline uint64_t bits_range(unsigned first, unsigned n)
+static force_inline uint64_t bits_range(unsigned first, unsigned n)
 {
 	return n ? bits_low(n) << first : 0;
 }
 
-static always_inline uint64_t bits_one(unsigned i)
+static force_inline uint64_t bits_one(unsigned i)
 {
 	return (uint64_t)1 << i;
 }
 
-static always_inline unsigned bits_count(uint64_t word)
+static force_inline unsigned bits_count(uint64_t word)
 {
 	return (unsigned)__builtin_popcountll(word);
 }
 
 /* Index of the lowest set bit; word != 0. */
-static always_inline unsigned bits_first(uint64_t word)
+static force_inline unsigned bits_first(uint64_t word)
 {
 	return (unsigned)__builtin_ctzll(word);
 }
 
 /* Index of the highest set bit; word != 0. */
-static always_inline unsigned bits_last(uint64_t word)
+static force_inline unsigned bits_last(uint64_t word)
 {
 	return 63 - (unsigned)__builtin_clzll(word);
 }
 
-static always_inline bool is_power_of_two(size_t n)
+static force_inline bool is_power_of_two(size_t n)
 {
 	return n && !(n & (n - 1));
 }
 
 /* to is a power of two; wraps around to a small value on overflow. */
-static always_inline size_t round_up(size_t n, size_t to)
+static force_inline size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) & ~(to - 1);
 }
 
-static always_inline size_t round_down(size_t n, size_t to)
+static force_inline size_t round_down(size_t n, size_t to)
 {
 	return n & ~(to - 1);
 }
 
-static always_inline size_t div_up(size_t n, size_t by)
+static force_inline size_t div_up(size_t n, size_t by)
 {
 	return n / by + (n % by != 0);
 }
 
-static always_inline size_t min_size(size_t a, size_t b)
+static force_inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-static always_inline size_t max_size(size_t a, size_t b)
+static force_inline size_t max_size(size_t a, size_t b)
 {
 	return a > b ? a : b;
 }

@@ -14,7 +14,7 @@ typedef uint64_t __attribute__((vector_size(16), aligned(1), may_alias)) chunk;
 
 #define CHUNK sizeof(chunk)
 
-static always_inline void opaque_loop(void)
+static force_inline void opaque_loop(void)
 {
 	__asm__ volatile("" ::: "memory");
 }

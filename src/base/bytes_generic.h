@@ -9,7 +9,7 @@
 typedef uint64_t __attribute__((vector_size(16), aligned(1), may_alias))
 bytes_vector;
 
-static always_inline void bytes_fill_long(void *to, int value, size_t size)
+static force_inline void bytes_fill_long(void *to, int value, size_t size)
 {
 	uint64_t all = (uint8_t)value * UINT64_C(0x0101010101010101);
 	bytes_vector v = { all, all }, *at = to;
@@ -24,7 +24,7 @@ static always_inline void bytes_fill_long(void *to, int value, size_t size)
 
 /* The last 64 bytes are loaded before anything is stored, so that it does not
  * matter that they are stored twice in part. */
-static always_inline void bytes_copy_long(void *to, const void *from,
+static force_inline void bytes_copy_long(void *to, const void *from,
 					  size_t size)
 {
 	const bytes_vector *f = from;

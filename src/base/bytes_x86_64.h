@@ -10,7 +10,7 @@
 
 #define BYTES_LONG 1024
 
-static always_inline void bytes_fill_long(void *to, int value, size_t size)
+static force_inline void bytes_fill_long(void *to, int value, size_t size)
 {
 	__asm__ volatile("rep stosb"
 			 : "+D"(to), "+c"(size)
@@ -18,7 +18,7 @@ static always_inline void bytes_fill_long(void *to, int value, size_t size)
 			 : "memory");
 }
 
-static always_inline void bytes_copy_long(void *to, const void *from,
+static force_inline void bytes_copy_long(void *to, const void *from,
 					  size_t size)
 {
 	__asm__ volatile("rep movsb"

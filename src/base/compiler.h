@@ -8,7 +8,7 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define always_inline inline __attribute__((always_inline))
+#define force_inline inline __attribute__((always_inline))
 #define cold __attribute__((cold, noinline))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 /* Absent at load time (musl, static links): test the address before use. */

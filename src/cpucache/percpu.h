@@ -49,11 +49,15 @@
  *		object = l->slots[n - 1]; l->count = n - 1  -> PERCPU_DONE
  *		(commit)				  abort -> PERCPU_ABORT
  *
+ * The store of the next one is a release: what the drainer did to an area
+ * comes before the area is published.
+ *
  *	percpu_store_checked(self, word, value, right, mine):
  *		if (*right != mine) -> PERCPU_LOST
  *		*word = value	-> PERCPU_DONE	(commit)  abort -> PERCPU_ABORT
  *
- * Each architecture's file implements exactly this list.
+ * Each architecture's file implements exactly this list, and percpu_watch()
+ * for rseq_kernel_aborts().
  */
 #ifndef LANE_PERCPU_H
 #define LANE_PERCPU_H

@@ -105,7 +105,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
  * leads right to a join, the copy overwrites what the join has set. */
 #define percpu_edge() asm volatile("")
 
-static always_inline void *percpu_pop(uint64_t lane)
+static force_inline void *percpu_pop(uint64_t lane)
 {
 	void *object;
 	struct lane *l;
@@ -139,7 +139,7 @@ slow:
 	return NULL;
 }
 
-static always_inline bool percpu_push(uint64_t lane, void *object)
+static force_inline bool percpu_push(uint64_t lane, void *object)
 {
 	struct lane *l;
 	uint64_t n, tp, t;
@@ -172,7 +172,7 @@ slow:
 	return false;
 }
 
-static always_inline int percpu_pop_batch(uint64_t lane, void **out,
+static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 					  unsigned most)
 {
 	struct lane *l;
@@ -216,7 +216,7 @@ aborted:
 	return -1;
 }
 
-static always_inline int percpu_push_batch(uint64_t lane, void *const *in,
+static force_inline int percpu_push_batch(uint64_t lane, void *const *in,
 					   unsigned most)
 {
 	struct lane *l;
@@ -276,7 +276,7 @@ aborted:
 	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
 		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
 
-static always_inline enum percpu_result
+static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
 {
@@ -315,7 +315,7 @@ aborted:
 }
 
 /* word: 64 bits, plain or atomic. */
-static always_inline enum percpu_result
+static force_inline enum percpu_result
 percpu_store_checked(struct rseq_area *self, volatile void *word,
 		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
 {
@@ -326,7 +326,7 @@ percpu_store_checked(struct rseq_area *self, volatile void *word,
 		PERCPU_EXIT("%l[lost]")
 		PERCPU_ENTER_CHECKED(t, "%l[lost]")
 		PERCPU_POINT(9)
-		"str %[value], [%[word]]\n"	/* *word = value (commit) */
+		"stlr %[value], [%[word]]\n"	/* *word = value (commit) */
 		"2:\n\t"
 		: [t] "=&r"(t)
 		: PERCPU_ENTER_CHECKED_INPUTS, [word] "r"(word),
@@ -351,7 +351,7 @@ aborted:
  *		at most `most` times: if (*word != seen) -> PERCPU_DONE
  *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
  */
-static always_inline enum percpu_result percpu_watch(struct rseq_area *self,
+static force_inline enum percpu_result percpu_watch(struct rseq_area *self,
 						     uint32_t cpu,
 						     _Atomic(uint64_t) *word,
 						     uint64_t most)
@@ -396,7 +396,7 @@ aborted:
 	return PERCPU_ABORT;
 }
 
-static always_inline char *percpu_thread_pointer(void)
+static force_inline char *percpu_thread_pointer(void)
 {
 	char *tp;
 

@@ -100,7 +100,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
  * leads right to a join, the copy overwrites what the join has set. */
 #define percpu_edge() asm volatile("")
 
-static always_inline void *percpu_pop(uint64_t lane)
+static force_inline void *percpu_pop(uint64_t lane)
 {
 	void *object;
 	struct lane *l;
@@ -134,7 +134,7 @@ slow:
 	return NULL;
 }
 
-static always_inline bool percpu_push(uint64_t lane, void *object)
+static force_inline bool percpu_push(uint64_t lane, void *object)
 {
 	struct lane *l;
 	uint64_t n;
@@ -165,7 +165,7 @@ slow:
 	return false;
 }
 
-static always_inline int percpu_pop_batch(uint64_t lane, void **out,
+static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 					  unsigned most)
 {
 	struct lane *l;
@@ -211,7 +211,7 @@ aborted:
 	return -1;
 }
 
-static always_inline int percpu_push_batch(uint64_t lane, void *const *in,
+static force_inline int percpu_push_batch(uint64_t lane, void *const *in,
 					   unsigned most)
 {
 	struct lane *l;
@@ -271,7 +271,7 @@ aborted:
 	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
 		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
 
-static always_inline enum percpu_result
+static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
 {
@@ -309,7 +309,7 @@ aborted:
 }
 
 /* word: 64 bits, plain or atomic. */
-static always_inline enum percpu_result
+static force_inline enum percpu_result
 percpu_store_checked(struct rseq_area *self, volatile void *word,
 		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
 {
@@ -345,7 +345,7 @@ aborted:
  *		at most `most` times: if (*word != seen) -> PERCPU_DONE
  *		-> PERCPU_EMPTY			abort -> PERCPU_ABORT
  */
-static always_inline enum percpu_result percpu_watch(struct rseq_area *self,
+static force_inline enum percpu_result percpu_watch(struct rseq_area *self,
 						     uint32_t cpu,
 						     _Atomic(uint64_t) *word,
 						     uint64_t most)
@@ -387,7 +387,7 @@ aborted:
 	return PERCPU_ABORT;
 }
 
-static always_inline char *percpu_thread_pointer(void)
+static force_inline char *percpu_thread_pointer(void)
 {
 	char *tp;
 

@@ -33,7 +33,7 @@ static cold void *bad_argument(void)
 	return NULL;
 }
 
-static always_inline void *or_out_of_memory(void *block)
+static force_inline void *or_out_of_memory(void *block)
 {
 	return likely(block) ? block : out_of_memory();
 }

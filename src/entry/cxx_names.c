@@ -116,7 +116,7 @@ static cold void *new_slow(size_t size, size_t align)
 	return block;
 }
 
-static always_inline void *new_any(size_t size)
+static force_inline void *new_any(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -125,7 +125,7 @@ static always_inline void *new_any(size_t size)
 	return object;
 }
 
-static always_inline void *new_nothrow_any(size_t size)
+static force_inline void *new_nothrow_any(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -134,13 +134,13 @@ static always_inline void *new_nothrow_any(size_t size)
 	return object;
 }
 
-static always_inline void delete_sized(void *block, size_t size)
+static force_inline void delete_sized(void *block, size_t size)
 {
 	if (unlikely(!heap_try_free(block)))
 		heap_free_sized(block, size);
 }
 
-static always_inline void delete_aligned_sized(void *block, size_t size,
+static force_inline void delete_aligned_sized(void *block, size_t size,
 					       size_t align)
 {
 	if (unlikely(!heap_try_free(block)))

@@ -61,7 +61,7 @@ static void *look_up(_Atomic(void *) *real, const char *name)
 	return found;
 }
 
-static always_inline void *real_of(_Atomic(void *) *real, const char *name)
+static force_inline void *real_of(_Atomic(void *) *real, const char *name)
 {
 	void *found = load_relaxed(real); // hint: NULL costs a look-up
 
@@ -126,7 +126,7 @@ void *cxx_runtime_find(const char *name)
 	return found;
 }
 
-static always_inline int without_deepbind(int mode)
+static force_inline int without_deepbind(int mode)
 {
 	return config.deepbind ? mode : mode & ~RTLD_DEEPBIND;
 }

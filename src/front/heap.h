@@ -18,7 +18,7 @@ void *heap_alloc_slow(size_t size);
 void heap_free_slow(void *block);
 
 /* The fast path alone; NULL: the cold half must do it. */
-static always_inline void *heap_try_alloc(size_t size)
+static force_inline void *heap_try_alloc(size_t size)
 {
 	if (unlikely(size >= load_relaxed(&anchor.small_end))) // gate
 		return NULL;
@@ -26,7 +26,7 @@ static always_inline void *heap_try_alloc(size_t size)
 }
 
 /* A block of at least size bytes; NULL: no memory, or size > PTRDIFF_MAX. */
-static always_inline void *heap_alloc(size_t size)
+static force_inline void *heap_alloc(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -36,7 +36,7 @@ static always_inline void *heap_alloc(size_t size)
 }
 
 /* The fast path alone; false: the cold half must do it. */
-static always_inline bool heap_try_free(void *block)
+static force_inline bool heap_try_free(void *block)
 {
 	char *base = anchor.base;
 	size_t at = (size_t)((char *)block - base) >> (UNIT_SHIFT - 4);
@@ -53,7 +53,7 @@ static always_inline bool heap_try_free(void *block)
 }
 
 /* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */
-static always_inline void heap_free(void *block)
+static force_inline void heap_free(void *block)
 {
 	if (unlikely(!heap_try_free(block)))
 		heap_free_slow(block);

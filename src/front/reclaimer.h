@@ -29,7 +29,7 @@ extern _Atomic(uint32_t) reclaimer_word internal;
 
 void reclaimer_wake_slow(void);
 
-static always_inline void reclaimer_wake(void)
+static force_inline void reclaimer_wake(void)
 {
 	if (unlikely(load_relaxed(&reclaimer_word) == // hint
 		     RECLAIMER_ASLEEP))

@@ -35,17 +35,17 @@ struct budget {
 
 extern struct budget budget;
 
-static always_inline uint64_t budget_units(void)
+static force_inline uint64_t budget_units(void)
 {
 	return load_relaxed(&budget.units); // counter
 }
 
-static always_inline size_t budget_claimed_size(void)
+static force_inline size_t budget_claimed_size(void)
 {
 	return (size_t)(uint32_t)budget_units() << UNIT_SHIFT;
 }
 
-static always_inline size_t budget_dirty_size(void)
+static force_inline size_t budget_dirty_size(void)
 {
 	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
 }

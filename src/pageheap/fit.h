@@ -44,7 +44,7 @@
 void fit_refile(struct region *region, unsigned level, uint32_t word);
 
 /* For whoever changed a word's content: files it if its class changed. */
-static always_inline void fit_changed(struct region *region, unsigned level,
+static force_inline void fit_changed(struct region *region, unsigned level,
 				      uint32_t word, uint64_t from, uint64_t to)
 {
 	if (unlikely(!unit_word_same_class(from, to)))
@@ -69,7 +69,7 @@ uint32_t fit_next(struct region *region, unsigned level, unsigned k,
 uint32_t fit_previous(struct region *region, unsigned level, unsigned k,
 		      uint32_t below);
 
-static always_inline _Atomic(uint64_t) *fit_line(const struct region *region,
+static force_inline _Atomic(uint64_t) *fit_line(const struct region *region,
 						 unsigned level, unsigned k,
 						 uint32_t parent)
 {

@@ -110,7 +110,7 @@ enum region_state { REGION_NONE, REGION_CLAIMED, REGION_READY };
 extern struct region regions[NR_REGIONS_MOST];
 
 /* Whether a slot's const fields can be read. */
-static always_inline bool region_is_ready(struct region *region)
+static force_inline bool region_is_ready(struct region *region)
 {
 	// [region.state] with region_publish(): all const fields
 	return load_acquire(&region->state) == REGION_READY;
@@ -136,7 +136,7 @@ void region_committed(struct region *region, uint32_t nr_units);
  * Wait-free. */
 struct region *region_of_slow(const void *addr);
 
-static always_inline struct region *region_of(const void *addr)
+static force_inline struct region *region_of(const void *addr)
 {
 	struct region *first = &regions[0];
 	// [region.nr_units] with region_publish(): base is readable
@@ -148,20 +148,20 @@ static always_inline struct region *region_of(const void *addr)
 	return region_of_slow(addr);
 }
 
-static always_inline uint32_t region_unit(const struct region *region,
+static force_inline uint32_t region_unit(const struct region *region,
 					  const void *addr)
 {
 	return (uint32_t)((size_t)((const char *)addr - region->base) >>
 			  UNIT_SHIFT);
 }
 
-static always_inline char *region_addr(const struct region *region,
+static force_inline char *region_addr(const struct region *region,
 				       uint32_t unit)
 {
 	return region->base + ((size_t)unit << UNIT_SHIFT);
 }
 
-static always_inline uint32_t region_span_unit(const struct region *region,
+static force_inline uint32_t region_span_unit(const struct region *region,
 					       const struct span *span)
 {
 	return (uint32_t)(span - region->spans);

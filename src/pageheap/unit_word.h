@@ -13,7 +13,7 @@
 #define UNIT_WORD_CLASSES 7 /* 2^0 .. 2^6; also "no class": word 0 */
 
 /* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
-static always_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
+static force_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
 {
 	unsigned have = 1, step;
 
@@ -26,13 +26,13 @@ static always_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
 }
 
 /* The multiples of align, a power of two of at most 64. */
-static always_inline uint64_t unit_word_multiples(unsigned align)
+static force_inline uint64_t unit_word_multiples(unsigned align)
 {
 	return likely(align == 1) ? ALL_ONES : ALL_ONES / bits_low(align);
 }
 
 /* The lowest run of n set bits that starts at a multiple of align. */
-static always_inline unsigned unit_word_find(uint64_t word, unsigned n,
+static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
 					     unsigned align)
 {
 	uint64_t starts = unit_word_starts(word, n);
@@ -43,7 +43,7 @@ static always_inline unsigned unit_word_find(uint64_t word, unsigned n,
 
 /* Where to take n of the free granules: the lowest run that is warm as a
  * whole (its memory is resident), else the lowest run. */
-static always_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
+static force_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
 					     unsigned n, unsigned align)
 {
 	unsigned first = unit_word_find(free & warm, n, align);
@@ -53,7 +53,7 @@ static always_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
 
 /* k where the largest run of set bits is in [2^k, 2^(k+1)); for the word 0,
  * UNIT_WORD_CLASSES. */
-static always_inline unsigned unit_word_class(uint64_t word)
+static force_inline unsigned unit_word_class(uint64_t word)
 {
 	unsigned k;
 
@@ -68,7 +68,7 @@ static always_inline unsigned unit_word_class(uint64_t word)
 }
 
 /* Whether two words are of one class; both at once, in half the time. */
-static always_inline bool unit_word_same_class(uint64_t a, uint64_t b)
+static force_inline bool unit_word_same_class(uint64_t a, uint64_t b)
 {
 	unsigned k;
 
@@ -80,14 +80,14 @@ static always_inline bool unit_word_same_class(uint64_t a, uint64_t b)
 }
 
 /* The class that can hold a run of n, if it is lucky: floor(log2 n). */
-static always_inline unsigned unit_word_class_of_run(unsigned n)
+static force_inline unsigned unit_word_class_of_run(unsigned n)
 {
 	return bits_last(n);
 }
 
 /* The units that a purge may take: free, in whole pages of page_units (1 or
  * 2) units, each page with something dirty in it. */
-static always_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
+static force_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
 						  unsigned page_units)
 {
 	uint64_t pages;
@@ -100,7 +100,7 @@ static always_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
 }
 
 /* The highest n set bits of the word, all if it has no more. */
-static always_inline uint64_t unit_word_highest(uint64_t word, size_t n)
+static force_inline uint64_t unit_word_highest(uint64_t word, size_t n)
 {
 	unsigned count;
 
@@ -110,7 +110,7 @@ static always_inline uint64_t unit_word_highest(uint64_t word, size_t n)
 }
 
 /* Length of the run of set bits that begins at `first`, which is set. */
-static always_inline unsigned unit_word_run(uint64_t word, unsigned first)
+static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 {
 	uint64_t rest = ~(word >> first);
 

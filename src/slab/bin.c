@@ -2,7 +2,6 @@
  * protocol in bin.h */
 #include "slab/bin.h"
 
-#undef always_inline
 #define _LGPL_SOURCE
 #include <ck_stack.h>
 #include <urcu/lfstack.h>

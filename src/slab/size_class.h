@@ -54,7 +54,7 @@ extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
 void size_class_start(void);
 
 /* size <= SMALL_SIZE_MOST */
-static always_inline unsigned size_class_of(size_t size)
+static force_inline unsigned size_class_of(size_t size)
 {
 	return size_to_class[(size + 15) / 16];
 }

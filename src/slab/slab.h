@@ -72,7 +72,7 @@ struct slab_word {
 #define SLAB_OWNER_SHIFT 24
 #define SLAB_GENERATION_SHIFT 40
 
-static always_inline struct slab_word slab_word_unpack(uint64_t word)
+static force_inline struct slab_word slab_word_unpack(uint64_t word)
 {
 	return (struct slab_word){
 		.count = (unsigned)(word & SLAB_COUNT_MASK),
@@ -83,7 +83,7 @@ static always_inline struct slab_word slab_word_unpack(uint64_t word)
 	};
 }
 
-static always_inline uint64_t slab_word_pack(struct slab_word w)
+static force_inline uint64_t slab_word_pack(struct slab_word w)
 {
 	return (uint64_t)w.count | (w.on ? SLAB_ON : 0) |
 	       (uint64_t)w.class << SLAB_CLASS_SHIFT |

@@ -11,7 +11,7 @@
 
 #define SYSCALL_PAGE_SIZE_MOST ((size_t)65536)
 
-static always_inline long syscall_6(long nr, long a, long b, long c, long d,
+static force_inline long syscall_6(long nr, long a, long b, long c, long d,
 				    long e, long f)
 {
 	register long x8 __asm__("x8") = nr;
@@ -31,7 +31,7 @@ static always_inline long syscall_6(long nr, long a, long b, long c, long d,
 
 /* The child's registers are the parent's but for x0 and sp; its zero x29 and
  * x30 end a backtrace. This architecture takes tls before child_tid. */
-static always_inline long syscall_clone(unsigned long flags, void *stack,
+static force_inline long syscall_clone(unsigned long flags, void *stack,
 					void *tls, void (*run)(void *),
 					void *arg)
 {

@@ -18,7 +18,7 @@
 
 #define SYSCALL_PAGE_SIZE_MOST ((size_t)4096)
 
-static always_inline long syscall_6(long nr, long a, long b, long c, long d,
+static force_inline long syscall_6(long nr, long a, long b, long c, long d,
 				    long e, long f)
 {
 	register long r10 __asm__("r10") = d;
@@ -39,7 +39,7 @@ static always_inline long syscall_6(long nr, long a, long b, long c, long d,
  * child calls run(arg), which must not return: nothing is below it, so the
  * child traps there. The child needs its registers alone, which the kernel
  * copies but for rax, rcx, r11 and rsp; its zero rbp ends a backtrace. */
-static always_inline long syscall_clone(unsigned long flags, void *stack,
+static force_inline long syscall_clone(unsigned long flags, void *stack,
 					void *tls, void (*run)(void *),
 					void *arg)
 {

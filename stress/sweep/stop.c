@@ -238,7 +238,7 @@ static void on_fault(int sig, siginfo_t *info, void *arg)
 {
 	ucontext_t *context = arg;
 	uintptr_t rip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-	char line[200];
+	char line[400];
 	int n;
 
 	n = snprintf(line, sizeof(line), "signal %d code %d at address %p, worker %d, by ",
@@ -249,6 +249,13 @@ static void on_fault(int sig, siginfo_t *info, void *arg)
 	else
 		snprintf(line + n, sizeof(line) - (size_t)n, "code at %#lx",
 			 (unsigned long)rip);
+	{
+		extern const ptrdiff_t __rseq_offset;
+		uint32_t *a = (uint32_t *)((char *)__builtin_thread_pointer() + __rseq_offset);
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " RSEQ %x %x cs %x:%x flags %x node %x cid %x base %lx", a[0], a[1], a[3], a[2], a[4], a[5], a[6], text_base());
+		uint64_t *d = (uint64_t *)(((uint64_t)a[3] << 32) + a[2]);
+		if (d) snprintf(line + strlen(line), sizeof(line) - strlen(line), " D %lx %lx %lx %lx", d[0], d[1], d[2], d[3]);
+	}
 	child_fail(CRASHED, line);
 }
 

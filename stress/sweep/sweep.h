@@ -75,7 +75,7 @@ struct cell {
 	uint64_t live_size;    /* after everything was freed and purged */
 	uint64_t claimed_size; /* likewise, whole units */
 	uint64_t hand_size;    /* of the blocks in the victim's hands */
-	char text[240];
+	char text[400];
 };
 
 #define NOBODY (-1)

@@ -1,0 +1,425 @@
+/* Two levels of the page heap: claim, release, carve and coalesce of
+ * level.c, the purge of one hugepage of dirty.c.
+ *
+ * The parent word has NH granules (hugepages), a word below two units. Bit
+ * set = free. NT threads take runs of 1 or 2 units, give and purge, OPS times
+ * together, and may be killed at any point. Ghosts: `claimed` says whose a
+ * unit is, `content` whether it has something in it.
+ */
+#ifndef NT
+#define NT 2
+#endif
+#ifndef NH
+#define NH 2
+#endif
+#ifndef OPS
+#define OPS 5
+#endif
+#ifndef KILLS
+#define KILLS 0
+#endif
+
+#define ALL 3
+#define ME (1 + _pid)
+
+/* level 1's word; bit h set: hugepage h is free as a whole, and closed */
+byte parent = (1 << NH) - 1;
+/* level 0's words and the dirty words */
+byte word[NH], dirty[NH];
+
+byte claimed[2 * NH];
+bit content[2 * NH];
+bit kill[NT], ended[NT];
+byte ops, done, killed;
+
+/* Ghost: the units of mask m in hugepage h pass from one to another. */
+inline pass(h, m, from, to)
+{
+	if
+	:: (m) & 1 ->
+		assert(claimed[2 * h] == from);
+		claimed[2 * h] = to
+	:: else
+	fi;
+	if
+	:: (m) & 2 ->
+		assert(claimed[2 * h + 1] == from);
+		claimed[2 * h + 1] = to
+	:: else
+	fi
+}
+
+/* Any n units of a plain copy: mask in m, 0 if there are none. */
+inline pick(n, copy)
+{
+	if
+	:: n == 1 && ((copy) & 1) -> m = 1
+	:: n == 1 && ((copy) & 2) -> m = 2
+	:: n == 2 && (copy) == ALL -> m = ALL
+	:: else -> m = 0
+	fi
+}
+
+/* level_open(): the second half of carve */
+inline level_open(h, free)
+{
+	if
+	:: free ->
+		atomic {
+			word[h] = free;
+			pass(h, free, ME, 0)
+		}
+	:: else
+	fi
+}
+
+/* level_take(): any word whose bits fit, else carve. m = 0: nothing. */
+inline level_take(n)
+{
+	/* a hugepage that looks as if it fits; hints may be wrong */
+	atomic {
+		h = 0;
+		do
+		:: h < NH - 1 -> h++
+		:: break
+		od
+	}
+	/* level_try_take() */
+	f = word[h];
+	do
+	:: atomic {
+		pick(n, f);
+		if
+		:: m == 0 -> break
+		:: else
+		fi
+	   }
+#ifdef M_PLAIN_CLAIM
+		atomic { word[h] = f & ~m; pass(h, m, 0, ME) }
+		break
+#else
+		atomic {
+			if
+			:: word[h] == f ->
+				word[h] = f & ~m;
+				pass(h, m, 0, ME);
+				break
+			:: else -> f = word[h]
+			fi
+		}
+#endif
+	od;
+	if
+	:: m
+	:: else ->
+		/* level_take(level + 1): claim the granule's bit */
+#ifdef M_OPEN_FIRST
+		if
+		:: parent & (1 << h) -> word[h] = ALL
+		:: else
+		fi;
+#endif
+		f = parent;
+		do
+		:: f & (1 << h) ->
+			atomic {
+				if
+				:: parent == f ->
+					parent = f & ~(1 << h);
+					pass(h, ALL, 0, ME);
+					m = n;
+					break
+				:: else -> f = parent
+				fi
+			}
+		:: else -> break
+		od;
+		if
+		:: m == 1 && !(dirty[h] & 1) && (dirty[h] & 2) -> m = 2
+		:: else
+		fi;
+		if
+		:: m -> level_open(h, (ALL & ~m))
+		:: else
+		fi
+	fi
+}
+
+/* level_release() of level 1 */
+inline level_release_whole(h)
+{
+	assert(!(parent & (1 << h)));
+	atomic {
+		parent = parent | (1 << h);
+		pass(h, ALL, ME, 0)
+	}
+}
+
+/* level_release() of level 0 with level_coalesce_word() */
+inline level_release(h, m)
+{
+	assert(!(parent & (1 << h)));
+#ifdef M_PLAIN_RELEASE
+	f = word[h];
+	atomic {
+		pass(h, m, ME, 0);
+		f = f | m;
+		word[h] = f
+	}
+#else
+	atomic {
+		assert(!(word[h] & m));
+		f = word[h] | m;
+		word[h] = f;
+		pass(h, m, ME, 0)
+	}
+#endif
+	if
+	:: f == ALL ->
+#if defined(M_PARENT_FIRST)
+		if
+		:: word[h] == ALL ->
+			parent = parent | (1 << h);
+			atomic {
+				if
+				:: word[h] == ALL -> word[h] = 0
+				:: else
+				fi
+			}
+		:: else
+		fi
+#elif defined(M_COALESCE_STORE)
+		atomic {
+			word[h] = 0;
+			pass(h, ALL, 0, ME)
+		}
+		level_release_whole(h)
+#else
+		atomic {
+			if
+			:: word[h] == ALL ->
+				word[h] = 0;
+				pass(h, ALL, 0, ME)
+			:: else -> f = 0
+			fi
+		}
+		if
+		:: f == ALL -> level_release_whole(h)
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+/* dirty_mark(), then the program's use: units whose dirty bit was clear are
+ * promised to be zero. */
+inline page_heap_finish(h, m)
+{
+	f = dirty[h];
+	dirty[h] = dirty[h] | m;
+	atomic {
+		assert(!(m & 1) || claimed[2 * h] == ME);
+		assert(!(m & 2) || claimed[2 * h + 1] == ME);
+		assert(!(m & 1) || (f & 1) || !content[2 * h]);
+		assert(!(m & 2) || (f & 2) || !content[2 * h + 1]);
+		if
+		:: m & 1 -> content[2 * h] = 1
+		:: else
+		fi;
+		if
+		:: m & 2 -> content[2 * h + 1] = 1
+		:: else
+		fi
+	}
+}
+
+/* The program's units: what it wrote is still there. */
+inline use(h, m)
+{
+	atomic {
+		assert(!(m & 1) || content[2 * h]);
+		assert(!(m & 2) || content[2 * h + 1])
+	}
+}
+
+/* madvise, then the dirty bits */
+inline dirty_drop(h, m)
+{
+	atomic {
+		if
+		:: m & 1 -> content[2 * h] = 0
+		:: else
+		fi;
+		if
+		:: m & 2 -> content[2 * h + 1] = 0
+		:: else
+		fi
+	}
+	dirty[h] = dirty[h] & ~m
+}
+
+inline dirty_purge_hugepage()
+{
+	atomic {
+		h = 0;
+		do
+		:: h < NH - 1 -> h++
+		:: break
+		od
+	}
+	/* dirty_purge_open() */
+	f = word[h];
+	m = 0;
+	if
+	:: f ->
+		do
+		:: m = f & dirty[h];
+			if
+			:: m == 0 -> break
+			:: else
+			fi;
+#ifdef M_PURGE_UNCLAIMED
+			dirty_drop(h, m);
+			break
+#else
+			atomic {
+				if
+				:: word[h] == f ->
+					word[h] = f & ~m;
+					pass(h, m, 0, ME);
+					f = ALL
+				:: else -> f = word[h]; m = 0
+				fi
+			}
+			if
+			:: m ->
+				dirty_drop(h, m);
+				level_release(h, m);
+				break
+			:: f == 0 -> break
+			:: else
+			fi
+#endif
+		od
+	:: else ->
+		/* dirty_purge_closed() */
+		f = parent;
+		do
+		:: f & (1 << h) ->
+			atomic {
+				if
+				:: parent == f ->
+					parent = f & ~(1 << h);
+					pass(h, ALL, 0, ME);
+					m = ALL;
+					break
+				:: else -> f = parent
+				fi
+			}
+		:: else -> break
+		od;
+		if
+		:: m ->
+			m = dirty[h];
+			dirty_drop(h, m);
+			level_release_whole(h)
+		:: else
+		fi
+	fi
+}
+
+active [NT] proctype thread()
+{
+	byte h, f, m, n, hugepage, mine;
+
+	{
+		do
+		:: atomic { ops < OPS -> ops++ }
+			if
+			:: atomic { mine == 0 ->
+				if
+				:: n = 1
+				:: n = 2
+				fi
+			   }
+				level_take(n);
+				if
+				:: m ->
+					page_heap_finish(h, m);
+					atomic { mine = m; hugepage = h }
+				:: else
+				fi
+			:: mine ->
+				use(hugepage, mine);
+				m = mine;
+				mine = 0;
+				level_release(hugepage, m)
+			:: atomic { mine == 0 -> skip }
+				dirty_purge_hugepage()
+			fi;
+			atomic { h = 0; f = 0; m = 0; n = 0 }
+		:: atomic { ops == OPS -> break }
+		od;
+		if
+		:: mine ->
+			use(hugepage, mine);
+			level_release(hugepage, mine)
+		:: else
+		fi;
+		atomic { ended[_pid] = 1; done++ }
+	} unless {
+		kill[_pid]
+	}
+}
+
+/* Kills; and when nobody runs any more looks that every unit is free in
+ * exactly one way, or among the units of one dead thread's hugepage. */
+active proctype killer()
+{
+	byte i, u, whose;
+
+	do
+	:: atomic {
+		killed < KILLS && done + killed < NT ->
+		i = 0;
+		do
+		:: i < NT - 1 -> i++
+		:: break
+		od;
+		if
+		:: !kill[i] && !ended[i] -> kill[i] = 1; killed++
+		:: else
+		fi
+	   }
+	:: atomic {
+		done + killed == NT ->
+		u = 0;
+		do
+		:: u < 2 * NH ->
+			whose = claimed[u];
+			if
+			:: whose == 0 ->
+				assert(((parent >> (u / 2)) & 1) !=
+				       ((word[u / 2] >> (u % 2)) & 1))
+			:: else ->
+				assert(kill[whose - 1]);
+				/* one hugepage, not several */
+				i = 0;
+				do
+				:: i < 2 * NH ->
+					assert(claimed[i] != whose ||
+					       i / 2 == u / 2);
+					i++
+				:: else -> break
+				od;
+				assert(!((parent >> (u / 2)) & 1));
+				assert(!((word[u / 2] >> (u % 2)) & 1))
+			fi;
+			u++
+		:: else -> break
+		od;
+		break
+	   }
+	od
+}

@@ -32,8 +32,8 @@ header() {
 }
 
 # The script runs as a child of itself under timeout(1), which gives it a
-# process group of its own. TERM is its limit; a signal from outside is passed on
-# as HUP.
+# process group of its own. TERM is its limit; a signal from outside is passed
+# on as HUP.
 run_limited() {
 	local status
 

@@ -31,7 +31,7 @@ static unsigned take_all(unsigned id, unsigned class, void **out, unsigned most)
 static int teardown(void **state)
 {
 	(void)state;
-	bin_collect_all(100000);
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
 	return 0;
 }
@@ -163,7 +163,7 @@ static void test_mixed_batches(void **state)
 		}
 		bin_give((round + 1) % 5, batch, n);
 	}
-	bin_collect_all(100000);
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
 }
 
 static void test_no_memory(void **state)
@@ -230,7 +230,7 @@ static void test_threads_never_share_an_object(void **state)
 		if (object)
 			bin_give(1, &object, 1);
 	}
-	bin_collect_all(100000);
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
 }
 

@@ -1,5 +1,7 @@
 /* slab/slab.h: the state word by enumeration, each transition of a slab's
  * life, and the interleavings that its header speaks of, step by step */
+#include <string.h>
+
 #include "slab_fixture.h"
 
 #define OWNER 3
@@ -187,6 +189,68 @@ static void test_misuse_is_seen(void **state)
 	assert_true(fake_aborts(give_inside()));
 }
 
+/* The memory of the free objects of every class that is purged, and of no
+ * live one; what is clean is not given back again. */
+static void test_purge_gives_back_free_objects_alone(void **state)
+{
+	unsigned class = size_class_of(PURGE_SIZE_LEAST), i, nr;
+	static void *objects[64], *live[64];
+	uint64_t word;
+
+	(void)state;
+	for (; class < NR_CLASSES; class++) {
+		struct span *slab = slab_open(class, OWNER);
+		unsigned size = size_classes[class].size, nr_live = 0;
+		size_t done;
+
+		nr = slab_take(slab, objects, 64);
+		for (i = 0; i < nr; i++)
+			memset(objects[i], 0xa5, size);
+		for (i = 0; i < nr; i++)
+			if (i % 3 == 1)
+				live[nr_live++] = objects[i];
+			else
+				slab_give(slab, &objects[i], 1, &word);
+		fake_reset();
+		done = slab_purge(slab);
+		assert_int_equal(done, fake_purged_size());
+		assert_true(done + (nr - nr_live) * 8190 >=
+			    (size_t)(nr - nr_live) * size);
+		for (i = 0; i < nr_live; i++)
+			assert_false(fake_purge_touched(live[i], size));
+		for (i = 0; i < nr_live; i++)
+			assert_int_equal(((unsigned char *)live[i])[size - 1],
+					 0xa5);
+		assert_int_equal(slab_purge(slab), 0);
+		slab_check(slab);
+		assert_int_equal(slab_take(slab, objects, 1), 1);
+		slab_give(slab, objects, 1, &word);
+		slab_purge(slab);
+		assert_true(size % 4096 ||
+			    fake_purge_touched(objects[0], size));
+		slab_give(slab, live, nr_live, &word);
+		assert_true(slab_is_empty(slab));
+		slab_close(slab);
+	}
+}
+
+/* Smaller classes are left alone; a refusing system loses nothing. */
+static void test_purge_that_does_nothing(void **state)
+{
+	struct span *slab = slab_open(size_class_of(2048), OWNER);
+
+	(void)state;
+	assert_int_equal(slab_purge(slab), 0);
+	slab_close(slab);
+	slab = slab_open(size_class_of(8192), OWNER);
+	fake_fail_from(FAKE_PURGE, 1);
+	assert_int_equal(slab_purge(slab), 0);
+	slab_check(slab);
+	fake_reset();
+	assert_true(slab_purge(slab) > 0);
+	slab_close(slab);
+}
+
 static void test_no_memory(void **state)
 {
 	unsigned long k;
@@ -213,6 +277,8 @@ int main(void)
 		cmocka_unit_test(test_sleeper_lists_the_slab_of_its_new_life),
 		cmocka_unit_test(test_adopt_changes_the_owner_alone),
 		cmocka_unit_test(test_misuse_is_seen),
+		cmocka_unit_test(test_purge_gives_back_free_objects_alone),
+		cmocka_unit_test(test_purge_that_does_nothing),
 		cmocka_unit_test(test_no_memory),
 	};
 

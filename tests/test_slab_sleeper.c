@@ -53,7 +53,7 @@ static void before_set(const void *word, uint64_t bits)
 		return;
 	step = DONE;
 	bin_give(OTHERS, objects + 1, NR_OBJECTS - 1);
-	bin_collect_all(100000);
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	do
 		nr_later += bin_take(OTHERS, class, later + nr_later, 64);
 	while (slab_of(later[nr_later - 1]) == victim || nr_later < 64);

@@ -39,7 +39,7 @@ static cold void alloc_collect(void)
 {
 	if (gate_is_open())
 		cpu_cache_flush_own();
-	bin_collect_all(COLLECT_MOST);
+	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
 }
 
 static cold void *alloc_failed(void)

@@ -71,14 +71,26 @@ void heap_gate_open(void)
 	gate_open();
 }
 
+static uint64_t slabs_purged_size(void)
+{
+	struct bin_stats stats;
+
+	bin_stats(&stats);
+	return stats.purged_size;
+}
+
 size_t heap_purge(size_t keep_size)
 {
+	uint64_t before;
+
 	if (!heap_start())
 		return 0;
 	if (gate_is_open()) {
 		cpu_cache_flush_own();
 		drain_caches(rseq_self(), false);
 	}
-	bin_collect_all((unsigned)-1 >> 1);
-	return page_heap_purge(keep_size, SIZE_MAX);
+	before = slabs_purged_size();
+	bin_collect_all((unsigned)-1 >> 1, COLLECT_AGE_ANY);
+	return (size_t)(slabs_purged_size() - before) +
+	       page_heap_purge(keep_size, SIZE_MAX);
 }

@@ -169,6 +169,7 @@ static void gather_bins(struct lanemalloc_stats *out)
 	out->nr_remote_frees = s.nr_remote_frees;
 	out->nr_remote_slabs = s.nr_remote_slabs;
 	out->nr_steals = s.nr_steals;
+	out->slab_purged_size = s.purged_size;
 }
 
 void stats_gather(struct lanemalloc_stats *out)

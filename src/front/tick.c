@@ -32,7 +32,8 @@ void tick_pass(void)
 		grace = RECLAIMER_GRACE * config.purge_delay + 1;
 	if (likely(!tick_elect(grace)))
 		return;
-	bin_collect_next(TICK_COLLECT);
+	bin_grow_older();
+	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
 	page_heap_tick(TICK_PURGE_SIZE);
 }
 
@@ -41,7 +42,8 @@ size_t tick_whole(void)
 	size_t done;
 
 	store_relaxed(&next_tick, system_now_ms() + config.purge_delay); // hint
-	done = bin_collect_all((unsigned)-1 >> 1);
+	bin_grow_older();
+	done = bin_collect_all((unsigned)-1 >> 1, COLLECT_AGE_QUIET);
 	return done + page_heap_tick(SIZE_MAX);
 }
 

@@ -76,7 +76,8 @@ struct span {
 	struct span_link link;	  /* held: by the list that holds the span */
 	_Atomic(uint32_t) nr_units; /* held: length of a large run */
 	_Atomic(uint32_t) depth;  /* held: length of the chain below it */
-	_Atomic(uint64_t) spare;
+	_Atomic(uint32_t) used_at; /* held: age of the last take (layer 3) */
+	_Atomic(uint32_t) unused;
 };
 
 struct level {

@@ -33,6 +33,8 @@ struct bin_set {
 
 static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+static _Atomic(uint32_t) age_now; /* atomic: hint, ticks */
+static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
 static struct bin_set *bin_set_find(unsigned id)
 {
@@ -280,6 +282,7 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 		if (!slab)
 			return 0;
 		n = slab_take(slab, out, most);
+		store_relaxed(&slab->used_at, load_relaxed(&age_now)); // hint
 		/* Without a bit it was listed by a sleeper: the next one. */
 		if (n == most)
 			slab_list(&set->bins[class], slab);
@@ -289,23 +292,42 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 	return n;
 }
 
-/* Looks at up to `most` slabs of one side: empty ones are closed, the others
- * go to the other side. False: the side has no more. */
-static bool sweep_side(struct bin *bin, unsigned side, unsigned *most,
-		       size_t *nr_closed)
+/* What a sweep may do and what it has done. */
+struct sweep {
+	unsigned most; /* slabs that it may still look at */
+	unsigned age;  /* see COLLECT_AGE_ANY */
+	size_t nr_closed;
+	size_t purged_size;
+};
+
+/* The holder of a listed slab: true if it is closed now. */
+static bool sweep_slab(struct sweep *sweep, struct span *slab)
+{
+	uint32_t age = load_relaxed(&age_now) - // hint
+		       load_relaxed(&slab->used_at); // held
+
+	if (slab_is_empty(slab)) {
+		slab_close(slab);
+		sweep->nr_closed++;
+		return true;
+	}
+	if (sweep->age != COLLECT_AGE_NEVER && age >= sweep->age)
+		sweep->purged_size += slab_purge(slab);
+	return false;
+}
+
+/* Looks at slabs of one side: empty ones are closed, the others go to the
+ * other side. False: the side has no more. */
+static bool sweep_side(struct bin *bin, unsigned side, struct sweep *sweep)
 {
 	struct span *slab;
 
-	for (; *most; --*most) {
+	for (; sweep->most; sweep->most--) {
 		slab = partial_pop(bin, side);
 		if (!slab)
 			return false;
-		if (slab_is_empty(slab)) {
-			slab_close(slab);
-			++*nr_closed;
-		} else {
+		if (!sweep_slab(sweep, slab))
 			partial_push(bin, !side, slab);
-		}
 	}
 	return true;
 }
@@ -324,9 +346,8 @@ static void empty_note_sweep(struct bin *bin, size_t nr_closed)
 
 /* Sweeps the side that is not filled, and where that runs out makes it the
  * one to fill and goes on with the other. */
-static size_t bin_sweep(struct bin *bin, unsigned most)
+static void bin_sweep(struct bin *bin, struct sweep *sweep)
 {
-	size_t nr_closed = 0;
 	struct span *slab;
 	unsigned i, fill;
 
@@ -334,27 +355,27 @@ static size_t bin_sweep(struct bin *bin, unsigned most)
 		partial_push(bin, fill_side(bin), slab);
 	/* Two sweeps at once may pass slabs to and fro. */
 	i = 2 * load_relaxed(&bin->nr_listed) + INBOX_DEPTH_MOST; // hint
-	most = i < most ? i : most;
+	sweep->most = i < sweep->most ? i : sweep->most;
 	for (i = 0; i < 2; i++) {
 		fill = fill_side(bin);
-		if (sweep_side(bin, !fill, &most, &nr_closed))
+		if (sweep_side(bin, !fill, sweep))
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
 	}
-	empty_note_sweep(bin, nr_closed);
-	return nr_closed;
+	empty_note_sweep(bin, sweep->nr_closed);
 }
 
 /* A slab in one of the owner's lists became empty. The slot's may stay so. */
 static void bin_note_empty(struct bin *bin, struct span *slab)
 {
+	struct sweep sweep = { .most = SWEEP_MOST, .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
 	if (load_relaxed(&bin->slot) == slab) // hint
 		return;
 	nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
 	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
-		bin_sweep(bin, SWEEP_MOST);
+		bin_sweep(bin, &sweep);
 }
 
 /* objects[0..n) are of one slab. */
@@ -393,52 +414,55 @@ void bin_give(unsigned id, void *const *objects, unsigned n)
 	bin_give_run(set, id, slab, objects + first, n - first);
 }
 
-static size_t bin_collect(struct bin *bin, unsigned most)
+static size_t bin_collect(struct bin *bin, unsigned most, unsigned age)
 {
+	struct sweep sweep = { .most = most, .age = age };
 	struct span *slab = slot_take(bin);
-	size_t nr_closed = 0;
 
-	if (slab && slab_is_empty(slab)) {
-		slab_close(slab);
-		nr_closed++;
-	} else if (slab) {
+	if (slab && !sweep_slab(&sweep, slab))
 		slab_list(bin, slab);
-	}
 	if (load_relaxed(&bin->nr_listed) || // hint
 	    CMM_LOAD_SHARED(bin->inbox.head))
-		nr_closed += bin_sweep(bin, most);
-	return nr_closed;
+		bin_sweep(bin, &sweep);
+	if (sweep.purged_size)
+		add_relaxed(&purged_size, sweep.purged_size); // counter
+	return sweep.nr_closed + sweep.purged_size;
 }
 
-static size_t bin_collect_id(unsigned id, unsigned most)
+static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 {
 	struct bin_set *set = bin_set_find(id);
-	size_t nr_closed = 0;
+	size_t done = 0;
 	unsigned class;
 
 	for (class = 1; set && class < NR_CLASSES; class++)
-		nr_closed += bin_collect(&set->bins[class], most);
-	return nr_closed;
+		done += bin_collect(&set->bins[class], most, age);
+	return done;
 }
 
-size_t bin_collect_all(unsigned most)
+size_t bin_collect_all(unsigned most, unsigned age)
 {
 	unsigned end = load_relaxed(&nr_ids), id; // hint
-	size_t nr_closed = 0;
+	size_t done = 0;
 
 	for (id = 0; id < end; id++)
-		nr_closed += bin_collect_id(id, most);
-	return nr_closed;
+		done += bin_collect_id(id, most, age);
+	return done;
 }
 
-size_t bin_collect_next(unsigned most)
+size_t bin_collect_next(unsigned most, unsigned age)
 {
 	static _Atomic(uint32_t) next; /* atomic: hint */
 	unsigned end = load_relaxed(&nr_ids); // hint
 
 	if (!end)
 		return 0;
-	return bin_collect_id(add_relaxed(&next, 1) % end, most); // hint
+	return bin_collect_id(add_relaxed(&next, 1) % end, most, age); // hint
+}
+
+void bin_grow_older(void)
+{
+	add_relaxed(&age_now, 1); // hint
 }
 
 void bin_stats(struct bin_stats *out)
@@ -447,6 +471,7 @@ void bin_stats(struct bin_stats *out)
 	struct bin_set *set;
 
 	*out = (struct bin_stats){ 0 };
+	out->purged_size = load_relaxed(&purged_size); // counter
 	for (id = 0; id < end; id++) {
 		set = bin_set_find(id);
 		if (!set)

@@ -42,15 +42,27 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most);
 /* Gives n objects (of any slabs and classes) back; id is the giver's. */
 void bin_give(unsigned id, void *const *objects, unsigned n);
 
-/* Closes empty slabs of all bins of all ids, at most `most` slabs looked at
- * in each list; keeps none back. Returns the number closed. */
-size_t bin_collect_all(unsigned most);
+/* How a collection goes about slabs that are not empty: the memory of their
+ * free objects is given back if nothing was taken from the slab for so many
+ * calls of bin_grow_older(). */
+#define COLLECT_AGE_ANY 0
+#define COLLECT_AGE_QUIET 2
+#define COLLECT_AGE_NEVER ((unsigned)-1)
+
+/* Closes empty slabs of all bins of all ids and purges those of an age, at
+ * most `most` slabs looked at in each list. Returns the number of slabs closed
+ * and of bytes given back in the others, added up: 0 if nothing was done. */
+size_t bin_collect_all(unsigned most, unsigned age);
 
 /* The same for one id, each call another in turn. */
-size_t bin_collect_next(unsigned most);
+size_t bin_collect_next(unsigned most, unsigned age);
+
+/* A tick has passed. */
+void bin_grow_older(void);
 
 struct bin_stats {
 	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;
+	uint64_t purged_size; /* of free objects in slabs */
 };
 void bin_stats(struct bin_stats *out);
 

@@ -3,6 +3,7 @@
 
 #include "pageheap/page_heap.h"
 #include "system/report.h"
+#include "system/system.h"
 
 /* A slab with its geometry at hand. */
 struct slab_view {
@@ -56,6 +57,17 @@ static void tags_clear(const struct slab_view *v)
 		v->region->tags[v->unit + i] = (struct unit_tag){ 0 };
 }
 
+/* Which objects of word i are clean; for classes that are purged. */
+static _Atomic(uint64_t) *clean_word(const struct slab_view *v, unsigned i)
+{
+	return &v->bits[v->class->nr_words + i];
+}
+
+static bool is_purged_class(const struct slab_view *v)
+{
+	return v->class->size >= PURGE_SIZE_LEAST;
+}
+
 struct span *slab_open(unsigned class, unsigned owner)
 {
 	struct slab_word w = { .on = true, .class = class, .owner = owner };
@@ -75,6 +87,8 @@ struct span *slab_open(unsigned class, unsigned owner)
 	for (i = 0; i < v.class->nr_words; i++)
 		// before publish
 		store_relaxed(&v.bits[i], full_word(v.class, i));
+	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
+		store_relaxed(clean_word(&v, i), 0); // held
 	tags_fill(&v, class);
 	return slab;
 }
@@ -118,10 +132,60 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 			continue;
 		// [slab.bits] with slab_give(): the last use of the objects
 		and_acquire(&v.bits[i], ~bits);
+		if (unlikely(is_purged_class(&v)))
+			and_relaxed(clean_word(&v, i), ~bits); // held
 		n += objects_of_bits(&v, i, bits, out + n);
 	}
 	sub_relaxed(&slab->word, n); // counter, after the bits
 	return n;
+}
+
+/* Objects [first, first + n) of word i, which the caller took. */
+static size_t purge_run(const struct slab_view *v, unsigned i, unsigned first,
+			unsigned n)
+{
+	size_t page = system_page_size(), size = v->class->size;
+	uintptr_t at = (uintptr_t)v->start + (64 * i + first) * size;
+	uintptr_t from = round_up(at, page), to = round_down(at + n * size, page);
+
+	if (from >= to || system_purge((void *)from, to - from))
+		return 0;
+	or_relaxed(clean_word(v, i), bits_range(first, n)); // held
+	return to - from;
+}
+
+static size_t purge_word(const struct slab_view *v, unsigned i)
+{
+	uint64_t clean = load_relaxed(clean_word(v, i)); // held
+	uint64_t bits = load_relaxed(&v->bits[i]) & ~clean; // held: only grow
+	uint64_t rest = bits;
+	size_t done = 0;
+
+	if (!bits)
+		return 0;
+	// [slab.bits] with slab_give(): the last use of the objects
+	and_acquire(&v->bits[i], ~bits);
+	while (rest) {
+		unsigned first = bits_first(rest);
+		unsigned n = bits_first(~(rest >> first));
+
+		done += purge_run(v, i, first, n);
+		rest &= ~bits_range(first, n);
+	}
+	// [slab.bits] with slab_take(): they are free again
+	or_release(&v->bits[i], bits);
+	return done;
+}
+
+size_t slab_purge(struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	size_t done = 0;
+	unsigned i;
+
+	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
+		done += purge_word(&v, i);
+	return done;
 }
 
 bool slab_leave(struct span *slab, uint64_t *word)

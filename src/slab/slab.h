@@ -66,6 +66,8 @@ struct slab_word {
 	unsigned generation;
 };
 
+#define PURGE_SIZE_LEAST 4096
+
 #define SLAB_COUNT_MASK ((uint64_t)0xfff)
 #define SLAB_ON ((uint64_t)1 << 12)
 #define SLAB_CLASS_SHIFT 16
@@ -98,6 +100,13 @@ struct span *slab_open(unsigned class, unsigned owner);
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);
+
+/* The holder gives the memory of free objects back to the system, as far as
+ * they fill whole pages (classes of PURGE_SIZE_LEAST and more). Objects that
+ * it gave back are clean; their bits in the words behind the slab's own say
+ * so, which only holders read and write. While it works the objects' bits are
+ * in its hand: a thread that dies here loses them. Returns the bytes. */
+size_t slab_purge(struct span *slab);
 
 /* The holder finds no bits and lets go. True: done. False: an object came
  * back meanwhile, and the caller holds the slab, perhaps in another life:

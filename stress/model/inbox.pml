@@ -62,9 +62,7 @@ inline slab_send()
 	if
 	:: s == 0
 	:: else ->
-#ifdef DEPTH_IN_LOOP
 again:
-#endif
 		h = head;
 		d = 1;
 		if
@@ -75,7 +73,6 @@ again:
 		:: d > DEPTH -> partial_push(s)
 		:: else ->
 			depth[s] = d;
-			/* _cds_lfs_push() */
 #ifdef M_PLAIN_PUSH
 			h = head;
 			next[s] = h;
@@ -102,9 +99,10 @@ again:
 				}
 				if
 				:: won -> break
+#ifdef M_DEPTH_ONCE
 				:: else
-#ifdef DEPTH_IN_LOOP
-					-> goto again
+#else
+				:: else -> goto again
 #endif
 				fi
 			od

@@ -2,7 +2,8 @@
  *
  * A shadow bit stands for 8 bytes. It is set after a block arrived and
  * cleared before it leaves, so a bit that is set already proves an overlap,
- * whatever the threads do. Leaves are mapped when first needed.
+ * whatever the threads do. Leaves are mapped in advance, for children whose
+ * address space is limited.
  */
 #include "sweep.h"
 
@@ -19,18 +20,35 @@
 static _Atomic(_Atomic(uint64_t) *) leaves[(size_t)1
 					   << (ADDRESS_BITS - LEAF_SHIFT)];
 
+#define NR_SPARE 48
+static _Atomic(uint64_t) *spare;
+static _Atomic(uint32_t) nr_spare_used;
+
+static _Atomic(uint64_t) *leaf_map(size_t n)
+{
+	void *at = mmap(NULL, n * LEAF_WORDS * 8, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		child_fail(CRASHED, "no memory for the shadow map");
+	return at;
+}
+
+void ledger_start(void)
+{
+	spare = leaf_map(NR_SPARE);
+}
+
 static _Atomic(uint64_t) *leaf_make(_Atomic(_Atomic(uint64_t) *) *slot)
 {
 	_Atomic(uint64_t) *leaf, *none = NULL;
 
-	leaf = mmap(NULL, LEAF_WORDS * 8, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (leaf == MAP_FAILED)
-		child_fail(CRASHED, "no memory for the shadow map");
+	uint32_t i = atomic_fetch_add(&nr_spare_used, 1);
+
+	leaf = i < NR_SPARE ? spare + i * LEAF_WORDS : leaf_map(1);
 	if (atomic_compare_exchange_strong(slot, &none, leaf))
 		return leaf;
-	munmap(leaf, LEAF_WORDS * 8);
-	return none;
+	return none; /* another was faster; ours stays, untouched */
 }
 
 static _Atomic(uint64_t) *shadow_word(size_t word)

@@ -307,7 +307,8 @@ static void do_edges(struct worker *w)
 	free(at);
 	free(malloc(0));
 	free(valloc(100));
-	free(pvalloc(5000));
+	if (names.pvalloc)
+		free(names.pvalloc(5000));
 	if (names.cfree)
 		names.cfree(malloc(40));
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
@@ -323,7 +324,7 @@ static void do_foreign(struct worker *w)
 {
 	void *at;
 
-	if (!names.libc_malloc || !w->foreign)
+	if (!names.libc_malloc || !w->foreign || w->left)
 		return;
 	free(names.libc_malloc(100));
 	at = names.libc_malloc(200);
@@ -661,6 +662,7 @@ void load_warm_up(void)
 	unsigned i;
 
 	names_find();
+	ledger_start();
 	nowhere = fopen("/dev/null", "we");
 	setvbuf(nowhere, NULL, _IONBF, 0);
 	if (!pthread_create(&thread, NULL, child_thread, NULL))

@@ -4,6 +4,7 @@
 #include "names.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 
 struct names names;
 
@@ -27,6 +28,17 @@ struct operator_pair operators[NR_OPERATORS] = {
 	{ NEWS ALIGN NOTHROW, "_ZdaPv" ALIGN NOTHROW, 1, 1, 0, 1, 1, 0, 0 },
 };
 
+/* Whether the object that has the malloc under test defines this one, too. */
+static bool with_malloc(const char *name)
+{
+	void *found = dlsym(RTLD_DEFAULT, name);
+	Dl_info x, y;
+
+	return found && dladdr(found, &x) &&
+	       dladdr(dlsym(RTLD_DEFAULT, "malloc"), &y) &&
+	       x.dli_fbase == y.dli_fbase;
+}
+
 /* A function's address, through the integer that POSIX promises. */
 #define FIND(field, name) \
 	(*(void **)(void *)&names.field = dlsym(RTLD_DEFAULT, name))
@@ -44,6 +56,10 @@ void names_find(void)
 	FIND(free_sized, "free_sized");
 	FIND(free_aligned_sized, "free_aligned_sized");
 	FIND(cfree, "cfree");
+	if (!with_malloc("cfree"))
+		names.cfree = NULL;
+	if (with_malloc("pvalloc"))
+		names.pvalloc = pvalloc;
 	FIND(mallinfo, "mallinfo");
 	FIND(libc_malloc, "__libc_malloc");
 	/* Foreign only where malloc is another one. */

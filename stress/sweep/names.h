@@ -20,6 +20,7 @@ struct names {
 	void (*free_aligned_sized)(void *, size_t, size_t);
 	void (*cfree)(void *);
 	struct mallinfo (*mallinfo)(void);
+	void *(*pvalloc)(size_t);
 	void *(*libc_malloc)(size_t);
 };
 extern struct names names;

@@ -83,6 +83,28 @@ struct refusal {
 	unsigned error; /* 0: success, and nothing happens */
 };
 
+/* A stack among the library's variables: stop.c gives a larger one. */
+static size_t trap_small_stacks(struct sock_filter *code)
+{
+	uint32_t at = offsetof(struct seccomp_data, args[1]);
+	uintptr_t from = text_base(), to = from + text_image_size();
+	const struct sock_filter test[] = {
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 7),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(from >> 32), 0,
+			 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)from, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)to, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+	};
+
+	memcpy(code, test, sizeof(test));
+	return sizeof(test) / sizeof(*test);
+}
+
 /* So that the library's own threads can be stopped, too. */
 static const struct refusal no_mask[] = { { SYS_rt_sigprocmask, 0 } };
 static const struct refusal no_fence[] = { { SYS_membarrier, 22 } };
@@ -112,6 +134,7 @@ static void refuse(const struct refusal *list, size_t n)
 	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		     offsetof(struct seccomp_data, nr)));
+	c += trap_small_stacks(code + c);
 	for (i = 0; i < n; i++) {
 		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0, 1));
 		ADD(BPF_STMT(BPF_RET | BPF_K,
@@ -143,7 +166,13 @@ static size_t address_space_used(void)
 
 static void limit_to(size_t size)
 {
+	volatile char stack[256 << 10];
 	struct rlimit limit;
+	size_t i;
+
+	/* What the stack needs later is there before. */
+	for (i = 0; i < sizeof(stack); i += 4096)
+		stack[i] = 0;
 
 	getrlimit(RLIMIT_AS, &limit);
 	limit.rlim_cur = size;

@@ -22,12 +22,20 @@ static int child_stderr;
 
 /* ---- one child ---- */
 
+/* The last line that it printed. */
 static void child_output(char *out, size_t size)
 {
-	ssize_t n = pread(child_stderr, out, size - 1, 0);
+	off_t end = lseek(child_stderr, 0, SEEK_END);
+	off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
+	ssize_t n = pread(child_stderr, out, size - 1, from);
+	char *line;
 
 	out[n > 0 ? n : 0] = 0;
-	out[strcspn(out, "\n")] = 0;
+	while (n > 0 && out[n - 1] == '\n')
+		out[--n] = 0;
+	line = strrchr(out, '\n');
+	if (line)
+		memmove(out, line + 1, strlen(line));
 }
 
 static void read_line_of(const char *path, char *out, size_t size)
@@ -149,10 +157,25 @@ static void note_failure(uint32_t instruction, unsigned scenario)
 
 static void note_base(unsigned scenario)
 {
-	if (cell->live_size > shared->live_base[scenario])
-		shared->live_base[scenario] = cell->live_size;
-	if (cell->claimed_size > shared->claimed_base[scenario])
-		shared->claimed_base[scenario] = cell->claimed_size;
+	struct base *base = &shared->bases[server][scenario];
+
+	if (cell->live_size > base->live_size)
+		base->live_size = cell->live_size;
+	if (cell->claimed_size > base->claimed_size)
+		base->claimed_size = cell->claimed_size;
+}
+
+static void measure_base(unsigned scenario)
+{
+	unsigned i;
+
+	for (i = 0; i < BASE_RUNS; i++) {
+		stop = (struct stop){ .nothing = true };
+		if (run_child(&scenarios[scenario], 1000 + i) == STOPPED)
+			note_base(scenario);
+		else
+			note_failure(0, scenario);
+	}
 }
 
 static void survey(unsigned scenario)
@@ -160,13 +183,6 @@ static void survey(unsigned scenario)
 	const struct scenario *s = &scenarios[scenario];
 	unsigned i;
 
-	for (i = 0; i < BASE_RUNS; i++) {
-		stop = (struct stop){ .nothing = true };
-		if (run_child(s, 1000 + i) == STOPPED)
-			note_base(scenario);
-		else
-			note_failure(0, scenario);
-	}
 	for (i = 0; i < shared->settings.surveys; i++) {
 		stop = (struct stop){ .survey = true,
 				      .reached = shared_reached(scenario) };
@@ -201,8 +217,26 @@ static uint32_t beyond(uint64_t size, uint64_t base, uint64_t hand)
 	return size > base + hand ? (uint32_t)(size - base - hand) : 0;
 }
 
+/* The warm heap is each server's own, the others begin the same. */
+static const struct base *base_of(unsigned scenario)
+{
+	struct base *base = &shared->bases[server][scenario];
+
+	if (!base->known) {
+		struct stop saved = stop;
+		struct cell was = *cell;
+
+		base->known = true;
+		measure_base(scenario);
+		stop = saved;
+		memcpy(cell, &was, sizeof(was));
+	}
+	return base;
+}
+
 static void note_result(uint32_t instruction, unsigned scenario)
 {
+	const struct base *base;
 	struct result *r = &shared->results[instruction];
 	uint64_t hand = cell->hand_size;
 
@@ -216,12 +250,11 @@ static void note_result(uint32_t instruction, unsigned scenario)
 	}
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
-	r->live_size =
-		beyond(cell->live_size, shared->live_base[scenario],
-		       hand ? hand + hand / 4 + 16 : 0);
-	r->claimed_size =
-		beyond(cell->claimed_size, shared->claimed_base[scenario],
-		       hand ? hand + 32768 : 0);
+	base = base_of(scenario);
+	r->live_size = beyond(cell->live_size, base->live_size,
+			      hand ? hand + hand / 4 + 16 : 0);
+	r->claimed_size = beyond(cell->claimed_size, base->claimed_size,
+				 hand ? hand + 32768 : 0);
 }
 
 /* The n-th try: where it is reached at all but seldom, under the conditions
@@ -276,6 +309,7 @@ int server_run(unsigned number, const char *library)
 	server = number;
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
+	memset(shared->bases[server], 0, sizeof(shared->bases[server]));
 	child_stderr = memfd_create("stderr", MFD_CLOEXEC);
 	text_find(library);
 	load_warm_up();
@@ -285,7 +319,8 @@ int server_run(unsigned number, const char *library)
 			i = atomic_fetch_add(&shared->next, 1);
 			if (i >= scenario_count())
 				return 0;
-			survey(i);
+			if (shared->settings.scenarios >> i & 1)
+				survey(i);
 		}
 	}
 	for (;;) {

@@ -278,12 +278,8 @@ static void report_survey(void)
 			fresh += shared_reached(s)[i] && !before;
 		}
 		if (n)
-			say("scenario %-9s reaches %5u, %4u of them new; "
-			    "remain without a stop: %lu bytes, %lu of address "
-			    "space\n",
-			    scenarios[s].name, n, fresh,
-			    (unsigned long)shared->live_base[s],
-			    (unsigned long)shared->claimed_base[s]);
+			say("scenario %-9s reaches %5u, %4u of them new\n",
+			    scenarios[s].name, n, fresh);
 	}
 }
 
@@ -369,6 +365,16 @@ static unsigned number(const char *arg)
 	return (unsigned)n;
 }
 
+static unsigned scenario_bit(const char *name)
+{
+	unsigned s;
+
+	for (s = 0; scenarios[s].name; s++)
+		if (!strcmp(scenarios[s].name, name))
+			return 1u << s;
+	die("no scenario %s", name);
+}
+
 _Noreturn static void usage(int status)
 {
 	fprintf(status ? stderr : stdout,
@@ -388,6 +394,7 @@ _Noreturn static void usage(int status)
 		"  --only OFFSET     one instruction\n"
 		"  --range FROM,TO   part of the library (names or offsets)\n"
 		"  --report FILE     the report goes there, too\n"
+		"  --scenario NAME   only under these circumstances\n"
 		"  --failures N      print at most N of them [25]\n"
 		"  --list            every instruction that is not reached\n"
 		"  --expect-blocked  succeed if somebody was blocked\n"
@@ -410,6 +417,7 @@ static const struct option long_options[] = {
 	{ "range", required_argument, NULL, 'r' },
 	{ "report", required_argument, NULL, 'R' },
 	{ "failures", required_argument, NULL, 'f' },
+	{ "scenario", required_argument, NULL, 'c' },
 	{ "list", no_argument, NULL, 'L' },
 	{ "expect-blocked", no_argument, NULL, 'B' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -436,6 +444,7 @@ static void option_take(int c, struct settings *set)
 	case 'r': options.range = optarg; break;
 	case 'R': report = fopen(optarg, "we"); break;
 	case 'f': options.failures = number(optarg); break;
+	case 'c': set->scenarios = scenario_bit(optarg); break;
 	case 'L': options.list = true; break;
 	case 'B': options.expect_blocked = true; break;
 	case 'v': set->verbose = true; break;
@@ -448,7 +457,8 @@ static void option_take(int c, struct settings *set)
 int main(int argc, char **argv)
 {
 	struct settings set = { .step = 1, .hit = 1, .timeout = 10,
-				.tries = 12, .work = 400, .surveys = 20 };
+				.tries = 12, .work = 400, .surveys = 20,
+				.scenarios = ~0u };
 	int c;
 
 	options.self = "/proc/self/exe";

@@ -105,7 +105,14 @@ struct settings {
 	unsigned work;	  /* steps of a worker */
 	unsigned only;	  /* one instruction, by offset; 0: all */
 	unsigned surveys; /* runs of each scenario */
+	unsigned scenarios; /* bit set: is used */
 	bool verbose;
+};
+
+/* What remains in a scenario without any stop, at most. */
+struct base {
+	bool known;
+	uint64_t live_size, claimed_size;
 };
 
 struct shared {
@@ -113,8 +120,7 @@ struct shared {
 	uint32_t nr_instructions, names_size;
 	_Atomic(uint32_t) next; /* the next instruction to stop at */
 	_Atomic(uint32_t) nr_failures;
-	uint64_t live_base[NR_SCENARIOS_MOST];	  /* without a stop, most */
-	uint64_t claimed_base[NR_SCENARIOS_MOST];
+	struct base bases[NR_SERVERS_MOST][NR_SCENARIOS_MOST];
 	struct failure failures[NR_FAILURES_MOST];
 	struct cell cells[NR_SERVERS_MOST];
 	struct result results[];
@@ -136,6 +142,7 @@ void text_where(uint32_t offset, char *out, size_t size);
 void text_find(const char *path);
 bool text_has(uintptr_t address);
 uintptr_t text_base(void);
+size_t text_image_size(void); /* as mapped, variables included */
 void text_make_writable(void);
 void text_arm(uint32_t offset);
 void text_disarm(uint32_t offset);
@@ -224,6 +231,7 @@ void load_purge(void);
 bool load_live_size(uint64_t *live_size);
 
 /* ledger.c */
+void ledger_start(void);
 void ledger_add(struct block *b); /* shadow and pattern */
 void ledger_remove(struct block *b);
 void ledger_verify(const struct block *b);

@@ -365,6 +365,16 @@ static void relocate_again(uintptr_t from, uintptr_t to)
 				lib.base + (uintptr_t)r[i].r_addend;
 }
 
+/* This thread's last section: the kernel would read its descriptor, which is
+ * among the variables, while they change. */
+static void forget_section(void)
+{
+	extern const ptrdiff_t __rseq_offset;
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	*(volatile uint64_t *)(void *)(area + 8) = 0;
+}
+
 void text_reset_data(void)
 {
 	const ElfW(Phdr) *data = segment(PT_LOAD, PF_W);
@@ -373,6 +383,7 @@ void text_reset_data(void)
 
 	if (!data)
 		return;
+	forget_section();
 	from = relro ? relro->p_vaddr + relro->p_memsz : data->p_vaddr;
 	from = (from + PAGE - 1) & ~(PAGE - 1);
 	in_file = data->p_vaddr + data->p_filesz;
@@ -383,6 +394,13 @@ void text_reset_data(void)
 		       in_file - from);
 	memset((void *)(lib.base + in_file), 0, to - in_file);
 	relocate_again(from, in_file);
+}
+
+size_t text_image_size(void)
+{
+	const ElfW(Phdr) *data = segment(PT_LOAD, PF_W);
+
+	return data ? data->p_vaddr + data->p_memsz : 0;
 }
 
 void text_run_array(bool at_exit)

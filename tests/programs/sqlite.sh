@@ -24,7 +24,8 @@ DELETE FROM t WHERE n % 10 = 4;
 VACUUM;
 PRAGMA integrity_check;
 SELECT count(*), sum(n), sum(length(body)), min(name), max(name) FROM t;
-SELECT length(group_concat(name, ',')) FROM (SELECT name FROM t ORDER BY n, name);
+SELECT length(group_concat(name, ',')) FROM
+	(SELECT name FROM t ORDER BY n, name);
 SELECT n, count(*), max(name) FROM t GROUP BY n ORDER BY 2 DESC, 1 LIMIT 5;
 SELECT sum(json_array_length(j)) FROM
 	(SELECT json_group_array(name) AS j FROM t GROUP BY n);

@@ -1,0 +1,322 @@
+/* The drain of a CPU's cache: drain.c, with the sections of percpu.h.
+ *
+ * One lane in each of two areas; one CPU that pops and pushes, OPS times; ND
+ * drainers that may sleep for ever or for a while and be superseded, DRAINS
+ * attempts together. A section reads step by step and commits by one store;
+ * an interrupt or a fence before the commit undoes it. The fence may fail.
+ * An object that a drainer popped counts as given. Ghost: `where` says who has
+ * an object.
+ */
+#ifndef ND
+#define ND 2
+#endif
+#ifndef NOBJ
+#define NOBJ 2
+#endif
+#ifndef OPS
+#define OPS 3
+#endif
+#ifndef DRAINS
+#define DRAINS 3
+#endif
+
+#define CAP NOBJ
+#define LANE 0
+#define USER 1
+#define SLAB 2
+#define SLOT(a, n) slot[(a) * CAP + (n)]
+
+bit table;
+byte count[2];
+byte slot[2 * CAP];	/* at first object i is in slot i */
+byte right;
+byte where[NOBJ];
+bit inside[ND + 1], aborted[ND + 1];
+byte ops, drains;
+bit started;
+
+/* Every object of the lanes is in exactly one slot below a count. */
+inline lanes_check()
+{
+	d_step {
+		o = 0;
+		do
+		:: o < NOBJ ->
+			k = 0;
+			seen = 0;
+			do
+			:: k < CAP ->
+				if
+				:: k < count[0] && SLOT(0, k) == o -> seen++
+				:: else
+				fi;
+				if
+				:: k < count[1] && SLOT(1, k) == o -> seen++
+				:: else
+				fi;
+				k++
+			:: else -> break
+			od;
+			assert(seen == (where[o] == LANE));
+			o++
+		:: else -> break
+		od;
+		o = 0;
+		k = 0;
+		seen = 0
+	}
+}
+
+/* arm: rseq_cs = &descriptor */
+inline section_enter()
+{
+	aborted[_pid] = 0;
+	inside[_pid] = 1
+}
+
+inline section_leave()
+{
+	inside[_pid] = 0;
+	aborted[_pid] = 0
+}
+
+/* rseq_fence(): sections in flight commit before it or not at all */
+inline rseq_fence()
+{
+	atomic {
+		if
+		:: k = 0;
+			do
+			:: k <= ND ->
+				aborted[k] = inside[k];
+				k++
+			:: else -> break
+			od;
+			k = 0;
+			ok = 1
+#ifndef FENCE_SURE
+		:: ok = 0
+#endif
+		fi
+	}
+}
+
+/* percpu_pop() and percpu_push(), an object of the program's */
+active proctype cpu()
+{
+	byte n, obj, o, k, seen;
+	bit a, push;
+
+	atomic {
+		do
+		:: count[0] < NOBJ ->
+			SLOT(0, count[0]) = count[0];
+			count[0] = count[0] + 1
+		:: else -> break
+		od;
+		started = 1
+	}
+
+	do
+	:: atomic {
+		ops < OPS ->
+		ops++;
+		if
+		:: push = 0
+		:: push = 1;
+			obj = 0;
+			do
+			:: obj < NOBJ && where[obj] != USER -> obj++
+			:: else -> break
+			od
+		fi;
+		if
+		:: push && obj == NOBJ -> goto next
+		:: else
+		fi;
+		section_enter();
+		a = table
+	   }
+		if
+		:: atomic { aborted[_pid] -> goto next }
+		:: atomic { else -> n = count[a] }
+		fi;
+		if
+		:: atomic { aborted[_pid] -> goto next }
+		:: atomic { else ->
+			if
+			:: !push && n == 0 -> goto next
+			:: push && n == CAP -> goto next
+			:: push -> SLOT(a, n) = obj
+			:: else -> obj = SLOT(a, n - 1)
+			fi
+		   }
+		fi;
+		if
+		/* preempted, moved, signalled, fenced */
+		:: atomic { true -> skip }
+		:: atomic { !aborted[_pid] ->
+			if
+			:: push ->
+				count[a] = n + 1;
+				assert(where[obj] == USER);
+				where[obj] = LANE
+			:: else ->
+				count[a] = n - 1;
+				assert(where[obj] == LANE);
+				where[obj] = USER
+			fi;
+			lanes_check()
+		   }
+		fi;
+next:		atomic { section_leave(); n = 0; obj = 0; a = 0; push = 0 }
+	:: atomic { ops == OPS -> break }
+	od
+}
+
+/* lane_empty(): pops all there is; ok = 0: the right is lost, or every try
+ * aborts */
+inline area_empty(a)
+{
+	do
+	:: atomic {
+		section_enter();
+#ifndef M_POP_UNCHECKED
+		if
+		:: right != mine -> ok = 0; section_leave(); break
+		:: else
+		fi
+#endif
+	   }
+		if
+		:: atomic { aborted[_pid] -> skip }
+		:: atomic { else ->
+			n = count[a];
+			if
+			:: n == 0 -> ok = 1; section_leave(); break
+			:: else -> obj = SLOT(a, n - 1)
+			fi
+		   }
+			if
+			:: atomic { true -> skip }
+			:: atomic { !aborted[_pid] ->
+				count[a] = n - 1;
+				assert(where[obj] == LANE);
+				where[obj] = SLAB;
+				lanes_check()
+			   }
+			fi
+		fi;
+		atomic {
+			section_leave();
+			n = 0;
+			obj = 0;
+			/* gives up, or goes on */
+			if
+			:: true
+			:: ok = 0; break
+			fi
+		}
+	od
+}
+
+/* area_swap() */
+inline area_swap(a)
+{
+	do
+	:: atomic {
+		section_enter();
+#ifndef M_SWAP_UNCHECKED
+		if
+		:: right != mine -> ok = 0; section_leave(); break
+		:: else
+		fi
+#endif
+	   }
+		if
+		:: atomic { true -> ok = 0; section_leave(); break }
+		:: atomic { !aborted[_pid] ->
+			table = a;
+			ok = 1;
+			section_leave();
+			break
+		   }
+		fi
+	od
+}
+
+inline right_take()
+{
+	mine = right;
+	atomic { n = mine & 1 }
+	if
+	/* held, and not past its deadline */
+	:: n -> ok = 0
+	:: true ->
+		atomic {
+			if
+			:: right == mine ->
+				mine = mine + 1 + n;
+				right = mine;
+				ok = 1
+			:: else -> ok = 0
+			fi
+		}
+#ifndef M_SUPERSEDE_UNFENCED
+		if
+		:: ok && n -> rseq_fence()
+		:: else
+		fi
+#endif
+	fi;
+	n = 0
+}
+
+inline cache_drain()
+{
+	spare = !table;
+	area_empty(spare);
+	if
+	:: ok -> area_swap(spare)
+	:: else
+	fi;
+#ifndef M_NO_FENCE
+	if
+	:: ok -> rseq_fence()
+	:: else
+	fi;
+#endif
+	if
+	:: ok -> area_empty(!spare)
+	:: else
+	fi
+}
+
+active [ND] proctype drainer()
+{
+	byte mine, n, obj, o, k, seen;
+	bit ok, spare;
+
+	started;
+	do
+	:: atomic { drains < DRAINS -> drains++ }
+		right_take();
+		if
+		:: ok ->
+			cache_drain();
+			/* right_drop(); a drain that broke off keeps it: the
+			 * next holder must fence */
+			if
+#ifdef M_DROP_ALWAYS
+			:: atomic { right == mine -> right = mine + 1 }
+#else
+			:: atomic { ok && right == mine -> right = mine + 1 }
+#endif
+			:: else
+			fi
+		:: else
+		fi;
+		atomic { mine = 0; n = 0; obj = 0; ok = 0; spare = 0 }
+	:: atomic { drains == DRAINS -> break }
+	od
+}

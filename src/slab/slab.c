@@ -146,7 +146,8 @@ static size_t purge_run(const struct slab_view *v, unsigned i, unsigned first,
 {
 	size_t page = system_page_size(), size = v->class->size;
 	uintptr_t at = (uintptr_t)v->start + (64 * i + first) * size;
-	uintptr_t from = round_up(at, page), to = round_down(at + n * size, page);
+	uintptr_t from = round_up(at, page);
+	uintptr_t to = round_down(at + n * size, page);
 
 	if (from >= to || system_purge((void *)from, to - from))
 		return 0;

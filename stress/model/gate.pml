@@ -62,12 +62,44 @@ inline open_word(word, value)
 #endif
 }
 
+inline region_committed(units)
+{
+	end = tags_end;
+	do
+	:: end && end < units ->
+#ifdef M_PLAIN_COMMIT
+		atomic {
+			no_child();
+			tags_end = units;
+			break
+		}
+#else
+		atomic {
+			if
+			:: tags_end == end ->
+				no_child();
+				tags_end = units;
+				break
+			:: else -> end = tags_end
+			fi
+		}
+#endif
+	:: else -> break
+	od;
+	end = 0
+}
+
 inline open_words()
 {
 	n = nr_committed;
 	open_word(tags_end, n);
 	if
-	:: ok -> open_word(small_end, 1)
+	:: ok ->
+		open_word(small_end, 1);
+#ifndef M_NO_SECOND_END
+		n = nr_committed;
+		region_committed(n)
+#endif
 	:: else
 	fi
 }
@@ -131,14 +163,14 @@ inline quiet_check()
 	if
 	:: done == NT + 2 ->
 		assert(!(gate & COUNT_MASK));
-		assert(small_end && tags_end)
+		assert(small_end && tags_end == nr_committed)
 	:: else
 	fi
 }
 
 active [NT] proctype closer()
 {
-	byte mine, n;
+	byte mine, n, end;
 	bit ok;
 
 	do
@@ -163,7 +195,7 @@ active [NT] proctype closer()
 /* gate_start(), possibly late */
 active proctype starter()
 {
-	byte mine, n;
+	byte mine, n, end;
 	bit ok;
 
 	mine = gate;
@@ -174,36 +206,16 @@ active proctype starter()
 	atomic { quiet_check() }
 }
 
-/* region_committed(), in any thread */
+/* region_commit(), in any thread */
 active proctype committer()
 {
-	byte end;
+	byte end, n;
 
 	do
 	:: nr_committed < COMMITS + 1 ->
 		nr_committed++;
-		end = tags_end;
-		do
-		:: end && end < nr_committed ->
-#ifdef M_PLAIN_COMMIT
-			atomic {
-				no_child();
-				tags_end = nr_committed;
-				break
-			}
-#else
-			atomic {
-				if
-				:: tags_end == end ->
-					no_child();
-					tags_end = nr_committed;
-					break
-				:: else -> end = tags_end
-				fi
-			}
-#endif
-		:: else -> break
-		od
+		n = nr_committed;
+		region_committed(n)
 	:: else -> break
 	od;
 	atomic { quiet_check() }

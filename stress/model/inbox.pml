@@ -4,7 +4,9 @@
  * NT threads send and take, OPS times together. A slab is a number from 1 on.
  * In the pool are full slabs: a give that wins one sends it. Partial is a
  * set; the stack behind it is trusted. Ghosts: `where` says who has a slab,
- * `length` how long the inbox's chain is.
+ * `length` how long the inbox's chain is, `stale` how many of its pushes took
+ * their depth from a head that was no longer one, `taken` the longest chain
+ * that was taken.
  */
 #ifndef NT
 #define NT 2
@@ -21,9 +23,6 @@
 #ifndef KILLS
 #define KILLS 1
 #endif
-#ifndef CHAIN
-#define CHAIN NS
-#endif
 
 #define POOL 0
 #define INBOX 1
@@ -33,7 +32,7 @@
 byte head;
 byte next[NS + 1], depth[NS + 1];
 byte where[NS + 1];
-byte length, most_length;
+byte length, stale, taken;
 bit kill[NT], ended[NT];
 byte killed, done, ops;
 
@@ -62,7 +61,6 @@ inline slab_send()
 	if
 	:: s == 0
 	:: else ->
-again:
 		h = head;
 		d = 1;
 		if
@@ -70,9 +68,12 @@ again:
 		:: else
 		fi;
 		if
+#ifndef M_NO_BOUND
 		:: d > DEPTH -> partial_push(s)
+#endif
 		:: else ->
 			depth[s] = d;
+			/* _cds_lfs_push() */
 #ifdef M_PLAIN_PUSH
 			h = head;
 			next[s] = h;
@@ -92,18 +93,19 @@ again:
 						assert(where[s] == HELD);
 						where[s] = INBOX;
 						length++;
-						assert(length <= CHAIN);
+						if
+						:: d == 1 + (h -> depth[h] : 0)
+						:: else -> stale++
+						fi;
+						assert(length <=
+						       DEPTH * (1 + stale));
 						won = 1
 					:: else -> h = head
 					fi
 				}
 				if
 				:: won -> break
-#ifdef M_DEPTH_ONCE
 				:: else
-#else
-				:: else -> goto again
-#endif
 				fi
 			od
 #endif
@@ -122,7 +124,9 @@ inline own_chain()
 		n = next[n]
 	:: else -> break
 	od;
-	length = 0
+	taken = (length > taken -> length : taken);
+	length = 0;
+	stale = 0
 }
 
 inline inbox_take()
@@ -248,7 +252,7 @@ active proctype killer()
 			s++
 		:: else -> break
 		od;
-		assert(lost <= CHAIN * killed);
+		assert(lost <= killed * (taken > 1 -> taken : 1));
 		break
 	   }
 	od

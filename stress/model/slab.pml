@@ -30,7 +30,7 @@ byte count[NS];
 bit on[NS];
 bit class[NS];
 bit owner[NS];
-/* region.bits, not initialised: whatever an earlier life left */
+/* region.bits */
 byte bits[NS];
 
 byte where[NS];
@@ -41,12 +41,17 @@ byte ops, done;
 
 inline slab_close(s)
 {
-	/* tags_clear(), then load and store of the word */
+	/* the word; tags_clear(); the bits */
 	atomic {
 		assert(where[s] == HELD && out[s] == 0);
 		vc = class[s];
 		vo = owner[s]
 	}
+	bits[s] = bits[s] & 2;
+	if
+	:: vc == 0 -> bits[s] = bits[s] & 1
+	:: else
+	fi;
 	atomic {
 		assert(on[s] && count[s] == OBJECTS(vc));
 		count[s] = 0;
@@ -87,6 +92,16 @@ inline slab_is_empty(s)
 	:: else
 	fi;
 #endif
+}
+
+/* Whoever won a slab that was full puts it where its word says. */
+inline bin_place(s)
+{
+	slab_is_empty(s);
+	if
+	:: idle -> slab_close(s)
+	:: else -> slab_push(s, wo, wc)
+	fi
 }
 
 /* The next slab of class c: any listed one, as own lists, steals and sweeps
@@ -159,9 +174,11 @@ inline slab_leave_look(s, m)
 				assert(where[s] == FULL);
 				on[s] = 1;
 				where[s] = HELD;
-				left = 0
+				left = 0;
+				wc = class[s];
+				wo = owner[s]
 			fi;
-			vc = 1 /* looked enough */
+			again = 0
 		}
 	:: else
 	fi
@@ -173,7 +190,7 @@ inline slab_leave(s)
 	vc = class[s];
 #ifdef M_LOOK_EARLY
 	if
-	:: bits[s] & ALL(vc) -> left = 0
+	:: bits[s] & ALL(vc) -> left = 0; wc = vc; wo = owner[s]
 	:: else
 	fi;
 #endif
@@ -190,25 +207,26 @@ inline slab_leave(s)
 	atomic { again = (vc == 0) }
 	slab_leave_look(s, 1);
 	if
-	:: left && again && vc == 0 -> slab_leave_look(s, 2)
+	:: left && again -> slab_leave_look(s, 2)
 	:: else
 	fi;
 #endif
 }
 
-/* A slab that slab_leave() won again may live another life than the one that
- * was left: its word says where it belongs. */
-inline slab_relist(s, id, c)
+/* The slab that slab_leave() won again may live another life than the one
+ * that was left: the word that or(on) found says where it belongs. */
+inline bin_leave(s, id, c)
 {
+	slab_leave(s);
+	if
+	:: left
+	:: else ->
 #ifdef M_CLASS_KEPT
-	slab_push(s, id, c);
+		slab_push(s, id, c)
 #else
-	atomic {
-		vc = class[s];
-		vo = owner[s]
-	}
-	slab_push(s, vo, vc);
+		bin_place(s)
 #endif
+	fi
 }
 
 /* one round of the loop in bin_take() */
@@ -234,12 +252,7 @@ inline bin_take(id, c)
 		fi;
 		if
 		:: n == most -> slab_push(s, id, c)
-		:: else ->
-			slab_leave(s);
-			if
-			:: !left -> slab_relist(s, id, c)
-			:: else
-			fi
+		:: else -> bin_leave(s, id, c)
 		fi;
 		/* the objects go to the program */
 		atomic { live[s] = live[s] | mine; mine = 0 }
@@ -268,7 +281,7 @@ inline slab_give_count(s)
 	}
 }
 
-/* left = 1: the caller holds the slab, of class vc and owner vo. */
+/* left = 1: the caller holds the slab, of class wc and owner wo. */
 inline slab_give(s)
 {
 	left = 0;
@@ -289,8 +302,8 @@ inline slab_give(s)
 	if
 	:: left ->
 		atomic {
-			vc = class[s];
-			vo = owner[s];
+			wc = class[s];
+			wo = owner[s];
 #ifndef M_PLAIN_ON
 			left = !on[s];
 #endif
@@ -303,16 +316,6 @@ inline slab_give(s)
 			fi
 		}
 	:: else
-	fi
-}
-
-inline bin_place(s)
-{
-	atomic { c = vc; o = vo }
-	slab_is_empty(s);
-	if
-	:: idle -> slab_close(s)
-	:: else -> slab_push(s, o, c)
 	fi
 }
 
@@ -349,6 +352,19 @@ inline bin_give()
 	fi
 }
 
+/* slab_purge(): a word's bits are the holder's while it purges. */
+inline slab_purge_word(s, m)
+{
+	atomic {
+		n = bits[s] & m;
+		bits[s] = bits[s] & ~n
+	}
+	atomic {
+		assert(!(out[s] & n) && !(bits[s] & n));
+		bits[s] = bits[s] | n
+	}
+}
+
 /* sweep_side(), bin_collect() */
 inline bin_collect()
 {
@@ -362,8 +378,8 @@ inline bin_collect()
 		:: where[s] == LISTED ->
 			n = 1;
 			where[s] = HELD;
-			c = bin_class[s];
-			o = bin_owner[s]
+			wc = bin_class[s];
+			wo = bin_owner[s]
 		:: else ->
 			n = 0
 		fi
@@ -373,7 +389,16 @@ inline bin_collect()
 		slab_is_empty(s);
 		if
 		:: idle -> slab_close(s)
-		:: else -> slab_push(s, o, c)
+		:: else ->
+			if
+			:: slab_purge_word(s, 1);
+				if
+				:: vc == 0 -> slab_purge_word(s, 2)
+				:: else
+				fi
+			:: true
+			fi;
+			slab_push(s, wo, wc)
 		fi
 	:: else
 	fi
@@ -399,7 +424,7 @@ inline quiet_check()
 active [NT] proctype thread()
 {
 	byte s, n, most, mine;
-	bit c, o, vc, vo, left, idle, again;
+	bit c, vc, vo, wc, wo, left, idle, again;
 
 	do
 	:: atomic { ops < OPS -> ops++ }
@@ -423,8 +448,9 @@ active [NT] proctype thread()
 		   bin_collect()
 		fi;
 		atomic {
-			s = 0; n = 0; most = 0; mine = 0; c = 0; o = 0;
-			vc = 0; vo = 0; left = 0; idle = 0; again = 0
+			s = 0; n = 0; most = 0; mine = 0; c = 0; vc = 0;
+			vo = 0; wc = 0; wo = 0; left = 0; idle = 0;
+			again = 0
 		}
 	:: atomic { ops == OPS -> break }
 	od;

@@ -278,13 +278,15 @@ static unsigned choose_try(uint32_t instruction, unsigned n, unsigned best)
 static void stop_at(uint32_t instruction)
 {
 	unsigned count, best = best_scenario(instruction, &count), n;
-	unsigned scenario = best;
+	unsigned scenario = best, most = shared->settings.tries;
 	enum outcome outcome = NOT_REACHED;
 
 	shared->results[instruction].outcome = NOT_REACHED;
 	if (!count)
 		return;
-	for (n = 0; n < shared->settings.tries && outcome == NOT_REACHED; n++) {
+	if (shared->settings.hit > 1 && most > 3)
+		most = 3; /* many are passed once only */
+	for (n = 0; n < most && outcome == NOT_REACHED; n++) {
 		stop = (struct stop){ .instruction = instruction,
 				      .mode = shared->settings.mode,
 				      .hit = shared->settings.hit };

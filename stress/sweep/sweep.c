@@ -23,12 +23,13 @@
 struct shared *shared;
 
 static struct {
-	const char *library, *range, *modes, *report, *self;
-	unsigned jobs, failures;
+	const char *library, *range, *modes, *hits, *self;
+	unsigned jobs, failures, most_live, most_claimed;
 	int server, fd;
 	bool expect_blocked, list;
-} options = { .modes = "abcdef", 
-	      .jobs = 1, .failures = 25, .server = -1, .fd = -1 };
+} options = { .modes = "abcdef", .hits = "1",
+	      .jobs = 1, .failures = 25, .most_live = ~0u,
+	      .most_claimed = ~0u, .server = -1, .fd = -1 };
 
 static FILE *report;
 
@@ -205,6 +206,7 @@ static void report_mode(int mode, double seconds)
 	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
 	uint32_t i, live = 0, live_at = 0, claimed = 0, claimed_at = 0;
 	uint32_t tried = 0;
+	char which[40];
 
 	for (i = 0; i < text.nr; i++) {
 		const struct result *r = &shared->results[i];
@@ -217,10 +219,13 @@ static void report_mode(int mode, double seconds)
 		if (r->claimed_size > claimed)
 			claimed = r->claimed_size, claimed_at = i;
 	}
-	say("mode %c: stopped at %u of %u instructions, %u never reached, "
+	snprintf(which, sizeof(which), shared->settings.hit > 1 ?
+		 "mode %c, thread %u:" : "mode %c:", mode,
+		 shared->settings.hit);
+	say("%s stopped at %u of %u instructions, %u never reached, "
 	    "%u blocked, %u crashed, %u unsound, at most %u bytes stranded "
 	    "(%u of address space); %.0f s\n",
-	    mode, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
+	    which, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
 	    count[BLOCKED], count[CRASHED], count[UNSOUND], live, claimed,
 	    seconds);
 	report_most("objects", live, live_at);
@@ -228,6 +233,7 @@ static void report_mode(int mode, double seconds)
 	report_failures();
 	nr_blocked += count[BLOCKED];
 	nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
+	nr_bad += live > options.most_live || claimed > options.most_claimed;
 }
 
 /* Runs of instructions that no survey reached, by function. */
@@ -321,21 +327,36 @@ static void unchoose(void)
 			shared->results[i].outcome = NOT_RUN;
 }
 
-static void run_mode(int mode)
+static void run_mode(int mode, unsigned hit)
 {
 	double start = now();
 
 	shared->settings.mode = mode;
+	shared->settings.hit = hit;
 	choose();
 	servers_run();
 	unchoose();
 	report_mode(mode, now() - start);
 }
 
+static void run_modes(void)
+{
+	const char *mode, *hits = options.hits;
+	unsigned hit;
+	char *end;
+
+	for (; *hits; hits = *end ? end + 1 : end) {
+		hit = (unsigned)strtoul(hits, &end, 10);
+		if (!hit || (*end && *end != ','))
+			die("not a list of numbers: %s", options.hits);
+		for (mode = options.modes; *mode; mode++)
+			run_mode(*mode, hit);
+	}
+}
+
 static int run_all(const struct settings *settings)
 {
 	double start = now();
-	const char *mode;
 
 	options.library = realpath(options.library, NULL);
 	if (!options.library)
@@ -348,8 +369,7 @@ static int run_all(const struct settings *settings)
 	nr_bad += report_failures();
 	report_unreached();
 	say("survey: %.0f s\n", now() - start);
-	for (mode = options.modes; *mode; mode++)
-		run_mode(*mode);
+	run_modes();
 	if (options.expect_blocked)
 		return nr_blocked ? 0 : 1;
 	return nr_bad ? 1 : 0;
@@ -385,7 +405,7 @@ _Noreturn static void usage(int status)
 		"is delayed\n"
 		"  --step N          every N-th reached instruction [1]\n"
 		"  --phase N         from the N-th on [0]\n"
-		"  --hit K           the K-th thread that comes by [1]\n"
+		"  --hit K,...       the K-th thread that comes by [1]\n"
 		"  --jobs N          stops at a time [1]\n"
 		"  --timeout S       blocked: S seconds without progress [10]\n"
 		"  --tries N         where it is seldom reached [12]\n"
@@ -394,6 +414,8 @@ _Noreturn static void usage(int status)
 		"  --only OFFSET     one instruction\n"
 		"  --range FROM,TO   part of the library (names or offsets)\n"
 		"  --report FILE     the report goes there, too\n"
+		"  --most-objects N  it is a fault to strand more bytes\n"
+		"  --most-address-space N\n"
 		"  --scenario NAME   only under these circumstances\n"
 		"  --failures N      print at most N of them [25]\n"
 		"  --list            every instruction that is not reached\n"
@@ -417,6 +439,8 @@ static const struct option long_options[] = {
 	{ "range", required_argument, NULL, 'r' },
 	{ "report", required_argument, NULL, 'R' },
 	{ "failures", required_argument, NULL, 'f' },
+	{ "most-objects", required_argument, NULL, 'O' },
+	{ "most-address-space", required_argument, NULL, 'A' },
 	{ "scenario", required_argument, NULL, 'c' },
 	{ "list", no_argument, NULL, 'L' },
 	{ "expect-blocked", no_argument, NULL, 'B' },
@@ -434,7 +458,7 @@ static void option_take(int c, struct settings *set)
 	case 'm': options.modes = optarg; break;
 	case 's': set->step = number(optarg); break;
 	case 'p': set->phase = number(optarg); break;
-	case 'k': set->hit = number(optarg); break;
+	case 'k': options.hits = optarg; break;
 	case 'j': options.jobs = number(optarg); break;
 	case 't': set->timeout = number(optarg); break;
 	case 'T': set->tries = number(optarg); break;
@@ -444,6 +468,8 @@ static void option_take(int c, struct settings *set)
 	case 'r': options.range = optarg; break;
 	case 'R': report = fopen(optarg, "we"); break;
 	case 'f': options.failures = number(optarg); break;
+	case 'O': options.most_live = number(optarg); break;
+	case 'A': options.most_claimed = number(optarg); break;
 	case 'c': set->scenarios = scenario_bit(optarg); break;
 	case 'L': options.list = true; break;
 	case 'B': options.expect_blocked = true; break;
@@ -456,7 +482,7 @@ static void option_take(int c, struct settings *set)
 
 int main(int argc, char **argv)
 {
-	struct settings set = { .step = 1, .hit = 1, .timeout = 10,
+	struct settings set = { .step = 1, .timeout = 10,
 				.tries = 12, .work = 400, .surveys = 20,
 				.scenarios = ~0u };
 	int c;
@@ -464,7 +490,7 @@ int main(int argc, char **argv)
 	options.self = "/proc/self/exe";
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		option_take(c, &set);
-	if (optind != argc || !options.library || !set.step || !set.hit ||
+	if (optind != argc || !options.library || !set.step ||
 	    set.work < 100 || !options.jobs ||
 	    options.jobs > NR_SERVERS_MOST ||
 	    options.failures > NR_FAILURES_MOST ||

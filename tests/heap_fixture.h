@@ -1,0 +1,140 @@
+/* What the tests of the front layers share: a whole heap on the fake system. */
+#ifndef LANE_HEAP_FIXTURE_H
+#define LANE_HEAP_FIXTURE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cpucache/drain.h"
+#include "cpucache/rseq.h"
+#include "fake_system.h"
+#include "front/gate.h"
+#include "front/heap.h"
+#include "front/stats.h"
+#include "pageheap/page_heap.h"
+#include "system/config.h"
+
+#define MIB ((size_t)1 << 20)
+
+/* One CPU, so that a thread alone keeps its id. */
+static inline void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static inline int heap_setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	if (!config_start() || !heap_start())
+		return -1;
+	stay_on_this_cpu();
+	return 0;
+}
+
+static inline bool has_lanes(void)
+{
+	return load_relaxed(&rseq_state.mode) != MODE_DIRECT; // hint
+}
+
+static inline bool can_drain(void)
+{
+	return has_lanes() && rseq_state.fence;
+}
+
+static inline struct lanemalloc_stats stats_now(void)
+{
+	struct lanemalloc_stats stats;
+
+	stats_gather(&stats);
+	return stats;
+}
+
+/* Everything was freed: nothing stays behind, in no layer. */
+static inline void all_is_free(void)
+{
+	struct lanemalloc_stats s;
+
+	heap_purge(0);
+	s = stats_now();
+	assert_int_equal(s.live_size, 0);
+	assert_int_equal(s.cached_size, 0);
+	assert_int_equal(s.nr_slabs, 0);
+	assert_int_equal(s.nr_large, 0);
+	page_heap_check();
+}
+
+/* Options that the fast paths do not know need a closed gate. */
+static inline void option_set(uint64_t *option, uint64_t value)
+{
+	gate_close();
+	*option = value;
+	gate_open();
+}
+
+/* Bytes that depend on the block's size and on where in the block they are. */
+static inline void pattern_set(void *block, size_t size)
+{
+	unsigned char *bytes = block;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		bytes[i] = (unsigned char)(size + i * 7 + (i >> 8) + 1);
+}
+
+/* The first `keep` bytes of a block that had `size` bytes. */
+static inline bool pattern_is(const void *block, size_t size, size_t keep)
+{
+	const unsigned char *bytes = block;
+	size_t i;
+
+	for (i = 0; i < keep; i++)
+		if (bytes[i] != (unsigned char)(size + i * 7 + (i >> 8) + 1))
+			return false;
+	return true;
+}
+
+static inline bool all_zero(const void *block, size_t size)
+{
+	const unsigned char *bytes = block;
+
+	return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));
+}
+
+/* Whether the last message is exactly this one. */
+static inline bool message_is(const char *fmt, const void *pointer)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "lanemalloc: ");
+
+	n += snprintf(text + n, sizeof(text) - (size_t)n, fmt, pointer);
+	snprintf(text + n, sizeof(text) - (size_t)n, "\n");
+	return !strcmp(text, fake_text());
+}
+
+/* The statement ends in abort() after this message. */
+#define assert_fault(fmt, pointer, ...)                     \
+	do {                                                \
+		fake_text_clear();                          \
+		assert_true(fake_aborts(__VA_ARGS__));      \
+		if (!message_is(fmt, pointer))              \
+			fail_msg("message: %s", fake_text()); \
+	} while (0)
+
+#endif

@@ -1,0 +1,407 @@
+/* cpucache/cpu_cache.h: lanes appear with the first miss, grow and shrink
+ * within their bytes, and refill and flush by batches */
+#include "heap_fixture.h"
+
+/* Areas that cannot be had: as if the page heap had no memory. */
+static bool no_areas;
+
+static bool areas_take(size_t nr_units, size_t align, unsigned cpu,
+		       struct run *out)
+{
+	return !no_areas && page_heap_take(nr_units, align, cpu, out);
+}
+
+#define page_heap_take areas_take
+#include "cpucache/cpu_cache.c"
+#undef page_heap_take
+
+#define CLASS SIZE_CLASS_64
+#define BATCH 64u
+#define SLOTS 512u
+#define MOST 4096
+
+static void *held[MOST];
+static unsigned nr_held;
+
+static struct cpu_cache *own(void)
+{
+	return &caches[rseq_current_id()];
+}
+
+static struct lane *own_lane(unsigned class)
+{
+	return lane_of(rseq_current_id(), class);
+}
+
+static uint64_t limit_of(unsigned class)
+{
+	return load_relaxed(&own_lane(class)->limit); // own
+}
+
+static uint64_t count_of(unsigned class)
+{
+	return *(volatile uint64_t *)&own_lane(class)->count;
+}
+
+static uint64_t used_size(void)
+{
+	return load_relaxed(&own()->used_size); // own
+}
+
+static uint64_t sum_of_limits(void)
+{
+	uint64_t sum = 0;
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		sum += size_classes[class].size * limit_of(class);
+	return sum;
+}
+
+static void hold(void *object)
+{
+	assert_non_null(object);
+	assert_true(nr_held < MOST);
+	held[nr_held++] = object;
+}
+
+static void hold_lane(unsigned class)
+{
+	void *object;
+
+	while ((object = percpu_pop(size_classes[class].lane)))
+		hold(object);
+}
+
+/* A miss: the lane is empty when the slow path is asked. */
+static void miss(unsigned class)
+{
+	if (load_relaxed(cpu_cache_table_word(rseq_current_id()))) // own
+		hold_lane(class);
+	hold(cpu_cache_alloc_slow(class));
+}
+
+static void give_held(void)
+{
+	while (nr_held)
+		cpu_cache_free_direct(held[--nr_held]);
+}
+
+/* The calling CPU's id as if it had never missed. */
+static void forget_id(void)
+{
+	unsigned id = rseq_current_id();
+	char *areas = load_relaxed(&caches[id].areas); // own
+	struct region *region = &regions[0];
+
+	cpu_cache_flush_own();
+	store_relaxed(cpu_cache_table_word(id), 0); // own
+	memset(&caches[id], 0, sizeof(caches[id]));
+	if (areas)
+		page_heap_give(region, region_unit(region, areas),
+			       (uint32_t)div_up(2 * area_size(), UNIT_SIZE));
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	no_areas = false;
+	config.cpu_cache = 2 * MIB;
+	if (has_lanes())
+		forget_id();
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	give_held();
+	cpu_cache_flush_own();
+	all_is_free();
+	return 0;
+}
+
+static void test_first_miss_installs_lanes(void **state)
+{
+	unsigned id = rseq_current_id(), i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	assert_null(cpu_cache_of(id));
+	hold(cpu_cache_alloc_slow(CLASS));
+	assert_ptr_equal(cpu_cache_of(id), own());
+	assert_true(cpu_cache_nr_ids() > id);
+	assert_ptr_equal(own_lane(CLASS),
+			 cpu_cache_lane(cpu_cache_area(own(), 0), CLASS));
+	assert_int_equal(limit_of(CLASS), BATCH);
+	assert_int_equal(count_of(CLASS), BATCH - 1);
+	hold_lane(CLASS);
+	assert_int_equal(nr_held, BATCH);
+	for (i = 1; i < nr_held; i++)
+		assert_ptr_not_equal(held[i], held[i - 1]);
+}
+
+static void test_areas_are_zero_on_recycled_memory(void **state)
+{
+	uint32_t n = (uint32_t)div_up(2 * area_size(), UNIT_SIZE);
+	unsigned refused;
+	struct run run;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (refused = 0; refused < 2; refused++) {
+		assert_true(page_heap_take(n, 1, rseq_current_id(), &run));
+		memset(region_addr(run.region, run.unit), 0xa5, n * UNIT_SIZE);
+		page_heap_give(run.region, run.unit, n);
+		fake_fail_at(FAKE_PURGE, refused);
+		assert_true(areas_add(rseq_current_id(), own()));
+		fake_fail_at(FAKE_PURGE, 0);
+		assert_true(all_zero(cpu_cache_area(own(), 0),
+				     2 * area_size()));
+		forget_id();
+	}
+}
+
+/* One died between the areas and the table word; one lost the race. */
+static void test_areas_without_a_table_word_are_used(void **state)
+{
+	uint64_t before;
+	char *areas;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	assert_true(areas_add(rseq_current_id(), own()));
+	areas = cpu_cache_area(own(), 0);
+	before = stats_now().committed_size + stats_now().free_dirty_size;
+	assert_true(areas_add(rseq_current_id(), own()));
+	assert_ptr_equal(cpu_cache_area(own(), 0), areas);
+	assert_true(stats_now().committed_size + stats_now().free_dirty_size >=
+		    before);
+	page_heap_check();
+	miss(CLASS);
+	assert_ptr_equal(own_lane(CLASS), cpu_cache_lane(areas, CLASS));
+}
+
+static void test_direct_without_areas(void **state)
+{
+	uint64_t before = load_relaxed(&own()->nr_direct); // counter
+	void *object;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	no_areas = true;
+	object = cpu_cache_alloc_slow(CLASS);
+	assert_non_null(object);
+	cpu_cache_free_slow(object, CLASS);
+	assert_null(cpu_cache_of(rseq_current_id()));
+	assert_int_equal(load_relaxed(&own()->nr_direct), // counter
+			 before + 2);
+	no_areas = false;
+	miss(CLASS);
+	assert_non_null(cpu_cache_of(rseq_current_id()));
+}
+
+static void test_limit_grows_with_each_miss(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 1; i <= SLOTS / BATCH + 3; i++) {
+		miss(CLASS);
+		assert_int_equal(limit_of(CLASS), min_size(i * BATCH, SLOTS));
+		assert_int_equal(used_size(), sum_of_limits());
+		/* In halves of a slab a refill may find less. */
+		assert_in_range(count_of(CLASS), 0, BATCH - 1);
+	}
+	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
+}
+
+/* As long as the limit grows nothing is flushed, then a batch each time. */
+static void test_overflow_grows_then_flushes(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 0; i < SLOTS + 10; i++)
+		hold(cpu_cache_alloc_direct(CLASS));
+	for (i = 1; i <= SLOTS; i++) {
+		cpu_cache_free_slow(held[--nr_held], CLASS);
+		assert_int_equal(count_of(CLASS), i);
+		assert_int_equal(limit_of(CLASS), round_up(i, BATCH));
+	}
+	assert_int_equal(load_relaxed(&own()->nr_flushes), 0); // counter
+	cpu_cache_free_slow(held[--nr_held], CLASS);
+	assert_int_equal(count_of(CLASS), SLOTS - BATCH + 1);
+	assert_int_equal(limit_of(CLASS), SLOTS);
+	assert_int_equal(load_relaxed(&own()->nr_flushes), 1); // counter
+}
+
+static void test_limits_stay_within_the_bytes(void **state)
+{
+	unsigned class, round;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 128 << 10;
+	for (round = 0; round < 20; round++)
+		for (class = 1; class < NR_CLASSES; class++) {
+			miss(class);
+			give_held();
+			assert_int_equal(used_size(), sum_of_limits());
+			assert_true(used_size() <= config.cpu_cache);
+		}
+	assert_true(used_size() > config.cpu_cache / 4);
+}
+
+/* A class that took everything gives way to one that misses. */
+static void test_growth_takes_from_others(void **state)
+{
+	uint64_t hog;
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = SLOTS * 64;
+	for (i = 0; i < SLOTS / BATCH; i++)
+		miss(CLASS);
+	hog = limit_of(CLASS);
+	assert_int_equal(hog, SLOTS);
+	for (i = 0; i < NR_CLASSES && !limit_of(SIZE_CLASS_128); i++)
+		miss(SIZE_CLASS_128);
+	assert_int_equal(limit_of(SIZE_CLASS_128), BATCH);
+	assert_int_equal(limit_of(CLASS), hog / 2);
+	assert_int_equal(used_size(), sum_of_limits());
+}
+
+static void test_no_bytes_for_the_cache(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 0;
+	for (i = 0; i < 100; i++) {
+		miss(CLASS);
+		assert_int_equal(count_of(CLASS), 0);
+	}
+	for (i = 0; i < 50; i++) {
+		cpu_cache_free_slow(held[--nr_held], CLASS);
+		assert_int_equal(count_of(CLASS), 0);
+	}
+	assert_int_equal(sum_of_limits(), 0);
+	assert_int_equal(used_size(), 0);
+}
+
+static void heals(uint64_t wrong)
+{
+	unsigned i;
+
+	store_relaxed(&own()->used_size, wrong); // own
+	for (i = 0; i < NR_CLASSES && used_size() != sum_of_limits(); i++)
+		miss(CLASS);
+	assert_int_equal(used_size(), sum_of_limits());
+	assert_true(limit_of(CLASS) > 0);
+}
+
+static void test_used_size_heals(void **state)
+{
+	(void)state;
+	if (!has_lanes())
+		skip();
+	miss(CLASS);
+	heals((uint64_t)-1 << 30);
+	forget_id();
+	miss(SIZE_CLASS_16);
+	store_relaxed(&own_lane(SIZE_CLASS_16)->limit, 0); // own
+	heals(config.cpu_cache);
+}
+
+static void test_double_free_of_the_top(void **state)
+{
+	void *object;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	miss(CLASS);
+	hold_lane(CLASS);
+	object = held[--nr_held];
+	cpu_cache_free_slow(object, CLASS);
+	assert_int_equal(count_of(CLASS), 1);
+	assert_fault("free of %p: already free", object,
+		     cpu_cache_free_slow(object, CLASS));
+	/* The one that died had the lane's batch in its hands. */
+	assert_int_equal(count_of(CLASS), 0);
+	hold(object);
+}
+
+static void test_flush_own_empties(void **state)
+{
+	unsigned class;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (class = 1; class < NR_CLASSES; class++)
+		miss(class);
+	give_held();
+	cpu_cache_flush_own();
+	for (class = 1; class < NR_CLASSES; class++)
+		assert_int_equal(count_of(class), 0);
+	assert_int_equal(stats_now().cached_size, 0);
+}
+
+static void test_stats(void **state)
+{
+	struct cpu_cache_stats before, now;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	cpu_cache_stats(&before);
+	assert_int_equal(before.nr_cpu_caches, 0);
+	miss(CLASS);
+	miss(SIZE_CLASS_32768);
+	cpu_cache_free_direct(held[--nr_held]);
+	cpu_cache_stats(&now);
+	assert_int_equal(now.nr_cpu_caches, 1);
+	assert_int_equal(now.nr_refills, before.nr_refills + 2);
+	assert_int_equal(now.nr_direct, before.nr_direct + 1);
+	assert_int_equal(now.cached_size,
+			 count_of(CLASS) * 64 +
+				 count_of(SIZE_CLASS_32768) * 32768);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_first_miss_installs_lanes),
+		T(test_areas_are_zero_on_recycled_memory),
+		T(test_areas_without_a_table_word_are_used),
+		T(test_direct_without_areas),
+		T(test_limit_grows_with_each_miss),
+		T(test_overflow_grows_then_flushes),
+		T(test_limits_stay_within_the_bytes),
+		T(test_growth_takes_from_others),
+		T(test_no_bytes_for_the_cache),
+		T(test_used_size_heals),
+		T(test_double_free_of_the_top),
+		T(test_flush_own_empties),
+		T(test_stats),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -209,6 +209,9 @@ $(eval $(call STATIC_RULES,dynamic,))
 
 -include $(wildcard $(T)/*.d)
 
+### Proofs: targets model and sweep, beside what they run
+-include $(wildcard stress/*/*.mk)
+
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 

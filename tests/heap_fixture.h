@@ -42,10 +42,19 @@ static inline int heap_setup(void **state)
 	(void)state;
 	fake_reset();
 	fake.quiet = true;
-	if (!config_start() || !heap_start())
-		return -1;
+	return config_start() && heap_start() ? 0 : -1;
+}
+
+static inline int heap_setup_pinned(void **state)
+{
 	stay_on_this_cpu();
-	return 0;
+	return heap_setup(state);
+}
+
+/* heap_alloc() of a size that the compiler does not know. */
+static __attribute__((noinline, unused)) void *block_alloc(size_t size)
+{
+	return heap_alloc(size);
 }
 
 static inline bool has_lanes(void)
@@ -64,6 +73,14 @@ static inline struct lanemalloc_stats stats_now(void)
 
 	stats_gather(&stats);
 	return stats;
+}
+
+static inline uint64_t claimed_size(void)
+{
+	struct page_heap_stats stats;
+
+	page_heap_stats(&stats);
+	return stats.claimed_size;
 }
 
 /* Everything was freed: nothing stays behind, in no layer. */

@@ -163,8 +163,10 @@ size_t drain_caches(struct rseq_area *self, bool idle_only)
 		if (!cache_holds_objects(cache) &&
 		    !load_relaxed(&cache->used_size)) // hint
 			continue;
+		/* Keeps the right till its deadline, so that the successor
+		 * fences: this one's fence may be what failed. */
 		if (!cache_drain(&d, id, cache))
-			break;
+			return d.nr_objects;
 	}
 	right_drop(&d);
 	return d.nr_objects;

@@ -22,6 +22,9 @@
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
  *
+ * A drain that breaks off, since the right is lost or a fence failed, keeps
+ * the right till its deadline: so its successor fences first.
+ *
  * Step 6 hands objects to their slabs in batches. A drainer that dies loses
  * the batch in its hands; the rest is found by step 2 of the next one. Without
  * rseq there are no lanes; without membarrier there is no drain.

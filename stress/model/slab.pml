@@ -7,13 +7,13 @@
  * free, `live` which of them the program may free now.
  */
 #ifndef NT
-#define NT 3
+#define NT 2
 #endif
 #ifndef NS
 #define NS 1
 #endif
 #ifndef OPS
-#define OPS 7
+#define OPS 8
 #endif
 
 #define OBJECTS(c) (2 - (c))

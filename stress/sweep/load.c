@@ -274,10 +274,32 @@ static void boxes_empty(struct worker *w)
 
 /* ---- what programs do seldom ---- */
 
-static void do_failing(void)
+/* Without a C++ runtime the operators ask the loader for one, which has a
+ * lock: of that only one thread may stop, and no fork's child may need it. */
+static void do_failing_operators(const struct worker *w)
+{
+	unsigned i;
+
+	if (w->index != 0 || stop.mode == 'e')
+		return;
+	for (i = 0; i < NR_OPERATORS; i++)
+		if (operators[i].new_nothrow && operators[i].new_found)
+			names_new(&operators[i], SIZE_MAX / 3, 64);
+}
+
+static void do_failing(const struct worker *w)
 {
 	volatile size_t huge = SIZE_MAX;
 	void *at = &at;
+
+	do_failing_operators(w);
+	free(valloc(huge - 10));
+	if (names.pvalloc)
+		free(names.pvalloc(huge / 2));
+	free(aligned_alloc(64, huge / 2));
+	if (!posix_memalign(&at, 64, huge / 2))
+		child_fail(UNSOUND, "a block larger than memory");
+	at = &at;
 
 	free(malloc(huge));
 	free(malloc(huge / 2 - 100));
@@ -342,6 +364,10 @@ static void do_stats(void)
 {
 	static const size_t sizes[] = { 0, 40, 400, 4000 };
 	struct lanemalloc_stats s;
+	struct {
+		struct lanemalloc_stats s;
+		char more[64];
+	} newer;
 	char buf[4000];
 	const char *why;
 	size_t i;
@@ -352,6 +378,7 @@ static void do_stats(void)
 		names.stats_json(buf, sizes[i]);
 	names.stats(&s, sizeof(s));
 	names.stats(&s, 24);
+	names.stats(&newer.s, sizeof(newer));
 	names.mode(&why);
 	names.mode(NULL);
 	names.version();
@@ -427,7 +454,7 @@ static void do_rare(struct worker *w, unsigned which)
 		do_edges(w);
 		break;
 	case 6:
-		do_failing();
+		do_failing(w);
 		break;
 	case 7:
 		do_foreign(w);
@@ -501,6 +528,12 @@ static void do_clone(void)
 
 	if (child > 0)
 		waitpid(child, &status, 0);
+	/* One with memory of its own; one that the kernel refuses. */
+	child = clone(short_child, stack + sizeof(stack), SIGCHLD, NULL);
+	if (child > 0)
+		waitpid(child, &status, 0);
+	clone(short_child, stack + sizeof(stack), CLONE_VM | CLONE_THREAD,
+	      NULL);
 }
 
 static void do_first_worker(struct worker *w)
@@ -511,7 +544,7 @@ static void do_first_worker(struct worker *w)
 		text_run_array(true);
 	if (w->step == w->nr_steps / 4)
 		start_late_worker();
-	if (w->step == w->nr_steps / 2)
+	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
 		do_vfork();
 	if (w->step == w->nr_steps / 2 + 20)
 		do_clone();

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "raw.h"
@@ -58,6 +59,17 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .refuse_late = true,
 	  .no_measure = true },
+	/* Before libc is ready, as in other libraries' first calls. */
+	{ .name = "early",
+	  .conf = "reclaimer=0,purge_delay=1",
+	  .reset = true,
+	  .early = true },
+	/* A second is half a millisecond: whatever expires, expires. */
+	{ .name = "hasty",
+	  .conf = "reclaimer=1,purge_delay=500,purge_budget=0",
+	  .reset = true,
+	  .hasty = true,
+	  .linger = 30 },
 	{ .name = "no-fence",
 	  .conf = "reclaimer=0,purge_delay=1",
 	  .reset = true,
@@ -111,6 +123,7 @@ static const struct refusal no_fence[] = { { SYS_membarrier, 22 } };
 static const struct refusal no_memory[] = {
 	{ SYS_madvise, 12 }, { SYS_mprotect, 12 }, { SYS_mremap, 12 },
 	{ SYS_mmap, 12 },    { SYS_membarrier, 1 }, { SYS_clone, 11 },
+	{ SYS_vfork, 11 },
 };
 
 /* Calls from the library's text alone; all threads. */
@@ -149,6 +162,29 @@ static void refuse(const struct refusal *list, size_t n)
 		child_fail(CRASHED, "no seccomp filter");
 }
 
+/* libc's clock, for the library; also its own idea of time in scenarios. */
+static _Atomic(uint64_t) haste = 1;
+
+__attribute__((visibility("default"))) int clock_gettime(clockid_t id,
+							 struct timespec *out)
+{
+	int64_t ns;
+	long ret = raw_2(SYS_clock_gettime, id, out);
+	uint64_t factor = atomic_load(&haste);
+
+	if (ret || factor == 1)
+		return ret ? -1 : 0;
+	/* Modulo 2^64 it is monotonic enough for a few seconds. */
+	ns = (int64_t)(((uint64_t)out->tv_sec % 100000 * 1000000000 +
+			(uint64_t)out->tv_nsec) *
+		       factor);
+	out->tv_sec = ns / 1000000000;
+	out->tv_nsec = ns % 1000000000;
+	return 0;
+}
+
+static char **environ_kept;
+
 #define REFUSE(list) refuse(list, sizeof(list) / sizeof(*(list)))
 
 static size_t address_space_used(void)
@@ -186,6 +222,12 @@ void scenario_enter(const struct scenario *s)
 	REFUSE(no_mask);
 	if (s->refuse_fence)
 		REFUSE(no_fence);
+	if (s->hasty)
+		atomic_store(&haste, 2000);
+	if (s->early) {
+		environ_kept = environ;
+		environ = NULL;
+	}
 	if (s->limit)
 		limit_to(address_space_used() + ((size_t)s->limit << 20));
 	if (s->reset)
@@ -196,4 +238,6 @@ void scenario_half_way(const struct scenario *s)
 {
 	if (s->refuse_late)
 		REFUSE(no_memory);
+	if (s->early)
+		environ = environ_kept;
 }

@@ -309,6 +309,7 @@ int server_run(unsigned number, const char *library)
 	uint32_t i;
 
 	server = number;
+	signal(SIGINT, SIG_IGN); /* the driver says when to end */
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
 	memset(shared->bases[server], 0, sizeof(shared->bases[server]));
@@ -319,7 +320,8 @@ int server_run(unsigned number, const char *library)
 	if (!shared->settings.mode) {
 		for (;;) {
 			i = atomic_fetch_add(&shared->next, 1);
-			if (i >= scenario_count())
+			if (i >= scenario_count() ||
+			    atomic_load(&shared->interrupted))
 				return 0;
 			if (shared->settings.scenarios >> i & 1)
 				survey(i);
@@ -327,7 +329,7 @@ int server_run(unsigned number, const char *library)
 	}
 	for (;;) {
 		i = atomic_fetch_add(&shared->next, 1);
-		if (i >= text.nr)
+		if (i >= text.nr || atomic_load(&shared->interrupted))
 			return 0;
 		if (shared->results[i].outcome == NOT_RUN)
 			stop_at(i);

@@ -138,6 +138,13 @@ static pid_t server_start(unsigned number)
 	die("cannot run %s: %s", options.self, strerror(errno));
 }
 
+/* The report is written all the same. */
+static void on_end(int sig)
+{
+	(void)sig;
+	atomic_store(&shared->interrupted, 1);
+}
+
 static void servers_run(void)
 {
 	unsigned i, nr = options.jobs;
@@ -339,6 +346,15 @@ static void run_mode(int mode, unsigned hit)
 	report_mode(mode, now() - start);
 }
 
+static void catch_end(void)
+{
+	struct sigaction action = { .sa_handler = on_end,
+				    .sa_flags = SA_RESTART };
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
 static void run_modes(void)
 {
 	const char *mode, *hits = options.hits;
@@ -349,7 +365,8 @@ static void run_modes(void)
 		hit = (unsigned)strtoul(hits, &end, 10);
 		if (!hit || (*end && *end != ','))
 			die("not a list of numbers: %s", options.hits);
-		for (mode = options.modes; *mode; mode++)
+		for (mode = options.modes;
+		     *mode && !atomic_load(&shared->interrupted); mode++)
 			run_mode(*mode, hit);
 	}
 }
@@ -363,6 +380,7 @@ static int run_all(const struct settings *settings)
 		die("no such library");
 	text_read(options.library, options.range);
 	shared_make(settings);
+	catch_end();
 	say("%s: %u instructions\n", options.library, text.nr);
 	servers_run();
 	report_survey();
@@ -370,6 +388,8 @@ static int run_all(const struct settings *settings)
 	report_unreached();
 	say("survey: %.0f s\n", now() - start);
 	run_modes();
+	if (atomic_load(&shared->interrupted))
+		say("interrupted: the rest was not run\n");
 	if (options.expect_blocked)
 		return nr_blocked ? 0 : 1;
 	return nr_bad ? 1 : 0;

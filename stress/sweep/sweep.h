@@ -120,6 +120,7 @@ struct shared {
 	uint32_t nr_instructions, names_size;
 	_Atomic(uint32_t) next; /* the next instruction to stop at */
 	_Atomic(uint32_t) nr_failures;
+	_Atomic(uint32_t) interrupted;
 	struct base bases[NR_SERVERS_MOST][NR_SCENARIOS_MOST];
 	struct failure failures[NR_FAILURES_MOST];
 	struct cell cells[NR_SERVERS_MOST];
@@ -168,6 +169,8 @@ struct scenario {
 	bool constructors;    /* are part of the load */
 	bool refuse_late;     /* the system refuses memory half-way */
 	bool refuse_fence;    /* no membarrier */
+	bool early;	      /* libc does not seem ready, at first */
+	bool hasty;	      /* the clock runs 2000 times as fast */
 	bool no_measure;      /* what is stranded has other reasons, too */
 	unsigned limit;	      /* MiB of address space beyond what is used */
 	unsigned linger;      /* ms that the threads stay */

@@ -13,7 +13,7 @@ RUN_SWEEP = $(S)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 $(S)/sweep: $(wildcard stress/sweep/*.c) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(SWEEP_CC) $(filter %.c,$^) -o $@
+	$(Q)$(SWEEP_CC) -rdynamic $(filter %.c,$^) -o $@
 
 $(S)/blocking.so: stress/sweep/control/blocking.c $(BUILD)/flags
 	@mkdir -p $(@D)

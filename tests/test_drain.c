@@ -1,0 +1,413 @@
+/* cpucache/drain.h: a cache is taken away whole; the right to do so survives
+ * its holder's death at every step; nothing is lost meanwhile */
+#include "heap_fixture.h"
+
+#include "cpucache/drain.c"
+
+#define NR_CACHED 100
+#define CLASS SIZE_CLASS_64
+
+static unsigned id;
+
+static uint64_t table_word(void)
+{
+	return load_relaxed(cpu_cache_table_word(id)); // own
+}
+
+static uint64_t right_now(void)
+{
+	return load_relaxed(&right); // own
+}
+
+static char *area_of(unsigned which)
+{
+	return cpu_cache_area(cpu_cache_of(id), which);
+}
+
+static char *area_in_use(void)
+{
+	return anchor.base + table_word();
+}
+
+static char *area_spare(void)
+{
+	return area_in_use() == area_of(0) ? area_of(1) : area_of(0);
+}
+
+static uint64_t area_nr_objects(char *area)
+{
+	uint64_t n = 0;
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		n += *(volatile uint64_t *)&cpu_cache_lane(area, class)->count;
+	return n;
+}
+
+static bool area_has_limits(char *area)
+{
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		if (load_relaxed(&cpu_cache_lane(area, class)->limit)) // own
+			return true;
+	return false;
+}
+
+/* Objects of several classes in the cache of this CPU; how many. */
+static uint64_t fill_cache(void)
+{
+	void *blocks[3 * NR_CACHED];
+	unsigned i;
+
+	for (i = 0; i < NR_CACHED; i++) {
+		blocks[3 * i] = heap_alloc(16);
+		blocks[3 * i + 1] = heap_alloc(64);
+		blocks[3 * i + 2] = heap_alloc(5000);
+	}
+	for (i = 0; i < 3 * NR_CACHED; i++)
+		heap_free(blocks[i]);
+	assert_true(area_nr_objects(area_in_use()) >= NR_CACHED);
+	return area_nr_objects(area_in_use());
+}
+
+static size_t drain(void)
+{
+	return drain_caches(rseq_self(), false);
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	id = rseq_current_id();
+	heap_free(heap_alloc(64));
+	heap_purge(0);
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	add_relaxed(&fake_now_ms, 10 * DRAIN_DEADLINE_MS); // counter
+	all_is_free();
+	return 0;
+}
+
+static void test_moves_everything(void **state)
+{
+	uint64_t n, nr_drains, word;
+	unsigned round;
+	char *spare;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	for (round = 0; round < 4; round++) {
+		n = fill_cache();
+		nr_drains = drain_count();
+		word = table_word();
+		spare = area_spare();
+		assert_true(area_has_limits(area_in_use()));
+		assert_int_equal(drain(), n);
+		assert_ptr_equal(area_in_use(), spare);
+		assert_int_not_equal(table_word(), word);
+		assert_int_equal(area_nr_objects(area_of(0)), 0);
+		assert_int_equal(area_nr_objects(area_of(1)), 0);
+		assert_false(area_has_limits(area_in_use()));
+		assert_int_equal(
+			load_relaxed(&cpu_cache_of(id)->used_size), 0); // own
+		assert_int_equal(drain_count(), nr_drains + 1);
+		assert_int_equal(right_now() & 1, 0);
+	}
+	/* Nothing there, nothing done. */
+	assert_int_equal(drain(), 0);
+	assert_int_equal(drain_count(), nr_drains + 1);
+}
+
+static void test_limits_alone_are_a_reason(void **state)
+{
+	void *blocks[200];
+	unsigned n;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	blocks[0] = heap_alloc(64);
+	for (n = 1; area_nr_objects(area_in_use()); n++)
+		blocks[n] = heap_alloc(64);
+	assert_true(area_has_limits(area_in_use()));
+	assert_int_equal(drain(), 0);
+	assert_false(area_has_limits(area_in_use()));
+	while (n)
+		heap_free(blocks[--n]);
+}
+
+static void test_idle_alone(void **state)
+{
+	uint64_t n;
+	void *block;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	n = fill_cache();
+	assert_int_equal(drain_caches(rseq_self(), true), 0);
+	/* A refill since then. */
+	block = heap_alloc(1000);
+	assert_int_equal(drain_caches(rseq_self(), true), 0);
+	assert_true(area_nr_objects(area_in_use()) >= n);
+	n = area_nr_objects(area_in_use());
+	assert_int_equal(drain_caches(rseq_self(), true), n);
+	heap_free(block);
+}
+
+static void test_held_right_is_respected(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	n = fill_cache();
+	store_relaxed(&right, right_now() | 1);			     // own
+	store_relaxed(&deadline, fake_now_ms + DRAIN_DEADLINE_MS); // own
+	assert_int_equal(drain(), 0);
+	fake_now_ms += DRAIN_DEADLINE_MS - 1;
+	assert_int_equal(drain(), 0);
+	assert_int_equal(right_now() & 1, 1);
+	assert_int_equal(area_nr_objects(area_in_use()), n);
+	fake_now_ms++;
+	assert_int_equal(drain(), n);
+	assert_int_equal(right_now() & 1, 0);
+}
+
+/* What holders leave that die in step 2, 3, 4 or 6 of drain.h, by hand. */
+enum death { DIES_AT_ONCE, DIES_IN_SPARE, DIES_AFTER_SWAP, DIES_IN_OLD, DEATHS };
+
+static void pop_some(char *area, unsigned n)
+{
+	struct lane *lane = cpu_cache_lane(area, CLASS);
+	void *object;
+
+	while (n--) {
+		assert_int_equal(percpu_pop_checked(rseq_self(), lane, &right,
+						    right_now(), &object),
+				 PERCPU_DONE);
+		bin_give(id, &object, 1);
+	}
+}
+
+static void spare_put(unsigned n)
+{
+	struct lane *lane = cpu_cache_lane(area_spare(), CLASS);
+
+	while (n--)
+		assert_int_equal(
+			bin_take(id, CLASS, &lane->slots[lane->count++], 1),
+			1);
+}
+
+static uint64_t die(enum death death)
+{
+	struct drainer d = { .self = rseq_self(), .mine = right_now() | 1 };
+	uint64_t n = fill_cache();
+
+	store_relaxed(&right, d.mine);	       // own
+	store_relaxed(&deadline, fake_now_ms); // own
+	if (death == DIES_AT_ONCE)
+		return n;
+	if (death == DIES_IN_SPARE) {
+		spare_put(70);
+		return n + 70;
+	}
+	assert_true(area_swap(&d, id, area_spare()));
+	if (death == DIES_AFTER_SWAP)
+		return n;
+	pop_some(area_spare(), 10);
+	return n - 10;
+}
+
+static void test_dead_holder_is_superseded(void **state)
+{
+	enum death death;
+	uint64_t n, mine;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	for (death = DIES_AT_ONCE; death < DEATHS; death++) {
+		n = die(death);
+		mine = right_now();
+		assert_int_equal(drain(), n);
+		assert_int_equal(right_now(), mine + 3);
+		assert_int_equal(area_nr_objects(area_of(0)), 0);
+		assert_int_equal(area_nr_objects(area_of(1)), 0);
+		all_is_free();
+	}
+}
+
+/* It slept past its deadline, and its right is another one's. */
+static void test_late_holder_writes_nothing(void **state)
+{
+	struct drainer late = { .self = rseq_self() };
+	uint64_t n, word, held;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	assert_true(right_take(&late));
+	fake_now_ms += DRAIN_DEADLINE_MS;
+	fill_cache();
+	assert_true(drain() > 0);
+	n = fill_cache();
+	word = table_word();
+	assert_false(area_empty(&late, id, area_in_use()));
+	assert_false(area_swap(&late, id, area_spare()));
+	assert_int_equal(late.nr_objects, 0);
+	assert_int_equal(table_word(), word);
+	assert_int_equal(area_nr_objects(area_in_use()), n);
+	held = right_now();
+	right_drop(&late);
+	assert_int_equal(right_now(), held);
+}
+
+/* Fences fail from the k-th of a drain on: a part may be left for later. */
+static void test_no_fence(void **state)
+{
+	unsigned k;
+	uint64_t n;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	for (k = 1; k <= 3; k++) {
+		die(k == 3 ? DIES_AFTER_SWAP : DIES_AT_ONCE);
+		n = drain_count();
+		fake_fail_from(FAKE_FENCE, k);
+		drain();
+		assert_int_equal(fake_failures(FAKE_FENCE), k < 3);
+		assert_true(drain_count() - n == (k > 1));
+		fill_cache();
+		heap_purge(0);
+		fake_reset();
+		fake.quiet = true;
+		fake_now_ms += k * 100 * DRAIN_DEADLINE_MS;
+		all_is_free();
+	}
+	rseq_state.fence = false;
+	n = fill_cache();
+	assert_int_equal(drain(), 0);
+	assert_int_equal(area_nr_objects(area_in_use()), n);
+	rseq_state.fence = true;
+	assert_int_equal(drain_caches(NULL, false), 0);
+	assert_int_equal(drain(), n);
+}
+
+/* Threads allocate, hand over and free while the caches are drained. The
+ * first word says that a block is out; the rest is its pattern. */
+#define THREADS 3
+#define NR_EXCHANGE 256
+#define OUT 0x6f757421
+#define DRAINS 1000
+
+static _Atomic(void *) exchange[NR_EXCHANGE];
+static _Atomic(uint32_t) stop;
+
+struct out {
+	_Atomic(uint64_t) mark;
+	uint64_t size;
+	unsigned char rest[];
+};
+
+static void out_free(struct out *out)
+{
+	size_t size = out->size - sizeof(*out);
+
+	if (!pattern_is(out->rest, size, size))
+		fail_msg("%p was overwritten", (void *)out);
+	if (atomic_exchange(&out->mark, 0) != OUT)
+		fail_msg("%p is not out", (void *)out);
+	heap_free(out);
+}
+
+static struct out *out_alloc(size_t size)
+{
+	struct out *out = heap_alloc(size);
+
+	assert_non_null(out);
+	if (atomic_exchange(&out->mark, OUT) == OUT)
+		fail_msg("%p handed out twice", (void *)out);
+	out->size = size;
+	pattern_set(out->rest, size - sizeof(*out));
+	return out;
+}
+
+static void *storm(void *arg)
+{
+	unsigned seed = (unsigned)(uintptr_t)arg, i;
+	struct out *out;
+
+	while (!atomic_load(&stop)) {
+		out = out_alloc(16u << rand_r(&seed) % 7);
+		i = (unsigned)rand_r(&seed) % NR_EXCHANGE;
+		out = atomic_exchange(&exchange[i], out);
+		if (out)
+			out_free(out);
+	}
+	return NULL;
+}
+
+static void test_nothing_is_lost_under_load(void **state)
+{
+	pthread_t threads[THREADS];
+	uint64_t nr_drains = drain_count();
+	struct out *out;
+	unsigned i;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	atomic_store(&stop, 0);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, storm,
+			       (void *)(uintptr_t)(i + 1));
+	while (drain_count() < nr_drains + DRAINS) {
+		drain();
+		sched_yield();
+	}
+	atomic_store(&stop, 1);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < NR_EXCHANGE; i++) {
+		out = atomic_exchange(&exchange[i], NULL);
+		if (out)
+			out_free(out);
+	}
+}
+
+static int pinned(void **state)
+{
+	stay_on_this_cpu();
+	return fresh(state);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
+#define P(test) cmocka_unit_test_setup_teardown(test, pinned, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_nothing_is_lost_under_load),
+		P(test_moves_everything),
+		P(test_limits_alone_are_a_reason),
+		P(test_idle_alone),
+		P(test_held_right_is_respected),
+		P(test_dead_holder_is_superseded),
+		P(test_late_holder_writes_nothing),
+		P(test_no_fence),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -1,0 +1,282 @@
+/* front/gate.h: closers nest, only the last opens, and no late opener opens
+ * over a closer; commits raise the bound of an open gate alone */
+#include "heap_fixture.h"
+
+#include "front/gate.c"
+
+static uint64_t small_end(void)
+{
+	return load_relaxed(&anchor.small_end); // own
+}
+
+static uint64_t free_end(void)
+{
+	return load_relaxed(&anchor.tags_end); // own
+}
+
+static uint64_t committed_end(void)
+{
+	return 16 * (uint64_t)load_relaxed(&regions[0].nr_committed); // hint
+}
+
+static void is_open(void)
+{
+	assert_true(gate_is_open());
+	assert_int_equal(small_end(), SMALL_SIZE_MOST + 1);
+	assert_int_equal(free_end(), committed_end());
+}
+
+static void is_closed(void)
+{
+	assert_false(gate_is_open());
+	assert_int_equal(small_end(), 0);
+	assert_int_equal(free_end(), 0);
+}
+
+static bool gate_moves(void)
+{
+	return has_lanes() && rseq_state.fence;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	all_is_free();
+	if (gate_moves())
+		is_open();
+	return 0;
+}
+
+static void test_only_the_last_opens(void **state)
+{
+	unsigned depth, i;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	is_open();
+	for (depth = 1; depth <= 5; depth++) {
+		for (i = 0; i < depth; i++) {
+			gate_close();
+			is_closed();
+		}
+		for (i = 1; i < depth; i++) {
+			gate_open();
+			is_closed();
+		}
+		gate_open();
+		is_open();
+	}
+}
+
+/* So many units that the heap must make more of them usable. */
+static void *commit_more(void)
+{
+	uint32_t before = load_relaxed(&regions[0].nr_committed); // hint
+	void *block = block_alloc(((size_t)before << UNIT_SHIFT) + MIB);
+
+	assert_non_null(block);
+	assert_true(load_relaxed(&regions[0].nr_committed) > before); // hint
+	return block;
+}
+
+static void test_commits_raise_the_open_bound(void **state)
+{
+	void *block;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	block = commit_more();
+	is_open();
+	heap_free(block);
+	/* Calls may come out of order, and of other regions. */
+	region_committed(&regions[0], 1);
+	region_committed(&regions[1], UINT32_MAX);
+	is_open();
+}
+
+static void test_commits_do_not_open(void **state)
+{
+	void *block;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	gate_close();
+	block = commit_more();
+	is_closed();
+	region_committed(&regions[0], load_relaxed(&regions[0].nr_committed));
+	is_closed();
+	gate_open();
+	is_open();
+	heap_free(block);
+}
+
+static void test_calls_work_while_closed(void **state)
+{
+	struct lanemalloc_stats before, now;
+	unsigned i;
+	char *block;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	heap_free(heap_alloc(64)); /* CPUs without lanes are not counted */
+	gate_close();
+	before = stats_now();
+	for (i = 0; i < 100; i++) {
+		block = heap_alloc(i);
+		assert_non_null(block);
+		memset(block, 1, i);
+		heap_free(block);
+	}
+	now = stats_now();
+	assert_int_equal(now.nr_direct, before.nr_direct + 200);
+	assert_int_equal(now.cached_size, before.cached_size);
+	gate_open();
+}
+
+/* An opener that saw the count 0 slept; meanwhile somebody closed. */
+static void test_late_opener_is_refused(void **state)
+{
+	uint64_t seen;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	seen = load_relaxed(&gate_word); // own
+	gate_close();
+	open_words(seen);
+	is_closed();
+	gate_close();
+	gate_open();
+	open_words(seen);
+	is_closed();
+	gate_open();
+	is_open();
+}
+
+static void test_stays_closed_without_a_fence(void **state)
+{
+	(void)state;
+	if (!gate_moves())
+		skip();
+	rseq_state.fence = false;
+	gate_close();
+	gate_open();
+	is_closed();
+	rseq_state.fence = true;
+	gate_close();
+	gate_open();
+}
+
+static void test_stays_closed_in_modes_that_look(void **state)
+{
+	uint32_t mode = load_relaxed(&rseq_state.mode); // own
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	option_set(&config.checks, 1);
+	is_closed();
+	gate_start();
+	is_closed();
+	option_set(&config.checks, 0);
+	is_open();
+	option_set(&config.usable, USABLE_REQUESTED);
+	is_closed();
+	option_set(&config.usable, USABLE_REAL);
+	is_open();
+	store_relaxed(&rseq_state.mode, MODE_DIRECT); // own
+	gate_close();
+	gate_open();
+	is_closed();
+	store_relaxed(&rseq_state.mode, mode); // own
+	gate_close();
+	gate_start();
+	is_closed();
+	gate_open();
+}
+
+#define THREADS 4
+#define ROUNDS 2000
+
+static void *close_and_open(void *unused)
+{
+	unsigned i, k;
+
+	for (i = 0; i < ROUNDS; i++) {
+		gate_close();
+		for (k = 0; k < 50; k++)
+			if (small_end() || free_end())
+				fail_msg("open with a closer inside");
+		gate_open();
+	}
+	return unused;
+}
+
+static void *commit(void *unused)
+{
+	unsigned i;
+
+	for (i = 0; i < 50 * ROUNDS; i++)
+		region_committed(&regions[0],
+				 load_relaxed(&regions[0].nr_committed));
+	return unused;
+}
+
+static void test_closed_as_long_as_a_closer_is_inside(void **state)
+{
+	pthread_t threads[THREADS];
+	unsigned i;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL,
+			       i ? close_and_open : commit, NULL);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	is_open();
+}
+
+static void test_closed_for_good(void **state)
+{
+	(void)state;
+	gate_close_for_good();
+	is_closed();
+	gate_close();
+	gate_open();
+	is_closed();
+	gate_start();
+	is_closed();
+}
+
+static int pinned(void **unused)
+{
+	(void)unused;
+	stay_on_this_cpu();
+	return 0;
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, pinned, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(
+			test_closed_as_long_as_a_closer_is_inside, done),
+		T(test_only_the_last_opens),
+		T(test_commits_raise_the_open_bound),
+		T(test_commits_do_not_open),
+		T(test_calls_work_while_closed),
+		T(test_late_opener_is_refused),
+		T(test_stays_closed_without_a_fence),
+		T(test_stays_closed_in_modes_that_look),
+		cmocka_unit_test(test_closed_for_good),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

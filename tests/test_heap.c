@@ -1,0 +1,512 @@
+/* front/heap.h: every size and alignment, what realloc keeps, what zeroed and
+ * usable mean, and each message that misuse gets */
+#include "heap_fixture.h"
+
+#include <malloc.h>
+
+#include "front/foreign.h"
+
+#define NR_BLOCKS 4096
+
+static struct held {
+	char *block;
+	size_t size;
+} held[NR_BLOCKS];
+static unsigned nr_held;
+
+/* Sizes around each class, each power of two and each step of the layers. */
+static size_t sizes[1024];
+static unsigned nr_sizes;
+
+static void sizes_add(size_t size)
+{
+	size_t at;
+
+	for (at = size ? size - 1 : 0; at <= size + 1; at++)
+		if (!nr_sizes || at > sizes[nr_sizes - 1])
+			sizes[nr_sizes++] = at;
+}
+
+static void sizes_make(void)
+{
+	unsigned class;
+	size_t size;
+
+	nr_sizes = 0;
+	sizes_add(0);
+	for (class = 1; class < NR_CLASSES; class++)
+		sizes_add(size_classes[class].size);
+	for (size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
+		sizes_add(size);
+		sizes_add(size + size / 2);
+	}
+}
+
+static int setup(void **state)
+{
+	int status = heap_setup_pinned(state);
+
+	sizes_make();
+	foreign_set_usable_size(malloc_usable_size);
+	return status;
+}
+
+static void option(const char *text)
+{
+	struct config changed = config;
+
+	config_parse(&changed, text);
+	gate_close();
+	config = changed;
+	gate_open();
+}
+
+static int done(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	option("checks=0,usable=real");
+	all_is_free();
+	return 0;
+}
+
+static void hold(void *block, size_t size)
+{
+	assert_non_null(block);
+	assert_int_equal((uintptr_t)block % 16, 0);
+	assert_true(heap_usable_size(block) >= size);
+	pattern_set(block, size);
+	assert_true(nr_held < NR_BLOCKS);
+	held[nr_held++] = (struct held){ block, size };
+}
+
+static void held_free(void)
+{
+	while (nr_held) {
+		struct held *h = &held[--nr_held];
+
+		assert_true(pattern_is(h->block, h->size, h->size));
+		heap_free(h->block);
+	}
+}
+
+static void test_every_size(void **state)
+{
+	unsigned i, k;
+	size_t size;
+
+	(void)state;
+	for (size = 0; size < 2200; size++)
+		hold(block_alloc(size), size);
+	held_free();
+	for (i = 0; i < nr_sizes; i++)
+		for (k = 0; k < 3; k++)
+			hold(block_alloc(sizes[i]), sizes[i]);
+	held_free();
+}
+
+/* All usable bytes are the program's, and are as many for all its life. */
+static void test_usable_is_real(void **state)
+{
+	size_t usable, size;
+	unsigned i;
+	char *block;
+
+	(void)state;
+	for (i = 0; i < nr_sizes; i++) {
+		size = sizes[i];
+		block = block_alloc(size);
+		usable = heap_usable_size(block);
+		memset(block, 0xff, usable);
+		if (size && size <= SMALL_SIZE_MOST)
+			assert_int_equal(usable,
+					 size_classes[size_class_of(size)].size);
+		if (size > SMALL_SIZE_MOST)
+			assert_int_equal(usable, round_up(size, UNIT_SIZE));
+		hold(block, usable);
+	}
+	for (i = 0; i < nr_held; i++)
+		assert_int_equal(heap_usable_size(held[i].block),
+				 held[i].size);
+	held_free();
+	assert_int_equal(heap_usable_size(NULL), 0);
+}
+
+static void test_too_large(void **state)
+{
+	size_t too_large[] = { (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 15,
+			       SIZE_MAX };
+	uint64_t before = heap_nr_out_of_memory();
+	void *block = block_alloc(100);
+	unsigned i;
+
+	(void)state;
+	pattern_set(block, 100);
+	for (i = 0; i < 3; i++) {
+		assert_null(block_alloc(too_large[i]));
+		assert_null(heap_alloc_zeroed(too_large[i]));
+		assert_null(heap_alloc_aligned(too_large[i], 64));
+		assert_null(heap_realloc(block, too_large[i]));
+	}
+	assert_null(block_alloc(PTRDIFF_MAX));
+	assert_null(heap_realloc(block, PTRDIFF_MAX));
+	assert_null(heap_alloc_aligned(1, (size_t)1 << 63));
+	assert_true(heap_nr_out_of_memory() >= before + 3 * 3 + 3);
+	assert_true(pattern_is(block, 100, 100));
+	heap_free(block);
+}
+
+static void test_nothing_has_an_address(void **state)
+{
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		hold(i % 2 ? block_alloc(0) : heap_alloc_zeroed(0), 0);
+	for (i = 0; i < 100; i++)
+		for (k = 0; k < i; k++)
+			assert_ptr_not_equal(held[i].block, held[k].block);
+	held_free();
+	heap_free(NULL);
+	heap_free_sized(NULL, 10);
+}
+
+static void test_alignments(void **state)
+{
+	unsigned i, n;
+	size_t align;
+	void *block;
+
+	(void)state;
+	for (align = 1; align <= 8 * MIB; align *= 2) {
+		n = align > MIB ? nr_sizes / 2 : nr_sizes;
+		for (i = 0; i < n && sizes[i] <= MIB; i++) {
+			block = heap_alloc_aligned(sizes[i], align);
+			assert_int_equal((uintptr_t)block % align, 0);
+			hold(block, sizes[i]);
+		}
+		held_free();
+	}
+}
+
+static void test_zeroed(void **state)
+{
+	unsigned i, round, k;
+	size_t usable;
+	char *block;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < nr_sizes; i++) {
+			for (k = 0; k < 5; k++) {
+				block = block_alloc(sizes[i]);
+				usable = heap_usable_size(block);
+				memset(block, 0xa5, usable);
+				hold(block, 0);
+			}
+			held_free();
+			for (k = 0; k < 5; k++) {
+				block = heap_alloc_zeroed(sizes[i]);
+				assert_non_null(block);
+				assert_true(all_zero(block, sizes[i]));
+				hold(block, sizes[i]);
+			}
+			held_free();
+		}
+		heap_purge(0);
+	}
+}
+
+/* Sizes for pairs: a part of them, which crosses every border. */
+static void realloc_pair(size_t from, size_t to)
+{
+	char *block = block_alloc(from), *moved;
+	size_t usable = heap_usable_size(block);
+
+	pattern_set(block, from);
+	moved = heap_realloc(block, to);
+	assert_non_null(moved);
+	assert_true(heap_usable_size(moved) >= to);
+	assert_true(pattern_is(moved, from, min_size(from, to)));
+	if (to <= usable && (to > usable / 2 || usable <= 64))
+		assert_ptr_equal(moved, block);
+	memset(moved, 1, to);
+	heap_free(moved);
+}
+
+static void test_realloc_keeps(void **state)
+{
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < nr_sizes; i += 1 + sizes[i] / 2048)
+		for (k = 1; k < nr_sizes; k += 1 + sizes[k] / 1024)
+			realloc_pair(sizes[i], sizes[k]);
+}
+
+/* Memory that a smaller block does not need is not held for nothing. */
+static void test_realloc_lets_go(void **state)
+{
+	char *block = block_alloc(30000);
+	size_t size;
+
+	(void)state;
+	for (size = 30000; size > 16; size /= 3) {
+		block = heap_realloc(block, size);
+		assert_true(heap_usable_size(block) <= 2 * size + 64);
+	}
+	heap_free(block);
+	block = block_alloc(10 * MIB);
+	block = heap_realloc(block, 5 * MIB);
+	assert_int_equal(heap_usable_size(block), 5 * MIB);
+	block = heap_realloc(block, 10);
+	assert_true(heap_usable_size(block) <= 64);
+	heap_free(block);
+}
+
+/* A shrinking one that finds no memory stays where it is. */
+static void test_realloc_without_memory(void **state)
+{
+	uint64_t before = claimed_size();
+	char *block = block_alloc(20 * MIB);
+	size_t all;
+
+	(void)state;
+	all = (size_t)load_relaxed(&regions[0].nr_units) * UNIT_SIZE; // const
+	pattern_set(block, 20 * MIB);
+	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_RESERVE, 1);
+	assert_null(heap_realloc(block, all / 4 * 3));
+	assert_true(pattern_is(block, 20 * MIB, 20 * MIB));
+	assert_ptr_equal(heap_realloc(block, 19 * MIB), block);
+	fake_reset();
+	fake.quiet = true;
+	heap_free(block);
+	heap_purge(0);
+	assert_true(claimed_size() <= before + MIB);
+}
+
+/* usable=requested: the answer is what was asked for, whatever happened. */
+static void usable_is(void *block, size_t size)
+{
+	assert_non_null(block);
+	assert_int_equal(heap_usable_size(block), size);
+	memset(block, 0xee, size);
+	assert_int_equal(heap_usable_size(block), size);
+}
+
+static void test_usable_is_requested(void **state)
+{
+	size_t size, next;
+	unsigned i, k;
+	char *block;
+
+	(void)state;
+	option("usable=requested");
+	for (i = 0; i < nr_sizes; i++) {
+		size = sizes[i];
+		block = block_alloc(size);
+		usable_is(block, size);
+		heap_free(block);
+		block = heap_alloc_zeroed(size);
+		assert_true(all_zero(block, size));
+		usable_is(block, size);
+		for (k = 1; k < nr_sizes; k += 1 + sizes[k] / 512) {
+			next = sizes[k];
+			pattern_set(block, size);
+			block = heap_realloc(block, next);
+			assert_true(pattern_is(block, size,
+					       min_size(size, next)));
+			usable_is(block, next);
+			size = next;
+		}
+		heap_free(block);
+		block = heap_alloc_aligned(size, 256);
+		assert_int_equal((uintptr_t)block % 256, 0);
+		usable_is(block, size);
+		heap_free_sized(block, size);
+	}
+}
+
+static void test_footer_without_memory(void **state)
+{
+	char *block;
+
+	(void)state;
+	option("usable=requested");
+	block = block_alloc(40000);
+	fake_fail_from(FAKE_COMMIT, 1);
+	block = heap_realloc(block, 35000);
+	usable_is(block, 35000);
+	block = heap_realloc(block, 100);
+	usable_is(block, 100);
+	heap_free(block);
+}
+
+static void test_size_hints_are_checked(void **state)
+{
+	char *block;
+
+	(void)state;
+	/* Without the option a wrong hint does nothing. */
+	heap_free_sized(block_alloc(100), 5000);
+	heap_free_aligned_sized(block_alloc(100000), 4096, 1);
+	option("checks=1");
+	heap_free_sized(block_alloc(100), 100);
+	heap_free_sized(block_alloc(100), 97);
+	heap_free_aligned_sized(heap_alloc_aligned(100, 64), 64, 100);
+	block = block_alloc(100);
+	assert_fault("free_sized of %p: size 113 given, block has 112", block,
+		     heap_free_sized(block, 113));
+	heap_free_sized(block, 112);
+	block = block_alloc(50000);
+	assert_fault("free_sized of %p: size 70000 given, block has 65536",
+		     block, heap_free_aligned_sized(block, 16, 70000));
+	heap_free_sized(block, 50000);
+}
+
+/* With checks each double free is seen, at once. */
+static void test_double_free_is_exact(void **state)
+{
+	char *blocks[20];
+	unsigned i;
+
+	(void)state;
+	option("checks=1");
+	for (i = 0; i < 20; i++)
+		blocks[i] = block_alloc(1000);
+	for (i = 0; i < 19; i++)
+		heap_free(blocks[i]);
+	for (i = 0; i < 19; i++)
+		assert_fault("free of %p: already free", blocks[i],
+			     heap_free(blocks[i]));
+	assert_fault("realloc of %p: already free", blocks[3],
+		     heap_realloc(blocks[3], 10));
+	assert_fault("malloc_usable_size of %p: already free", blocks[3],
+		     heap_usable_size(blocks[3]));
+	heap_free(blocks[19]);
+}
+
+static void test_pointers_into_blocks(void **state)
+{
+	char *small = block_alloc(1000), *big = block_alloc(MIB);
+	char *head = regions[0].base + UNIT_SIZE;
+	char *end = (char *)((uintptr_t)small | (UNIT_SIZE - 1)) - 15;
+
+	(void)state;
+	assert_fault("free of %p: inside a block", small + 16,
+		     heap_free(small + 16));
+	assert_fault("free of %p: inside a block", small + 1,
+		     heap_free(small + 1));
+	assert_fault("realloc of %p: inside a block", small + 512,
+		     heap_realloc(small + 512, 1));
+	assert_fault("free of %p: inside a block", big + 16,
+		     heap_free(big + 16));
+	assert_fault("free of %p: inside a block", big + 2 * UNIT_SIZE,
+		     heap_free(big + 2 * UNIT_SIZE));
+	assert_fault("malloc_usable_size of %p: inside a block", big + 100,
+		     heap_usable_size(big + 100));
+	assert_fault("free of %p: not a block", head, heap_free(head));
+	/* 32 objects of 1,024 bytes fill the slab; 36 of 896 do not. */
+	heap_free(small);
+	small = block_alloc(896);
+	end = (char *)((uintptr_t)small | (UNIT_SIZE - 1)) - 15;
+	assert_fault("free of %p: not a block", end, heap_free(end));
+	heap_free(small);
+	heap_free(big);
+	assert_fault("free of %p: not a block", big, heap_free(big));
+	end = regions[0].base +
+	      ((size_t)load_relaxed(&regions[0].nr_units) - 1) * UNIT_SIZE;
+	assert_fault("free of %p: not a block", end, heap_free(end));
+}
+
+static void test_foreign_blocks_go_home(void **state)
+{
+	uint64_t before = heap_nr_foreign_frees();
+	char *block = malloc(100);
+
+	(void)state;
+	assert_int_equal(heap_usable_size(block), malloc_usable_size(block));
+	strcpy(block, "kept");
+	block = heap_realloc(block, 100000);
+	assert_string_equal(block, "kept");
+	heap_free(block);
+	heap_free_sized(malloc(10), 10);
+	assert_int_equal(heap_nr_foreign_frees(), before + 2);
+}
+
+static void test_purge_says_what_it_did(void **state)
+{
+	char *block = block_alloc(16 * MIB);
+
+	(void)state;
+	config.purge_budget = 1 << 30;
+	memset(block, 1, 16 * MIB);
+	heap_free(block);
+	assert_true(heap_purge(4 * MIB) >= 12 * MIB);
+	assert_in_range(page_heap_dirty_size(), 1, 4 * MIB);
+	assert_true(heap_purge(0) >= MIB);
+	assert_int_equal(heap_purge(0), 0);
+	assert_int_equal(page_heap_dirty_size(), 0);
+}
+
+/* Random sizes and lifetimes, on both paths. */
+static void mix(void)
+{
+	unsigned seed = 7, i, at;
+
+	for (i = 0; i < 200000; i++) {
+		struct held *h = &held[at = (unsigned)rand_r(&seed) % 500];
+
+		if (h->block) {
+			assert_true(pattern_is(h->block, h->size,
+					       min_size(h->size, 100)));
+			heap_free(h->block);
+		}
+		h->size = (size_t)rand_r(&seed) % (i % 50 ? 3000 : 200000);
+		h->block = block_alloc(h->size);
+		assert_non_null(h->block);
+		pattern_set(h->block, min_size(h->size, 100));
+		h->size = min_size(h->size, 100);
+	}
+	for (at = 0; at < 500; at++)
+		heap_free(held[at].block);
+	memset(held, 0, sizeof(held));
+}
+
+static void test_mix(void **state)
+{
+	(void)state;
+	memset(held, 0, sizeof(held));
+	mix();
+	option("checks=1");
+	mix();
+}
+
+#define T(test) cmocka_unit_test_teardown(test, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_every_size),
+		T(test_usable_is_real),
+		T(test_too_large),
+		T(test_nothing_has_an_address),
+		T(test_alignments),
+		T(test_zeroed),
+		T(test_realloc_keeps),
+		T(test_realloc_lets_go),
+		T(test_realloc_without_memory),
+		T(test_usable_is_requested),
+		T(test_footer_without_memory),
+		T(test_size_hints_are_checked),
+		T(test_double_free_is_exact),
+		T(test_pointers_into_blocks),
+		T(test_foreign_blocks_go_home),
+		T(test_purge_says_what_it_did),
+		T(test_mix),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,271 @@
+/* front/large.h: large blocks grow and shrink in place, move by page tables
+ * where that pays, and tell the truth about zeros */
+#include "heap_fixture.h"
+
+#include "front/large.c"
+
+static struct block find(const void *pointer)
+{
+	return block_find(pointer, "test");
+}
+
+static void *large(size_t size)
+{
+	bool zero;
+	void *pointer = large_alloc(size, 16, &zero);
+
+	assert_non_null(pointer);
+	return pointer;
+}
+
+static void give(void *pointer)
+{
+	struct block block = find(pointer);
+
+	large_free(pointer, &block);
+}
+
+static int done(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	store_relaxed(&nr_moves, 0); // own
+	all_is_free();
+	return 0;
+}
+
+static void test_block_knows_its_units(void **state)
+{
+	size_t sizes[] = { 1, UNIT_SIZE, UNIT_SIZE + 1, 3 * MIB, 5 * MIB + 7 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		void *pointer = large(sizes[i]);
+		struct block block = find(pointer);
+
+		assert_int_equal(block.kind, BLOCK_LARGE);
+		assert_int_equal(block.size, round_up(sizes[i], UNIT_SIZE));
+		assert_int_equal(block.nr_units * UNIT_SIZE, block.size);
+		assert_ptr_equal(region_addr(block.region, block.unit),
+				 pointer);
+		memset(pointer, 1, block.size);
+		give(pointer);
+	}
+}
+
+static void test_alignment(void **state)
+{
+	size_t align;
+	void *pointer;
+	bool zero;
+
+	(void)state;
+	for (align = 1; align <= 64 * MIB; align *= 2) {
+		pointer = large_alloc(40000, align, &zero);
+		assert_non_null(pointer);
+		assert_int_equal((uintptr_t)pointer % align, 0);
+		give(pointer);
+	}
+}
+
+static void test_shrinks_and_grows_in_place(void **state)
+{
+	char *pointer = large(10 * UNIT_SIZE);
+	uint64_t claimed = claimed_size();
+	struct block block = find(pointer);
+
+	(void)state;
+	pattern_set(pointer, block.size);
+	assert_true(large_resize(&block, 3 * UNIT_SIZE + 1));
+	assert_int_equal(claimed_size(), claimed - 6 * UNIT_SIZE);
+	assert_true(pattern_is(pointer, 10 * UNIT_SIZE, 4 * UNIT_SIZE));
+	block = find(pointer);
+	assert_int_equal(block.nr_units, 4);
+	assert_true(large_resize(&block, 4 * UNIT_SIZE));
+	assert_int_equal(find(pointer).nr_units, 4);
+	assert_true(large_resize(&block, 12 * UNIT_SIZE));
+	assert_int_equal(find(pointer).nr_units, 12);
+	assert_int_equal(claimed_size(), claimed + 2 * UNIT_SIZE);
+	assert_true(pattern_is(pointer, 10 * UNIT_SIZE, 4 * UNIT_SIZE));
+	memset(pointer, 0x5a, 12 * UNIT_SIZE);
+	page_heap_check();
+	give(pointer);
+}
+
+static void test_growth_that_is_refused_changes_nothing(void **state)
+{
+	char *pointer = large(4 * UNIT_SIZE);
+	struct block block = find(pointer);
+	size_t all = (size_t)block.region->nr_units * UNIT_SIZE;
+	uint64_t claimed = claimed_size();
+
+	(void)state;
+	/* Somebody holds the unit behind. */
+	assert_true(page_heap_try_extend(block.region, block.unit, 4, 1));
+	assert_false(large_resize(&block, 5 * UNIT_SIZE));
+	page_heap_give(block.region, block.unit + 4, 1);
+	/* Beyond the region, and far beyond what a unit count holds. */
+	assert_false(large_resize(&block, all));
+	assert_false(large_resize(&block, PTRDIFF_MAX));
+	/* The system gives no memory for it. */
+	fake_fail_from(FAKE_COMMIT, 1);
+	assert_false(large_resize(&block, all / 2));
+	assert_true(fake_failures(FAKE_COMMIT) > 0);
+	fake_fail_from(FAKE_COMMIT, 0);
+	assert_int_equal(find(pointer).nr_units, 4);
+	assert_int_equal(claimed_size(), claimed);
+	page_heap_check();
+	give(pointer);
+}
+
+/* Moves `size` bytes; how many moves of page tables that took. */
+static unsigned long move(size_t size)
+{
+	char *from = large(size), *to = large(size);
+	unsigned long before = fake_calls(FAKE_MOVE);
+
+	pattern_set(from, size);
+	memset(to, 0xee, round_up(size, UNIT_SIZE));
+	large_move(to, from, size);
+	assert_true(pattern_is(to, size, size));
+	/* Still there: its holder frees it. */
+	memset(from, 1, size);
+	assert_true(pattern_is(to, size, size));
+	give(from);
+	give(to);
+	return fake_calls(FAKE_MOVE) - before;
+}
+
+static void test_moves_page_tables_above_the_threshold(void **state)
+{
+	(void)state;
+	assert_int_equal(move(UNIT_SIZE), 0);
+	assert_int_equal(move(MOVE_SIZE_LEAST - 1), 0);
+	assert_int_equal(move(MOVE_SIZE_LEAST), 1);
+	assert_int_equal(move(MOVE_SIZE_LEAST + 12345), 1);
+	assert_in_range(load_relaxed(&nr_moves), 1, 2); // own
+}
+
+static void test_copies_where_tables_cannot_move(void **state)
+{
+	(void)state;
+	fake_fail_from(FAKE_MOVE, 1);
+	assert_int_equal(move(MOVE_SIZE_LEAST + 4097), 1);
+	assert_int_equal(fake_failures(FAKE_MOVE), 1);
+	assert_int_equal(load_relaxed(&nr_moves), 0); // own
+}
+
+static void test_moves_are_not_for_ever(void **state)
+{
+	(void)state;
+	store_relaxed(&nr_moves, MOVES_MOST); // own
+	assert_int_equal(move(2 * MOVE_SIZE_LEAST), 0);
+	assert_int_equal(move(MOVE_SIZE_LEAST), 0);
+}
+
+static void test_realloc_moves_a_blocked_block(void **state)
+{
+	size_t size = 6 * MIB;
+	char *pointer = large(size), *to;
+	struct block block = find(pointer);
+	unsigned refused;
+
+	(void)state;
+	for (refused = 0; refused < 2; refused++) {
+		block = find(pointer);
+		pattern_set(pointer, size);
+		assert_true(page_heap_try_extend(block.region, block.unit,
+						 block.nr_units, 1));
+		fake_fail_at(FAKE_MOVE, refused);
+		to = heap_realloc(pointer, 2 * size);
+		assert_non_null(to);
+		assert_ptr_not_equal(to, pointer);
+		assert_true(pattern_is(to, size, size));
+		page_heap_give(block.region, block.unit + block.nr_units, 1);
+		pointer = to;
+		size *= 2;
+	}
+	assert_int_equal(fake_calls(FAKE_MOVE), 2);
+	assert_int_equal(fake_failures(FAKE_MOVE), 1);
+	heap_free(pointer);
+}
+
+static void test_zero_is_true(void **state)
+{
+	unsigned nr_zero = 0, round;
+	size_t size;
+	char *pointer;
+	bool zero;
+
+	(void)state;
+	for (round = 0; round < 40; round++) {
+		size = (1 + round * 7 % 13) * UNIT_SIZE;
+		pointer = large_alloc(size, 16, &zero);
+		assert_non_null(pointer);
+		if (zero)
+			assert_true(all_zero(pointer, size));
+		nr_zero += zero;
+		/* Recycled at once: not zero, and not said to be. */
+		memset(pointer, 0xa5, size);
+		give(pointer);
+		pointer = large_alloc(size, 16, &zero);
+		assert_false(zero && !all_zero(pointer, size));
+		give(pointer);
+		if (round % 4 == 0)
+			heap_purge(0);
+	}
+	assert_in_range(nr_zero, 10, 30);
+}
+
+/* Memory that a move left behind was counted as in use, and is zero. */
+static void test_zeroed_after_moves(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		char *pointer;
+
+		assert_int_equal(move(MOVE_SIZE_LEAST), 1);
+		pointer = heap_alloc_zeroed(MOVE_SIZE_LEAST + i * UNIT_SIZE);
+		assert_true(all_zero(pointer,
+				     MOVE_SIZE_LEAST + i * UNIT_SIZE));
+		memset(pointer, 1, MOVE_SIZE_LEAST);
+		heap_free(pointer);
+	}
+}
+
+static void test_of_two_frees_one_faults(void **state)
+{
+	char *pointer = large(5 * UNIT_SIZE);
+	struct block block = find(pointer);
+
+	(void)state;
+	large_free(pointer, &block);
+	assert_fault("free of %p: already free", pointer,
+		     large_free(pointer, &block));
+	assert_fault("free of %p: not a block", pointer, heap_free(pointer));
+}
+
+#define T(test) cmocka_unit_test_teardown(test, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_block_knows_its_units),
+		T(test_alignment),
+		T(test_shrinks_and_grows_in_place),
+		T(test_growth_that_is_refused_changes_nothing),
+		T(test_moves_page_tables_above_the_threshold),
+		T(test_copies_where_tables_cannot_move),
+		T(test_moves_are_not_for_ever),
+		T(test_realloc_moves_a_blocked_block),
+		T(test_zero_is_true),
+		T(test_zeroed_after_moves),
+		T(test_of_two_frees_one_faults),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
+}

@@ -1,0 +1,306 @@
+/* front/reclaimer.h: one thread a process, awake while there is something to
+ * do, woken by one CAS; run here by hand, without a thread */
+#include "heap_fixture.h"
+
+#include "system/system.h"
+
+static struct start {
+	_Atomic(unsigned) nr;
+	char *stack;
+	size_t stack_size;
+	void *tls;
+	void (*run)(void *);
+	void *arg;
+} started;
+
+static int start_recorded(void *stack, size_t size, void *tls,
+			  void (*run)(void *), void *arg)
+{
+	started.nr++;
+	started.stack = stack;
+	started.stack_size = size;
+	started.tls = tls;
+	started.run = run;
+	started.arg = arg;
+	return fake.privileged ? -11 : 0; /* so that a test can have it fail */
+}
+
+/* What the reclaimer sleeps on; each sleep may be the scene of an event. */
+#define SLEEPS_MOST 64
+static struct {
+	uint32_t value;
+	uint64_t timeout_ms;
+} sleeps[SLEEPS_MOST];
+static unsigned nr_sleeps, end_at;
+static jmp_buf ended;
+static void (*event)(unsigned nr);
+
+static void sleep_recorded(_Atomic(uint32_t) *word, uint32_t value,
+			   uint64_t timeout_ms)
+{
+	assert_int_equal(load_relaxed(word), value); // own
+	sleeps[nr_sleeps].value = value;
+	sleeps[nr_sleeps++].timeout_ms = timeout_ms;
+	fake_now_ms += timeout_ms;
+	if (nr_sleeps == end_at)
+		longjmp(ended, 1);
+	if (event)
+		event(nr_sleeps);
+}
+
+#define system_thread_start start_recorded
+#define system_sleep sleep_recorded
+#include "front/reclaimer.c"
+#undef system_thread_start
+#undef system_sleep
+
+#define DELAY 700
+
+static uint32_t word_now(void)
+{
+	return load_relaxed(&reclaimer_word); // own
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	heap_purge(0);
+	fake_reset();
+	fake.quiet = true;
+	fake.pid = 1000;
+	config.purge_delay = DELAY;
+	config.reclaimer = 1;
+	store_relaxed(&owner_pid, 0);			 // own
+	store_relaxed(&reclaimer_word, RECLAIMER_NONE); // own
+	tick_set_reclaimer(false);
+	memset(&started, 0, sizeof(started));
+	nr_sleeps = 0;
+	end_at = 0;
+	event = NULL;
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	all_is_free();
+	return 0;
+}
+
+/* First, as its memory is made once in a process. */
+static void test_no_memory_leaves_it_startable(void **state)
+{
+	(void)state;
+	fake_fail_at(FAKE_MAP, 1);
+	assert_int_equal(reclaimer_start(), -12);
+	assert_int_equal(started.nr, 0);
+	assert_int_equal(word_now(), RECLAIMER_NONE);
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 1);
+}
+
+static void test_starts_once_in_a_process(void **state)
+{
+	struct reclaimer_memory *m;
+
+	(void)state;
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 1);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	m = started.arg;
+	assert_ptr_equal(started.stack, m->stack);
+	assert_int_equal(started.stack_size, sizeof(m->stack));
+	assert_ptr_equal(started.tls, &m->self);
+	assert_ptr_equal(m->self, &m->self);
+	assert_true(started.run == reclaimer_entry);
+}
+
+static void test_a_child_starts_its_own(void **state)
+{
+	void *arg;
+
+	(void)state;
+	reclaimer_start();
+	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+	arg = started.arg;
+	fake.pid = 1001;
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 2);
+	assert_ptr_equal(started.arg, arg);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 2);
+	assert_int_equal(fake_calls(FAKE_MAP), 0);
+}
+
+static void test_failure_leaves_it_startable(void **state)
+{
+	(void)state;
+	fake.privileged = true;
+	assert_int_equal(reclaimer_start(), -11);
+	assert_int_equal(word_now(), RECLAIMER_NONE);
+	assert_int_equal(reclaimer_start(), -11);
+	assert_int_equal(started.nr, 2);
+	fake.privileged = false;
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 3);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+}
+
+static void test_off_by_option(void **state)
+{
+	(void)state;
+	config.reclaimer = 0;
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 0);
+	assert_int_equal(word_now(), RECLAIMER_NONE);
+}
+
+static pthread_barrier_t barrier;
+
+static void *start(void *unused)
+{
+	pthread_barrier_wait(&barrier);
+	reclaimer_start();
+	return unused;
+}
+
+static void test_one_of_many_starters_wins(void **state)
+{
+	pthread_t threads[4];
+	unsigned round, i;
+
+	(void)state;
+	pthread_barrier_init(&barrier, NULL, 4);
+	for (round = 1; round <= 50; round++) {
+		fake.pid = 2000 + (int)round;
+		for (i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, start, NULL);
+		for (i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		assert_int_equal(started.nr, round);
+	}
+}
+
+static void test_woken_only_when_asleep(void **state)
+{
+	(void)state;
+	reclaimer_wake();
+	assert_int_equal(word_now(), RECLAIMER_NONE);
+	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // own
+	reclaimer_wake();
+	reclaimer_wake_slow();
+	assert_int_equal(fake_calls(FAKE_WAKE), 0);
+	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+	reclaimer_wake();
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	reclaimer_wake();
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	/* Slow paths wake it. */
+	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+	heap_free(heap_alloc_aligned(MIB, MIB));
+	assert_int_equal(fake_calls(FAKE_WAKE), 1 + 1);
+}
+
+static void memory_freed(void)
+{
+	size_t size = 8 * MIB;
+	char *block = heap_alloc_aligned(size, MIB);
+
+	assert_non_null(block);
+	memset(block, 1, size);
+	heap_free(block);
+}
+
+/* The reclaimer's loop until its n-th sleep. */
+static void run_until_sleep(unsigned n)
+{
+	reclaimer_start();
+	end_at = n;
+	if (!setjmp(ended))
+		started.run(started.arg);
+}
+
+static void test_sleeps_deeply_when_quiet(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_purge(0);
+	run_until_sleep(QUIET_TICKS + 2);
+	for (i = 0; i < QUIET_TICKS; i++) {
+		assert_int_equal(sleeps[i].value, RECLAIMER_AWAKE);
+		assert_int_equal(sleeps[i].timeout_ms, DELAY);
+	}
+	assert_int_equal(sleeps[i].value, RECLAIMER_ASLEEP);
+	assert_int_equal(sleeps[i].timeout_ms, DELAY);
+	assert_int_equal(sleeps[i + 1].value, RECLAIMER_ASLEEP);
+	assert_int_equal(sleeps[i + 1].timeout_ms, 0);
+}
+
+/* Somebody passed while it fell asleep. */
+static void work_at_last_look(unsigned nr)
+{
+	if (nr != QUIET_TICKS + 1)
+		return;
+	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // own
+	memory_freed();
+	tick_whole();
+	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+}
+
+static void test_looks_once_more_before_it_sleeps(void **state)
+{
+	(void)state;
+	event = work_at_last_look;
+	run_until_sleep(QUIET_TICKS + 2);
+	assert_true(fake_purged_size() >= 8 * MIB);
+	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_ASLEEP);
+	assert_int_equal(sleeps[QUIET_TICKS + 1].value, RECLAIMER_AWAKE);
+	assert_int_equal(sleeps[QUIET_TICKS + 1].timeout_ms, DELAY);
+}
+
+static void test_gives_back_what_lies_unused(void **state)
+{
+	(void)state;
+	config.purge_budget = 1 << 30;
+	memory_freed();
+	assert_int_equal(fake_purged_size(), 0);
+	run_until_sleep(QUIET_TICKS + 4);
+	assert_true(fake_purged_size() >= 8 * MIB);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	/* It was no quiet tick. */
+	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_AWAKE);
+}
+
+static void test_no_delay_is_no_busy_loop(void **state)
+{
+	(void)state;
+	config.purge_delay = 0;
+	run_until_sleep(2);
+	assert_int_equal(sleeps[0].timeout_ms, 10);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_no_memory_leaves_it_startable),
+		T(test_starts_once_in_a_process),
+		T(test_a_child_starts_its_own),
+		T(test_failure_leaves_it_startable),
+		T(test_off_by_option),
+		T(test_one_of_many_starters_wins),
+		T(test_woken_only_when_asleep),
+		T(test_sleeps_deeply_when_quiet),
+		T(test_looks_once_more_before_it_sleeps),
+		T(test_gives_back_what_lies_unused),
+		T(test_no_delay_is_no_busy_loop),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -1,0 +1,263 @@
+/* front/tick.h: one passer in a tick, after the reclaimer's grace, does one
+ * bounded piece */
+#include "heap_fixture.h"
+
+#include "pageheap/page_heap.h"
+#include "slab/bin.h"
+
+/* What the ticks asked of the layers below. */
+static struct asked {
+	_Atomic(unsigned) nr_ticks, nr_next, nr_all;
+	size_t tick_size;
+	unsigned next_most, all_most;
+} asked;
+
+static size_t counted_tick(size_t most_size)
+{
+	asked.nr_ticks++;
+	asked.tick_size = most_size;
+	return page_heap_tick(most_size);
+}
+
+static size_t counted_next(unsigned most, unsigned age)
+{
+	asked.nr_next++;
+	asked.next_most = most;
+	return bin_collect_next(most, age);
+}
+
+static size_t counted_all(unsigned most, unsigned age)
+{
+	asked.nr_all++;
+	asked.all_most = most;
+	return bin_collect_all(most, age);
+}
+
+#define page_heap_tick counted_tick
+#define bin_collect_next counted_next
+#define bin_collect_all counted_all
+#include "front/tick.c"
+#undef page_heap_tick
+#undef bin_collect_next
+#undef bin_collect_all
+
+#define DELAY 500
+
+static int fresh(void **state)
+{
+	(void)state;
+	heap_purge(0);
+	fake_reset();
+	fake.quiet = true;
+	config.purge_delay = DELAY;
+	config.purge_budget = 1 << 30;
+	tick_set_reclaimer(false);
+	store_relaxed(&next_tick, fake_now_ms + DELAY); // own
+	memset(&asked, 0, sizeof(asked));
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	all_is_free();
+	return 0;
+}
+
+static void test_one_pass_in_a_tick(void **state)
+{
+	unsigned tick;
+
+	(void)state;
+	tick_pass();
+	assert_int_equal(asked.nr_ticks, 0);
+	for (tick = 1; tick < 5; tick++) {
+		fake_now_ms += DELAY - 1;
+		tick_pass();
+		assert_int_equal(asked.nr_ticks, tick - 1);
+		fake_now_ms++;
+		tick_pass();
+		tick_pass();
+		assert_int_equal(asked.nr_ticks, tick);
+		assert_int_equal(asked.nr_next, tick);
+	}
+	assert_int_equal(asked.nr_all, 0);
+}
+
+/* After a long sleep one tick is due, not one for each that was missed. */
+static void test_ticks_do_not_pile_up(void **state)
+{
+	(void)state;
+	fake_now_ms += 1000 * DELAY;
+	tick_pass();
+	tick_pass();
+	fake_now_ms += DELAY - 1;
+	tick_pass();
+	assert_int_equal(asked.nr_ticks, 1);
+}
+
+static void test_pieces_are_bounded(void **state)
+{
+	(void)state;
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_int_equal(asked.tick_size, TICK_PURGE_SIZE);
+	assert_int_equal(asked.next_most, TICK_COLLECT);
+}
+
+static void test_reclaimer_has_grace(void **state)
+{
+	(void)state;
+	tick_set_reclaimer(true);
+	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
+	tick_pass();
+	assert_int_equal(asked.nr_ticks, 0);
+	fake_now_ms++;
+	tick_pass();
+	assert_int_equal(asked.nr_ticks, 1);
+	/* It is back and does its ticks. */
+	tick_whole();
+	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
+	tick_pass();
+	assert_int_equal(asked.nr_next, 1);
+	tick_set_reclaimer(false);
+	tick_pass();
+	assert_int_equal(asked.nr_next, 2);
+}
+
+static void test_whole_tick_is_unbounded(void **state)
+{
+	(void)state;
+	tick_whole();
+	assert_int_equal(asked.tick_size, SIZE_MAX);
+	assert_true(asked.all_most > 1000000);
+	assert_int_equal(asked.nr_next, 0);
+	fake_now_ms += DELAY - 1;
+	tick_pass();
+	assert_int_equal(asked.nr_next, 0);
+	fake_now_ms++;
+	tick_pass();
+	assert_int_equal(asked.nr_next, 1);
+}
+
+static void *memory_freed(size_t size)
+{
+	char *block = block_alloc(size);
+
+	assert_non_null(block);
+	memset(block, 1, size);
+	heap_free(block);
+	return block;
+}
+
+/* What lay unused for a whole interval goes back, a piece at a time. */
+static void test_delay_is_honoured(void **state)
+{
+	size_t size = 3 * TICK_PURGE_SIZE, dirty;
+	unsigned i;
+
+	(void)state;
+	memory_freed(size);
+	dirty = page_heap_dirty_size();
+	assert_true(dirty >= size);
+	fake_now_ms += DELAY - 1;
+	tick_pass();
+	assert_int_equal(fake_purged_size(), 0);
+	fake_now_ms++;
+	tick_pass(); /* begins the interval */
+	assert_int_equal(fake_purged_size(), 0);
+	for (i = 1; i <= 3; i++) {
+		fake_now_ms += DELAY - 1;
+		tick_pass();
+		assert_int_equal(fake_purged_size(),
+				 (i - 1) * TICK_PURGE_SIZE);
+		fake_now_ms++;
+		tick_pass();
+		assert_int_equal(fake_purged_size(), i * TICK_PURGE_SIZE);
+	}
+}
+
+static void test_whole_tick_purges_all(void **state)
+{
+	size_t size = 3 * TICK_PURGE_SIZE;
+
+	(void)state;
+	memory_freed(size);
+	tick_whole();
+	assert_true(tick_whole() >= size);
+	assert_true(fake_purged_size() >= size);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	assert_int_equal(tick_whole(), 0);
+}
+
+/* Slow paths pass by themselves. */
+static void test_slow_paths_pass(void **state)
+{
+	unsigned nr = asked.nr_next;
+
+	(void)state;
+	fake_now_ms += DELAY;
+	memory_freed(MIB);
+	assert_int_equal(asked.nr_next, nr + 1);
+	fake_now_ms += DELAY;
+	heap_free(NULL);
+	assert_int_equal(asked.nr_next, nr + 1);
+	memory_freed(MIB);
+	assert_int_equal(asked.nr_next, nr + 2);
+}
+
+#define THREADS 4
+#define ROUNDS 200
+
+static pthread_barrier_t barrier;
+
+static void *pass(void *unused)
+{
+	unsigned i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(&barrier);
+		tick_pass();
+		pthread_barrier_wait(&barrier);
+	}
+	return unused;
+}
+
+static void test_one_thread_is_elected(void **state)
+{
+	pthread_t threads[THREADS];
+	unsigned i;
+
+	(void)state;
+	pthread_barrier_init(&barrier, NULL, THREADS + 1);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, pass, NULL);
+	for (i = 0; i < ROUNDS; i++) {
+		assert_int_equal(asked.nr_ticks, i);
+		fake_now_ms += DELAY;
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+	}
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(asked.nr_ticks, ROUNDS);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_one_pass_in_a_tick),
+		T(test_ticks_do_not_pile_up),
+		T(test_pieces_are_bounded),
+		T(test_reclaimer_has_grace),
+		T(test_whole_tick_is_unbounded),
+		T(test_delay_is_honoured),
+		T(test_whole_tick_purges_all),
+		T(test_slow_paths_pass),
+		T(test_one_thread_is_elected),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -105,14 +105,25 @@ static inline void option_set(uint64_t *option, uint64_t value)
 	gate_open();
 }
 
-/* Bytes that depend on the block's size and on where in the block they are. */
+/* Bytes that depend on the block's size and on where in the block they are:
+ * all of a page, and then one in a line. */
+static inline size_t pattern_next(size_t i)
+{
+	return i < 4096 ? i + 1 : i + 61;
+}
+
+static inline unsigned char pattern_at(size_t size, size_t i)
+{
+	return (unsigned char)(size + i * 7 + (i >> 8) + 1);
+}
+
 static inline void pattern_set(void *block, size_t size)
 {
 	unsigned char *bytes = block;
 	size_t i;
 
-	for (i = 0; i < size; i++)
-		bytes[i] = (unsigned char)(size + i * 7 + (i >> 8) + 1);
+	for (i = 0; i < size; i = pattern_next(i))
+		bytes[i] = pattern_at(size, i);
 }
 
 /* The first `keep` bytes of a block that had `size` bytes. */
@@ -121,8 +132,8 @@ static inline bool pattern_is(const void *block, size_t size, size_t keep)
 	const unsigned char *bytes = block;
 	size_t i;
 
-	for (i = 0; i < keep; i++)
-		if (bytes[i] != (unsigned char)(size + i * 7 + (i >> 8) + 1))
+	for (i = 0; i < keep; i = pattern_next(i))
+		if (bytes[i] != pattern_at(size, i))
 			return false;
 	return true;
 }

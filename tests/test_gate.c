@@ -242,6 +242,27 @@ static void test_closed_as_long_as_a_closer_is_inside(void **state)
 	is_open();
 }
 
+/* The kernel has fences, and one fails: nobody knows when the last opener is
+ * through. */
+static void test_a_failed_fence_closes_for_good(void **state)
+{
+	(void)state;
+	if (!gate_moves())
+		skip();
+	fake_fail_at(FAKE_FENCE, 1);
+	gate_close();
+	is_closed();
+	gate_open();
+	is_closed();
+	gate_close();
+	gate_open();
+	is_closed();
+	sub_relaxed(&gate_word, 1); // own: for the next test
+	gate_close();
+	gate_open();
+	is_open();
+}
+
 static void test_closed_for_good(void **state)
 {
 	(void)state;
@@ -275,6 +296,7 @@ int main(void)
 		T(test_late_opener_is_refused),
 		T(test_stays_closed_without_a_fence),
 		T(test_stays_closed_in_modes_that_look),
+		T(test_a_failed_fence_closes_for_good),
 		cmocka_unit_test(test_closed_for_good),
 	};
 

@@ -110,7 +110,7 @@ static void test_every_size(void **state)
 static void test_usable_is_real(void **state)
 {
 	size_t usable, size;
-	unsigned i;
+	unsigned i, class;
 	char *block;
 
 	(void)state;
@@ -119,9 +119,9 @@ static void test_usable_is_real(void **state)
 		block = block_alloc(size);
 		usable = heap_usable_size(block);
 		memset(block, 0xff, usable);
-		if (size && size <= SMALL_SIZE_MOST)
-			assert_int_equal(usable,
-					 size_classes[size_class_of(size)].size);
+		class = size > SMALL_SIZE_MOST ? 0 : size_class_of(size);
+		if (class)
+			assert_int_equal(usable, size_classes[class].size);
 		if (size > SMALL_SIZE_MOST)
 			assert_int_equal(usable, round_up(size, UNIT_SIZE));
 		hold(block, usable);

@@ -12,7 +12,8 @@
  * used_size are hints: a wrong one costs a refill.
  *
  * All functions are lock-free and async-signal-safe. A thread that dies here
- * loses the batch in its hands, at most BATCH objects of one class.
+ * loses the batch in its hands: of a refill or flush at most 64 KiB, of
+ * cpu_cache_flush_own() or a drain at most 64 objects.
  */
 #ifndef LANE_CPU_CACHE_H
 #define LANE_CPU_CACHE_H

@@ -48,24 +48,30 @@ static cold void *alloc_failed(void)
 	return NULL;
 }
 
+/* The same, collecting once where memory is short. */
+static void *alloc_hard(size_t size, size_t align, bool *zero)
+{
+	void *pointer = alloc_any(size, align, zero);
+
+	if (likely(pointer))
+		return pointer;
+	alloc_collect();
+	pointer = alloc_any(size, align, zero);
+	return pointer ? pointer : alloc_failed();
+}
+
 static void *alloc_slow(size_t size, size_t align, bool *zero)
 {
+	bool ready = heap_start(); /* reads the options, the footer's too */
 	size_t footer = block_footer_size();
 	struct block block;
 	void *pointer;
 
-	if (size > (size_t)PTRDIFF_MAX - footer || align > (size_t)PTRDIFF_MAX)
+	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
+	    align > (size_t)PTRDIFF_MAX)
 		return alloc_failed();
-	if (!heap_start())
-		return alloc_failed();
-	pointer = alloc_any(size + footer, align, zero);
-	if (unlikely(!pointer)) {
-		alloc_collect();
-		pointer = alloc_any(size + footer, align, zero);
-	}
-	if (unlikely(!pointer))
-		return alloc_failed();
-	if (unlikely(footer)) {
+	pointer = alloc_hard(size + footer, align, zero);
+	if (pointer && unlikely(footer)) {
 		block = block_find(pointer, "malloc");
 		block_footer_set(pointer, &block, size);
 	}

@@ -24,8 +24,8 @@ _Noreturn void child_fail(enum outcome outcome, const char *what)
 	uint32_t none = NOT_RUN;
 
 	/* The first fault counts. */
-	if (cell && atomic_compare_exchange_strong(&cell->outcome, &none,
-						   outcome))
+	if (cell &&
+	    atomic_compare_exchange_strong(&cell->outcome, &none, outcome))
 		snprintf(cell->text, sizeof(cell->text), "%s", what);
 	else if (!cell)
 		dprintf(2, "sweep: %s\n", what);
@@ -80,7 +80,7 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 			.no_throw = s->no_measure,
 			.linger = s->linger != 0,
 			.constructors = s->constructors,
-			.foreign = !s->reset || (s->constructors && i == 0),
+			.foreign = !s->reset,
 		};
 		if (i != 3)
 			start_thread(&workers[i]);

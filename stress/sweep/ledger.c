@@ -17,8 +17,8 @@
 #define EDGE 128 /* bytes at both ends that carry the pattern */
 #define STRIDE 65536
 
-static _Atomic(_Atomic(uint64_t) *) leaves[(size_t)1
-					   << (ADDRESS_BITS - LEAF_SHIFT)];
+static _Atomic(_Atomic(uint64_t) *)
+	leaves[(size_t)1 << (ADDRESS_BITS - LEAF_SHIFT)];
 
 #define NR_SPARE 48
 static _Atomic(uint64_t) *spare;
@@ -93,8 +93,8 @@ static void shadow_change(const struct block *b, bool set)
 	if (last >> (ADDRESS_BITS - GRANULE_SHIFT) || last < first)
 		child_fail(UNSOUND, "a block outside of user space");
 	if (!shadow_turn(first, last, set))
-		child_fail(UNSOUND, set ? "two blocks overlap" :
-					  "a block is not live");
+		child_fail(UNSOUND,
+			   set ? "two blocks overlap" : "a block is not live");
 }
 
 static unsigned char pattern(const struct block *b, size_t at)
@@ -103,11 +103,11 @@ static unsigned char pattern(const struct block *b, size_t at)
 }
 
 /* Calls for each byte that carries the pattern. */
-#define for_pattern(b, i)                                            \
-	for (size_t i = 0; i < (b)->size;                            \
-	     i += i < EDGE || i + EDGE >= (b)->size ? 1 :            \
-		  i + STRIDE < (b)->size - EDGE     ? STRIDE :       \
-						(b)->size - EDGE - i)
+#define for_pattern(b, i)                                    \
+	for (size_t i = 0; i < (b)->size;                    \
+	     i += i < EDGE || i + EDGE >= (b)->size ? 1      \
+		  : i + STRIDE < (b)->size - EDGE   ? STRIDE \
+						    : (b)->size - EDGE - i)
 
 void ledger_add(struct block *b)
 {
@@ -119,15 +119,13 @@ void ledger_add(struct block *b)
 
 void ledger_rewrite(struct block *b)
 {
-	for_pattern(b, i)
-		b->at[i] = pattern(b, i);
+	for_pattern(b, i) b->at[i] = pattern(b, i);
 }
 
 void ledger_verify(const struct block *b)
 {
-	for_pattern(b, i)
-		if (b->at[i] != pattern(b, i))
-			child_fail(UNSOUND, "a live block was overwritten");
+	for_pattern(b, i) if (b->at[i] != pattern(b, i))
+		child_fail(UNSOUND, "a live block was overwritten");
 }
 
 void ledger_remove(struct block *b)

@@ -8,28 +8,18 @@
  */
 #include "sweep.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <threads.h>
 #include <unistd.h>
 
+#include "load.h"
 #include "names.h"
 #include "raw.h"
 
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
-
 struct worker workers[NR_WORKERS];
-_Atomic(bool) late_worker_runs;
 
 static _Atomic(struct block *) boxes[NR_BOXES];
-static FILE *nowhere;
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -40,7 +30,7 @@ static uint64_t random_next(uint64_t *state)
 	return x ^ x >> 31;
 }
 
-static size_t below(struct worker *w, size_t n)
+size_t load_below(struct worker *w, size_t n)
 {
 	return random_next(&w->random) % n;
 }
@@ -50,17 +40,16 @@ static size_t random_size(struct worker *w, size_t least, size_t most)
 {
 	size_t size = least;
 
-	while (size * 2 <= most && below(w, 8))
+	while (size * 2 <= most && load_below(w, 8))
 		size *= 2;
-	return size + below(w, size);
+	return size + load_below(w, size);
 }
 
 /* ---- one block in and out ---- */
 
-static bool slot_fill(struct worker *w, struct block *slot, void *at,
-		      size_t size)
+bool slot_fill(struct worker *w, struct block *slot, void *at, size_t size)
 {
-	struct block b = { at, size ? size : 1, (uint32_t)below(w, 256) };
+	struct block b = { at, size ? size : 1, (uint32_t)load_below(w, 256) };
 
 	w->hand[0] = (struct block){ 0 };
 	if (!at)
@@ -71,12 +60,12 @@ static bool slot_fill(struct worker *w, struct block *slot, void *at,
 }
 
 /* The next allocation is of that size. */
-static void expect(struct worker *w, size_t size)
+void expect(struct worker *w, size_t size)
 {
 	w->hand[0] = (struct block){ NULL, size, 0 };
 }
 
-static void *let_go(struct worker *w, struct block *slot)
+void *let_go(struct worker *w, struct block *slot)
 {
 	struct block b = *slot;
 
@@ -86,13 +75,13 @@ static void *let_go(struct worker *w, struct block *slot)
 	return b.at;
 }
 
-static void slot_alloc(struct worker *w, struct block *slot, size_t size)
+void slot_alloc(struct worker *w, struct block *slot, size_t size)
 {
 	expect(w, size);
 	slot_fill(w, slot, malloc(size), size);
 }
 
-static void slot_free(struct worker *w, struct block *slot)
+void slot_free(struct worker *w, struct block *slot)
 {
 	if (!slot->at)
 		return;
@@ -102,7 +91,7 @@ static void slot_free(struct worker *w, struct block *slot)
 
 static void slot_toggle(struct worker *w, size_t size)
 {
-	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+	struct block *slot = &w->slots[load_below(w, NR_SLOTS)];
 
 	if (slot->at)
 		slot_free(w, slot);
@@ -111,9 +100,9 @@ static void slot_toggle(struct worker *w, size_t size)
 }
 
 /* An empty slot; makes one. */
-static struct block *slot_empty(struct worker *w)
+struct block *slot_empty(struct worker *w)
 {
-	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+	struct block *slot = &w->slots[load_below(w, NR_SLOTS)];
 
 	slot_free(w, slot);
 	return slot;
@@ -135,7 +124,7 @@ static void do_calloc(struct worker *w, size_t size)
 
 static void do_realloc(struct worker *w, size_t size)
 {
-	struct block *slot = &w->slots[below(w, NR_SLOTS)], old = *slot;
+	struct block *slot = &w->slots[load_below(w, NR_SLOTS)], old = *slot;
 	unsigned char *at;
 	size_t same, i;
 
@@ -144,8 +133,8 @@ static void do_realloc(struct worker *w, size_t size)
 		return;
 	}
 	same = old.size < size ? old.size : size;
-	unsigned char first = old.at[0], last = same < 100 ? old.at[same - 1] :
-							     old.at[99];
+	unsigned char first = old.at[0],
+		      last = same < 100 ? old.at[same - 1] : old.at[99];
 	let_go(w, slot);
 	w->hand[1] = (struct block){ NULL, size, 0 };
 	at = realloc(old.at, size);
@@ -159,12 +148,13 @@ static void do_realloc(struct worker *w, size_t size)
 static void do_aligned(struct worker *w)
 {
 	struct block *slot = slot_empty(w);
-	size_t align = (size_t)16 << below(w, below(w, 8) ? 9 : 18);
-	size_t size = random_size(w, 8, below(w, 8) ? 16 * KIB : 256 * KIB);
+	size_t align = (size_t)16 << load_below(w, load_below(w, 8) ? 9 : 18);
+	size_t size =
+		random_size(w, 8, load_below(w, 8) ? 16 * KIB : 256 * KIB);
 	void *at = NULL;
 
 	expect(w, size > align ? size : align);
-	switch (below(w, 3)) {
+	switch (load_below(w, 3)) {
 	case 0:
 		at = memalign(align, size);
 		break;
@@ -184,7 +174,7 @@ static void do_aligned(struct worker *w)
 
 static void do_operator(struct worker *w)
 {
-	struct operator_pair *o = &operators[below(w, NR_OPERATORS)];
+	struct operator_pair *o = &operators[load_below(w, NR_OPERATORS)];
 	size_t size = random_size(w, 8, 2 * KIB);
 	struct block one = { 0 };
 
@@ -200,13 +190,13 @@ static void do_operator(struct worker *w)
 
 static void do_free_sized(struct worker *w)
 {
-	struct block *slot = &w->slots[below(w, NR_SLOTS)];
+	struct block *slot = &w->slots[load_below(w, NR_SLOTS)];
 	size_t size = slot->size;
 
 	if (!slot->at || !names.free_sized)
 		return;
 	let_go(w, slot);
-	if (below(w, 2))
+	if (load_below(w, 2))
 		names.free_sized(w->hand[0].at, size);
 	else
 		names.free_aligned_sized(w->hand[0].at, 16, size);
@@ -214,9 +204,9 @@ static void do_free_sized(struct worker *w)
 }
 
 /* Many of a size, then none: refills, limits, flushes, slabs that empty. */
-static void do_burst(struct worker *w, size_t size, unsigned most)
+void do_burst(struct worker *w, size_t size, unsigned most)
 {
-	unsigned from = (unsigned)below(w, NR_SLOTS), i;
+	unsigned from = (unsigned)load_below(w, NR_SLOTS), i;
 
 	for (i = 0; i < most; i++) {
 		struct block *slot = &w->slots[(from + i) % NR_SLOTS];
@@ -240,7 +230,7 @@ static void box_put(struct worker *w, size_t size)
 	b = *slot;
 	memcpy(b.at, &b, sizeof(b));
 	*slot = (struct block){ 0 };
-	other = atomic_exchange(&boxes[below(w, NR_BOXES)],
+	other = atomic_exchange(&boxes[load_below(w, NR_BOXES)],
 				(struct block *)(void *)b.at);
 	if (!other)
 		return;
@@ -272,295 +262,11 @@ static void boxes_empty(struct worker *w)
 	}
 }
 
-/* ---- what programs do seldom ---- */
-
-/* Without a C++ runtime the operators ask the loader for one, which has a
- * lock: of that only one thread may stop, and no fork's child may need it. */
-static void do_failing_operators(const struct worker *w)
-{
-	unsigned i;
-
-	if (w->index != 0 || stop.mode == 'e')
-		return;
-	for (i = 0; i < NR_OPERATORS; i++)
-		if (operators[i].new_nothrow && operators[i].new_found)
-			names_new(&operators[i], SIZE_MAX / 3, 64);
-}
-
-static void do_failing(const struct worker *w)
-{
-	volatile size_t huge = SIZE_MAX;
-	void *at = &at;
-
-	do_failing_operators(w);
-	free(valloc(huge - 10));
-	if (names.pvalloc)
-		free(names.pvalloc(huge / 2));
-	free(aligned_alloc(64, huge / 2));
-	if (!posix_memalign(&at, 64, huge / 2))
-		child_fail(UNSOUND, "a block larger than memory");
-	at = &at;
-
-	free(malloc(huge));
-	free(malloc(huge / 2 - 100));
-	free(malloc((size_t)1 << 45));
-	free(calloc(huge / 2, 3));
-	free(memalign(64, huge - 100));
-	free(memalign(huge, 100));
-	free(aligned_alloc(3, 100));
-	if (!posix_memalign(&at, 3, 100) || at != &at)
-		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
-	at = malloc(100);
-	if (at && realloc(at, huge / 2 + 1))
-		child_fail(UNSOUND, "a realloc too large for any memory");
-	free(at);
-	errno = 0;
-}
-
-static void do_edges(struct worker *w)
-{
-	void *at;
-
-	free(NULL);
-	if (malloc_usable_size(NULL))
-		child_fail(UNSOUND, "malloc_usable_size of NULL");
-	at = realloc(NULL, 100);
-	at = realloc(at, 0);
-	free(at);
-	free(malloc(0));
-	free(valloc(100));
-	if (names.pvalloc)
-		free(names.pvalloc(5000));
-	if (names.cfree)
-		names.cfree(malloc(40));
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-	mallopt(12345, 1);
-	if (names.free_sized) {
-		names.free_sized(NULL, 0);
-		names.free_aligned_sized(NULL, 16, 0);
-	}
-	(void)w;
-}
-
-static void do_foreign(struct worker *w)
-{
-	void *at;
-
-	if (!names.libc_malloc || !w->foreign || w->left)
-		return;
-	free(names.libc_malloc(100));
-	at = names.libc_malloc(200);
-	if (malloc_usable_size(at) < 200)
-		child_fail(UNSOUND, "the usable size of a foreign block");
-	at = realloc(at, 300);
-	free(at);
-	at = realloc(names.libc_malloc(50), 0);
-	free(at);
-	if (names.free_sized)
-		names.free_sized(names.libc_malloc(70), 70);
-}
-
-static void do_stats(void)
-{
-	static const size_t sizes[] = { 0, 40, 400, 4000 };
-	struct lanemalloc_stats s;
-	struct {
-		struct lanemalloc_stats s;
-		char more[64];
-	} newer;
-	char buf[4000];
-	const char *why;
-	size_t i;
-
-	if (!names.stats)
-		return;
-	for (i = 0; i < 4; i++)
-		names.stats_json(buf, sizes[i]);
-	names.stats(&s, sizeof(s));
-	names.stats(&s, 24);
-	names.stats(&newer.s, sizeof(newer));
-	names.mode(&why);
-	names.mode(NULL);
-	names.version();
-}
-
-/* Blocks of some MiB, which grow in place, move by their pages, shrink. */
-static void do_huge(struct worker *w)
-{
-	struct block *slot = slot_empty(w), *other = slot_empty(w);
-	static const size_t sizes[] = { 5, 9, 2, 16, 1 };
-	size_t i;
-	unsigned char *at;
-
-	if (slot == other)
-		return;
-	slot_alloc(w, slot, 4 * MIB + 100);
-	slot_alloc(w, other, 65 * KIB);
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes) && slot->at; i++) {
-		struct block old = *slot;
-		size_t size = sizes[i] * MIB;
-
-		let_go(w, slot);
-		w->hand[1] = (struct block){ NULL, size, 0 };
-		at = realloc(old.at, size);
-		w->hand[1] = (struct block){ 0 };
-		slot_fill(w, slot, at ? at : old.at, at ? size : old.size);
-	}
-	slot_free(w, slot);
-	slot_free(w, other);
-}
-
-static void do_vast(struct worker *w)
-{
-	expect(w, 150 * MIB);
-	free(malloc(150 * MIB));
-	expect(w, 40 * MIB);
-	free(memalign(32 * MIB, 20 * MIB));
-	w->hand[0] = (struct block){ 0 };
-}
-
-void load_purge(void)
-{
-	if (names.purge)
-		names.purge();
-	else
-		malloc_trim(0);
-}
-
-static void do_rare(struct worker *w, unsigned which)
-{
-	switch (which) {
-	case 0:
-		load_purge();
-		break;
-	case 1:
-		do_stats();
-		break;
-	case 2:
-		mallinfo2();
-		names.mallinfo();
-		break;
-	case 3:
-		malloc_trim(4096);
-		break;
-	case 4:
-		if (w->index == 0) {
-			malloc_stats();
-			malloc_info(0, nowhere);
-			malloc_info(1, nowhere);
-		}
-		break;
-	case 5:
-		do_edges(w);
-		break;
-	case 6:
-		do_failing(w);
-		break;
-	case 7:
-		do_foreign(w);
-		break;
-	case 8:
-		do_huge(w);
-		break;
-	case 9:
-		do_vast(w);
-		break;
-	case 10:
-		do_burst(w, 16, 250);
-		break;
-	case 11:
-		do_burst(w, 24 * KIB, 40);
-		break;
-	}
-}
-#define NR_RARE 12
-
-/* ---- the first worker's own: what libc's locks allow only one ---- */
-
-static int short_thread(void *arg)
-{
-	free(malloc(100));
-	(void)arg;
-	return 0;
-}
-
-static int short_child(void *arg)
-{
-	free(malloc(100));
-	(void)arg;
-	_exit(0);
-}
-
-static void start_late_worker(void)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	thrd_t other;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 * KIB);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (!pthread_create(&thread, &attr, load_run, &workers[3]))
-		atomic_store(&late_worker_runs, true);
-	if (thrd_create(&other, short_thread, NULL) == thrd_success)
-		thrd_detach(other);
-}
-
-static void do_vfork(void)
-{
-	int status;
-	pid_t child = vfork();
-
-	if (!child) {
-		free(malloc(1000));
-		_exit(0);
-	}
-	if (child > 0)
-		waitpid(child, &status, 0);
-}
-
-static void do_clone(void)
-{
-	static char stack[64 * 1024] __attribute__((aligned(16)));
-	int status;
-	pid_t child = clone(short_child, stack + sizeof(stack),
-			    CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
-
-	if (child > 0)
-		waitpid(child, &status, 0);
-	/* One with memory of its own; one that the kernel refuses. */
-	child = clone(short_child, stack + sizeof(stack), SIGCHLD, NULL);
-	if (child > 0)
-		waitpid(child, &status, 0);
-	clone(short_child, stack + sizeof(stack), CLONE_VM | CLONE_THREAD,
-	      NULL);
-}
-
-static void do_first_worker(struct worker *w)
-{
-	if (w->constructors && w->step == 1)
-		text_run_array(false);
-	if (w->constructors && w->step == w->nr_steps - 1)
-		text_run_array(true);
-	if (w->step == w->nr_steps / 4)
-		start_late_worker();
-	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
-		do_vfork();
-	if (w->step == w->nr_steps / 2 + 20)
-		do_clone();
-	if (w->step == w->nr_steps / 2 + 40) {
-		dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
-		dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-		if (names.reclaimer_start)
-			names.reclaimer_start();
-	}
-}
-
 /* ---- the workers ---- */
 
 static void do_common(struct worker *w)
 {
-	unsigned r = (unsigned)below(w, 64);
+	unsigned r = (unsigned)load_below(w, 64);
 
 	if (r < 30)
 		slot_toggle(w, random_size(w, 8, 2 * KIB));
@@ -587,20 +293,20 @@ static void do_common(struct worker *w)
 	else if (r < 63)
 		do_calloc(w, random_size(w, 32 * KIB, 100 * KIB));
 	else
-		slot_toggle(w, 16 * (1 + below(w, 2048)));
+		slot_toggle(w, 16 * (1 + load_below(w, 2048)));
 }
 
 static void worker_step(struct worker *w)
 {
-	unsigned every = w->nr_steps / (NR_RARE + 1);
+	unsigned every = w->nr_steps / (NR_SELDOM + 1);
 	unsigned phase = w->index * every / NR_WORKERS;
 
 	if (w->index == 0)
-		do_first_worker(w);
+		seldom_do_first(w);
 	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
 		raw_sleep_us(60000);
 	if (w->step % every == phase)
-		do_rare(w, (w->step / every + w->index * 5) % NR_RARE);
+		seldom_do(w, (w->step / every + w->index * 5) % NR_SELDOM);
 	else
 		do_common(w);
 }
@@ -626,8 +332,10 @@ void *load_run(void *arg)
 
 void load_in_handler(struct worker *w)
 {
-	struct worker own = { .random = w->random + 1, .index = 1,
-			      .nr_steps = 1000, .no_throw = true };
+	struct worker own = { .random = w->random + 1,
+			      .index = 1,
+			      .nr_steps = 1000,
+			      .no_throw = true };
 	unsigned i;
 
 	for (i = 0; i < 1000; i++)
@@ -696,8 +404,7 @@ void load_warm_up(void)
 
 	names_find();
 	ledger_start();
-	nowhere = fopen("/dev/null", "we");
-	setvbuf(nowhere, NULL, _IONBF, 0);
+	seldom_start();
 	if (!pthread_create(&thread, NULL, child_thread, NULL))
 		pthread_join(thread, NULL);
 	warm = (struct worker){ .random = 77, .index = 2, .nr_steps = 3000 };

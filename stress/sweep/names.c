@@ -71,7 +71,6 @@ void names_find(void)
 	}
 }
 
-
 /* All arguments are integers of a register each. */
 void *names_new(const struct operator_pair *o, size_t size, size_t align)
 {
@@ -85,7 +84,7 @@ void *names_new(const struct operator_pair *o, size_t size, size_t align)
 		return NULL;
 	if (o->new_aligned)
 		return u.call(size, align, "");
-	return u.call(size, (size_t)"", "");
+	return u.call(size, (size_t) "", "");
 }
 
 void names_delete(const struct operator_pair *o, void *at, size_t size,

@@ -121,16 +121,15 @@ static size_t trap_small_stacks(struct sock_filter *code)
 static const struct refusal no_mask[] = { { SYS_rt_sigprocmask, 0 } };
 static const struct refusal no_fence[] = { { SYS_membarrier, 22 } };
 static const struct refusal no_memory[] = {
-	{ SYS_madvise, 12 }, { SYS_mprotect, 12 }, { SYS_mremap, 12 },
+	{ SYS_madvise, 12 }, { SYS_mprotect, 12 },  { SYS_mremap, 12 },
 	{ SYS_mmap, 12 },    { SYS_membarrier, 1 }, { SYS_clone, 11 },
 	{ SYS_vfork, 11 },
 };
 
-/* Calls from the library's text alone; all threads. */
+/* Calls by the library alone; all threads. */
 static void refuse(const struct refusal *list, size_t n)
 {
-	uint64_t from = text_base() + text.all[0].offset;
-	uint64_t to = text_base() + text.all[text.nr - 1].offset + 16;
+	uint64_t from = text_base(), to = from + text_image_size();
 	uint32_t at = offsetof(struct seccomp_data, instruction_pointer);
 	struct sock_filter code[64];
 	struct sock_fprog program = { .filter = code };

@@ -183,6 +183,7 @@ static void survey(unsigned scenario)
 	const struct scenario *s = &scenarios[scenario];
 	unsigned i;
 
+	measure_base(scenario);
 	for (i = 0; i < shared->settings.surveys; i++) {
 		stop = (struct stop){ .survey = true,
 				      .reached = shared_reached(scenario) };
@@ -291,8 +292,7 @@ static void stop_at(uint32_t instruction)
 				      .mode = shared->settings.mode,
 				      .hit = shared->settings.hit };
 		scenario = choose_try(instruction, n, best);
-		outcome = run_child(&scenarios[scenario],
-				    instruction * 31 + n);
+		outcome = run_child(&scenarios[scenario], instruction * 31 + n);
 		note_result(instruction, scenario);
 	}
 	if (shared->settings.verbose)
@@ -310,6 +310,7 @@ int server_run(unsigned number, const char *library)
 
 	server = number;
 	signal(SIGINT, SIG_IGN); /* the driver says when to end */
+	signal(SIGTERM, SIG_IGN);
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
 	memset(shared->bases[server], 0, sizeof(shared->bases[server]));

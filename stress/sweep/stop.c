@@ -186,11 +186,10 @@ static void at_target(ucontext_t *context)
 	if (borrowed && who < 0)
 		who = 0;
 	if (who >= 0 && strchr("abc", stop.mode))
-		cell->hand_size = workers[who].hand[0].size +
-				  workers[who].hand[1].size;
+		cell->hand_size =
+			workers[who].hand[0].size + workers[who].hand[1].size;
 	atomic_store(&cell->trap,
-		     (uint32_t)((uintptr_t)context->uc_mcontext
-					.gregs[REG_RIP] -
+		     (uint32_t)((uintptr_t)context->uc_mcontext.gregs[REG_RIP] -
 				text_base()));
 	atomic_store(&cell->victim, who);
 	be_victim(who, borrowed);
@@ -241,8 +240,9 @@ static void on_fault(int sig, siginfo_t *info, void *arg)
 	char line[240];
 	int n;
 
-	n = snprintf(line, sizeof(line), "signal %d code %d at address %p, worker %d, by ",
-		     sig, info->si_code, info->si_addr, worker_now());
+	n = snprintf(line, sizeof(line),
+		     "signal %d code %d at address %p, worker %d, by ", sig,
+		     info->si_code, info->si_addr, worker_now());
 	if (text_has(rip))
 		text_where((uint32_t)(rip - text_base()), line + n,
 			   sizeof(line) - (size_t)n);

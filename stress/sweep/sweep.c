@@ -6,7 +6,7 @@
  * nobody was blocked, nothing crashed, every heap was sound; with
  * --expect-blocked (negative controls): somebody was.
  */
-#include "sweep.h"
+#include "report.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -24,14 +24,12 @@ struct shared *shared;
 
 static struct {
 	const char *library, *range, *modes, *hits, *self;
-	unsigned jobs, failures, most_live, most_claimed;
+	unsigned jobs;
 	int server, fd;
-	bool expect_blocked, list;
-} options = { .modes = "abcdef", .hits = "1",
-	      .jobs = 1, .failures = 25, .most_live = ~0u,
-	      .most_claimed = ~0u, .server = -1, .fd = -1 };
-
-static FILE *report;
+	bool expect_blocked;
+} options = {
+	.modes = "abcdef", .hits = "1", .jobs = 1, .server = -1, .fd = -1
+};
 
 _Noreturn void die(const char *format, ...)
 {
@@ -43,22 +41,6 @@ _Noreturn void die(const char *format, ...)
 	fprintf(stderr, "\n");
 	va_end(args);
 	_exit(3);
-}
-
-static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	fflush(stdout);
-	if (!report)
-		return;
-	va_start(args, format);
-	vfprintf(report, format, args);
-	va_end(args);
-	fflush(report);
 }
 
 /* ---- the shared mapping ---- */
@@ -87,9 +69,9 @@ static uint32_t names_size(void)
 static void shared_make(const struct settings *settings)
 {
 	size_t list = text.nr * sizeof(*text.all);
-	size_t size = sizeof(*shared) + list + names_size() + 64 +
-		      (size_t)text.nr * (sizeof(struct result) +
-					 NR_SCENARIOS_MOST);
+	size_t size =
+		sizeof(*shared) + list + names_size() + 64 +
+		(size_t)text.nr * (sizeof(struct result) + NR_SCENARIOS_MOST);
 
 	options.fd = memfd_create("sweep", 0);
 	if (options.fd < 0 || ftruncate(options.fd, (off_t)size))
@@ -131,8 +113,7 @@ static pid_t server_start(unsigned number)
 	snprintf(server, sizeof(server), "%u", number);
 	snprintf(fd, sizeof(fd), "%d", options.fd);
 	setenv("LD_PRELOAD", options.library, 1);
-	setenv("LANEMALLOC_CONF",
-	       strchr(scenario_conf, '=') + 1, 1);
+	setenv("LANEMALLOC_CONF", strchr(scenario_conf, '=') + 1, 1);
 	execl(options.self, options.self, "--library", options.library,
 	      "--server", server, "--fd", fd, (char *)NULL);
 	die("cannot run %s: %s", options.self, strerror(errno));
@@ -159,143 +140,6 @@ static void servers_run(void)
 			die("a server ended with status %#x", status);
 }
 
-/* ---- reporting ---- */
-
-static const char *const outcome_names[NR_OUTCOMES] = {
-	"not run", "stopped", "not reached", "blocked", "crashed", "unsound"
-};
-
-static unsigned scenarios_reaching(uint32_t i)
-{
-	unsigned s, n = 0;
-
-	for (s = 0; s < NR_SCENARIOS_MOST; s++)
-		n += shared_reached(s)[i] != 0;
-	return n;
-}
-
-static unsigned report_failures(void)
-{
-	uint32_t i, n = atomic_load(&shared->nr_failures);
-	char where[200];
-
-	for (i = 0; i < n && i < options.failures; i++) {
-		const struct failure *f = &shared->failures[i];
-
-		text_where(text.all[f->instruction].offset, where,
-			   sizeof(where));
-		say("  %s at %s (%s): %s\n", outcome_names[f->outcome],
-		    f->instruction ? where : "no stop",
-		    scenarios[f->scenario].name, f->text);
-	}
-	if (n > i)
-		say("  and %u more\n", n - i);
-	atomic_store(&shared->nr_failures, 0);
-	return n;
-}
-
-static void report_most(const char *what, uint32_t most, uint32_t at)
-{
-	char where[200];
-
-	if (!most)
-		return;
-	text_where(text.all[at].offset, where, sizeof(where));
-	say("  most %s stranded: %u bytes, at %s (%s)\n", what, most, where,
-	    scenarios[shared->results[at].scenario].name);
-}
-
-static unsigned nr_bad; /* of all modes */
-static unsigned nr_blocked;
-
-static void report_mode(int mode, double seconds)
-{
-	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
-	uint32_t i, live = 0, live_at = 0, claimed = 0, claimed_at = 0;
-	uint32_t tried = 0;
-	char which[40];
-
-	for (i = 0; i < text.nr; i++) {
-		const struct result *r = &shared->results[i];
-
-		count[r->outcome]++;
-		tried += r->outcome != NOT_RUN;
-		bare += r->victim_bare;
-		if (r->live_size > live)
-			live = r->live_size, live_at = i;
-		if (r->claimed_size > claimed)
-			claimed = r->claimed_size, claimed_at = i;
-	}
-	snprintf(which, sizeof(which), shared->settings.hit > 1 ?
-		 "mode %c, thread %u:" : "mode %c:", mode,
-		 shared->settings.hit);
-	say("%s stopped at %u of %u instructions, %u never reached, "
-	    "%u blocked, %u crashed, %u unsound, at most %u bytes stranded "
-	    "(%u of address space); %.0f s\n",
-	    which, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
-	    count[BLOCKED], count[CRASHED], count[UNSOUND], live, claimed,
-	    seconds);
-	report_most("objects", live, live_at);
-	report_most("address space", claimed, claimed_at);
-	report_failures();
-	nr_blocked += count[BLOCKED];
-	nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
-	nr_bad += live > options.most_live || claimed > options.most_claimed;
-}
-
-/* Runs of instructions that no survey reached, by function. */
-static void report_unreached(void)
-{
-	uint32_t i, first, padding = 0, total = 0;
-	unsigned in, of;
-
-	for (i = 0; i < text.nr; i++) {
-		if (scenarios_reaching(i))
-			continue;
-		total++;
-		padding += text.all[i].padding;
-	}
-	say("%u of %u instructions were reached by no survey; %u of these are "
-	    "no-ops that only fill\n",
-	    total, text.nr, padding);
-	for (first = 0; first < text.nr; first = i) {
-		for (in = of = 0, i = first;
-		     i < text.nr && text.all[i].name == text.all[first].name;
-		     i++) {
-			of++;
-			in += !scenarios_reaching(i) && !text.all[i].padding;
-		}
-		if (in)
-			say("  never reached: %4u of %4u  %s\n", in, of,
-			    text_name(first));
-		for (i = first; options.list && i < first + of; i++)
-			if (!scenarios_reaching(i) && !text.all[i].padding)
-				say("    %#x\n", text.all[i].offset);
-		i = first + of;
-	}
-}
-
-static void report_survey(void)
-{
-	unsigned s;
-
-	for (s = 0; scenarios[s].name; s++) {
-		uint32_t i, n = 0, fresh = 0;
-
-		for (i = 0; i < text.nr; i++) {
-			unsigned before = 0, k;
-
-			for (k = 0; k < s; k++)
-				before |= shared_reached(k)[i];
-			n += shared_reached(s)[i] != 0;
-			fresh += shared_reached(s)[i] && !before;
-		}
-		if (n)
-			say("scenario %-9s reaches %5u, %4u of them new\n",
-			    scenarios[s].name, n, fresh);
-	}
-}
-
 /* ---- running ---- */
 
 static double now(void)
@@ -316,8 +160,8 @@ static void choose(void)
 	for (i = 0; i < text.nr; i++) {
 		struct result *r = &shared->results[i];
 
-		if (set->only ? text.all[i].offset != set->only :
-				!scenarios_reaching(i) && set->step > 1)
+		if (set->only ? text.all[i].offset != set->only
+			      : !scenarios_reaching(i) && set->step > 1)
 			r->outcome = NR_OUTCOMES;
 		else if (nr++ % set->step != set->phase % set->step)
 			r->outcome = NR_OUTCOMES;
@@ -384,15 +228,15 @@ static int run_all(const struct settings *settings)
 	say("%s: %u instructions\n", options.library, text.nr);
 	servers_run();
 	report_survey();
-	nr_bad += report_failures();
+	report.nr_bad += report_failures() + report_rest();
 	report_unreached();
 	say("survey: %.0f s\n", now() - start);
 	run_modes();
 	if (atomic_load(&shared->interrupted))
 		say("interrupted: the rest was not run\n");
 	if (options.expect_blocked)
-		return nr_blocked ? 0 : 1;
-	return nr_bad ? 1 : 0;
+		return report.nr_blocked ? 0 : 1;
+	return report.nr_bad ? 1 : 0;
 }
 
 static unsigned number(const char *arg)
@@ -419,7 +263,8 @@ _Noreturn static void usage(int status)
 {
 	fprintf(status ? stderr : stdout,
 		"usage: sweep --library PATH [options]\n"
-		"  --modes abcdef    a: sleeps for ever, b: exits, c: leaves by "
+		"  --modes abcdef    a: sleeps for ever, b: exits, c: leaves "
+		"by "
 		"siglongjmp,\n"
 		"                    d: allocates in the handler, e: forks, f: "
 		"is delayed\n"
@@ -471,49 +316,84 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-static void option_take(int c, struct settings *set)
+/* Which numbers of the settings the option is; NULL: it is no number. */
+static unsigned *option_number(int c, struct settings *set)
 {
 	switch (c) {
-	case 'l': options.library = optarg; break;
-	case 'm': options.modes = optarg; break;
-	case 's': set->step = number(optarg); break;
-	case 'p': set->phase = number(optarg); break;
-	case 'k': options.hits = optarg; break;
-	case 'j': options.jobs = number(optarg); break;
-	case 't': set->timeout = number(optarg); break;
-	case 'T': set->tries = number(optarg); break;
-	case 'w': set->work = number(optarg); break;
-	case 'y': set->surveys = number(optarg); break;
-	case 'o': set->only = number(optarg); break;
-	case 'r': options.range = optarg; break;
-	case 'R': report = fopen(optarg, "we"); break;
-	case 'f': options.failures = number(optarg); break;
-	case 'O': options.most_live = number(optarg); break;
-	case 'A': options.most_claimed = number(optarg); break;
-	case 'c': set->scenarios = scenario_bit(optarg); break;
-	case 'L': options.list = true; break;
-	case 'B': options.expect_blocked = true; break;
-	case 'v': set->verbose = true; break;
-	case 'S': options.server = (int)number(optarg); break;
-	case 'F': options.fd = (int)number(optarg); break;
-	default: usage(c == 'h' ? 0 : 2);
+	case 's':
+		return &set->step;
+	case 'p':
+		return &set->phase;
+	case 'j':
+		return &options.jobs;
+	case 't':
+		return &set->timeout;
+	case 'T':
+		return &set->tries;
+	case 'w':
+		return &set->work;
+	case 'y':
+		return &set->surveys;
+	case 'o':
+		return &set->only;
+	case 'f':
+		return &report.failures;
+	case 'O':
+		return &report.most_live;
+	case 'A':
+		return &report.most_claimed;
 	}
+	return NULL;
+}
+
+static void option_take(int c, struct settings *set)
+{
+	unsigned *to = option_number(c, set);
+
+	if (to)
+		*to = number(optarg);
+	else if (c == 'l')
+		options.library = optarg;
+	else if (c == 'm')
+		options.modes = optarg;
+	else if (c == 'k')
+		options.hits = optarg;
+	else if (c == 'r')
+		options.range = optarg;
+	else if (c == 'R')
+		report.file = fopen(optarg, "we");
+	else if (c == 'c')
+		set->scenarios = scenario_bit(optarg);
+	else if (c == 'L')
+		report.list = true;
+	else if (c == 'B')
+		options.expect_blocked = true;
+	else if (c == 'v')
+		set->verbose = true;
+	else if (c == 'S')
+		options.server = (int)number(optarg);
+	else if (c == 'F')
+		options.fd = (int)number(optarg);
+	else
+		usage(c == 'h' ? 0 : 2);
 }
 
 int main(int argc, char **argv)
 {
-	struct settings set = { .step = 1, .timeout = 10,
-				.tries = 12, .work = 400, .surveys = 20,
+	struct settings set = { .step = 1,
+				.timeout = 10,
+				.tries = 12,
+				.work = 400,
+				.surveys = 20,
 				.scenarios = ~0u };
 	int c;
 
 	options.self = "/proc/self/exe";
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		option_take(c, &set);
-	if (optind != argc || !options.library || !set.step ||
-	    set.work < 100 || !options.jobs ||
-	    options.jobs > NR_SERVERS_MOST ||
-	    options.failures > NR_FAILURES_MOST ||
+	if (optind != argc || !options.library || !set.step || set.work < 100 ||
+	    !options.jobs || options.jobs > NR_SERVERS_MOST ||
+	    report.failures > NR_FAILURES_MOST ||
 	    strspn(options.modes, "abcdef") != strlen(options.modes))
 		usage(2);
 	if (options.server < 0)

@@ -1,15 +1,17 @@
 /* sweep: stops a thread at every instruction of a malloc, and looks whether
  * the others go on
  *
- *	sweep.c		options, modes, the report
- *	text.c		the library's instructions: where they are, arming them
- *	scenario.c	under which circumstances the load runs
- *	server.c	a process that has the library preloaded and forks one
- *			child per stop; measures what each scenario reaches
- *	stop.c		the SIGTRAP handler and what the victim does there
- *	load.c		the load, bounded by counts
- *	child.c		one stop from start to end, with the checks
- *	ledger.c	patterns and the shadow map of live blocks
+ *	sweep.c	   options, modes
+ *	report.c   what is printed
+ *	text.c	   the library's instructions: finding and arming them
+ *	server.c   has the library preloaded, forks one child per stop, and
+ *		   measures what each scenario reaches
+ *	child.c	   one stop from start to end, with the checks
+ *	scenario.c under which circumstances the load runs
+ *	load.c	   the load, bounded by counts; seldom.c: its rare parts
+ *	names.c	   what of it only some libraries have
+ *	ledger.c   patterns and the shadow map of live blocks
+ *	stop.c	   the trap, and what the victim does there
  *
  * The driver has the ordinary malloc. It starts servers with the library
  * preloaded; all share one mapping, struct shared. In a child an int3 stands
@@ -37,16 +39,16 @@
 #define NR_SCENARIOS_MOST 16
 #define NR_WORKERS 4 /* the last one is started by the first */
 #define NR_FAILURES_MOST 256
-#define NR_SLOTS 320  /* blocks that a worker holds at most */
-#define NR_BOXES 64   /* blocks on their way to another worker */
+#define NR_SLOTS 320 /* blocks that a worker holds at most */
+#define NR_BOXES 64  /* blocks on their way to another worker */
 
 enum outcome {
 	NOT_RUN,
-	STOPPED,       /* and all others finished, and the heap is sound */
-	NOT_REACHED,   /* nobody came by */
-	BLOCKED,       /* another thread, or the child of a fork, stood still */
-	CRASHED,       /* the process died */
-	UNSOUND,       /* overlap, lost pattern, lost zeros */
+	STOPPED,     /* and all others finished, and the heap is sound */
+	NOT_REACHED, /* nobody came by */
+	BLOCKED,     /* another thread, or the child of a fork, stood still */
+	CRASHED,     /* the process died */
+	UNSOUND,     /* overlap, lost pattern, lost zeros */
 	NR_OUTCOMES
 };
 
@@ -71,7 +73,7 @@ struct cell {
 	_Atomic(uint32_t) finished;
 	_Atomic(int32_t) tids[NR_WORKERS];
 	_Atomic(uint32_t) works[NR_WORKERS]; /* what each does, for people */
-	_Atomic(uint32_t) trap;		     /* offset where it resumes */
+	_Atomic(uint32_t) trap;              /* offset where it resumes */
 	uint64_t live_size;    /* after everything was freed and purged */
 	uint64_t claimed_size; /* likewise, whole units */
 	uint64_t hand_size;    /* of the blocks in the victim's hands */
@@ -96,15 +98,15 @@ struct failure {
 };
 
 struct settings {
-	int mode;	  /* 'a'..'f'; 0: only look what is reached */
-	unsigned hit;	  /* the k-th thread that comes by */
-	unsigned step;	  /* every step-th instruction that is reached */
+	int mode;      /* 'a'..'f'; 0: only look what is reached */
+	unsigned hit;  /* the k-th thread that comes by */
+	unsigned step; /* every step-th instruction that is reached */
 	unsigned phase;
 	unsigned timeout; /* seconds without progress */
 	unsigned tries;
-	unsigned work;	  /* steps of a worker */
-	unsigned only;	  /* one instruction, by offset; 0: all */
-	unsigned surveys; /* runs of each scenario */
+	unsigned work;      /* steps of a worker */
+	unsigned only;      /* one instruction, by offset; 0: all */
+	unsigned surveys;   /* runs of each scenario */
 	unsigned scenarios; /* bit set: is used */
 	bool verbose;
 };
@@ -155,8 +157,8 @@ void text_each_section(uint32_t abort_offset,
 		       void (*work)(uint32_t start, uint32_t end));
 /* The library's variables as they were before its start. */
 void text_reset_data(void);
-/* Its constructors, or its destructors. */
-void text_run_array(bool at_exit);
+/* Its constructors, or its destructors; false: there are none. */
+bool text_run_array(bool at_exit);
 /* An object of the library by its local name; NULL: none. */
 void *text_symbol(const char *name);
 
@@ -164,19 +166,19 @@ void *text_symbol(const char *name);
 
 struct scenario {
 	const char *name;
-	const char *conf;     /* LANEMALLOC_CONF */
-	bool reset;	      /* the library starts anew under the load */
-	bool constructors;    /* are part of the load */
-	bool refuse_late;     /* the system refuses memory half-way */
-	bool refuse_fence;    /* no membarrier */
-	bool early;	      /* libc does not seem ready, at first */
-	bool hasty;	      /* the clock runs 2000 times as fast */
-	bool no_measure;      /* what is stranded has other reasons, too */
-	unsigned limit;	      /* MiB of address space beyond what is used */
-	unsigned linger;      /* ms that the threads stay */
+	const char *conf;  /* LANEMALLOC_CONF */
+	bool reset;        /* the library starts anew under the load */
+	bool constructors; /* are part of the load */
+	bool refuse_late;  /* the system refuses memory half-way */
+	bool refuse_fence; /* no membarrier */
+	bool early;        /* libc does not seem ready, at first */
+	bool hasty;        /* the clock runs 2000 times as fast */
+	bool no_measure;   /* what is stranded has other reasons, too */
+	unsigned limit;    /* MiB of address space beyond what is used */
+	unsigned linger;   /* ms that the threads stay */
 };
 extern const struct scenario scenarios[]; /* up to one without a name */
-unsigned scenario_count(void); /* for this library */
+unsigned scenario_count(void);            /* for this library */
 void scenario_enter(const struct scenario *s);
 void scenario_half_way(const struct scenario *s);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
@@ -212,11 +214,11 @@ struct worker {
 	uint32_t step;
 	uint32_t index;
 	unsigned nr_steps;
-	bool left;	     /* by siglongjmp */
-	bool no_throw;	     /* memory may run out */
+	bool left;     /* by siglongjmp */
+	bool no_throw; /* memory may run out */
 	bool linger;
 	bool constructors;
-	bool foreign;	     /* the library knows libc's functions */
+	bool foreign; /* the library knows libc's functions */
 	_Atomic(bool) done;
 };
 extern struct worker workers[NR_WORKERS];

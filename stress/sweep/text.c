@@ -18,20 +18,20 @@
 struct text text;
 
 /* Of the C start-up files, not of the library. */
-static const char *const start_files[] = {
-	"deregister_tm_clones", "register_tm_clones", "__do_global_dtors_aux",
-	"frame_dummy"
-};
+static const char *const start_files[] = { "deregister_tm_clones",
+					   "register_tm_clones",
+					   "__do_global_dtors_aux",
+					   "frame_dummy" };
 
 /* The file, for its tables, and where the loader put it. */
 static const char *image;
 static struct {
 	uintptr_t base, start, end; /* of the instructions that count */
-	unsigned char *bytes;	    /* of each instruction, its first */
-	const ElfW(Dyn) *dynamic;
+	unsigned char *bytes;       /* of each instruction, its first */
+	const ElfW(Dyn) * dynamic;
 } lib;
 
-static const ElfW(Ehdr) *header(void)
+static const ElfW(Ehdr) * header(void)
 {
 	return (const void *)image;
 }
@@ -73,9 +73,9 @@ static void instruction_add(unsigned long offset, uint32_t name, bool padding)
 		room = room ? 2 * room : 4096;
 		text.all = realloc(text.all, room * sizeof(*text.all));
 	}
-	text.all[text.nr++] = (struct instruction){
-		.offset = (uint32_t)offset, .name = name, .padding = padding
-	};
+	text.all[text.nr++] = (struct instruction){ .offset = (uint32_t)offset,
+						    .name = name,
+						    .padding = padding };
 }
 
 static bool counts(const char *function)
@@ -102,7 +102,7 @@ static bool is_signature(const char *what)
 }
 
 struct reading {
-	bool section;  /* of the library's own instructions */
+	bool section; /* of the library's own instructions */
 	bool function;
 	uint32_t name;
 };
@@ -235,8 +235,9 @@ static int found_library(struct dl_phdr_info *info, size_t size, void *path)
 	lib.base = info->dlpi_addr;
 	for (i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-			lib.dynamic = (const void *)(lib.base +
-						     info->dlpi_phdr[i].p_vaddr);
+			lib.dynamic =
+				(const void *)(lib.base +
+					       info->dlpi_phdr[i].p_vaddr);
 	return 1;
 }
 
@@ -251,8 +252,8 @@ void text_find(const char *path)
 	lib.end = lib.base + text.all[text.nr - 1].offset + 1;
 	lib.bytes = malloc(text.nr);
 	for (i = 0; i < text.nr; i++)
-		lib.bytes[i] = *(unsigned char *)(lib.base +
-						  text.all[i].offset);
+		lib.bytes[i] =
+			*(unsigned char *)(lib.base + text.all[i].offset);
 }
 
 bool text_has(uintptr_t address)
@@ -301,7 +302,7 @@ bool text_is_armed(uint32_t offset)
 
 /* ---- sections, variables, symbols, from the file ---- */
 
-static const ElfW(Shdr) *section(const char *name)
+static const ElfW(Shdr) * section(const char *name)
 {
 	const ElfW(Shdr) *all = (const void *)(image + header()->e_shoff);
 	const char *names = image + all[header()->e_shstrndx].sh_offset;
@@ -340,7 +341,7 @@ void text_each_section(uint32_t abort_offset,
 					lib.base));
 }
 
-static const ElfW(Phdr) *segment(unsigned type, unsigned flags)
+static const ElfW(Phdr) * segment(unsigned type, unsigned flags)
 {
 	const ElfW(Phdr) *all = (const void *)(image + header()->e_phoff);
 	unsigned i;
@@ -403,11 +404,11 @@ size_t text_image_size(void)
 	return data ? data->p_vaddr + data->p_memsz : 0;
 }
 
-void text_run_array(bool at_exit)
+bool text_run_array(bool at_exit)
 {
-	const ElfW(Dyn) *d;
+	const ElfW(Dyn) * d;
 	uintptr_t array = 0;
-	size_t size = 0, i, n;
+	size_t size = 0, i, n, ran = 0;
 
 	for (d = lib.dynamic; d->d_tag; d++) {
 		if (d->d_tag == (at_exit ? DT_FINI_ARRAY : DT_INIT_ARRAY))
@@ -422,16 +423,19 @@ void text_run_array(bool at_exit)
 		uintptr_t run = ((uintptr_t *)array)[i];
 
 		/* Only what counts: not the C start-up files' own. */
-		if (text_find_offset((uint32_t)(run - lib.base)) >= 0)
-			((void (*)(void))run)();
+		if (text_find_offset((uint32_t)(run - lib.base)) < 0)
+			continue;
+		((void (*)(void))run)();
+		ran++;
 	}
+	return ran;
 }
 
 void *text_symbol(const char *name)
 {
 	const ElfW(Shdr) *table = section(".symtab");
 	const ElfW(Shdr) *strings = section(".strtab");
-	const ElfW(Sym) *sym;
+	const ElfW(Sym) * sym;
 	size_t i;
 
 	if (!table || !strings)

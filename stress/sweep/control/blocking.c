@@ -72,7 +72,7 @@ static uint32_t class_of(size_t size)
 	uint32_t class = 5;
 
 	while (((size_t)1 << class) < size)
-		class++;
+		class ++;
 	return class;
 }
 

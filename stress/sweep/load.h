@@ -1,0 +1,32 @@
+/* load: what its two files share */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include "sweep.h"
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+#define NR_SELDOM 12
+
+size_t load_below(struct worker *w, size_t n);
+
+/* The next allocation is of that size, should it not come back. */
+void expect(struct worker *w, size_t size);
+/* Takes a new block in; false: at is NULL. */
+bool slot_fill(struct worker *w, struct block *slot, void *at, size_t size);
+/* Verifies the block and moves it to the worker's hand; its address. */
+void *let_go(struct worker *w, struct block *slot);
+void slot_alloc(struct worker *w, struct block *slot, size_t size);
+void slot_free(struct worker *w, struct block *slot);
+/* An empty slot; makes one. */
+struct block *slot_empty(struct worker *w);
+/* Many of a size, then none: refills, limits, flushes, slabs that empty. */
+void do_burst(struct worker *w, size_t size, unsigned most);
+
+/* seldom.c */
+void seldom_start(void);
+void seldom_do(struct worker *w, unsigned which);
+/* What only the first worker does, by its step. */
+void seldom_do_first(struct worker *w);
+
+#endif

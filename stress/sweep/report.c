@@ -1,0 +1,191 @@
+/* report: what is printed: one line per mode, faults, what is not reached */
+#include "report.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct report report = { .failures = 25,
+			 .most_live = ~0u,
+			 .most_claimed = ~0u };
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	fflush(stdout);
+	if (!report.file)
+		return;
+	va_start(args, format);
+	vfprintf(report.file, format, args);
+	va_end(args);
+	fflush(report.file);
+}
+
+static const char *const outcome_names[NR_OUTCOMES] = {
+	"not run", "stopped", "not reached", "blocked", "crashed", "unsound"
+};
+
+/* With all blocks freed and no stop, nothing of a heap that began empty may be
+ * in use but some words of libc's own. */
+#define REST_MOST 4096
+
+unsigned report_rest(void)
+{
+	unsigned s, server, bad = 0;
+
+	for (s = 0; scenarios[s].name; s++) {
+		uint64_t rest = 0;
+
+		if (!scenarios[s].reset || scenarios[s].no_measure)
+			continue;
+		for (server = 0; server < NR_SERVERS_MOST; server++)
+			if (shared->bases[server][s].live_size > rest)
+				rest = shared->bases[server][s].live_size;
+		if (rest <= REST_MOST)
+			continue;
+		say("  lost without any stop (%s): %lu bytes\n",
+		    scenarios[s].name, (unsigned long)rest);
+		bad++;
+	}
+	return bad;
+}
+
+unsigned scenarios_reaching(uint32_t i)
+{
+	unsigned s, n = 0;
+
+	for (s = 0; s < NR_SCENARIOS_MOST; s++)
+		n += shared_reached(s)[i] != 0;
+	return n;
+}
+
+unsigned report_failures(void)
+{
+	uint32_t i, n = atomic_load(&shared->nr_failures);
+	char where[200];
+
+	for (i = 0; i < n && i < report.failures; i++) {
+		const struct failure *f = &shared->failures[i];
+
+		text_where(text.all[f->instruction].offset, where,
+			   sizeof(where));
+		say("  %s at %s (%s): %s\n", outcome_names[f->outcome],
+		    f->instruction ? where : "no stop",
+		    scenarios[f->scenario].name, f->text);
+	}
+	if (n > i)
+		say("  and %u more\n", n - i);
+	atomic_store(&shared->nr_failures, 0);
+	return n;
+}
+
+static void report_most(const char *what, uint32_t most, uint32_t at)
+{
+	char where[200];
+
+	if (!most)
+		return;
+	text_where(text.all[at].offset, where, sizeof(where));
+	say("  most %s stranded: %u bytes, at %s (%s)\n", what, most, where,
+	    scenarios[shared->results[at].scenario].name);
+}
+
+void report_mode(int mode, double seconds)
+{
+	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
+	uint32_t i, live = 0, live_at = 0, claimed = 0, claimed_at = 0;
+	uint32_t tried = 0;
+	char which[40];
+
+	for (i = 0; i < text.nr; i++) {
+		const struct result *r = &shared->results[i];
+
+		count[r->outcome]++;
+		tried += r->outcome != NOT_RUN;
+		bare += r->victim_bare;
+		if (r->live_size > live)
+			live = r->live_size, live_at = i;
+		if (r->claimed_size > claimed)
+			claimed = r->claimed_size, claimed_at = i;
+	}
+	snprintf(which, sizeof(which),
+		 shared->settings.hit > 1 ? "mode %c, thread %u:" : "mode %c:",
+		 mode, shared->settings.hit);
+	say("%s stopped at %u of %u instructions, %u never reached, "
+	    "%u blocked, %u crashed, %u unsound, at most %u bytes stranded "
+	    "(%u of address space); %.0f s\n",
+	    which, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
+	    count[BLOCKED], count[CRASHED], count[UNSOUND], live, claimed,
+	    seconds);
+	if (bare)
+		say("  at %u the victim was a thread of the library's own\n",
+		    bare);
+	report_most("objects", live, live_at);
+	report_most("address space", claimed, claimed_at);
+	report_failures();
+	report.nr_blocked += count[BLOCKED];
+	report.nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
+	report.nr_bad +=
+		live > report.most_live || claimed > report.most_claimed;
+	/* Whoever goes on strands nothing. */
+	if (strchr("def", mode) && live) {
+		say("  and none should be, as nobody was lost\n");
+		report.nr_bad++;
+	}
+}
+
+/* Runs of instructions that no survey reached, by function. */
+void report_unreached(void)
+{
+	uint32_t i, first, padding = 0, total = 0;
+	unsigned in, of;
+
+	for (i = 0; i < text.nr; i++) {
+		if (scenarios_reaching(i))
+			continue;
+		total++;
+		padding += text.all[i].padding;
+	}
+	say("%u of %u instructions were reached by no survey; %u of these are "
+	    "no-ops that only fill\n",
+	    total, text.nr, padding);
+	for (first = 0; first < text.nr; first = i) {
+		for (in = of = 0, i = first;
+		     i < text.nr && text.all[i].name == text.all[first].name;
+		     i++) {
+			of++;
+			in += !scenarios_reaching(i) && !text.all[i].padding;
+		}
+		if (in)
+			say("  never reached: %4u of %4u  %s\n", in, of,
+			    text_name(first));
+		for (i = first; report.list && i < first + of; i++)
+			if (!scenarios_reaching(i) && !text.all[i].padding)
+				say("    %#x\n", text.all[i].offset);
+		i = first + of;
+	}
+}
+
+void report_survey(void)
+{
+	unsigned s;
+
+	for (s = 0; scenarios[s].name; s++) {
+		uint32_t i, n = 0, fresh = 0;
+
+		for (i = 0; i < text.nr; i++) {
+			unsigned before = 0, k;
+
+			for (k = 0; k < s; k++)
+				before |= shared_reached(k)[i];
+			n += shared_reached(s)[i] != 0;
+			fresh += shared_reached(s)[i] && !before;
+		}
+		if (n)
+			say("scenario %-9s reaches %5u, %4u of them new\n",
+			    scenarios[s].name, n, fresh);
+	}
+}

@@ -1,0 +1,312 @@
+/* seldom: the part of the load that comes once or twice in a run: failing
+ * requests, foreign blocks, statistics, large blocks, purges; and what libc's
+ * own locks allow only one thread to do: new threads, vfork, the loader
+ */
+#include "sweep.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "load.h"
+#include "names.h"
+
+_Atomic(bool) late_worker_runs;
+
+static FILE *nowhere;
+
+/* Without a C++ runtime the operators ask the loader for one, which has a
+ * lock: of that only one thread may stop, and no fork's child may need it. */
+static void do_failing_operators(const struct worker *w)
+{
+	unsigned i;
+
+	if (w->index != 0 || stop.mode == 'e')
+		return;
+	for (i = 0; i < NR_OPERATORS; i++)
+		if (operators[i].new_nothrow && operators[i].new_found)
+			names_new(&operators[i], SIZE_MAX / 3, 64);
+}
+
+static void do_failing(const struct worker *w)
+{
+	volatile size_t huge = SIZE_MAX, odd = 3;
+	void *at = &at;
+
+	do_failing_operators(w);
+	free(valloc(huge - 10));
+	if (names.pvalloc)
+		free(names.pvalloc(huge / 2));
+	free(aligned_alloc(64, huge / 2));
+	if (!posix_memalign(&at, 64, huge / 2))
+		child_fail(UNSOUND, "a block larger than memory");
+	at = &at;
+
+	free(malloc(huge));
+	free(malloc(huge / 2 - 100));
+	free(malloc((size_t)1 << 45));
+	free(calloc(huge / 2, 3));
+	free(memalign(64, huge - 100));
+	free(memalign(huge, 100));
+	free(aligned_alloc(odd, 100));
+	if (!posix_memalign(&at, 3, 100) || at != &at)
+		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
+	at = malloc(100);
+	if (at && realloc(at, huge / 2 + 1))
+		child_fail(UNSOUND, "a realloc too large for any memory");
+	free(at);
+	errno = 0;
+}
+
+static void do_edges(struct worker *w)
+{
+	void *at;
+
+	free(NULL);
+	if (malloc_usable_size(NULL))
+		child_fail(UNSOUND, "malloc_usable_size of NULL");
+	at = realloc(NULL, 100);
+	at = realloc(at, 0);
+	free(at);
+	free(malloc(0));
+	free(valloc(100));
+	if (names.pvalloc)
+		free(names.pvalloc(5000));
+	if (names.cfree)
+		names.cfree(malloc(40));
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(12345, 1);
+	if (names.free_sized) {
+		names.free_sized(NULL, 0);
+		names.free_aligned_sized(NULL, 16, 0);
+	}
+	(void)w;
+}
+
+static void do_foreign(struct worker *w)
+{
+	void *at;
+
+	if (!names.libc_malloc || !w->foreign || w->left)
+		return;
+	free(names.libc_malloc(100));
+	at = names.libc_malloc(200);
+	if (malloc_usable_size(at) < 200)
+		child_fail(UNSOUND, "the usable size of a foreign block");
+	at = realloc(at, 300);
+	free(at);
+	at = realloc(names.libc_malloc(50), 0);
+	free(at);
+	if (names.free_sized)
+		names.free_sized(names.libc_malloc(70), 70);
+}
+
+static void do_stats(void)
+{
+	static const size_t sizes[] = { 0, 40, 400, 4000 };
+	struct lanemalloc_stats s;
+	struct {
+		struct lanemalloc_stats s;
+		char more[64];
+	} newer;
+	char buf[4000];
+	const char *why;
+	size_t i;
+
+	if (!names.stats)
+		return;
+	for (i = 0; i < 4; i++)
+		names.stats_json(buf, sizes[i]);
+	names.stats(&s, sizeof(s));
+	names.stats(&s, 24);
+	names.stats(&newer.s, sizeof(newer));
+	names.mode(&why);
+	names.mode(NULL);
+	names.version();
+}
+
+/* Blocks of some MiB, which grow in place, move by their pages, shrink. */
+static void do_huge(struct worker *w)
+{
+	struct block *slot = slot_empty(w), *other = slot_empty(w);
+	static const size_t sizes[] = { 5, 9, 2, 16, 1 };
+	size_t i;
+	unsigned char *at;
+
+	if (slot == other)
+		return;
+	slot_alloc(w, slot, 4 * MIB + 100);
+	slot_alloc(w, other, 65 * KIB);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes) && slot->at; i++) {
+		struct block old = *slot;
+		size_t size = sizes[i] * MIB;
+
+		let_go(w, slot);
+		w->hand[1] = (struct block){ NULL, size, 0 };
+		at = realloc(old.at, size);
+		w->hand[1] = (struct block){ 0 };
+		slot_fill(w, slot, at ? at : old.at, at ? size : old.size);
+	}
+	slot_free(w, slot);
+	slot_free(w, other);
+}
+
+static void do_vast(struct worker *w)
+{
+	expect(w, 150 * MIB);
+	free(malloc(150 * MIB));
+	expect(w, 40 * MIB);
+	free(memalign(32 * MIB, 20 * MIB));
+	w->hand[0] = (struct block){ 0 };
+}
+
+void load_purge(void)
+{
+	if (names.purge)
+		names.purge();
+	else
+		malloc_trim(0);
+}
+
+void seldom_do(struct worker *w, unsigned which)
+{
+	switch (which) {
+	case 0:
+		load_purge();
+		break;
+	case 1:
+		do_stats();
+		break;
+	case 2:
+		mallinfo2();
+		names.mallinfo();
+		break;
+	case 3:
+		malloc_trim(4096);
+		break;
+	case 4:
+		if (w->index == 0) {
+			malloc_stats();
+			malloc_info(0, nowhere);
+			malloc_info(1, nowhere);
+		}
+		break;
+	case 5:
+		do_edges(w);
+		break;
+	case 6:
+		do_failing(w);
+		break;
+	case 7:
+		do_foreign(w);
+		break;
+	case 8:
+		do_huge(w);
+		break;
+	case 9:
+		do_vast(w);
+		break;
+	case 10:
+		do_burst(w, 16, 250);
+		break;
+	case 11:
+		do_burst(w, 24 * KIB, 40);
+		break;
+	}
+}
+
+/* ---- the first worker's own: what libc's locks allow only one ---- */
+
+static int short_thread(void *arg)
+{
+	free(malloc(100));
+	(void)arg;
+	return 0;
+}
+
+static int short_child(void *arg)
+{
+	free(malloc(100));
+	(void)arg;
+	_exit(0);
+}
+
+static void start_late_worker(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	thrd_t other;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * KIB);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (!pthread_create(&thread, &attr, load_run, &workers[3]))
+		atomic_store(&late_worker_runs, true);
+	if (thrd_create(&other, short_thread, NULL) == thrd_success)
+		thrd_detach(other);
+}
+
+static void do_vfork(void)
+{
+	int status;
+	pid_t child = vfork();
+
+	if (!child) {
+		free(malloc(1000));
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+}
+
+static void do_clone(void)
+{
+	static char stack[64 * 1024] __attribute__((aligned(16)));
+	int status;
+	pid_t child = clone(short_child, stack + sizeof(stack),
+			    CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+
+	if (child > 0)
+		waitpid(child, &status, 0);
+	/* One with memory of its own; one that the kernel refuses. */
+	child = clone(short_child, stack + sizeof(stack), SIGCHLD, NULL);
+	if (child > 0)
+		waitpid(child, &status, 0);
+	clone(short_child, stack + sizeof(stack), CLONE_VM | CLONE_THREAD,
+	      NULL);
+}
+
+void seldom_do_first(struct worker *w)
+{
+	if (w->constructors && w->step == 1)
+		w->foreign = text_run_array(false);
+	if (w->constructors && w->step == w->nr_steps - 1)
+		text_run_array(true);
+	if (w->step == w->nr_steps / 4)
+		start_late_worker();
+	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
+		do_vfork();
+	if (w->step == w->nr_steps / 2 + 20)
+		do_clone();
+	if (w->step == w->nr_steps / 2 + 40) {
+		dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
+		dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+		if (names.reclaimer_start)
+			names.reclaimer_start();
+	}
+}
+
+void seldom_start(void)
+{
+	nowhere = fopen("/dev/null", "we");
+	if (!nowhere)
+		die("no /dev/null");
+	setvbuf(nowhere, NULL, _IONBF, 0);
+}

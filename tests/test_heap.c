@@ -265,7 +265,7 @@ static void test_realloc_lets_go(void **state)
 	heap_free(block);
 }
 
-/* A shrinking one that finds no memory stays where it is. */
+/* A growing one that finds no memory leaves the block as it was. */
 static void test_realloc_without_memory(void **state)
 {
 	uint64_t before = claimed_size();
@@ -329,19 +329,47 @@ static void test_usable_is_requested(void **state)
 	}
 }
 
-static void test_footer_without_memory(void **state)
+/* Takes all that there is, down to the last object of the smallest size. */
+static void use_up(void)
 {
-	char *block;
+	size_t size;
+	void *block;
 
-	(void)state;
-	option("usable=requested");
-	block = block_alloc(40000);
 	fake_fail_from(FAKE_COMMIT, 1);
-	block = heap_realloc(block, 35000);
-	usable_is(block, 35000);
-	block = heap_realloc(block, 100);
-	usable_is(block, 100);
-	heap_free(block);
+	fake_fail_from(FAKE_RESERVE, 1);
+	for (size = 16 * MIB; size >= UNIT_SIZE; size /= 2)
+		while ((block = block_alloc(size - 8)))
+			hold(block, size - 8);
+	while ((block = block_alloc(8)))
+		hold(block, 8);
+}
+
+static void shrinks_without_memory(void)
+{
+	char *small = block_alloc(1000), *large = block_alloc(40000);
+	uint64_t before;
+
+	use_up();
+	before = heap_nr_out_of_memory();
+	assert_ptr_equal(heap_realloc(small, 100), small);
+	assert_ptr_equal(heap_realloc(large, 200), large);
+	assert_int_equal(heap_nr_out_of_memory(), before + 2);
+	if (config.usable == USABLE_REQUESTED) {
+		usable_is(small, 100);
+		usable_is(large, 200);
+	}
+	assert_null(heap_realloc(small, 2000));
+	heap_free(small);
+	heap_free(large);
+	held_free();
+}
+
+static void test_shrinking_without_memory_stays(void **state)
+{
+	(void)state;
+	shrinks_without_memory();
+	option("usable=requested");
+	shrinks_without_memory();
 }
 
 static void test_size_hints_are_checked(void **state)
@@ -499,7 +527,7 @@ int main(void)
 		T(test_realloc_lets_go),
 		T(test_realloc_without_memory),
 		T(test_usable_is_requested),
-		T(test_footer_without_memory),
+		T(test_shrinking_without_memory_stays),
 		T(test_size_hints_are_checked),
 		T(test_double_free_is_exact),
 		T(test_pointers_into_blocks),

@@ -143,9 +143,10 @@ static void test_moves_page_tables_above_the_threshold(void **state)
 	(void)state;
 	assert_int_equal(move(UNIT_SIZE), 0);
 	assert_int_equal(move(MOVE_SIZE_LEAST - 1), 0);
+	assert_int_equal(load_relaxed(&nr_moves), 0); // own
+	assert_int_equal(move(MOVE_SIZE_LEAST + 7000), 1);
+	assert_int_equal(load_relaxed(&nr_moves), 1); // own
 	assert_int_equal(move(MOVE_SIZE_LEAST), 1);
-	assert_int_equal(move(MOVE_SIZE_LEAST + 12345), 1);
-	assert_in_range(load_relaxed(&nr_moves), 1, 2); // own
 }
 
 static void test_copies_where_tables_cannot_move(void **state)
@@ -254,11 +255,12 @@ static void test_of_two_frees_one_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: a kernel may refuse where mappings were moved. */
+		T(test_moves_page_tables_above_the_threshold),
 		T(test_block_knows_its_units),
 		T(test_alignment),
 		T(test_shrinks_and_grows_in_place),
 		T(test_growth_that_is_refused_changes_nothing),
-		T(test_moves_page_tables_above_the_threshold),
 		T(test_copies_where_tables_cannot_move),
 		T(test_moves_are_not_for_ever),
 		T(test_realloc_moves_a_blocked_block),

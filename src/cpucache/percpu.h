@@ -85,6 +85,10 @@ struct anchor {
 
 extern struct anchor anchor internal;
 
+/* A gate word as the fast paths read it, once a call: a load that compilers,
+ * unlike that of an atomic, fold into the compare. Aligned, so it is whole. */
+#define gate_read(word) (*(const uint64_t *)(const void *)(word))
+
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid
  * where AT_RSEQ_FEATURE_SIZE >= 28. rseq_cs alone is ours to write. */
 struct rseq_area {

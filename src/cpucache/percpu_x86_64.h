@@ -120,7 +120,7 @@ static force_inline void *percpu_pop(uint64_t lane)
 		PERCPU_POINT(5)
 		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
 		"2:\tprefetchw (%[next])\n\t"
-		: [object] "=&r"(object), [l] "=&r"(l), [n] "=&r"(n),
+		: [object] "=&a"(object), [l] "=&r"(l), [n] "=&r"(n),
 		  [next] "=&r"(next)
 		: PERCPU_ENTER_INPUTS
 		: PERCPU_CLOBBERS

@@ -20,7 +20,7 @@ void heap_free_slow(void *block);
 /* The fast path alone; NULL: the cold half must do it. */
 static force_inline void *heap_try_alloc(size_t size)
 {
-	if (unlikely(size >= load_relaxed(&anchor.small_end))) // gate
+	if (unlikely(size >= gate_read(&anchor.small_end)))
 		return NULL;
 	return percpu_pop(size_lanes[(size + 15) / 16]);
 }
@@ -43,7 +43,7 @@ static force_inline bool heap_try_free(void *block)
 	struct unit_tag *tag;
 	uint64_t offset;
 
-	if (unlikely(at >= load_relaxed(&anchor.tags_end))) // gate
+	if (unlikely(at >= gate_read(&anchor.tags_end)))
 		return false;
 	tag = (void *)(base + REGION_TAGS_OFFSET + round_down(at, 16));
 	offset = (uint32_t)(uintptr_t)block - tag->start;

@@ -303,14 +303,14 @@ static uint64_t area_cached_size(char *area)
 
 void cpu_cache_stats(struct cpu_cache_stats *out)
 {
-	unsigned id, end = NR_IDS_MOST;
 	struct cpu_cache *cache;
+	unsigned id, end;
 
 	*out = (struct cpu_cache_stats){ 0 };
-	if (load_relaxed(&rseq_state.mode) == MODE_DIRECT) // hint
+	/* Direct mode hashes threads to the first nr_cpus ids. */
+	end = cpu_cache_nr_ids();
+	if (end < rseq_state.nr_cpus)
 		end = rseq_state.nr_cpus;
-	else
-		end = cpu_cache_nr_ids();
 	for (id = 0; id < end; id++) {
 		cache = &caches[id];
 		out->nr_refills += load_relaxed(&cache->nr_refills); // counter

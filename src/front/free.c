@@ -48,17 +48,15 @@ size_t heap_usable_size(const void *pointer)
 	return block_usable_size(pointer, &block);
 }
 
-/* With config.checks: the size that the program names must be one that gave
- * this block. */
+/* With config.checks: the size that the program names must fit into the block.
+ * One that is too small is right after a realloc that stayed in place. */
 static void size_hint_check(const void *pointer, size_t size)
 {
 	struct block block = block_find(pointer, "free_sized");
 
 	if (block.kind == BLOCK_FOREIGN)
 		return;
-	if (size + block_footer_size() > block.size ||
-	    (block.kind == BLOCK_SMALL && size <= SMALL_SIZE_MOST &&
-	     size_class_of(size + block_footer_size()) > block.class))
+	if (size + block_footer_size() > block.size)
 		fault("free_sized of %p: size %zu given, block has %zu",
 		      pointer, size, block.size);
 }

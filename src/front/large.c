@@ -1,6 +1,8 @@
 /* layer 5.3: large: blocks that are runs of the page heap */
 #include "front/large.h"
 
+#include <errno.h>
+
 #include "cpucache/rseq.h"
 #include "pageheap/page_heap.h"
 #include "system/report.h"
@@ -66,17 +68,34 @@ bool large_resize(const struct block *block, size_t size)
 	return true;
 }
 
+/* Whole pages, by page tables as far as that goes. A source that was moved
+ * before and has grown since lies in two mappings, which one call cannot move
+ * (EFAULT): then its halves. */
+static void pages_move(char *to, char *from, size_t size)
+{
+	size_t half = round_down(size / 2, system_page_size());
+	int result = -1;
+
+	if (size >= MOVE_SIZE_LEAST &&
+	    load_relaxed(&nr_moves) < MOVES_MOST) // counter
+		result = system_move_pages(to, from, size);
+	if (!result) {
+		add_relaxed(&nr_moves, 1); // counter
+		return;
+	}
+	if (result != -EFAULT || half < MOVE_SIZE_LEAST) {
+		__builtin_memcpy(to, from, size);
+		return;
+	}
+	pages_move(to, from, half);
+	pages_move(to + half, from + half, size - half);
+}
+
 void large_move(void *to, void *from, size_t size)
 {
 	size_t pages = round_down(size, system_page_size());
 
-	if (size < MOVE_SIZE_LEAST ||
-	    load_relaxed(&nr_moves) >= MOVES_MOST || // counter
-	    system_move_pages(to, from, pages)) {
-		__builtin_memcpy(to, from, size);
-		return;
-	}
-	add_relaxed(&nr_moves, 1); // counter
+	pages_move(to, from, pages);
 	__builtin_memcpy((char *)to + pages, (char *)from + pages,
 			 size - pages);
 }

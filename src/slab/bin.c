@@ -332,15 +332,15 @@ static bool sweep_side(struct bin *bin, unsigned side, struct sweep *sweep)
 	return true;
 }
 
-/* The hint follows what a sweep found; one that closed nothing halves it, so
- * that a count gone wrong soon costs no more sweeps. */
-static void empty_note_sweep(struct bin *bin, size_t nr_closed)
+/* The hint follows what a sweep found. One that came to the end of a side and
+ * closed nothing halves it, so that a count gone wrong soon costs no more. */
+static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
 {
 	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
-	uint32_t rest = nr / 2;
+	uint32_t rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
 
-	if (nr_closed)
-		rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
+	if (at_end && !nr_closed)
+		rest = nr / 2;
 	store_relaxed(&bin->nr_empty, rest); // hint
 }
 
@@ -362,7 +362,7 @@ static void bin_sweep(struct bin *bin, struct sweep *sweep)
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
 	}
-	empty_note_sweep(bin, sweep->nr_closed);
+	empty_note_sweep(bin, sweep->nr_closed, i > 0);
 }
 
 /* A slab in one of the owner's lists became empty. The slot's may stay so. */

@@ -79,6 +79,8 @@ struct anchor {
 	char *base;			/* const: region 0's */
 	_Atomic(uint64_t) tags_end;	/* atomic: gate; 16 * usable units */
 	_Atomic(uint64_t) small_end;	/* atomic: gate; of small sizes */
+	uint64_t tags_first;		/* const: 16 * unit number of base */
+	char *tags;			/* const: tag of unit number 0 */
 	int64_t rseq_cs;		/* const: from the thread pointer */
 	int64_t id;			/* const: likewise, the index field */
 } __attribute__((aligned(64)));

@@ -71,7 +71,10 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 #endif
 
 /* Operands l = area + lane; t is scratch. cpu_id lies 4 below rseq_cs. */
-#define PERCPU_ENTER(l, t, fail)                                          \
+#define PERCPU_ENTER(l, t, fail) PERCPU_ENTER_AREA(l, t, fail) PERCPU_LANE(l)
+#define PERCPU_LANE(l)                                                    \
+	"leaq (%[" #l "], %[lane], 8), %[" #l "]\n\t" /* l += lane */
+#define PERCPU_ENTER_AREA(l, t, fail)                                     \
 	"movq %[rseq_cs], %[" #t "]\n\t"	/* t = anchor.rseq_cs */  \
 	"leaq 3b(%%rip), %[" #l "]\n\t"		/* l = &descriptor */     \
 	"movq %[" #l "], %%fs:(%[" #t "])\n"	/* arm: rseq_cs = l */    \
@@ -85,8 +88,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 	"movq %[base], %[" #l "]\n\t"		/* l = base */            \
 	"addq %c[table](%[" #l "], %[" #t "], 8), %[" #l "]\n\t"          \
 						/* l += table[id] */      \
-	PERCPU_POINT(3)                                                   \
-	"leaq (%[" #l "], %[lane], 8), %[" #l "]\n\t" /* l += lane */
+	PERCPU_POINT(3)
 
 #define PERCPU_ENTER_INPUTS                                               \
 	[rseq_cs] "m"(anchor.rseq_cs), [id] "m"(anchor.id),               \
@@ -142,8 +144,10 @@ static force_inline bool percpu_push(uint64_t lane, void *object)
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER(l, n, "%l[slow]")
-		"movq (%[l]), %[n]\n\t"		/* n = l->count */
+		PERCPU_ENTER_AREA(l, n, "%l[slow]")
+		/* The lane hangs on the object: its count first. */
+		"movq (%[l], %[lane], 8), %[n]\n\t" /* n = l->count */
+		PERCPU_LANE(l)
 		PERCPU_POINT(4)
 		"cmpq 8(%[l]), %[n]\n\t"	/* n >= l->limit? */
 		"jae %l[slow]\n\t"		/* fail */

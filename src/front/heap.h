@@ -38,14 +38,14 @@ static force_inline void *heap_alloc(size_t size)
 /* The fast path alone; false: the cold half must do it. */
 static force_inline bool heap_try_free(void *block)
 {
-	char *base = anchor.base;
-	size_t at = (size_t)((char *)block - base) >> (UNIT_SHIFT - 4);
-	struct unit_tag *tag;
+	/* 16 * unit number, counted from address 0: the tag, and with it the
+	 * lane, hangs on the block by as few steps as can be. */
+	size_t at = round_down((uintptr_t)block >> (UNIT_SHIFT - 4), 16);
+	struct unit_tag *tag = (void *)(anchor.tags + at);
 	uint64_t offset;
 
-	if (unlikely(at >= gate_read(&anchor.tags_end)))
+	if (unlikely(at - anchor.tags_first >= gate_read(&anchor.tags_end)))
 		return false;
-	tag = (void *)(base + REGION_TAGS_OFFSET + round_down(at, 16));
 	offset = (uint32_t)(uintptr_t)block - tag->start;
 	if (unlikely(offset * tag->magic >= tag->magic))
 		return false;

@@ -23,6 +23,15 @@
 static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
 
+static void anchor_set_base(char *base)
+{
+	uintptr_t first = (uintptr_t)base >> UNIT_SHIFT << 4;
+
+	anchor.base = base;
+	anchor.tags_first = first;
+	anchor.tags = (char *)((uintptr_t)base + REGION_TAGS_OFFSET - first);
+}
+
 static cold bool start_slow(void)
 {
 	bool libc = config_start() && rseq_libc_ready();
@@ -30,7 +39,7 @@ static cold bool start_slow(void)
 	size_class_start();
 	if (!region_start())
 		return false;
-	anchor.base = regions[0].base;
+	anchor_set_base(regions[0].base);
 	if (!libc)
 		return true;
 	rseq_start();

@@ -56,7 +56,7 @@ static void size_hint_check(const void *pointer, size_t size)
 
 	if (block.kind == BLOCK_FOREIGN)
 		return;
-	if (size + block_footer_size() > block.size)
+	if (size > block.size - block_footer_size())
 		fault("free_sized of %p: size %zu given, block has %zu",
 		      pointer, size, block.size);
 }

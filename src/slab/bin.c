@@ -7,7 +7,6 @@
 #include <urcu/lfstack.h>
 
 #include "pageheap/page_heap.h"
-#include "system/system.h"
 
 struct bin {
 	struct ck_stack partial[2];	/* atomic: double words */
@@ -29,7 +28,6 @@ struct bin_set {
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define GIVE_RUN_MOST 64
 
 static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */

@@ -32,7 +32,7 @@ const char *lanemalloc_mode(const char **why);
  * order. New ones are added at the end only. */
 #define LANEMALLOC_STATS(X)                                                    \
 	X(live_size, "bytes", "in blocks that the program holds")              \
-	X(live_large_size, "bytes", "of these, in blocks above 32 KiB")        \
+	X(live_large_size, "bytes", "of these, in runs of their own")          \
 	X(cached_size, "bytes", "in the CPU caches, free to use at once")      \
 	X(slab_free_size, "bytes", "free objects in slabs")                    \
 	X(free_dirty_size, "bytes", "free in the page heap, still resident")   \

@@ -78,7 +78,8 @@ static void checked(size_t size)
 
 static const struct fault_case cases[] = {
 	{ "at-once", at_once, NULL, { 1, 16, 100, 1000, 5000, 16384, 32768 } },
-	{ "large", large, NULL, { 32769, 100000, 1 << 20, 2 << 20, 64 << 20 } },
+	{ "large", large, NULL,
+	  { 32769, 100000, 262145, 1 << 20, 2 << 20, 64 << 20 } },
 	{ "by-two-threads", by_two_threads, NULL, { 100, 5000 } },
 	{ "by-delete", by_delete, NULL, { 100 } },
 	{ "by-realloc", by_realloc, NULL, { 100, 20000 } },

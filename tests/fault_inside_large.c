@@ -38,11 +38,11 @@ static void last(size_t size)
 }
 
 static const struct fault_case cases[] = {
-	{ "near", near, NULL, { 32769, 100000, 1 << 20, 64 << 20 } },
-	{ "page", page, NULL, { 32769, 100000, 1 << 20, 64 << 20 } },
-	{ "unit", unit, NULL, { 32769, 100000, 1 << 20, 64 << 20 } },
+	{ "near", near, NULL, { 32769, 100000, 262145, 1 << 20, 64 << 20 } },
+	{ "page", page, NULL, { 32769, 100000, 262145, 1 << 20, 64 << 20 } },
+	{ "unit", unit, NULL, { 32769, 100000, 262145, 1 << 20, 64 << 20 } },
 	{ "middle", middle, NULL, { 100000, 1 << 20, 5 << 20, 64 << 20 } },
-	{ "last", last, NULL, { 32769, 100000, 3 << 20, 64 << 20 } },
+	{ "last", last, NULL, { 32769, 100000, 262145, 3 << 20, 64 << 20 } },
 	{ "unit", unit, "checks=1", { 100000 } },
 };
 

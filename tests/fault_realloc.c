@@ -66,7 +66,7 @@ static void not_a_block(size_t share)
 static const struct fault_case cases[] = {
 	{ "freed", freed, NULL, { 16, 100, 1000, 5000, 20000 } },
 	{ "freed-in-slab", freed_in_slab, NULL, { 16, 100, 1000, 5000 } },
-	{ "freed-large", freed_large, NULL, { 40000, 1 << 20 } },
+	{ "freed-large", freed_large, NULL, { 262145, 1 << 20 } },
 	{ "checked", checked, "checks=1", { 16, 100, 1000, 5000, 20000 } },
 	{ "inside", inside, NULL, { 32, 1000, 20000, 100000, 1 << 20 } },
 	{ "not-a-block", not_a_block, NULL, { 4, 64 } },

@@ -22,4 +22,16 @@ static inline int heap_setup(void **state)
 	return region_start() ? 0 : -1;
 }
 
+/* Gives n objects that are all of `slab`. */
+static inline enum slab_given give(struct span *slab, void *const *objects,
+				   unsigned n, uint64_t *word)
+{
+	struct slab_gift gift = slab_give(objects, n);
+
+	assert_ptr_equal(gift.slab, slab);
+	assert_int_equal(gift.nr, n);
+	*word = gift.word;
+	return gift.result;
+}
+
 #endif

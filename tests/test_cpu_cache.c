@@ -17,7 +17,7 @@ static bool areas_take(size_t nr_units, size_t align, unsigned cpu,
 
 #define CLASS SIZE_CLASS_64
 #define BATCH 64u
-#define SLOTS 512u
+#define SLOTS 3072u
 #define MOST 4096
 
 static void *held[MOST];

@@ -119,10 +119,10 @@ static void test_usable_is_real(void **state)
 		block = block_alloc(size);
 		usable = heap_usable_size(block);
 		memset(block, 0xff, usable);
-		class = size > SMALL_SIZE_MOST ? 0 : size_class_of(size);
+		class = size_class_aligned(size, 16);
 		if (class)
 			assert_int_equal(usable, size_classes[class].size);
-		if (size > SMALL_SIZE_MOST)
+		else
 			assert_int_equal(usable, round_up(size, UNIT_SIZE));
 		hold(block, usable);
 	}
@@ -337,7 +337,7 @@ static void use_up(void)
 
 	fake_fail_from(FAKE_COMMIT, 1);
 	fake_fail_from(FAKE_RESERVE, 1);
-	for (size = 16 * MIB; size >= UNIT_SIZE; size /= 2)
+	for (size = 16 * MIB; size >= 1024; size /= 2)
 		while ((block = block_alloc(size - 8)))
 			hold(block, size - 8);
 	while ((block = block_alloc(8)))
@@ -388,10 +388,10 @@ static void test_size_hints_are_checked(void **state)
 	assert_fault("free_sized of %p: size 113 given, block has 112", block,
 		     heap_free_sized(block, 113));
 	heap_free_sized(block, 112);
-	block = block_alloc(50000);
-	assert_fault("free_sized of %p: size 70000 given, block has 65536",
-		     block, heap_free_aligned_sized(block, 16, 70000));
-	heap_free_sized(block, 50000);
+	block = block_alloc(300000);
+	assert_fault("free_sized of %p: size 400000 given, block has 327680",
+		     block, heap_free_aligned_sized(block, 16, 400000));
+	heap_free_sized(block, 300000);
 }
 
 /* With checks each double free is seen, at once. */

@@ -15,6 +15,13 @@ static void test_every_size_has_the_smallest_class(void **state)
 		assert_int_equal(size_lanes[(size + 15) / 16],
 				 size_classes[class].lane);
 	}
+	for (; size <= MEDIUM_SIZE_MOST; size++) {
+		class = size_class_of_medium(size);
+		assert_in_range(class, 1, NR_CLASSES - 1);
+		assert_true(size_classes[class].size >= size);
+		assert_true(size_classes[class - 1].size < size);
+	}
+	assert_int_equal(class, NR_CLASSES - 1);
 }
 
 static void test_steps_lose_at_most_a_fifth(void **state)
@@ -43,7 +50,9 @@ static void test_geometry_of_slabs(void **state)
 
 		assert_true(used <= whole && whole - used < c->size);
 		assert_true((whole - used) * 32 <= whole);
-		assert_true(c->nr_objects >= (c->size > 28672 ? 4 : 8));
+		if (c->size <= SMALL_SIZE_MOST)
+			assert_true(c->nr_objects >=
+				    (c->size > 28672 ? 4 : 8));
 		assert_true(c->nr_words <= UNIT_BITS_WORDS);
 		assert_true(c->nr_units <= HUGEPAGE_UNITS);
 		assert_in_range(c->batch, 1, c->lane_slots);
@@ -87,13 +96,13 @@ static void test_aligned(void **state)
 
 	(void)state;
 	for (align = 1; align <= UNIT_SIZE; align *= 2)
-		for (size = 0; size <= SMALL_SIZE_MOST; size += 8) {
+		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
 			class = size_class_aligned(size, align);
 			assert_true(size_classes[class].size >= size);
 			assert_int_equal(size_classes[class].size % align, 0);
 		}
 	assert_int_equal(size_class_aligned(1, 2 * UNIT_SIZE), 0);
-	assert_int_equal(size_class_aligned(SMALL_SIZE_MOST + 1, 32), 0);
+	assert_int_equal(size_class_aligned(MEDIUM_SIZE_MOST + 1, 32), 0);
 }
 
 int main(void)

@@ -32,6 +32,13 @@ static void *objects[NR_OBJECTS + 1], *later[5000];
 static unsigned nr_later;
 static struct span *victim;
 
+static struct span *slab_of(const void *object)
+{
+	struct slab_view v = view_of_object(object);
+
+	return &v.region->spans[v.unit];
+}
+
 /* The leaver has cleared `on`: one object comes back, its giver lists the
  * slab. */
 static void after_clear(void)

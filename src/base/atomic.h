@@ -51,6 +51,8 @@
 
 #define add_relaxed(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define add_seq(p, v) \
+	atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
 #define add_release(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_release)
 #define sub_relaxed(p, v) \

@@ -275,11 +275,12 @@ void cpu_cache_flush_own(void)
 	int n, rounds;
 
 	for (class = 1; class < NR_CLASSES; class++) {
+		const struct size_class *c = &size_classes[class];
+
 		/* Bounded: other threads of this CPU may refill meanwhile. */
-		rounds = 2 + size_classes[class].lane_slots / BATCH_MOST;
+		rounds = 2 + c->lane_slots / c->batch;
 		while (rounds--) {
-			n = percpu_pop_batch(size_classes[class].lane, objects,
-					     BATCH_MOST);
+			n = percpu_pop_batch(c->lane, objects, c->batch);
 			if (!n)
 				break;
 			if (n > 0)

@@ -46,7 +46,8 @@ static void right_drop(struct drainer *d)
 
 /* Takes all objects out of one lane of a detached area; false: the right is
  * lost, or every section aborts. */
-static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane)
+static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
+		       unsigned batch)
 {
 	void *objects[DRAIN_BATCH];
 	enum percpu_result result;
@@ -57,7 +58,7 @@ static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane)
 					    &objects[n]);
 		aborts = result == PERCPU_ABORT ? aborts + 1 : 0;
 		n += result == PERCPU_DONE;
-		if (n == DRAIN_BATCH || result == PERCPU_EMPTY ||
+		if (n == batch || result == PERCPU_EMPTY ||
 		    result == PERCPU_LOST) {
 			bin_give(id, objects, n);
 			d->nr_objects += n;
@@ -74,7 +75,8 @@ static bool area_empty(struct drainer *d, unsigned id, char *area)
 	unsigned class;
 
 	for (class = 1; class < NR_CLASSES; class++)
-		if (!lane_empty(d, id, cpu_cache_lane(area, class)))
+		if (!lane_empty(d, id, cpu_cache_lane(area, class),
+				size_classes[class].batch))
 			return false;
 	return true;
 }

@@ -19,19 +19,33 @@ static void *small_alloc(unsigned class)
 	return cpu_cache_alloc_direct(class);
 }
 
-/* A block of at least size bytes, footer included; size <= PTRDIFF_MAX. */
-static void *alloc_any(size_t size, size_t align, bool *zero)
-{
-	unsigned class = 0;
+/* What the caller wants of a block. */
+struct wish {
+	size_t size; /* footer included; at most PTRDIFF_MAX */
+	size_t align;
+	bool run;  /* rather a run than an object of medium size */
+	bool zero; /* answer: all bytes read as zero */
+};
 
-	*zero = false;
-	if (align <= 16 && size <= SMALL_SIZE_MOST)
-		class = size_class_of(size);
-	else if (align > 16)
-		class = size_class_aligned(size, align);
+/* The class that serves the wish; 0: none. */
+static unsigned wish_class(const struct wish *wish)
+{
+	if (wish->align > 16)
+		return size_class_aligned(wish->size, wish->align);
+	if (wish->size <= SMALL_SIZE_MOST)
+		return size_class_of(wish->size);
+	if (wish->size <= MEDIUM_SIZE_MOST && !wish->run)
+		return size_class_of_medium(wish->size);
+	return 0;
+}
+
+static void *alloc_any(struct wish *wish)
+{
+	unsigned class = wish_class(wish);
+
 	if (class)
 		return small_alloc(class);
-	return large_alloc(max_size(size, 1), align, zero);
+	return large_alloc(max_size(wish->size, 1), wish->align, &wish->zero);
 }
 
 /* No memory: what lies free in this CPU's cache and in slabs may do. */
@@ -49,28 +63,29 @@ static cold void *alloc_failed(void)
 }
 
 /* The same, collecting once where memory is short. */
-static void *alloc_hard(size_t size, size_t align, bool *zero)
+static void *alloc_hard(struct wish *wish)
 {
-	void *pointer = alloc_any(size, align, zero);
+	void *pointer = alloc_any(wish);
 
 	if (likely(pointer))
 		return pointer;
 	alloc_collect();
-	pointer = alloc_any(size, align, zero);
+	pointer = alloc_any(wish);
 	return pointer ? pointer : alloc_failed();
 }
 
-static void *alloc_slow(size_t size, size_t align, bool *zero)
+static void *alloc_slow(struct wish *wish)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
-	size_t footer = block_footer_size();
+	size_t footer = block_footer_size(), size = wish->size;
 	struct block block;
 	void *pointer;
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
-	    align > (size_t)PTRDIFF_MAX)
+	    wish->align > (size_t)PTRDIFF_MAX)
 		return alloc_failed();
-	pointer = alloc_hard(size + footer, align, zero);
+	wish->size += footer;
+	pointer = alloc_hard(wish);
 	if (pointer && unlikely(footer)) {
 		block = block_find(pointer, "malloc");
 		block_footer_set(pointer, &block, size);
@@ -80,31 +95,50 @@ static void *alloc_slow(size_t size, size_t align, bool *zero)
 	return pointer;
 }
 
+/* The fast path of medium sizes. */
+static void *medium_try_alloc(size_t size)
+{
+	if (!gate_read(&anchor.small_end) || size <= SMALL_SIZE_MOST ||
+	    size > MEDIUM_SIZE_MOST)
+		return NULL;
+	return percpu_pop(size_classes[size_class_of_medium(size)].lane);
+}
+
 void *heap_alloc_slow(size_t size)
 {
-	bool zero;
+	struct wish wish = { .size = size, .align = 16 };
+	void *object = medium_try_alloc(size);
 
-	return alloc_slow(size, 16, &zero);
+	return object ? object : alloc_slow(&wish);
 }
 
 void *heap_alloc_zeroed(size_t size)
 {
-	bool zero = false;
+	struct wish wish = { .size = size, .align = 16, .run = true };
 	void *pointer;
 
 	if (size < load_relaxed(&anchor.small_end)) // gate
 		pointer = heap_alloc(size);
 	else
-		pointer = alloc_slow(size, 16, &zero);
-	if (pointer && !zero)
+		pointer = alloc_slow(&wish);
+	if (pointer && !wish.zero)
 		__builtin_memset(pointer, 0, size);
 	return pointer;
 }
 
+void *heap_alloc_growing(size_t size)
+{
+	struct wish wish = { .size = size, .align = 16, .run = true };
+
+	if (size <= SMALL_SIZE_MOST)
+		return heap_alloc(size);
+	return alloc_slow(&wish);
+}
+
 void *heap_alloc_aligned(size_t size, size_t align)
 {
+	struct wish wish = { .size = size, .align = align };
 	unsigned class;
-	bool zero;
 
 	if (align <= 16)
 		return heap_alloc(size);
@@ -113,7 +147,7 @@ void *heap_alloc_aligned(size_t size, size_t align)
 		if (class)
 			return heap_alloc(size_classes[class].size);
 	}
-	return alloc_slow(size, align, &zero);
+	return alloc_slow(&wish);
 }
 
 uint64_t heap_nr_out_of_memory(void)

@@ -36,7 +36,7 @@ static void small_check(const void *pointer, const struct unit_tag *tag,
 		fault("%s of %p: not a block", verb, pointer);
 	if (offset % class->size)
 		fault("%s of %p: inside a block", verb, pointer);
-	if (slab_object_is_free(slab_of(pointer), pointer))
+	if (slab_object_is_free(pointer))
 		fault("%s of %p: already free", verb, pointer);
 }
 

@@ -4,8 +4,11 @@
  * "no memory"; nothing here touches errno. All functions may run in signal
  * handlers, before main and after it.
  *
- * Blocks up to SMALL_SIZE_MOST are objects of slabs, passed through the CPU's
- * cache; larger ones are runs of the page heap. Every block is aligned to 16.
+ * Blocks up to MEDIUM_SIZE_MOST are objects of slabs, passed through the CPU's
+ * cache; larger ones are runs of the page heap. So are those above
+ * SMALL_SIZE_MOST that must be zero (fresh memory need not be touched) or that
+ * grew by realloc (they will grow again, and a run can in place). Every block
+ * is aligned to 16.
  */
 #ifndef LANE_HEAP_H
 #define LANE_HEAP_H
@@ -61,6 +64,9 @@ static force_inline void heap_free(void *block)
 
 /* As heap_alloc(), and the block's bytes are zero. */
 void *heap_alloc_zeroed(size_t size);
+
+/* As heap_alloc(), for a block that may soon grow. */
+void *heap_alloc_growing(size_t size);
 
 /* As heap_alloc(); align: any power of two. */
 void *heap_alloc_aligned(size_t size, size_t align);

@@ -29,7 +29,8 @@ static void *realloc_move(void *pointer, const struct block *from, size_t size)
 {
 	size_t footer = block_footer_size();
 	size_t keep = min_size(from->size - footer, size);
-	void *to = heap_alloc(size);
+	void *to = size > from->size ? heap_alloc_growing(size) :
+				       heap_alloc(size);
 	struct block block;
 
 	if (!to && size + footer > from->size)

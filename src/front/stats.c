@@ -60,8 +60,7 @@ static uint32_t walk_slab(struct walk *walk, const struct region *r,
 			  uint32_t unit, unsigned class)
 {
 	const struct size_class *c = &size_classes[class];
-	uint64_t word = load_relaxed(&r->spans[unit].word); // hint
-	size_t nr_free = min_size(slab_word_unpack(word).count, c->nr_objects);
+	size_t nr_free = min_size(slab_nr_free(&r->spans[unit]), c->nr_objects);
 
 	walk->nr_slabs++;
 	walk->slab_size += (uint64_t)c->nr_objects * c->size;

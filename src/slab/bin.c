@@ -282,7 +282,7 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 		n = slab_take(slab, out, most);
 		store_relaxed(&slab->used_at, load_relaxed(&age_now)); // hint
 		/* Without a bit it was listed by a sleeper: the next one. */
-		if (n == most)
+		if (n == most && slab_has_free(slab))
 			slab_list(&set->bins[class], slab);
 		else
 			bin_leave(set, id, slab);
@@ -376,40 +376,28 @@ static void bin_note_empty(struct bin *bin, struct span *slab)
 		bin_sweep(bin, &sweep);
 }
 
-/* objects[0..n) are of one slab. */
-static void bin_give_run(struct bin_set *set, unsigned id, struct span *slab,
-			 void *const *objects, unsigned n)
+static void bin_note_gift(struct bin_set *set, unsigned id,
+			  const struct slab_gift *gift)
 {
-	uint64_t word;
-	enum slab_given given = slab_give(slab, objects, n, &word);
-	struct slab_word w = slab_word_unpack(word);
+	struct slab_word w = slab_word_unpack(gift->word);
 
 	if (w.owner != id)
-		add_relaxed(&set->nr_remote_frees, n); // counter
-	if (given == SLAB_GIVEN_HELD)
-		bin_place(set, id, slab, w);
-	else if (given == SLAB_GIVEN_EMPTY)
-		bin_note_empty(bin_of_owner(set, w), slab);
+		add_relaxed(&set->nr_remote_frees, gift->nr); // counter
+	if (gift->result == SLAB_GIVEN_HELD)
+		bin_place(set, id, gift->slab, w);
+	else if (gift->result == SLAB_GIVEN_EMPTY)
+		bin_note_empty(bin_of_owner(set, w), gift->slab);
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
 {
 	struct bin_set *set = bin_set_of(id);
-	unsigned i, first = 0;
-	struct span *slab, *next;
+	struct slab_gift gift;
 
-	if (!n)
-		return;
-	slab = slab_of(objects[0]);
-	for (i = 1; i < n; i++) {
-		next = slab_of(objects[i]);
-		if (next == slab)
-			continue;
-		bin_give_run(set, id, slab, objects + first, i - first);
-		first = i;
-		slab = next;
+	for (; n; objects += gift.nr, n -= gift.nr) {
+		gift = slab_give(objects, n);
+		bin_note_gift(set, id, &gift);
 	}
-	bin_give_run(set, id, slab, objects + first, n - first);
 }
 
 static size_t bin_collect(struct bin *bin, unsigned most, unsigned age)

@@ -6,7 +6,8 @@ uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
 uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
 
 struct class_geometry {
-	uint16_t size, nr_units, lane_slots;
+	uint32_t size;
+	uint16_t nr_units, lane_slots;
 };
 
 static const struct class_geometry geometry[NR_CLASSES] = {
@@ -23,12 +24,14 @@ static const struct class_geometry geometry[NR_CLASSES] = {
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_MOST 64
-#define BATCH_LEAST 2
+#define BATCH_LEAST 2	    /* of small sizes */
 
 static uint16_t class_batch(uint32_t size)
 {
 	size_t n = BATCH_SIZE_MOST / size;
 
+	if (size > SMALL_SIZE_MOST)
+		return 1;
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
@@ -54,13 +57,14 @@ void size_class_start(void)
 	unsigned lane = LANE_GAP, class, i = 0;
 
 	for (class = 1; class < NR_CLASSES; class++) {
+		const struct class_geometry *g = &geometry[class];
+
 		class_fill(class, (uint16_t)lane);
-		for (; i <= geometry[class].size / 16u; i++) {
+		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++) {
 			size_to_class[i] = (uint8_t)class;
 			size_lanes[i] = (uint16_t)lane;
 		}
-		lane += LANE_WORDS_FIXED + geometry[class].lane_slots +
-			LANE_GAP;
+		lane += LANE_WORDS_FIXED + g->lane_slots + LANE_GAP;
 	}
 }
 
@@ -68,9 +72,11 @@ unsigned size_class_aligned(size_t size, size_t align)
 {
 	unsigned class;
 
-	if (align > UNIT_SIZE || size > SMALL_SIZE_MOST)
+	if (align > UNIT_SIZE || size > MEDIUM_SIZE_MOST)
 		return 0;
-	for (class = size_class_of(size); class < NR_CLASSES; class++)
+	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
+					 size_class_of(size);
+	for (; class < NR_CLASSES; class++)
 		if (size_classes[class].size % align == 0)
 			return class;
 	return 0;

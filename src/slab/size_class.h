@@ -2,8 +2,11 @@
  *
  * Class 0 is no class. Sizes step by 16 bytes up to 128, then by a quarter of
  * the power of two below, so that at most a fifth of an object is lost. A
- * slab has so many units that it holds at least 8 objects (4 of the largest)
- * and loses at most a 32nd behind the last one.
+ * slab has so many units that it loses at most a 32nd behind the last object.
+ *
+ * Small sizes are those that the fast path of malloc looks up in tables;
+ * medium ones are beyond a unit, where a slab has as many objects as fit
+ * its units exactly, at the largest sizes one.
  *
  * X(object size, units in a slab, most objects in a lane)
  */
@@ -13,16 +16,19 @@
 #include "pageheap/region.h"
 
 #define SIZE_CLASSES(X)                                                    \
-	X(16, 1, 512) X(32, 1, 512) X(48, 1, 512) X(64, 1, 512)        \
-	X(80, 1, 512) X(96, 1, 512) X(112, 1, 512) X(128, 1, 512)      \
-	X(160, 1, 512) X(192, 1, 512) X(224, 1, 512) X(256, 1, 512)        \
+	X(16, 1, 4096) X(32, 1, 4096) X(48, 1, 3072) X(64, 1, 3072)        \
+	X(80, 1, 1536) X(96, 1, 1536) X(112, 1, 1536) X(128, 1, 1536)      \
+	X(160, 1, 768) X(192, 1, 768) X(224, 1, 768) X(256, 1, 768)        \
 	X(320, 1, 512) X(384, 1, 512) X(448, 1, 512) X(512, 1, 512)        \
 	X(640, 1, 256) X(768, 1, 256) X(896, 1, 256) X(1024, 1, 256)       \
 	X(1280, 2, 256) X(1536, 2, 256) X(1792, 2, 256) X(2048, 2, 256)    \
 	X(2560, 3, 128) X(3072, 3, 128) X(3584, 3, 128) X(4096, 2, 128)    \
 	X(5120, 3, 64) X(6144, 3, 64) X(7168, 4, 64) X(8192, 4, 64)        \
 	X(10240, 5, 32) X(12288, 3, 32) X(14336, 4, 32) X(16384, 4, 32)    \
-	X(20480, 5, 16) X(24576, 6, 16) X(28672, 7, 16) X(32768, 4, 16)
+	X(20480, 5, 32) X(24576, 6, 32) X(28672, 7, 32) X(32768, 4, 32)    \
+	X(40960, 5, 24) X(49152, 3, 20) X(57344, 7, 18) X(65536, 4, 16)    \
+	X(81920, 5, 12) X(98304, 3, 10) X(114688, 7, 9) X(131072, 4, 8)    \
+	X(163840, 5, 6) X(196608, 6, 5) X(229376, 7, 4) X(262144, 8, 4)
 
 enum {
 	SIZE_CLASS_BEGIN = 0,
@@ -33,6 +39,7 @@ enum {
 };
 
 #define SMALL_SIZE_MOST 32768
+#define MEDIUM_SIZE_MOST 262144
 
 struct size_class {
 	uint64_t magic;	      /* 2^64 / size + 1 */
@@ -57,6 +64,15 @@ void size_class_start(void);
 static force_inline unsigned size_class_of(size_t size)
 {
 	return size_to_class[(size + 15) / 16];
+}
+
+/* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
+static force_inline unsigned size_class_of_medium(size_t size)
+{
+	unsigned top = 63 - (unsigned)__builtin_clzl(size - 1);
+	unsigned quarter = (unsigned)((size - 1) >> (top - 2)) & 3;
+
+	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
 /* The smallest class that holds size bytes at multiples of align (a power of

@@ -14,7 +14,7 @@ struct slab_view {
 	uint32_t unit;
 };
 
-static struct slab_view slab_view(const struct span *slab)
+static force_inline struct slab_view slab_view(const struct span *slab)
 {
 	struct region *region = region_of(slab);
 	uint64_t word = load_relaxed(&slab->word); // own: class is const here
@@ -79,7 +79,6 @@ struct span *slab_open(unsigned class, unsigned owner)
 	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
 		return NULL;
 	slab = &run.region->spans[run.unit];
-	w.count = size_classes[class].nr_objects;
 	w.generation = slab_word_unpack(load_relaxed(&slab->word)) // own
 			       .generation + 1;
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
@@ -98,9 +97,9 @@ static uint64_t lowest_bits(uint64_t word, unsigned most)
 {
 	uint64_t rest = word;
 
-	if (bits_count(word) <= most)
+	if (most >= 64)
 		return word;
-	while (most--)
+	while (rest && most--)
 		rest &= rest - 1;
 	return word & ~rest;
 }
@@ -136,7 +135,6 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 			and_relaxed(clean_word(&v, i), ~bits); // held
 		n += objects_of_bits(&v, i, bits, out + n);
 	}
-	sub_relaxed(&slab->word, n); // counter, after the bits
 	return n;
 }
 
@@ -224,82 +222,119 @@ void slab_close(struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held
-
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
 	tags_clear(&v);
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
-	store_relaxed(&slab->word, (word & ~SLAB_COUNT_MASK) | SLAB_ON); // held
+	store_relaxed(&slab->word, word | SLAB_ON); // held
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 
-/* The number of the object that starts at `object`; a pointer that is no
- * object's start got past the fast path only by a fault of the program. */
-static unsigned object_index(const struct slab_view *v, const void *object)
+/* The slab that an object is of, as its tag tells. */
+static force_inline struct slab_view view_of_object(const void *object)
 {
-	uint32_t offset = (uint32_t)((const char *)object - v->start);
+	struct region *region = region_of(object);
+	struct unit_tag *tag = &region->tags[region_unit(region, object)];
+	uint32_t offset = (uint32_t)(uintptr_t)object - tag->start;
+	struct slab_view v = {
+		.region = region,
+		.class = &size_classes[tag->class],
+		.start = (char *)object - offset,
+	};
+
+	/* Freed twice, and its slab is gone since. */
+	if (unlikely(!tag->magic))
+		fault("free of %p: not a block", object);
+	v.unit = region_unit(region, v.start);
+	v.bits = region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
+	return v;
+}
+
+/* The number of the object at `offset` in its slab. That it is a start was
+ * seen before; one behind the last object is found here. */
+static force_inline unsigned object_index(const struct slab_view *v,
+					  size_t offset)
+{
 	uint32_t i = (uint32_t)((unsigned __int128)v->class->magic * offset >>
 				64);
 
-	if (unlikely(i * v->class->size != offset))
-		fault("free of %p: inside a block", object);
+	debug_check(i * v->class->size == offset);
 	if (unlikely(i >= v->class->nr_objects))
-		fault("free of %p: not a block", object);
+		fault("free of %p: not a block", (void *)(v->start + offset));
 	return i;
 }
 
-static void give_bits(const struct slab_view *v, unsigned word, uint64_t bits)
+static size_t object_offset(const struct slab_view *v, const void *object)
+{
+	return (size_t)((const char *)object - v->start);
+}
+
+/* Sets bits that are clear; whether all objects of the word are free now.
+ * Adding is setting then, in one instruction; a bit that was set is the end
+ * of the program. */
+static force_inline bool give_bits(const struct slab_view *v, unsigned word,
+				   uint64_t bits)
 {
 	// [slab.bits] with slab_take(): the objects' last use comes before
 	// [slab.on] with slab_leave(): set bits, then read on
-	uint64_t old = or_seq(&v->bits[word], bits);
+	uint64_t old = add_seq(&v->bits[word], bits);
 
 	if (unlikely(old & bits))
 		fault("free of %p: already free",
 		      (void *)(v->start +
 			       (64 * word + bits_first(old & bits)) *
 				       (size_t)v->class->size));
+	return (old | bits) == full_word(v->class, word);
 }
 
-/* Sets the objects' bits, those of one word by one operation. */
-static void give_all_bits(const struct slab_view *v, void *const *objects,
-			  unsigned n)
+/* Sets the bits of those of objects[0..*n) that are the slab's, up to the
+ * first that is not; those of one word by one operation. *n: how many. Whether
+ * a word is full now. */
+static force_inline bool give_prefix(const struct slab_view *v,
+				     void *const *objects, unsigned *n)
 {
-	unsigned i, word = 0;
-	uint64_t bits = 0;
+	size_t size = v->class->nr_units * UNIT_SIZE, offset;
+	unsigned i = 0, word = 0, at;
+	uint64_t bits = 0, bit;
+	bool filled = false;
 
-	for (i = 0; i < n; i++) {
-		unsigned at = object_index(v, objects[i]);
-		uint64_t bit = bits_one(at % 64);
-
+	for (i = 0; i < *n; i++) {
+		offset = object_offset(v, objects[i]);
+		if (offset >= size)
+			break;
+		at = object_index(v, offset);
+		bit = bits_one(at % 64);
 		if (bits && (at / 64 != word || (bits & bit))) {
-			give_bits(v, word, bits);
+			filled |= give_bits(v, word, bits);
 			bits = 0;
 		}
 		word = at / 64;
 		bits |= bit;
 	}
-	give_bits(v, word, bits);
+	*n = i;
+	return filled | give_bits(v, word, bits);
 }
 
-enum slab_given slab_give(struct span *slab, void *const *objects, unsigned n,
-			  uint64_t *word)
+struct slab_gift slab_give(void *const *objects, unsigned n)
 {
-	struct slab_view v = slab_view(slab);
+	struct slab_view v = view_of_object(objects[0]);
+	struct slab_gift gift = { .slab = &v.region->spans[v.unit], .nr = n };
+	bool filled = give_prefix(&v, objects, &gift.nr);
 
-	add_relaxed(&slab->word, n); // counter, before the bits
-	give_all_bits(&v, objects, n);
 	// [slab.on] with slab_leave(): the second half: bits set, now read on
-	*word = load_seq(&slab->word);
-	if (likely(*word & SLAB_ON))
-		return (*word & SLAB_COUNT_MASK) == v.class->nr_objects ?
-			       SLAB_GIVEN_EMPTY :
-			       SLAB_GIVEN;
+	gift.word = load_seq(&gift.slab->word);
+	if (likely(gift.word & SLAB_ON)) {
+		if (unlikely(filled) && slab_is_empty(gift.slab))
+			gift.result = SLAB_GIVEN_EMPTY;
+		return gift;
+	}
 	// [slab.on] with slab_leave(): exactly one wins the slab
-	*word = or_seq(&slab->word, SLAB_ON);
-	return *word & SLAB_ON ? SLAB_GIVEN : SLAB_GIVEN_HELD;
+	gift.word = or_seq(&gift.slab->word, SLAB_ON);
+	if (!(gift.word & SLAB_ON))
+		gift.result = SLAB_GIVEN_HELD;
+	return gift;
 }
 
 void slab_adopt(struct span *slab, unsigned owner)
@@ -310,23 +345,32 @@ void slab_adopt(struct span *slab, unsigned owner)
 	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
 }
 
-struct span *slab_of(const void *object)
-{
-	struct region *region = region_of(object);
-	struct unit_tag *tag = &region->tags[region_unit(region, object)];
-	uint32_t offset = (uint32_t)(uintptr_t)object - tag->start;
-
-	/* Freed twice, and its slab is gone since. */
-	if (unlikely(!tag->magic))
-		fault("free of %p: not a block", object);
-	return &region->spans[region_unit(region,
-					  (const char *)object - offset)];
-}
-
-bool slab_object_is_free(const struct span *slab, const void *object)
+bool slab_has_free(const struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
-	unsigned i = object_index(&v, object);
+	unsigned i;
+
+	/* Takers begin with the first word. */
+	for (i = v.class->nr_words; i > 0; i--)
+		if (load_relaxed(&v.bits[i - 1])) // hint
+			return true;
+	return false;
+}
+
+unsigned slab_nr_free(const struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	unsigned i, nr = 0;
+
+	for (i = 0; i < v.class->nr_words; i++)
+		nr += bits_count(load_relaxed(&v.bits[i])); // hint
+	return nr;
+}
+
+bool slab_object_is_free(const void *object)
+{
+	struct slab_view v = view_of_object(object);
+	unsigned i = object_index(&v, object_offset(&v, object));
 
 	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
 }
@@ -334,15 +378,12 @@ bool slab_object_is_free(const struct span *slab, const void *object)
 void slab_check(const struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
-	uint64_t word = load_relaxed(&slab->word); // own
-	unsigned i, nr = 0;
+	unsigned i;
 
 	for (i = 0; i < v.class->nr_words; i++) {
 		uint64_t bits = load_relaxed(&v.bits[i]); // own
 
 		check(!(bits & ~full_word(v.class, i)));
-		nr += bits_count(bits);
 	}
-	check(slab_word_unpack(word).count == nr);
 	check(v.region->tags[v.unit].magic == v.class->magic);
 }

@@ -4,17 +4,15 @@
  * first unit). Its descriptor is the span of its first unit; span.word is the
  * slab's state word:
  *
- *	bits  0..11	count	free objects: bits that are set, about to be
- *				set by a giver, or just cleared by the holder
- *	bit  12		on	somebody answers for the slab: a list, or the
+ *	bit   0		on	somebody answers for the slab: a list, or the
  *				thread that holds it
- *	bits 16..23	class
- *	bits 24..39	owner	the id whose bin the slab goes to
- *	bits 40..63	generation, counts the slab's lives (for people)
+ *	bits  8..15	class
+ *	bits 16..31	owner	the id whose bin the slab goes to
+ *	bits 32..63	generation, counts the slab's lives (for people)
  *
  * States and who answers:
  *
- *	released   on, count 0, no bits; the units are the page heap's
+ *	released   on, no bits; the units are the page heap's
  *	held       on; one thread holds the slab, nobody else takes from it
  *	listed     on; in exactly one list or slot of a bin
  *	full       not on; nobody answers; all objects are live or cached
@@ -31,13 +29,18 @@
  * holds an object of the slab sets its bit (gives). So a giver needs no right
  * and no loop, a taker needs no loop, and no object is handed out twice.
  *
- * Order of a give: count += n; set bits; look at `on`. Order of leaving: take
- * bits; count -= n; clear `on`; look at the bits again. Both looks come after
- * a sequentially consistent write of one's own (Dekker), so that either the
- * giver sees `on` clear or the leaver sees the bit, or both; or(on) then lets
- * exactly one of them hold the slab. Counting up before setting and down
- * after clearing keeps 0 <= count <= nr_objects at all times, so no field
- * overflows into the next.
+ * Order of a give: set bits; look at `on`. Order of leaving: take bits; clear
+ * `on`; look at the bits again. Both looks come after a sequentially
+ * consistent write of one's own (Dekker), so that either the giver sees `on`
+ * clear or the leaver sees the bit, or both; or(on) then lets exactly one of
+ * them hold the slab. In litmus form, x a bit and y `on`, at first 0 and 1:
+ *
+ *	giver		leaver
+ *	x = 1		y = 0
+ *	r1 = y		r2 = x		r1 = 1 and r2 = 0 is forbidden
+ *
+ * That a slab is empty is read from its bits alone: a giver looks when its
+ * bits filled a word.
  *
  * Sleepers: a giver that set the last bit and sleeps before its look holds
  * nothing, and neither does a leaver that cleared `on` and sleeps before its
@@ -59,7 +62,6 @@
 
 /* A slab's word, unpacked; every transition is a pure function on it. */
 struct slab_word {
-	unsigned count;
 	bool on;
 	unsigned class;
 	unsigned owner;
@@ -68,16 +70,14 @@ struct slab_word {
 
 #define PURGE_SIZE_LEAST 4096
 
-#define SLAB_COUNT_MASK ((uint64_t)0xfff)
-#define SLAB_ON ((uint64_t)1 << 12)
-#define SLAB_CLASS_SHIFT 16
-#define SLAB_OWNER_SHIFT 24
-#define SLAB_GENERATION_SHIFT 40
+#define SLAB_ON ((uint64_t)1)
+#define SLAB_CLASS_SHIFT 8
+#define SLAB_OWNER_SHIFT 16
+#define SLAB_GENERATION_SHIFT 32
 
 static force_inline struct slab_word slab_word_unpack(uint64_t word)
 {
 	return (struct slab_word){
-		.count = (unsigned)(word & SLAB_COUNT_MASK),
 		.on = word & SLAB_ON,
 		.class = (unsigned)(word >> SLAB_CLASS_SHIFT) & 0xff,
 		.owner = (unsigned)(word >> SLAB_OWNER_SHIFT) & 0xffff,
@@ -87,7 +87,7 @@ static force_inline struct slab_word slab_word_unpack(uint64_t word)
 
 static force_inline uint64_t slab_word_pack(struct slab_word w)
 {
-	return (uint64_t)w.count | (w.on ? SLAB_ON : 0) |
+	return (w.on ? SLAB_ON : 0) |
 	       (uint64_t)w.class << SLAB_CLASS_SHIFT |
 	       (uint64_t)w.owner << SLAB_OWNER_SHIFT |
 	       (uint64_t)w.generation << SLAB_GENERATION_SHIFT;
@@ -129,17 +129,25 @@ enum slab_given {
 	SLAB_GIVEN_HELD,  /* the slab was full; the caller holds it now */
 };
 
-/* Sets the bits of objects[0..n) that all belong to `slab`, n > 0; *word is
- * the slab's word as last seen. A bit that was set already is a double free:
- * fault(). A pointer that is no object's start: fault(). Wait-free. */
-enum slab_given slab_give(struct span *slab, void *const *objects, unsigned n,
-			  uint64_t *word);
+struct slab_gift {
+	struct span *slab;
+	uint64_t word; /* its state word as last seen */
+	unsigned nr;   /* objects given, at least 1 */
+	enum slab_given result;
+};
 
-/* The slab that holds object; the object must be one of a slab's. */
-struct span *slab_of(const void *object);
+/* Sets the bits of objects[0..gift.nr), as many as are of one slab, of the n
+ * > 0 there are. A bit that was set already is a double free: fault(). A
+ * pointer that is none of a slab's objects: fault(). Wait-free. */
+struct slab_gift slab_give(void *const *objects, unsigned n);
 
-/* Whether object's bit is set: it is free in the slab. A hint. */
-bool slab_object_is_free(const struct span *slab, const void *object);
+/* Whether there are free objects, and how many; as far as others leave them
+ * alone: hints. */
+bool slab_has_free(const struct span *slab);
+unsigned slab_nr_free(const struct span *slab);
+
+/* Whether the object's bit is set: it is free in its slab. A hint. */
+bool slab_object_is_free(const void *object);
 
 /* Verifies the header's invariants; only while nobody uses the slab. */
 void slab_check(const struct span *slab);

@@ -90,8 +90,8 @@ mutants() {
 try slab
 long slab -DNT=3 -DOPS=5
 long slab -DNS=2 -DOPS=4
-mutants slab COUNT_LATE NO_LOOK LOOK_EARLY GIVE_LOOK_EARLY PLAIN_ON \
-	CLOSE_BY_COUNT CLOSE_OFF CLASS_KEPT
+mutants slab NO_LOOK LOOK_EARLY GIVE_LOOK_EARLY PLAIN_ON \
+	CLOSE_BY_WORD CLOSE_OFF CLASS_KEPT
 try slab_tso
 mutants slab_tso BITS_BUFFERED ON_BUFFERED
 try inbox -DOPS=5

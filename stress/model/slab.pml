@@ -16,9 +16,7 @@
 #define OPS 8
 #endif
 
-#define OBJECTS(c) (2 - (c))
 #define ALL(c) (3 >> (c))
-#define COUNT(m) (((m) & 1) + ((m) >> 1))
 
 #define RELEASED 0
 #define LISTED 1
@@ -26,7 +24,6 @@
 #define HELD (3 + _pid)
 
 /* the slab's word */
-byte count[NS];
 bit on[NS];
 bit class[NS];
 bit owner[NS];
@@ -53,8 +50,7 @@ inline slab_close(s)
 	:: else
 	fi;
 	atomic {
-		assert(on[s] && count[s] == OBJECTS(vc));
-		count[s] = 0;
+		assert(on[s]);
 #ifdef M_CLOSE_OFF
 		on[s] = 0;
 #else
@@ -83,10 +79,8 @@ inline slab_push(s, o, c)
 inline slab_is_empty(s)
 {
 	vc = class[s];
-#ifdef M_CLOSE_BY_COUNT
-	idle = (count[s] == OBJECTS(vc));
-#else
 	idle = bits[s] & 1;
+#ifndef M_CLOSE_BY_WORD
 	if
 	:: idle && vc == 0 -> idle = bits[s] >> 1
 	:: else
@@ -134,7 +128,6 @@ inline bin_get(id, c)
 		/* slab_open() */
 		atomic {
 			class[s] = c;
-			count[s] = OBJECTS(c);
 			owner[s] = id;
 			on[s] = 1
 		}
@@ -243,14 +236,6 @@ inline bin_take(id, c)
 		:: else
 		fi;
 		if
-		:: n ->
-			atomic {
-				assert(count[s] >= n);
-				count[s] = count[s] - n
-			}
-		:: else
-		fi;
-		if
 		:: n == most -> slab_push(s, id, c)
 		:: else -> bin_leave(s, id, c)
 		fi;
@@ -273,14 +258,6 @@ inline slab_give_word(s, m)
 	fi
 }
 
-inline slab_give_count(s)
-{
-	atomic {
-		count[s] = count[s] + COUNT(mine);
-		assert(count[s] <= OBJECTS(class[s]))
-	}
-}
-
 /* left = 1: the caller holds the slab, of class wc and owner wo. */
 inline slab_give(s)
 {
@@ -288,14 +265,8 @@ inline slab_give(s)
 #ifdef M_GIVE_LOOK_EARLY
 	left = !on[s];
 #endif
-#ifndef M_COUNT_LATE
-	slab_give_count(s);
-#endif
 	slab_give_word(s, 1);
 	slab_give_word(s, 2);
-#ifdef M_COUNT_LATE
-	slab_give_count(s);
-#endif
 #ifndef M_GIVE_LOOK_EARLY
 	left = !on[s];
 #endif
@@ -414,8 +385,6 @@ inline quiet_check()
 		       (where[s] == FULL && !(bits[s] & ALL(c))));
 		assert(where[s] == RELEASED ||
 		       ((bits[s] ^ out[s]) & ALL(c)) == ALL(c));
-		assert(where[s] == RELEASED ||
-		       count[s] == COUNT(bits[s] & ALL(c)));
 		s++
 	:: else -> break
 	od

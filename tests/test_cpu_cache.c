@@ -16,7 +16,7 @@ static bool areas_take(size_t nr_units, size_t align, unsigned cpu,
 #undef page_heap_take
 
 #define CLASS SIZE_CLASS_64
-#define BATCH 64u
+#define BATCH 128u
 #define SLOTS 3072u
 #define MOST 4096
 

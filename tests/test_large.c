@@ -6,7 +6,10 @@
 
 static struct block find(const void *pointer)
 {
-	return block_find(pointer, "test");
+	struct block block;
+
+	block_find(pointer, "test", &block);
+	return block;
 }
 
 static void *large(size_t size)

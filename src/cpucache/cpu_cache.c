@@ -7,7 +7,6 @@
 #include "system/report.h"
 #include "system/system.h"
 
-#define BATCH_MOST 64
 #define SHRINK_TRIES 4
 
 static struct cpu_cache caches[NR_IDS_MOST];
@@ -205,18 +204,17 @@ void *cpu_cache_alloc_slow(unsigned class)
 	if (!n)
 		return NULL;
 	add_relaxed(&cache->nr_refills, 1); // counter
-	lane_refill(id, class, objects + 1, n - 1);
-	return objects[0];
+	/* The last one, so that the first objects of all classes' slabs, which
+	 * begin at multiples of units, do not meet in one cache set. */
+	lane_refill(id, class, objects, n - 1);
+	return objects[n - 1];
 }
 
 /* The batch came off the top of a lane that was full for `object`. */
 static void batch_refuse(void *object, void *const *objects, int n)
 {
-	int i;
-
-	for (i = 0; i < n; i++)
-		if (unlikely(objects[i] == object))
-			fault("free of %p: already free", object);
+	if (unlikely(n > 0 && objects[n - 1] == object))
+		fault("free of %p: already free", object);
 }
 
 void cpu_cache_free_slow(void *object, unsigned class)

@@ -6,7 +6,6 @@
 #include "slab/bin.h"
 #include "system/system.h"
 
-#define DRAIN_BATCH 64
 #define DRAIN_DEADLINE_MS 2000
 #define ABORTS_MOST 1000 /* in a row: single-stepped; give up for now */
 
@@ -49,7 +48,7 @@ static void right_drop(struct drainer *d)
 static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
 		       unsigned batch)
 {
-	void *objects[DRAIN_BATCH];
+	void *objects[BATCH_MOST];
 	enum percpu_result result;
 	unsigned n = 0, aborts = 0;
 

@@ -87,7 +87,7 @@ static void *alloc_slow(struct wish *wish)
 	wish->size += footer;
 	pointer = alloc_hard(wish);
 	if (pointer && unlikely(footer)) {
-		block = block_find(pointer, "malloc");
+		block_find(pointer, "malloc", &block);
 		block_footer_set(pointer, &block, size);
 	}
 	reclaimer_wake();

@@ -30,48 +30,56 @@ static void small_check(const void *pointer, const struct unit_tag *tag,
 			const char *verb)
 {
 	const struct size_class *class = &size_classes[tag->class];
-	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	uint64_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
 
-	if (offset / class->size >= class->nr_objects)
+	if (offset >= (uint64_t)class->nr_objects * class->size)
 		fault("%s of %p: not a block", verb, pointer);
-	if (offset % class->size)
+	if (offset * class->magic >= class->magic)
 		fault("%s of %p: inside a block", verb, pointer);
 	if (slab_object_is_free(pointer))
 		fault("%s of %p: already free", verb, pointer);
 }
 
-struct block block_find(const void *pointer, const char *verb)
+static void find_large(const void *pointer, const char *verb,
+		       struct block *block)
+{
+	struct region *region = block->region;
+
+	if (region->tags[block->unit].class != CLASS_LARGE)
+		block_fault(region, block->unit, pointer, verb);
+	if (pointer != region_addr(region, block->unit))
+		fault("%s of %p: inside a block", verb, pointer);
+	// own: held by caller
+	block->nr_units = load_relaxed(&region->spans[block->unit].nr_units);
+	if (!block->nr_units)
+		fault("%s of %p: already free", verb, pointer);
+	block->kind = BLOCK_LARGE;
+	block->size = (size_t)block->nr_units << UNIT_SHIFT;
+}
+
+void block_find(const void *pointer, const char *verb, struct block *block)
 {
 	struct region *region = region_of(pointer);
 	const struct unit_tag *tag;
-	uint32_t unit, nr;
 
+	block->kind = BLOCK_FOREIGN;
 	if (!region)
-		return (struct block){ .kind = BLOCK_FOREIGN };
-	unit = region_unit(region, pointer);
+		return;
+	block->region = region;
+	block->unit = region_unit(region, pointer);
 	// [region.nr_committed] with region_commit(): the tags are readable
-	if (unit < region->first_unit ||
-	    unit >= load_acquire(&region->nr_committed))
+	if (block->unit < region->first_unit ||
+	    block->unit >= load_acquire(&region->nr_committed))
 		fault("%s of %p: not a block", verb, pointer);
-	tag = &region->tags[unit];
-	if (tag->magic) {
-		small_check(pointer, tag, verb);
-		return (struct block){ .kind = BLOCK_SMALL,
-				       .class = tag->class,
-				       .size = size_classes[tag->class].size };
+	tag = &region->tags[block->unit];
+	if (!tag->magic) {
+		find_large(pointer, verb, block);
+		return;
 	}
-	if (tag->class != CLASS_LARGE)
-		block_fault(region, unit, pointer, verb);
-	if (pointer != region_addr(region, unit))
-		fault("%s of %p: inside a block", verb, pointer);
-	nr = load_relaxed(&region->spans[unit].nr_units); // own: held by caller
-	if (!nr)
-		fault("%s of %p: already free", verb, pointer);
-	return (struct block){ .kind = BLOCK_LARGE,
-			       .region = region,
-			       .unit = unit,
-			       .nr_units = nr,
-			       .size = (size_t)nr << UNIT_SHIFT };
+	small_check(pointer, tag, verb);
+	block->kind = BLOCK_SMALL;
+	block->class = tag->class;
+	block->size = size_classes[tag->class].size;
 }
 
 size_t block_footer_size(void)

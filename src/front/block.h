@@ -21,7 +21,7 @@ struct block {
 	size_t size;		/* bytes behind the pointer, footer included */
 };
 
-struct block block_find(const void *pointer, const char *verb);
+void block_find(const void *pointer, const char *verb, struct block *block);
 
 /* With config.usable = requested each block ends in a footer that holds the
  * size asked for. */

@@ -28,7 +28,7 @@ void heap_free_slow(void *pointer)
 
 	if (!pointer)
 		return;
-	block = block_find(pointer, "free");
+	block_find(pointer, "free", &block);
 	block_free(pointer, &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return;
@@ -42,7 +42,7 @@ size_t heap_usable_size(const void *pointer)
 
 	if (!pointer)
 		return 0;
-	block = block_find(pointer, "malloc_usable_size");
+	block_find(pointer, "malloc_usable_size", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_usable_size(pointer);
 	return block_usable_size(pointer, &block);
@@ -52,8 +52,9 @@ size_t heap_usable_size(const void *pointer)
  * One that is too small is right after a realloc that stayed in place. */
 static void size_hint_check(const void *pointer, size_t size)
 {
-	struct block block = block_find(pointer, "free_sized");
+	struct block block;
 
+	block_find(pointer, "free_sized", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return;
 	if (size > block.size - block_footer_size())

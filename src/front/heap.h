@@ -38,21 +38,29 @@ static force_inline void *heap_alloc(size_t size)
 	return object;
 }
 
-/* The fast path alone; false: the cold half must do it. */
-static force_inline bool heap_try_free(void *block)
+/* The tag of a live small or medium block; NULL: the cold half must judge. */
+static force_inline const struct unit_tag *heap_small_tag(const void *block)
 {
 	/* 16 * unit number, counted from address 0: the tag, and with it the
 	 * lane, hangs on the block by as few steps as can be. */
 	size_t at = round_down((uintptr_t)block >> (UNIT_SHIFT - 4), 16);
-	struct unit_tag *tag = (void *)(anchor.tags + at);
+	const struct unit_tag *tag = (void *)(anchor.tags + at);
 	uint64_t offset;
 
 	if (unlikely(at - anchor.tags_first >= gate_read(&anchor.tags_end)))
-		return false;
+		return NULL;
 	offset = (uint32_t)(uintptr_t)block - tag->start;
 	if (unlikely(offset * tag->magic >= tag->magic))
-		return false;
-	return percpu_push(tag->lane, block);
+		return NULL;
+	return tag;
+}
+
+/* The fast path alone; false: the cold half must do it. */
+static force_inline bool heap_try_free(void *block)
+{
+	const struct unit_tag *tag = heap_small_tag(block);
+
+	return likely(tag) && percpu_push(tag->lane, block);
 }
 
 /* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */
@@ -65,7 +73,7 @@ static force_inline void heap_free(void *block)
 /* As heap_alloc(), and the block's bytes are zero. */
 void *heap_alloc_zeroed(size_t size);
 
-/* As heap_alloc(), for a block that may soon grow. */
+/* As heap_alloc(), beyond SMALL_SIZE_MOST a run, which may grow in place. */
 void *heap_alloc_growing(size_t size);
 
 /* As heap_alloc(); align: any power of two. */

@@ -23,7 +23,6 @@ static const struct class_geometry geometry[NR_CLASSES] = {
 #define LANE_WORDS_FIXED 2 /* count and limit */
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_MOST 64
 #define BATCH_LEAST 2	    /* of small sizes */
 
 static uint16_t class_batch(uint32_t size)

@@ -1,0 +1,37 @@
+# The benchmark: lanemalloc and its peers, and the aims judged. See
+# docs/performance.md.
+#
+#	BENCH=...	further options, see stress/bench/bench.py --help
+
+PACKAGES_BENCH = gcc python3 liburcu-dev
+RUN_BENCH = stress/bench/bench.py --build '$(BUILD)' $(BENCH)
+
+$(BUILD)/bench/measure: stress/measure.c stress/figure.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $< -o $@
+
+.PHONY: bench bench-quick bench-resume bench-report bench-selftest \
+	bench-programs bench-packages
+bench-packages:
+	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
+
+bench-programs: bench-packages
+	@$(MAKE) --no-print-directory $(BUILD)/liblanemalloc.so \
+		$(BUILD)/bench/load $(BUILD)/bench/measure
+
+bench: bench-programs ## against every other malloc, about 40 minutes
+	$(RUN_BENCH)
+
+bench-quick: bench-programs ## the same, fewer cells, about five minutes
+	$(RUN_BENCH) --quick
+
+bench-resume: bench-programs ## goes on with an interrupted bench
+	$(RUN_BENCH) --resume
+
+# Of the runs that there are; the summary goes into docs/performance.md.
+bench-report: ## the last bench's figures into docs/performance.md
+	$(RUN_BENCH) --report --into docs/performance.md
+
+bench-selftest: ## are ratios, aims and the driver's bookkeeping right?
+	@python3 -B -m unittest discover -s stress/bench -p 'test_*.py'

@@ -1,0 +1,33 @@
+# The load programs: $(BUILD)/bench/load, of stress/bench/ and its loads/.
+
+BENCH_DIR := $(BUILD)/bench
+BENCH_CC = $(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread \
+	-Istress/bench -MMD -MP
+BENCH_OBJECTS := $(patsubst stress/bench/%.c,$(BENCH_DIR)/obj/%.o,\
+	$(sort $(wildcard stress/bench/*.c stress/bench/loads/*.c)))
+
+$(BENCH_DIR)/load: $(BENCH_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -O2 -g -pthread $^ -Wl,--as-needed -lurcu-cds -lurcu-memb \
+		-lurcu-common -lm -o $@
+
+$(BENCH_DIR)/obj/%.o: stress/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(BENCH_CC) -c $< -o $@
+
+-include $(BENCH_OBJECTS:.o=.d)
+
+.PHONY: load
+load: $(BENCH_DIR)/load ## the load programs of the benchmark
+
+# A malloc that errs: with --verify each load must notice.
+$(BENCH_DIR)/broken.so: stress/bench/control/broken.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \
+		-fvisibility=hidden $< -o $@
+
+.PHONY: load-control
+load-control: $(BENCH_DIR)/load $(BENCH_DIR)/broken.so ## do they notice a malloc that errs?
+	@stress/bench/control/run.sh $(BENCH_DIR)/load $(BENCH_DIR)/broken.so

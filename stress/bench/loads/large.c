@@ -1,0 +1,127 @@
+/* large: blocks that most allocators take from the system or in runs of pages
+ *
+ * The live set of all threads together is the same for any number of them, so
+ * that memory does not grow with the threads.
+ */
+#include "loads/sized.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 4096
+#define LARGE_LIVE 64
+#define CHURN_LIVE 8
+#define CALLOC_LIVE 128
+
+static void touch_pages(unsigned char *block, size_t size)
+{
+	for (size_t i = 0; i < size; i += PAGE)
+		((volatile unsigned char *)block)[i] = 1;
+}
+
+static size_t share(const struct run *run, size_t live)
+{
+	return run->threads < live ? live / run->threads : 1;
+}
+
+static void large_body(struct worker *worker)
+{
+	struct sized live[LARGE_LIVE] = { { NULL, 0 } };
+	size_t nr = share(worker->run, LARGE_LIVE);
+
+	for (unsigned long i = 0; i < worker->operations; i++) {
+		struct sized *sized = &live[load_below(worker, nr)];
+
+		sized_renew(worker->run, sized,
+			    load_skewed(worker, 64 << 10, 4 << 20));
+		if (!worker->run->verify)
+			touch_pages(sized->block, sized->size);
+	}
+	sized_drop_all(worker->run, live, nr);
+}
+
+static void churn_body(struct worker *worker)
+{
+	struct sized live[CHURN_LIVE] = { { NULL, 0 } };
+
+	for (unsigned long i = 0; i < worker->operations; i++)
+		sized_renew(worker->run, &live[i % CHURN_LIVE],
+			    load_between(worker, 40 << 10, 256 << 10));
+	sized_drop_all(worker->run, live, CHURN_LIVE);
+}
+
+static void check_zero(const unsigned char *block, size_t size)
+{
+	if (size && (block[0] || memcmp(block, block + 1, size - 1)))
+		load_die("a block of calloc's, of %zu bytes, is not zero",
+			 size);
+}
+
+static void calloc_renew(struct worker *worker, struct sized *sized,
+			 size_t size)
+{
+	const struct run *run = worker->run;
+
+	sized_drop(run, sized);
+	sized->block = calloc(1, size);
+	sized->size = size;
+	load_must(sized->block, size);
+	if (run->verify)
+		check_zero(sized->block, size);
+	load_fill(run, sized->block, size);
+	if (!run->verify)
+		touch_pages(sized->block, size);
+}
+
+static void calloc_body(struct worker *worker)
+{
+	struct sized live[CALLOC_LIVE] = { { NULL, 0 } };
+	size_t nr = share(worker->run, CALLOC_LIVE);
+
+	for (unsigned long i = 0; i < worker->operations; i++)
+		calloc_renew(worker, &live[load_below(worker, nr)],
+			     load_skewed(worker, 64, 256 << 10));
+	sized_drop_all(worker->run, live, nr);
+}
+
+static void large_run(const struct run *run)
+{
+	load_parallel(run, large_body, NULL);
+}
+
+static void churn_run(const struct run *run)
+{
+	load_parallel(run, churn_body, NULL);
+}
+
+static void calloc_run(const struct run *run)
+{
+	load_parallel(run, calloc_body, NULL);
+}
+
+LOAD(large) = {
+	.name = "large",
+	.about = "64 KiB to 4 MiB, 64 alive, a byte of each page written "
+		 "(after malloc-large as mimalloc-bench describes it)",
+	.parallel = true,
+	.operations = 8000,
+	.run = large_run
+};
+
+LOAD(large_churn) = {
+	.name = "large-churn",
+	.about = "40 to 256 KiB, 8 alive, first and last byte written "
+		 "(about the threshold of mmap that mallopt(3) tells of)",
+	.parallel = true,
+	.operations = 200000,
+	.run = churn_run
+};
+
+LOAD(calloc) = {
+	.name = "calloc",
+	.about = "calloc of 64 B to 256 KiB, 128 alive, fresh and recycled "
+		 "(zeroing: Yang et al., Why Nothing Matters, OOPSLA 2011)",
+	.parallel = true,
+	.operations = 120000,
+	.run = calloc_run
+};

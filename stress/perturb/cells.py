@@ -1,0 +1,90 @@
+"""The matrix: which circumstances are run, and how often."""
+
+import dataclasses
+
+# Little is kept, and everything that is timed happens.
+CONF = "purge_delay=5,purge_budget=256k"
+
+
+@dataclasses.dataclass
+class Cell:
+    """One process: options of cell.c, configuration, environment."""
+    name: str
+    threads: int
+    steps: int
+    switches: list
+    conf: str = CONF
+    env: dict = dataclasses.field(default_factory=dict)
+    every: int = 64
+
+
+# How the library is served, and what the system does.
+#	name: (switches, LANEMALLOC_CONF, environment)
+MODES = {
+    "mm_cid": (["--reclaimer"], CONF, {}),
+    "cpu_id": (["--reclaimer"], CONF + ",index=cpu_id", {}),
+    "direct": ([], CONF + ",rseq=off", {}),
+    "libc-off": ([], CONF, {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}),
+    "no-fence": (["--no_fence", "--reclaimer"], CONF, {}),
+    "fence-fails": (["--fence_fails", "--hasty=500"],
+                    "purge_delay=1000,purge_budget=256k", {}),
+    "hasty": (["--hasty=20000", "--reclaimer", "--purgers"],
+              "purge_delay=40000,purge_budget=256k", {}),
+    "checks": ([], CONF + ",checks=on,usable=requested", {}),
+    "small": (["--reclaimer", "--purgers"],
+              "purge_delay=1,purge_budget=0,cpu_cache=64k,index=cpu_id", {}),
+    "kept": (["--reclaimer"], "hugepage=auto,purge_delay=1000", {}),
+    "refuse": (["--refuse"], CONF, {}),
+    "limit": (["--limit=450"], CONF, {}),
+}
+STORMS = {
+    "": [],
+    "affinity": ["--affinity"],
+    "late": ["--late"],
+    "both": ["--affinity", "--late"],
+}
+# Modes without ids of CPUs, in which late ones are nothing of their own.
+NO_IDS = ("direct", "libc-off", "checks")
+
+
+def cell(mode, threads, storm, steps):
+    switches, conf, env = MODES[mode]
+    name = "%s, %d threads%s" % (mode, threads, storm and ", " + storm)
+    return Cell(name, threads, steps, switches + STORMS[storm], conf, env)
+
+
+def quick():
+    """All modes, storms and numbers of threads, each at least once."""
+    return [cell(*args) for args in (
+        ("mm_cid", 2, "both", 2500),
+        ("mm_cid", 16, "", 4000),
+        ("cpu_id", 16, "both", 4000),
+        ("cpu_id", 256, "affinity", 8192),
+        ("direct", 16, "affinity", 4000),
+        ("direct", 64, "", 4096),
+        ("libc-off", 2, "", 1000),
+        ("no-fence", 16, "late", 2500),
+        ("fence-fails", 16, "late", 2000),
+        ("hasty", 16, "affinity", 4000),
+        ("checks", 2, "", 1000),
+        ("small", 16, "both", 3000),
+        ("kept", 16, "late", 2000),
+        ("refuse", 16, "", 2000),
+        ("limit", 16, "late", 2000),
+    )]
+
+
+def full():
+    """Everything with everything; the direct path meets more sites a step."""
+    steps = {2: 3000, 16: 5000, 256: 8192}
+    return [cell(mode, threads, storm,
+                 steps[threads] // (2 if mode in NO_IDS else 1))
+            for mode in MODES for threads in steps for storm in STORMS
+            if not ("late" in storm and mode in NO_IDS) and storm != "both"]
+
+
+def control(name):
+    """The quick cells; for a fault of the drain those that revoke it."""
+    if name.startswith("drain"):
+        return [c for c in quick() if c.name.startswith("hasty")] * 3
+    return quick()

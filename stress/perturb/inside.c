@@ -1,0 +1,255 @@
+/* inside: accounts for every byte of a heap that stands still
+ *
+ * Linked instead of slab/bin.c, which it contains: so it can walk the lists.
+ *
+ *	every claimed unit is a slab's, a large block's, a CPU cache's or a
+ *		bin set's, and the budget counts the same
+ *	every slab that is on is in exactly one list; one that is not has no
+ *		free object and is in none
+ *	every cached object is in one lane once, and not free in its slab
+ */
+#include "slab/bin.c"
+
+#include "cpucache/cpu_cache.h"
+#include "load.h"
+#include "pageheap/budget.h"
+#include "pageheap/page_heap_check.h"
+#include "system/report.h"
+
+/* Bits by unit: whether a slab was met in a list; by object: in a lane. */
+static struct {
+	unsigned char *listed;     /* by unit of region 0, 1, ... in a row */
+	unsigned char *cached;     /* by 16 bytes of the same */
+	size_t units_before[NR_REGIONS_MOST];
+} marks;
+
+static size_t marks_units(void)
+{
+	size_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < NR_REGIONS_MOST && region_is_ready(&regions[i]); i++) {
+		marks.units_before[i] = sum;
+		sum += load_relaxed(&regions[i].nr_units); // const
+	}
+	return sum;
+}
+
+static size_t mark_of_unit(const struct region *r, uint32_t unit)
+{
+	return marks.units_before[r - regions] + unit;
+}
+
+static void listed_note(unsigned id, unsigned class, struct span *slab)
+{
+	struct region *r = region_of(slab);
+	uint32_t unit = region_span_unit(r, slab);
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
+
+	if (marks.listed[mark_of_unit(r, unit)]++)
+		fault("slab %p is in two lists", (void *)slab);
+	if (w.class != class || r->tags[unit].class != class)
+		fault("slab %p of class %u is in a list of class %u of id %u",
+		      (void *)slab, w.class, class, id);
+	if (!w.on)
+		fault("slab %p is listed and not on", (void *)slab);
+}
+
+static unsigned listed_partial(unsigned id, unsigned class, struct bin *bin)
+{
+	struct ck_stack_entry *entry;
+	unsigned side, n = 0;
+
+	for (side = 0; side < 2; side++) {
+		entry = bin->partial[side].head;
+		for (; entry; entry = entry->next, n++)
+			listed_note(id, class, span_of_stack(entry));
+	}
+	return n;
+}
+
+static void listed_bin(unsigned id, unsigned class, struct bin *bin)
+{
+	struct cds_lfs_head *head = bin->inbox.head;
+	struct cds_lfs_node *node = head ? &head->node : NULL;
+	struct span *slot = load_relaxed(&bin->slot); // own
+	unsigned n = listed_partial(id, class, bin);
+
+	if (slot)
+		listed_note(id, class, slot);
+	for (; node; node = node->next)
+		listed_note(id, class, span_of_inbox(node));
+	if (n != load_relaxed(&bin->nr_listed)) // own
+		fault("bin of id %u, class %u: %u slabs, nr_listed %u", id,
+		      class, n, load_relaxed(&bin->nr_listed)); // own
+}
+
+/* Returns the units of the sets themselves. */
+static uint64_t listed_all(void)
+{
+	uint64_t units = 0;
+	unsigned id, class;
+
+	for (id = 0; id < NR_IDS_MOST; id++) {
+		if (!bin_set_find(id))
+			continue;
+		units += div_up(sizeof(struct bin_set), UNIT_SIZE);
+		for (class = 1; class < NR_CLASSES; class++)
+			listed_bin(id, class, &bin_set_find(id)->bins[class]);
+	}
+	return units;
+}
+
+/* ---- the CPU caches ---- */
+
+static void cached_note(void *object, unsigned class)
+{
+	struct region *r = region_of(object);
+	struct unit_tag *tag = &r->tags[region_unit(r, object)];
+	size_t at = ((size_t)((char *)object - r->base) >> 4) +
+		    marks.units_before[r - regions] * (UNIT_SIZE / 16);
+
+	if (!tag->magic || tag->class != class)
+		fault("object %p is in a lane of another class", object);
+	if (slab_object_is_free(object))
+		fault("object %p is cached and free", object);
+	if (marks.cached[at]++)
+		fault("object %p is cached twice", object);
+}
+
+static uint64_t cached_area(char *area)
+{
+	struct lane *lane;
+	unsigned class, i;
+	uint64_t size = 0;
+
+	for (class = 1; class < NR_CLASSES; class++) {
+		lane = cpu_cache_lane(area, class);
+		if (lane->count > size_classes[class].lane_slots)
+			fault("a lane holds %lu objects",
+			      (unsigned long)lane->count);
+		for (i = 0; i < lane->count; i++)
+			cached_note(lane->slots[i], class);
+		size += lane->count * size_classes[class].size;
+	}
+	return size;
+}
+
+/* Returns the units of the lane areas. */
+static uint64_t cached_all(uint64_t *size)
+{
+	size_t area = round_up(size_class_lanes_size(), UNIT_SIZE / 8);
+	uint64_t units = 0;
+	unsigned id;
+
+	for (id = 0; id < NR_IDS_MOST; id++) {
+		struct cpu_cache *cache = cpu_cache_of(id);
+
+		if (!cache)
+			continue;
+		units += div_up(2 * area, UNIT_SIZE);
+		*size += cached_area(cpu_cache_area(cache, 0)) +
+			 cached_area(cpu_cache_area(cache, 1));
+	}
+	return units;
+}
+
+/* ---- slabs and large blocks, by the page map ---- */
+
+static void slab_account(struct region *r, uint32_t unit, uint64_t *held)
+{
+	struct span *slab = &r->spans[unit];
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
+	const struct size_class *c = &size_classes[w.class];
+	bool listed = marks.listed[mark_of_unit(r, unit)];
+	unsigned nr_free = slab_nr_free(slab);
+
+	slab_check(slab);
+	if (w.on && !listed)
+		fault("slab %p, %u of %u free, owner %u: on and in no list",
+		      (void *)slab, nr_free, c->nr_objects, w.owner);
+	if (!w.on && nr_free)
+		fault("slab %p, %u of %u free, is in no list", (void *)slab,
+		      nr_free, c->nr_objects);
+	*held += (uint64_t)(c->nr_objects - nr_free) * c->size;
+}
+
+static uint64_t walk_region(struct region *r, struct inside *out,
+			    uint64_t *held)
+{
+	uint32_t end = load_relaxed(&r->nr_committed), at = r->first_unit, n;
+	uint64_t units = 0;
+
+	for (; at < end; at += n) {
+		n = 1;
+		if (r->tags[at].class == CLASS_LARGE) {
+			n = load_relaxed(&r->spans[at].nr_units); // own
+			*held += (uint64_t)n << UNIT_SHIFT;
+			out->nr_large++;
+		} else if (r->tags[at].magic) {
+			n = size_classes[r->tags[at].class].nr_units;
+			slab_account(r, at, held);
+			out->nr_slabs++;
+		} else {
+			continue;
+		}
+		units += n;
+	}
+	return units;
+}
+
+static void check_units(struct inside *out, uint64_t known)
+{
+	struct page_heap_count count;
+	uint64_t claimed;
+
+	page_heap_check();
+	page_heap_count(&count);
+	claimed = count.nr_data - count.nr_free;
+	out->claimed_size = claimed << UNIT_SHIFT;
+	out->nr_unfiled = count.nr_unfiled;
+	out->nr_unhinted = count.nr_unhinted;
+	if (claimed != known)
+		fault("%lu units are claimed, %lu are known of",
+		      (unsigned long)claimed, (unsigned long)known);
+	if (budget_claimed_size() != out->claimed_size)
+		fault("budget: %lu bytes claimed instead of %lu",
+		      (unsigned long)budget_claimed_size(),
+		      (unsigned long)out->claimed_size);
+	if (budget_dirty_size() >> UNIT_SHIFT != count.nr_dirty)
+		fault("budget: %lu dirty units instead of %lu",
+		      (unsigned long)(budget_dirty_size() >> UNIT_SHIFT),
+		      (unsigned long)count.nr_dirty);
+}
+
+void inside_check(struct inside *out)
+{
+	size_t units = marks_units(), i;
+	size_t size = units + units * (UNIT_SIZE / 16);
+	uint64_t known, held = 0;
+
+	*out = (struct inside){ 0 };
+	marks.listed = inside_map(size);
+	marks.cached = marks.listed + units;
+	known = listed_all();
+	known += cached_all(&out->cached_size);
+	for (i = 0; i < NR_REGIONS_MOST; i++)
+		if (region_is_ready(&regions[i]))
+			known += walk_region(&regions[i], out, &held);
+	if (held < out->cached_size)
+		fault("more is cached than the slabs have handed out");
+	out->live_size = held - out->cached_size;
+	check_units(out, known);
+	inside_unmap(marks.listed, size);
+}
+
+uint64_t inside_block_size(const void *block)
+{
+	struct region *r = region_of(block);
+	uint32_t unit = region_unit(r, block);
+
+	if (r->tags[unit].class == CLASS_LARGE)
+		return (uint64_t)load_relaxed(&r->spans[unit].nr_units) // own
+		       << UNIT_SHIFT;
+	return size_classes[r->tags[unit].class].size;
+}

@@ -1,0 +1,290 @@
+/* perturb: the perturber
+ *
+ * Random numbers, counters and targets of signals lie in static arrays, so
+ * that nothing here allocates, takes a lock, needs TLS or touches errno: it
+ * runs in the middle of malloc, in handlers, in vfork children and in the
+ * library's bare threads.
+ */
+#include "cpus.h"
+#include "perturb.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "hook.h"
+#include "point_x86_64.h"
+#include "raw.h"
+
+#define NR_TARGETS 512
+#define FOCUS_ONE_IN 24
+#define FOCUS_WEIGHT 48
+#define NAP_NS_MOST 50000
+#define PARK_NS_MOST 4000000
+
+_Static_assert(PERTURB_NR_KINDS <= PERTURB_KINDS_MOST, "one counter each");
+
+struct perturb_slot perturb_slots[PERTURB_SLOTS];
+uint32_t perturb_section_mask;
+uint32_t perturb_id_shift;
+
+/* The linker's bounds of the two lists. */
+extern struct perturb_site __start_perturb_sites[], __stop_perturb_sites[]
+	__attribute__((visibility("hidden")));
+extern struct perturb_point __start_perturb_points[], __stop_perturb_points[]
+	__attribute__((visibility("hidden")));
+
+static struct {
+	volatile uint32_t every; /* 0: no injections */
+	uint64_t seed;
+	_Atomic(uint64_t) nr_streams;
+	_Atomic(int) targets[NR_TARGETS]; /* tids; 0: free */
+	cpu_set_t allowed;
+	int nr_allowed;
+} perturb;
+
+static uint64_t mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+static struct perturb_slot *slot_of(uint64_t tp)
+{
+	return &perturb_slots[tp * 0x61c88647 >> 32 & (PERTURB_SLOTS - 1)];
+}
+
+static uint64_t slot_random(struct perturb_slot *slot)
+{
+	if (!slot->state)
+		slot->state = mix(perturb.seed +
+				  ++perturb.nr_streams * 0x9e3779b97f4a7c15);
+	return mix(slot->state += 0x9e3779b97f4a7c15);
+}
+
+/* ---- the kinds ---- */
+
+static void delay(uint64_t random)
+{
+	uint64_t n = 100 + random % 1500;
+
+	while (n--)
+		__asm__ volatile("");
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec time = { 0, (long)ns };
+
+	raw_call(SYS_nanosleep, (long)&time, 0, 0);
+}
+
+static void signal_to(long tid, int number)
+{
+	raw_call(SYS_tgkill, raw_call(SYS_getpid, 0, 0, 0), tid, number);
+}
+
+/* From a random place on, the first target that there is. */
+void perturb_signal_one(uint64_t random)
+{
+	unsigned i;
+	int tid;
+
+	for (i = 0; i < NR_TARGETS; i++) {
+		tid = atomic_load(&perturb.targets[(random + i) % NR_TARGETS]);
+		if (!tid)
+			continue;
+		signal_to(tid, SIGUSR2);
+		return;
+	}
+}
+
+void perturb_move(int tid, uint64_t random)
+{
+	int skip = (int)(random % (uint64_t)perturb.nr_allowed), cpu;
+	cpu_set_t one;
+
+	for (cpu = 0; !CPU_ISSET(cpu, &perturb.allowed) || skip--; cpu++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	raw_call(SYS_sched_setaffinity, tid, sizeof(one), (long)&one);
+}
+
+void perturb_do(enum perturb_kind kind, uint64_t random)
+{
+	switch (kind) {
+	case PERTURB_delay:
+		return delay(random);
+	case PERTURB_yield:
+		raw_call(SYS_sched_yield, 0, 0, 0);
+		return;
+	case PERTURB_nap:
+		return sleep_ns(random % NAP_NS_MOST);
+	case PERTURB_park:
+		return sleep_ns(random % PARK_NS_MOST);
+	case PERTURB_signal_self:
+		return signal_to(raw_call(SYS_gettid, 0, 0, 0), SIGUSR1);
+	case PERTURB_signal_other:
+		return perturb_signal_one(random);
+	case PERTURB_move:
+		return perturb_move(0, random);
+	case PERTURB_NR_KINDS:
+		return;
+	}
+}
+
+static enum perturb_kind kind_of(uint64_t random)
+{
+	static const uint8_t shares[] = {
+#define PERTURB_SHARE(name, share) share,
+		PERTURB_KINDS(PERTURB_SHARE)
+#undef PERTURB_SHARE
+	};
+	unsigned kind = 0, left = random % 64;
+
+	while (left >= shares[kind])
+		left -= shares[kind++];
+	return (enum perturb_kind)kind;
+}
+
+static void injection(struct perturb_site *site, struct perturb_slot *slot)
+{
+	uint64_t random = slot_random(slot);
+	enum perturb_kind kind = kind_of(random >> 32);
+
+	slot->steps = (int32_t)(random % (2 * perturb.every));
+	site->injected[kind]++;
+	perturb_do(kind, mix(random));
+}
+
+void perturb_hit(struct perturb_site *site)
+{
+	struct perturb_slot *slot = slot_of(raw_thread_pointer());
+
+	site->hits++;
+	if (!perturb.every)
+		return;
+	slot->steps -= (int32_t)site->weight;
+	if (slot->steps < 0)
+		injection(site, slot);
+}
+
+/* ---- settings ---- */
+
+void perturb_set(uint64_t seed, uint32_t every)
+{
+	if (!perturb.nr_allowed)
+		perturb.nr_allowed = cpus_allowed(&perturb.allowed);
+	perturb.seed = seed;
+	perturb_section_mask = every ? 2 * every - 1 : 0;
+	perturb.every = every;
+}
+
+void perturb_thread_start(void)
+{
+	uint64_t tp = raw_thread_pointer();
+	struct perturb_slot *slot = slot_of(tp);
+	int tid = (int)raw_call(SYS_gettid, 0, 0, 0), none;
+	unsigned i;
+
+	slot->section_state = (uint32_t)slot_random(slot);
+	slot->owner = tp;
+	for (i = 0; i < NR_TARGETS; i++) {
+		none = 0;
+		if (atomic_compare_exchange_strong(&perturb.targets[i], &none,
+						   tid))
+			return;
+	}
+}
+
+void perturb_thread_end(void)
+{
+	int tid = (int)raw_call(SYS_gettid, 0, 0, 0), own;
+	unsigned i;
+
+	perturb_trap_allow(false);
+	for (i = 0; i < NR_TARGETS; i++) {
+		own = tid;
+		if (atomic_compare_exchange_strong(&perturb.targets[i], &own,
+						   0))
+			return;
+	}
+}
+
+bool perturb_trap_allow(bool allow)
+{
+	uint64_t tp = raw_thread_pointer();
+	struct perturb_slot *slot = slot_of(tp);
+	bool before = slot->owner == tp;
+
+	if (before && !allow)
+		slot->owner = 0;
+	else if (allow)
+		slot->owner = tp;
+	return before;
+}
+
+void perturb_focus(uint64_t random)
+{
+	struct perturb_site *site = __start_perturb_sites;
+	uint64_t i;
+
+	for (i = 0; site < __stop_perturb_sites; site++, i++)
+		site->weight = mix(random ^ site->line) % FOCUS_ONE_IN ?
+				       1 :
+				       FOCUS_WEIGHT;
+}
+
+void perturb_set_id_shift(uint32_t shift)
+{
+	*(volatile uint32_t *)&perturb_id_shift = shift;
+}
+
+bool perturb_is_built_in(void)
+{
+	return true;
+}
+
+/* ---- the report ---- */
+
+static void write_site(FILE *out, const struct perturb_site *site)
+{
+	unsigned i;
+
+	fprintf(out, "site %s %u %s %s %llu", site->file, site->line,
+		site->function, site->op, (unsigned long long)site->hits);
+	for (i = 0; i < PERTURB_NR_KINDS; i++)
+		fprintf(out, " %u", site->injected[i]);
+	fputc('\n', out);
+}
+
+static void write_point(FILE *out, const struct perturb_point *point)
+{
+	fprintf(out, "point %u %u %llu %llu %llu %llu\n", point->line,
+		point->number, (unsigned long long)point->hits,
+		(unsigned long long)point->injected[0],
+		(unsigned long long)point->injected[1],
+		(unsigned long long)point->injected[2]);
+}
+
+void perturb_write(FILE *out)
+{
+	const struct perturb_site *site;
+	const struct perturb_point *point;
+
+	fputs("kinds", out);
+#define PERTURB_NAME(name, share) fputs(" " #name, out);
+	PERTURB_KINDS(PERTURB_NAME)
+#undef PERTURB_NAME
+	fputc('\n', out);
+	for (site = __start_perturb_sites; site < __stop_perturb_sites; site++)
+		write_site(out, site);
+	point = __start_perturb_points;
+	for (; point < __stop_perturb_points; point++)
+		write_point(out, point);
+}

@@ -1,0 +1,177 @@
+/* world: what the library sees of the system, by the linker's --wrap
+ *
+ * A clock that runs faster, so that what expires does so in milliseconds;
+ * calls that are refused now and then; ids that move, so that CPUs appear
+ * which nobody has seen; and a reclaimer that can be put to sleep, so that
+ * the heap stands still when it is looked at.
+ */
+#include "cell.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "front/reclaimer.h"
+#include "perturb.h"
+#include "raw.h"
+
+#define REFUSE_ONE_IN 12
+#define WAIT_MS_MOST 10
+#define WAKING_SIZE ((size_t)3 << 20) /* takes a slow path */
+
+static struct {
+	volatile bool refuse, fence_fails;
+	volatile unsigned hasty; /* 0: as it is */
+	_Atomic(bool) park;
+	_Atomic(unsigned) nr_parked;
+	_Atomic(uint64_t) random;
+} world;
+
+static bool now_and_then(bool wanted)
+{
+	uint64_t x;
+
+	if (!wanted)
+		return false;
+	x = atomic_fetch_add(&world.random, 0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return (x ^ x >> 31) % REFUSE_ONE_IN == 0;
+}
+
+void world_start(void)
+{
+	atomic_store(&world.random, cell.seed);
+	world.refuse = cell.refuse;
+	world.fence_fails = cell.fence_fails;
+	world.hasty = cell.hasty;
+}
+
+void world_calm(void)
+{
+	world.refuse = world.fence_fails = false;
+}
+
+/* ---- the functions of system.h ---- */
+
+#define WRAP_INT(name, parameters, arguments, error)     \
+	int __real_##name parameters;                    \
+	int __wrap_##name parameters;                    \
+	int __wrap_##name parameters                     \
+	{                                                \
+		if (now_and_then(world.refuse))          \
+			return -(error);                 \
+		return __real_##name arguments;          \
+	}
+
+#define WRAP_POINTER(name, parameters, arguments)        \
+	void *__real_##name parameters;                  \
+	void *__wrap_##name parameters;                  \
+	void *__wrap_##name parameters                   \
+	{                                                \
+		if (now_and_then(world.refuse))          \
+			return NULL;                     \
+		return __real_##name arguments;          \
+	}
+
+WRAP_INT(system_commit, (void *at, size_t size), (at, size), 12)
+WRAP_INT(system_purge, (void *at, size_t size), (at, size), 22)
+WRAP_INT(system_move_pages, (void *to, void *from, size_t size),
+	 (to, from, size), 12)
+WRAP_POINTER(system_reserve, (size_t size, size_t align), (size, align))
+
+int __real_system_rseq_fence(void);
+int __wrap_system_rseq_fence(void);
+
+int __wrap_system_rseq_fence(void)
+{
+	if (now_and_then(world.fence_fails))
+		return -1;
+	return __real_system_rseq_fence();
+}
+
+/* Jumps when the haste begins, and runs on from there. */
+uint64_t __real_system_now_ms(void);
+uint64_t __wrap_system_now_ms(void);
+
+uint64_t __wrap_system_now_ms(void)
+{
+	struct {
+		long s, ns;
+	} now;
+
+	if (!world.hasty)
+		return __real_system_now_ms();
+	raw_call(SYS_clock_gettime, 1, (long)&now, 0);
+	return ((uint64_t)now.s * 1000000 + (uint64_t)now.ns / 1000) *
+	       world.hasty / 1000;
+}
+
+/* The reclaimer's. It comes back early, to see
+ * whether it is to be parked. */
+void __real_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms);
+void __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms);
+
+void __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms)
+{
+	struct {
+		long s, ns;
+	} while_parked = { 0, 200000 };
+
+	if (world.hasty && timeout_ms)
+		timeout_ms = timeout_ms / world.hasty + 1;
+	__real_system_sleep(word, value,
+			    timeout_ms && timeout_ms < WAIT_MS_MOST ?
+				    timeout_ms :
+				    WAIT_MS_MOST);
+	if (!atomic_load(&world.park))
+		return;
+	atomic_fetch_add(&world.nr_parked, 1);
+	while (atomic_load(&world.park))
+		raw_call(SYS_nanosleep, (long)&while_parked, 0, 0);
+	atomic_fetch_sub(&world.nr_parked, 1);
+}
+
+void world_idle_reclaimer(void)
+{
+	if (!cell.reclaimer)
+		return;
+	while (load_relaxed(&reclaimer_word) != RECLAIMER_ASLEEP)
+		usleep(1000);
+	free(malloc(WAKING_SIZE));
+}
+
+void world_park_reclaimer(void)
+{
+	if (!cell.reclaimer)
+		return;
+	atomic_store(&world.park, true);
+	while (!atomic_load(&world.nr_parked))
+		usleep(200);
+}
+
+void world_unpark_reclaimer(void)
+{
+	if (!cell.reclaimer)
+		return;
+	atomic_store(&world.park, false);
+	while (atomic_load(&world.nr_parked))
+		usleep(200);
+}
+
+/* ---- ids ---- */
+
+#ifdef PERTURB_SITES
+#include "point_x86_64.h"
+
+unsigned __real_rseq_current_id(void);
+unsigned __wrap_rseq_current_id(void);
+
+unsigned __wrap_rseq_current_id(void)
+{
+	return __real_rseq_current_id() +
+	       *(volatile uint32_t *)&perturb_id_shift;
+}
+#endif

@@ -46,7 +46,7 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross spin
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -209,19 +209,19 @@ $(eval $(call STATIC_RULES,dynamic,))
 
 -include $(wildcard $(T)/*.d)
 
-### Proofs: targets model and sweep, beside what they run
+### Proofs and benchmarks: their targets stand beside what they run
 -include $(wildcard stress/*/*.mk)
 
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
-.PHONY: test test-programs test-aarch64 test-clang $(TEST_GROUPS:%=test-%)
+.PHONY: test test-programs test-aarch64 test-clang test-proof $(TEST_GROUPS:%=test-%)
 test: ## every check, installing first what they need
 	@status=0; \
 	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
 		status=$$?; \
 	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
-		build $(TEST_GROUPS) clang aarch64 quick
+		build $(TEST_GROUPS) clang aarch64 proof quick
 
 $(TEST_GROUPS:%=test-%): test-%: all tests
 	@$(RUN_TESTS) $*
@@ -229,7 +229,7 @@ $(TEST_GROUPS:%=test-%): test-%: all tests
 test-programs: all ## real programs under the library, all of them
 	@$(RUN_TESTS) programs
 
-test-clang test-aarch64: test-%:
+test-clang test-aarch64 test-proof: test-%:
 	@$(RUN_TESTS) $*
 
 ### Other compilers and machines
@@ -325,6 +325,6 @@ clean: ## removes build/
 help: ## this list
 	@echo 'make [CC=clang] [DEBUG=1] [WERROR=1] [TARGET]'
 	@awk -F ':.*## ' '/^[a-z][^=]*:.*## / { \
-		printf "  %-15s %s\n", $$1, $$2 }' Makefile
+		printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  test-NAME       one group of tests, NAME one of:'
-	@echo '                  $(TEST_GROUPS) clang aarch64'
+	@echo '                  $(TEST_GROUPS) clang aarch64 proof'

@@ -14,6 +14,8 @@
 #	lint	 the house rules, and a bad snippet for each
 #	clang	 the library compiles with clang
 #	aarch64	 the library compiles, and api_* run under qemu
+#	proof	 the quick forms of what stress/ proves: models, stops, steps,
+#		 perturbation, fuzzing; and the benchmarks' own checks
 #	quick, programs	 real programs under the library, some or all of them
 #
 # A test is a program that exits with 0. Comments at its head:
@@ -280,6 +282,17 @@ group_aarch64() {
 	done
 }
 
+# Each is a target of its own (make help) and says more when run by hand.
+group_proof() {
+	local target
+
+	for target in model-quick sweep-quick step-quick all-but-one-quick \
+		perturb-quick fuzz-quick load-control bench-selftest; do
+		run_alone "$target" 1200 "$MAKE" --no-print-directory \
+			BUILD="$BUILD" "$target"
+	done
+}
+
 # tests/programs/run.sh ends with a count of its own, which joins ours.
 group_programs() {
 	local out=$results/programs count status=0
@@ -305,7 +318,8 @@ group_programs() {
 : >"$results/counts"
 for group in "$@"; do
 	case $group in
-	build | binary | unit | static | valgrind | lint | clang | aarch64)
+	build | binary | unit | static | valgrind | lint | clang | aarch64 | \
+		proof)
 		"group_$group" ;;
 	api | fault) group_preloaded "$group" run ;;
 	storm) group_preloaded storm run_alone ;;

@@ -196,6 +196,23 @@ static void survives_each_refusal(void **state)
 	assert_true(k > 50);
 }
 
+/* The same for units that a thread claimed and gives back unused. */
+static void unused_surplus_is_hinted(void **state)
+{
+	struct region *r = &regions[0];
+	struct run run;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(5 * 64, 1, 0, &run));
+	heap_give(&run);
+	assert_true(level_try_claim_units(r, run.unit, 5 * 64));
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
+	level_release_units(r, run.unit, 5 * 64);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 5 * HUGEPAGE_SIZE);
+	heap_check();
+}
+
 /* A purger that comes by while a thread holds a dirty hugepage finds nothing
  * there; who opens the hugepage says again that it is dirty. */
 static void hints_return(void **state)
@@ -453,6 +470,7 @@ int main(void)
 		cmocka_unit_test(survives_refusal),
 		cmocka_unit_test(survives_each_refusal),
 		cmocka_unit_test(hints_return),
+		cmocka_unit_test(unused_surplus_is_hinted),
 		cmocka_unit_test(pages_of_64_kib),
 		cmocka_unit_test(the_budget_holds),
 		cmocka_unit_test(a_live_heap_keeps_more),

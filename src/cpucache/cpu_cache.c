@@ -61,7 +61,9 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 	if (!page_heap_take(div_up(size, UNIT_SIZE), 1, id, &run))
 		return false;
 	areas = region_addr(run.region, run.unit);
-	if (!run.zero && system_purge(areas, run.nr_units * UNIT_SIZE))
+	/* A page of 64 KiB may belong to a neighbour by half. */
+	if (!run.zero && (system_page_size() > UNIT_SIZE ||
+			  system_purge(areas, run.nr_units * UNIT_SIZE)))
 		__builtin_memset(areas, 0, size);
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' zeros
 	if (!cas_release(&cache->areas, &none, areas))

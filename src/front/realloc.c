@@ -71,6 +71,12 @@ static force_inline void *realloc_small(void *pointer, size_t from_size,
 	return to;
 }
 
+/* A run that a class would serve as well moves there. */
+static bool large_stays(const struct block *block, size_t size)
+{
+	return size > SMALL_SIZE_MOST || size > block->size / 2;
+}
+
 static void *realloc_any(void *pointer, size_t size)
 {
 	struct block block;
@@ -81,7 +87,7 @@ static void *realloc_any(void *pointer, size_t size)
 		return foreign_realloc(pointer, size);
 	if (size > (size_t)PTRDIFF_MAX - block_footer_size())
 		return NULL;
-	if (block.kind == BLOCK_LARGE && whole > SMALL_SIZE_MOST &&
+	if (block.kind == BLOCK_LARGE && large_stays(&block, whole) &&
 	    large_resize(&block, whole))
 		return realloc_stay(pointer, size);
 	if (block.kind == BLOCK_SMALL && fits(&block, whole))

@@ -34,17 +34,6 @@ uint32_t dirty_mark(struct region *region, uint32_t unit, uint32_t n)
 	return nr_dirty;
 }
 
-void dirty_hint(struct region *region, uint32_t unit, uint32_t n)
-{
-	uint32_t h = unit / 64, end = (unit + n - 1) / 64 + 1, stop;
-
-	for (; h < end; h = stop) {
-		stop = (uint32_t)min_size(end, (h / 64 + 1) * 64);
-		fit_mark_missing(region, 0, FIT_DIRTY, h / 64,
-				 bits_range(h % 64, stop - h));
-	}
-}
-
 static unsigned dirty_page_units(void)
 {
 	return system_page_size() > UNIT_SIZE ? 2 : 1;

@@ -12,10 +12,16 @@
  *	giver:  releases the units      (or_seq)   then reads the hint (seq)
  *	purger: clears the hint         (and_seq)  then reads the word (seq)
  *
- * One of the two sees the other, so no release stays unknown. Whoever carves a
- * granule sets the hints of what it opens, for the purger that came by while
- * the granule was held. A purger that
- * dies in its hands strands the units that it holds, at most a hugepage.
+ * One of the two sees the other, so no release stays unknown. In litmus form,
+ * x a bit of the level word and y the hint, at first 0 and 1:
+ *
+ *	giver		purger
+ *	x = 1		y = 0
+ *	r1 = y		r2 = x		r1 = 1 and r2 = 0 is forbidden
+ *
+ * Every release counts, also of what was claimed and not used, and so does a
+ * carve or a coalesce, which hold granules for a while (level.c). A purger
+ * that dies strands the units in its hands, at most a hugepage.
  *
  * Purge: claim everything free and dirty of a hugepage by one CAS (or the
  * hugepage's own bit), give it back to the system, clear the dirty bits,
@@ -29,9 +35,6 @@
 
 /* Marks held units dirty; returns how many were dirty already. */
 uint32_t dirty_mark(struct region *region, uint32_t unit, uint32_t n);
-
-/* Says that the units, released just now, may be free and dirty. */
-void dirty_hint(struct region *region, uint32_t unit, uint32_t n);
 
 struct dirty_purged {
 	uint32_t nr_units; /* given back and dirty before */

@@ -95,14 +95,12 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 	return false;
 }
 
-/* Says again which hugepages of an opened word have dirty units: a purger
- * that came by while the granule was held found nothing to claim. */
-static void level_hint_dirty(struct region *region, unsigned level,
-			     uint32_t word)
+/* Says which of the hugepages [h, end), released or opened just now, have
+ * dirty units: a purger that came by while they were held found nothing to
+ * claim, and cleared its hint. */
+static void level_hint_dirty(struct region *region, size_t h, size_t end)
 {
-	unsigned shift = level * LEVEL_SHIFT;
 	uint32_t used = load_relaxed(&region->nr_used); // hint
-	size_t h = (size_t)word << shift, end = h + ((size_t)1 << shift);
 
 	end = min_size(end, div_up(used, 64));
 	for (; h < end; h++) {
@@ -110,6 +108,16 @@ static void level_hint_dirty(struct region *region, unsigned level,
 			fit_mark_missing(region, 0, FIT_DIRTY,
 					 (uint32_t)(h / 64), bits_one(h % 64));
 	}
+}
+
+/* The same for all that a word covers. */
+static void level_hint_word(struct region *region, unsigned level,
+			    uint32_t word)
+{
+	unsigned shift = level * LEVEL_SHIFT;
+	size_t h = (size_t)word << shift;
+
+	level_hint_dirty(region, h, h + ((size_t)1 << shift));
 }
 
 /* The second half of carve. The caller holds the parent bit. */
@@ -121,7 +129,7 @@ static void level_open(struct region *region, unsigned level, uint32_t word,
 	// [level.words] with level_try_take(): what the last holder did
 	store_seq(level_word(region, level, word), free);
 	fit_refile(region, level, word);
-	level_hint_dirty(region, level, word);
+	level_hint_word(region, level, word);
 }
 
 static bool level_coalesce_word(struct region *region, unsigned level,
@@ -134,6 +142,7 @@ static bool level_coalesce_word(struct region *region, unsigned level,
 		return false;
 	fit_refile(region, level, word);
 	level_release(region, level + 1, word / 64, bits_one(word % 64));
+	level_hint_word(region, level, word);
 	return true;
 }
 
@@ -256,7 +265,10 @@ static void level_release_range(struct region *region, unsigned level,
 
 void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 {
+	if (!n)
+		return;
 	level_release_range(region, 0, unit, unit + n);
+	level_hint_dirty(region, unit / 64, (unit + n - 1) / 64 + 1);
 }
 
 /* How many units one claim covers: up to a word of hugepages, or the part of

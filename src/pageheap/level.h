@@ -63,7 +63,8 @@ bool level_try_claim_units(struct region *region, uint32_t unit, uint32_t n);
 void level_release(struct region *region, unsigned level, uint32_t word,
 		   uint64_t mask);
 
-/* Releases any range of units that the caller holds. */
+/* Releases any range of units that the caller holds, n may be 0, and tells
+ * the purge which of its hugepages are dirty (see dirty.h). */
 void level_release_units(struct region *region, uint32_t unit, uint32_t n);
 
 /* Files every word anew, for hints that died with their threads. Visits all

@@ -117,7 +117,6 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 
 	if (unlikely(!region_commit(region, unit + n))) {
 		level_release_units(region, unit, n);
-		dirty_hint(region, unit, n);
 		return false;
 	}
 	nr_dirty = dirty_mark(region, unit, n);
@@ -239,7 +238,6 @@ void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 {
 	budget_given(nr_units);
 	level_release_units(region, unit, nr_units);
-	dirty_hint(region, unit, nr_units);
 	purge_beyond_budget();
 }
 

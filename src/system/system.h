@@ -29,7 +29,7 @@ void system_unreserve(void *addr, size_t size);
  * the kernel's overcommit policy or a limit refuses. */
 int system_commit(void *addr, size_t size);
 
-/* Gives the pages' memory back; they read as zero afterwards. */
+/* Gives whole pages' memory back; they read as zero afterwards. */
 int system_purge(void *addr, size_t size);
 
 /* Asks for (want) or against (!want) transparent hugepages in the range. */

@@ -1,0 +1,471 @@
+/* last: all threads but one are stopped for ever, one after another, each at
+ * a random instruction; then the last one's calls are counted
+ *
+ * A thread is stopped in one of two ways, chosen at random: it is made to
+ * step from wherever it is, and stops after a random number of steps in the
+ * library; or an int3 is put at an instruction of those that the load
+ * reaches, each as likely as any other, and whoever comes by stops there.
+ *
+ * The last thread is the program's first one. As nobody else moves, no CAS of
+ * its can fail: what it needs is the price of the call itself and of what the
+ * stopped ones left behind.
+ */
+#include "last.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEVERAL 4     /* bounds, until a call is said not to end */
+#define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
+#define POLL_US 100
+#define POLLS_INT3 60   /* until another way is tried */
+#define WORK UINT32_MAX /* steps of the load: more than there is time for */
+
+static struct {
+	unsigned threads, trials, calls;
+	bool loose; /* bounds are not judged */
+} options = { .threads = 8, .trials = 20, .calls = 6 };
+
+struct tally {
+	uint64_t nr, most, most_aborts, most_sections, sum, over;
+	unsigned most_seed;
+	enum manner most_manner;
+	uint32_t at;
+};
+
+static struct {
+	struct tally tallies[NR_MANNERS][NR_KINDS_MOST][2]; /* tick: no, yes */
+	uint64_t nr_stopped, nr_by_step, nr_by_int3;
+} * sum;
+
+/* One byte per instruction that the load passed while it was stepped. */
+static uint8_t *reached;
+static uint32_t *targets, nr_targets;
+
+struct trial {
+	unsigned seed;
+	enum manner manner;
+	bool survey;
+};
+
+/* ---- the threads and their stops ---- */
+
+static _Atomic(int) tids[NR_THREADS_MOST];
+static _Atomic(uint32_t) nr_stopped;
+static _Atomic(bool) is_stopped[NR_THREADS_MOST];
+static __thread int me = -1;
+
+static void *thread_run(void *arg)
+{
+	struct worker *w = arg;
+
+	me = (int)(w - many);
+	atomic_store(&tids[me], (int)raw_0(SYS_gettid));
+	return load_run(w);
+}
+
+static void at_stop(void)
+{
+	atomic_store(&is_stopped[me], true);
+	atomic_fetch_add(&nr_stopped, 1);
+	atomic_fetch_add(&cell->progress, 1);
+	fate_sleep();
+}
+
+static uint64_t wish; /* steps that the next victim makes */
+
+static void on_step_from_here(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	if (atomic_load(&is_stopped[me]))
+		return;
+	steps = (struct steps){ .manner = ABORTING,
+				.stop_at = wish,
+				.most = UINT64_MAX,
+				.at_stop = at_stop };
+	steps_begin_at(context);
+}
+
+static _Atomic(uint32_t) target; /* an int3 for whoever comes by; 0: none */
+
+/* The section's abort handler is where its victim is found. */
+static bool on_other_trap(ucontext_t *context)
+{
+	greg_t *rip = &context->uc_mcontext.gregs[REG_RIP];
+	uint32_t at = atomic_load(&target);
+
+	if (me < 0)
+		return false;
+	if (!at || !atomic_compare_exchange_strong(&target, &at, 0)) {
+		/* It was another's. */
+		if (text_find_offset(
+			    (uint32_t)((uintptr_t)*rip - 1 - text_base())) >= 0)
+			--*rip;
+		return true;
+	}
+	text_disarm(at);
+	at_stop();
+	return true;
+}
+
+static void stop_by_steps(struct worker *self)
+{
+	unsigned i = (unsigned)load_below(self, nr_many);
+	uint32_t before = atomic_load(&nr_stopped), polls;
+
+	while (atomic_load(&is_stopped[i]))
+		i = (i + 1) % nr_many;
+	wish = 1 + load_below(self, (size_t)1 << load_below(self, BEFORE_MOST));
+	snprintf(cell->text, sizeof(cell->text), "stopping thread %u by steps",
+		 i);
+	/* Steps end early where the library jumps to libc: then again. */
+	for (polls = 0; atomic_load(&nr_stopped) == before; polls++) {
+		if (polls % POLLS_INT3 == 0 && !steps_are_on())
+			raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]),
+			      SIGUSR1, 0);
+		raw_sleep_us(POLL_US);
+	}
+	sum->nr_by_step++;
+}
+
+/* False: nobody came by. */
+static bool stop_by_int3(struct worker *self)
+{
+	uint32_t at = targets[load_below(self, nr_targets)];
+	uint32_t before = atomic_load(&nr_stopped), armed = at;
+	unsigned i;
+
+	snprintf(cell->text, sizeof(cell->text), "stopping somebody at %s",
+		 where_is(at));
+	atomic_store(&target, at);
+	text_arm(at);
+	for (i = 0; i < POLLS_INT3; i++) {
+		raw_sleep_us(POLL_US);
+		if (atomic_load(&nr_stopped) != before)
+			break;
+	}
+	if (atomic_compare_exchange_strong(&target, &armed, 0)) {
+		text_disarm(at);
+		return false;
+	}
+	while (atomic_load(&nr_stopped) == before)
+		raw_sleep_us(POLL_US);
+	sum->nr_by_int3++;
+	return true;
+}
+
+/* One of the threads comes to a rare part of the load soon: its step number
+ * says which. */
+static void rare_soon(struct worker *self)
+{
+	struct worker *w = &many[load_below(self, nr_many)];
+	uint32_t every = WORK / (NR_SELDOM + 1);
+	uint32_t phase = w->index * every / NR_WORKERS;
+	uint32_t which = (uint32_t)load_below(self, NR_SELDOM);
+
+	*(volatile uint32_t *)&w->step = which * every + phase - 20;
+}
+
+static void stop_one(struct worker *self)
+{
+	unsigned tries;
+
+	rare_soon(self);
+	for (tries = 0; nr_targets && tries < 3 && load_below(self, 3); tries++)
+		if (stop_by_int3(self))
+			return;
+	stop_by_steps(self);
+}
+
+static void threads_start(unsigned seed)
+{
+	struct sigaction action = { .sa_sigaction = on_step_from_here,
+				    .sa_flags = SA_SIGINFO | SA_NODEFER };
+	unsigned i;
+
+	sigaction(SIGUSR1, &action, NULL);
+	trap_other = on_other_trap;
+	for (i = 0; i < nr_many; i++) {
+		many[i] = (struct worker){ .random = seed * 7919 + i,
+					   .index = 1 + i % 2,
+					   .nr_steps = WORK };
+		thread_start(thread_run, &many[i]);
+	}
+	for (i = 0; i < nr_many; i++)
+		while (!atomic_load(&tids[i]))
+			raw_sleep_us(20);
+}
+
+/* ---- what the last one does ---- */
+
+/* The slow path's timed work, which is due or not as this says. */
+static void tick_set(bool due)
+{
+	_Atomic(uint64_t) *next = text_symbol("next_tick");
+
+	if (next)
+		atomic_store(next, due ? 0 : UINT64_MAX / 2);
+}
+
+static uint64_t bound_of(unsigned k, bool tick)
+{
+	return kinds[k].most + (tick ? TICK_MOST : 0);
+}
+
+static void note_call(const struct trial *t, unsigned k, bool tick)
+{
+	struct tally *y = &sum->tallies[t->manner][k][tick];
+	uint64_t n = steps.nr + steps.nr_inside;
+
+	y->nr++;
+	y->sum += n;
+	y->over += n > bound_of(k, tick);
+	if (n <= y->most)
+		return;
+	y->most = n;
+	y->most_aborts = steps.nr_aborts;
+	y->most_sections = steps.nr_sections;
+	y->most_seed = t->seed;
+}
+
+static void one_call(const struct trial *t, struct worker *self, unsigned k)
+{
+	bool tick = !load_below(self, 6);
+
+	steps = (struct steps){ .manner = t->manner,
+				.most = SEVERAL * bound_of(k, tick) };
+	tick_set(tick);
+	snprintf(cell->text, sizeof(cell->text), "in %s", kinds[k].name);
+	if (kinds[k].run(self))
+		note_call(t, k, tick);
+	tick_set(false);
+	atomic_fetch_add(&cell->progress, 1);
+}
+
+static void check_slots(struct worker *w)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		if (w->slots[i].at)
+			ledger_verify(&w->slots[i]);
+}
+
+static struct worker self;
+
+static void last_runs(const struct trial *t)
+{
+	unsigned i, k, n = 0;
+
+	for (k = 0; kinds[k].name; k++)
+		n++;
+	for (i = 0; i < n * options.calls; i++)
+		one_call(t, &self, (unsigned)load_below(&self, n));
+	for (i = 0; i < nr_many; i++)
+		check_slots(&many[i]);
+	check_slots(&self);
+	load_verify_warm();
+}
+
+static void trial_body(const void *arg)
+{
+	const struct trial *t = arg;
+
+	nr_many = options.threads - 1;
+	self = (struct worker){ .random = t->seed, .index = 2 };
+	threads_start(t->seed);
+	start_others();
+	raw_sleep_us((long)load_below(&self, 3000));
+	while (atomic_load(&nr_stopped) < nr_many)
+		stop_one(&self);
+	sum->nr_stopped += nr_many;
+	last_runs(t);
+}
+
+/* Steps through the load, to learn which instructions it reaches. */
+static void survey_body(const void *arg)
+{
+	unsigned k, i;
+
+	(void)arg;
+	self = (struct worker){ .random = 5, .index = 2 };
+	for (k = 0; kinds[k].name; k++)
+		for (i = 0; i < 3; i++) {
+			steps = (struct steps){ .manner = WHOLE,
+						.most = UINT64_MAX,
+						.reached = reached };
+			if (!kinds[k].of_others)
+				kinds[k].run(&self);
+			atomic_fetch_add(&cell->progress, 1);
+		}
+}
+
+static void targets_choose(void)
+{
+	uint32_t i;
+
+	targets = calloc(text.nr, sizeof(*targets));
+	for (i = 0; i < text.nr; i++)
+		if (reached[i])
+			targets[nr_targets++] = text.all[i].offset;
+}
+
+/* ---- all of it ---- */
+
+static unsigned nr_blocked, nr_bad;
+
+static void one_trial(unsigned seed, enum manner manner)
+{
+	struct trial t = { .seed = seed, .manner = manner };
+	enum outcome outcome = child_do(trial_body, &t);
+
+	if (outcome == STOPPED)
+		return;
+	nr_bad++;
+	nr_blocked += outcome == BLOCKED;
+	printf("  seed %u, %s sections: %s; %s %s\n", seed,
+	       manner_names[manner],
+	       outcome == BLOCKED   ? "blocked"
+	       : outcome == CRASHED ? "crashed"
+				    : "unsound",
+	       cell->text, child_said());
+	fflush(stdout);
+}
+
+static void print_row(unsigned k, enum manner manner, bool tick)
+{
+	const struct tally *y = &sum->tallies[manner][k][tick];
+
+	if (!y->nr)
+		return;
+	printf("%-15s %-8s %-4s %6lu %7lu %7lu %6lu %6lu %7lu  %u%s\n",
+	       kinds[k].name, manner_names[manner], tick ? "tick" : "",
+	       (unsigned long)y->nr, (unsigned long)(y->sum / y->nr),
+	       (unsigned long)y->most, (unsigned long)y->most_sections,
+	       (unsigned long)y->most_aborts, (unsigned long)bound_of(k, tick),
+	       y->most_seed, y->over ? "  ABOVE" : "");
+	if (!options.loose)
+		nr_bad += y->over != 0;
+}
+
+static int report(void)
+{
+	unsigned k, m, t;
+
+	printf("%u threads, %u trials: %lu stopped, %lu by steps, %lu at a "
+	       "chosen instruction of %u\n",
+	       options.threads, options.trials, (unsigned long)sum->nr_stopped,
+	       (unsigned long)sum->nr_by_step, (unsigned long)sum->nr_by_int3,
+	       nr_targets);
+	printf("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
+	       "sections", "", "calls", "mean", "most", "whole", "aborts",
+	       "bound", "seed");
+	for (k = 0; kinds[k].name; k++)
+		for (m = 0; m < NR_MANNERS; m++)
+			for (t = 0; t < 2; t++)
+				print_row(k, m, t);
+	if (common.expect_blocked)
+		return nr_blocked ? 0 : 1;
+	return nr_bad ? 1 : 0;
+}
+
+_Noreturn static void usage(int status)
+{
+	fprintf(status ? stderr : stdout,
+		"usage: last --library PATH [options]\n"
+		"  --threads N      all but one are stopped [8]\n"
+		"  --trials N       [20]\n"
+		"  --calls N        of each kind in a trial, about [6]\n"
+		"  --seed N         of the first trial [0]\n"
+		"  --timeout S      blocked: S seconds without progress [10]\n"
+		"  --loose          counts only: bounds are not judged\n"
+		"  --expect-blocked succeed if somebody was blocked\n");
+	exit(status);
+}
+
+static const struct option long_options[] = {
+	{ "library", required_argument, NULL, 'l' },
+	{ "threads", required_argument, NULL, 'n' },
+	{ "trials", required_argument, NULL, 'T' },
+	{ "calls", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 'S' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "loose", no_argument, NULL, 'L' },
+	{ "expect-blocked", no_argument, NULL, 'B' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static unsigned *option_number(int c)
+{
+	switch (c) {
+	case 'n':
+		return &options.threads;
+	case 'T':
+		return &options.trials;
+	case 'c':
+		return &options.calls;
+	case 'S':
+		return &common.seed;
+	case 't':
+		return &common.timeout;
+	}
+	return NULL;
+}
+
+static void option_take(int c)
+{
+	unsigned *to = option_number(c);
+
+	if (to)
+		*to = number_of(optarg);
+	else if (c == 'l')
+		common.library = optarg;
+	else if (c == 'L')
+		options.loose = true;
+	else if (c == 'B')
+		common.expect_blocked = true;
+	else
+		usage(c == 'h' ? 0 : 2);
+}
+
+static void run_trials(void)
+{
+	unsigned i;
+
+	if (child_do(survey_body, NULL) != STOPPED)
+		die("the load cannot be stepped: %s", cell->text);
+	targets_choose();
+	for (i = 0; i < options.trials; i++)
+		one_trial(common.seed + i,
+			  text_symbol("anchor") && i % 2 ? WHOLE : ABORTING);
+}
+
+int main(int argc, char **argv)
+{
+	static char out[1 << 16];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		option_take(c);
+	if (optind != argc || options.threads < 2 ||
+	    options.threads > NR_THREADS_MOST || !common.timeout ||
+	    !options.trials || !options.calls)
+		usage(2);
+	check_library(common.library);
+	setvbuf(stdout, out, _IOFBF, sizeof(out));
+	common.conf = "reclaimer=0,purge_delay=20,purge_budget=256k,"
+		      "cpu_cache=1m";
+	preload(argv);
+	sum = shared_memory(sizeof(*sum));
+	place = shared_memory(sizeof(*place));
+	library_start();
+	reached = shared_memory(text.nr);
+	run_trials();
+	return report();
+}

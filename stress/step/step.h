@@ -1,0 +1,143 @@
+/* step: single steps through a malloc, by the processor's trap flag
+ *
+ *	step.c	   `step`: one child per operation, step and fate of the victim
+ *	ops.c	   the operations
+ *	last.c	   `last`: all threads but one are stopped, the rest is counted
+ *	kinds.c	   what the last one does, with the bound of each kind
+ *	trap.c	   the trap flag: steps, sections, aborts
+ *	child.c	   processes, threads and checks that both programs share
+ *
+ * Both preload the library under test and start themselves anew. The load, the
+ * ledger of live blocks and the reading of the library's text are the sweep's
+ * (stress/sweep/), unchanged.
+ *
+ * A step is an instruction of the library that is about to run. What it calls
+ * in libc runs through and is not counted.
+ */
+#ifndef STEP_H
+#define STEP_H
+
+#include "../sweep/load.h"
+#include "../sweep/names.h"
+#include "../sweep/raw.h"
+#include "../sweep/sweep.h"
+
+#include <ucontext.h>
+
+/* ---- trap.c ---- */
+
+/* How rseq sections are passed. ABORTING: each trap in one aborts it, so none
+ * is ever finished. WHOLE: the trap flag is off within, and its instructions
+ * are no steps. */
+enum manner { ABORTING, WHOLE, NR_MANNERS };
+extern const char *const manner_names[NR_MANNERS];
+
+struct steps {
+	enum manner manner;
+	uint64_t stop_at; /* the step at which at_stop() is called; 0: none */
+	uint64_t most;    /* beyond this it is said not to end */
+	void (*at_stop)(void);
+	uint32_t *trace; /* the steps' offsets go there; NULL: not wanted */
+	uint64_t trace_most;
+	/* Instead of steps: the stop is where this instruction is passed for
+	 * the n-th time; 0: steps. */
+	uint32_t target, occurrence;
+	uint8_t *reached; /* per instruction of the text; NULL: not wanted */
+
+	/* results */
+	uint64_t nr;          /* steps */
+	uint64_t nr_sections; /* that ran whole */
+	uint64_t nr_inside;   /* their instructions, as if each went through */
+	uint64_t nr_aborts;
+	uint32_t at; /* offset of the last step */
+	bool cloned; /* the end was not stepped: a thread or child began */
+};
+extern struct steps steps;
+
+/* In the preloaded process, once, after text_find(). */
+void trap_start(void);
+/* The calling thread is the one that steps, from here to steps_end(). */
+void steps_begin(void);
+void steps_end(void);
+/* Somebody steps. */
+bool steps_are_on(void);
+/* In a handler: the interrupted thread steps when it goes on. */
+void steps_begin_at(ucontext_t *context);
+/* Another thread's int3, not one of trap.c's; true: it is dealt with. */
+extern bool (*trap_other)(ucontext_t *context);
+
+#define STEPPED(call)          \
+	do {                   \
+		steps_begin(); \
+		call;          \
+		steps_end();   \
+	} while (0)
+
+/* ---- child.c ---- */
+
+#define TEXT_SIZE 200
+
+/* What a child tells, in shared memory. */
+struct place {
+	struct cell cell;
+	uint64_t nr, nr_sections, nr_aborts;
+	uint32_t at;
+	bool ended; /* the operation, before the stop */
+	bool shut;  /* the fast paths' gate, at the end */
+	bool cloned;
+};
+extern struct place *place;
+
+struct common {
+	const char *library;
+	unsigned timeout; /* s without progress, until it counts as blocked */
+	unsigned work;    /* steps of each other thread */
+	unsigned jobs;
+	unsigned seed;
+	bool expect_blocked;
+	const char *conf; /* the library's options at first */
+};
+extern struct common common;
+
+void *shared_memory(size_t size);
+/* Starts this program anew with the library preloaded, unless it is. */
+void preload(char **argv);
+/* The text, the trap, a warm heap. */
+void library_start(void);
+/* A process that runs children of its own. */
+void job_start(void);
+/* Options, as the library reads them when it starts anew. */
+void conf_set(const char *conf);
+/* Behind the library's back: threads that are there before it starts. */
+void thread_start(void *(*run)(void *), void *arg);
+void fate_sleep(void) __attribute__((noreturn));
+/* Runs body in a child, with its output caught; place says how it ended. */
+enum outcome child_do(void (*body)(const void *), const void *arg);
+/* The tail of what the last child printed. */
+const char *child_said(void);
+uint64_t claimed_size(void);
+void start_others(void);
+void wait_changed(void);
+unsigned number_of(const char *arg);
+void check_library(const char *path);
+/* "function+0x12" */
+const char *where_is(uint32_t offset);
+
+/* ---- ops.c ---- */
+
+struct op {
+	const char *name;
+	const char *conf; /* not NULL: the library starts anew, with this */
+	void (*setup)(struct worker *w);
+	void (*run)(struct worker *w); /* contains STEPPED() */
+	bool own;                      /* calls what lanemalloc alone has */
+	bool may_shut; /* the fast paths' gate may stay closed */
+	bool thread;   /* run in a thread that ends by itself */
+};
+/* The calling thread stays on the n-th of the CPUs that it may use. */
+void on_cpu(unsigned n);
+extern const struct op ops[]; /* up to one without a name */
+/* Whether this library has what the operation calls. */
+bool op_is_known(const struct op *op);
+
+#endif

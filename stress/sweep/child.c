@@ -80,6 +80,7 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 			.no_throw = s->no_measure,
 			.linger = s->linger != 0,
 			.constructors = s->constructors,
+			.close_stderr = s->close_stderr,
 			.foreign = !s->reset,
 		};
 		if (i != 3)
@@ -92,12 +93,15 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 
 /* ---- the wait ---- */
 
-/* Whether this worker must finish: not so the one that stands or is gone. */
+/* Whether this worker must finish: not so the one that stands or is gone. One
+ * whose vfork child is gone goes on. */
 static bool is_needed(int i)
 {
-	bool gone = stop.mode == 'a' || stop.mode == 'b';
+	bool gone = stop.mode == 'a' ||
+		    (stop.mode == 'b' && !atomic_load(&cell->borrowed));
 
-	if (i == 3 && !atomic_load(&late_worker_runs))
+	if (i == 3 && !atomic_load(&late_worker_runs) &&
+	    !atomic_load(&cell->tids[3]))
 		return false;
 	return !(gone && atomic_load(&cell->victim) == i);
 }
@@ -177,6 +181,7 @@ _Noreturn void child_run(const struct scenario *s, uint64_t seed)
 	atomic_store(&started, 1);
 	futex(&started, FUTEX_WAKE_PRIVATE, NR_WORKERS, NULL);
 	wait_for_all(s);
+	atomic_store(&cell->finished, true);
 	stop_finish();
 	if (!stop.survey && !stop.nothing &&
 	    atomic_load(&cell->victim) == NOBODY)

@@ -330,6 +330,12 @@ void *load_run(void *arg)
 		raw_0(SYS_pause);
 }
 
+static void went_on(void)
+{
+	if (cell)
+		atomic_fetch_add(&cell->progress, 1);
+}
+
 void load_in_handler(struct worker *w)
 {
 	struct worker own = { .random = w->random + 1,
@@ -338,8 +344,10 @@ void load_in_handler(struct worker *w)
 			      .no_throw = true };
 	unsigned i;
 
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 1000; i++) {
 		slot_toggle(&own, random_size(&own, 8, 4 * KIB));
+		went_on();
+	}
 	for (i = 0; i < NR_SLOTS; i++)
 		slot_free(&own, &own.slots[i]);
 }
@@ -351,6 +359,7 @@ static void *child_thread(void *arg)
 
 	for (i = 0; i < 100; i++)
 		slot_toggle(&own, random_size(&own, 8, 2 * KIB));
+	went_on();
 	return arg;
 }
 
@@ -360,8 +369,10 @@ _Noreturn void load_in_child(void)
 	pthread_t thread;
 	unsigned i;
 
-	for (i = 0; i < 200; i++)
+	for (i = 0; i < 200; i++) {
 		slot_toggle(&own, random_size(&own, 8, 40 * KIB));
+		went_on();
+	}
 	if (!pthread_create(&thread, NULL, child_thread, NULL))
 		pthread_join(thread, NULL);
 	for (i = 0; i < NR_SLOTS; i++)

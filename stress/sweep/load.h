@@ -28,5 +28,7 @@ void seldom_start(void);
 void seldom_do(struct worker *w, unsigned which);
 /* What only the first worker does, by its step. */
 void seldom_do_first(struct worker *w);
+/* Before a fork: until the first worker is out of libc's thread functions. */
+void seldom_wait_for_libc(const struct worker *w);
 
 #endif

@@ -65,6 +65,9 @@ void names_find(void)
 	/* Foreign only where malloc is another one. */
 	if (names.libc_malloc == malloc || !names.stats)
 		names.libc_malloc = NULL;
+	*(void **)(void *)&names.format = text_symbol("report_format");
+	if (names.stats)
+		*(void **)(void *)&names.move = text_symbol("memmove");
 	for (o = operators; o < operators + NR_OPERATORS; o++) {
 		o->new_found = dlsym(RTLD_DEFAULT, o->new_name);
 		o->delete_found = dlsym(RTLD_DEFAULT, o->delete_name);

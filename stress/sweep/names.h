@@ -22,6 +22,9 @@ struct names {
 	struct mallinfo (*mallinfo)(void);
 	void *(*pvalloc)(size_t);
 	void *(*libc_malloc)(size_t);
+	/* Not exported. */
+	int (*format)(char *, size_t, const char *, ...);
+	void *(*move)(void *, const void *, size_t);
 };
 extern struct names names;
 

@@ -1,7 +1,10 @@
 /* report: what is printed: one line per mode, faults, what is not reached */
 #include "report.h"
 
+#include "reason.h"
+
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct report report = { .failures = 25,
@@ -34,16 +37,13 @@ static const char *const outcome_names[NR_OUTCOMES] = {
 
 unsigned report_rest(void)
 {
-	unsigned s, server, bad = 0;
+	unsigned s, bad = 0;
 
 	for (s = 0; scenarios[s].name; s++) {
-		uint64_t rest = 0;
+		uint64_t rest = shared->bases[s].live_size;
 
 		if (!scenarios[s].reset || scenarios[s].no_measure)
 			continue;
-		for (server = 0; server < NR_SERVERS_MOST; server++)
-			if (shared->bases[server][s].live_size > rest)
-				rest = shared->bases[server][s].live_size;
 		if (rest <= REST_MOST)
 			continue;
 		say("  lost without any stop (%s): %lu bytes\n",
@@ -93,6 +93,29 @@ static void report_most(const char *what, uint32_t most, uint32_t at)
 	    scenarios[shared->results[at].scenario].name);
 }
 
+/* Of each mode, for the table. */
+static struct {
+	unsigned tried, bad;
+} sums[NR_MODES];
+
+/* "NAME,FILE": adds a line to the table there. */
+void report_row(const char *name_and_file)
+{
+	const char *comma = strchr(name_and_file, ',');
+	FILE *file = comma ? fopen(comma + 1, "ae") : NULL;
+	unsigned i;
+
+	if (!file)
+		die("cannot write a table: %s", name_and_file);
+	fprintf(file, "| %.*s |", (int)(comma - name_and_file), name_and_file);
+	for (i = 0; i < NR_MODES; i++)
+		if (sums[i].tried)
+			fprintf(file, " %u of %u |", sums[i].bad,
+				sums[i].tried);
+	fprintf(file, "\n");
+	fclose(file);
+}
+
 void report_mode(int mode, double seconds)
 {
 	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
@@ -126,47 +149,59 @@ void report_mode(int mode, double seconds)
 	report_most("objects", live, live_at);
 	report_most("address space", claimed, claimed_at);
 	report_failures();
-	report.nr_blocked += count[BLOCKED];
-	report.nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
-	report.nr_bad +=
+	shared->nr_stopped += count[BLOCKED];
+	sums[mode - 'a'].tried += tried - count[NOT_REACHED];
+	sums[mode - 'a'].bad +=
+		count[BLOCKED] + count[CRASHED] + count[UNSOUND];
+	shared->nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
+	shared->nr_bad +=
 		live > report.most_live || claimed > report.most_claimed;
 	/* Whoever goes on strands nothing. */
 	if (strchr("def", mode) && live) {
 		say("  and none should be, as nobody was lost\n");
-		report.nr_bad++;
+		shared->nr_bad++;
 	}
 }
 
-/* Runs of instructions that no survey reached, by function. */
-void report_unreached(void)
+/* By function, where nobody asks for the reasons. */
+static void say_unreached(const uint32_t *all, uint32_t n)
 {
-	uint32_t i, first, padding = 0, total = 0;
-	unsigned in, of;
+	uint32_t i, first = 0;
+
+	for (i = 1; i <= n; i++) {
+		if (i < n && text.all[all[i]].name == text.all[all[first]].name)
+			continue;
+		say("  never reached: %4u in %s\n", i - first,
+		    text_name(all[first]));
+		first = i;
+	}
+}
+
+void report_unreached(const char *explain)
+{
+	uint32_t *all = calloc(text.nr + 1, sizeof(*all));
+	uint32_t i, n = 0, padding = 0, unexplained = 0;
 
 	for (i = 0; i < text.nr; i++) {
 		if (scenarios_reaching(i))
 			continue;
-		total++;
-		padding += text.all[i].padding;
+		if (text.all[i].padding)
+			padding++;
+		else
+			all[n++] = i;
 	}
-	say("%u of %u instructions were reached by no survey; %u of these are "
-	    "no-ops that only fill\n",
-	    total, text.nr, padding);
-	for (first = 0; first < text.nr; first = i) {
-		for (in = of = 0, i = first;
-		     i < text.nr && text.all[i].name == text.all[first].name;
-		     i++) {
-			of++;
-			in += !scenarios_reaching(i) && !text.all[i].padding;
-		}
-		if (in)
-			say("  never reached: %4u of %4u  %s\n", in, of,
-			    text_name(first));
-		for (i = first; report.list && i < first + of; i++)
-			if (!scenarios_reaching(i) && !text.all[i].padding)
-				say("    %#x\n", text.all[i].offset);
-		i = first + of;
-	}
+	if (explain)
+		unexplained = reason_report(explain, all, n);
+	else if (n)
+		say_unreached(all, n);
+	free(all);
+	say("%u of %u instructions were reached by no survey: %u no-ops that "
+	    "only fill",
+	    n + padding, text.nr, padding);
+	if (explain)
+		say(", %u for a reason, %u UNEXPLAINED", n - unexplained,
+		    unexplained);
+	say("\n");
 }
 
 void report_survey(void)

@@ -10,8 +10,6 @@ extern struct report {
 	FILE *file;                       /* a copy of all, NULL: none */
 	unsigned failures;                /* printed at most, of each mode */
 	unsigned most_live, most_claimed; /* stranded; more is a fault */
-	bool list;                   /* every instruction that is not reached */
-	unsigned nr_bad, nr_blocked; /* of all modes */
 } report;
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -21,7 +19,9 @@ void report_survey(void);
 unsigned report_failures(void);
 /* What remains without a stop, though nothing should. */
 unsigned report_rest(void);
-void report_unreached(void);
+/* The library, if the reasons shall be found; else NULL. */
+void report_unreached(const char *explain);
+void report_row(const char *name_and_file);
 void report_mode(int mode, double seconds);
 
 #endif

@@ -4,11 +4,14 @@
  */
 #include "sweep.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -30,12 +33,15 @@ const struct scenario scenarios[] = {
 	/* Every option that changes the way; warnings; the print-outs. */
 	{ .name = "checked",
 	  .conf = "verbose=yes,stats=1,checks=1,usable=requested,hugepage=on,"
-		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,",
+		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
+		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
+		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g",
 	  .reset = true,
 	  .constructors = true },
 	{ .name = "plain",
-	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1",
+	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,",
 	  .reset = true,
+	  .close_stderr = true,
 	  .constructors = true },
 	/* The library's threads: the reclaimer, the kernel test's helper. */
 	{ .name = "threads",
@@ -50,7 +56,7 @@ const struct scenario scenarios[] = {
 	  .limit = 120,
 	  .no_measure = true },
 	{ .name = "tight",
-	  .conf = "reclaimer=0,purge_budget=0",
+	  .conf = "reclaimer=0,purge_budget=0,checks=1",
 	  .reset = true,
 	  .limit = 36,
 	  .no_measure = true },
@@ -75,6 +81,25 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .refuse_fence = true,
 	  .no_measure = true },
+	/* Not even a region. */
+	{ .name = "denied",
+	  .conf = "reclaimer=0,verbose=1",
+	  .reset = true,
+	  .constructors = true,
+	  .refuse_all = true,
+	  .no_measure = true },
+	/* No /proc, no count of CPUs, memory moves in the first step only. */
+	{ .name = "strange",
+	  .conf = "reclaimer=0,rseq=0",
+	  .reset = true,
+	  .early = true,
+	  .strange = true },
+	/* A C++ program, with a new_handler, that catches. */
+	{ .name = "throws",
+	  .conf = "reclaimer=0",
+	  .reset = true,
+	  .throws = true,
+	  .no_measure = true },
 	{ 0 },
 };
 
@@ -93,6 +118,7 @@ unsigned scenario_count(void)
 struct refusal {
 	unsigned nr;
 	unsigned error; /* 0: success, and nothing happens */
+	unsigned flags; /* only if the fourth argument has one of these */
 };
 
 /* A stack among the library's variables: stop.c gives a larger one. */
@@ -118,12 +144,30 @@ static size_t trap_small_stacks(struct sock_filter *code)
 }
 
 /* So that the library's own threads can be stopped, too. */
-static const struct refusal no_mask[] = { { SYS_rt_sigprocmask, 0 } };
-static const struct refusal no_fence[] = { { SYS_membarrier, 22 } };
+static const struct refusal no_mask[] = { { .nr = SYS_rt_sigprocmask } };
+static const struct refusal no_fence[] = {
+	{ .nr = SYS_membarrier, .error = EINVAL },
+};
+static const struct refusal no_region[] = {
+	{ .nr = SYS_mmap, .error = ENOMEM },
+};
 static const struct refusal no_memory[] = {
-	{ SYS_madvise, 12 }, { SYS_mprotect, 12 },  { SYS_mremap, 12 },
-	{ SYS_mmap, 12 },    { SYS_membarrier, 1 }, { SYS_clone, 11 },
-	{ SYS_vfork, 11 },
+	{ .nr = SYS_madvise, .error = ENOMEM },
+	{ .nr = SYS_mprotect, .error = ENOMEM },
+	{ .nr = SYS_mremap, .error = ENOMEM },
+	{ .nr = SYS_mmap, .error = ENOMEM },
+	{ .nr = SYS_membarrier, .error = EPERM },
+	{ .nr = SYS_clone, .error = EAGAIN },
+	{ .nr = SYS_vfork, .error = EAGAIN },
+};
+static const struct refusal not_told[] = {
+	{ .nr = SYS_openat, .error = ENOENT },
+	{ .nr = SYS_sched_getaffinity, .error = ENOSYS },
+	{ .nr = SYS_uname, .error = ENOSYS },
+	{ .nr = SYS_getrlimit, .error = ENOSYS },
+	{ .nr = SYS_mremap,
+	  .error = ENOMEM,
+	  .flags = MREMAP_FIXED },
 };
 
 /* Calls by the library alone; all threads. */
@@ -131,7 +175,7 @@ static void refuse(const struct refusal *list, size_t n)
 {
 	uint64_t from = text_base(), to = from + text_image_size();
 	uint32_t at = offsetof(struct seccomp_data, instruction_pointer);
-	struct sock_filter code[64];
+	struct sock_filter code[96];
 	struct sock_fprog program = { .filter = code };
 	size_t i, c = 0;
 
@@ -148,9 +192,21 @@ static void refuse(const struct refusal *list, size_t n)
 		     offsetof(struct seccomp_data, nr)));
 	c += trap_small_stacks(code + c);
 	for (i = 0; i < n; i++) {
-		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0, 1));
+		bool flags = list[i].flags;
+
+		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0,
+			     flags ? 4 : 1));
+		if (flags) {
+			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+				     offsetof(struct seccomp_data, args[3])));
+			ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, list[i].flags,
+				     0, 1));
+		}
 		ADD(BPF_STMT(BPF_RET | BPF_K,
 			     SECCOMP_RET_ERRNO | list[i].error));
+		if (flags)
+			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+				     offsetof(struct seccomp_data, nr)));
 	}
 	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 #undef ADD
@@ -214,6 +270,24 @@ static void limit_to(size_t size)
 	setrlimit(RLIMIT_AS, &limit);
 }
 
+void (*scenario_throw)(void);
+
+/* It lies beside this program. */
+static void runtime_load(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
+	void *handle;
+
+	path[n > 0 ? n : 0] = 0;
+	strcpy(strrchr(path, '/') + 1, "throw.so");
+	handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	if (handle)
+		*(void **)(void *)&scenario_throw = dlsym(handle, "throws");
+	if (!scenario_throw)
+		child_fail(CRASHED, dlerror());
+}
+
 void scenario_enter(const struct scenario *s)
 {
 	if (s->conf)
@@ -221,6 +295,12 @@ void scenario_enter(const struct scenario *s)
 	REFUSE(no_mask);
 	if (s->refuse_fence)
 		REFUSE(no_fence);
+	if (s->refuse_all)
+		REFUSE(no_region);
+	if (s->strange)
+		REFUSE(not_told);
+	if (s->throws)
+		runtime_load();
 	if (s->hasty)
 		atomic_store(&haste, 2000);
 	if (s->early) {

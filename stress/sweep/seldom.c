@@ -17,6 +17,7 @@
 
 #include "load.h"
 #include "names.h"
+#include "raw.h"
 
 _Atomic(bool) late_worker_runs;
 
@@ -30,6 +31,8 @@ static void do_failing_operators(const struct worker *w)
 
 	if (w->index != 0 || stop.mode == 'e')
 		return;
+	if (scenario_throw)
+		scenario_throw();
 	for (i = 0; i < NR_OPERATORS; i++)
 		if (operators[i].new_nothrow && operators[i].new_found)
 			names_new(&operators[i], SIZE_MAX / 3, 64);
@@ -60,6 +63,10 @@ static void do_failing(const struct worker *w)
 		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
 	at = malloc(100);
 	if (at && realloc(at, huge / 2 + 1))
+		child_fail(UNSOUND, "a realloc too large for any memory");
+	free(at);
+	at = malloc(100 * KIB);
+	if (at && (realloc(at, huge / 2 + 1) || realloc(at, huge)))
 		child_fail(UNSOUND, "a realloc too large for any memory");
 	free(at);
 	errno = 0;
@@ -108,6 +115,33 @@ static void do_foreign(struct worker *w)
 		names.free_sized(names.libc_malloc(70), 70);
 }
 
+/* What the library's own messages use of its formats, and more; and what the
+ * compiler may call. */
+static void do_seldom_internals(void)
+{
+	char buf[64], small[4], longer[3000];
+
+	if (names.format) {
+		names.format(small, sizeof(small), "%s", "longer than that");
+		names.format(buf, sizeof(buf), "%d %ld %u %lu %x %lx %zu %c %p",
+			     -1, -2L, 3u, 4ul, 5u, 6ul, (size_t)7, 'c', buf);
+		names.format(buf, sizeof(buf), "%ld %d %lu %u %lx %x %d %u %x",
+			     1L, 2, 3ul, 4u, 5ul, 6u, 7, 8u, 9u, 0.5);
+		names.format(buf, sizeof(buf), "%d%d%d%d %.*s %ld", 1, 2, 3, 4,
+			     2, "text", -1L);
+		names.format(buf, sizeof(buf), "%x %lx %c %lq", 1u, 2ul, 'c');
+		names.format(buf, sizeof(buf), "%.*s %.*s %% %q", 2, "text", -1,
+			     "text");
+	}
+	if (!names.move)
+		return;
+	memset(longer, 1, sizeof(longer));
+	names.move(longer, longer + 8, sizeof(longer) - 8);
+	memset(buf, 1, sizeof(buf));
+	names.move(buf, buf + 3, 40);
+	names.move(buf + 3, buf, 40);
+}
+
 static void do_stats(void)
 {
 	static const size_t sizes[] = { 0, 40, 400, 4000 };
@@ -124,29 +158,33 @@ static void do_stats(void)
 		return;
 	for (i = 0; i < 4; i++)
 		names.stats_json(buf, sizes[i]);
+	for (i = 0; i < 24; i++)
+		names.stats(&s, i);
 	names.stats(&s, sizeof(s));
 	names.stats(&s, 24);
 	names.stats(&newer.s, sizeof(newer));
 	names.mode(&why);
 	names.mode(NULL);
 	names.version();
+	do_seldom_internals();
 }
 
 /* Blocks of some MiB, which grow in place, move by their pages, shrink. */
 static void do_huge(struct worker *w)
 {
 	struct block *slot = slot_empty(w), *other = slot_empty(w);
-	static const size_t sizes[] = { 5, 9, 2, 16, 1 };
-	size_t i;
+	static const size_t all[] = { 1, 2, 5, 13, 10, 9, 5 };
+	size_t size, n = w->index == 0 ? 7 : 3; /* they cost time */
 	unsigned char *at;
 
 	if (slot == other)
 		return;
 	slot_alloc(w, slot, 4 * MIB + 100);
 	slot_alloc(w, other, 65 * KIB);
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes) && slot->at; i++) {
+	while (n-- && slot->at) {
 		struct block old = *slot;
-		size_t size = sizes[i] * MIB;
+
+		size = all[n] * MIB;
 
 		let_go(w, slot);
 		w->hand[1] = (struct block){ NULL, size, 0 };
@@ -238,19 +276,50 @@ static int short_child(void *arg)
 	_exit(0);
 }
 
+/* With memory of its own: whoever stops there stops nobody here. */
+static int apart_child(void *arg)
+{
+	stop_ignore();
+	return short_child(arg);
+}
+
+/* libc has a lock for its list of stacks: a fork that copies it while it is
+ * held makes a child in which no thread can be started. */
+static _Atomic(bool) starts_threads;
+
+void seldom_wait_for_libc(const struct worker *w)
+{
+	while (w->index != 0 && atomic_load(&starts_threads))
+		raw_sleep_us(100);
+}
+
+/* Its end takes that lock, too; but where a victim never comes back, nobody
+ * may wait for it. */
+static void start_short_thread(void)
+{
+	thrd_t thread;
+
+	if (thrd_create(&thread, short_thread, NULL) != thrd_success)
+		return;
+	if (stop.mode == 'e')
+		thrd_join(thread, NULL);
+	else
+		thrd_detach(thread);
+}
+
 static void start_late_worker(void)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	thrd_t other;
 
+	atomic_store(&starts_threads, true);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 * KIB);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (!pthread_create(&thread, &attr, load_run, &workers[3]))
 		atomic_store(&late_worker_runs, true);
-	if (thrd_create(&other, short_thread, NULL) == thrd_success)
-		thrd_detach(other);
+	start_short_thread();
+	atomic_store(&starts_threads, false);
 }
 
 static void do_vfork(void)
@@ -276,7 +345,7 @@ static void do_clone(void)
 	if (child > 0)
 		waitpid(child, &status, 0);
 	/* One with memory of its own; one that the kernel refuses. */
-	child = clone(short_child, stack + sizeof(stack), SIGCHLD, NULL);
+	child = clone(apart_child, stack + sizeof(stack), SIGCHLD, NULL);
 	if (child > 0)
 		waitpid(child, &status, 0);
 	clone(short_child, stack + sizeof(stack), CLONE_VM | CLONE_THREAD,
@@ -287,6 +356,8 @@ void seldom_do_first(struct worker *w)
 {
 	if (w->constructors && w->step == 1)
 		w->foreign = text_run_array(false);
+	if (w->close_stderr && w->step == w->nr_steps - 2)
+		close(2);
 	if (w->constructors && w->step == w->nr_steps - 1)
 		text_run_array(true);
 	if (w->step == w->nr_steps / 4)

@@ -3,9 +3,8 @@
  */
 #include "sweep.h"
 
+#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 
 #define BASE_RUNS 12
 
-static unsigned server;
 static int child_stderr;
 
 /* ---- one child ---- */
@@ -38,21 +36,27 @@ static void child_output(char *out, size_t size)
 		memmove(out, line + 1, strlen(line));
 }
 
-static void read_line_of(const char *path, char *out, size_t size)
+/* In which system call a thread is; whose word it waits for. */
+static void describe_thread(pid_t pid, pid_t tid, char *out, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
+	unsigned long nr, first = 0;
+	char path[64], line[160];
+	Dl_info at = { 0 };
 
-	out[n > 0 ? n : 0] = 0;
-	out[strcspn(out, "\n")] = 0;
-	if (fd >= 0)
-		close(fd);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	watch_read(path, line, sizeof(line));
+	line[strcspn(line, "\n")] = 0;
+	if (sscanf(line, "%lu %lx", &nr, &first) == 2)
+		dladdr((void *)first, &at);
+	snprintf(out, size, "%.24s%s%s", line, at.dli_fname ? " of " : "",
+		 at.dli_fname ? at.dli_fname : "");
 }
 
-/* Who has not finished, at which step, in which system call. */
+/* Who has not finished, at which step. */
 static void describe_blocked(pid_t pid, char *out, size_t size)
 {
-	char path[64], line[160];
+	pid_t child = atomic_load(&cell->fork_child);
+	char what[120];
 	size_t n = 0;
 	int i;
 
@@ -60,41 +64,17 @@ static void describe_blocked(pid_t pid, char *out, size_t size)
 		if (i == atomic_load(&cell->victim) ||
 		    !atomic_load(&cell->tids[i]))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid,
-			 atomic_load(&cell->tids[i]));
-		read_line_of(path, line, sizeof(line));
+		describe_thread(pid, atomic_load(&cell->tids[i]), what,
+				sizeof(what));
 		n += (size_t)snprintf(out + n, size - n,
-				      "worker %d step %u: %.60s; ", i,
-				      atomic_load(&cell->works[i]), line);
+				      "worker %d step %u: %s; ", i,
+				      atomic_load(&cell->works[i]), what);
 	}
-	if (n < size) {
-		snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-		read_line_of(path, line, sizeof(line));
-		snprintf(out + n, size - n, "main: %.60s", line);
-	}
-}
-
-/* False: nothing moved for too long. */
-static bool wait_for_child(pid_t pid)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd poll_on = { .fd = pidfd, .events = POLLIN };
-	uint64_t seen = ~(uint64_t)0, now;
-	unsigned still = 0;
-	bool ended;
-
-	if (pidfd < 0)
-		die("no pidfd: %s", strerror(errno));
-	for (;;) {
-		ended = poll(&poll_on, 1, 250) > 0;
-		now = atomic_load(&cell->progress);
-		still = now == seen ? still + 1 : 0;
-		seen = now;
-		if (ended || still >= 4 * shared->settings.timeout)
-			break;
-	}
-	close(pidfd);
-	return ended;
+	describe_thread(child ? child : pid, child ? child : pid, what,
+			sizeof(what));
+	if (n < size)
+		snprintf(out + n, size - n, "%s: %s",
+			 child ? "the fork's child" : "main", what);
 }
 
 static void child_begin(const struct scenario *s, uint64_t seed)
@@ -122,7 +102,7 @@ static enum outcome run_child(const struct scenario *s, uint64_t seed)
 	if (!pid)
 		child_begin(s, seed);
 	setpgid(pid, pid);
-	ended = wait_for_child(pid);
+	ended = watch_until_end(pid);
 	if (!ended) {
 		describe_blocked(pid, cell->text, sizeof(cell->text));
 		atomic_store(&cell->outcome, BLOCKED);
@@ -157,7 +137,7 @@ static void note_failure(uint32_t instruction, unsigned scenario)
 
 static void note_base(unsigned scenario)
 {
-	struct base *base = &shared->bases[server][scenario];
+	struct base *base = &shared->bases[scenario];
 
 	if (cell->live_size > base->live_size)
 		base->live_size = cell->live_size;
@@ -186,6 +166,7 @@ static void survey(unsigned scenario)
 	measure_base(scenario);
 	for (i = 0; i < shared->settings.surveys; i++) {
 		stop = (struct stop){ .survey = true,
+				      .luck = i * 7919,
 				      .reached = shared_reached(scenario) };
 		if (run_child(s, i) != STOPPED)
 			note_failure(0, scenario);
@@ -218,30 +199,31 @@ static uint32_t beyond(uint64_t size, uint64_t base, uint64_t hand)
 	return size > base + hand ? (uint32_t)(size - base - hand) : 0;
 }
 
-/* The warm heap is each server's own, the others begin the same. */
-static const struct base *base_of(unsigned scenario)
+/* The survey's server measured; this one's warm heap may be another. */
+static void measure_own_base(unsigned scenario)
 {
-	struct base *base = &shared->bases[server][scenario];
+	static bool done[NR_SCENARIOS_MOST];
+	struct stop saved = stop;
+	struct cell was;
 
-	if (!base->known) {
-		struct stop saved = stop;
-		struct cell was = *cell;
-
-		base->known = true;
-		measure_base(scenario);
-		stop = saved;
-		memcpy(cell, &was, sizeof(was));
-	}
-	return base;
+	if (done[scenario])
+		return;
+	done[scenario] = true;
+	memcpy(&was, cell, sizeof(was));
+	measure_base(scenario);
+	stop = saved;
+	memcpy(cell, &was, sizeof(was));
 }
 
 static void note_result(uint32_t instruction, unsigned scenario)
 {
-	const struct base *base;
+	const struct base *base = &shared->bases[scenario];
 	struct result *r = &shared->results[instruction];
 	uint64_t hand = cell->hand_size;
 
 	r->outcome = (uint8_t)atomic_load(&cell->outcome);
+	if (r->outcome == BLOCKED)
+		atomic_fetch_add(&shared->nr_blocked, 1);
 	r->scenario = (uint8_t)scenario;
 	r->victim_bare = atomic_load(&cell->victim) == BARE;
 	if (r->outcome != STOPPED) {
@@ -251,7 +233,9 @@ static void note_result(uint32_t instruction, unsigned scenario)
 	}
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
-	base = base_of(scenario);
+	/* Where nobody is lost, more than before is a fault. */
+	if (strchr("def", stop.mode) && cell->live_size > base->live_size)
+		measure_own_base(scenario);
 	r->live_size = beyond(cell->live_size, base->live_size,
 			      hand ? hand + hand / 4 + 16 : 0);
 	r->claimed_size = beyond(cell->claimed_size, base->claimed_size,
@@ -282,17 +266,21 @@ static void stop_at(uint32_t instruction)
 	unsigned scenario = best, most = shared->settings.tries;
 	enum outcome outcome = NOT_REACHED;
 
-	shared->results[instruction].outcome = NOT_REACHED;
-	if (!count)
+	if (!count) {
+		shared->results[instruction].outcome = NOT_REACHED;
 		return;
+	}
 	if (shared->settings.hit > 1 && most > 3)
 		most = 3; /* many are passed once only */
 	for (n = 0; n < most && outcome == NOT_REACHED; n++) {
 		stop = (struct stop){ .instruction = instruction,
 				      .mode = shared->settings.mode,
-				      .hit = shared->settings.hit };
+				      .hit = shared->settings.hit,
+				      .luck = instruction + n };
 		scenario = choose_try(instruction, n, best);
-		outcome = run_child(&scenarios[scenario], instruction * 31 + n);
+		outcome = run_child(&scenarios[scenario],
+				    shared->settings.seed * 1000003ull +
+					    instruction * 31 + n);
 		note_result(instruction, scenario);
 	}
 	if (shared->settings.verbose)
@@ -304,20 +292,26 @@ static void stop_at(uint32_t instruction)
 			shared->results[instruction].claimed_size);
 }
 
+static bool is_over(void)
+{
+	unsigned enough = shared->settings.enough;
+
+	return atomic_load(&shared->interrupted) ||
+	       (enough && atomic_load(&shared->nr_blocked) >= enough);
+}
+
 int server_run(unsigned number, const char *library)
 {
 	uint32_t i;
 
-	server = number;
 	signal(SIGINT, SIG_IGN); /* the driver says when to end */
 	signal(SIGTERM, SIG_IGN);
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
-	memset(shared->bases[server], 0, sizeof(shared->bases[server]));
 	child_stderr = memfd_create("stderr", MFD_CLOEXEC);
 	text_find(library);
 	load_warm_up();
-	cell = &shared->cells[server];
+	cell = &shared->cells[number];
 	if (!shared->settings.mode) {
 		for (;;) {
 			i = atomic_fetch_add(&shared->next, 1);
@@ -330,7 +324,7 @@ int server_run(unsigned number, const char *library)
 	}
 	for (;;) {
 		i = atomic_fetch_add(&shared->next, 1);
-		if (i >= text.nr || atomic_load(&shared->interrupted))
+		if (i >= text.nr || is_over())
 			return 0;
 		if (shared->results[i].outcome == NOT_RUN)
 			stop_at(i);

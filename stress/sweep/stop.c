@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "load.h"
 #include "raw.h"
 
 #define TRAP_FLAG 0x100
-#define CHILD_POLLS 50000 /* of 200 us: 10 s */
 
 struct stop stop;
 
@@ -47,30 +47,26 @@ _Noreturn static void end_here(void)
 		raw_1(SYS_exit, 0);
 }
 
+/* The child says itself how it gets on; the server waits for that. */
 static void fork_here(void)
 {
-	int status = 0, polls = 0;
 	pid_t child = _Fork();
+	int status = 0;
+	char line[100];
 
 	if (!child)
 		load_in_child();
 	if (child < 0)
 		child_fail(CRASHED, "fork failed");
-	while (!raw_4(SYS_wait4, child, &status, WNOHANG, 0)) {
-		raw_sleep_us(200);
-		atomic_fetch_add(&cell->progress, 1);
-		if (++polls > CHILD_POLLS) {
-			kill(child, SIGKILL);
-			child_fail(BLOCKED, "the fork's child does not end");
-		}
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		char line[100];
-
-		snprintf(line, sizeof(line),
-			 "the fork's child ended with status %#x", status);
-		child_fail(CRASHED, line);
-	}
+	atomic_store(&cell->fork_child, child);
+	while (raw_4(SYS_wait4, child, &status, 0, 0) == -EINTR)
+		;
+	atomic_store(&cell->fork_child, 0);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return;
+	snprintf(line, sizeof(line), "the fork's child ended with status %#x",
+		 status);
+	child_fail(CRASHED, line);
 }
 
 /* On the library's own threads, and on a borrowed one, only what needs no
@@ -101,6 +97,7 @@ static void be_victim(int who, bool borrowed)
 		if (bare)
 			break;
 		saved = errno;
+		seldom_wait_for_libc(&workers[who]);
 		fork_here();
 		errno = saved;
 		return;
@@ -118,12 +115,22 @@ static void note_reached(uint32_t offset)
 		stop.reached[i]++;
 }
 
+/* Here and there a nap, so that others come between two instructions. */
+static void nap_by_chance(uint32_t offset)
+{
+	uint32_t x = (offset + stop.luck) * 0x9e3779b1u;
+
+	if (!(x >> 16 & 31))
+		raw_sleep_us(60);
+}
+
 static void spend(uint32_t offset)
 {
 	if (!text_is_armed(offset))
 		return;
 	text_disarm(offset);
 	note_reached(offset);
+	nap_by_chance(offset);
 }
 
 static void spend_section(uint32_t start, uint32_t end)
@@ -191,6 +198,7 @@ static void at_target(ucontext_t *context)
 	atomic_store(&cell->trap,
 		     (uint32_t)((uintptr_t)context->uc_mcontext.gregs[REG_RIP] -
 				text_base()));
+	atomic_store(&cell->borrowed, borrowed);
 	atomic_store(&cell->victim, who);
 	be_victim(who, borrowed);
 }
@@ -297,11 +305,16 @@ void stop_prepare(void)
 		text_arm(target());
 }
 
+void stop_ignore(void)
+{
+	atomic_store(&taken, true);
+}
+
 void stop_finish(void)
 {
 	uint32_t i;
 
-	atomic_store(&taken, true);
+	stop_ignore();
 	if (stop.nothing)
 		return;
 	if (!stop.survey && !stop.shake) {

@@ -1,15 +1,15 @@
-/* sweep: options, modes, report
- *
- *	sweep --library PATH [options]
+/* sweep: the survey, then one mode after the other
  *
  * One line per mode, then what was never reached, by function. Exit status 0:
  * nobody was blocked, nothing crashed, every heap was sound; with
- * --expect-blocked (negative controls): somebody was.
+ * --expect-blocked (negative controls): somebody was. 1: not so. 2, 3: it
+ * could not be tried. 4: interrupted.
  */
+#include "options.h"
 #include "report.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +21,6 @@
 #include <unistd.h>
 
 struct shared *shared;
-
-static struct {
-	const char *library, *range, *modes, *hits, *self;
-	unsigned jobs;
-	int server, fd;
-	bool expect_blocked;
-} options = {
-	.modes = "abcdef", .hits = "1", .jobs = 1, .server = -1, .fd = -1
-};
 
 _Noreturn void die(const char *format, ...)
 {
@@ -66,25 +57,68 @@ static uint32_t names_size(void)
 	return (uint32_t)(last + strlen(last) + 1 - text.names);
 }
 
-static void shared_make(const struct settings *settings)
+static uint64_t stamp_add(uint64_t stamp, const void *data, size_t size)
+{
+	const unsigned char *at = data;
+
+	while (size--)
+		stamp = (stamp ^ *at++) * 0x100000001b3;
+	return stamp;
+}
+
+/* The same library, options and instructions. */
+static uint64_t stamp_make(const struct settings *settings)
+{
+	uint64_t stamp = 0xcbf29ce484222325;
+	char buf[4096];
+	size_t n;
+	FILE *f = fopen(options.library, "re");
+
+	while (f && (n = fread(buf, 1, sizeof(buf), f)))
+		stamp = stamp_add(stamp, buf, n);
+	if (f)
+		fclose(f);
+	stamp = stamp_add(stamp, settings, sizeof(*settings));
+	stamp = stamp_add(stamp, options.modes, strlen(options.modes));
+	stamp = stamp_add(stamp, options.hits, strlen(options.hits));
+	return stamp_add(stamp, text.all, text.nr * sizeof(*text.all));
+}
+
+/* Zeros, or what an interrupted sweep left. */
+static void shared_map(size_t size)
+{
+	options.fd = options.state ? open(options.state, O_RDWR | O_CREAT, 0666)
+				   : memfd_create("sweep", 0);
+	if (options.fd < 0 || ftruncate(options.fd, (off_t)size))
+		die("cannot write %s",
+		    options.state ? options.state : "shared memory");
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      options.fd, 0);
+	if (shared == MAP_FAILED)
+		die("no shared memory");
+}
+
+/* True: an interrupted sweep goes on. */
+static bool shared_make(const struct settings *settings)
 {
 	size_t list = text.nr * sizeof(*text.all);
 	size_t size =
 		sizeof(*shared) + list + names_size() + 64 +
 		(size_t)text.nr * (sizeof(struct result) + NR_SCENARIOS_MOST);
+	uint64_t stamp = stamp_make(settings);
 
-	options.fd = memfd_create("sweep", 0);
-	if (options.fd < 0 || ftruncate(options.fd, (off_t)size))
-		die("no shared memory");
-	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      options.fd, 0);
-	if (shared == MAP_FAILED)
-		die("no shared memory");
+	shared_map(size);
+	atomic_store(&shared->interrupted, 0);
+	if (shared->stamp == stamp)
+		return true;
+	memset(shared, 0, size);
+	shared->stamp = stamp;
 	shared->settings = *settings;
 	shared->nr_instructions = text.nr;
 	shared->names_size = names_size();
 	memcpy(shared_text(), text.all, list);
 	memcpy((char *)shared_text() + list, text.names, names_size());
+	return false;
 }
 
 static void shared_join(void)
@@ -104,6 +138,7 @@ static void shared_join(void)
 
 static pid_t server_start(unsigned number)
 {
+	static const char self[] = "/proc/self/exe";
 	char server[16], fd[16];
 	pid_t pid = fork();
 
@@ -114,9 +149,9 @@ static pid_t server_start(unsigned number)
 	snprintf(fd, sizeof(fd), "%d", options.fd);
 	setenv("LD_PRELOAD", options.library, 1);
 	setenv("LANEMALLOC_CONF", strchr(scenario_conf, '=') + 1, 1);
-	execl(options.self, options.self, "--library", options.library,
-	      "--server", server, "--fd", fd, (char *)NULL);
-	die("cannot run %s: %s", options.self, strerror(errno));
+	execl(self, self, "--library", options.library, "--server", server,
+	      "--fd", fd, (char *)NULL);
+	die("cannot run %s: %s", self, strerror(errno));
 }
 
 /* The report is written all the same. */
@@ -126,22 +161,6 @@ static void on_end(int sig)
 	atomic_store(&shared->interrupted, 1);
 }
 
-static void servers_run(void)
-{
-	unsigned i, nr = options.jobs;
-	pid_t pids[NR_SERVERS_MOST];
-	int status;
-
-	atomic_store(&shared->next, 0);
-	for (i = 0; i < nr; i++)
-		pids[i] = server_start(i);
-	for (i = 0; i < nr; i++)
-		if (waitpid(pids[i], &status, 0) != pids[i] || status)
-			die("a server ended with status %#x", status);
-}
-
-/* ---- running ---- */
-
 static double now(void)
 {
 	struct timespec t;
@@ -150,21 +169,99 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Which instructions this run is about. */
-static void choose(void)
+static uint32_t count_results(bool of_done)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < text.nr; i++) {
+		uint8_t outcome = shared->results[i].outcome;
+
+		n += outcome != NR_OUTCOMES &&
+		     (!of_done || outcome != NOT_RUN);
+	}
+	return n;
+}
+
+/* On stderr; start: when this began, with so many done before. */
+static void show_progress(double start, uint32_t done_before)
+{
+	uint32_t done = count_results(true), all = count_results(false);
+
+	if (!shared->settings.mode || done <= done_before)
+		return;
+	fprintf(stderr,
+		"sweep: mode %c, thread %u: %u of %u, %u blocked; "
+		"%.0f minutes left in this mode\n",
+		shared->settings.mode, shared->settings.hit, done, all,
+		atomic_load(&shared->nr_blocked),
+		(now() - start) / (done - done_before) * (all - done) / 60);
+}
+
+#define NAP_US 50000
+#define NAPS_SILENT 600 /* half a minute */
+
+static void server_wait(pid_t pid, double start, uint32_t done_before)
+{
+	static unsigned naps;
+	int status;
+	pid_t ended;
+
+	while (!(ended = waitpid(pid, &status, WNOHANG))) {
+		usleep(NAP_US);
+		if (!(++naps % NAPS_SILENT))
+			show_progress(start, done_before);
+	}
+	if (ended != pid || status)
+		die("a server ended with status %#x", status);
+}
+
+static void servers_run(void)
+{
+	uint32_t done_before = count_results(true);
+	unsigned i, nr = options.jobs;
+	pid_t pids[NR_SERVERS_MOST];
+	double start = now();
+
+	atomic_store(&shared->next, 0);
+	for (i = 0; i < nr; i++)
+		pids[i] = server_start(i);
+	for (i = 0; i < nr; i++)
+		server_wait(pids[i], start, done_before);
+}
+
+/* ---- running ---- */
+
+static uint32_t nr_reached(void)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < text.nr; i++)
+		n += scenarios_reaching(i) != 0;
+	return n;
+}
+
+/* Whether the n-th reached instruction of nr is one of the sample. */
+static bool is_sampled(uint64_t n, uint64_t nr)
 {
 	const struct settings *set = &shared->settings;
-	uint32_t i, nr = 0;
+
+	if (set->sample && set->sample < nr)
+		return n * set->sample % nr < set->sample;
+	return n % set->step == set->phase % set->step;
+}
+
+/* Which instructions this run is about: of those that a survey reached. */
+static void choose(void)
+{
+	uint32_t i, n = 0, nr = nr_reached();
+	uint32_t only = shared->settings.only;
 
 	memset(shared->results, 0, text.nr * sizeof(*shared->results));
+	atomic_store(&shared->nr_blocked, 0);
 	for (i = 0; i < text.nr; i++) {
-		struct result *r = &shared->results[i];
-
-		if (set->only ? text.all[i].offset != set->only
-			      : !scenarios_reaching(i) && set->step > 1)
-			r->outcome = NR_OUTCOMES;
-		else if (nr++ % set->step != set->phase % set->step)
-			r->outcome = NR_OUTCOMES;
+		if (only ? text.all[i].offset != only
+			 : !scenarios_reaching(i) || !is_sampled(n++, nr))
+			shared->results[i].outcome = NR_OUTCOMES;
 	}
 }
 
@@ -178,16 +275,23 @@ static void unchoose(void)
 			shared->results[i].outcome = NOT_RUN;
 }
 
+/* What an interrupted sweep has of this mode stays. */
 static void run_mode(int mode, unsigned hit)
 {
 	double start = now();
 
 	shared->settings.mode = mode;
 	shared->settings.hit = hit;
-	choose();
+	if (!shared->chosen)
+		choose();
+	shared->chosen = true;
 	servers_run();
+	if (options.state && atomic_load(&shared->interrupted))
+		return;
 	unchoose();
 	report_mode(mode, now() - start);
+	shared->chosen = false;
+	shared->nr_runs++;
 }
 
 static void catch_end(void)
@@ -202,7 +306,7 @@ static void catch_end(void)
 static void run_modes(void)
 {
 	const char *mode, *hits = options.hits;
-	unsigned hit;
+	unsigned hit, run = 0;
 	char *end;
 
 	for (; *hits; hits = *end ? end + 1 : end) {
@@ -211,193 +315,69 @@ static void run_modes(void)
 			die("not a list of numbers: %s", options.hits);
 		for (mode = options.modes;
 		     *mode && !atomic_load(&shared->interrupted); mode++)
-			run_mode(*mode, hit);
+			if (run++ >= shared->nr_runs)
+				run_mode(*mode, hit);
 	}
+}
+
+static void run_survey(void)
+{
+	double start = now();
+
+	say("%s: %u instructions\n", options.library, text.nr);
+	servers_run();
+	report_survey();
+	shared->nr_bad += report_failures() + report_rest();
+	report_unreached(options.explain ? options.library : NULL);
+	say("survey: %.0f s\n", now() - start);
+	shared->surveyed = !atomic_load(&shared->interrupted);
+}
+
+static void report_open(bool resumed)
+{
+	if (!options.report)
+		return;
+	report.file = fopen(options.report, resumed ? "ae" : "we");
+	if (!report.file)
+		die("cannot write %s", options.report);
 }
 
 static int run_all(const struct settings *settings)
 {
-	double start = now();
+	char *library = realpath(options.library, NULL);
+	bool resumed;
 
-	options.library = realpath(options.library, NULL);
-	if (!options.library)
-		die("no such library");
-	text_read(options.library, options.range);
-	shared_make(settings);
+	if (!library)
+		die("no library %s", options.library);
+	options.library = library;
+	text_read(options.library, options.range, options.functions);
+	resumed = shared_make(settings) && shared->surveyed;
+	report_open(resumed);
 	catch_end();
-	say("%s: %u instructions\n", options.library, text.nr);
-	servers_run();
-	report_survey();
-	report.nr_bad += report_failures() + report_rest();
-	report_unreached();
-	say("survey: %.0f s\n", now() - start);
+	if (!resumed)
+		run_survey();
 	run_modes();
-	if (atomic_load(&shared->interrupted))
-		say("interrupted: the rest was not run\n");
-	if (options.expect_blocked)
-		return report.nr_blocked ? 0 : 1;
-	return report.nr_bad ? 1 : 0;
-}
-
-static unsigned number(const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 0);
-
-	if (end == arg || *end || n > UINT32_MAX)
-		die("not a number: %s", arg);
-	return (unsigned)n;
-}
-
-static unsigned scenario_bit(const char *name)
-{
-	unsigned s;
-
-	for (s = 0; scenarios[s].name; s++)
-		if (!strcmp(scenarios[s].name, name))
-			return 1u << s;
-	die("no scenario %s", name);
-}
-
-_Noreturn static void usage(int status)
-{
-	fprintf(status ? stderr : stdout,
-		"usage: sweep --library PATH [options]\n"
-		"  --modes abcdef    a: sleeps for ever, b: exits, c: leaves "
-		"by "
-		"siglongjmp,\n"
-		"                    d: allocates in the handler, e: forks, f: "
-		"is delayed\n"
-		"  --step N          every N-th reached instruction [1]\n"
-		"  --phase N         from the N-th on [0]\n"
-		"  --hit K,...       the K-th thread that comes by [1]\n"
-		"  --jobs N          stops at a time [1]\n"
-		"  --timeout S       blocked: S seconds without progress [10]\n"
-		"  --tries N         where it is seldom reached [12]\n"
-		"  --work N          steps of each thread [400]\n"
-		"  --surveys N       runs that look what is reached [20]\n"
-		"  --only OFFSET     one instruction\n"
-		"  --range FROM,TO   part of the library (names or offsets)\n"
-		"  --report FILE     the report goes there, too\n"
-		"  --most-objects N  it is a fault to strand more bytes\n"
-		"  --most-address-space N\n"
-		"  --scenario NAME   only under these circumstances\n"
-		"  --failures N      print at most N of them [25]\n"
-		"  --list            every instruction that is not reached\n"
-		"  --expect-blocked  succeed if somebody was blocked\n"
-		"  --verbose         every stop\n");
-	exit(status);
-}
-
-static const struct option long_options[] = {
-	{ "library", required_argument, NULL, 'l' },
-	{ "modes", required_argument, NULL, 'm' },
-	{ "step", required_argument, NULL, 's' },
-	{ "phase", required_argument, NULL, 'p' },
-	{ "hit", required_argument, NULL, 'k' },
-	{ "jobs", required_argument, NULL, 'j' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "tries", required_argument, NULL, 'T' },
-	{ "work", required_argument, NULL, 'w' },
-	{ "surveys", required_argument, NULL, 'y' },
-	{ "only", required_argument, NULL, 'o' },
-	{ "range", required_argument, NULL, 'r' },
-	{ "report", required_argument, NULL, 'R' },
-	{ "failures", required_argument, NULL, 'f' },
-	{ "most-objects", required_argument, NULL, 'O' },
-	{ "most-address-space", required_argument, NULL, 'A' },
-	{ "scenario", required_argument, NULL, 'c' },
-	{ "list", no_argument, NULL, 'L' },
-	{ "expect-blocked", no_argument, NULL, 'B' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "server", required_argument, NULL, 'S' },
-	{ "fd", required_argument, NULL, 'F' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
-
-/* Which numbers of the settings the option is; NULL: it is no number. */
-static unsigned *option_number(int c, struct settings *set)
-{
-	switch (c) {
-	case 's':
-		return &set->step;
-	case 'p':
-		return &set->phase;
-	case 'j':
-		return &options.jobs;
-	case 't':
-		return &set->timeout;
-	case 'T':
-		return &set->tries;
-	case 'w':
-		return &set->work;
-	case 'y':
-		return &set->surveys;
-	case 'o':
-		return &set->only;
-	case 'f':
-		return &report.failures;
-	case 'O':
-		return &report.most_live;
-	case 'A':
-		return &report.most_claimed;
+	if (options.row)
+		report_row(options.row);
+	if (atomic_load(&shared->interrupted)) {
+		say("interrupted: %s\n",
+		    options.state ? "to be continued" : "the rest was not run");
+		return 4;
 	}
-	return NULL;
-}
-
-static void option_take(int c, struct settings *set)
-{
-	unsigned *to = option_number(c, set);
-
-	if (to)
-		*to = number(optarg);
-	else if (c == 'l')
-		options.library = optarg;
-	else if (c == 'm')
-		options.modes = optarg;
-	else if (c == 'k')
-		options.hits = optarg;
-	else if (c == 'r')
-		options.range = optarg;
-	else if (c == 'R')
-		report.file = fopen(optarg, "we");
-	else if (c == 'c')
-		set->scenarios = scenario_bit(optarg);
-	else if (c == 'L')
-		report.list = true;
-	else if (c == 'B')
-		options.expect_blocked = true;
-	else if (c == 'v')
-		set->verbose = true;
-	else if (c == 'S')
-		options.server = (int)number(optarg);
-	else if (c == 'F')
-		options.fd = (int)number(optarg);
-	else
-		usage(c == 'h' ? 0 : 2);
+	if (options.state)
+		unlink(options.state);
+	if (options.expect_blocked)
+		return shared->nr_stopped ? 0 : 1;
+	return shared->nr_bad ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct settings set = { .step = 1,
-				.timeout = 10,
-				.tries = 12,
-				.work = 400,
-				.surveys = 20,
-				.scenarios = ~0u };
-	int c;
+	struct settings settings;
 
-	options.self = "/proc/self/exe";
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		option_take(c, &set);
-	if (optind != argc || !options.library || !set.step || set.work < 100 ||
-	    !options.jobs || options.jobs > NR_SERVERS_MOST ||
-	    report.failures > NR_FAILURES_MOST ||
-	    strspn(options.modes, "abcdef") != strlen(options.modes))
-		usage(2);
+	options_read(argc, argv, &settings);
 	if (options.server < 0)
-		return run_all(&set);
+		return run_all(&settings);
 	shared_join();
 	return server_run((unsigned)options.server, options.library);
 }

@@ -1,11 +1,14 @@
 /* sweep: stops a thread at every instruction of a malloc, and looks whether
  * the others go on
  *
- *	sweep.c	   options, modes
+ *	options.c  the command line
+ *	sweep.c	   the survey, then one mode after the other
  *	report.c   what is printed
+ *	reason.c   why instructions are not reached: reasons.c by source.c
  *	text.c	   the library's instructions: finding and arming them
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
+ *	watch.c	   whether that child still moves
  *	child.c	   one stop from start to end, with the checks
  *	scenario.c under which circumstances the load runs
  *	load.c	   the load, bounded by counts; seldom.c: its rare parts
@@ -36,7 +39,7 @@
 
 #define NR_MODES 6
 #define NR_SERVERS_MOST 64
-#define NR_SCENARIOS_MOST 16
+#define NR_SCENARIOS_MOST 20
 #define NR_WORKERS 4 /* the last one is started by the first */
 #define NR_FAILURES_MOST 256
 #define NR_SLOTS 320 /* blocks that a worker holds at most */
@@ -70,7 +73,9 @@ struct cell {
 	_Atomic(uint64_t) progress;
 	_Atomic(uint32_t) outcome;
 	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY */
-	_Atomic(uint32_t) finished;
+	_Atomic(bool) borrowed;  /* the victim is that worker's vfork child */
+	_Atomic(bool) finished;  /* all workers that must */
+	_Atomic(int32_t) fork_child;
 	_Atomic(int32_t) tids[NR_WORKERS];
 	_Atomic(uint32_t) works[NR_WORKERS]; /* what each does, for people */
 	_Atomic(uint32_t) trap;              /* offset where it resumes */
@@ -108,22 +113,32 @@ struct settings {
 	unsigned only;      /* one instruction, by offset; 0: all */
 	unsigned surveys;   /* runs of each scenario */
 	unsigned scenarios; /* bit set: is used */
+	unsigned seed;      /* of the load's random numbers */
+	unsigned sample;    /* so many instructions, evenly spread; 0: all */
+	unsigned enough;    /* end when so many were blocked; 0: never */
 	bool verbose;
 };
 
 /* What remains in a scenario without any stop, at most. */
 struct base {
-	bool known;
 	uint64_t live_size, claimed_size;
 };
 
+/* With --state it is a file: an interrupted sweep goes on with it. */
 struct shared {
 	struct settings settings;
+	uint64_t stamp;      /* of all that the sweep is about */
+	bool surveyed;       /* what is reached is known */
+	bool chosen;         /* results are those of the mode that is next */
+	unsigned nr_runs;    /* modes that are done, of all hits */
+	unsigned nr_bad;     /* of all modes */
+	unsigned nr_stopped; /* and others were blocked; of all modes */
 	uint32_t nr_instructions, names_size;
 	_Atomic(uint32_t) next; /* the next instruction to stop at */
 	_Atomic(uint32_t) nr_failures;
+	_Atomic(uint32_t) nr_blocked;
 	_Atomic(uint32_t) interrupted;
-	struct base bases[NR_SERVERS_MOST][NR_SCENARIOS_MOST];
+	struct base bases[NR_SCENARIOS_MOST];
 	struct failure failures[NR_FAILURES_MOST];
 	struct cell cells[NR_SERVERS_MOST];
 	struct result results[];
@@ -136,8 +151,8 @@ extern struct text text;
 /* text.c */
 
 /* Reads the instructions by objdump; range: NULL, or "from,to" as offsets or
- * as names with +/- offsets. */
-void text_read(const char *path, const char *range);
+ * as names with +/- offsets; functions: NULL, or "name,name". */
+void text_read(const char *path, const char *range, const char *functions);
 const char *text_name(uint32_t instruction);
 /* "function+0x12" */
 void text_where(uint32_t offset, char *out, size_t size);
@@ -171,6 +186,10 @@ struct scenario {
 	bool constructors; /* are part of the load */
 	bool refuse_late;  /* the system refuses memory half-way */
 	bool refuse_fence; /* no membarrier */
+	bool refuse_all;   /* no memory at all */
+	bool strange;      /* much of what the kernel tells is missing */
+	bool throws;       /* a C++ runtime is there */
+	bool close_stderr; /* the program does that before it ends */
 	bool early;        /* libc does not seem ready, at first */
 	bool hasty;        /* the clock runs 2000 times as fast */
 	bool no_measure;   /* what is stranded has other reasons, too */
@@ -181,6 +200,8 @@ extern const struct scenario scenarios[]; /* up to one without a name */
 unsigned scenario_count(void);            /* for this library */
 void scenario_enter(const struct scenario *s);
 void scenario_half_way(const struct scenario *s);
+/* Asks for too much by C++, and catches; where the scenario has a runtime. */
+extern void (*scenario_throw)(void);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
 
 /* stop.c */
@@ -192,11 +213,13 @@ struct stop {
 	bool shake;   /* all other instructions trap once */
 	bool survey;  /* nobody is stopped; what is reached is noted */
 	bool nothing; /* no trap at all */
+	uint32_t luck; /* where naps are */
 	uint8_t *reached;
 };
 extern struct stop stop;
 void stop_prepare(void);
 void stop_finish(void);
+void stop_ignore(void); /* from now on nobody is a victim */
 
 /* load.c */
 
@@ -218,6 +241,7 @@ struct worker {
 	bool no_throw; /* memory may run out */
 	bool linger;
 	bool constructors;
+	bool close_stderr;
 	bool foreign; /* the library knows libc's functions */
 	_Atomic(bool) done;
 };
@@ -252,6 +276,12 @@ extern struct cell *cell;
 
 /* server.c */
 int server_run(unsigned number, const char *library);
+
+/* watch.c */
+
+/* False: it does not move any more. */
+bool watch_until_end(pid_t pid);
+void watch_read(const char *path, char *out, size_t size);
 
 /* sweep.c */
 _Noreturn void die(const char *format, ...)

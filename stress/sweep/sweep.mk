@@ -12,42 +12,79 @@ RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
 SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
 
-$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch]) $(BUILD)/flags
+$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch]) $(BUILD)/flags \
+		$(SWEEP_DIR)/throw.so
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -rdynamic $(filter %.c,$^) -o $@
 
+# Loaded where the load is to have a C++ runtime.
+$(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) -std=gnu++17 -O2 -g $(WARNINGS) -fPIC -shared $< -o $@
+
+-include $(SWEEP_DIR)/sweep.d $(SWEEP_DIR)/blocking.so.d
+
+.PHONY: sweep sweep-quick sweep-control sweep-peers
+# Where it was interrupted, the same command goes on.
+sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## the proof
+	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
+		$(SWEEP_BOUNDS) --hit 1,7 --explain --state $(SWEEP_DIR)/state \
+		--report $(SWEEP_DIR)/report.txt
+
+sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
+	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
+		$(SWEEP_BOUNDS) --sample 250 --modes abde \
+		--report $(SWEEP_DIR)/quick.txt
+
+### Controls: the sweep must find them out
+
+# A malloc with a lock.
 $(SWEEP_DIR)/blocking.so: stress/sweep/control/blocking.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -fPIC -shared -fvisibility=hidden $< -o $@
 
--include $(SWEEP_DIR)/sweep.d $(SWEEP_DIR)/blocking.so.d
+# The library itself, broken by a patch; and `sound`, the same without one.
+# Nothing is inlined, so that the functions in question are there by name.
+SWEEP_CONTROLS = sound inbox lock
+SWEEP_BUILDS = $(SWEEP_CONTROLS:%=$(SWEEP_DIR)/%/build/liblanemalloc.so)
 
-.PHONY: sweep sweep-quick sweep-control sweep-peers
-sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## the proof
-	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
-		$(SWEEP_BOUNDS) --hit 1,7 --report $(SWEEP_DIR)/report.txt
+$(SWEEP_DIR)/sound/build/liblanemalloc.so: PATCH = true
+$(SWEEP_DIR)/inbox/build/liblanemalloc.so: stress/sweep/control/inbox.patch
+$(SWEEP_DIR)/lock/build/liblanemalloc.so: stress/sweep/control/lock.patch
+PATCH = patch -d $(SWEEP_DIR)/$* -p1 -F0 --posix <$(filter %.patch,$^)
 
-sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## a sample
-	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
-		$(SWEEP_BOUNDS) --step 40 --modes abde --report $(SWEEP_DIR)/report.txt
+$(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
+		$(wildcard src/* src/*/* include/*) $(BUILD)/flags
+	$(call say,COPY,$(SWEEP_DIR)/$*)
+	$(Q)rm -rf $(SWEEP_DIR)/$* && mkdir -p $(SWEEP_DIR)/$*
+	$(Q)cp -r Makefile src include $(SWEEP_DIR)/$*
+	$(Q)tests/install-packages.sh patch
+	$(Q)$(PATCH)
+	$(Q)$(MAKE) --no-print-directory -C $(SWEEP_DIR)/$* BUILD=build \
+		WARNINGS=-w CFLAGS='-O1 -g -fno-inline' build/liblanemalloc.so
 
-# A malloc with a lock: the sweep must find somebody blocked.
-sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so
-	$(RUN_SWEEP) --library $(SWEEP_DIR)/blocking.so --modes a --step 9 \
-		--surveys 3 --timeout 1 --failures 1 --expect-blocked \
-		--report $(SWEEP_DIR)/control.txt
+# All three with the same options; one blocked stop each is enough.
+RUN_CONTROL = $(RUN_SWEEP) --modes a --surveys 8 --timeout 4 \
+	--failures 2 --enough 2
+RUN_PATCHED = $(RUN_CONTROL) --scenario cold \
+	--functions slab_send,inbox_take,page_heap_claim \
+	--report $(SWEEP_DIR)/$(1).txt \
+	--library $(SWEEP_DIR)/$(1)/build/liblanemalloc.so
 
-# The same for allocators of the system, those that there are.
-PEER_DIRS = /usr/lib/$(ARCH)-linux-gnu /lib/$(ARCH)-linux-gnu
-peer = $(firstword $(wildcard $(addsuffix /$(1),$(PEER_DIRS))))
-sweep-peers: $(SWEEP_DIR)/sweep
-	$(foreach so,libjemalloc.so.2 libtcmalloc_minimal.so.4 \
-		libmimalloc.so.2 libc.so.6,\
-		$(if $(call peer,$(so)),$(RUN_SWEEP) --library \
-		$(call peer,$(so)) $(if $(filter libc.%,$(so)),--range \
-		__libc_malloc-0x3800$(comma)__libc_mallopt) --modes a \
-		--step 53 --surveys 5 --timeout 1 --failures 2 \
-		--report $(SWEEP_DIR)/$(so).txt || true;)) :
-comma := ,
+sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS)
+	$(RUN_CONTROL) --library $(SWEEP_DIR)/blocking.so \
+		--expect-blocked --report $(SWEEP_DIR)/blocking.txt
+	$(call RUN_PATCHED,inbox) --expect-blocked
+	$(call RUN_PATCHED,lock) --expect-blocked
+	$(call RUN_PATCHED,sound)
+
+### The same for the allocators of the system
+
+SWEEP_PEERS = --jobs $$((2 * $(SWEEP_JOBS))) --sample 220 --surveys 5 \
+	--timeout 1
+sweep-peers: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## other allocators
+	stress/sweep/peers.sh $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so \
+		$(SWEEP_DIR) $(SWEEP_PEERS) $(SWEEP)

@@ -169,7 +169,47 @@ static void keep_range(const char *range)
 	text.nr = n;
 }
 
-void text_read(const char *path, const char *range)
+/* The compiler's parts of a function, "name.part.0", count as the function. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t length = strcspn(name, ".");
+
+	for (; *list; list += list[0] == ',') {
+		if (!strncmp(list, name, length) &&
+		    (!list[length] || list[length] == ','))
+			return true;
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+static unsigned list_length(const char *list)
+{
+	unsigned n = 1;
+
+	for (; *list; list++)
+		n += *list == ',';
+	return n;
+}
+
+static void keep_functions(const char *list)
+{
+	uint32_t i, n = 0, last = UINT32_MAX;
+	unsigned functions = 0;
+
+	for (i = 0; i < text.nr; i++) {
+		if (!is_listed(list, text_name(i)))
+			continue;
+		functions += text.all[i].name != last;
+		last = text.all[i].name;
+		text.all[n++] = text.all[i];
+	}
+	if (functions < list_length(list))
+		die("not all of these functions are there: %s", list);
+	text.nr = n;
+}
+
+void text_read(const char *path, const char *range, const char *functions)
 {
 	struct reading reading = { 0 };
 	char command[4200], line[1024];
@@ -184,6 +224,8 @@ void text_read(const char *path, const char *range)
 		die("objdump finds no instructions in %s", path);
 	if (range)
 		keep_range(range);
+	if (functions)
+		keep_functions(functions);
 	if (!text.nr)
 		die("nothing in that range");
 }

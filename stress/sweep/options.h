@@ -1,0 +1,19 @@
+/* options: the command line, beside struct settings, which servers see */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "sweep.h"
+
+extern struct options {
+	const char *library, *range, *functions, *modes, *hits;
+	const char *row; /* "NAME,FILE" */
+	const char *state, *report; /* files */
+	unsigned jobs;
+	int server, fd; /* -1: this is the driver */
+	bool expect_blocked, explain;
+} options;
+
+/* Ends the process where something is wrong. */
+void options_read(int argc, char **argv, struct settings *settings);
+
+#endif

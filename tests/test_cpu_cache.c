@@ -259,6 +259,28 @@ static void test_limits_stay_within_the_bytes(void **state)
 	assert_true(used_size() > config.cpu_cache / 4);
 }
 
+/* So do the objects: a limit that sinks takes what lies above it along. */
+static void test_objects_stay_within_the_bytes(void **state)
+{
+	struct cpu_cache_stats stats;
+	unsigned class, i, n;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 1 << 20;
+	for (class = 1; class < NR_CLASSES; class++) {
+		n = (2u << 20) / size_classes[class].size;
+		for (i = 0; i < n && i < size_classes[class].lane_slots; i++)
+			hold(cpu_cache_alloc_direct(class));
+		while (nr_held)
+			cpu_cache_free_slow(held[--nr_held], class);
+		cpu_cache_stats(&stats);
+		assert_true(stats.cached_size <= config.cpu_cache);
+	}
+	assert_true(stats.cached_size > config.cpu_cache / 4);
+}
+
 /* A class that took everything gives way to one that misses. */
 static void test_growth_takes_from_others(void **state)
 {
@@ -392,6 +414,7 @@ int main(void)
 		T(test_limit_grows_with_each_miss),
 		T(test_overflow_grows_then_flushes),
 		T(test_limits_stay_within_the_bytes),
+		T(test_objects_stay_within_the_bytes),
 		T(test_growth_takes_from_others),
 		T(test_no_bytes_for_the_cache),
 		T(test_used_size_heals),

@@ -163,11 +163,14 @@ static void survives_refusal(void **state)
 	heap_check();
 	fake_fail_from(FAKE_PURGE, 0);
 	page_heap_tick(0);
-	assert_true(page_heap_take(1, 1, 0, &run));
-	heap_give(&run);
+	for (i = 0; i < 1320 * UNIT_SIZE / (8 * MIB) + 1; i++) {
+		assert_true(page_heap_take(1, 1, 0, &run));
+		heap_give(&run);
+	}
 	assert_true(page_heap_dirty_size() <= budget_size());
-	assert_int_equal(fake_purged_size() + page_heap_dirty_size(),
-			 1320 * UNIT_SIZE);
+	/* Each round may take a unit that was purged. */
+	assert_in_range(fake_purged_size() + page_heap_dirty_size(),
+			1320 * UNIT_SIZE, (1320 + i) * UNIT_SIZE);
 	heap_check();
 }
 
@@ -354,7 +357,9 @@ static void quiet_halves_the_bonus(void **state)
 		assert_int_equal(load_relaxed(&budget.bonus_size), // hint
 				 bonus / 2);
 	}
-	breathe(1, 1);
+	/* A piece at each give. */
+	for (i = 0; i < 100 * MIB / (8 * MIB); i++)
+		breathe(1, 1);
 	assert_true(page_heap_dirty_size() <= 5 * MIB);
 }
 

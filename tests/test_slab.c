@@ -163,11 +163,40 @@ static void give_one_batch_twice(void)
 	give(slab, objects, 2, &word);
 }
 
+static void give_inside(void)
+{
+	struct span *slab = slab_open(size_class_of(64), OWNER);
+	void *object;
+	uint64_t word;
+
+	slab_take(slab, &object, 1);
+	object = (char *)object + 16;
+	give(slab, &object, 1, &word);
+}
+
+static struct span *given_twice;
+
+static void give_first_twice(void)
+{
+	void *objects[8];
+	uint64_t word;
+
+	given_twice = slab_open(size_class_of(64), OWNER);
+	slab_take(given_twice, objects, 8);
+	give(given_twice, objects, 1, &word);
+	give(given_twice, objects, 1, &word);
+}
+
 static void test_misuse_is_seen(void **state)
 {
 	(void)state;
 	assert_true(fake_aborts(give_twice()));
 	assert_true(fake_aborts(give_one_batch_twice()));
+	assert_true(fake_aborts(give_inside()));
+	/* What other threads and handlers take meanwhile is free. */
+	assert_true(fake_aborts(give_first_twice()));
+	assert_int_equal(slab_nr_free(given_twice),
+			 UNIT_SIZE / 64 - 7);
 }
 
 /* The memory of the free objects of every class that is purged, and of no

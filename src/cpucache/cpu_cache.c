@@ -8,6 +8,7 @@
 #include "system/system.h"
 
 #define SHRINK_TRIES 4
+#define ONLY_FREES 4 /* flushes without a refill that tell of it */
 
 static struct cpu_cache caches[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
@@ -117,6 +118,30 @@ static bool used_is_wrong(struct cpu_cache *cache)
 	return (int64_t)load_relaxed(&cache->used_size) < 0; // hint
 }
 
+/* What the lane holds beyond its limit goes to the slabs: a limit alone
+ * empties no lane. Bounded, as others may refill meanwhile. */
+static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	unsigned rounds = 1 + c->lane_slots / c->batch;
+	void *objects[BATCH_MOST];
+	uint64_t count, limit;
+	int n;
+
+	while (rounds--) {
+		count = *(volatile uint64_t *)&lane->count;
+		limit = load_relaxed(&lane->limit); // hint
+		if (count <= limit)
+			return;
+		n = percpu_pop_batch(
+			c->lane, objects,
+			(unsigned)min_size(c->batch, count - limit));
+		if (n <= 0)
+			return;
+		bin_give(id, objects, (unsigned)n);
+	}
+}
+
 /* Takes capacity from other classes in turn until `want` bytes are free. Once
  * in a round of all classes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
@@ -142,6 +167,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 		if (cas_relaxed(&lane->limit, &limit, half)) // hint
 			sub_relaxed(&cache->used_size, // hint
 				    (limit - half) * size_classes[victim].size);
+		lane_trim(id, lane, victim);
 	}
 	return load_relaxed(&cache->used_size) + want <= most; // hint
 }
@@ -163,6 +189,39 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
 		return false;
 	add_relaxed(&cache->used_size, cost); // hint
 	return true;
+}
+
+static void note_refill(struct cpu_cache *cache, unsigned class)
+{
+	_Atomic(uint8_t) *nr = &cache->nr_flushed[class];
+
+	add_relaxed(&cache->nr_refills, 1); // counter
+	if (load_relaxed(nr)) // hint
+		store_relaxed(nr, 0); // hint
+}
+
+static bool only_frees(struct cpu_cache *cache, unsigned class)
+{
+	return load_relaxed(&cache->nr_flushed[class]) >= ONLY_FREES; // hint
+}
+
+static void note_flush(unsigned id, struct cpu_cache *cache, unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	struct lane *lane = lane_of(id, class);
+	uint64_t limit = load_relaxed(&lane->limit), less; // hint
+
+	add_relaxed(&cache->nr_flushes, 1); // counter
+	if (!only_frees(cache, class)) {
+		add_relaxed(&cache->nr_flushed[class], 1); // hint
+		return;
+	}
+	if (limit < 2 * (uint64_t)c->batch)
+		return;
+	less = limit - c->batch;
+	if (cas_relaxed(&lane->limit, &limit, less)) // hint
+		sub_relaxed(&cache->used_size, // hint
+			    (uint64_t)c->batch * c->size);
 }
 
 static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
@@ -205,7 +264,7 @@ void *cpu_cache_alloc_slow(unsigned class)
 	n = bin_take(id, class, objects, refill_size(id, class));
 	if (!n)
 		return NULL;
-	add_relaxed(&cache->nr_refills, 1); // counter
+	note_refill(cache, class);
 	/* The last one, so that the first objects of all classes' slabs, which
 	 * begin at multiples of units, do not meet in one cache set. */
 	lane_refill(id, class, objects, n - 1);
@@ -239,10 +298,10 @@ void cpu_cache_free_slow(void *object, unsigned class)
 	if (n < 0)
 		n = percpu_pop_batch(c->lane, objects, c->batch);
 	batch_refuse(object, objects, n);
-	if (n > 0 && lane_grow(id, cache, class)) {
+	if (n > 0 && !only_frees(cache, class) && lane_grow(id, cache, class)) {
 		lane_refill(id, class, objects, (unsigned)n);
 	} else if (n > 0) {
-		add_relaxed(&cache->nr_flushes, 1); // counter
+		note_flush(id, cache, class);
 		bin_give(id, objects, (unsigned)n);
 	} else {
 		lane_grow(id, cache, class);

@@ -8,12 +8,14 @@
  * Capacity: a lane's limit starts at 0 and grows by a batch with each miss and
  * each overflow, while the sum of limit * object size over the id's lanes
  * stays within config.cpu_cache; beyond it, growing takes from the limits of
- * other lanes in turn. A drain sets all limits back to 0. Limits and
- * used_size are hints: a wrong one costs a refill.
+ * other lanes in turn. Where flush follows flush and no refill comes between,
+ * the program only frees: the limit goes down to a batch, since each cached
+ * object may be the last that keeps a slab from being empty. A drain sets all
+ * limits back to 0. Limits and used_size are hints: a wrong one costs a refill.
  *
  * All functions are lock-free and async-signal-safe. A thread that dies here
  * loses the batch in its hands: of a refill or flush at most 64 KiB, of
- * cpu_cache_flush_own() or a drain at most 64 objects.
+ * cpu_cache_flush_own() or a drain a batch as well.
  */
 #ifndef LANE_CPU_CACHE_H
 #define LANE_CPU_CACHE_H
@@ -32,6 +34,8 @@ struct cpu_cache {
 	_Atomic(uint64_t) nr_flushes;	/* atomic: counter */
 	_Atomic(uint64_t) nr_aborts;	/* atomic: counter */
 	_Atomic(uint64_t) nr_direct;	/* atomic: counter */
+	/* atomic: hint; flushes of each class since its last refill */
+	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
 } __attribute__((aligned(CACHE_LINE)));
 
 /* The fast path found nothing, or was interrupted. NULL: no memory. */

@@ -2,6 +2,7 @@
 #include "front/heap.h"
 
 #include "cpucache/cpu_cache.h"
+#include "cpucache/drain.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/reclaimer.h"
@@ -30,11 +31,13 @@ struct wish {
 /* The class that serves the wish; 0: none. */
 static unsigned wish_class(const struct wish *wish)
 {
+	if (wish->run && wish->size > SMALL_SIZE_MOST)
+		return 0;
 	if (wish->align > 16)
 		return size_class_aligned(wish->size, wish->align);
 	if (wish->size <= SMALL_SIZE_MOST)
 		return size_class_of(wish->size);
-	if (wish->size <= MEDIUM_SIZE_MOST && !wish->run)
+	if (wish->size <= MEDIUM_SIZE_MOST)
 		return size_class_of_medium(wish->size);
 	return 0;
 }
@@ -48,11 +51,13 @@ static void *alloc_any(struct wish *wish)
 	return large_alloc(max_size(wish->size, 1), wish->align, &wish->zero);
 }
 
-/* No memory: what lies free in this CPU's cache and in slabs may do. */
+/* No memory: what lies free in the CPUs' caches and in slabs may do. */
 static cold void alloc_collect(void)
 {
-	if (gate_is_open())
+	if (gate_is_open()) {
 		cpu_cache_flush_own();
+		drain_caches(rseq_self(), false);
+	}
 	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
 }
 
@@ -71,6 +76,10 @@ static void *alloc_hard(struct wish *wish)
 		return pointer;
 	alloc_collect();
 	pointer = alloc_any(wish);
+	if (!pointer && wish->size > SMALL_SIZE_MOST && !wish->run) {
+		wish->run = true; /* of fewer units than a slab */
+		pointer = alloc_any(wish);
+	}
 	return pointer ? pointer : alloc_failed();
 }
 
@@ -142,7 +151,7 @@ void *heap_alloc_aligned(size_t size, size_t align)
 
 	if (align <= 16)
 		return heap_alloc(size);
-	if (size < load_relaxed(&anchor.small_end)) { // gate
+	if (gate_is_open()) {
 		class = size_class_aligned(size, align);
 		if (class)
 			return heap_alloc(size_classes[class].size);

@@ -24,8 +24,10 @@ static uint64_t tags_end(void)
 	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
 }
 
-/* One of the two words; false: the gate word changed, or every try aborts. */
-static bool open_word(_Atomic(uint64_t) *word, uint64_t value, uint64_t gate)
+/* One of the two words. PERCPU_LOST: the gate word changed; PERCPU_ABORT:
+ * every try aborts. */
+static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
+				    uint64_t gate)
 {
 	struct rseq_area *self = rseq_self();
 	enum percpu_result result = PERCPU_ABORT;
@@ -34,24 +36,31 @@ static bool open_word(_Atomic(uint64_t) *word, uint64_t value, uint64_t gate)
 	for (i = 0; self && i < OPEN_TRIES && result == PERCPU_ABORT; i++)
 		result = percpu_store_checked(self, word, value, &gate_word,
 					      gate);
-	return result == PERCPU_DONE;
+	return result;
 }
 
-static void open_words(uint64_t gate)
+static enum percpu_result open_words(uint64_t gate)
 {
-	if (!open_word(&anchor.tags_end, tags_end(), gate))
-		return;
-	open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
+	enum percpu_result result;
+
+	result = open_word(&anchor.tags_end, tags_end(), gate);
+	if (result != PERCPU_DONE)
+		return result;
+	result = open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
 	/* What was committed since tags_end() found the gate closed. */
 	region_committed(&regions[0], (uint32_t)(tags_end() / 16));
+	return result;
 }
 
-void gate_start(void)
+bool gate_start(void)
 {
 	uint64_t gate = load_relaxed(&gate_word); // own: checked by the section
 
-	if (mode_has_lanes() && !(gate & GATE_COUNT_MASK))
-		open_words(gate);
+	/* Who closed it will open it, where that is possible. */
+	if (!mode_has_lanes() || gate & GATE_COUNT_MASK ||
+	    (gate && !rseq_state.fence))
+		return true;
+	return open_words(gate) != PERCPU_ABORT;
 }
 
 void gate_close(void)

@@ -22,8 +22,9 @@
 
 #include "base/compiler.h"
 
-/* Opens it for the first time, at start-up, where the mode allows. */
-void gate_start(void);
+/* Opens it for the first time, at start-up, where the mode allows. False:
+ * every try was aborted (a debugger steps, signals rain); try again. */
+bool gate_start(void);
 
 void gate_close(void);
 void gate_open(void);

@@ -43,9 +43,11 @@ static cold bool start_slow(void)
 	if (!libc)
 		return true;
 	rseq_start();
-	// [heap.ready] with heap_start(): config, tables, mode
-	store_release(&ready, 1);
-	gate_start();
+	/* Only then ready, so that the next call opens the gate where this
+	 * thread could not. */
+	if (gate_start())
+		// [heap.ready] with heap_start(): config, tables, mode
+		store_release(&ready, 1);
 	return true;
 }
 

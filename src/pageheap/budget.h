@@ -30,7 +30,7 @@ struct budget {
 	_Atomic(uint64_t) nr_purges;   /* counter */
 	_Atomic(uint64_t) regret_size; /* counter */
 	_Atomic(uint64_t) tick_regret; /* hint: regret_size at the last tick */
-	_Atomic(uint32_t) refused;     /* hint: madvise failed since then */
+	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 
 extern struct budget budget;

@@ -238,7 +238,7 @@ void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 {
 	budget_given(nr_units);
 	level_release_units(region, unit, nr_units);
-	purge_beyond_budget();
+	purge_beyond_budget((size_t)nr_units << UNIT_SHIFT);
 }
 
 bool page_heap_try_extend(struct region *region, uint32_t unit,

@@ -5,6 +5,11 @@
 #include "pageheap/dirty.h"
 #include "pageheap/fit.h"
 
+/* What one give purges at most: some times what it gave, so that the heap
+ * gets below its budget, and no call does the work of thousands. */
+#define PIECE_LEAST ((size_t)8 << 20)
+#define PIECE_FACTOR 4
+
 /* Adds to *done; false: the system refused, go no further. */
 static bool purge_region(struct region *region, size_t keep_size,
 			 size_t most_size, size_t *done)
@@ -44,13 +49,16 @@ size_t purge_down(size_t keep_size, size_t most_size)
 	return done;
 }
 
-void purge_beyond_budget(void)
+void purge_beyond_budget(size_t given_size)
 {
 	size_t keep = budget_size();
+	size_t most = max_size(PIECE_LEAST, PIECE_FACTOR * given_size);
 
 	if (likely(budget_dirty_size() <= keep))
 		return;
 	if (load_relaxed(&budget.refused)) // hint
 		return;
-	purge_down(keep - keep / 8, SIZE_MAX);
+	/* Nothing found: a thread died and left the counter too high. */
+	if (!purge_down(keep - keep / 8, most))
+		store_relaxed(&budget.refused, 1); // hint
 }

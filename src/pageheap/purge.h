@@ -14,7 +14,8 @@
  * returns those. */
 size_t purge_down(size_t keep_size, size_t most_size);
 
-/* Purges what is beyond the budget, if anything. */
-void purge_beyond_budget(void);
+/* Purges what is beyond the budget, a piece in proportion to what was just
+ * given. */
+void purge_beyond_budget(size_t given_size);
 
 #endif

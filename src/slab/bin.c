@@ -193,6 +193,15 @@ static struct span *inbox_take(struct bin *bin)
 	return span_of_inbox(&head->node);
 }
 
+/* One that may have been counted as empty is in use again. */
+static void empty_note_reuse(struct bin *bin, struct span *slab)
+{
+	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
+
+	if (nr && slab_is_empty(slab))
+		cas_relaxed(&bin->nr_empty, &nr, nr - 1); // hint
+}
+
 /* A listed slab of the bin, held now; NULL where there is none. */
 static struct span *bin_get_own(struct bin *bin)
 {
@@ -201,11 +210,12 @@ static struct span *bin_get_own(struct bin *bin)
 
 	if ((slab = slot_take(bin)))
 		return slab;
-	if ((slab = partial_pop(bin, !fill)))
-		return slab;
-	if ((slab = partial_pop(bin, fill)))
-		return slab;
-	return inbox_take(bin);
+	if (!(slab = partial_pop(bin, !fill)) &&
+	    !(slab = partial_pop(bin, fill)))
+		slab = inbox_take(bin);
+	if (slab)
+		empty_note_reuse(bin, slab);
+	return slab;
 }
 
 /* A listed slab of another id, adopted. */
@@ -304,14 +314,14 @@ static bool sweep_slab(struct sweep *sweep, struct span *slab)
 	uint32_t age = load_relaxed(&age_now) - // hint
 		       load_relaxed(&slab->used_at); // held
 
-	if (slab_is_empty(slab)) {
-		slab_close(slab);
-		sweep->nr_closed++;
-		return true;
-	}
-	if (sweep->age != COLLECT_AGE_NEVER && age >= sweep->age)
+	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
+	    age >= sweep->age)
 		sweep->purged_size += slab_purge(slab);
-	return false;
+	if (!slab_is_empty(slab))
+		return false;
+	slab_close(slab);
+	sweep->nr_closed++;
+	return true;
 }
 
 /* Looks at slabs of one side: empty ones are closed, the others go to the

@@ -156,20 +156,23 @@ static size_t purge_run(const struct slab_view *v, unsigned i, unsigned first,
 static size_t purge_word(const struct slab_view *v, unsigned i)
 {
 	uint64_t clean = load_relaxed(clean_word(v, i)); // held
-	uint64_t bits = load_relaxed(&v->bits[i]) & ~clean; // held: only grow
+	uint64_t bits = load_relaxed(&v->bits[i]); // held: only grow
 	uint64_t rest = bits;
 	size_t done = 0;
 
-	if (!bits)
+	if (!(bits & ~clean))
 		return 0;
 	// [slab.bits] with slab_give(): the last use of the objects
 	and_acquire(&v->bits[i], ~bits);
 	while (rest) {
 		unsigned first = bits_first(rest);
 		unsigned n = bits_first(~(rest >> first));
+		uint64_t run = bits_range(first, n);
 
-		done += purge_run(v, i, first, n);
-		rest &= ~bits_range(first, n);
+		/* With its clean neighbours, for the pages they share. */
+		if (run & ~clean)
+			done += purge_run(v, i, first, n);
+		rest &= ~run;
 	}
 	// [slab.bits] with slab_take(): they are free again
 	or_release(&v->bits[i], bits);
@@ -252,15 +255,18 @@ static force_inline struct slab_view view_of_object(const void *object)
 	return v;
 }
 
-/* The number of the object at `offset` in its slab. That it is a start was
- * seen before; one behind the last object is found here. */
+/* The number of the object at `offset` in its slab. A pointer that is no
+ * object's start got past the fast path only by a fault of the program: freed
+ * twice, and its slab serves another class since. */
 static force_inline unsigned object_index(const struct slab_view *v,
 					  size_t offset)
 {
-	uint32_t i = (uint32_t)((unsigned __int128)v->class->magic * offset >>
-				64);
+	unsigned __int128 product = (unsigned __int128)v->class->magic * offset;
+	uint32_t i = (uint32_t)(product >> 64);
 
-	debug_check(i * v->class->size == offset);
+	if (unlikely((uint64_t)product >= v->class->magic))
+		fault("free of %p: inside a block",
+		      (void *)(v->start + offset));
 	if (unlikely(i >= v->class->nr_objects))
 		fault("free of %p: not a block", (void *)(v->start + offset));
 	return i;
@@ -281,11 +287,13 @@ static force_inline bool give_bits(const struct slab_view *v, unsigned word,
 	// [slab.on] with slab_leave(): set bits, then read on
 	uint64_t old = add_seq(&v->bits[word], bits);
 
-	if (unlikely(old & bits))
+	if (unlikely(old & bits)) {
+		sub_relaxed(&v->bits[word], bits); // hint: takes the carry back
 		fault("free of %p: already free",
 		      (void *)(v->start +
 			       (64 * word + bits_first(old & bits)) *
 				       (size_t)v->class->size));
+	}
 	return (old | bits) == full_word(v->class, word);
 }
 

@@ -105,7 +105,8 @@ unsigned slab_take(struct span *slab, void **out, unsigned most);
  * they fill whole pages (classes of PURGE_SIZE_LEAST and more). Objects that
  * it gave back are clean; their bits in the words behind the slab's own say
  * so, which only holders read and write. While it works the objects' bits are
- * in its hand: a thread that dies here loses them. Returns the bytes. */
+ * in its hand: a thread that dies here loses them, and a giver cannot see that
+ * the slab became empty: look again. Returns the bytes. */
 size_t slab_purge(struct span *slab);
 
 /* The holder finds no bits and lets go. True: done. False: an object came

@@ -46,7 +46,7 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross spin
+	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)

@@ -24,9 +24,14 @@ static void fit_summary_extend(struct level *level, uint64_t end)
 		;
 }
 
-/* The line and its summary are a Dekker pair: a marker writes the line and
- * reads the summary, an unmarker writes the summary and reads the line, so
- * one of them sees that the summary's bit is to be set. */
+/* The line and its summary are a Dekker pair: one of the two sees that the
+ * summary's bit is to be set. x a bit of the line, y its parent's in the
+ * summary, at first 0 and 1:
+ *
+ *	marker		unmarker
+ *	x = 1		y = 0
+ *	r1 = y		r2 = x		r1 = 1 and r2 = 0 is forbidden
+ */
 static void fit_summary_mark(struct level *level, unsigned k, uint32_t parent)
 {
 	_Atomic(uint64_t) *at = fit_summary(level, k, parent / 64);

@@ -26,7 +26,9 @@
  * skipped, even if the bit is set already: the skip would leave no such edge.
  * Clearing may be skipped; a bit too many is repaired by the next searcher. A
  * round is repeated only after another thread changed W's class, and that
- * thread files W itself, so it is safe to stop after a few rounds.
+ * thread files W itself. After a few rounds it stops all the same: if the
+ * class changed in each of them, its last clearing may meet the other's last
+ * setting, and W is hidden until its next change or the next repair.
  *
  * All operations are wait-free.
  */

@@ -31,7 +31,7 @@
 #define TRAP_FLAG 0x100
 #define INT3 0xcc
 #define EXITS_MOST 4
-#define BATCH 64 /* rounds of a loop in a section */
+#define BATCH 128 /* rounds of a loop in a section, at most */
 
 const char *const manner_names[NR_MANNERS] = { "aborting", "whole" };
 

@@ -166,7 +166,7 @@ def digest(path):
 
 
 def make_header(args, chosen):
-    load = os.getloadavg()[0]
+    load = machine.settled_load()
     return {
         "date": datetime.date.today().isoformat(), "form": args.form,
         "scale": args.scale, "verify": args.verify,

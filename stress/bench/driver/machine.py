@@ -3,9 +3,12 @@
 import os
 import platform
 import re
+import sys
+import time
 
 QUIET_LOAD = 0.5    # load average of a minute that may be there at the start
 QUIET_SHARE = 0.03  # of the CPUs' time that others may take meanwhile
+PATIENCE = 180      # seconds in which a load that was may fade
 
 
 def read(path):
@@ -69,6 +72,17 @@ class Watch:
         others = busy_seconds() - own_seconds() - self.start[1]
         cpus = os.cpu_count() or 1
         return max(0.0, others / (passed * cpus)) if passed > 0 else 0.0
+
+
+def settled_load(patience=PATIENCE, nap=20):
+    """The load average, as soon as it is low or patience is over: it tells
+    of the minute before."""
+    end = time.monotonic() + patience
+    while os.getloadavg()[0] > QUIET_LOAD and time.monotonic() < end:
+        print("bench: load average %.2f, waiting for %.1f" %
+              (os.getloadavg()[0], QUIET_LOAD), file=sys.stderr)
+        time.sleep(nap)
+    return os.getloadavg()[0]
 
 
 def complaint(load, share=0.0):

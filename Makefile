@@ -277,13 +277,20 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check docs demo deps install uninstall clean help
+.PHONY: lint format-check figures docs demo deps install uninstall clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
-format-check: ## clang-format's opinion of src/, include/ and tests/
+# An opinion: it aligns comments otherwise and takes `class` for a keyword.
+format-check:
 	@clang-format --dry-run -Werror \
 		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
+
+FIGURES = pair many_threads give_back metadata
+figures: $(FIGURES:%=$(BUILD)/%) ## the programs behind README's figures
+$(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h $(BUILD)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread $< -o $@
 
 docs: ## writes the generated pages of docs/
 	@python3 docs/generate/generate.py
@@ -306,14 +313,18 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
 	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
 	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 LICENSE $(wildcard README.md docs/*.md) \
-		'$(DESTDIR)$(DOCDIR)'
+	install -m 644 LICENSE README.md '$(DESTDIR)$(DOCDIR)'
+	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
+	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
+	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
+	install -m 644 stress/perturb/README.md \
+		'$(DESTDIR)$(DOCDIR)/stress/perturb'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' lanemalloc.pc.in \
 		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
 
-uninstall:
+uninstall: ## likewise
 	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h'

@@ -23,7 +23,16 @@ known() {
 [ -n "${ALLOCATORS:-}" ] || { known; exit 0; }
 for one in $ALLOCATORS; do
 	case $one in
-	*=*) echo "${one%%=*}" "$(realpath "${one#*=}")" ;;
-	*) known | grep "^$one " || echo "$0: no $one here" >&2 ;;
+	*=*)
+		if [ ! -r "${one#*=}" ]; then
+			echo "allocators.sh: $one: no such file" >&2
+			exit 2
+		fi
+		echo "${one%%=*}" "$(realpath "${one#*=}")" ;;
+	*)
+		if ! known | grep "^$one "; then
+			echo "allocators.sh: no $one here" >&2
+			exit 2
+		fi ;;
 	esac
 done

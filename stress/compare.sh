@@ -26,7 +26,7 @@ here=$(realpath "$(dirname "$0")")
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 ${CC:-gcc} -O2 -pthread "$here/measure.c" -o "$tmp/measure" || exit 2
-"$here/allocators.sh" >"$tmp/allocators"
+"$here/allocators.sh" >"$tmp/allocators" || exit 2
 failed=0
 
 # The number behind the text, "-" where there is none.

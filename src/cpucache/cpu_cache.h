@@ -14,8 +14,8 @@
  * limits back to 0. Limits and used_size are hints: a wrong one costs a refill.
  *
  * All functions are lock-free and async-signal-safe. A thread that dies here
- * loses the batch in its hands: of a refill or flush at most 64 KiB, of
- * cpu_cache_flush_own() or a drain a batch as well.
+ * loses the batch in its hands: at most 64 KiB, or one object of a medium
+ * size; in a flush also the object being freed.
  */
 #ifndef LANE_CPU_CACHE_H
 #define LANE_CPU_CACHE_H

@@ -213,6 +213,9 @@ def write_report(args):
                  report.details(results))
     made = plots.draw_all(results, args.folder, note)
     print(text)
+    if args.into and runs.header["complaint"]:
+        raise Fault("%s, so the figures do not go into %s" %
+                    (runs.header["complaint"], args.into))
     if args.into and not report.into_page(args.into, text):
         raise Fault("%s has no marks to write between" % args.into)
     note("runs in %s, summary in %s, every cell in details-%s.md, %d "

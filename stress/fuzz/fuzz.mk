@@ -120,7 +120,7 @@ fuzz-control: ## faults put into copies of the library, which must be found
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' stress/fuzz/control.sh
 
 # The corpus anew: the fewest inputs that reach what all that were found do.
-fuzz-minimise: fuzz-build-libfuzzer
+fuzz-minimise: fuzz-build-libfuzzer ## found inputs into the corpus
 	@$(foreach t,$(FUZZ_TARGETS),rm -rf $(FUZZ_DIR)/new && \
 		mkdir -p $(FUZZ_DIR)/new && \
 		$(FUZZ_DIR)/libfuzzer/fuzz_$(t) -merge=1 -use_counters=0 -max_len=400 \

@@ -86,7 +86,7 @@ soak: $(PERTURB_CELLS) ## plain and perturbed, for SOAK_SECONDS=600
 	$(RUN_PERTURB) --seconds $(SOAK_SECONDS) soak
 
 # The library broken on purpose: perturb-quick must find each of them.
-perturb-control: $(PERTURB_CELLS)
+perturb-control: $(PERTURB_CELLS) ## broken libraries, which must be found
 	$(RUN_PERTURB) --make '$(MAKE)' control
 
 perturb-cells: $(PERTURB_CELLS)

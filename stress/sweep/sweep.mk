@@ -28,7 +28,7 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 
 .PHONY: sweep sweep-quick sweep-control sweep-peers
 # Where it was interrupted, the same command goes on.
-sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## the proof
+sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction, an hour
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
 		$(SWEEP_BOUNDS) --hit 1,7 --explain --state $(SWEEP_DIR)/state \
 		--report $(SWEEP_DIR)/report.txt
@@ -74,7 +74,7 @@ RUN_PATCHED = $(RUN_CONTROL) --scenario cold \
 	--report $(SWEEP_DIR)/$(1).txt \
 	--library $(SWEEP_DIR)/$(1)/build/liblanemalloc.so
 
-sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS)
+sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS) ## broken libraries, which must be found
 	$(RUN_CONTROL) --library $(SWEEP_DIR)/blocking.so \
 		--expect-blocked --report $(SWEEP_DIR)/blocking.txt
 	$(call RUN_PATCHED,inbox) --expect-blocked

@@ -29,7 +29,7 @@ def describe():
         "cpu": model.group(1) if model else platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_gib": round(int(memory.group(1)) / 2**20) if memory else 0,
-        "kernel": platform.release(),
+        "kernel": re.match(r"[\d.]*", platform.release()).group(),
         "system": system.group(1) if system else "",
         "hugepages": pages.group(1) if pages else "none",
     }

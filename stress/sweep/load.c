@@ -363,6 +363,14 @@ static void *child_thread(void *arg)
 	return arg;
 }
 
+/* Where the library was set back, it has forgotten libc's pthread_create and
+ * asks the loader, whose lock another thread may have held in the fork. No
+ * program meets that: it has its threads from pthread_create. */
+static bool knows_libc(void)
+{
+	return workers[1].foreign || atomic_load(&late_worker_runs);
+}
+
 _Noreturn void load_in_child(void)
 {
 	struct worker own = { .random = 9, .index = 1, .no_throw = true };
@@ -373,7 +381,7 @@ _Noreturn void load_in_child(void)
 		slot_toggle(&own, random_size(&own, 8, 40 * KIB));
 		went_on();
 	}
-	if (!pthread_create(&thread, NULL, child_thread, NULL))
+	if (knows_libc() && !pthread_create(&thread, NULL, child_thread, NULL))
 		pthread_join(thread, NULL);
 	for (i = 0; i < NR_SLOTS; i++)
 		slot_free(&own, &own.slots[i]);

@@ -23,6 +23,7 @@
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
 #define POLLS_INT3 60   /* until another way is tried */
+#define POLLS_MOST 300000 /* until a thread that waits is called blocked */
 #define WORK UINT32_MAX /* steps of the load: more than there is time for */
 
 static struct {
@@ -128,6 +129,10 @@ static void stop_by_steps(struct worker *self)
 		if (polls % POLLS_INT3 == 0 && !steps_are_on())
 			raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]),
 			      SIGUSR1, 0);
+		if (polls == POLLS_MOST) {
+			atomic_store(&cell->outcome, BLOCKED);
+			_exit(0);
+		}
 		raw_sleep_us(POLL_US);
 	}
 	sum->nr_by_step++;

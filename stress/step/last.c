@@ -23,7 +23,7 @@
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
 #define POLLS_INT3 60   /* until another way is tried */
-#define POLLS_MOST 300000 /* until a thread that waits is called blocked */
+#define POLLS_MOST 100000 /* until a thread that waits is called blocked */
 #define WORK UINT32_MAX /* steps of the load: more than there is time for */
 
 static struct {

@@ -105,9 +105,12 @@ void perturb_signal_one(uint64_t random)
 
 void perturb_move(int tid, uint64_t random)
 {
-	int skip = (int)(random % (uint64_t)perturb.nr_allowed), cpu;
+	int nr = perturb.nr_allowed, skip, cpu;
 	cpu_set_t one;
 
+	if (!nr) /* before the start */
+		return;
+	skip = (int)(random % (uint64_t)nr);
 	for (cpu = 0; !CPU_ISSET(cpu, &perturb.allowed) || skip--; cpu++)
 		;
 	CPU_ZERO(&one);

@@ -53,6 +53,8 @@ static int setup(void **unused)
 	for (id = 0; id < NR_AREAS; id++) {
 		*table_word(id) = REGION_HEAD_SIZE + id * AREA_SIZE;
 		store_relaxed(&lane_of(id)->limit, LIMIT); // own
+		/* Behind a word of zeros. */
+		lane_of(id)->slots = (void **)(lane_of(id) + 1) + 1;
 	}
 	*fake_area() = (struct rseq_area){ .cpu_id = 3, .mm_cid = 5 };
 	arm_at(fake_area(), offsetof(struct rseq_area, mm_cid));

@@ -414,6 +414,7 @@ static void test_revoked_drain(void **unused)
 	    !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
+	shared->slots = (void **)(shared + 1) + 1;
 	store_relaxed(&nr_faults, 0); // own
 	store_relaxed(&nr_ready, 0);  // own
 	pthread_barrier_init(&round_start, NULL, 2);

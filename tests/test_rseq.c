@@ -100,6 +100,7 @@ static void assert_sections_fail(void)
 		table[i] = REGION_HEAD_SIZE;
 	l->count = 1;
 	store_relaxed(&l->limit, 10); // own
+	l->slots = (void **)(l + 1) + 1;
 	l->slots[0] = &table;
 	memcpy(before, head, sizeof(head));
 	anchor.base = head;

@@ -1,6 +1,8 @@
 /* slab/size_class.h: the table against the rules that its header states */
 #include "slab_fixture.h"
 
+#include "cpucache/percpu.h"
+
 static void test_every_size_has_the_smallest_class(void **state)
 {
 	size_t size;
@@ -82,11 +84,19 @@ static void test_lanes_do_not_overlap(void **state)
 	unsigned class;
 
 	(void)state;
-	for (class = 2; class < NR_CLASSES; class++)
-		assert_true(size_classes[class].lane >=
-			    size_classes[class - 1].lane + 2 +
-				    size_classes[class - 1].lane_slots);
+	for (class = 1; class < NR_CLASSES; class++)
+		assert_int_equal(size_classes[class].lane * 8,
+				 class * sizeof(struct lane));
 	assert_true(size_class_lanes_size() <= REGION_ZERO_SIZE);
+	/* And a word in front of each lane's slots that nobody writes. */
+	assert_true(size_classes[1].slots >= size_class_lanes_size() + 8);
+	for (class = 2; class < NR_CLASSES; class++)
+		assert_true(size_classes[class].slots >=
+			    size_classes[class - 1].slots + 8 +
+				    8 * size_classes[class - 1].lane_slots);
+	assert_true(size_class_area_size() >=
+		    size_classes[NR_CLASSES - 1].slots +
+			    8 * size_classes[NR_CLASSES - 1].lane_slots);
 }
 
 static void test_aligned(void **state)

@@ -9,18 +9,20 @@
 
 #define SHRINK_TRIES 4
 #define ONLY_FREES 4 /* flushes without a refill that tell of it */
+#define REFUSED_PASSES 64 /* calls for each that asks for memory again */
+#define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 
 static struct cpu_cache caches[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
 
 static size_t area_size(void)
 {
-	return round_up(size_class_lanes_size(), UNIT_SIZE / 8);
+	return round_up(size_class_area_size(), UNIT_SIZE);
 }
 
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which)
 {
-	// [cpu_cache.areas] with cache_install(): the areas' zeros
+	// [cpu_cache.areas] with areas_add(): the areas' lanes
 	return load_acquire(&cache->areas) + which * area_size();
 }
 
@@ -51,24 +53,48 @@ static void nr_ids_raise(unsigned end)
 		;
 }
 
-/* Zeroed lane areas for a new id. Racing threads: one wins, the others give
+static void area_fill(char *area)
+{
+	unsigned class;
+
+	for (class = 1; class < NR_CLASSES; class++)
+		cpu_cache_lane(area, class)->slots =
+			(void *)(area + size_classes[class].slots);
+}
+
+/* Memory for two areas, of which only what is used becomes resident. Where
+ * there is none the system is not asked at every call. */
+static char *areas_map(struct cpu_cache *cache)
+{
+	size_t size = 2 * area_size();
+	uint32_t nr = load_relaxed(&cache->nr_refused); // hint
+	char *areas;
+
+	if (nr % REFUSED_PASSES) {
+		add_relaxed(&cache->nr_refused, 1); // hint
+		return NULL;
+	}
+	areas = system_map(size);
+	if (areas)
+		system_hugepages(areas, size, false);
+	else
+		add_relaxed(&cache->nr_refused, 1); // hint
+	return areas;
+}
+
+/* Empty lane areas for a new id. Racing threads: one wins, the others give
  * theirs back. */
 static bool areas_add(unsigned id, struct cpu_cache *cache)
 {
-	size_t size = 2 * area_size();
-	char *areas, *none = NULL;
-	struct run run;
+	char *areas = areas_map(cache), *none = NULL;
 
-	if (!page_heap_take(div_up(size, UNIT_SIZE), 1, id, &run))
+	if (!areas)
 		return false;
-	areas = region_addr(run.region, run.unit);
-	/* A page of 64 KiB may belong to a neighbour by half. */
-	if (!run.zero && (system_page_size() > UNIT_SIZE ||
-			  system_purge(areas, run.nr_units * UNIT_SIZE)))
-		__builtin_memset(areas, 0, size);
-	// [cpu_cache.areas] with cpu_cache_area(): the areas' zeros
+	area_fill(areas);
+	area_fill(areas + area_size());
+	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
-		page_heap_give(run.region, run.unit, run.nr_units);
+		system_unreserve(areas, 2 * area_size());
 	nr_ids_raise(id + 1);
 	return true;
 }
@@ -86,7 +112,7 @@ static bool cache_install(unsigned id, struct cpu_cache *cache)
 	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
 		return false;
 	/* Sections read the word and then the area by address dependency. */
-	// [cpu_cache.table] with lane_of(): the area's zeros
+	// [cpu_cache.table] with lane_of(): the area's lanes
 	cas_release(word, &none,
 		    (uint64_t)(cpu_cache_area(cache, 0) - anchor.base));
 	return true;
@@ -94,7 +120,7 @@ static bool cache_install(unsigned id, struct cpu_cache *cache)
 
 static struct lane *lane_of(unsigned id, unsigned class)
 {
-	// [cpu_cache.table] with cache_install(): the area's zeros
+	// [cpu_cache.table] with cache_install(): the area's lanes
 	uint64_t offset = load_acquire(cpu_cache_table_word(id));
 
 	return cpu_cache_lane(anchor.base + offset, class);
@@ -123,7 +149,7 @@ static bool used_is_wrong(struct cpu_cache *cache)
 static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
 {
 	const struct size_class *c = &size_classes[class];
-	unsigned rounds = 1 + c->lane_slots / c->batch;
+	unsigned rounds = TRIM_ROUNDS + 1;
 	void *objects[BATCH_MOST];
 	uint64_t count, limit;
 	int n;
@@ -142,12 +168,20 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
 	}
 }
 
+/* By how much a lane gives way: half of it, but no more than its objects can
+ * be moved at once. */
+static uint64_t shrink_size(uint64_t limit, unsigned class)
+{
+	return min_size(limit - limit / 2,
+			TRIM_ROUNDS * (uint64_t)size_classes[class].batch);
+}
+
 /* Takes capacity from other classes in turn until `want` bytes are free. Once
  * in a round of all classes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 			  uint64_t want)
 {
-	uint64_t most = config.cpu_cache, used, limit, half;
+	uint64_t most = config.cpu_cache, used, limit, less;
 	unsigned i, victim;
 	struct lane *lane;
 
@@ -163,10 +197,10 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 		limit = load_relaxed(&lane->limit); // hint
 		if (victim == class || !limit)
 			continue;
-		half = limit / 2;
-		if (cas_relaxed(&lane->limit, &limit, half)) // hint
+		less = shrink_size(limit, victim);
+		if (cas_relaxed(&lane->limit, &limit, limit - less)) // hint
 			sub_relaxed(&cache->used_size, // hint
-				    (limit - half) * size_classes[victim].size);
+				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}
 	return load_relaxed(&cache->used_size) + want <= most; // hint

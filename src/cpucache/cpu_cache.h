@@ -36,6 +36,7 @@ struct cpu_cache {
 	_Atomic(uint64_t) nr_direct;	/* atomic: counter */
 	/* atomic: hint; flushes of each class since its last refill */
 	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
+	_Atomic(uint32_t) nr_refused;	/* atomic: hint, see areas_map() */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* The fast path found nothing, or was interrupted. NULL: no memory. */

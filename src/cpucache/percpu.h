@@ -1,16 +1,18 @@
 /* layer 4.1: percpu: the operations on a CPU's lane, as rseq sections
  *
  * A lane is a bounded stack of objects of one class that belongs to one CPU:
- * count, limit, slots. A CPU's lanes lie in one lane area; word `id` of the
- * table at anchor.base + REGION_TABLE_OFFSET says where, as an offset from
- * anchor.base. Offset 0, which an untouched table holds, is an area of zeros:
- * every lane in it is empty and full at once, so that no section needs to ask
- * whether its CPU is known.
+ * count, limit, and where its slots are. A CPU's lanes lie side by side at the
+ * head of one lane area, their slots behind them; word `id` of the table at
+ * anchor.base + REGION_TABLE_OFFSET says where, as an offset from anchor.base.
+ * Offset 0, which an untouched table holds, is an area of zeros: every lane in
+ * it is empty and full at once, so that no section needs to ask whether its
+ * CPU is known.
  *
  * count is *percpu*: written only by the commit of a section, on the CPU that
  * owns the area or on a detached area by the holder of the drain right.
- * limit is *atomic*, a hint that sections only read. slots below count hold
- * objects; slots above are scratch.
+ * limit is *atomic*, a hint that sections only read. Slots below count hold
+ * objects; slots above are scratch. The word in front of the first slot is
+ * readable and no object's address.
  *
  * Operations; `lane` is the offset of the lane in its area, in words. Each is
  * one section: it happens whole or not at all. ABORT: the kernel interrupted
@@ -68,7 +70,8 @@
 struct lane {
 	uint64_t count;		   /* percpu */
 	_Atomic(uint64_t) limit;   /* atomic: a hint */
-	void *slots[];		   /* percpu */
+	void **slots;		   /* const; what they hold is percpu */
+	uint64_t unused;
 };
 
 /* What both fast paths load first; one cache line, const after start but for

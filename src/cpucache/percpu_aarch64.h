@@ -120,8 +120,9 @@ static force_inline void *percpu_pop(uint64_t lane)
 		PERCPU_POINT(4)
 		"cbz %[n], %l[slow]\n\t"	/* n == 0: fail */
 		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
-		"add %[tp], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
-		"ldp %[next], %[object], [%[tp], #8]\n\t" /* slots[n - 1], n */
+		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
+		"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */
+		"ldp %[next], %[object], [%[tp], #-8]\n\t" /* [n - 1], [n] */
 		PERCPU_POINT(5)
 		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
 		"2:\tprfm pstl1keep, [%[next]]\n\t"
@@ -152,11 +153,12 @@ static force_inline bool percpu_push(uint64_t lane, void *object)
 		PERCPU_POINT(4)
 		"cmp %[n], %[t]\n\t"		/* n >= limit? */
 		"b.hs %l[slow]\n\t"		/* fail */
-		"add %[tp], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
-		"ldr %[t], [%[tp], #8]\n\t"	/* t = slots[n - 1] */
+		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
+		"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */
+		"ldur %[t], [%[tp], #-8]\n\t"	/* t = slots[n - 1] */
 		"cmp %[t], %[object]\n\t"	/* the same object? */
 		"b.eq %l[slow]\n\t"		/* fail */
-		"str %[object], [%[tp], #16]\n\t" /* slots[n] = object */
+		"str %[object], [%[tp]]\n\t"	/* slots[n] = object */
 		PERCPU_POINT(5)
 		"add %[n], %[n], #1\n\t"	/* n += 1 */
 		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
@@ -188,8 +190,8 @@ static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 		"csel %[n], %[left], %[most], lo\n\t" /* n = the smaller */
 		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
 		"sub %[left], %[left], %[n]\n\t" /* left -= n */
-		"add %[tp], %[l], %[left], lsl #3\n\t"
-		"add %[tp], %[tp], #16\n\t"	/* tp = &slots[left] */
+		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
+		"add %[tp], %[tp], %[left], lsl #3\n\t" /* &slots[left] */
 		"mov %[i], #0\n"		/* i = 0 */
 		"5:\tldr %[x], [%[tp], %[i], lsl #3]\n\t" /* x = tp[i] */
 		"str %[x], [%[out], %[i], lsl #3]\n\t" /* out[i] = x */
@@ -233,8 +235,8 @@ static force_inline int percpu_push_batch(uint64_t lane, void *const *in,
 		"cmp %[n], %[most]\n\t"		/* n < most? */
 		"csel %[n], %[n], %[most], lo\n\t" /* n = the smaller */
 		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
-		"add %[tp], %[l], %[count], lsl #3\n\t"
-		"add %[tp], %[tp], #16\n\t"	/* tp = &slots[count] */
+		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
+		"add %[tp], %[tp], %[count], lsl #3\n\t" /* &slots[count] */
 		"mov %[i], #0\n"		/* i = 0 */
 		"5:\tldr %[x], [%[in], %[i], lsl #3]\n\t" /* x = in[i] */
 		"str %[x], [%[tp], %[i], lsl #3]\n\t" /* tp[i] = x */
@@ -291,8 +293,8 @@ percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		"ldr %[n], [%[l]]\n\t"		/* n = l->count */
 		"cbz %[n], %l[empty]\n\t"	/* n == 0: empty */
 		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
-		"add %[top], %[l], %[n], lsl #3\n\t" /* &slots[n] - 16 */
-		"ldr %[top], [%[top], #16]\n\t" /* top = slots[n] */
+		"ldr %[top], [%[l], #16]\n\t"	/* top = l->slots */
+		"ldr %[top], [%[top], %[n], lsl #3]\n\t" /* = slots[n] */
 		PERCPU_POINT(9)
 		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
 		"2:\n\t"

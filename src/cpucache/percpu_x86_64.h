@@ -17,8 +17,8 @@
  * pointer outside and clears it. What a section reads, it reads after the arm
  * and so on one CPU, but for the constants of anchor.
  *
- * Reading a slot below the first one yields the limit: it is no object's
- * address, and prefetching at it does nothing.
+ * In front of the first slot is a word of zeros: it is no object's address,
+ * and prefetching at it does nothing.
  */
 #ifndef LANE_PERCPU_X86_64_H
 #define LANE_PERCPU_X86_64_H
@@ -117,8 +117,9 @@ static force_inline void *percpu_pop(uint64_t lane)
 		PERCPU_POINT(4)
 		"subq $1, %[n]\n\t"		/* n -= 1 */
 		"jc %l[slow]\n\t"		/* was 0: fail */
-		"movq 16(%[l], %[n], 8), %[object]\n\t" /* slots[n] */
-		"movq 8(%[l], %[n], 8), %[next]\n\t" /* slots[n - 1] */
+		"movq 16(%[l]), %[next]\n\t"	/* next = l->slots */
+		"movq (%[next], %[n], 8), %[object]\n\t" /* slots[n] */
+		"movq -8(%[next], %[n], 8), %[next]\n\t" /* slots[n - 1] */
 		PERCPU_POINT(5)
 		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
 		"2:\tprefetchw (%[next])\n\t"
@@ -139,6 +140,7 @@ slow:
 static force_inline bool percpu_push(uint64_t lane, void *object)
 {
 	struct lane *l;
+	void **slots;
 	uint64_t n;
 
 	asm volatile goto(
@@ -151,14 +153,15 @@ static force_inline bool percpu_push(uint64_t lane, void *object)
 		PERCPU_POINT(4)
 		"cmpq 8(%[l]), %[n]\n\t"	/* n >= l->limit? */
 		"jae %l[slow]\n\t"		/* fail */
-		"cmpq %[object], 8(%[l], %[n], 8)\n\t" /* slots[n - 1]? */
+		"movq 16(%[l]), %[slots]\n\t"
+		"cmpq %[object], -8(%[slots], %[n], 8)\n\t" /* [n - 1]? */
 		"je %l[slow]\n\t"		/* fail */
-		"movq %[object], 16(%[l], %[n], 8)\n\t" /* slots[n] = */
+		"movq %[object], (%[slots], %[n], 8)\n\t" /* [n] = object */
 		PERCPU_POINT(5)
 		"incq %[n]\n\t"			/* n += 1 */
 		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
 		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n)
+		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
 		: PERCPU_CLOBBERS
 		: slow);
@@ -188,7 +191,8 @@ static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 		"testq %[n], %[n]\n\t"		/* n == 0? */
 		"jz %l[none]\n\t"		/* return 0 */
 		"subq %[n], %[left]\n\t"	/* left -= n */
-		"leaq 16(%[l], %[left], 8), %[from]\n\t" /* &slots[left] */
+		"movq 16(%[l]), %[from]\n\t"
+		"leaq (%[from], %[left], 8), %[from]\n\t" /* &slots[left] */
 		"xorl %k[i], %k[i]\n"		/* i = 0 */
 		"5:\tmovq (%[from], %[i], 8), %%rax\n\t" /* x = from[i] */
 		"movq %%rax, (%[out], %[i], 8)\n\t" /* out[i] = x */
@@ -235,7 +239,8 @@ static force_inline int percpu_push_batch(uint64_t lane, void *const *in,
 		"cmovaq %[most], %[n]\n\t"	/* n = most */
 		"testq %[n], %[n]\n\t"		/* n == 0? */
 		"jz %l[none]\n\t"		/* return 0 */
-		"leaq 16(%[l], %[count], 8), %[to]\n\t" /* &slots[count] */
+		"movq 16(%[l]), %[to]\n\t"
+		"leaq (%[to], %[count], 8), %[to]\n\t" /* &slots[count] */
 		"xorl %k[i], %k[i]\n"		/* i = 0 */
 		"5:\tmovq (%[in], %[i], 8), %%rax\n\t" /* x = in[i] */
 		"movq %%rax, (%[to], %[i], 8)\n\t" /* to[i] = x */
@@ -290,7 +295,8 @@ percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		"movq (%[l]), %[n]\n\t"		/* n = l->count */
 		"subq $1, %[n]\n\t"		/* n -= 1 */
 		"jc %l[empty]\n\t"		/* was 0: empty */
-		"movq 16(%[l], %[n], 8), %[top]\n\t" /* top = slots[n] */
+		"movq 16(%[l]), %[top]\n\t"
+		"movq (%[top], %[n], 8), %[top]\n\t" /* top = slots[n] */
 		PERCPU_POINT(9)
 		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
 		"2:\n\t"

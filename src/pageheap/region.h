@@ -38,7 +38,7 @@
 #define UNIT_BITS_WORDS 32 /* a 32 KiB unit of 16-byte objects */
 
 /* The head is layer 4's: an area that stays zero, then a table of words. */
-#define REGION_ZERO_SIZE ((size_t)256 << 10)
+#define REGION_ZERO_SIZE ((size_t)64 << 10)
 #define REGION_TABLE_WORDS 8192
 #define REGION_TABLE_OFFSET REGION_ZERO_SIZE
 #define REGION_TAGS_OFFSET (REGION_TABLE_OFFSET + REGION_TABLE_WORDS * 8)

@@ -6,21 +6,21 @@ uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
 uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
 
 struct class_geometry {
-	uint32_t size;
-	uint16_t nr_units, lane_slots;
+	uint32_t size, lane_slots;
+	uint16_t nr_units;
 };
 
 static const struct class_geometry geometry[NR_CLASSES] = {
 	{ 0, 0, 0 },
-#define SIZE_CLASS_ROW(size, units, slots) { size, units, slots },
+#define SIZE_CLASS_ROW(size, units, slots) { size, slots, units },
 	SIZE_CLASSES(SIZE_CLASS_ROW)
 #undef SIZE_CLASS_ROW
 };
 
-/* Words before a lane: a cache line and a quarter, so that the tops of lanes
- * whose sizes are powers of two do not meet in one cache set. */
-#define LANE_GAP 10
-#define LANE_WORDS_FIXED 2 /* count and limit */
+/* Words before a lane's slots: a cache line and a quarter, so that the tops of
+ * lanes whose sizes are powers of two do not meet in one cache set. */
+#define SLOTS_GAP 10
+#define LANE_WORDS 4
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2	    /* of small sizes */
@@ -34,7 +34,7 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
-static void class_fill(unsigned class, uint16_t lane)
+static void class_fill(unsigned class, uint32_t slots)
 {
 	const struct class_geometry *g = &geometry[class];
 	uint16_t nr = (uint16_t)(g->nr_units * UNIT_SIZE / g->size);
@@ -42,9 +42,10 @@ static void class_fill(unsigned class, uint16_t lane)
 	size_classes[class] = (struct size_class){
 		.magic = ALL_ONES / g->size + 1,
 		.size = g->size,
-		.nr_objects = nr,
-		.lane = lane,
+		.slots = slots,
 		.lane_slots = g->lane_slots,
+		.lane = (uint16_t)(class * LANE_WORDS),
+		.nr_objects = nr,
 		.nr_units = g->nr_units,
 		.nr_words = (uint16_t)div_up(nr, 64),
 		.batch = class_batch(g->size),
@@ -53,17 +54,18 @@ static void class_fill(unsigned class, uint16_t lane)
 
 void size_class_start(void)
 {
-	unsigned lane = LANE_GAP, class, i = 0;
+	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
+	unsigned class, i = 0;
 
 	for (class = 1; class < NR_CLASSES; class++) {
 		const struct class_geometry *g = &geometry[class];
 
-		class_fill(class, (uint16_t)lane);
+		class_fill(class, (uint32_t)slots);
 		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++) {
 			size_to_class[i] = (uint8_t)class;
-			size_lanes[i] = (uint16_t)lane;
+			size_lanes[i] = (uint16_t)(class * LANE_WORDS);
 		}
-		lane += LANE_WORDS_FIXED + g->lane_slots + LANE_GAP;
+		slots += 8 * ((size_t)g->lane_slots + SLOTS_GAP);
 	}
 }
 
@@ -83,8 +85,12 @@ unsigned size_class_aligned(size_t size, size_t align)
 
 size_t size_class_lanes_size(void)
 {
+	return (size_t)8 * NR_CLASSES * LANE_WORDS;
+}
+
+size_t size_class_area_size(void)
+{
 	const struct size_class *last = &size_classes[NR_CLASSES - 1];
 
-	return 8 * ((size_t)last->lane + LANE_WORDS_FIXED +
-		    last->lane_slots + LANE_GAP);
+	return last->slots + 8 * (size_t)last->lane_slots;
 }

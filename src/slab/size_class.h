@@ -8,6 +8,10 @@
  * medium ones are beyond a unit, where a slab has as many objects as fit
  * its units exactly, at the largest sizes one.
  *
+ * Lanes have room for 4 MiB of objects up to 64 bytes, for half as much at the
+ * next sizes, and so on down to a few large ones: how much a lane really holds
+ * is layer 4's policy, and room that is not used is never touched.
+ *
  * X(object size, units in a slab, most objects in a lane)
  */
 #ifndef LANE_SIZE_CLASS_H
@@ -16,12 +20,12 @@
 #include "pageheap/region.h"
 
 #define SIZE_CLASSES(X)                                                    \
-	X(16, 1, 3072) X(32, 1, 3072) X(48, 1, 3072) X(64, 1, 3072)        \
-	X(80, 1, 1536) X(96, 1, 1536) X(112, 1, 1536) X(128, 1, 1536)      \
-	X(160, 1, 768) X(192, 1, 768) X(224, 1, 768) X(256, 1, 768)        \
-	X(320, 1, 512) X(384, 1, 512) X(448, 1, 512) X(512, 1, 512)        \
-	X(640, 1, 576) X(768, 1, 576) X(896, 1, 576) X(1024, 1, 576)       \
-	X(1280, 2, 384) X(1536, 2, 384) X(1792, 2, 384) X(2048, 2, 384)    \
+	X(16, 1, 65536) X(32, 1, 65536) X(48, 1, 65536) X(64, 1, 65536)    \
+	X(80, 1, 16384) X(96, 1, 16384) X(112, 1, 16384) X(128, 1, 16384)  \
+	X(160, 1, 4096) X(192, 1, 4096) X(224, 1, 4096) X(256, 1, 4096)    \
+	X(320, 1, 2048) X(384, 1, 2048) X(448, 1, 2048) X(512, 1, 2048)    \
+	X(640, 1, 1024) X(768, 1, 1024) X(896, 1, 1024) X(1024, 1, 1024)   \
+	X(1280, 2, 512) X(1536, 2, 512) X(1792, 2, 512) X(2048, 2, 512)    \
 	X(2560, 3, 288) X(3072, 3, 288) X(3584, 3, 288) X(4096, 2, 288)    \
 	X(5120, 3, 128) X(6144, 3, 128) X(7168, 4, 128) X(8192, 4, 128)    \
 	X(10240, 5, 64) X(12288, 3, 64) X(14336, 4, 64) X(16384, 4, 64)    \
@@ -44,9 +48,10 @@ enum {
 struct size_class {
 	uint64_t magic;	      /* 2^64 / size + 1 */
 	uint32_t size;	      /* of an object */
-	uint16_t nr_objects;  /* in a slab */
+	uint32_t slots;	      /* offset of the lane's slots in its area */
+	uint32_t lane_slots;  /* most objects that a lane holds */
 	uint16_t lane;	      /* offset of the lane in its area, in words */
-	uint16_t lane_slots;  /* most objects that a lane holds */
+	uint16_t nr_objects;  /* in a slab */
 	uint16_t nr_units;    /* of a slab */
 	uint16_t nr_words;    /* of bits in a slab */
 	uint16_t batch;	      /* objects that a refill or flush moves */
@@ -81,7 +86,8 @@ static force_inline unsigned size_class_of_medium(size_t size)
  * two, at most UNIT_SIZE); 0 where none does. */
 unsigned size_class_aligned(size_t size, size_t align);
 
-/* Bytes of one CPU's lane area. */
+/* Bytes of one CPU's lane area, and of the lanes at its head, without slots. */
+size_t size_class_area_size(void);
 size_t size_class_lanes_size(void);
 
 #endif

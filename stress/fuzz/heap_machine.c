@@ -336,18 +336,10 @@ void heap_check(void)
 }
 
 /* Runs of the page heap that are neither blocks nor slabs: at most a bin set
- * and the lane areas of each id. */
+ * of each id. */
 static size_t own_size_most(void)
 {
-	size_t lanes = round_up(2 * round_up(size_class_lanes_size(),
-					     UNIT_SIZE / 8), UNIT_SIZE);
-	unsigned id, nr_ids = cpu_cache_nr_ids();
-	size_t size = NR_IDS * UNIT_SIZE;
-
-	for (id = 0; id < nr_ids; id++)
-		if (cpu_cache_of(id))
-			size += lanes;
-	return size;
+	return NR_IDS * UNIT_SIZE;
 }
 
 static void check_nothing_left(void)

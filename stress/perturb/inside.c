@@ -135,11 +135,8 @@ static uint64_t cached_area(char *area)
 	return size;
 }
 
-/* Returns the units of the lane areas. */
-static uint64_t cached_all(uint64_t *size)
+static void cached_all(uint64_t *size)
 {
-	size_t area = round_up(size_class_lanes_size(), UNIT_SIZE / 8);
-	uint64_t units = 0;
 	unsigned id;
 
 	for (id = 0; id < NR_IDS_MOST; id++) {
@@ -147,11 +144,9 @@ static uint64_t cached_all(uint64_t *size)
 
 		if (!cache)
 			continue;
-		units += div_up(2 * area, UNIT_SIZE);
 		*size += cached_area(cpu_cache_area(cache, 0)) +
 			 cached_area(cpu_cache_area(cache, 1));
 	}
-	return units;
 }
 
 /* ---- slabs and large blocks, by the page map ---- */
@@ -232,7 +227,7 @@ void inside_check(struct inside *out)
 	marks.listed = inside_map(size);
 	marks.cached = marks.listed + units;
 	known = listed_all();
-	known += cached_all(&out->cached_size);
+	cached_all(&out->cached_size);
 	for (i = 0; i < NR_REGIONS_MOST; i++)
 		if (region_is_ready(&regions[i]))
 			known += walk_region(&regions[i], out, &held);

@@ -5,6 +5,21 @@
 
 #include "slab_fixture.h"
 
+/* What happens while the system purges. */
+static void (*while_purging)(void);
+
+static int purge_and_more(void *addr, size_t size)
+{
+	if (while_purging)
+		while_purging();
+	return system_purge(addr, size);
+}
+
+#define system_purge purge_and_more
+#include "slab/slab.c"
+#undef system_purge
+#include "slab/bin.c"
+
 #define CLASS size_class_of(1024) /* 32 objects in a slab of one unit */
 #define NR_IN_SLAB 32
 
@@ -82,6 +97,95 @@ static void test_empty_slabs_go_back_at_once(void **state)
 		bin_give(1, objects + i, 1);
 	/* Slot, and the few that do not start a sweep. */
 	assert_true(claimed_units() <= before + 6);
+}
+
+static uint32_t nr_empty(unsigned id, unsigned class)
+{
+	return load_relaxed(&bin_sets[id]->bins[class].nr_empty); // own
+}
+
+/* A few empty slabs are kept for the next breath, however many there were:
+ * those in use again are no longer counted. */
+static void test_breathing_keeps_its_slabs(void **state)
+{
+	enum { N = (1 + EMPTY_KEPT) * NR_IN_SLAB };
+	static void *objects[N];
+	uint64_t before = 0;
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < 20; round++) {
+		take_all(1, CLASS, objects, N);
+		assert_int_equal(nr_empty(1, CLASS), 0);
+		/* One each, so that they are listed before they are empty. */
+		for (i = 0; i < N; i += NR_IN_SLAB)
+			bin_give(1, objects + i, 1);
+		for (i = 0; i < N; i += NR_IN_SLAB)
+			bin_give(1, objects + i + 1, NR_IN_SLAB - 1);
+		assert_int_equal(nr_empty(1, CLASS), EMPTY_KEPT);
+		if (!round)
+			before = claimed_units();
+		assert_int_equal(claimed_units(), before);
+	}
+}
+
+/* A count gone wrong: sweeps that see a whole side halve it. */
+static void test_wrong_count_of_empty_slabs_heals(void **state)
+{
+	void *objects[3 * NR_IN_SLAB];
+	struct bin *bin;
+	unsigned i;
+
+	(void)state;
+	take_all(1, CLASS, objects, 3 * NR_IN_SLAB);
+	for (i = 0; i < 3; i++)
+		bin_give(1, objects + i * NR_IN_SLAB, 1);
+	bin = &bin_sets[1]->bins[CLASS];
+	assert_int_equal(load_relaxed(&bin->nr_listed), 2); // own
+	store_relaxed(&bin->nr_empty, 1000);                // own
+	for (i = 500; i; i /= 2) {
+		bin_collect_all(100, COLLECT_AGE_NEVER);
+		assert_int_equal(load_relaxed(&bin->nr_empty), i); // own
+	}
+	for (i = 0; i < 3; i++)
+		bin_give(1, objects + i * NR_IN_SLAB + 1, NR_IN_SLAB - 1);
+}
+
+static void *last_object;
+
+static void give_last_object(void)
+{
+	while_purging = NULL;
+	bin_give(2, &last_object, 1);
+}
+
+/* The last object comes back while the purge has the others in its hands, so
+ * that its giver cannot see that the slab is empty. */
+static void empties_while_purged(unsigned class)
+{
+	unsigned nr = size_classes[class].nr_objects;
+	uint64_t before = claimed_units();
+	void *objects[64];
+
+	take_all(1, class, objects, nr);
+	bin_give(1, objects, nr - 1);
+	last_object = objects[nr - 1];
+	while_purging = give_last_object;
+	assert_true(bin_collect_all(100, COLLECT_AGE_ANY) > 0);
+	assert_null(while_purging);
+	assert_int_equal(claimed_units(), before);
+}
+
+static void test_slab_that_empties_while_purged(void **state)
+{
+	unsigned class = size_class_of(PURGE_SIZE_LEAST);
+
+	(void)state;
+	/* The bins of both ids, so that they are not counted below. */
+	bin_set_of(1);
+	bin_set_of(2);
+	for (; size_classes[class].nr_objects > 1; class++)
+		empties_while_purged(class);
 }
 
 static void test_remote_frees_come_home(void **state)
@@ -243,6 +347,12 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(test_objects_are_distinct, teardown),
 		cmocka_unit_test_teardown(test_empty_slabs_go_back_at_once,
+					  teardown),
+		cmocka_unit_test_teardown(test_breathing_keeps_its_slabs,
+					  teardown),
+		cmocka_unit_test_teardown(test_wrong_count_of_empty_slabs_heals,
+					  teardown),
+		cmocka_unit_test_teardown(test_slab_that_empties_while_purged,
 					  teardown),
 		cmocka_unit_test_teardown(test_remote_frees_come_home,
 					  teardown),

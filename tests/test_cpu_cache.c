@@ -222,6 +222,35 @@ static void test_overflow_grows_then_flushes(void **state)
 	assert_int_equal(load_relaxed(&own()->nr_flushes), 1); // counter
 }
 
+/* Frees alone: the limit goes down to a batch, so that few objects keep
+ * their slabs from being empty; the first miss ends that. */
+static void test_only_frees_keep_a_batch(void **state)
+{
+	uint64_t limit;
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 6 * BATCH * CLASS_SIZE;
+	for (i = 0; i < 40 * BATCH; i++)
+		hold(cpu_cache_alloc_direct(CLASS));
+	for (i = 0; i < 40 * BATCH; i++) {
+		heap_free(held[--nr_held]);
+		assert_int_equal(used_size(), sum_of_limits());
+	}
+	limit = limit_of(CLASS);
+	assert_in_range(limit, BATCH, 2 * BATCH - 1);
+	assert_in_range(count_of(CLASS), 0, limit);
+	assert_true(load_relaxed(&own()->nr_flushes) > ONLY_FREES); // counter
+	miss(CLASS);
+	limit += BATCH;
+	assert_int_equal(limit_of(CLASS), limit);
+	for (i = 0; i < limit; i++)
+		heap_free(cpu_cache_alloc_direct(CLASS));
+	assert_true(limit_of(CLASS) > limit);
+}
+
 static void test_limits_stay_within_the_bytes(void **state)
 {
 	unsigned class, round;
@@ -394,6 +423,7 @@ int main(void)
 		T(test_direct_without_areas),
 		T(test_limit_grows_with_each_miss),
 		T(test_overflow_grows_then_flushes),
+		T(test_only_frees_keep_a_batch),
 		T(test_limits_stay_within_the_bytes),
 		T(test_objects_stay_within_the_bytes),
 		T(test_growth_takes_from_others),

@@ -190,6 +190,45 @@ static void test_alignments(void **state)
 	}
 }
 
+static uint64_t nr_slow(void)
+{
+	struct lanemalloc_stats s = stats_now();
+
+	return s.nr_refills + s.nr_aborts + s.nr_direct;
+}
+
+/* Aligned medium sizes come from the lane without a slow path, which would
+ * count an abort each time. */
+static void test_aligned_medium_sizes_are_fast(void **state)
+{
+	static const struct {
+		size_t size, align;
+	} wishes[] = {
+		{ 65536, 4096 },   { 40000, 4096 },  { 100000, 64 },
+		{ 131072, 32768 }, { 200000, 1024 }, { 33000, 32 },
+	};
+	enum { ROUNDS = 200 };
+	unsigned i, k;
+	uint64_t before;
+	char *block;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+		before = nr_slow();
+		for (k = 0; k < ROUNDS; k++) {
+			block = heap_alloc_aligned(wishes[i].size,
+						   wishes[i].align);
+			assert_int_equal((uintptr_t)block % wishes[i].align, 0);
+			assert_true(heap_usable_size(block) >= wishes[i].size);
+			heap_free(block);
+		}
+		/* The first one misses; a busy machine aborts some. */
+		assert_true(nr_slow() - before < ROUNDS / 2);
+	}
+}
+
 static void test_zeroed(void **state)
 {
 	unsigned i, round, k;
@@ -522,6 +561,7 @@ int main(void)
 		T(test_too_large),
 		T(test_nothing_has_an_address),
 		T(test_alignments),
+		T(test_aligned_medium_sizes_are_fast),
 		T(test_zeroed),
 		T(test_realloc_keeps),
 		T(test_realloc_lets_go),

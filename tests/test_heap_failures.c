@@ -5,11 +5,16 @@
  *
  * Every life is a process of its own, so that it fails in starting up, too.
  *
+ * And heaps whose last unit is taken: what lies free in a run that is too
+ * short for a slab, or in the cache of a CPU that sleeps, serves all the same.
+ *
  * timeout: 240 */
 #include "heap_fixture.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "slab/bin.h"
 
 #define NR_HELD 240
 
@@ -234,6 +239,232 @@ static void test_direct_and_footers(void **state)
 	unsetenv("LANEMALLOC_CONF");
 }
 
+/* Heaps without a free unit */
+
+#define NR_UNITS 8192
+
+static struct run units[NR_UNITS];
+static unsigned nr_units;
+
+/* From here on the system gives nothing, and each unit is taken. */
+static void use_up_units(void)
+{
+	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_RESERVE, 1);
+	while (page_heap_take(1, 1, 0, &units[nr_units]))
+		must(++nr_units < NR_UNITS);
+}
+
+/* The first of n units in a row, from the at-th on. */
+static unsigned row_of_units(unsigned n, unsigned at)
+{
+	unsigned i, k;
+
+	for (i = at; i + n <= nr_units; i++) {
+		for (k = 1; k < n; k++)
+			if (units[i + k].unit != units[i].unit + k)
+				break;
+		if (k >= n)
+			return i;
+	}
+	must(!"that many units in a row");
+	return 0;
+}
+
+/* n of them are free again, in one run, and its neighbours are not. */
+static void free_units(unsigned n)
+{
+	static unsigned from;
+	unsigned i = row_of_units(n, from);
+
+	page_heap_give(units[i].region, units[i].unit, n);
+	from = i + n + 1;
+}
+
+static void short_life_begins(void)
+{
+	fake_reset();
+	fake.quiet = true;
+	must(config_start());
+	config.reclaimer = 0;
+	must(heap_start());
+}
+
+static void serves_once(void *block, void *second, size_t size, size_t usable)
+{
+	must(block && !second);
+	must(heap_usable_size(block) == usable);
+	pattern_set(block, size);
+	must(pattern_is(block, size, size));
+	heap_free(block);
+}
+
+/* Two units are no slab of 57,344 bytes, which has seven, but a block. */
+static void medium_size_in_a_short_run(void)
+{
+	const size_t size = 57000;
+	uint64_t before;
+	void *block;
+
+	short_life_begins();
+	keep(0, block_alloc(100), 100);
+	use_up_units();
+	before = heap_nr_out_of_memory();
+	must(!block_alloc(size) && !heap_alloc_aligned(size, 4096));
+	must(heap_nr_out_of_memory() == before + 2);
+	free_units(1);
+	must(!block_alloc(size));
+	free_units(2);
+	block = block_alloc(size);
+	serves_once(block, block_alloc(size), size, 2 * UNIT_SIZE);
+	block = heap_alloc_aligned(size, 4096);
+	must((uintptr_t)block % 4096 == 0);
+	serves_once(block, heap_alloc_aligned(size, 4096), size, 2 * UNIT_SIZE);
+	drop(0);
+}
+
+/* A run is wished for, but only an object is free: zeroed, and growing. */
+static void object_instead_of_a_run(void)
+{
+	const size_t size = 49000;
+
+	short_life_begins();
+	keep(0, block_alloc(size), size);
+	keep(1, block_alloc(size), size);
+	keep(2, block_alloc(20000), 20000);
+	use_up_units();
+	must(!zeroed(size));
+	drop(1);
+	keep(1, zeroed(size), size);
+	must(held[1].block && !zeroed(size));
+	drop(1);
+	held[1].block = NULL;
+	grow(2, size);
+	must(held[2].size == size);
+}
+
+/* One unit is no slab of 20,480 bytes, which has five, but a block. */
+static void small_size_in_a_unit(void)
+{
+	void *block;
+
+	short_life_begins();
+	keep(0, block_alloc(100), 100);
+	use_up_units();
+	must(!block_alloc(20000));
+	free_units(1);
+	block = block_alloc(20000);
+	serves_once(block, block_alloc(20000), 20000, UNIT_SIZE);
+	block = heap_alloc_aligned(20000, 4096);
+	serves_once(block, NULL, 20000, UNIT_SIZE);
+}
+
+/* Slabs that are empty below a thousand that are not. */
+static void empty_slabs_deep_in_a_list(void)
+{
+	enum { N = 1000 * 32 };
+	static void *objects[N];
+	unsigned i, id;
+
+	short_life_begins();
+	id = rseq_current_id();
+	for (i = 0; i < N;)
+		i += bin_take(id, SIZE_CLASS_1024, objects + i, N - i);
+	for (i = 0; i < N; i += 32)
+		bin_give(id, objects + i, 1);
+	for (i = 32; i < 32 * 100; i += 32)
+		bin_give(id, objects + i + 1, 31);
+	use_up_units();
+	must(block_alloc(100));
+}
+
+/* The objects of a slab, but nr_live, lie in the cache of a CPU where nobody
+ * runs. */
+static void cached_elsewhere(size_t size, unsigned nr_live)
+{
+	cpu_set_t cpus;
+	unsigned nr, i;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	short_life_begins();
+	nr = size_classes[size_class_aligned(size, 16)].nr_objects;
+	go_to_cpu(&cpus, 1);
+	keep(NR_HELD - 1, block_alloc(3000), 3000);
+	go_to_cpu(&cpus, 0);
+	for (i = 0; i < nr; i++)
+		keep(i, block_alloc(size), size);
+	for (i = nr_live; i < nr; i++)
+		drop(i);
+	go_to_cpu(&cpus, 1);
+	use_up_units();
+	must(!can_drain() || block_alloc(size));
+}
+
+static void small_size_cached_elsewhere(void)
+{
+	cached_elsewhere(1000, 0);
+}
+
+static void rest_of_a_slab_cached_elsewhere(void)
+{
+	cached_elsewhere(1000, 1);
+}
+
+static void medium_size_cached_elsewhere(void)
+{
+	cached_elsewhere(65000, 0);
+}
+
+static void short_life(void (*life)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		life();
+		_exit(LIFE_OK);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), LIFE_OK);
+}
+
+static void test_medium_size_in_a_short_run(void **state)
+{
+	(void)state;
+	short_life(medium_size_in_a_short_run);
+	setenv("LANEMALLOC_CONF", "rseq=off", 1);
+	short_life(medium_size_in_a_short_run);
+	unsetenv("LANEMALLOC_CONF");
+}
+
+static void test_the_last_memory_is_found(void **state)
+{
+	(void)state;
+	short_life(object_instead_of_a_run);
+	short_life(small_size_in_a_unit);
+	short_life(empty_slabs_deep_in_a_list);
+	setenv("LANEMALLOC_CONF", "rseq=off", 1);
+	short_life(object_instead_of_a_run);
+	short_life(small_size_in_a_unit);
+	unsetenv("LANEMALLOC_CONF");
+}
+
+static void test_caches_are_drained_first(void **state)
+{
+	cpu_set_t cpus;
+
+	(void)state;
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	if (CPU_COUNT(&cpus) < 2)
+		skip();
+	setenv("LANEMALLOC_CONF", "index=cpu_id", 1);
+	short_life(small_size_cached_elsewhere);
+	short_life(rest_of_a_slab_cached_elsewhere);
+	short_life(medium_size_cached_elsewhere);
+	unsetenv("LANEMALLOC_CONF");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +472,9 @@ int main(void)
 		cmocka_unit_test(test_all_calls_fail_from_one_on),
 		cmocka_unit_test(test_by_cpu_number),
 		cmocka_unit_test(test_direct_and_footers),
+		cmocka_unit_test(test_medium_size_in_a_short_run),
+		cmocka_unit_test(test_the_last_memory_is_found),
+		cmocka_unit_test(test_caches_are_drained_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

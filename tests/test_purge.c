@@ -15,6 +15,7 @@ static void heap_keeping(size_t budget_wanted)
 }
 
 #define KEEP_ALL ((size_t)1 << 50)
+#define PIECE_MOST (8 * MIB) /* for one unit */
 
 static bool is_zero(const char *addr, size_t size)
 {
@@ -287,6 +288,70 @@ static void the_budget_holds(void **state)
 	heap_check();
 }
 
+/* What one small give purges is bounded, however much is beyond the budget. */
+static void a_give_purges_a_piece(void **state)
+{
+	struct run large, small;
+	size_t before, done = 0;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(1, 1, 0, &small));
+	assert_true(page_heap_take(3200, 1, 0, &large));
+	heap_give(&large);
+	config.purge_budget = 0;
+	while (page_heap_dirty_size() > MIB) {
+		before = fake_purged_size();
+		heap_give(&small);
+		done = fake_purged_size() - before;
+		assert_in_range(done, UNIT_SIZE, PIECE_MOST);
+		assert_true(page_heap_take(1, 1, 0, &small));
+	}
+	/* In proportion to what a large one gives. */
+	config.purge_budget = KEEP_ALL;
+	fake_now_ms += 1000;
+	assert_true(page_heap_take(3200, 1, 0, &large));
+	heap_give(&large);
+	assert_true(page_heap_take(640, 1, 0, &large));
+	config.purge_budget = 0;
+	before = fake_purged_size();
+	heap_give(&large);
+	done = fake_purged_size() - before;
+	assert_in_range(done, PIECE_MOST + 1, 80 * MIB);
+	heap_check();
+}
+
+/* Where there is nothing to purge although the counter says so, gives stop
+ * looking for it until the next tick. */
+static void a_vain_purge_is_not_repeated(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	heap_forget();
+	fake.page_size = 65536;
+	assert_true(region_start());
+	config.purge_budget = KEEP_ALL;
+	for (i = 0; i < 512; i++)
+		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	/* Halves of pages, more than an eighth of what stays claimed. */
+	for (i = 1; i < 512; i += 4)
+		heap_give(&runs[i]);
+	config.purge_budget = 0;
+	heap_give(&runs[3]);
+	/* From here on each give would find its page and those before. */
+	for (i = 6; i < 256; i += 4) {
+		heap_give(&runs[i]);
+		heap_give(&runs[i + 1]);
+	}
+	assert_int_equal(fake_calls(FAKE_PURGE), 0);
+	page_heap_tick(0);
+	heap_give(&runs[258]);
+	heap_give(&runs[259]);
+	assert_true(fake_calls(FAKE_PURGE) > 1);
+	page_heap_check();
+}
+
 static void a_live_heap_keeps_more(void **state)
 {
 	struct run live, run;
@@ -478,6 +543,8 @@ int main(void)
 		cmocka_unit_test(unused_surplus_is_hinted),
 		cmocka_unit_test(pages_of_64_kib),
 		cmocka_unit_test(the_budget_holds),
+		cmocka_unit_test(a_give_purges_a_piece),
+		cmocka_unit_test(a_vain_purge_is_not_repeated),
 		cmocka_unit_test(a_live_heap_keeps_more),
 		cmocka_unit_test(breathing_settles),
 		cmocka_unit_test(quiet_halves_the_bonus),

@@ -244,6 +244,53 @@ static void test_purge_gives_back_free_objects_alone(void **state)
 	}
 }
 
+/* Whether every whole page of [from, to) reads as zero. */
+static bool pages_are_zero(char *from, char *to)
+{
+	char *page = (char *)round_up((uintptr_t)from, system_page_size());
+
+	for (; page + system_page_size() <= to; page += system_page_size())
+		if (page[0] || page[system_page_size() - 1])
+			return false;
+	return true;
+}
+
+/* Objects that come back one by one, `step` apart, with a purge after each;
+ * the last one stays. */
+static void purge_one_by_one(unsigned class, unsigned step)
+{
+	struct span *slab = slab_open(class, OWNER);
+	unsigned size = size_classes[class].size, nr, first, i;
+	void *objects[64];
+	uint64_t word;
+
+	nr = slab_take(slab, objects, 64);
+	for (i = 0; i < nr; i++)
+		memset(objects[i], 0xa5, size);
+	for (first = 0; first < step; first++)
+		for (i = first; i + 1 < nr; i += step) {
+			give(slab, &objects[i], 1, &word);
+			slab_purge(slab);
+		}
+	assert_true(pages_are_zero(objects[0], objects[nr - 1]));
+	assert_int_equal(*(unsigned char *)objects[nr - 1], 0xa5);
+	assert_int_equal(slab_purge(slab), 0);
+	give(slab, &objects[nr - 1], 1, &word);
+	slab_close(slab);
+}
+
+/* A page that two objects share goes back with the second of them. */
+static void test_purge_gives_back_shared_pages(void **state)
+{
+	unsigned class, step;
+
+	(void)state;
+	for (class = size_class_of(PURGE_SIZE_LEAST); class < NR_CLASSES;
+	     class++)
+		for (step = 1; step <= 3; step++)
+			purge_one_by_one(class, step);
+}
+
 /* Smaller classes are left alone; a refusing system loses nothing. */
 static void test_purge_that_does_nothing(void **state)
 {
@@ -288,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_adopt_changes_the_owner_alone),
 		cmocka_unit_test(test_misuse_is_seen),
 		cmocka_unit_test(test_purge_gives_back_free_objects_alone),
+		cmocka_unit_test(test_purge_gives_back_shared_pages),
 		cmocka_unit_test(test_purge_that_does_nothing),
 		cmocka_unit_test(test_no_memory),
 	};

@@ -157,7 +157,7 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
 	while (rounds--) {
 		count = *(volatile uint64_t *)&lane->count;
 		limit = load_relaxed(&lane->limit); // hint
-		if (count <= limit)
+		if (count <= limit || rseq_current_id() != id)
 			return;
 		n = percpu_pop_batch(
 			c->lane, objects,
@@ -195,7 +195,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 			used_recount(id, cache);
 		lane = lane_of(id, victim);
 		limit = load_relaxed(&lane->limit); // hint
-		if (victim == class || !limit)
+		if (victim == class)
 			continue;
 		less = shrink_size(limit, victim);
 		if (cas_relaxed(&lane->limit, &limit, limit - less)) // hint
@@ -337,7 +337,7 @@ void cpu_cache_free_slow(void *object, unsigned class)
 	} else if (n > 0) {
 		note_flush(id, cache, class);
 		bin_give(id, objects, (unsigned)n);
-	} else {
+	} else if (!n) {
 		lane_grow(id, cache, class);
 	}
 	if (!percpu_push(c->lane, object))

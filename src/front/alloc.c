@@ -7,9 +7,11 @@
 #include "front/large.h"
 #include "front/reclaimer.h"
 #include "front/tick.h"
+#include "pageheap/page_heap.h"
 #include "slab/bin.h"
 
-#define COLLECT_MOST 256 /* slabs of each list, before ENOMEM */
+/* Slabs of each list, before ENOMEM: all, as a sweep bounds itself. */
+#define COLLECT_MOST ((unsigned)-1 >> 1)
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
@@ -67,19 +69,34 @@ static cold void *alloc_failed(void)
 	return NULL;
 }
 
-/* The same, collecting once where memory is short. */
-static void *alloc_hard(struct wish *wish)
+/* The same, and where a slab of medium objects cannot be had, a run of fewer
+ * units; where no run, a free object. */
+static void *alloc_either(struct wish *wish)
 {
 	void *pointer = alloc_any(wish);
 
+	if (likely(pointer) || wish->size <= SMALL_SIZE_MOST ||
+	    wish->size > MEDIUM_SIZE_MOST)
+		return pointer;
+	wish->run = !wish->run;
+	return alloc_any(wish);
+}
+
+/* The same, collecting once where memory is short; in the end a small block
+ * may be a unit. */
+static void *alloc_hard(struct wish *wish)
+{
+	void *pointer = alloc_either(wish);
+
 	if (likely(pointer))
 		return pointer;
-	alloc_collect();
-	pointer = alloc_any(wish);
-	if (!pointer && wish->size > SMALL_SIZE_MOST && !wish->run) {
-		wish->run = true; /* of fewer units than a slab */
-		pointer = alloc_any(wish);
+	if (page_heap_may_hold(div_up(wish->size, UNIT_SIZE))) {
+		alloc_collect();
+		pointer = alloc_either(wish);
 	}
+	if (!pointer && wish->size <= SMALL_SIZE_MOST)
+		pointer = large_alloc(max_size(wish->size, 1), wish->align,
+				      &wish->zero);
 	return pointer ? pointer : alloc_failed();
 }
 

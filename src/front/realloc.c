@@ -3,6 +3,8 @@
 
 #include "front/foreign.h"
 #include "front/large.h"
+#include "front/reclaimer.h"
+#include "front/tick.h"
 #include "slab/slab.h"
 
 /* A block that is more than twice as large as what is asked for moves to a
@@ -88,8 +90,11 @@ static void *realloc_any(void *pointer, size_t size)
 	if (size > (size_t)PTRDIFF_MAX - block_footer_size())
 		return NULL;
 	if (block.kind == BLOCK_LARGE && large_stays(&block, whole) &&
-	    large_resize(&block, whole))
+	    large_resize(&block, whole)) {
+		reclaimer_wake();
+		tick_pass();
 		return realloc_stay(pointer, size);
+	}
 	if (block.kind == BLOCK_SMALL && fits(&block, whole))
 		return realloc_stay(pointer, size);
 	return realloc_move(pointer, &block, size);

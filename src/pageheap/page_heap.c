@@ -234,6 +234,17 @@ bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 	return page_heap_take_slow(&wish, out);
 }
 
+bool page_heap_may_hold(size_t nr_units)
+{
+	struct region *region;
+
+	for (region = regions; region < regions + NR_REGIONS_MOST; region++)
+		if (region_is_ready(region) &&
+		    load_relaxed(&region->nr_committed) >= nr_units) // hint
+			return true;
+	return false;
+}
+
 void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 {
 	budget_given(nr_units);

@@ -28,6 +28,10 @@ struct run {
 bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 		    struct run *out);
 
+/* Whether a run of that length could be free in what the system has given
+ * already; a hint. */
+bool page_heap_may_hold(size_t nr_units);
+
 /* Releases units [unit, unit + nr_units), which the caller holds; they need
  * not be one taken run. May purge beyond the budget. */
 void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units);

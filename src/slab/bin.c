@@ -236,6 +236,29 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 			slab = inbox_take(&other->bins[class]);
 		if (!slab)
 			continue;
+		empty_note_reuse(&other->bins[class], slab);
+		slab_adopt(slab, id);
+		add_relaxed(&set->nr_steals, 1); // counter
+		return slab;
+	}
+	return NULL;
+}
+
+/* No memory for a new slab: any id's, also the one that it takes from next. */
+static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
+				       unsigned class)
+{
+	unsigned end = load_relaxed(&nr_ids), i; // hint
+	struct bin_set *other;
+	struct span *slab;
+
+	for (i = 0; i < end; i++) {
+		other = bin_set_find(i);
+		if (!other || other == set)
+			continue;
+		slab = bin_get_own(&other->bins[class]);
+		if (!slab)
+			continue;
 		slab_adopt(slab, id);
 		add_relaxed(&set->nr_steals, 1); // counter
 		return slab;
@@ -251,6 +274,8 @@ static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
 		slab = bin_steal(set, id, class);
 	if (!slab)
 		slab = slab_open(class, id);
+	if (unlikely(!slab))
+		slab = bin_steal_any(set, id, class);
 	return slab;
 }
 
@@ -356,6 +381,7 @@ static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
  * one to fill and goes on with the other. */
 static void bin_sweep(struct bin *bin, struct sweep *sweep)
 {
+	size_t nr_before = sweep->nr_closed;
 	struct span *slab;
 	unsigned i, fill;
 
@@ -370,7 +396,7 @@ static void bin_sweep(struct bin *bin, struct sweep *sweep)
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
 	}
-	empty_note_sweep(bin, sweep->nr_closed, i > 0);
+	empty_note_sweep(bin, sweep->nr_closed - nr_before, i > 0);
 }
 
 /* A slab in one of the owner's lists became empty. The slot's may stay so. */

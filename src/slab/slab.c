@@ -138,6 +138,10 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 	return n;
 }
 
+/* A purged slab has one word of bits, so that taking and giving back its
+ * objects is one order with the givers' additions. */
+_Static_assert(3 * UNIT_SIZE / PURGE_SIZE_LEAST <= 63, "see purge_word()");
+
 /* Objects [first, first + n) of word i, which the caller took. */
 static size_t purge_run(const struct slab_view *v, unsigned i, unsigned first,
 			unsigned n)

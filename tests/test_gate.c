@@ -147,18 +147,18 @@ static void test_late_opener_is_refused(void **state)
 		skip();
 	seen = load_relaxed(&gate_word); // own
 	gate_close();
-	open_words(seen);
+	open_words(seen, OPEN_TRIES);
 	is_closed();
 	gate_close();
 	gate_open();
-	open_words(seen);
+	open_words(seen, OPEN_TRIES);
 	is_closed();
 	gate_open();
 	is_open();
 	/* Not even where the count is 0 again: others have opened since. */
 	store_relaxed(&anchor.small_end, 0); // own
 	store_relaxed(&anchor.tags_end, 0);  // own
-	open_words(seen);
+	open_words(seen, OPEN_TRIES);
 	is_closed();
 	gate_close();
 	gate_open();

@@ -128,14 +128,23 @@ static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
 	slab_close(slab);
 }
 
+static const struct unit_tag *tag_of(const struct span *slab)
+{
+	struct region *region = region_of(slab);
+
+	return &region->tags[region_span_unit(region, slab)];
+}
+
 static void test_adopt_changes_the_owner_alone(void **state)
 {
 	struct span *slab = slab_open(size_class_of(100), OWNER);
 	uint64_t before = load_relaxed(&slab->word);
 
 	(void)state;
+	assert_int_equal(tag_of(slab)->owner, OWNER);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
+	assert_int_equal(tag_of(slab)->owner, OTHER);
 	slab_adopt(slab, OWNER);
 	assert_int_equal(load_relaxed(&slab->word), before);
 	slab_close(slab);

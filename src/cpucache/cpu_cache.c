@@ -57,7 +57,7 @@ static void area_fill(char *area)
 {
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		cpu_cache_lane(area, class)->slots =
 			(void *)(area + size_classes[class].slots);
 }
@@ -112,18 +112,21 @@ static bool cache_install(unsigned id, struct cpu_cache *cache)
 	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
 		return false;
 	/* Sections read the word and then the area by address dependency. */
-	// [cpu_cache.table] with lane_of(): the area's lanes
+	// [cpu_cache.table] with area_of(): the area's lanes
 	cas_release(word, &none,
 		    (uint64_t)(cpu_cache_area(cache, 0) - anchor.base));
 	return true;
 }
 
-static struct lane *lane_of(unsigned id, unsigned class)
+static char *area_of(unsigned id)
 {
 	// [cpu_cache.table] with cache_install(): the area's lanes
-	uint64_t offset = load_acquire(cpu_cache_table_word(id));
+	return anchor.base + load_acquire(cpu_cache_table_word(id));
+}
 
-	return cpu_cache_lane(anchor.base + offset, class);
+static struct lane *lane_of(unsigned id, unsigned class)
+{
+	return cpu_cache_lane(area_of(id), class);
 }
 
 /* used_size anew from the limits: a drain resets both while others change
@@ -162,9 +165,10 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
 		n = percpu_pop_batch(
 			c->lane, objects,
 			(unsigned)min_size(c->batch, count - limit));
-		if (n <= 0)
+		if (!n)
 			return;
-		bin_give(id, objects, (unsigned)n);
+		if (n > 0)
+			bin_give(id, objects, (unsigned)n);
 	}
 }
 
@@ -344,6 +348,35 @@ void cpu_cache_free_slow(void *object, unsigned class)
 		bin_give(id, &object, 1);
 }
 
+/* The home lane took no more, or is not there yet. */
+static cold bool home_flush(void *object, unsigned class)
+{
+	const struct size_class *c = &size_classes[class];
+	unsigned id = rseq_current_id();
+	void *objects[BATCH_MOST];
+	int n;
+
+	if (!cache_install(id, &caches[id]))
+		return false;
+	store_relaxed(&lane_of(id, class)->limit, HOME_LANE_SLOTS); // hint
+	n = percpu_pop_batch(c->lane, objects, c->batch);
+	if (n > 0)
+		bin_give(id, objects, (unsigned)n);
+	if (!percpu_push(c->lane, object))
+		bin_give(id, &object, 1);
+	return true;
+}
+
+bool cpu_cache_free_home(void *object, unsigned class)
+{
+	unsigned home = HOME_LANES + class;
+
+	/* Once more after an abort. */
+	return likely(percpu_push(home * LANE_WORDS, object)) ||
+	       percpu_push(home * LANE_WORDS, object) ||
+	       home_flush(object, home);
+}
+
 void *cpu_cache_alloc_direct(unsigned class)
 {
 	unsigned id = rseq_current_id();
@@ -367,7 +400,7 @@ void cpu_cache_flush_own(void)
 	unsigned class;
 	int n, rounds;
 
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_LANES; class++) {
 		const struct size_class *c = &size_classes[class];
 
 		/* Bounded: other threads of this CPU may refill meanwhile. */
@@ -388,7 +421,7 @@ static uint64_t area_cached_size(char *area)
 	uint64_t size = 0;
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		size += size_classes[class].size *
 			*(volatile uint64_t *)&cpu_cache_lane(area, class)
 				 ->count;

@@ -13,6 +13,11 @@
  * object may be the last that keeps a slab from being empty. A drain sets all
  * limits back to 0. Limits and used_size are hints: a wrong one costs a refill.
  *
+ * Tiny objects, smaller than a cache line, go home: were they handed out where
+ * they were freed, CPUs would write to each other's lines again and again.
+ * Those of another id's slab wait in the class's home lane, from which nothing
+ * is allocated, until a batch of them goes to the slabs.
+ *
  * All functions are lock-free and async-signal-safe. A thread that dies here
  * loses the batch in its hands: at most 64 KiB, or one object of a medium
  * size; in a flush also the object being freed.
@@ -45,6 +50,10 @@ void *cpu_cache_alloc_slow(unsigned class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned class);
 
+/* A tiny object whose slab another id owns: false where it must take the way of
+ * all others. */
+bool cpu_cache_free_home(void *object, unsigned class);
+
 /* The direct path: straight to the slabs, one object. */
 void *cpu_cache_alloc_direct(unsigned class);
 void cpu_cache_free_direct(void *object);
@@ -54,6 +63,7 @@ struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
 _Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
+/* class: or one of the home lanes' rows, below NR_LANES. */
 static inline struct lane *cpu_cache_lane(char *area, unsigned class)
 {
 	return (struct lane *)(void *)(area + 8 * size_classes[class].lane);

@@ -73,7 +73,7 @@ static bool area_empty(struct drainer *d, unsigned id, char *area)
 {
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		if (!lane_empty(d, id, cpu_cache_lane(area, class),
 				size_classes[class].batch))
 			return false;
@@ -84,7 +84,7 @@ static void area_reset_limits(char *area)
 {
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		store_relaxed(&cpu_cache_lane(area, class)->limit, 0); // hint
 }
 
@@ -138,7 +138,7 @@ static bool cache_holds_objects(struct cpu_cache *cache)
 	struct lane *lane;
 
 	for (which = 0; which < 2; which++)
-		for (class = 1; class < NR_CLASSES; class++) {
+		for (class = 1; class < NR_LANES; class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
 					      class);
 			if (*(volatile uint64_t *)&lane->count)

@@ -33,6 +33,10 @@
  *		if (n > 0 and l->slots[n - 1] == object) fail
  *		l->slots[n] = object; l->count = n + 1	(commit)
  *
+ *	percpu_push_home(lane, object, owner): as percpu_push(), and false for
+ *	an object of a tiny class whose owner is another id
+ *		if (owner != low byte of id and lane < LANE_TINY_END) fail
+ *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)
  *		copy the top n slots to out; l->count -= n	(commit)
@@ -66,6 +70,7 @@
 
 #include "base/compiler.h"
 #include "pageheap/region.h"
+#include "slab/size_class.h"
 
 struct lane {
 	uint64_t count;		   /* percpu */

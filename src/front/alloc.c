@@ -168,7 +168,8 @@ void *heap_alloc_aligned(size_t size, size_t align)
 
 	if (align <= 16)
 		return heap_alloc(size);
-	if (gate_is_open()) {
+	/* Started as seen from here: the table is filled. */
+	if (gate_is_open() && heap_start()) {
 		class = size_class_aligned(size, align);
 		if (class)
 			return heap_alloc(size_classes[class].size);

@@ -22,18 +22,33 @@ static void block_free(void *pointer, const struct block *block)
 		cpu_cache_free_direct(pointer);
 }
 
-void heap_free_slow(void *pointer)
+static cold void free_any(void *pointer)
 {
 	struct block block;
 
-	if (!pointer)
-		return;
 	block_find(pointer, "free", &block);
 	block_free(pointer, &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return;
 	reclaimer_wake();
 	tick_pass();
+}
+
+/* A tiny object of another CPU's slab. */
+static force_inline bool free_home(void *pointer)
+{
+	const struct unit_tag *tag = heap_small_tag(pointer);
+	char *id = percpu_thread_pointer() + anchor.id;
+
+	return tag && tag->lane < LANE_TINY_END &&
+	       tag->owner != *(volatile uint8_t *)id &&
+	       cpu_cache_free_home(pointer, tag->class);
+}
+
+void heap_free_slow(void *pointer)
+{
+	if (pointer && !free_home(pointer))
+		free_any(pointer);
 }
 
 size_t heap_usable_size(const void *pointer)

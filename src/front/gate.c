@@ -9,6 +9,7 @@
 #define GATE_COUNT_MASK ((uint64_t)0xffff)
 #define GATE_VERSION_ONE ((uint64_t)1 << 16)
 #define OPEN_TRIES 1000
+#define START_TRIES 10 /* each slow call tries again */
 
 static _Atomic(uint64_t) gate_word; /* atomic */
 
@@ -27,26 +28,27 @@ static uint64_t tags_end(void)
 /* One of the two words. PERCPU_LOST: the gate word changed; PERCPU_ABORT:
  * every try aborts. */
 static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
-				    uint64_t gate)
+				    uint64_t gate, unsigned tries)
 {
 	struct rseq_area *self = rseq_self();
 	enum percpu_result result = PERCPU_ABORT;
 	unsigned i;
 
-	for (i = 0; self && i < OPEN_TRIES && result == PERCPU_ABORT; i++)
+	for (i = 0; self && i < tries && result == PERCPU_ABORT; i++)
 		result = percpu_store_checked(self, word, value, &gate_word,
 					      gate);
 	return result;
 }
 
-static enum percpu_result open_words(uint64_t gate)
+static enum percpu_result open_words(uint64_t gate, unsigned tries)
 {
 	enum percpu_result result;
 
-	result = open_word(&anchor.tags_end, tags_end(), gate);
+	result = open_word(&anchor.tags_end, tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;
-	result = open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate);
+	result = open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate,
+			   tries);
 	/* What was committed since tags_end() found the gate closed. */
 	region_committed(&regions[0], (uint32_t)(tags_end() / 16));
 	return result;
@@ -60,7 +62,7 @@ bool gate_start(void)
 	if (!mode_has_lanes() || gate & GATE_COUNT_MASK ||
 	    (gate && !rseq_state.fence))
 		return true;
-	return open_words(gate) != PERCPU_ABORT;
+	return open_words(gate, START_TRIES) != PERCPU_ABORT;
 }
 
 void gate_close(void)
@@ -74,14 +76,14 @@ void gate_close(void)
 	store_relaxed(&anchor.tags_end, 0);  // likewise
 }
 
-void gate_open(void)
+bool gate_open(void)
 {
 	uint64_t gate = add_relaxed(&gate_word, GATE_VERSION_ONE - 1) + // own
 			GATE_VERSION_ONE - 1;
 
 	if (gate & GATE_COUNT_MASK || !rseq_state.fence || !mode_has_lanes())
-		return;
-	open_words(gate);
+		return true;
+	return open_words(gate, OPEN_TRIES) != PERCPU_ABORT;
 }
 
 void gate_close_for_good(void)

@@ -27,7 +27,8 @@
 bool gate_start(void);
 
 void gate_close(void);
-void gate_open(void);
+/* False: the gate should be open now and every try was aborted. */
+bool gate_open(void);
 
 /* For ever: this process uses the direct path from now on. */
 void gate_close_for_good(void);

@@ -60,7 +60,7 @@ static force_inline bool heap_try_free(void *block)
 {
 	const struct unit_tag *tag = heap_small_tag(block);
 
-	return likely(tag) && percpu_push(tag->lane, block);
+	return likely(tag) && percpu_push_home(tag->lane, block, &tag->owner);
 }
 
 /* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */

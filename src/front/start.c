@@ -77,9 +77,11 @@ void heap_gate_close(void)
 	gate_close();
 }
 
+/* Where this thread could not, the next slow path opens it. */
 void heap_gate_open(void)
 {
-	gate_open();
+	if (!gate_open())
+		store_relaxed(&ready, 0); // hint: start-up is idempotent
 }
 
 static uint64_t slabs_purged_size(void)

@@ -4,6 +4,7 @@
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/fit.h"
+#include "system/system.h"
 
 /* What one give purges at most: some times what it gave, so that the heap
  * gets below its budget, and no call does the work of thousands. */
@@ -17,7 +18,8 @@ static bool purge_region(struct region *region, size_t keep_size,
 	uint32_t h = region->levels[0].nr_words;
 	struct dirty_purged purged;
 
-	while (budget_dirty_size() > keep_size && *done < most_size) {
+	while (budget_dirty_size() > keep_size &&
+	       most_size - *done >= system_page_size()) {
 		h = fit_previous(region, 0, FIT_DIRTY, h);
 		if (h == FIT_NONE)
 			return true;
@@ -53,12 +55,16 @@ void purge_beyond_budget(size_t given_size)
 {
 	size_t keep = budget_size();
 	size_t most = max_size(PIECE_LEAST, PIECE_FACTOR * given_size);
+	uint64_t nr_purges;
 
 	if (likely(budget_dirty_size() <= keep))
 		return;
 	if (load_relaxed(&budget.refused)) // hint
 		return;
-	/* Nothing found: a thread died and left the counter too high. */
-	if (!purge_down(keep - keep / 8, most))
+	nr_purges = load_relaxed(&budget.nr_purges); // counter
+	/* Nothing found, and not since another purger was faster: a thread
+	 * died and left the counter too high. */
+	if (!purge_down(keep - keep / 8, most) &&
+	    load_relaxed(&budget.nr_purges) == nr_purges) // counter
 		store_relaxed(&budget.refused, 1); // hint
 }

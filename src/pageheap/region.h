@@ -59,7 +59,7 @@ struct unit_tag {
 	uint32_t start; /* held: low half of the slab's address */
 	uint16_t lane;  /* held: the class's lane, in words */
 	uint8_t class;  /* held: size class, or CLASS_LARGE */
-	uint8_t unused;
+	uint8_t owner;  /* hint: low byte of the slab's owner id */
 };
 
 #define CLASS_NONE 0

@@ -1,7 +1,7 @@
 /* layer 3.1: size class: the tables, filled once at start-up */
 #include "slab/size_class.h"
 
-struct size_class size_classes[NR_CLASSES];
+struct size_class size_classes[NR_LANES];
 uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
 uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
 
@@ -20,7 +20,6 @@ static const struct class_geometry geometry[NR_CLASSES] = {
 /* Words before a lane's slots: a cache line and a quarter, so that the tops of
  * lanes whose sizes are powers of two do not meet in one cache set. */
 #define SLOTS_GAP 10
-#define LANE_WORDS 4
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2	    /* of small sizes */
@@ -52,11 +51,30 @@ static void class_fill(unsigned class, uint32_t slots)
 	};
 }
 
+/* Returns where the next lane's slots may begin. */
+static size_t home_lanes_fill(size_t slots)
+{
+	unsigned class;
+
+	for (class = 1; class <= NR_TINY; class++) {
+		size_classes[HOME_LANES + class] = (struct size_class){
+			.size = geometry[class].size,
+			.slots = (uint32_t)slots,
+			.lane_slots = HOME_LANE_SLOTS,
+			.lane = (uint16_t)((HOME_LANES + class) * LANE_WORDS),
+			.batch = class_batch(geometry[class].size),
+		};
+		slots += 8 * (HOME_LANE_SLOTS + SLOTS_GAP);
+	}
+	return slots;
+}
+
 void size_class_start(void)
 {
 	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
 	unsigned class, i = 0;
 
+	slots = home_lanes_fill(slots);
 	for (class = 1; class < NR_CLASSES; class++) {
 		const struct class_geometry *g = &geometry[class];
 
@@ -85,7 +103,7 @@ unsigned size_class_aligned(size_t size, size_t align)
 
 size_t size_class_lanes_size(void)
 {
-	return (size_t)8 * NR_CLASSES * LANE_WORDS;
+	return (size_t)8 * NR_LANES * LANE_WORDS;
 }
 
 size_t size_class_area_size(void)

@@ -34,13 +34,23 @@
 	X(81920, 5, 12) X(98304, 3, 10) X(114688, 7, 9) X(131072, 4, 8)    \
 	X(163840, 5, 6) X(196608, 6, 5) X(229376, 7, 4) X(262144, 8, 4)
 
+/* Objects smaller than a cache line, of which several share one. */
+#define NR_TINY 3
+
 enum {
 	SIZE_CLASS_BEGIN = 0,
 #define SIZE_CLASS_NAME(size, units, lane) SIZE_CLASS_##size,
 	SIZE_CLASSES(SIZE_CLASS_NAME)
 #undef SIZE_CLASS_NAME
-	NR_CLASSES /* class 0 included */
+	NR_CLASSES, /* class 0 included */
+	/* Lanes beyond those of the classes: see cpu_cache.h. */
+	HOME_LANES = NR_CLASSES - 1,
+	NR_LANES = NR_CLASSES + NR_TINY
 };
+
+#define LANE_WORDS 4 /* of a lane without its slots */
+#define LANE_TINY_END ((NR_TINY + 1) * LANE_WORDS)
+#define HOME_LANE_SLOTS 128
 
 #define SMALL_SIZE_MOST 32768
 #define MEDIUM_SIZE_MOST 262144
@@ -57,8 +67,10 @@ struct size_class {
 	uint16_t batch;	      /* objects that a refill or flush moves */
 };
 
-/* const after size_class_start(), which is idempotent. */
-extern struct size_class size_classes[NR_CLASSES] internal;
+/* const after size_class_start(), which is idempotent. The rows beyond
+ * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
+ * that class waits that goes home. */
+extern struct size_class size_classes[NR_LANES] internal;
 /* Index: (size + 15) / 16. */
 extern uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
 extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;

@@ -35,18 +35,29 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
 }
 
-static void tags_fill(const struct slab_view *v, unsigned class)
+static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 {
 	struct unit_tag tag = {
 		.magic = v->class->magic,
 		.start = (uint32_t)(uintptr_t)v->start,
 		.lane = v->class->lane,
 		.class = (uint8_t)class,
+		.owner = (uint8_t)owner,
 	};
 	unsigned i;
 
 	for (i = 0; i < v->class->nr_units; i++)
 		v->region->tags[v->unit + i] = tag;
+}
+
+/* Givers read it meanwhile: one byte, and a hint. */
+static void tags_set_owner(const struct slab_view *v, unsigned owner)
+{
+	unsigned i;
+
+	for (i = 0; i < v->class->nr_units; i++)
+		*(volatile uint8_t *)&v->region->tags[v->unit + i].owner =
+			(uint8_t)owner;
 }
 
 static void tags_clear(const struct slab_view *v)
@@ -88,7 +99,7 @@ struct span *slab_open(unsigned class, unsigned owner)
 		store_relaxed(&v.bits[i], full_word(v.class, i));
 	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
 		store_relaxed(clean_word(&v, i), 0); // held
-	tags_fill(&v, class);
+	tags_fill(&v, class, owner);
 	return slab;
 }
 
@@ -142,18 +153,21 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
  * objects is one order with the givers' additions. */
 _Static_assert(3 * UNIT_SIZE / PURGE_SIZE_LEAST <= 63, "see purge_word()");
 
-/* Objects [first, first + n) of word i, which the caller took. */
-static size_t purge_run(const struct slab_view *v, unsigned i, unsigned first,
-			unsigned n)
+/* The pages of the dirty objects of word i, all within `run`, a row of objects
+ * that the caller took: with those that they share with clean neighbours. */
+static size_t purge_run(const struct slab_view *v, unsigned i, uint64_t run,
+			uint64_t dirty)
 {
 	size_t page = system_page_size(), size = v->class->size;
-	uintptr_t at = (uintptr_t)v->start + (64 * i + first) * size;
-	uintptr_t from = round_up(at, page);
-	uintptr_t to = round_down(at + n * size, page);
+	uintptr_t at = (uintptr_t)v->start + 64 * i * size;
+	uintptr_t from = round_up(at + bits_first(run) * size, page);
+	uintptr_t to = round_down(at + (bits_last(run) + 1) * size, page);
 
+	from = max_size(from, round_down(at + bits_first(dirty) * size, page));
+	to = min_size(to, round_up(at + (bits_last(dirty) + 1) * size, page));
 	if (from >= to || system_purge((void *)from, to - from))
 		return 0;
-	or_relaxed(clean_word(v, i), bits_range(first, n)); // held
+	or_relaxed(clean_word(v, i), dirty); // held
 	return to - from;
 }
 
@@ -173,9 +187,8 @@ static size_t purge_word(const struct slab_view *v, unsigned i)
 		unsigned n = bits_first(~(rest >> first));
 		uint64_t run = bits_range(first, n);
 
-		/* With its clean neighbours, for the pages they share. */
 		if (run & ~clean)
-			done += purge_run(v, i, first, n);
+			done += purge_run(v, i, run, run & ~clean);
 		rest &= ~run;
 	}
 	// [slab.bits] with slab_take(): they are free again
@@ -351,10 +364,12 @@ struct slab_gift slab_give(void *const *objects, unsigned n)
 
 void slab_adopt(struct span *slab, unsigned owner)
 {
+	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held: owner is ours
 	uint64_t from = slab_word_unpack(word).owner;
 
 	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
+	tags_set_owner(&v, owner);
 }
 
 bool slab_has_free(const struct span *slab)

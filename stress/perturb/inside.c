@@ -123,13 +123,15 @@ static uint64_t cached_area(char *area)
 	unsigned class, i;
 	uint64_t size = 0;
 
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_LANES; class++) {
 		lane = cpu_cache_lane(area, class);
 		if (lane->count > size_classes[class].lane_slots)
 			fault("a lane holds %lu objects",
 			      (unsigned long)lane->count);
 		for (i = 0; i < lane->count; i++)
-			cached_note(lane->slots[i], class);
+			cached_note(lane->slots[i],
+				    class < NR_CLASSES ? class :
+							 class - HOME_LANES);
 		size += lane->count * size_classes[class].size;
 	}
 	return size;

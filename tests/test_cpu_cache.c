@@ -1,75 +1,8 @@
 /* cpucache/cpu_cache.h: lanes appear with the first miss, grow and shrink
- * within their bytes, and refill and flush by batches. Sections that the kernel
- * aborts are repeated, so that all numbers are exact on a busy machine too. */
+ * within their bytes, and refill and flush by batches */
 #include "heap_fixture.h"
 
-#include "cpucache/cpu_cache.h"
-
-static struct lane *lane_now(uint64_t lane)
-{
-	_Atomic(uint64_t) *word = cpu_cache_table_word(rseq_current_id());
-
-	return (void *)(anchor.base + load_relaxed(word) + 8 * lane); // own
-}
-
-static uint64_t lane_count(uint64_t lane)
-{
-	return *(volatile uint64_t *)&lane_now(lane)->count;
-}
-
-static bool lane_takes(uint64_t lane, const void *object)
-{
-	uint64_t n = lane_count(lane);
-	struct lane *l = lane_now(lane);
-
-	return n < load_relaxed(&l->limit) && // own
-	       !(n && l->slots[n - 1] == object);
-}
-
-static void *surely_pop(uint64_t lane)
-{
-	void *object;
-
-	do {
-		object = percpu_pop(lane);
-	} while (!object && lane_count(lane));
-	return object;
-}
-
-static bool surely_push(uint64_t lane, void *object)
-{
-	bool done;
-
-	do {
-		done = percpu_push(lane, object);
-	} while (!done && lane_takes(lane, object));
-	return done;
-}
-
-static int surely_pop_batch(uint64_t lane, void **out, unsigned most)
-{
-	int n;
-
-	do {
-		n = percpu_pop_batch(lane, out, most);
-	} while (n < 0);
-	return n;
-}
-
-static int surely_push_batch(uint64_t lane, void *const *in, unsigned most)
-{
-	int n;
-
-	do {
-		n = percpu_push_batch(lane, in, most);
-	} while (n < 0);
-	return n;
-}
-
-#define percpu_pop surely_pop
-#define percpu_push surely_push
-#define percpu_pop_batch surely_pop_batch
-#define percpu_push_batch surely_push_batch
+#include "surely.h"
 
 /* Areas that cannot be had: as if the system had no memory. */
 static bool no_areas;
@@ -253,42 +186,127 @@ static void test_direct_without_areas(void **state)
 	assert_non_null(cpu_cache_of(rseq_current_id()));
 }
 
-static void test_limit_grows_with_each_miss(void **state)
+/* So many flushes are to be answered by misses. */
+static void owe(unsigned class, unsigned nr)
+{
+	store_relaxed(&own()->nr_owed[class], (uint16_t)nr); // own
+}
+
+static void test_misses_alone_keep_a_batch(void **state)
 {
 	unsigned i;
 
 	(void)state;
 	if (!has_lanes())
 		skip();
-	for (i = 1; i <= SLOTS / BATCH + 3; i++) {
+	for (i = 1; i <= SLOTS / BATCH; i++) {
 		miss(CLASS);
-		assert_int_equal(limit_of(CLASS), min_size(i * BATCH, SLOTS));
+		assert_int_equal(limit_of(CLASS), BATCH);
 		assert_int_equal(used_size(), sum_of_limits());
-			assert_in_range(count_of(CLASS), 0, BATCH - 1);
+		assert_in_range(count_of(CLASS), 0, BATCH - 1);
 	}
 	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
 }
 
-/* As long as the limit grows nothing is flushed, then a batch each time. */
-static void test_overflow_grows_then_flushes(void **state)
+static void test_misses_answer_flushes(void **state)
 {
 	unsigned i;
 
 	(void)state;
 	if (!has_lanes())
 		skip();
-	for (i = 0; i < SLOTS + 10; i++)
+	miss(CLASS);
+	owe(CLASS, 5);
+	for (i = 1; i <= 8; i++) {
+		miss(CLASS);
+		assert_int_equal(limit_of(CLASS),
+				 (1 + min_size(i, 5)) * BATCH);
+		assert_int_equal(used_size(), sum_of_limits());
+	}
+	owe(CLASS, SLOTS);
+	for (i = 0; i < SLOTS / BATCH; i++)
+		miss(CLASS);
+	assert_int_equal(limit_of(CLASS), SLOTS);
+}
+
+/* The lane takes two batches, then each overflow flushes one; after some it
+ * goes down to a batch. */
+static void test_frees_alone_flush(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 0; i < SLOTS; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
-	for (i = 1; i <= SLOTS; i++) {
+	for (i = 1; i <= 2 * BATCH; i++) {
 		cpu_cache_free_slow(held[--nr_held], CLASS);
 		assert_int_equal(count_of(CLASS), i);
 		assert_int_equal(limit_of(CLASS), round_up(i, BATCH));
 	}
 	assert_int_equal(load_relaxed(&own()->nr_flushes), 0); // counter
 	cpu_cache_free_slow(held[--nr_held], CLASS);
-	assert_int_equal(count_of(CLASS), SLOTS - BATCH + 1);
-	assert_int_equal(limit_of(CLASS), SLOTS);
+	assert_int_equal(count_of(CLASS), BATCH + 1);
+	assert_int_equal(limit_of(CLASS), 2 * BATCH);
 	assert_int_equal(load_relaxed(&own()->nr_flushes), 1); // counter
+	while (nr_held)
+		cpu_cache_free_slow(held[--nr_held], CLASS);
+	assert_int_equal(limit_of(CLASS), BATCH);
+	assert_true(count_of(CLASS) <= BATCH);
+}
+
+static void turn(unsigned n)
+{
+	void *object;
+
+	while (n--) {
+		object = percpu_pop(size_classes[CLASS].lane);
+		hold(object ? object : cpu_cache_alloc_slow(CLASS));
+	}
+	while (nr_held) {
+		object = held[--nr_held];
+		if (!percpu_push(size_classes[CLASS].lane, object))
+			cpu_cache_free_slow(object, CLASS);
+	}
+}
+
+/* Phases that allocate and free so many: from the fourth on the lane has
+ * them. */
+static void test_turns_fit_the_lane(void **state)
+{
+	unsigned n = SLOTS - BATCH, i;
+	uint64_t flushes, refills;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 0; i < 3; i++)
+		turn(n);
+	assert_in_range(limit_of(CLASS), n, SLOTS);
+	flushes = load_relaxed(&own()->nr_flushes); // counter
+	refills = load_relaxed(&own()->nr_refills); // counter
+	turn(n);
+	assert_int_equal(load_relaxed(&own()->nr_flushes), flushes); // counter
+	assert_int_equal(load_relaxed(&own()->nr_refills), refills); // counter
+}
+
+static void test_medium_lanes_are_bounded(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	for (i = 0; i < 20; i++) {
+		owe(SIZE_CLASS_65536, 1);
+		miss(SIZE_CLASS_65536);
+		owe(SIZE_CLASS_262144, 1);
+		miss(SIZE_CLASS_262144);
+	}
+	assert_int_equal(limit_of(SIZE_CLASS_65536),
+			 config.cpu_cache / 8 / 65536);
+	assert_int_equal(limit_of(SIZE_CLASS_262144), 1);
 }
 
 /* Frees alone: the limit goes down to a batch, so that few objects keep
@@ -408,6 +426,7 @@ static void test_growth_takes_from_others(void **state)
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = SLOTS * CLASS_SIZE;
+	owe(CLASS, SLOTS);
 	for (i = 0; i < SLOTS / BATCH; i++)
 		miss(CLASS);
 	hog = limit_of(CLASS);
@@ -444,6 +463,7 @@ static void heals(uint64_t wrong)
 	unsigned i;
 
 	store_relaxed(&own()->used_size, wrong); // own
+	owe(CLASS, NR_CLASSES);
 	for (i = 0; i < NR_CLASSES && used_size() != sum_of_limits(); i++)
 		miss(CLASS);
 	assert_int_equal(used_size(), sum_of_limits());
@@ -527,8 +547,11 @@ int main(void)
 		T(test_first_miss_installs_lanes),
 		T(test_areas_without_a_table_word_are_used),
 		T(test_direct_without_areas),
-		T(test_limit_grows_with_each_miss),
-		T(test_overflow_grows_then_flushes),
+		T(test_misses_alone_keep_a_batch),
+		T(test_misses_answer_flushes),
+		T(test_frees_alone_flush),
+		T(test_turns_fit_the_lane),
+		T(test_medium_lanes_are_bounded),
 		T(test_only_frees_keep_a_batch),
 		T(test_tiny_objects_go_home),
 		T(test_limits_stay_within_the_bytes),

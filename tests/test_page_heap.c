@@ -190,6 +190,72 @@ static void warm_units_first(void **state)
 	assert_int_equal(run.unit, a.unit);
 }
 
+/* A CPU that went on to another hugepage comes back to units that are
+ * resident: in one that is open, and in one that is free as a whole. Hints
+ * of hugepages that have none are passed over. */
+static void warm_units_before_near_ones(void **state)
+{
+	struct run low, near, other, run;
+
+	(void)state;
+	heap_fresh(0);
+	config.purge_budget = (uint64_t)1 << 50;
+	assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, 0, &low));
+	assert_true(page_heap_take(1, HUGEPAGE_UNITS, 0, &near));
+	assert_true(near.unit / HUGEPAGE_UNITS != low.unit / HUGEPAGE_UNITS);
+	page_heap_give(low.region, low.unit + 5, 8);
+	assert_true(page_heap_take(4, 1, 0, &run));
+	assert_int_equal(run.unit, low.unit + 5);
+	assert_false(run.zero);
+	assert_true(page_heap_take(5, 1, 0, &other));
+	assert_true(other.zero);
+	heap_give(&other);
+	heap_give(&run);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 13 * UNIT_SIZE);
+	page_heap_give(low.region, low.unit, 5);
+	page_heap_give(low.region, low.unit + 13, HUGEPAGE_UNITS - 13);
+	assert_true(page_heap_take(20, 1, 0, &run));
+	assert_int_equal(run.unit, low.unit + 13);
+	assert_false(run.zero);
+	heap_give(&run);
+	heap_give(&near);
+	heap_check();
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+/* Where CPUs take in turn, each begins with its own hugepage; one alone goes
+ * back to the lowest after some takes. */
+static void several_keep_apart(void **state)
+{
+	struct run whole[2], one, run;
+	unsigned i;
+
+	(void)state;
+	heap_fresh(0);
+	config.purge_budget = (uint64_t)1 << 50;
+	for (i = 0; i < 2; i++)
+		assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, i,
+					   &whole[i]));
+	for (i = 0; i < 2; i++) {
+		page_heap_give(whole[i].region, whole[i].unit, 32);
+		assert_true(page_heap_take(16, HUGEPAGE_UNITS, i, &one));
+		assert_int_equal(one.unit, whole[i].unit);
+	}
+	for (i = 0; i < 8; i++) {
+		assert_true(page_heap_take(1, 1, i % 2, &run));
+		assert_int_equal(run.unit / HUGEPAGE_UNITS,
+				 whole[i % 2].unit / HUGEPAGE_UNITS);
+		assert_false(run.zero);
+	}
+	for (i = 0; i <= SEVERAL_TAKES; i++) {
+		assert_true(page_heap_take(1, 1, 1, &run));
+		heap_give(&run);
+	}
+	assert_int_equal(run.unit / HUGEPAGE_UNITS,
+			 whole[0].unit / HUGEPAGE_UNITS);
+	heap_check();
+}
+
 static void extends(void **state)
 {
 	struct run a, b;
@@ -438,6 +504,8 @@ int main(void)
 		cmocka_unit_test(refuses_nonsense),
 		cmocka_unit_test(fills_the_fullest),
 		cmocka_unit_test(warm_units_first),
+		cmocka_unit_test(warm_units_before_near_ones),
+		cmocka_unit_test(several_keep_apart),
 		cmocka_unit_test(extends),
 		cmocka_unit_test(gives_pieces),
 		cmocka_unit_test(sees_double_gives),

@@ -11,6 +11,8 @@
 #define ONLY_FREES 4 /* flushes without a refill that tell of it */
 #define REFUSED_PASSES 64 /* calls for each that asks for memory again */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
+#define OWED_MOST 4096
+#define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
 
 static struct cpu_cache caches[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
@@ -210,13 +212,23 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 	return load_relaxed(&cache->used_size) + want <= most; // hint
 }
 
+/* A lane of medium sizes may not take the other classes' bytes. */
+static uint64_t limit_most(const struct size_class *c)
+{
+	uint64_t size = config.cpu_cache >> MEDIUM_SHIFT;
+
+	if (c->size <= SMALL_SIZE_MOST)
+		return c->lane_slots;
+	return min_size(max_size(size / c->size, 1), c->lane_slots);
+}
+
 /* Grows the lane's limit by a batch where the id's bytes allow. */
 static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
 {
 	const struct size_class *c = &size_classes[class];
 	struct lane *lane = lane_of(id, class);
 	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
-	uint64_t want = min_size(limit + c->batch, c->lane_slots);
+	uint64_t want = min_size(limit + c->batch, limit_most(c));
 
 	if (want <= limit)
 		return false;
@@ -227,6 +239,40 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
 		return false;
 	add_relaxed(&cache->used_size, cost); // hint
 	return true;
+}
+
+static bool lane_is_short(unsigned id, unsigned class)
+{
+	return load_relaxed(&lane_of(id, class)->limit) < // hint
+	       size_classes[class].batch;
+}
+
+/* A flush was answered by a miss: neither would have been, had the lane been
+ * longer by a batch. */
+static void lane_grow_miss(unsigned id, struct cpu_cache *cache, unsigned class)
+{
+	_Atomic(uint16_t) *nr = &cache->nr_owed[class];
+	uint16_t owed = load_relaxed(nr); // hint
+
+	if (owed)
+		store_relaxed(nr, owed - 1); // hint
+	if (owed || lane_is_short(id, class))
+		lane_grow(id, cache, class);
+}
+
+/* The first overflow after a miss: the lane grows before anything is flushed.
+ * It stands for a flush, so that the next one does not grow it too. */
+static bool lane_grow_overflow(unsigned id, struct cpu_cache *cache,
+			       unsigned class)
+{
+	_Atomic(uint8_t) *nr = &cache->nr_flushed[class];
+
+	if (!lane_is_short(id, class)) {
+		if (load_relaxed(nr)) // hint
+			return false;
+		store_relaxed(nr, 1); // hint
+	}
+	return lane_grow(id, cache, class);
 }
 
 static void note_refill(struct cpu_cache *cache, unsigned class)
@@ -250,6 +296,8 @@ static void note_flush(unsigned id, struct cpu_cache *cache, unsigned class)
 	uint64_t limit = load_relaxed(&lane->limit), less; // hint
 
 	add_relaxed(&cache->nr_flushes, 1); // counter
+	if (load_relaxed(&cache->nr_owed[class]) < OWED_MOST) // hint
+		add_relaxed(&cache->nr_owed[class], 1); // hint
 	if (!only_frees(cache, class)) {
 		add_relaxed(&cache->nr_flushed[class], 1); // hint
 		return;
@@ -298,7 +346,7 @@ void *cpu_cache_alloc_slow(unsigned class)
 	}
 	if (!cache_install(id, cache))
 		return cpu_cache_alloc_direct(class);
-	lane_grow(id, cache, class);
+	lane_grow_miss(id, cache, class);
 	n = bin_take(id, class, objects, refill_size(id, class));
 	if (!n)
 		return NULL;
@@ -332,17 +380,16 @@ void cpu_cache_free_slow(void *object, unsigned class)
 		cpu_cache_free_direct(object);
 		return;
 	}
+	if (lane_grow_overflow(id, cache, class) &&
+	    percpu_push(c->lane, object))
+		return;
 	n = percpu_pop_batch(c->lane, objects, c->batch);
 	if (n < 0)
 		n = percpu_pop_batch(c->lane, objects, c->batch);
 	batch_refuse(object, objects, n);
-	if (n > 0 && !only_frees(cache, class) && lane_grow(id, cache, class)) {
-		lane_refill(id, class, objects, (unsigned)n);
-	} else if (n > 0) {
+	if (n > 0) {
 		note_flush(id, cache, class);
 		bin_give(id, objects, (unsigned)n);
-	} else if (!n) {
-		lane_grow(id, cache, class);
 	}
 	if (!percpu_push(c->lane, object))
 		bin_give(id, &object, 1);

@@ -5,13 +5,21 @@
  * from its CPU whole (drain.h). A miss refills a lane from the id's bin by a
  * batch, an overflow flushes a batch to the objects' slabs.
  *
- * Capacity: a lane's limit starts at 0 and grows by a batch with each miss and
- * each overflow, while the sum of limit * object size over the id's lanes
- * stays within config.cpu_cache; beyond it, growing takes from the limits of
- * other lanes in turn. Where flush follows flush and no refill comes between,
- * the program only frees: the limit goes down to a batch, since each cached
- * object may be the last that keeps a slab from being empty. A drain sets all
- * limits back to 0. Limits and used_size are hints: a wrong one costs a refill.
+ * Capacity: a lane's limit starts at 0 and becomes a batch with the first miss
+ * or overflow. Beyond, it grows by a batch where a longer lane would have saved
+ * work: with the first overflow after a miss, and with a miss that answers a
+ * flush, as many misses as there were flushes. So a CPU that only allocates or
+ * only frees keeps lanes of a batch, and phases that allocate and free n
+ * objects in turn get a lane of n in three turns. The sum of limit * object
+ * size over the id's lanes stays within config.cpu_cache, a lane of medium
+ * sizes within an eighth of it; beyond the sum, growing takes from the limits
+ * of other lanes in turn.
+ *
+ * Where flush follows flush and no refill comes between, the program only
+ * frees: the limit goes down to a batch, since each cached object may be the
+ * last that keeps a slab from being empty. A drain sets all limits back to 0.
+ * Limits, used_size and what decides about them are hints: a wrong one costs a
+ * refill.
  *
  * Tiny objects, smaller than a cache line, go home: were they handed out where
  * they were freed, CPUs would write to each other's lines again and again.
@@ -42,6 +50,8 @@ struct cpu_cache {
 	/* atomic: hint; flushes of each class since its last refill */
 	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
 	_Atomic(uint32_t) nr_refused;	/* atomic: hint, see areas_map() */
+	/* atomic: hint; flushes of each class without a miss to answer them */
+	_Atomic(uint16_t) nr_owed[NR_CLASSES];
 } __attribute__((aligned(CACHE_LINE)));
 
 /* The fast path found nothing, or was interrupted. NULL: no memory. */

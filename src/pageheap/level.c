@@ -328,6 +328,53 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 	return 0;
 }
 
+/* The hugepage's free units, also where it is closed; a hint. */
+static uint64_t level_free_units(struct region *region, uint32_t hugepage)
+{
+	uint64_t free = load_relaxed(
+		level_word(region, 0, hugepage)); // hint
+
+	if (!free && level_free_hugepages(region, hugepage / 64) &
+			     bits_one(hugepage % 64))
+		free = ALL_ONES;
+	return free;
+}
+
+static bool level_take_warm_in(struct region *region, uint32_t hugepage,
+			       unsigned n, unsigned align, uint32_t *unit)
+{
+	uint64_t warm = load_relaxed(&region->dirty[hugepage]); // hint
+	unsigned first;
+
+	if (!warm)
+		return false;
+	warm &= level_free_units(region, hugepage);
+	first = unit_word_find(warm, n, align);
+	if (first == UNIT_WORD_NONE ||
+	    !level_try_claim(region, 0, hugepage, bits_range(first, n)))
+		return false;
+	*unit = hugepage * 64 + first;
+	return true;
+}
+
+bool level_take_warm(struct region *region, uint32_t near, unsigned n,
+		     unsigned align, uint32_t *unit)
+{
+	unsigned look;
+	uint32_t h;
+
+	if (near < region->levels[0].nr_words &&
+	    level_take_warm_in(region, near, n, align, unit))
+		return true;
+	h = fit_next(region, 0, FIT_DIRTY, 0);
+	for (look = 0; h != FIT_NONE && look < LEVEL_LOOKS; look++) {
+		if (level_take_warm_in(region, h, n, align, unit))
+			return true;
+		h = fit_next(region, 0, FIT_DIRTY, h + 1);
+	}
+	return false;
+}
+
 /* The slow search for runs that no single word holds: over all hugepages, for
  * small and for fragmented regions. */
 static bool level_take_across(struct region *region, uint32_t n, uint32_t *unit)

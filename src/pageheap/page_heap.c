@@ -17,6 +17,8 @@
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
 #define NR_PREFERRED 64
+/* Takes after another CPU's in which the CPUs count as several. */
+#define SEVERAL_TAKES 64
 /* Regions added by one call, if other threads use them up meanwhile. */
 #define ADDS_MOST 4
 
@@ -25,23 +27,52 @@ static struct preferred {
 	_Atomic(uint64_t) place; /* hint */
 } __attribute__((aligned(CACHE_LINE))) preferred[NR_PREFERRED];
 
+/* Who took last: takes left in which the CPUs count as several << 32 | CPU. */
+static _Atomic(uint64_t) last_taker; /* hint */
+
 struct wish {
 	uint32_t nr_units;
 	uint32_t align_units;
 	unsigned cpu;
 };
 
-static bool page_heap_take_preferred(struct region *region,
-				     const struct wish *wish, uint32_t *unit)
+/* FIT_NONE: in another region. */
+static uint32_t page_heap_preferred(const struct region *region,
+				    const struct wish *wish)
 {
 	struct preferred *at = &preferred[wish->cpu % NR_PREFERRED];
 	uint64_t place = load_relaxed(&at->place); // hint
-	uint32_t hugepage = (uint32_t)place;
 
-	return place >> 32 == (uint64_t)(region - regions) &&
-	       hugepage < region->levels[0].nr_words &&
-	       level_try_take(region, 0, hugepage, wish->nr_units,
-			      wish->align_units, unit);
+	return place >> 32 == (uint64_t)(region - regions) ? (uint32_t)place :
+							     FIT_NONE;
+}
+
+/* Whether several CPUs take at this time. */
+static bool page_heap_several_take(const struct wish *wish)
+{
+	uint64_t last = load_relaxed(&last_taker); // hint
+	bool same = (uint32_t)last == wish->cpu;
+	uint64_t left = last >> 32;
+
+	if (likely(same && !left))
+		return false;
+	left = same ? left - 1 : SEVERAL_TAKES;
+	store_relaxed(&last_taker, left << 32 | wish->cpu); // hint
+	return true;
+}
+
+/* Resident memory first. One CPU alone takes what lies lowest: where it went
+ * on to a new hugepage it would fill that to the end, and leave free and
+ * resident what it had before. Several begin with what is near to each, which
+ * is in its cache. */
+static bool page_heap_take_warm(struct region *region, const struct wish *wish,
+				uint32_t near, uint32_t *unit)
+{
+	if (!page_heap_several_take(wish))
+		near = FIT_NONE;
+	return budget_dirty_size() >= (size_t)wish->nr_units << UNIT_SHIFT &&
+	       level_take_warm(region, near, wish->nr_units, wish->align_units,
+			       unit);
 }
 
 static void page_heap_prefer(struct region *region, const struct wish *wish,
@@ -58,10 +89,16 @@ static void page_heap_prefer(struct region *region, const struct wish *wish,
 static bool page_heap_take_small(struct region *region, const struct wish *wish,
 				 uint32_t *unit)
 {
-	if (page_heap_take_preferred(region, wish, unit))
-		return true;
-	if (!level_take(region, 0, wish->nr_units, wish->align_units, unit))
-		return false;
+	uint32_t near = page_heap_preferred(region, wish);
+	unsigned n = wish->nr_units, align = wish->align_units;
+
+	if (!page_heap_take_warm(region, wish, near, unit)) {
+		if (near < region->levels[0].nr_words &&
+		    level_try_take(region, 0, near, n, align, unit))
+			return true;
+		if (!level_take(region, 0, n, align, unit))
+			return false;
+	}
 	page_heap_prefer(region, wish, *unit);
 	return true;
 }

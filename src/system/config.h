@@ -48,7 +48,7 @@ enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 	  "give memory back by a thread, in programs that have threads")      \
 	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                   \
 	  "transparent hugepages: system (leave it), auto, on or off")        \
-	X(cpu_cache, NUMBER, 4194304, 0, (uint64_t)1 << 30,                   \
+	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                   \
 	  "bytes that each CPU's cache may hold")                             \
 	X(deepbind, BOOL, 0, 0, 1,                                            \
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \

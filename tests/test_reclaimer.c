@@ -2,6 +2,7 @@
  * do, woken by one CAS; run here by hand, without a thread */
 #include "heap_fixture.h"
 
+#include "pageheap/budget.h"
 #include "system/system.h"
 
 static struct start {
@@ -49,8 +50,9 @@ static void sleep_recorded(_Atomic(uint32_t) *word, uint32_t value,
 		event(nr_sleeps);
 }
 
-/* Another thread's start, just before this one's CAS. */
+/* Another thread's start, or its request, just before this one's CAS. */
 static bool overtaken;
+static unsigned asked_at; /* the CAS, from 1; 0: none */
 static void overtake(void);
 
 #undef cas_relaxed
@@ -67,6 +69,8 @@ static void overtake(void);
 
 static void overtake(void)
 {
+	if (asked_at && !--asked_at)
+		request_purge();
 	if (!overtaken)
 		return;
 	overtaken = false;
@@ -90,6 +94,7 @@ static int fresh(void **state)
 	store_relaxed(&owner_pid, 0);			 // own
 	store_relaxed(&reclaimer_word, RECLAIMER_NONE); // own
 	tick_set_reclaimer(false);
+	asked_at = 0;
 	memset(&started, 0, sizeof(started));
 	start_fails = false;
 	overtaken = false;
@@ -287,6 +292,154 @@ static void test_no_delay_is_no_busy_loop(void **state)
 	assert_int_equal(sleeps[0].timeout_ms, 10);
 }
 
+/* What the allocation missed does not raise the budget. */
+static void block_freed(size_t size)
+{
+	char *block = block_alloc(size);
+
+	assert_non_null(block);
+	store_relaxed(&budget.bonus_size, 0); // own
+	heap_free(block);
+}
+
+/* One wake-up for all gives until it has purged. */
+static void test_gives_ask_it_to_purge(void **state)
+{
+	(void)state;
+	config.purge_budget = 1 * MIB;
+	reclaimer_start();
+	block_freed(8 * MIB);
+	assert_int_equal(fake_purged_size(), 0);
+	assert_int_equal(word_now(), RECLAIMER_ASKED);
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	block_freed(12 * MIB);
+	assert_int_equal(fake_purged_size(), 0);
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	/* From deep sleep as well. */
+	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+	assert_true(request_purge());
+	assert_int_equal(word_now(), RECLAIMER_ASKED);
+	assert_int_equal(fake_calls(FAKE_WAKE), 2);
+}
+
+/* Within the budget nobody is asked. */
+static void test_budget_asks_nobody(void **state)
+{
+	(void)state;
+	config.purge_budget = 16 * MIB;
+	reclaimer_start();
+	block_freed(8 * MIB);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	assert_int_equal(fake_calls(FAKE_WAKE), 0);
+}
+
+static void test_gives_purge_without_it(void **state)
+{
+	(void)state;
+	config.purge_budget = 1 * MIB;
+	block_freed(8 * MIB);
+	assert_true(fake_purged_size() >= 7 * MIB);
+	assert_int_equal(fake_calls(FAKE_WAKE), 0);
+}
+
+/* One that is stopped bounds no memory; gives do. */
+static void test_gives_purge_beyond_the_bound(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	config.purge_budget = 1 * MIB;
+	reclaimer_start();
+	block_freed(15 * MIB);
+	assert_int_equal(fake_purged_size(), 0);
+	for (i = 1; i < 20; i++) {
+		block_freed(i * 10 * MIB);
+		assert_true(page_heap_dirty_size() <= 18 * MIB);
+	}
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	/* Found late, it is asked no more. */
+	request_nobody();
+	block_freed(60 * MIB);
+	assert_true(page_heap_dirty_size() <= 1 * MIB);
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+}
+
+/* What was missed is kept fourfold from then on. */
+static void test_missed_memory_raises_the_budget(void **state)
+{
+	(void)state;
+	config.purge_budget = 0;
+	fake_now_ms += DELAY + 1000;
+	block_freed(24 * MIB);
+	assert_int_equal(page_heap_dirty_size(), 0);
+	heap_free(block_alloc(5 * MIB));
+	assert_true(load_relaxed(&budget.bonus_size) >= 20 * MIB); // own
+	assert_true(load_relaxed(&budget.bonus_size) < 25 * MIB);  // own
+	heap_free(block_alloc(24 * MIB));
+	assert_true(page_heap_dirty_size() >= 24 * MIB);
+}
+
+#define WOKEN_AFTER 100
+
+static void ask_early(unsigned nr)
+{
+	if (nr != 1)
+		return;
+	fake_now_ms -= DELAY - WOKEN_AFTER;
+	block_freed(8 * MIB);
+	assert_int_equal(fake_purged_size(), 0);
+}
+
+/* A request is served in the middle of a tick, after a while, and the tick
+ * comes when it is due. */
+static void test_serves_requests(void **state)
+{
+	(void)state;
+	config.purge_budget = 4 * MIB;
+	event = ask_early;
+	run_until_sleep(3);
+	assert_int_equal(sleeps[1].value, RECLAIMER_ASKED);
+	assert_int_equal(sleeps[1].timeout_ms, ASKED_MS);
+	assert_true(fake_purged_size() >= 4 * MIB);
+	assert_true(page_heap_dirty_size() <= 4 * MIB);
+	assert_true(page_heap_dirty_size() > 0);
+	assert_int_equal(sleeps[2].value, RECLAIMER_AWAKE);
+	assert_int_equal(sleeps[2].timeout_ms, DELAY - WOKEN_AFTER - ASKED_MS);
+}
+
+/* Asked just before it falls asleep, or deeply asleep, it serves first. */
+static void test_no_sleep_hides_a_request(void **state)
+{
+	const unsigned start = 1, deep = start + QUIET_TICKS + 1;
+
+	(void)state;
+	asked_at = start + 1;
+	run_until_sleep(1);
+	assert_int_equal(sleeps[0].value, RECLAIMER_ASKED);
+	fresh(state);
+	asked_at = deep;
+	run_until_sleep(QUIET_TICKS + 1);
+	assert_int_equal(asked_at, 0);
+	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_ASKED);
+	assert_int_equal(sleeps[QUIET_TICKS].timeout_ms, ASKED_MS);
+}
+
+/* A passer that found it late said so; it is to be asked again. */
+static void forget_it(unsigned nr)
+{
+	if (nr == 1)
+		request_nobody();
+}
+
+static void test_comes_back(void **state)
+{
+	(void)state;
+	event = forget_it;
+	run_until_sleep(2);
+	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	assert_int_equal(sleeps[1].timeout_ms, DELAY);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
 
 int main(void)
@@ -303,6 +456,14 @@ int main(void)
 		T(test_looks_once_more_before_it_sleeps),
 		T(test_gives_back_what_lies_unused),
 		T(test_no_delay_is_no_busy_loop),
+		T(test_gives_ask_it_to_purge),
+		T(test_budget_asks_nobody),
+		T(test_gives_purge_without_it),
+		T(test_gives_purge_beyond_the_bound),
+		T(test_missed_memory_raises_the_budget),
+		T(test_serves_requests),
+		T(test_no_sleep_hides_a_request),
+		T(test_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);

@@ -2,6 +2,7 @@
  * bounded piece */
 #include "heap_fixture.h"
 
+#include "pageheap/request.h"
 #include "slab/bin.h"
 #include "system/system.h"
 
@@ -140,6 +141,20 @@ static void test_reclaimer_has_grace(void **state)
 	assert_int_equal(asked.nr_next, 2);
 }
 
+/* One that is late is asked for no purges; one that is not, is. */
+static void test_late_reclaimer_is_not_asked(void **state)
+{
+	(void)state;
+	tick_set_reclaimer(true);
+	store_relaxed(&reclaimer_word, RECLAIMER_ASKED); // own
+	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
+	tick_pass();
+	assert_true(request_purge());
+	fake_now_ms++;
+	tick_pass();
+	assert_false(request_purge());
+}
+
 static void test_whole_tick_is_unbounded(void **state)
 {
 	(void)state;
@@ -244,6 +259,7 @@ int main(void)
 		T(test_ticks_do_not_pile_up),
 		T(test_pieces_are_bounded),
 		T(test_reclaimer_has_grace),
+		T(test_late_reclaimer_is_not_asked),
 		T(test_whole_tick_is_unbounded),
 		T(test_delay_is_honoured),
 		T(test_whole_tick_purges_all),

@@ -100,11 +100,29 @@ static void *realloc_any(void *pointer, size_t size)
 	return realloc_move(pointer, &block, size);
 }
 
+/* What heap_small_tag() found begins where an object of region 0 does, or one
+ * behind the slab's last: whether it is live as far as the slab knows. As
+ * slab_object_is_free(), but by what the tag has told already. */
+static force_inline bool small_is_live(const void *pointer,
+				       const struct unit_tag *tag)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	const char *slab = (const char *)pointer - offset;
+	uint32_t unit = region_unit(&regions[0], slab);
+	uint64_t i = (uint64_t)((unsigned __int128)tag->magic * offset >> 64);
+	_Atomic(uint64_t) *bits = regions[0].bits;
+
+	bits += (size_t)unit * UNIT_BITS_WORDS;
+	if (unlikely(i >= size_classes[tag->class].nr_objects))
+		return false;
+	return !(load_relaxed(&bits[i / 64]) & bits_one(i % 64)); // hint
+}
+
 void *heap_realloc(void *pointer, size_t size)
 {
 	const struct unit_tag *tag = heap_small_tag(pointer);
 
-	if (unlikely(!tag) || unlikely(slab_object_is_free(pointer)))
+	if (unlikely(!tag) || unlikely(!small_is_live(pointer, tag)))
 		return realloc_any(pointer, size);
 	return realloc_small(pointer, size_classes[tag->class].size, size);
 }

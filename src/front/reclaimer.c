@@ -4,14 +4,14 @@
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/tick.h"
+#include "pageheap/page_heap.h"
 #include "system/config.h"
 #include "system/system.h"
 
 #define QUIET_TICKS 3
+#define ASKED_MS 10 /* between a request and its purge */
 #define STACK_SIZE ((size_t)32 << 10)
 #define TLS_HALF ((size_t)4 << 10)
-
-_Atomic(uint32_t) reclaimer_word;
 
 static _Atomic(int) owner_pid; /* atomic: the process that has it */
 static _Atomic(char *) memory; /* atomic: stack and TLS, kept for ever */
@@ -33,18 +33,50 @@ static size_t reclaim(struct rseq_area *self)
 	return done + tick_whole();
 }
 
+static uint64_t tick_ms(void)
+{
+	return max_size(config.purge_delay, 10);
+}
+
+/* Gives need not ask again while it waits. */
+static size_t serve(void)
+{
+	system_sleep(&reclaimer_word, RECLAIMER_ASKED, ASKED_MS);
+	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // hint
+	return page_heap_purge_requested();
+}
+
+/* Sleeps until the next tick, but for requests; the bytes that those gave. */
+static size_t sleep_a_tick(void)
+{
+	uint64_t start = system_now_ms(), past = 0;
+	size_t done = 0;
+	uint32_t word;
+
+	for (; past < tick_ms(); past = system_now_ms() - start) {
+		word = load_relaxed(&reclaimer_word); // hint
+		if (word == RECLAIMER_ASKED)
+			done += serve();
+		else if (cas_relaxed(&reclaimer_word, &word,
+				     RECLAIMER_AWAKE)) // hint
+			system_sleep(&reclaimer_word, RECLAIMER_AWAKE,
+				     tick_ms() - past);
+	}
+	return done;
+}
+
 /* Nothing was found for a while: sleeps until a slow path passes. One that
  * passed while this thread fell asleep may have seen it awake, so it looks
  * once more after a tick's time. */
 static void sleep_deep(struct rseq_area *self)
 {
-	uint64_t first = max_size(config.purge_delay, 10);
+	uint32_t word = RECLAIMER_AWAKE;
 
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // hint
-	system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, first);
+	if (!cas_relaxed(&reclaimer_word, &word, RECLAIMER_ASLEEP)) // hint
+		return;
+	system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, tick_ms());
 	if (!reclaim(self))
 		system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, 0);
-	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // hint
 }
 
 static _Noreturn void reclaimer_run(void *arg)
@@ -54,9 +86,9 @@ static _Noreturn void reclaimer_run(void *arg)
 	unsigned quiet = 0;
 
 	for (;;) {
-		system_sleep(&reclaimer_word, RECLAIMER_AWAKE,
-			     max_size(config.purge_delay, 10));
-		quiet = reclaim(self) ? 0 : quiet + 1;
+		size_t done = sleep_a_tick();
+
+		quiet = done + reclaim(self) ? 0 : quiet + 1;
 		if (quiet < QUIET_TICKS)
 			continue;
 		sleep_deep(self);

@@ -16,16 +16,16 @@
  * the word is still ASLEEP: a passer that saw it awake has worked before that
  * last look, a later one wakes it. Awake, it works once in
  * config.purge_delay.
+ *
+ * Gives that exceed the budget set ASKED (pageheap/request.h). It then lets
+ * ASKED_MS pass, so that what the program takes again at once is not purged,
+ * and purges what is beyond the budget. Whatever it finds in the word before a
+ * sleep, it sleeps only on what it has stored itself.
  */
 #ifndef LANE_RECLAIMER_H
 #define LANE_RECLAIMER_H
 
-#include "base/atomic.h"
-#include "base/compiler.h"
-
-enum reclaimer_word { RECLAIMER_NONE, RECLAIMER_AWAKE, RECLAIMER_ASLEEP };
-
-extern _Atomic(uint32_t) reclaimer_word internal;
+#include "pageheap/request.h"
 
 void reclaimer_wake_slow(void);
 

@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 #include "pageheap/page_heap.h"
+#include "pageheap/request.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/system.h"
@@ -32,6 +33,8 @@ void tick_pass(void)
 		grace = RECLAIMER_GRACE * config.purge_delay + 1;
 	if (likely(!tick_elect(grace)))
 		return;
+	if (grace)
+		request_nobody();
 	bin_grow_older();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
 	page_heap_tick(TICK_PURGE_SIZE);

@@ -4,7 +4,7 @@
  * by a CAS and, having won, does one bounded piece: nobody waits for the
  * winner, and a winner that dies is superseded at the next tick. While a
  * reclaimer thread lives it does the ticks, and the slow paths only step in
- * when it is late.
+ * when it is late; then they also tell the page heap to ask it no more.
  */
 #ifndef LANE_TICK_H
 #define LANE_TICK_H

@@ -5,6 +5,7 @@
 #include "system/system.h"
 
 #define REGRET_MS 1000
+#define REGRET_FACTOR 4
 #define BONUS_SLACK_SIZE ((size_t)64 << 20)
 #define LIVE_SHIFT 3 /* an eighth of what is claimed */
 
@@ -64,7 +65,7 @@ void budget_regret(size_t size)
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	while (bonus < most) {
-		uint64_t more = min_size(bonus + size, most);
+		uint64_t more = min_size(bonus + REGRET_FACTOR * size, most);
 
 		if (cas_relaxed(&budget.bonus_size, &bonus, more)) // hint
 			return;

@@ -4,9 +4,11 @@
  *
  * The bonus learns from regret: memory that is taken clean, below the highest
  * unit ever taken, while something was purged in the last second, would have
- * been better kept; the bonus grows by its size. A tick without regret since
- * the tick before halves it. So a program that breathes settles at keeping
- * what it breathes, and a program that calmed down gives it back.
+ * been better kept; the bonus grows by four times its size, so that of its
+ * first breath a program misses a fourth and not all, up to what is claimed
+ * and 64 MiB. A tick without regret since the tick before halves it. So a
+ * program that breathes settles at keeping what it breathes, and a program
+ * that calmed down gives it back.
  *
  * The counters are of units, in one word (free dirty << 32 | claimed), so
  * that take and give cost one atomic addition. A giver adds to it before it

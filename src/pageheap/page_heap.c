@@ -306,6 +306,11 @@ size_t page_heap_purge(size_t keep_size, size_t most_size)
 	return purge_down(keep_size, most_size);
 }
 
+size_t page_heap_purge_requested(void)
+{
+	return purge_requested();
+}
+
 size_t page_heap_tick(size_t most_size)
 {
 	size_t most = min_size(budget_tick(), most_size);

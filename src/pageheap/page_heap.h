@@ -33,7 +33,8 @@ bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 bool page_heap_may_hold(size_t nr_units);
 
 /* Releases units [unit, unit + nr_units), which the caller holds; they need
- * not be one taken run. May purge beyond the budget. */
+ * not be one taken run. May purge beyond the budget, or ask the reclaimer to
+ * (request.h). */
 void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units);
 
 /* Claims the nr_more units right behind unit + nr_units, all or none, so that
@@ -44,6 +45,9 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 /* Gives free dirty memory back until at most keep_size bytes of it are left
  * or most_size bytes were given back; returns the latter. */
 size_t page_heap_purge(size_t keep_size, size_t most_size);
+
+/* Purges what gives asked the reclaimer for: all beyond the budget. */
+size_t page_heap_purge_requested(void);
 
 /* The timed piece of purging: gives back what lay unused since the tick
  * before, at most most_size bytes; returns the bytes given back. Callers

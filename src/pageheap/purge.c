@@ -4,12 +4,16 @@
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/fit.h"
+#include "pageheap/request.h"
 #include "system/system.h"
 
 /* What one give purges at most: some times what it gave, so that the heap
  * gets below its budget, and no call does the work of thousands. */
 #define PIECE_LEAST ((size_t)8 << 20)
 #define PIECE_FACTOR 4
+/* Free dirty memory at which gives purge although they have asked. */
+#define BOUND_FACTOR 2
+#define BOUND_SLACK ((size_t)16 << 20)
 
 /* Adds to *done; false: the system refused, go no further. */
 static bool purge_region(struct region *region, size_t keep_size,
@@ -51,20 +55,42 @@ size_t purge_down(size_t keep_size, size_t most_size)
 	return done;
 }
 
+/* Purges some more than is too much, so that the next give finds room. */
+static size_t purge_to_budget(size_t keep_size, size_t most_size)
+{
+	uint64_t nr_purges = load_relaxed(&budget.nr_purges); // counter
+	size_t done = purge_down(keep_size - keep_size / 8, most_size);
+
+	/* Nothing found, and not since another purger was faster: a thread
+	 * died and left the counter too high. */
+	if (!done && load_relaxed(&budget.nr_purges) == nr_purges) // counter
+		store_relaxed(&budget.refused, 1); // hint
+	return done;
+}
+
+static size_t purge_bound(size_t keep_size)
+{
+	return BOUND_FACTOR * keep_size + BOUND_SLACK;
+}
+
 void purge_beyond_budget(size_t given_size)
 {
-	size_t keep = budget_size();
-	size_t most = max_size(PIECE_LEAST, PIECE_FACTOR * given_size);
-	uint64_t nr_purges;
+	size_t keep = budget_size(), dirty = budget_dirty_size();
 
-	if (likely(budget_dirty_size() <= keep))
+	if (likely(dirty <= keep))
 		return;
 	if (load_relaxed(&budget.refused)) // hint
 		return;
-	nr_purges = load_relaxed(&budget.nr_purges); // counter
-	/* Nothing found, and not since another purger was faster: a thread
-	 * died and left the counter too high. */
-	if (!purge_down(keep - keep / 8, most) &&
-	    load_relaxed(&budget.nr_purges) == nr_purges) // counter
-		store_relaxed(&budget.refused, 1); // hint
+	if (dirty <= purge_bound(keep) && request_purge())
+		return;
+	purge_to_budget(keep, max_size(PIECE_LEAST, PIECE_FACTOR * given_size));
+}
+
+size_t purge_requested(void)
+{
+	size_t keep = budget_size();
+
+	if (budget_dirty_size() <= keep)
+		return 0;
+	return purge_to_budget(keep, SIZE_MAX);
 }

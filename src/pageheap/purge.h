@@ -14,8 +14,12 @@
  * returns those. */
 size_t purge_down(size_t keep_size, size_t most_size);
 
-/* Purges what is beyond the budget, a piece in proportion to what was just
+/* What is beyond the budget: asks the reclaimer for it, and without one, or
+ * where that is too slow, purges a piece in proportion to what was just
  * given. */
 void purge_beyond_budget(size_t given_size);
+
+/* The reclaimer's part: purges all that is beyond the budget; the bytes. */
+size_t purge_requested(void);
 
 #endif

@@ -96,7 +96,7 @@ unsigned size_class_aligned(size_t size, size_t align)
 	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
 					 size_class_of(size);
 	for (; class < NR_CLASSES; class++)
-		if (size_classes[class].size % align == 0)
+		if (!(size_classes[class].size & (align - 1)))
 			return class;
 	return 0;
 }

@@ -77,7 +77,7 @@ run_one() {
 	shift 2
 	# The outer redirection is for the shell's own word on a crash.
 	{
-		timeout -k 5 "$timeout" "$@" >"$out" 2>&1 </dev/null ||
+		tests/limit.sh "$timeout" "$@" >"$out" 2>&1 </dev/null ||
 			status=$?
 	} 2>/dev/null
 	took=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
@@ -92,7 +92,7 @@ run_one() {
 			[ $status -ne 124 ] && [ $status -ne 137 ] ||
 				echo "(ended after $timeout s)" >>"$out"
 			say failed "$name" "status $status, $took s"
-			tail -n 25 "$out" | cut -c 1-400 | sed 's/^/      | /'
+			tail -n 60 "$out" | cut -c 1-400 | sed 's/^/      | /'
 		fi
 	} >"$out.report"
 	cat "$out.report"

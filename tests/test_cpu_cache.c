@@ -1,5 +1,4 @@
-/* cpucache/cpu_cache.h: lanes appear with the first miss, grow and shrink
- * within their bytes, and refill and flush by batches */
+/* cpucache/cpu_cache.h: lanes appear, grow, shrink, refill and flush */
 #include "heap_fixture.h"
 
 #include "surely.h"
@@ -345,6 +344,7 @@ static void test_tiny_objects_go_home(void **state)
 	unsigned id = rseq_current_id(), i, nr = HOME_LANE_SLOTS;
 	void *object, *another;
 	struct lane *home;
+	uint64_t nr_flushes;
 
 	(void)state;
 	if (!has_lanes())
@@ -365,7 +365,10 @@ static void test_tiny_objects_go_home(void **state)
 	}
 	/* The lane is full: a batch goes to its slab. */
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_48, &another, 1), 1);
+	nr_flushes = load_relaxed(&own()->nr_flushes); // counter
 	heap_free(another);
+	assert_int_equal(load_relaxed(&own()->nr_flushes), // counter
+			 nr_flushes + 1);
 	assert_int_equal(*(volatile uint64_t *)&home->count, 1);
 	assert_true(slab_object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
@@ -373,6 +376,34 @@ static void test_tiny_objects_go_home(void **state)
 	heap_free(another);
 	hold(block_alloc(64));
 	assert_ptr_equal(held[nr_held - 1], another);
+}
+
+static void test_tiny_object_freed_twice(void **state)
+{
+	void *object;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	miss(SIZE_CLASS_16);
+	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
+	heap_free(object);
+	assert_fault("free of %p: already free", object, heap_free(object));
+	hold(object); /* it was in the hands of the one that died */
+}
+
+static void test_no_bytes_for_home_lanes(void **state)
+{
+	void *object;
+
+	(void)state;
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 0;
+	miss(SIZE_CLASS_16);
+	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
+	heap_free(object);
+	assert_true(slab_object_is_free(object));
 }
 
 static void test_limits_stay_within_the_bytes(void **state)
@@ -497,8 +528,7 @@ static void test_double_free_of_the_top(void **state)
 	assert_int_equal(count_of(CLASS), 1);
 	assert_fault("free of %p: already free", object,
 		     cpu_cache_free_slow(object, CLASS));
-	/* The one that died had the lane's batch in its hands. */
-	assert_int_equal(count_of(CLASS), 0);
+	assert_int_equal(count_of(CLASS), 0); /* who died had the batch */
 	hold(object);
 }
 
@@ -554,6 +584,8 @@ int main(void)
 		T(test_medium_lanes_are_bounded),
 		T(test_only_frees_keep_a_batch),
 		T(test_tiny_objects_go_home),
+		T(test_tiny_object_freed_twice),
+		T(test_no_bytes_for_home_lanes),
 		T(test_limits_stay_within_the_bytes),
 		T(test_objects_stay_within_the_bytes),
 		T(test_growth_takes_from_others),

@@ -223,6 +223,36 @@ static void warm_units_before_near_ones(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
+/* Hugepages below that were given and taken again hide no resident unit. */
+static void old_hints_hide_nothing(void **state)
+{
+	enum { OLD = 20, NR = 30 };
+	static struct run all[64 * OLD], warm[64], rest[20];
+	struct run run;
+	unsigned i;
+
+	(void)state;
+	heap_fresh(0);
+	config.purge_budget = (uint64_t)1 << 50;
+	for (i = 0; i < 64 * OLD; i++)
+		assert_true(page_heap_take(1, 1, 1, &all[i]));
+	for (i = 0; i < 64 * OLD; i++)
+		heap_give(&all[i]);
+	for (i = 0; i < 64 * OLD; i++)
+		assert_true(page_heap_take(1, 1, 1, &all[i]));
+	for (i = 0; i < 64; i++)
+		assert_true(page_heap_take(1, 1, 1, &warm[i]));
+	for (i = 0; i < 20; i++)
+		assert_true(page_heap_take(1, 1, 1, &rest[i]));
+	for (i = 0; i < NR; i++)
+		heap_give(&warm[i]);
+	for (i = 0; i < NR; i++) {
+		assert_true(page_heap_take(1, 1, 1, &run));
+		assert_false(run.zero);
+	}
+	heap_check();
+}
+
 /* Where CPUs take in turn, each begins with its own hugepage; one alone goes
  * back to the lowest after some takes. */
 static void several_keep_apart(void **state)
@@ -505,6 +535,7 @@ int main(void)
 		cmocka_unit_test(fills_the_fullest),
 		cmocka_unit_test(warm_units_first),
 		cmocka_unit_test(warm_units_before_near_ones),
+		cmocka_unit_test(old_hints_hide_nothing),
 		cmocka_unit_test(several_keep_apart),
 		cmocka_unit_test(extends),
 		cmocka_unit_test(gives_pieces),

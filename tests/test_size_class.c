@@ -1,6 +1,8 @@
 /* slab/size_class.h: the table against the rules that its header states */
 #include "slab_fixture.h"
 
+#include "slab/size_class.c"
+
 #include "cpucache/percpu.h"
 
 static void test_every_size_has_the_smallest_class(void **state)
@@ -99,6 +101,35 @@ static void test_lanes_do_not_overlap(void **state)
 			    8 * size_classes[NR_CLASSES - 1].lane_slots);
 }
 
+static void *first_caller(void *limited)
+{
+	store_relaxed(&slots_shift, 0); // own
+	fake.address_limit = limited ? 1 << 20 : 0;
+	size_class_start();
+	fake.address_limit = limited ? 0 : 1 << 20;
+	size_class_start();
+	return NULL;
+}
+
+/* Less room where address space is limited; the first call decides. */
+static void test_limited_lanes_are_shorter(void **state)
+{
+	size_t size = size_class_area_size();
+	unsigned class;
+
+	(void)state;
+	first_caller(state);
+	assert_true(size_class_area_size() < (512 << 10));
+	for (class = 1; class < NR_CLASSES; class++)
+		assert_in_range(size_classes[class].lane_slots,
+				min_size(512, geometry[class].lane_slots),
+				geometry[class].lane_slots);
+	test_lanes_do_not_overlap(state);
+	first_caller(NULL);
+	assert_int_equal(size_class_area_size(), size);
+	fake.address_limit = 0;
+}
+
 static void test_aligned(void **state)
 {
 	size_t size, align;
@@ -123,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_geometry_of_slabs),
 		cmocka_unit_test(test_magic_tells_starts_from_insides),
 		cmocka_unit_test(test_lanes_do_not_overlap),
+		cmocka_unit_test(test_limited_lanes_are_shorter),
 		cmocka_unit_test(test_aligned),
 	};
 

@@ -395,33 +395,48 @@ void cpu_cache_free_slow(void *object, unsigned class)
 		bin_give(id, &object, 1);
 }
 
+static void home_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
+{
+	uint64_t want = min_size(HOME_LANE_SLOTS, config.cpu_cache / c->size);
+
+	if (load_relaxed(limit) != want) // hint
+		store_relaxed(limit, want); // hint
+}
+
 /* The home lane took no more, or is not there yet. */
-static cold bool home_flush(void *object, unsigned class)
+static cold enum home home_flush(void *object, unsigned class)
 {
 	const struct size_class *c = &size_classes[class];
 	unsigned id = rseq_current_id();
+	struct cpu_cache *cache = &caches[id];
 	void *objects[BATCH_MOST];
 	int n;
 
-	if (!cache_install(id, &caches[id]))
-		return false;
-	store_relaxed(&lane_of(id, class)->limit, HOME_LANE_SLOTS); // hint
+	if (!cache_install(id, cache))
+		return HOME_REFUSED;
+	home_limit(&lane_of(id, class)->limit, c);
 	n = percpu_pop_batch(c->lane, objects, c->batch);
-	if (n > 0)
+	if (n < 0)
+		n = percpu_pop_batch(c->lane, objects, c->batch);
+	batch_refuse(object, objects, n);
+	if (n > 0) {
+		add_relaxed(&cache->nr_flushes, 1); // counter
 		bin_give(id, objects, (unsigned)n);
+	}
 	if (!percpu_push(c->lane, object))
 		bin_give(id, &object, 1);
-	return true;
+	return HOME_FLUSHED;
 }
 
-bool cpu_cache_free_home(void *object, unsigned class)
+enum home cpu_cache_free_home(void *object, unsigned class)
 {
 	unsigned home = HOME_LANES + class;
 
 	/* Once more after an abort. */
-	return likely(percpu_push(home * LANE_WORDS, object)) ||
-	       percpu_push(home * LANE_WORDS, object) ||
-	       home_flush(object, home);
+	if (likely(percpu_push(home * LANE_WORDS, object)) ||
+	    percpu_push(home * LANE_WORDS, object))
+		return HOME_LANE;
+	return home_flush(object, home);
 }
 
 void *cpu_cache_alloc_direct(unsigned class)

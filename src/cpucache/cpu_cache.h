@@ -60,9 +60,13 @@ void *cpu_cache_alloc_slow(unsigned class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned class);
 
-/* A tiny object whose slab another id owns: false where it must take the way of
- * all others. */
-bool cpu_cache_free_home(void *object, unsigned class);
+/* A tiny object whose slab another id owns. */
+enum home {
+	HOME_REFUSED, /* it must take the way of all others */
+	HOME_LANE,    /* it waits in its home lane */
+	HOME_FLUSHED, /* likewise, and those before it went to their slabs */
+};
+enum home cpu_cache_free_home(void *object, unsigned class);
 
 /* The direct path: straight to the slabs, one object. */
 void *cpu_cache_alloc_direct(unsigned class);

@@ -164,6 +164,7 @@ void *heap_alloc_growing(size_t size)
 void *heap_alloc_aligned(size_t size, size_t align)
 {
 	struct wish wish = { .size = size, .align = align };
+	void *object = NULL;
 	unsigned class;
 
 	if (align <= 16)
@@ -172,9 +173,9 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (gate_is_open() && heap_start()) {
 		class = size_class_aligned(size, align);
 		if (class)
-			return heap_alloc(size_classes[class].size);
+			object = percpu_pop(size_classes[class].lane);
 	}
-	return alloc_slow(&wish);
+	return object ? object : alloc_slow(&wish);
 }
 
 uint64_t heap_nr_out_of_memory(void)

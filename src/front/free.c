@@ -28,27 +28,38 @@ static cold void free_any(void *pointer)
 
 	block_find(pointer, "free", &block);
 	block_free(pointer, &block);
-	if (block.kind == BLOCK_FOREIGN)
-		return;
+}
+
+static cold void slow_path_ends(void)
+{
 	reclaimer_wake();
 	tick_pass();
 }
 
 /* A tiny object of another CPU's slab. */
-static force_inline bool free_home(void *pointer)
+static force_inline enum home free_home(void *pointer)
 {
 	const struct unit_tag *tag = heap_small_tag(pointer);
 	char *id = percpu_thread_pointer() + anchor.id;
 
-	return tag && tag->lane < LANE_TINY_END &&
-	       tag->owner != *(volatile uint8_t *)id &&
-	       cpu_cache_free_home(pointer, tag->class);
+	if (!tag || tag->lane >= LANE_TINY_END ||
+	    tag->owner == *(volatile uint8_t *)id)
+		return HOME_REFUSED;
+	return cpu_cache_free_home(pointer, tag->class);
 }
 
 void heap_free_slow(void *pointer)
 {
-	if (pointer && !free_home(pointer))
+	enum home home;
+
+	if (!pointer)
+		return;
+	home = free_home(pointer);
+	if (home == HOME_LANE)
+		return;
+	if (home == HOME_REFUSED)
 		free_any(pointer);
+	slow_path_ends();
 }
 
 size_t heap_usable_size(const void *pointer)

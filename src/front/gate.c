@@ -78,7 +78,8 @@ void gate_close(void)
 
 bool gate_open(void)
 {
-	uint64_t gate = add_relaxed(&gate_word, GATE_VERSION_ONE - 1) + // own
+	// [gate.word] with gate_is_stuck(): then heap_gate_open()'s ready
+	uint64_t gate = add_seq(&gate_word, GATE_VERSION_ONE - 1) +
 			GATE_VERSION_ONE - 1;
 
 	if (gate & GATE_COUNT_MASK || !rseq_state.fence || !mode_has_lanes())
@@ -94,6 +95,15 @@ void gate_close_for_good(void)
 bool gate_is_open(void)
 {
 	return load_relaxed(&anchor.small_end) != 0; // hint
+}
+
+bool gate_is_stuck(void)
+{
+	// [gate.word] with gate_open(): start_slow()'s ready comes before it
+	uint64_t gate = load_seq(&gate_word);
+
+	return mode_has_lanes() && !(gate & GATE_COUNT_MASK) &&
+	       (!gate || rseq_state.fence) && !gate_is_open();
 }
 
 /* More tags became usable: the fast path of free may look at them. A closed

@@ -35,4 +35,7 @@ void gate_close_for_good(void);
 
 bool gate_is_open(void);
 
+/* Nobody wants it closed, and it is: who was to open it could not. */
+bool gate_is_stuck(void);
+
 #endif

@@ -45,9 +45,13 @@ static cold bool start_slow(void)
 	rseq_start();
 	/* Only then ready, so that the next call opens the gate where this
 	 * thread could not. */
-	if (gate_start())
-		// [heap.ready] with heap_start(): config, tables, mode
-		store_release(&ready, 1);
+	if (!gate_start())
+		return true;
+	// [heap.ready] with heap_start(): config, tables, mode
+	// [heap.gate] with heap_gate_open(): ready, then the gate's word
+	store_seq(&ready, 1);
+	if (gate_is_stuck())
+		store_relaxed(&ready, 0); // hint: the next call tries again
 	return true;
 }
 
@@ -81,7 +85,8 @@ void heap_gate_close(void)
 void heap_gate_open(void)
 {
 	if (!gate_open())
-		store_relaxed(&ready, 0); // hint: start-up is idempotent
+		// [heap.gate] with start_slow(): the gate's word, then ready
+		store_seq(&ready, 0);
 }
 
 static uint64_t slabs_purged_size(void)

@@ -11,7 +11,7 @@
 
 #include "base/compiler.h"
 
-/* Called at the end of every slow path. */
+/* Called at the end of every slow path but a push into a home lane. */
 void tick_pass(void);
 
 /* The reclaimer's tick: unbounded. Returns the bytes that it gave back or the

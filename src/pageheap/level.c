@@ -340,15 +340,33 @@ static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 	return free;
 }
 
+/* Nothing warm is free there: the hint is old, and would stand in the way of
+ * every later search. Cleared as a purge clears it (dirty.h). */
+static void level_hint_old(struct region *region, uint32_t hugepage)
+{
+	uint64_t bit = bits_one(hugepage % 64), free;
+
+	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
+	// [level.words] with level_release(): a release that saw the hint set
+	free = load_seq(level_word(region, 0, hugepage));
+	if (!free)
+		free = level_free_units(region, hugepage);
+	if (free & load_relaxed(&region->dirty[hugepage])) // hint
+		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
+}
+
 static bool level_take_warm_in(struct region *region, uint32_t hugepage,
 			       unsigned n, unsigned align, uint32_t *unit)
 {
 	uint64_t warm = load_relaxed(&region->dirty[hugepage]); // hint
 	unsigned first;
 
-	if (!warm)
+	if (warm)
+		warm &= level_free_units(region, hugepage);
+	if (!warm) {
+		level_hint_old(region, hugepage);
 		return false;
-	warm &= level_free_units(region, hugepage);
+	}
 	first = unit_word_find(warm, n, align);
 	if (first == UNIT_WORD_NONE ||
 	    !level_try_claim(region, 0, hugepage, bits_range(first, n)))

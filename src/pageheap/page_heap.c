@@ -277,7 +277,8 @@ bool page_heap_may_hold(size_t nr_units)
 
 	for (region = regions; region < regions + NR_REGIONS_MOST; region++)
 		if (region_is_ready(region) &&
-		    load_relaxed(&region->nr_committed) >= nr_units) // hint
+		    load_relaxed(&region->nr_committed) >= // hint
+			    region->first_unit + nr_units)
 			return true;
 	return false;
 }

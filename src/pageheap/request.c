@@ -20,4 +20,7 @@ bool request_purge(void)
 void request_nobody(void)
 {
 	store_relaxed(&reclaimer_word, RECLAIMER_NONE); // hint
+	/* It may be deeply asleep all the same: who set the word died before
+	 * its wake-up, or this thread slept since it found the word AWAKE. */
+	system_wake(&reclaimer_word);
 }

@@ -9,7 +9,8 @@
  * A slab in any of the three is listed; whoever gets it out holds it.
  *
  * Taking: the slot's slab; else pop partial[!fill], partial[fill]; else the
- * inbox; else a slab of another id's bin of the class; else a new one. After
+ * inbox; else a slab of another id's bin of the class; else a new one; where
+ * no memory is for that, any slab of any id, also its slot's. After
  * the take the slab goes back to the slot if that is empty, else to partial.
  *
  * The inbox is taken whole. The taker keeps the first slab and pushes the

@@ -1,6 +1,8 @@
 /* layer 3.1: size class: the tables, filled once at start-up */
 #include "slab/size_class.h"
 
+#include "system/system.h"
+
 struct size_class size_classes[NR_LANES];
 uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
 uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
@@ -24,6 +26,34 @@ static const struct class_geometry geometry[NR_CLASSES] = {
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2	    /* of small sizes */
 
+/* Where address space is limited lanes have less room: by so many powers of
+ * two, but as much as this. */
+#define LIMITED_SHIFT 3
+#define LIMITED_SLOTS 512
+
+/* atomic: 1 + shift; the first caller decides for all, as a limit may change
+ * between two of them, and areas of two layouts would be the end */
+static _Atomic(uint32_t) slots_shift;
+
+static unsigned lane_slots_shift(void)
+{
+	uint32_t seen = load_relaxed(&slots_shift), mine; // own: set once
+
+	if (seen)
+		return seen - 1;
+	mine = 1 + (system_address_space_limited() ? LIMITED_SHIFT : 0);
+	if (cas_relaxed(&slots_shift, &seen, mine)) // own: likewise
+		seen = mine;
+	return seen - 1;
+}
+
+static uint32_t class_lane_slots(const struct class_geometry *g)
+{
+	size_t least = min_size(g->lane_slots, LIMITED_SLOTS);
+
+	return (uint32_t)max_size(g->lane_slots >> lane_slots_shift(), least);
+}
+
 static uint16_t class_batch(uint32_t size)
 {
 	size_t n = BATCH_SIZE_MOST / size;
@@ -42,7 +72,7 @@ static void class_fill(unsigned class, uint32_t slots)
 		.magic = ALL_ONES / g->size + 1,
 		.size = g->size,
 		.slots = slots,
-		.lane_slots = g->lane_slots,
+		.lane_slots = class_lane_slots(g),
 		.lane = (uint16_t)(class * LANE_WORDS),
 		.nr_objects = nr,
 		.nr_units = g->nr_units,
@@ -54,16 +84,18 @@ static void class_fill(unsigned class, uint32_t slots)
 /* Returns where the next lane's slots may begin. */
 static size_t home_lanes_fill(size_t slots)
 {
+	struct size_class *c;
 	unsigned class;
 
+	/* Field by field: others may read while start-up runs once more, and a
+	 * compiler fills a row of which it is told a part with zeros first. */
 	for (class = 1; class <= NR_TINY; class++) {
-		size_classes[HOME_LANES + class] = (struct size_class){
-			.size = geometry[class].size,
-			.slots = (uint32_t)slots,
-			.lane_slots = HOME_LANE_SLOTS,
-			.lane = (uint16_t)((HOME_LANES + class) * LANE_WORDS),
-			.batch = class_batch(geometry[class].size),
-		};
+		c = &size_classes[HOME_LANES + class];
+		c->size = geometry[class].size;
+		c->slots = (uint32_t)slots;
+		c->lane_slots = HOME_LANE_SLOTS;
+		c->lane = (uint16_t)((HOME_LANES + class) * LANE_WORDS);
+		c->batch = class_batch(geometry[class].size);
 		slots += 8 * (HOME_LANE_SLOTS + SLOTS_GAP);
 	}
 	return slots;
@@ -83,7 +115,7 @@ void size_class_start(void)
 			size_to_class[i] = (uint8_t)class;
 			size_lanes[i] = (uint16_t)(class * LANE_WORDS);
 		}
-		slots += 8 * ((size_t)g->lane_slots + SLOTS_GAP);
+		slots += 8 * ((size_t)class_lane_slots(g) + SLOTS_GAP);
 	}
 }
 
@@ -92,6 +124,10 @@ unsigned size_class_aligned(size_t size, size_t align)
 	unsigned class;
 
 	if (align > UNIT_SIZE || size > MEDIUM_SIZE_MOST)
+		return 0;
+	/* A class at multiples of align is no smaller than this. */
+	size = round_up(size, align);
+	if (size > MEDIUM_SIZE_MOST)
 		return 0;
 	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
 					 size_class_of(size);

@@ -8,9 +8,9 @@
  * medium ones are beyond a unit, where a slab has as many objects as fit
  * its units exactly, at the largest sizes one.
  *
- * Lanes have room for 1 to 4 MiB of small objects, 65,536 at most: how much a
- * lane really holds is layer 4's policy, and room that is not used is never
- * touched.
+ * Lanes have room for 0.6 to 4 MiB of small objects, 65,536 at most (an eighth
+ * where address space is limited): how much a lane really holds is layer 4's
+ * policy, and room that is not used is never touched.
  *
  * X(object size, units in a slab, most objects in a lane)
  */

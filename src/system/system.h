@@ -22,7 +22,7 @@ size_t system_reserve_probe(size_t least, size_t most);
 /* Whether the process has a limit on its address space (RLIMIT_AS). */
 bool system_address_space_limited(void);
 
-/* Gives reserved address space back; used when a start-up race was lost. */
+/* Gives address space back; used when a race for it was lost. */
 void system_unreserve(void *addr, size_t size);
 
 /* Makes reserved pages readable and writable. May be repeated. -ENOMEM where
@@ -41,7 +41,7 @@ int system_hugepages(void *addr, size_t size, bool want);
  * readable and `from` is as it was. */
 int system_move_pages(void *to, void *from, size_t size);
 
-/* Private zeroed memory outside of the regions: stacks, start-up. */
+/* Private zeroed memory outside of the regions: stacks, lanes. */
 void *system_map(size_t size);
 
 size_t system_page_size(void);

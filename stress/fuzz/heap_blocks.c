@@ -378,11 +378,13 @@ static void do_realloc_near(void)
 static void do_usable(void)
 {
 	unsigned slot = blocks_next(input_short() % NR_BLOCKS);
+	uint64_t paused = interrupt_pause(); /* others might free the block */
 
 	must(!fuzz_malloc_usable_size(NULL));
 	if (slot != NR_BLOCKS)
 		must(fuzz_malloc_usable_size(blocks[slot].at) ==
 		     blocks[slot].size);
+	interrupt_resume(paused);
 }
 
 /* More address space than memory: nobody touches it. */

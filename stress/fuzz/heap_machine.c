@@ -144,7 +144,8 @@ static void do_statistics(void)
 static void do_reclaimer(void)
 {
 	unsigned how = input_byte();
-	jmp_buf turn;
+	jmp_buf turn, *outer = world.on_sleep;
+	unsigned left = world.nr_sleeps;
 
 	if (!world.thread || how & 1) {
 		heap_threads_start();
@@ -154,7 +155,9 @@ static void do_reclaimer(void)
 	world.on_sleep = &turn;
 	if (!setjmp(turn))
 		world.thread(world.thread_arg);
-	world.on_sleep = NULL;
+	/* This one may have come in between another's instructions. */
+	world.on_sleep = outer;
+	world.nr_sleeps = left;
 }
 
 static void free_wrong(char *pointer)
@@ -192,7 +195,9 @@ static void do_misuse(void)
 	if (slot == NR_BLOCKS)
 		return;
 	if (how % 4 == 0) {
-		free_wrong(regions[0].base + how * 4096u);
+		free_wrong(regions[0].base +
+			   how * 4096u % ((size_t)regions[0].first_unit
+					  << UNIT_SHIFT));
 		return;
 	}
 	if (how % 4 == 1 && (config.checks || blocks[slot].size > 65536)) {

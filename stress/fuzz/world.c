@@ -377,7 +377,7 @@ void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
 
 void system_wake(_Atomic(uint32_t) *word)
 {
-	must(word && world.thread);
+	must(word != NULL);
 }
 
 /* Messages */

@@ -10,6 +10,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -262,6 +263,117 @@ static void boxes_empty(struct worker *w)
 	}
 }
 
+/* ---- slabs that come back: full ones of one id, of which another id frees
+ * an object each ---- */
+
+struct returned {
+	size_t size;
+	unsigned nr;
+	unsigned stride; /* of what goes first: no slab is emptied */
+};
+
+/* 8 objects in a slab, which wait in the lane; and 2, which go at once, and
+ * more slabs than an inbox takes. */
+static const struct returned returned[] = {
+	{ 12 * KIB, 96, 5 },
+	{ 48 * KIB, 80, 2 },
+};
+
+static cpu_set_t cpus_allowed;
+
+static void cpus_find(void)
+{
+	if (sched_getaffinity(0, sizeof(cpus_allowed), &cpus_allowed))
+		CPU_ZERO(&cpus_allowed);
+}
+
+/* The n-th CPU, in turn. Where there is one CPU only, or the system refuses,
+ * the thread stays. */
+static void cpu_go_to(unsigned n)
+{
+	unsigned nr = (unsigned)CPU_COUNT(&cpus_allowed), cpu = 0;
+	cpu_set_t one;
+
+	if (nr < 2)
+		return;
+	for (n %= nr; n || !CPU_ISSET(cpu, &cpus_allowed); cpu++)
+		n -= CPU_ISSET(cpu, &cpus_allowed);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void cpu_go_anywhere(void)
+{
+	if (CPU_COUNT(&cpus_allowed))
+		sched_setaffinity(0, sizeof(cpus_allowed), &cpus_allowed);
+}
+
+static void return_some(struct worker *w, const struct returned *r,
+			unsigned first)
+{
+	unsigned i;
+
+	for (i = first; i < r->nr; i += r->stride)
+		slot_free(w, &w->slots[i]);
+}
+
+static void return_all(struct worker *w, const struct returned *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->stride; i++)
+		return_some(w, r, i);
+}
+
+static void return_fill(struct worker *w, const struct returned *r)
+{
+	unsigned i;
+
+	return_all(w, r);
+	for (i = 0; i < r->nr; i++)
+		slot_alloc(w, &w->slots[i], r->size);
+}
+
+/* At home the inbox is found by who allocates; before that, the second time,
+ * by a purge, which also sends what waits in the other id's lane. */
+static void do_return(struct worker *w, const struct returned *r)
+{
+	unsigned home = (unsigned)load_below(w, 64), i;
+
+	for (i = 0; i < 2; i++) {
+		cpu_go_to(home);
+		return_fill(w, r);
+		cpu_go_to(home + 1);
+		return_some(w, r, 0);
+		if (i)
+			load_purge();
+	}
+	return_all(w, r);
+	cpu_go_anywhere();
+}
+
+/* ---- memory that ends ---- */
+
+/* Less and less, until there is not a unit left; then small blocks, of which
+ * some are still free. */
+static void do_exhaust(struct worker *w)
+{
+	static const size_t sizes[] = { 4 * MIB, 1 * MIB, 128 * KIB, 32 * KIB };
+	unsigned i, k = 0;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		slot_free(w, &w->slots[i]);
+	for (i = 0; i < NR_SLOTS / 2 && k < 4; i++) {
+		slot_alloc(w, &w->slots[i], sizes[k]);
+		k += !w->slots[i].at || i % 40 == 39;
+	}
+	for (k = 16; k <= 256 * KIB; k *= 2, i++)
+		slot_alloc(w, &w->slots[i], k);
+	for (i = 0; i < NR_SLOTS; i++)
+		slot_free(w, &w->slots[i]);
+}
+
 /* ---- the workers ---- */
 
 static void do_common(struct worker *w)
@@ -300,13 +412,19 @@ static void worker_step(struct worker *w)
 {
 	unsigned every = w->nr_steps / (NR_SELDOM + 1);
 	unsigned phase = w->index * every / NR_WORKERS;
+	unsigned half = w->nr_steps / 2;
 
 	if (w->index == 0)
 		seldom_do_first(w);
 	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
-		raw_sleep_us(60000);
+		raw_sleep_us(150000);
 	if (w->step % every == phase)
 		seldom_do(w, (w->step / every + w->index * 5) % NR_SELDOM);
+	else if (w->no_throw && w->index == 1 &&
+		 w->step % (half / 2) == half / 2 - 5)
+		do_exhaust(w);
+	else if (w->step % half == phase + 1)
+		do_return(w, &returned[w->step / half % 2]);
 	else
 		do_common(w);
 }
@@ -421,6 +539,7 @@ void load_warm_up(void)
 	pthread_t thread;
 	unsigned i;
 
+	cpus_find();
 	names_find();
 	ledger_start();
 	seldom_start();

@@ -9,6 +9,7 @@
 #define RUNTIME "with parts of a C++ runtime, in a static program"
 #define RACE "only if others come between two instructions, several times"
 #define ABORTS "only if the kernel aborts the same section again and again"
+#define ABORTED_ONCE "only if the kernel aborts a section, and not the next"
 #define MEMORY "only if the very last memory is gone at that place"
 #define FULL "only when a table or a queue is full"
 #define EDGE "only for a run that begins or ends at a word's edge"
@@ -36,6 +37,7 @@ const struct reason reasons[] = {
 	{ "page_heap_count", NULL, TESTS },
 	{ "page_heap_dirty_size", NULL, TESTS },
 	{ "slab_check", NULL, TESTS },
+	{ "size_class_lanes_size", NULL, TESTS },
 	{ "slab_nr_free", NULL, TESTS },
 
 	{ "trim", NULL, KERNEL },
@@ -72,7 +74,6 @@ const struct reason reasons[] = {
 	{ "throw_by_parts", NULL, RUNTIME },
 
 	{ "ck_stack_push_upmc", NULL, RACE },
-	{ "inbox_take", "for (node", RACE },
 	{ "level_try_take", "cas_acquire", RACE },
 	{ "level_try_take", "unit_word_pick", RACE },
 	{ "level_take", "unit_word", RACE },
@@ -96,7 +97,7 @@ const struct reason reasons[] = {
 	{ "give_prefix", "for (", RACE },
 	{ "give_bits", "add_seq", RACE },
 	{ "give_bits", "sub_relaxed", ENDS },
-	{ "lane_trim", "n <= 0", RACE },
+	{ "lane_trim", "if (!n)", RACE },
 	{ "reclaimer_wake", "reclaimer_wake_slow", RACE },
 	{ "gate_start", "rseq_state.fence", RACE },
 	{ "realloc_any", "return NULL", "a size beyond PTRDIFF_MAX" },
@@ -111,6 +112,13 @@ const struct reason reasons[] = {
 
 	{ "open_word", NULL, ABORTS },
 	{ "open_words", "}", ABORTS },
+	{ "heap_gate_open", NULL, ABORTS },
+	{ "cpu_cache_free_home", "}", ABORTED_ONCE },
+	{ "cpu_cache_free_home", "return HOME_LANE", ABORTED_ONCE },
+	{ "home_flush", "if (n < 0)", RACE },
+	{ "home_flush", "n = percpu_pop_batch", ABORTED_ONCE },
+	{ "start_slow", "&ready, 0", ABORTS },
+	{ "gate_is_stuck", NULL, RACE },
 	{ "area_swap", NULL, ABORTS },
 	{ "area_empty", NULL, ABORTS },
 	{ "drain_caches", "return", ABORTS },
@@ -120,10 +128,6 @@ const struct reason reasons[] = {
 	{ "heap_alloc_growing", NULL, ABORTS },
 
 	{ "bin_set_any", NULL, MEMORY },
-	{ "cpu_cache_alloc_direct", NULL, MEMORY },
-	{ "cpu_cache_free_direct", NULL, MEMORY },
-	{ "cpu_cache_free_slow", "cpu_cache_free_direct", MEMORY },
-	{ "cpu_cache_free_slow", "return;", MEMORY },
 	{ "realloc_stay", NULL, MEMORY },
 	{ "realloc_small", "pointer : NULL", MEMORY },
 	{ "page_heap_take_in", NULL, MEMORY },
@@ -134,16 +138,20 @@ const struct reason reasons[] = {
 	{ "system_reserve_probe", "}", MEMORY },
 	{ "posix_memalign", "}", MEMORY },
 	{ "alloc_slow", "footer", MEMORY },
+	{ "reclaimer_start", "tick_set_reclaimer", MEMORY },
 
-	{ "slab_send", "partial_push", FULL },
 	{ "region_add", "system_unreserve", FULL },
 
 	{ "level_take_across", NULL, EDGE },
 	{ "level_take_units", "level = 0", EDGE },
 	{ "bits_low", "n >= 64", EDGE },
+	{ "bits_range", "return n ?", EDGE },
+	{ "size_class_aligned", "for (", "the first class will do" },
 	{ "level_take", "level_open", EDGE },
 	{ "dirty_mark", NULL, EDGE },
 
+	{ "lane_slots_shift", NULL, "the first class has set it" },
+	{ "size_class_start", "}", "likewise" },
 	{ "format_size", NULL, "a figure of 1 TiB" },
 	{ "pad", NULL, "a name that fills its column" },
 	{ "text_add_escaped", NULL, "no text has quotes" },

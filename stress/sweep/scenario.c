@@ -48,7 +48,7 @@ const struct scenario scenarios[] = {
 	  .conf = "reclaimer=1,purge_delay=1,purge_budget=64k",
 	  .reset = true,
 	  .constructors = true,
-	  .linger = 80 },
+	  .linger = 160 },
 	/* Small regions, and more of them. */
 	{ .name = "limited",
 	  .conf = "reclaimer=0",
@@ -59,6 +59,12 @@ const struct scenario scenarios[] = {
 	  .conf = "reclaimer=0,purge_budget=0,checks=1",
 	  .reset = true,
 	  .limit = 36,
+	  .no_measure = true },
+	/* Room for a region, but not for all CPU caches. */
+	{ .name = "cramped",
+	  .conf = "reclaimer=0",
+	  .reset = true,
+	  .limit = 9,
 	  .no_measure = true },
 	{ .name = "refused",
 	  .conf = "reclaimer=1,purge_delay=1,purge_budget=0",
@@ -76,8 +82,9 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .hasty = true,
 	  .linger = 30 },
+	/* Nor a thread for the reclaimer. */
 	{ .name = "no-fence",
-	  .conf = "reclaimer=0,purge_delay=1",
+	  .conf = "reclaimer=1,purge_delay=1",
 	  .reset = true,
 	  .refuse_fence = true,
 	  .no_measure = true },
@@ -147,6 +154,7 @@ static size_t trap_small_stacks(struct sock_filter *code)
 static const struct refusal no_mask[] = { { .nr = SYS_rt_sigprocmask } };
 static const struct refusal no_fence[] = {
 	{ .nr = SYS_membarrier, .error = EINVAL },
+	{ .nr = SYS_clone, .error = EAGAIN },
 };
 static const struct refusal no_region[] = {
 	{ .nr = SYS_mmap, .error = ENOMEM },

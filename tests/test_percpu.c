@@ -104,38 +104,6 @@ static void test_push_repeated(void **unused)
 	assert_true(percpu_push(LANE, &words[1]));
 }
 
-/* A tiny class's lane takes its own id's objects only, the others all. */
-static void test_push_home(void **unused)
-{
-	uint8_t own = 5, other = 6;
-	struct lane *tiny = lane_of(5), *large;
-	uint64_t lane = LANE_TINY_END + LANE;
-
-	(void)unused;
-	assert_true(LANE < LANE_TINY_END);
-	assert_false(percpu_push_home(LANE, &words[0], &other));
-	assert_armed();
-	assert_int_equal(tiny->count, 0);
-	assert_true(percpu_push_home(LANE, &words[0], &own));
-	assert_int_equal(tiny->count, 1);
-	assert_false(percpu_push_home(LANE, &words[0], &own));
-	large = (void *)((char *)tiny + 8 * LANE_TINY_END);
-	*large = (struct lane){ .slots = tiny->slots + LIMIT + 1 };
-	assert_false(percpu_push_home(lane, &words[1], &other));
-	store_relaxed(&large->limit, 2); // own
-	assert_true(percpu_push_home(lane, &words[1], &other));
-	assert_true(percpu_push_home(lane, &words[2], &own));
-	assert_false(percpu_push_home(lane, &words[3], &own));
-	assert_int_equal(large->count, 2);
-	assert_ptr_equal(large->slots[0], &words[1]);
-	assert_ptr_equal(large->slots[1], &words[2]);
-	/* The low byte of the id is what counts. */
-	fake_area()->mm_cid = 5 + 256;
-	*table_word(5 + 256) = *table_word(5);
-	assert_true(percpu_push_home(LANE, &words[4], &own));
-	assert_false(percpu_push_home(LANE, &words[5], &other));
-}
-
 /* Every count, every size of batch, around the limits. */
 static void test_pop_batch(void **unused)
 {
@@ -346,7 +314,6 @@ static void on_step(int number, siginfo_t *info, void *context)
 static void *step_objects[3] = { &words[10], &words[11], &words[12] };
 static _Atomic(uint64_t) step_right = 9;
 static uint64_t step_word;
-static uint8_t step_owner = 5;
 
 static bool step_run(unsigned operation)
 {
@@ -365,8 +332,6 @@ static bool step_run(unsigned operation)
 	case 4:
 		return percpu_pop_checked(fake_area(), l, &step_right, 9,
 					  &object) == PERCPU_DONE;
-	case 5:
-		return percpu_push_home(LANE, &words[9], &step_owner);
 	default:
 		return percpu_store_checked(fake_area(), &step_word, 1,
 					    &step_right, 9) == PERCPU_DONE;
@@ -387,7 +352,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
-	step_by.committed = operation < 6 ? &l->count : &step_word;
+	step_by.committed = operation < 5 ? &l->count : &step_word;
 	step_by.at_end = 5;
 	fake_area()->rseq_cs = 0;
 	step_flag("orq");
@@ -400,7 +365,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 static void test_abort_everywhere(void **unused)
 {
-	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1 };
+	static const uint64_t results[] = { 4, 6, 2, 8, 4, 1 };
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
 	unsigned operation, i;
@@ -408,7 +373,7 @@ static void test_abort_everywhere(void **unused)
 
 	(void)unused;
 	sigaction(SIGTRAP, &action, NULL);
-	for (operation = 0; operation < 7; operation++) {
+	for (operation = 0; operation < 6; operation++) {
 		for (i = 0; i < 1000; i++) {
 			done = step_through(operation, i);
 			assert_int_equal(done, !step_by.aborted);
@@ -431,8 +396,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_push, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_push_repeated, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_push_home, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_pop_batch, setup,
 						teardown),

@@ -33,10 +33,6 @@
  *		if (n > 0 and l->slots[n - 1] == object) fail
  *		l->slots[n] = object; l->count = n + 1	(commit)
  *
- *	percpu_push_home(lane, object, owner): as percpu_push(), and false for
- *	an object of a tiny class whose owner is another id
- *		if (owner != low byte of id and lane < LANE_TINY_END) fail
- *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)
  *		copy the top n slots to out; l->count -= n	(commit)
@@ -62,8 +58,8 @@
  *		if (*right != mine) -> PERCPU_LOST
  *		*word = value	-> PERCPU_DONE	(commit)  abort -> PERCPU_ABORT
  *
- * Each architecture's file implements exactly this list, and percpu_watch()
- * for rseq_kernel_aborts().
+ * Each architecture's file implements exactly this list, percpu_watch() for
+ * rseq_kernel_aborts(), and percpu_id_hint().
  */
 #ifndef LANE_PERCPU_H
 #define LANE_PERCPU_H

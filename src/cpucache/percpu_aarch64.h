@@ -174,47 +174,6 @@ slow:
 	return false;
 }
 
-static force_inline bool percpu_push_home(uint64_t lane, void *object,
-					   const uint8_t *owner)
-{
-	struct lane *l;
-	uint64_t n, tp, t;
-
-	asm volatile goto(
-		PERCPU_SECTION("%l[slow]")
-		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER(l, n, "%l[slow]")
-		"eor %w[n], %w[n], %w[owner]\n\t" /* owner == id? */
-		"tst %w[n], #0xff\n\t"
-		"b.eq 6f\n\t"
-		"cmp %[lane], %[tiny]\n\t"	/* lane < LANE_TINY_END? */
-		"b.lo %l[slow]\n"		/* fail */
-		"6:\tldp %[n], %[t], [%[l]]\n\t" /* n = count, t = limit */
-		PERCPU_POINT(4)
-		"cmp %[n], %[t]\n\t"		/* n >= limit? */
-		"b.hs %l[slow]\n\t"		/* fail */
-		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
-		"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */
-		"ldur %[t], [%[tp], #-8]\n\t"	/* t = slots[n - 1] */
-		"cmp %[t], %[object]\n\t"	/* the same object? */
-		"b.eq %l[slow]\n\t"		/* fail */
-		"str %[object], [%[tp]]\n\t"	/* slots[n] = object */
-		PERCPU_POINT(5)
-		"add %[n], %[n], #1\n\t"	/* n += 1 */
-		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
-		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t)
-		: PERCPU_ENTER_INPUTS, [object] "r"(object),
-		  [owner] "r"((uint32_t)*owner), [tiny] "i"(LANE_TINY_END)
-		: PERCPU_CLOBBERS
-		: slow);
-	percpu_edge();
-	return true;
-slow:
-	percpu_edge();
-	return false;
-}
-
 static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 					  unsigned most)
 {
@@ -445,6 +404,12 @@ static force_inline char *percpu_thread_pointer(void)
 
 	asm("mrs %0, tpidr_el0" : "=r"(tp));
 	return tp;
+}
+
+/* The low byte of the id field, as it is now: a hint. */
+static force_inline uint8_t percpu_id_hint(void)
+{
+	return *(volatile uint8_t *)(percpu_thread_pointer() + anchor.id);
 }
 
 #endif

@@ -172,48 +172,6 @@ slow:
 	return false;
 }
 
-static force_inline bool percpu_push_home(uint64_t lane, void *object,
-					   const uint8_t *owner)
-{
-	struct lane *l;
-	void **slots;
-	uint64_t n;
-
-	asm volatile goto(
-		PERCPU_SECTION("%l[slow]")
-		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER_AREA(l, n, "%l[slow]")
-		"cmpb %[owner], %b[n]\n\t"	/* owner == id? */
-		"je 6f\n\t"
-		"cmpq %[tiny], %[lane]\n\t"	/* lane < LANE_TINY_END? */
-		"jb %l[slow]\n"			/* fail */
-		"6:\t"
-		/* The lane hangs on the object: its count first. */
-		"movq (%[l], %[lane], 8), %[n]\n\t" /* n = l->count */
-		PERCPU_LANE(l)
-		PERCPU_POINT(4)
-		"cmpq 8(%[l]), %[n]\n\t"	/* n >= l->limit? */
-		"jae %l[slow]\n\t"		/* fail */
-		"movq 16(%[l]), %[slots]\n\t"
-		"cmpq %[object], -8(%[slots], %[n], 8)\n\t" /* [n - 1]? */
-		"je %l[slow]\n\t"		/* fail */
-		"movq %[object], (%[slots], %[n], 8)\n\t" /* [n] = object */
-		PERCPU_POINT(5)
-		"incq %[n]\n\t"			/* n += 1 */
-		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
-		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots)
-		: PERCPU_ENTER_INPUTS, [object] "r"(object),
-		  [owner] "m"(*owner), [tiny] "i"(LANE_TINY_END)
-		: PERCPU_CLOBBERS
-		: slow);
-	percpu_edge();
-	return true;
-slow:
-	percpu_edge();
-	return false;
-}
-
 static force_inline int percpu_pop_batch(uint64_t lane, void **out,
 					  unsigned most)
 {
@@ -445,6 +403,15 @@ static force_inline char *percpu_thread_pointer(void)
 
 	asm("movq %%fs:0, %0" : "=r"(tp));
 	return tp;
+}
+
+/* The low byte of the id field, as it is now: a hint. */
+static force_inline uint8_t percpu_id_hint(void)
+{
+	uint8_t id;
+
+	asm volatile("movb %%fs:(%1), %0" : "=q"(id) : "r"(anchor.id));
+	return id;
 }
 
 #endif

@@ -40,10 +40,8 @@ static cold void slow_path_ends(void)
 static force_inline enum home free_home(void *pointer)
 {
 	const struct unit_tag *tag = heap_small_tag(pointer);
-	char *id = percpu_thread_pointer() + anchor.id;
 
-	if (!tag || tag->lane >= LANE_TINY_END ||
-	    tag->owner == *(volatile uint8_t *)id)
+	if (!tag || !tag_is_away(tag))
 		return HOME_REFUSED;
 	return cpu_cache_free_home(pointer, tag->class);
 }

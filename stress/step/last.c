@@ -124,11 +124,14 @@ static void stop_by_steps(struct worker *self)
 	wish = 1 + load_below(self, (size_t)1 << load_below(self, BEFORE_MOST));
 	snprintf(cell->text, sizeof(cell->text), "stopping thread %u by steps",
 		 i);
-	/* Steps end early where the library jumps to libc: then again. */
+	/* Steps end early where the library jumps to libc, or where the call
+	 * has no more of them: then again, with fewer. */
 	for (polls = 0; atomic_load(&nr_stopped) == before; polls++) {
-		if (polls % POLLS_INT3 == 0 && !steps_are_on())
+		if (polls % POLLS_INT3 == 0 && !steps_are_on()) {
+			wish = polls ? 1 + wish / 2 : wish;
 			raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]),
 			      SIGUSR1, 0);
+		}
 		if (polls == POLLS_MOST) {
 			atomic_store(&cell->outcome, BLOCKED);
 			_exit(0);

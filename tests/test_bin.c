@@ -287,6 +287,30 @@ static void test_no_memory(void **state)
 	bin_give(1, objects, n + 1);
 }
 
+/* An id for whose set there is no unit: the system is not asked for one at
+ * each free. */
+static void test_no_memory_for_a_set(void **state)
+{
+	enum { MOST = 1000000 };
+	static void *objects[MOST];
+	unsigned n = 0, got, i;
+	unsigned long once;
+
+	(void)state;
+	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_RESERVE, 1);
+	while (n < MOST && (got = bin_take(1, CLASS, objects + n, 128)))
+		n += got;
+	assert_true(n < MOST);
+	bin_give(7, objects, 0);
+	once = fake_calls(FAKE_ANY);
+	for (i = 0; i < REFUSED_PASSES; i++)
+		bin_give(7, objects, 0);
+	assert_in_range(fake_calls(FAKE_ANY), once + 1, 2 * once);
+	fake_reset();
+	bin_give(7, objects, n);
+}
+
 /* Threads take, hand over and give; each object's first word says that it is
  * out, so that one handed out twice is seen. */
 #define THREADS 4
@@ -362,6 +386,7 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(test_mixed_batches, teardown),
 		cmocka_unit_test_teardown(test_no_memory, teardown),
+		cmocka_unit_test_teardown(test_no_memory_for_a_set, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup, NULL);

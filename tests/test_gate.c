@@ -164,6 +164,23 @@ static void test_late_opener_is_refused(void **state)
 	gate_open();
 }
 
+/* Children that share the memory and never say that they are gone. */
+static void test_any_number_of_closers(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	for (i = 0; i <= 65536; i++)
+		gate_close();
+	gate_open();
+	is_closed();
+	while (i-- > 1)
+		gate_open();
+	is_open();
+}
+
 static void test_stays_closed_without_a_fence(void **state)
 {
 	(void)state;
@@ -301,6 +318,7 @@ int main(void)
 		T(test_commits_do_not_open),
 		T(test_calls_work_while_closed),
 		T(test_late_opener_is_refused),
+		T(test_any_number_of_closers),
 		T(test_stays_closed_without_a_fence),
 		T(test_stays_closed_in_modes_that_look),
 		T(test_a_failed_fence_closes_for_good),

@@ -432,6 +432,9 @@ enum home cpu_cache_free_home(void *object, unsigned class)
 {
 	unsigned home = HOME_LANES + class;
 
+	/* Freed twice, and its slab is gone since the caller's look. */
+	if (unlikely(class - 1 >= NR_TINY))
+		return HOME_REFUSED;
 	/* Once more after an abort. */
 	if (likely(percpu_push(home * LANE_WORDS, object)) ||
 	    percpu_push(home * LANE_WORDS, object))

@@ -6,8 +6,8 @@
 #include "slab/size_class.h"
 #include "system/config.h"
 
-#define GATE_COUNT_MASK ((uint64_t)0xffff)
-#define GATE_VERSION_ONE ((uint64_t)1 << 16)
+#define GATE_COUNT_MASK ((uint64_t)0xffffffff)
+#define GATE_VERSION_ONE ((uint64_t)1 << 32)
 #define OPEN_TRIES 1000
 #define START_TRIES 10 /* each slow call tries again */
 

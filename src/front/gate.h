@@ -3,8 +3,8 @@
  * anchor.small_end and anchor.tags_end are 0 while the gate is closed, and
  * every call takes its slow path. The gate word counts who wants it closed:
  *
- *	bits  0..15	closers
- *	bits 16..63	version, changes with every change of the count
+ *	bits  0..31	closers
+ *	bits 32..63	version, changes with every change of the count
  *
  * A thread that calls vfork closes the gate, since the child runs on its TLS
  * without a registration and the kernel would not abort the child's sections.

@@ -344,8 +344,11 @@ static uint64_t level_free_units(struct region *region, uint32_t hugepage)
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
+	_Atomic(uint64_t) *line = fit_line(region, 0, FIT_DIRTY, hugepage / 64);
 	uint64_t bit = bits_one(hugepage % 64), free;
 
+	if (!(load_relaxed(line) & bit)) // hint
+		return;
 	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
 	// [level.words] with level_release(): a release that saw the hint set
 	free = load_seq(level_word(region, 0, hugepage));

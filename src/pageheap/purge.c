@@ -63,7 +63,8 @@ static size_t purge_to_budget(size_t keep_size, size_t most_size)
 
 	/* Nothing found, and not since another purger was faster: a thread
 	 * died and left the counter too high. */
-	if (!done && load_relaxed(&budget.nr_purges) == nr_purges) // counter
+	if (!done && budget_dirty_size() > keep_size &&
+	    load_relaxed(&budget.nr_purges) == nr_purges) // counter
 		store_relaxed(&budget.refused, 1); // hint
 	return done;
 }

@@ -28,11 +28,13 @@ struct bin_set {
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
+#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
 
 static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
 static _Atomic(uint32_t) age_now; /* atomic: hint, ticks */
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
+static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
 
 static struct bin_set *bin_set_find(unsigned id)
 {
@@ -67,8 +69,10 @@ static struct bin_set *bin_set_add(unsigned id)
 	struct bin_set *set, *found = NULL;
 	struct run run;
 
-	if (!page_heap_take(div_up(sizeof(*set), UNIT_SIZE), 1, id, &run))
+	if (!page_heap_take(div_up(sizeof(*set), UNIT_SIZE), 1, id, &run)) {
+		add_relaxed(&nr_refused, 1); // hint
 		return bin_set_any();
+	}
 	set = (void *)region_addr(run.region, run.unit);
 	if (!run.zero)
 		__builtin_memset(set, 0, sizeof(*set));
@@ -81,11 +85,19 @@ static struct bin_set *bin_set_add(unsigned id)
 	return set;
 }
 
+/* Where there is no unit for a set, the page heap is not searched at every
+ * free. */
 static struct bin_set *bin_set_of(unsigned id)
 {
 	struct bin_set *set = bin_set_find(id);
 
-	return likely(set) ? set : bin_set_add(id);
+	if (likely(set))
+		return set;
+	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
+		add_relaxed(&nr_refused, 1); // hint
+		set = bin_set_any();
+	}
+	return set ? set : bin_set_add(id);
 }
 
 /* The bin of (owner, class); where the owner never got a set, the giver's. */

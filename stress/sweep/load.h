@@ -28,7 +28,8 @@ void seldom_start(void);
 void seldom_do(struct worker *w, unsigned which);
 /* What only the first worker does, by its step. */
 void seldom_do_first(struct worker *w);
-/* Before a fork: until the first worker is out of libc's thread functions. */
-void seldom_wait_for_libc(const struct worker *w);
+/* Around a fork: the first worker holds no lock of libc meanwhile. */
+void seldom_fork_begins(const struct worker *w);
+void seldom_fork_ends(void);
 
 #endif

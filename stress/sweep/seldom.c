@@ -283,14 +283,40 @@ static int apart_child(void *arg)
 	return short_child(arg);
 }
 
-/* libc has a lock for its list of stacks: a fork that copies it while it is
- * held makes a child in which no thread can be started. */
-static _Atomic(bool) starts_threads;
+/* libc has a lock for its list of stacks, the loader some more: a fork that
+ * copies one while it is held makes a child in which no thread can be started.
+ * The victim that forks and the first worker, which alone takes them, each say
+ * what they are about to do and then look at the other: the worker gives way.
+ */
+static _Atomic(bool) in_libc, forks;
 
-void seldom_wait_for_libc(const struct worker *w)
+void seldom_fork_begins(const struct worker *w)
 {
-	while (w->index != 0 && atomic_load(&starts_threads))
+	if (w->index == 0)
+		return;
+	atomic_store(&forks, true);
+	while (atomic_load(&in_libc))
 		raw_sleep_us(100);
+}
+
+void seldom_fork_ends(void)
+{
+	atomic_store(&forks, false);
+}
+
+static void enter_libc(void)
+{
+	atomic_store(&in_libc, true);
+	while (atomic_load(&forks)) {
+		atomic_store(&in_libc, false);
+		raw_sleep_us(100);
+		atomic_store(&in_libc, true);
+	}
+}
+
+static void leave_libc(void)
+{
+	atomic_store(&in_libc, false);
 }
 
 /* Its end takes that lock, too; but where a victim never comes back, nobody
@@ -312,14 +338,14 @@ static void start_late_worker(void)
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	atomic_store(&starts_threads, true);
+	enter_libc();
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 * KIB);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (!pthread_create(&thread, &attr, load_run, &workers[3]))
 		atomic_store(&late_worker_runs, true);
 	start_short_thread();
-	atomic_store(&starts_threads, false);
+	leave_libc();
 }
 
 static void do_vfork(void)
@@ -352,6 +378,14 @@ static void do_clone(void)
 	      NULL);
 }
 
+static void load_libc_again(void)
+{
+	enter_libc();
+	dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
+	dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	leave_libc();
+}
+
 void seldom_do_first(struct worker *w)
 {
 	if (w->constructors && w->step == 1)
@@ -367,8 +401,7 @@ void seldom_do_first(struct worker *w)
 	if (w->step == w->nr_steps / 2 + 20)
 		do_clone();
 	if (w->step == w->nr_steps / 2 + 40) {
-		dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
-		dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+		load_libc_again();
 		if (names.reclaimer_start)
 			names.reclaimer_start();
 	}

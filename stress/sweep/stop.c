@@ -97,8 +97,9 @@ static void be_victim(int who, bool borrowed)
 		if (bare)
 			break;
 		saved = errno;
-		seldom_wait_for_libc(&workers[who]);
+		seldom_fork_begins(&workers[who]);
 		fork_here();
+		seldom_fork_ends();
 		errno = saved;
 		return;
 	}

@@ -20,7 +20,7 @@ bench-programs: bench-packages
 	@$(MAKE) --no-print-directory $(BUILD)/liblanemalloc.so \
 		$(BUILD)/bench/load $(BUILD)/bench/measure
 
-bench: bench-programs ## against every other malloc, about 40 minutes
+bench: bench-programs ## against every other malloc, half an hour
 	$(RUN_BENCH)
 
 bench-quick: bench-programs ## the same, fewer cells, about five minutes

@@ -11,7 +11,8 @@
 # exit status is 1 if anything failed, 2 if there is no Spin.
 #
 # Searches are exhaustive (no bit-state hashing) with compressed states
-# (COLLAPSE, which loses nothing), at most 60 s and 2,000 MB each.
+# (COLLAPSE, which loses nothing), at most 120 s of processor time and 2,000 MB
+# each.
 set -u -o pipefail
 quick=
 [ "${1-}" != -q ] || { quick=1; shift; }
@@ -37,8 +38,9 @@ search() {
 		cat "$tmp/spin.out" >&2
 		return 1
 	}
-	(cd "$tmp" && nice -n 10 timeout 60 ./pan -m100000 >out 2>&1)
-	[ $? -ne 124 ] || return 1
+	(cd "$tmp" && ulimit -t 120 &&
+		nice -n 10 timeout 1800 ./pan -m100000 >out 2>&1)
+	[ $? -lt 124 ] || return 1
 	! grep -qE 'depth too small|out of memory|memory limit|Aborted' \
 		"$tmp/out"
 }

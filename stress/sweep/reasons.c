@@ -20,6 +20,7 @@ const struct reason reasons[] = {
 	{ "fault", NULL, ENDS },
 	{ "block_fault", NULL, ENDS },
 	{ "batch_refuse", NULL, ENDS },
+	{ "cpu_cache_free_home", "HOME_REFUSED", ENDS },
 	{ "inside_large", NULL, ENDS },
 	{ "level_fault", NULL, ENDS },
 	{ "system_abort", NULL, ENDS },
@@ -128,6 +129,8 @@ const struct reason reasons[] = {
 	{ "heap_alloc_growing", NULL, ABORTS },
 
 	{ "bin_set_any", NULL, MEMORY },
+	{ "bin_set_of", "nr_refused", MEMORY },
+	{ "bin_set_of", "set ? set", MEMORY },
 	{ "realloc_stay", NULL, MEMORY },
 	{ "realloc_small", "pointer : NULL", MEMORY },
 	{ "page_heap_take_in", NULL, MEMORY },

@@ -194,6 +194,33 @@ static void run_lengths(void **state)
 	assert_int_equal(unit_word_run(0, 0), 0);
 }
 
+/* Bit by bit, to both sides, until nothing is added. */
+static uint64_t slow_widen(uint64_t word, uint64_t open)
+{
+	uint64_t wide = word, was;
+
+	do {
+		was = wide;
+		wide |= (wide << 1 | wide >> 1) & open;
+	} while (wide != was);
+	return wide;
+}
+
+static void widens_to_whole_runs(void **state)
+{
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < nr_words; i++) {
+		for (k = 0; k < 50; k++) {
+			uint64_t open = words[(i * 7 + k * 31) % nr_words];
+
+			assert_true(unit_word_widen(words[i], open) ==
+				    slow_widen(words[i], open));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +232,7 @@ int main(void)
 		cmocka_unit_test(purges_whole_pages),
 		cmocka_unit_test(highest_bits),
 		cmocka_unit_test(run_lengths),
+		cmocka_unit_test(widens_to_whole_runs),
 	};
 
 	return cmocka_run_group_tests(tests, make_words, NULL);

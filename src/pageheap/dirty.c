@@ -70,8 +70,19 @@ static void dirty_drop_runs(struct region *region, uint32_t unit, uint64_t mask,
 	}
 }
 
-/* A hugepage that is free as a whole: one call from the first dirty unit to
- * the last, as what lies between is free too. */
+/* What goes when `most` dirty ones of the free units are to go: with them the
+ * clean ones beside. */
+static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
+{
+	unsigned units = dirty_page_units();
+	uint64_t mask = unit_word_purgeable(free, dirty, units);
+	uint64_t clean = unit_word_purgeable(free, ALL_ONES, units) & ~mask;
+
+	return unit_word_widen(unit_word_highest(mask, most), clean);
+}
+
+/* A hugepage that is free as a whole: one call from the first unit to the
+ * last, as what lies between is free too. */
 static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 			       size_t most, struct dirty_purged *sum)
 {
@@ -80,10 +91,9 @@ static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 
 	if (!level_try_claim(region, 1, hugepage / 64, bit))
 		return;
-	mask = unit_word_purgeable(
-		ALL_ONES, load_relaxed(&region->dirty[hugepage]), // held
-		dirty_page_units());
-	mask = unit_word_highest(mask, most);
+	mask = dirty_choose(ALL_ONES,
+			    load_relaxed(&region->dirty[hugepage]), // held
+			    most);
 	if (mask) {
 		first = bits_first(mask);
 		mask = bits_range(first, bits_last(mask) - first + 1);
@@ -92,7 +102,7 @@ static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 	level_release(region, 1, hugepage / 64, bit);
 }
 
-/* True: the word was open and its purgeable units were claimed and dropped. */
+/* True: the word was open, and what a purge takes was claimed and dropped. */
 static bool dirty_purge_open(struct region *region, uint32_t hugepage,
 			     size_t most, struct dirty_purged *sum)
 {
@@ -105,8 +115,7 @@ static bool dirty_purge_open(struct region *region, uint32_t hugepage,
 		if (!free)
 			return false;
 		dirty = load_relaxed(&region->dirty[hugepage]); // hint
-		mask = unit_word_purgeable(free, dirty, dirty_page_units());
-		mask = unit_word_highest(mask, most);
+		mask = dirty_choose(free, dirty, most);
 		if (!mask)
 			return true;
 		// [level.words] with level_release(): the units' last use

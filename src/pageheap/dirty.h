@@ -25,8 +25,10 @@
  *
  * Purge: claim everything free and dirty of a hugepage by one CAS (or the
  * hugepage's own bit), give it back to the system, clear the dirty bits,
- * release. Where the system refuses, the bits stay and the units are released
- * all the same. Lock-free; several purgers may run at once.
+ * release. Free units beside a dirty one go along: where the kernel makes
+ * hugepages, a touch of one unit makes its neighbours resident, too. Where the
+ * system refuses, the bits stay and the units are released all the same.
+ * Lock-free; several purgers may run at once.
  */
 #ifndef LANE_DIRTY_H
 #define LANE_DIRTY_H

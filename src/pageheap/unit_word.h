@@ -117,4 +117,18 @@ static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 	return rest ? bits_first(rest) : 64;
 }
 
+/* Those runs of the two together that have something of `word` in them. */
+static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
+{
+	uint64_t rest, run, wide = 0;
+	unsigned first;
+
+	for (rest = word | open; rest; rest &= ~run) {
+		first = bits_first(rest);
+		run = bits_range(first, unit_word_run(rest, first));
+		wide |= run & word ? run : 0;
+	}
+	return wide;
+}
+
 #endif

@@ -113,6 +113,9 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/headers:
 	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) >/dev/null || { echo 'lanemalloc:' \
+		'no compiler $(CC); install gcc first (or: make deps)' >&2; \
+		exit 1; }
 	@printf '#include <ck_stack.h>\n#include <urcu/lfstack.h>\n' | \
 		$(COMPILE) -E -x c - >/dev/null 2>&1 || { echo 'lanemalloc:' \
 		'install libck-dev and liburcu-dev first (or: make deps)' >&2; \

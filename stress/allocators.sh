@@ -7,12 +7,26 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
 
+# say NAME LIBRARY
+say() {
+	local path
+
+	path=$(realpath "$2") || exit 2
+	case $path in
+	*[[:space:]:]*)
+		echo "allocators.sh: $path: LD_PRELOAD takes no path with" \
+			"a space or a colon" >&2
+		exit 2 ;;
+	esac
+	echo "$1" "$path"
+}
+
 known() {
 	local lane=${LANEMALLOC_SO:-${BUILD:-build}/liblanemalloc.so}
 	local name
 
 	echo glibc -
-	[ ! -e "$lane" ] || echo lanemalloc "$(realpath "$lane")"
+	[ ! -e "$lane" ] || say lanemalloc "$lane"
 	for name in jemalloc mimalloc tcmalloc_minimal; do
 		PATH=$PATH:/sbin:/usr/sbin ldconfig -p |
 			awk -v name="$name" '$1 ~ "^lib" name "\\.so" {
@@ -20,7 +34,7 @@ known() {
 	done
 }
 
-[ -n "${ALLOCATORS:-}" ] || { known; exit 0; }
+[ -n "${ALLOCATORS:-}" ] || { known; exit; }
 for one in $ALLOCATORS; do
 	case $one in
 	*=*)
@@ -28,7 +42,7 @@ for one in $ALLOCATORS; do
 			echo "allocators.sh: $one: no such file" >&2
 			exit 2
 		fi
-		echo "${one%%=*}" "$(realpath "${one#*=}")" ;;
+		say "${one%%=*}" "${one#*=}" ;;
 	*)
 		if ! known | grep "^$one "; then
 			echo "allocators.sh: no $one here" >&2

@@ -31,11 +31,20 @@ _Noreturn static inline void figure_die(const char *what)
 static inline unsigned long figure_number(const char *text)
 {
 	char *end;
-	unsigned long n = strtoul(text, &end, 0);
+	unsigned long n;
 
-	if (*end || end == text || !n)
+	errno = 0;
+	n = strtoul(text, &end, 0);
+	if (*end || end == text || !n || errno || strchr(text, '-'))
 		figure_die("not a positive number");
 	return n;
+}
+
+/* Options only: what else stands on the line is a mistake. */
+static inline void figure_no_more(int argc, const char *usage)
+{
+	if (optind < argc)
+		figure_die(usage);
 }
 
 static inline double figure_seconds(void)

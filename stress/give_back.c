@@ -77,6 +77,10 @@ static void report(const char *order, int threads, double before)
 	       rss[2], rss[3], rss[4]);
 }
 
+static const char usage[] =
+	"give_back [--order in|reverse|random] [--threads] "
+	"[--size BYTES] [--blocks N]";
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -100,8 +104,9 @@ int main(int argc, char **argv)
 		else if (c == 'b')
 			nr_blocks = figure_number(optarg);
 		else
-			figure_die("see the head of give_back.c");
+			figure_die(usage);
 	}
+	figure_no_more(argc, usage);
 	if (strcmp(order, "in") && strcmp(order, "reverse") &&
 	    strcmp(order, "random"))
 		figure_die("--order in, reverse or random");

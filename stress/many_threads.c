@@ -68,6 +68,8 @@ static void stop(pthread_t *threads)
 		pthread_join(threads[i], NULL);
 }
 
+static const char usage[] = "many_threads [--threads N] [--blocks N]";
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -85,8 +87,9 @@ int main(int argc, char **argv)
 		else if (c == 'b')
 			nr_blocks = figure_number(optarg);
 		else
-			figure_die("many_threads [--threads N] [--blocks N]");
+			figure_die(usage);
 	}
+	figure_no_more(argc, usage);
 	threads = calloc(nr_threads, sizeof(*threads));
 	if (!threads)
 		figure_die("no memory");

@@ -53,6 +53,8 @@ static void report(size_t all, int mixed, double rss)
 		       (double)s.live_size / (double)MIB);
 }
 
+static const char usage[] = "metadata [--mixed] [--mib N]";
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -71,8 +73,9 @@ int main(int argc, char **argv)
 		else if (c == 'n')
 			all = figure_number(optarg) * MIB;
 		else
-			figure_die("metadata [--mixed] [--mib N]");
+			figure_die(usage);
 	}
+	figure_no_more(argc, usage);
 	*(void **)&stats = dlsym(RTLD_DEFAULT, "lanemalloc_stats");
 	before = figure_rss();
 	list = fill(all, mixed);

@@ -63,6 +63,8 @@ static void time_size(size_t size)
 	       layouts[NR_LAYOUTS - 1]);
 }
 
+static const char usage[] = "pair [--rounds N] [--pairs N]";
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -80,8 +82,9 @@ int main(int argc, char **argv)
 		else if (c == 'p')
 			nr_pairs = figure_number(optarg);
 		else
-			figure_die("pair [--rounds N] [--pairs N]");
+			figure_die(usage);
 	}
+	figure_no_more(argc, usage);
 	printf("pair: ns:");
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		time_size(sizes[i]);

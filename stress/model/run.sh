@@ -21,6 +21,9 @@ here=$(realpath "$(dirname "$0")")
 for tool in spin gcc; do
 	command -v $tool >/dev/null || { echo "no $tool" >&2; exit 2; }
 done
+for model in "$@"; do
+	[ -e "$here/$model.pml" ] || { echo "no model $model" >&2; exit 2; }
+done
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0

@@ -149,7 +149,7 @@ FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
 REAL_SYSTEM := $(BUILD)/obj/system/linux.o
 
 .PHONY: tests
-tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## all tests
+tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## builds all tests
 
 # An archive, so that a unit test that defines a module's functions itself
 # gets its own instead.
@@ -290,7 +290,7 @@ format-check:
 		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
 
 FIGURES = pair many_threads give_back metadata
-figures: $(FIGURES:%=$(BUILD)/%) ## the programs behind README's figures
+figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
 $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread $< -o $@

@@ -13,15 +13,23 @@
 # left out of the medians; the exit status is then 1.
 set -u -o pipefail
 rounds=5 text=
+usage() {
+	sed -n 's/^# \(Usage.*\)/\1/p' "$0" >&2
+	exit 2
+}
 while getopts r:p: option; do
 	case $option in
 	r) rounds=$OPTARG ;;
 	p) text=$OPTARG ;;
-	*) sed -n '5p' "$0" >&2; exit 2 ;;
+	*) usage ;;
 	esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '5p' "$0" >&2; exit 2; }
+[[ $# -gt 0 && $rounds =~ ^[1-9][0-9]*$ ]] || usage
+if ! command -v "$1" >/dev/null; then
+	echo "compare.sh: no program $1 (make figures builds the figures')" >&2
+	exit 2
+fi
 here=$(realpath "$(dirname "$0")")
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
@@ -55,6 +63,8 @@ for ((round = 0; round < rounds; round++)); do
 		if [ $status -ne 0 ]; then
 			failed=1
 			echo "$name failed" >>"$tmp/failures"
+			echo "compare.sh: $name: status $status:" \
+				"$(tail -n 1 "$tmp/output")" >&2
 			continue
 		fi
 		echo "$name $(cat "$tmp/cost") $(own_number)" >>"$tmp/runs"

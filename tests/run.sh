@@ -333,5 +333,9 @@ done
 wait
 nr_passed=$(grep -c passed "$results/counts")
 nr_failed=$(grep -c failed "$results/counts")
+if [ -n "$ONLY" ] && [ $((nr_passed + nr_failed)) -eq 0 ]; then
+	echo "run.sh: no test matches ONLY=$ONLY" >&2
+	exit 2
+fi
 echo "$nr_passed passed, $nr_failed failed"
 [ "$nr_failed" -eq 0 ]

@@ -104,8 +104,10 @@ def options(root):
             "`LANEMALLOC_CONF=key=value,key=value,...`, read once when the\n"
             "program starts and ignored in setuid programs. Numbers take the\n"
             "suffixes k, m and g (powers of 1024). Switches take on and off,\n"
-            "1 and 0, true and false, yes and no. An unknown key or a value\n"
-            "out of range costs one line of warning.\n\n" +
+            "1 and 0, true and false, yes and no. All is in lower case and\n"
+            "without spaces; of two values for one key the later counts. An\n"
+            "unknown key, or a value that is refused, costs one line of\n"
+            "warning (ten at most), and the option stays as it was.\n\n" +
             table(("option", "values", "default", "meaning"), rows))
 
 
@@ -116,7 +118,7 @@ def statistics(root):
                                                 "LANEMALLOC_STATS")]
     return (NOTE % path + "# Statistics\n\n"
             "The fields of `struct lanemalloc_stats`, which are also the keys\n"
-            "of `lanemalloc_stats_json()`.\n\n" +
+            "of `lanemalloc_stats_json()`, beside `version`, `mode` and `why`.\n\n" +
             table(("field", "unit", "meaning"), rows))
 
 

@@ -102,6 +102,12 @@ wanted() {
 	return 1
 }
 
+for name in "$@"; do
+	if ! compgen -G "stress/fuzz/control/*$name*.patch" >/dev/null; then
+		echo "fuzz-control: no fault $name" >&2
+		exit 2
+	fi
+done
 mkdir -p "$work"
 work=$(realpath "$work")
 build BUILD="$BUILD" fuzz-build-replay fuzz-build-libfuzzer || exit 2

@@ -19,7 +19,7 @@ quick=
 only=" $* "
 here=$(realpath "$(dirname "$0")")
 for tool in spin gcc; do
-	command -v $tool >/dev/null || { echo "no $tool" >&2; exit 2; }
+	command -v $tool >/dev/null || { echo "no $tool (make deps)" >&2; exit 2; }
 done
 for model in "$@"; do
 	[ -e "$here/$model.pml" ] || { echo "no model $model" >&2; exit 2; }
@@ -43,7 +43,7 @@ search() {
 	}
 	(cd "$tmp" && ulimit -t 120 &&
 		nice -n 10 timeout 1800 ./pan -m100000 >out 2>&1)
-	[ $? -lt 124 ] || return 1
+	[ $? -lt 124 ] || { echo "cut short: $model $*" >&2; return 1; }
 	! grep -qE 'depth too small|out of memory|memory limit|Aborted' \
 		"$tmp/out"
 }

@@ -44,7 +44,7 @@ _Noreturn void die(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fputs("step: ", stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	_exit(2);

@@ -483,6 +483,9 @@ static int report(void)
 	       (unsigned long)blocked, state->nr_bad);
 	if (common.expect_blocked)
 		return blocked ? 0 : 1;
+	if (!stops && options.only)
+		fprintf(stderr, "step: no operation is named %s\n",
+			options.only);
 	return state->nr_bad || !stops ? 1 : 0;
 }
 

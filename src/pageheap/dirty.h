@@ -44,7 +44,8 @@ struct dirty_purged {
 	bool refused;
 };
 
-/* Purges one hugepage, at most `most` units of it, the highest ones. */
+/* Purges one hugepage, at most `most` units of it, the highest ones; more
+ * where others have made some of their clean neighbours dirty meanwhile. */
 struct dirty_purged dirty_purge_hugepage(struct region *region,
 					 uint32_t hugepage, size_t most);
 

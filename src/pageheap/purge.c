@@ -22,8 +22,9 @@ static bool purge_region(struct region *region, size_t keep_size,
 	uint32_t h = region->levels[0].nr_words;
 	struct dirty_purged purged;
 
+	/* A hugepage may give more than was asked for. */
 	while (budget_dirty_size() > keep_size &&
-	       most_size - *done >= system_page_size()) {
+	       *done + system_page_size() <= most_size) {
 		h = fit_previous(region, 0, FIT_DIRTY, h);
 		if (h == FIT_NONE)
 			return true;

@@ -335,13 +335,13 @@ static void return_fill(struct worker *w, const struct returned *r)
 		slot_alloc(w, &w->slots[i], r->size);
 }
 
-/* The old name, with a tiny block of another CPU. */
-static void do_cfree(unsigned home)
+/* The old name, with a block of another CPU. */
+static void do_cfree(unsigned home, size_t size)
 {
 	void *at;
 
 	cpu_go_to(home);
-	at = malloc(40);
+	at = malloc(size);
 	cpu_go_to(home + 1);
 	if (names.cfree)
 		names.cfree(at);
@@ -364,7 +364,8 @@ static void do_return(struct worker *w, const struct returned *r)
 			load_purge();
 	}
 	return_all(w, r);
-	do_cfree(home);
+	do_cfree(home, 40);
+	do_cfree(home, 400);
 	cpu_go_anywhere();
 }
 

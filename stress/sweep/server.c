@@ -246,7 +246,9 @@ static void note_result(uint32_t instruction, unsigned scenario)
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
 	/* Where nobody is lost, more than before is a fault. */
-	if (strchr("def", stop.mode) && cell->live_size > base->live_size)
+	if (strchr("def", stop.mode) &&
+	    (cell->live_size > base->live_size ||
+	     cell->claimed_size > base->claimed_size))
 		measure_own_base(scenario);
 	r->live_size = beyond(cell->live_size, base->live_size,
 			      hand ? hand + hand / 4 + 16 : 0);

@@ -12,6 +12,7 @@
  */
 #include "last.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
 #define POLLS_INT3 60   /* until another way is tried */
-#define POLLS_MOST 100000 /* until a thread that waits is called blocked */
+#define POLLS_MOST 100000 /* until one that does not move is called blocked */
 #define WORK UINT32_MAX /* steps of the load: more than there is time for */
 
 static struct {
@@ -114,10 +115,33 @@ static bool on_other_trap(ucontext_t *context)
 	return true;
 }
 
+/* In which system call, or that it runs; and how far its steps are. */
+_Noreturn static void cannot_stop(unsigned i)
+{
+	char path[64], line[100] = "";
+	size_t n = strlen(cell->text);
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall",
+		 atomic_load(&tids[i]));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, line, sizeof(line) - 1) > 0)
+		line[strcspn(line, "\n")] = 0;
+	snprintf(cell->text + n, sizeof(cell->text) - n,
+		 "; it is at step %u of its load, in %.60s; steps %s, %lu of "
+		 "%lu, at %s",
+		 many[i].step, line,
+		 steps_are_on() ? "on" : "off", (unsigned long)steps.nr,
+		 (unsigned long)wish, where_is(steps.at));
+	atomic_store(&cell->outcome, BLOCKED);
+	_exit(0);
+}
+
 static void stop_by_steps(struct worker *self)
 {
 	unsigned i = (unsigned)load_below(self, nr_many);
-	uint32_t before = atomic_load(&nr_stopped), polls;
+	uint32_t before = atomic_load(&nr_stopped), polls, still = 0;
+	uint64_t traps = 0, now;
 
 	while (atomic_load(&is_stopped[i]))
 		i = (i + 1) % nr_many;
@@ -132,10 +156,11 @@ static void stop_by_steps(struct worker *self)
 			raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]),
 			      SIGUSR1, 0);
 		}
-		if (polls == POLLS_MOST) {
-			atomic_store(&cell->outcome, BLOCKED);
-			_exit(0);
-		}
+		now = steps_nr_traps();
+		still = now == traps ? still + 1 : 0;
+		traps = now;
+		if (still == POLLS_MOST)
+			cannot_stop(i);
 		raw_sleep_us(POLL_US);
 	}
 	sum->nr_by_step++;

@@ -61,6 +61,8 @@ void steps_begin(void);
 void steps_end(void);
 /* Somebody steps. */
 bool steps_are_on(void);
+/* Grows as long as somebody steps, the library's code or other. */
+uint64_t steps_nr_traps(void);
 /* In a handler: the interrupted thread steps when it goes on. */
 void steps_begin_at(ucontext_t *context);
 /* Another thread's int3, not one of trap.c's; true: it is dealt with. */

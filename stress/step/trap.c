@@ -48,6 +48,7 @@ static struct section *sections;
 static size_t nr_sections;
 
 static _Atomic(int) stepper; /* its thread id; 0: nobody steps */
+static _Atomic(uint64_t) nr_traps; /* of who steps, in whose code ever */
 static uint32_t last; /* offset of the step before; 0: not the library's */
 
 /* ---- the sections, from the library's tables ---- */
@@ -428,6 +429,8 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
 	bool own = (int)raw_0(SYS_gettid) == atomic_load(&stepper);
 
 	(void)sig;
+	if (own)
+		atomic_fetch_add(&nr_traps, 1);
 	if (info->si_code != TRAP_TRACE)
 		at_int3(arg, own);
 	else if (own && steps.occurrence)
@@ -436,6 +439,11 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
 		at_step(arg);
 	else
 		flag_set(arg, false);
+}
+
+uint64_t steps_nr_traps(void)
+{
+	return atomic_load(&nr_traps);
 }
 
 /* ---- on and off ---- */

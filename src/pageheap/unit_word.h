@@ -120,13 +120,15 @@ static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 /* Those runs of the two together that have something of `word` in them. */
 static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
 {
-	uint64_t rest, run, wide = 0;
-	unsigned first;
+	uint64_t both = word | open, pass = both, wide;
+	unsigned n;
 
-	for (rest = word | open; rest; rest &= ~run) {
-		first = bits_first(rest);
-		run = bits_range(first, unit_word_run(rest, first));
-		wide |= run & word ? run : 0;
+	/* Up: a carry goes through the rest of the run. */
+	wide = ((both ^ (both + word)) | word) & both;
+	/* Down: 1, 2, 4... at a time, as far as the run reaches. */
+	for (n = 1; n < 64; n *= 2) {
+		wide |= wide >> n & pass;
+		pass &= pass >> n;
 	}
 	return wide;
 }

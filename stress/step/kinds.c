@@ -153,7 +153,7 @@ const struct kind kinds[] = {
 	{ .name = "free to 1K", .most = 60000, .run = free_small },
 	{ .name = "free to 512K", .most = 60000, .run = free_medium },
 	{ .name = "free to 2M", .most = 60000, .run = free_large },
-	{ .name = "free to 48M", .most = 60000, .run = free_huge },
+	{ .name = "free to 48M", .most = 160000, .run = free_huge },
 	{ .name = "free another's",
 	  .most = 60000,
 	  .run = free_others,

@@ -56,7 +56,8 @@ const char *lanemalloc_mode(const char **why);
 	X(nr_drains, "", "CPU caches emptied from outside")                    \
 	X(nr_purges, "", "calls that gave memory back")                        \
 	X(nr_out_of_memory, "", "requests that failed")                        \
-	X(slab_purged_size, "bytes", "given back of free objects in slabs")
+	X(slab_purged_size, "bytes", "given back of free objects in slabs")    \
+	X(nr_fitted_classes, "", "size classes made for what is asked for")
 
 struct lanemalloc_stats {
 #define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;

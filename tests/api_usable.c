@@ -72,6 +72,41 @@ static void test_slack(void **state)
 	}
 }
 
+#define NR_SAME 6000
+#define SAME_SIZE 1032 /* a little above a class */
+
+/* A program that asks for one size gets a class that fits; its blocks of
+ * before stay as they are. */
+static void test_fitted(void **state)
+{
+	static unsigned char *blocks[NR_SAME];
+	uint64_t before = stats_now().nr_fitted_classes;
+	size_t first, last, size;
+
+	(void)state;
+	need_lane();
+	for (size_t i = 0; i < NR_SAME; i++) {
+		blocks[i] = malloc(SAME_SIZE);
+		must(blocks[i]);
+		memset(blocks[i], (int)i, malloc_usable_size(blocks[i]));
+	}
+	first = malloc_usable_size(blocks[0]);
+	last = malloc_usable_size(blocks[NR_SAME - 1]);
+	assert_true(last >= SAME_SIZE && last < SAME_SIZE + 16);
+	assert_true(first > last);
+	assert_int_equal(stats_now().nr_fitted_classes, before + 1);
+	for (size_t i = 0; i < NR_SAME; i++) {
+		size = malloc_usable_size(blocks[i]);
+		must(size == first || size == last);
+		for (size_t k = 0; k < size; k++)
+			must(blocks[i][k] == (unsigned char)i);
+		if (i % 3)
+			free(blocks[i]);
+		else
+			free(realloc(blocks[i], 2 * SAME_SIZE));
+	}
+}
+
 static void must_have(void *p, size_t size)
 {
 	must(p);
@@ -183,6 +218,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_writable),
 		cmocka_unit_test(test_constant),
 		cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_fitted),
 		cmocka_unit_test(test_requested),
 	};
 

@@ -261,7 +261,7 @@ static void test_mixed_batches(void **state)
 
 	(void)state;
 	for (round = 0; round < 50; round++) {
-		for (n = 0, class = 1; class < NR_CLASSES; class++) {
+		for (n = 0, class = 1; class < NR_FIXED_CLASSES; class++) {
 			take_all(round % 5, class, batch + n, 3);
 			n += 3;
 		}

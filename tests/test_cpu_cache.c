@@ -415,7 +415,7 @@ static void test_limits_stay_within_the_bytes(void **state)
 		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
-		for (class = 1; class < NR_CLASSES; class++) {
+		for (class = 1; class < NR_FIXED_CLASSES; class++) {
 			miss(class);
 			give_held();
 			assert_int_equal(used_size(), sum_of_limits());
@@ -434,7 +434,7 @@ static void test_objects_stay_within_the_bytes(void **state)
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 1 << 20;
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		n = (2u << 20) / size_classes[class].size;
 		n = n < MOST ? n : MOST;
 		for (i = 0; i < n && i < size_classes[class].lane_slots; i++)
@@ -539,11 +539,11 @@ static void test_flush_own_empties(void **state)
 	(void)state;
 	if (!has_lanes())
 		skip();
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		miss(class);
 	give_held();
 	cpu_cache_flush_own();
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		assert_int_equal(count_of(class), 0);
 	assert_int_equal(stats_now().cached_size, 0);
 }

@@ -39,7 +39,7 @@ static uint64_t area_nr_objects(char *area)
 	uint64_t n = 0;
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		n += *(volatile uint64_t *)&cpu_cache_lane(area, class)->count;
 	return n;
 }
@@ -48,7 +48,7 @@ static bool area_has_limits(char *area)
 {
 	unsigned class;
 
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		if (load_relaxed(&cpu_cache_lane(area, class)->limit)) // own
 			return true;
 	return false;

@@ -34,7 +34,7 @@ static void sizes_make(void)
 
 	nr_sizes = 0;
 	sizes_add(0);
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		sizes_add(size_classes[class].size);
 	for (size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
 		sizes_add(size);

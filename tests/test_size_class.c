@@ -13,7 +13,7 @@ static void test_every_size_has_the_smallest_class(void **state)
 	(void)state;
 	for (size = 0; size <= SMALL_SIZE_MOST; size++) {
 		class = size_class_of(size);
-		assert_in_range(class, 1, NR_CLASSES - 1);
+		assert_in_range(class, 1, NR_FIXED_CLASSES - 1);
 		assert_true(size_classes[class].size >= size);
 		assert_true(class == 1 || size_classes[class - 1].size < size);
 		assert_int_equal(size_lanes[(size + 15) / 16],
@@ -21,11 +21,11 @@ static void test_every_size_has_the_smallest_class(void **state)
 	}
 	for (; size <= MEDIUM_SIZE_MOST; size++) {
 		class = size_class_of_medium(size);
-		assert_in_range(class, 1, NR_CLASSES - 1);
+		assert_in_range(class, 1, NR_FIXED_CLASSES - 1);
 		assert_true(size_classes[class].size >= size);
 		assert_true(size_classes[class - 1].size < size);
 	}
-	assert_int_equal(class, NR_CLASSES - 1);
+	assert_int_equal(class, NR_FIXED_CLASSES - 1);
 }
 
 static void test_steps_lose_at_most_a_fifth(void **state)
@@ -33,7 +33,7 @@ static void test_steps_lose_at_most_a_fifth(void **state)
 	unsigned class;
 
 	(void)state;
-	for (class = 9; class < NR_CLASSES; class++) {
+	for (class = 9; class < NR_FIXED_CLASSES; class++) {
 		uint32_t below = size_classes[class - 1].size;
 		uint32_t size = size_classes[class].size;
 
@@ -47,7 +47,7 @@ static void test_geometry_of_slabs(void **state)
 	unsigned class;
 
 	(void)state;
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		const struct size_class *c = &size_classes[class];
 		size_t whole = c->nr_units * UNIT_SIZE;
 		size_t used = (size_t)c->nr_objects * c->size;
@@ -69,7 +69,7 @@ static void test_magic_tells_starts_from_insides(void **state)
 	uint64_t offset;
 
 	(void)state;
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		const struct size_class *c = &size_classes[class];
 
 		for (offset = 0; offset < c->nr_units * UNIT_SIZE; offset++) {
@@ -81,24 +81,34 @@ static void test_magic_tells_starts_from_insides(void **state)
 	}
 }
 
+/* A word is in front of each lane's slots that nobody writes. */
 static void test_lanes_do_not_overlap(void **state)
 {
-	unsigned class;
+	size_t end = size_class_lanes_size(), room;
+	unsigned class, rows[NR_LANES], i = 0;
 
 	(void)state;
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		assert_int_equal(size_classes[class].lane * 8,
 				 class * sizeof(struct lane));
-	assert_true(size_class_lanes_size() <= REGION_ZERO_SIZE);
-	/* And a word in front of each lane's slots that nobody writes. */
-	assert_true(size_classes[1].slots >= size_class_lanes_size() + 8);
-	for (class = 2; class < NR_CLASSES; class++)
-		assert_true(size_classes[class].slots >=
-			    size_classes[class - 1].slots + 8 +
-				    8 * size_classes[class - 1].lane_slots);
-	assert_true(size_class_area_size() >=
-		    size_classes[NR_CLASSES - 1].slots +
-			    8 * size_classes[NR_CLASSES - 1].lane_slots);
+	assert_true(end <= REGION_ZERO_SIZE);
+	for (class = NR_CLASSES; class < NR_LANES; class++)
+		rows[i++] = class;
+	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class++)
+		rows[i++] = class;
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
+		rows[i++] = class;
+	assert_int_equal(i, NR_LANES - 1);
+	for (i = 0; i < NR_LANES - 1; i++) {
+		const struct size_class *c = &size_classes[rows[i]];
+
+		assert_true(c->slots >= end + 8);
+		room = c->lane_slots;
+		if (rows[i] >= NR_FIXED_CLASSES && rows[i] < NR_CLASSES)
+			room = size_classes[SIZE_CLASS_160].lane_slots;
+		end = c->slots + 8 * room;
+	}
+	assert_true(size_class_area_size() >= end);
 }
 
 static void *first_caller(void *limited)
@@ -120,7 +130,7 @@ static void test_limited_lanes_are_shorter(void **state)
 	(void)state;
 	first_caller(state);
 	assert_true(size_class_area_size() < (512 << 10));
-	for (class = 1; class < NR_CLASSES; class++)
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		assert_in_range(size_classes[class].lane_slots,
 				min_size(512, geometry[class].lane_slots),
 				geometry[class].lane_slots);

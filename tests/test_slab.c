@@ -40,7 +40,7 @@ static void test_life_of_every_class(void **state)
 	uint64_t word;
 
 	(void)state;
-	for (class = 1; class < NR_CLASSES; class++) {
+	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		unsigned nr = size_classes[class].nr_objects;
 		struct span *slab = slab_open(class, OWNER);
 
@@ -217,7 +217,7 @@ static void test_purge_gives_back_free_objects_alone(void **state)
 	uint64_t word;
 
 	(void)state;
-	for (; class < NR_CLASSES; class++) {
+	for (; class < NR_FIXED_CLASSES; class++) {
 		struct span *slab = slab_open(class, OWNER);
 		unsigned size = size_classes[class].size, nr_live = 0;
 		size_t done;
@@ -294,7 +294,7 @@ static void test_purge_gives_back_shared_pages(void **state)
 	unsigned class, step;
 
 	(void)state;
-	for (class = size_class_of(PURGE_SIZE_LEAST); class < NR_CLASSES;
+	for (class = size_class_of(PURGE_SIZE_LEAST); class < NR_FIXED_CLASSES;
 	     class++)
 		for (step = 1; step <= 3; step++)
 			purge_one_by_one(class, step);

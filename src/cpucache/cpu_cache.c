@@ -469,7 +469,7 @@ void cpu_cache_flush_own(void)
 		const struct size_class *c = &size_classes[class];
 
 		/* Bounded: other threads of this CPU may refill meanwhile. */
-		rounds = 2 + c->lane_slots / c->batch;
+		rounds = 2 + (int)(c->lane_slots / max_size(c->batch, 1));
 		while (rounds--) {
 			n = percpu_pop_batch(c->lane, objects, c->batch);
 			if (!n)

@@ -9,6 +9,7 @@
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
+#include "slab/fitted_class.h"
 
 /* Slabs of each list, before ENOMEM: all, as a sweep bounds itself. */
 #define COLLECT_MOST ((unsigned)-1 >> 1)
@@ -48,6 +49,8 @@ static void *alloc_any(struct wish *wish)
 {
 	unsigned class = wish_class(wish);
 
+	if (class && wish->align <= 16)
+		fitted_class_note(class, wish->size);
 	if (class)
 		return small_alloc(class);
 	return large_alloc(max_size(wish->size, 1), wish->align, &wish->zero);

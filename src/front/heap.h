@@ -25,7 +25,7 @@ static force_inline void *heap_try_alloc(size_t size)
 {
 	if (unlikely(size >= gate_read(&anchor.small_end)))
 		return NULL;
-	return percpu_pop(size_lanes[(size + 15) / 16]);
+	return percpu_pop(size_lane_of(size));
 }
 
 /* A block of at least size bytes; NULL: no memory, or size > PTRDIFF_MAX. */

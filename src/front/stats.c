@@ -24,6 +24,7 @@
 #include "front/heap.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
+#include "slab/fitted_class.h"
 #include "slab/slab.h"
 #include "system/report.h"
 
@@ -169,6 +170,7 @@ static void gather_bins(struct lanemalloc_stats *out)
 	out->nr_remote_slabs = s.nr_remote_slabs;
 	out->nr_steals = s.nr_steals;
 	out->slab_purged_size = s.purged_size;
+	out->nr_fitted_classes = fitted_class_count();
 }
 
 void stats_gather(struct lanemalloc_stats *out)

@@ -4,15 +4,15 @@
 #include "system/system.h"
 
 struct size_class size_classes[NR_LANES];
-uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1];
-uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1];
+_Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1];
+_Atomic(uint8_t) size_to_class[SMALL_SIZE_MOST / 16 + 1];
 
 struct class_geometry {
 	uint32_t size, lane_slots;
 	uint16_t nr_units;
 };
 
-static const struct class_geometry geometry[NR_CLASSES] = {
+static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 	{ 0, 0, 0 },
 #define SIZE_CLASS_ROW(size, units, slots) { size, slots, units },
 	SIZE_CLASSES(SIZE_CLASS_ROW)
@@ -25,6 +25,11 @@ static const struct class_geometry geometry[NR_CLASSES] = {
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2	    /* of small sizes */
+
+/* A fitted class's slab: as few units as that, so that the words of one that
+ * is purged by the object are one; as many objects as this. */
+#define FITTED_UNITS_MOST 7
+#define FITTED_OBJECTS_LEAST 7
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -47,11 +52,11 @@ static unsigned lane_slots_shift(void)
 	return seen - 1;
 }
 
-static uint32_t class_lane_slots(const struct class_geometry *g)
+static uint32_t class_lane_slots(uint32_t most)
 {
-	size_t least = min_size(g->lane_slots, LIMITED_SLOTS);
+	size_t least = min_size(most, LIMITED_SLOTS);
 
-	return (uint32_t)max_size(g->lane_slots >> lane_slots_shift(), least);
+	return (uint32_t)max_size(most >> lane_slots_shift(), least);
 }
 
 static uint16_t class_batch(uint32_t size)
@@ -72,12 +77,13 @@ static void class_fill(unsigned class, uint32_t slots)
 		.magic = ALL_ONES / g->size + 1,
 		.size = g->size,
 		.slots = slots,
-		.lane_slots = class_lane_slots(g),
+		.lane_slots = class_lane_slots(g->lane_slots),
 		.lane = (uint16_t)(class * LANE_WORDS),
 		.nr_objects = nr,
 		.nr_units = g->nr_units,
 		.nr_words = (uint16_t)div_up(nr, 64),
 		.batch = class_batch(g->size),
+		.fixed = (uint16_t)class,
 	};
 }
 
@@ -101,22 +107,80 @@ static size_t home_lanes_fill(size_t slots)
 	return slots;
 }
 
+/* The same; what a fitted class is for is not known yet. */
+static size_t fitted_lanes_fill(size_t slots)
+{
+	struct size_class *c;
+	unsigned class;
+
+	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class++) {
+		c = &size_classes[class];
+		c->slots = (uint32_t)slots;
+		c->lane = (uint16_t)(class * LANE_WORDS);
+		slots += 8 * ((size_t)class_lane_slots(FITTED_LANE_SLOTS) +
+			      SLOTS_GAP);
+	}
+	return slots;
+}
+
+/* The size's lane is there from the start, with nothing in it, so that
+ * nobody who reads it too early is misled. */
+static void size_set_class(unsigned i, unsigned class)
+{
+	// [size_to_class] with size_class_of(): the class's row
+	store_release(&size_to_class[i], (uint8_t)class);
+	store_relaxed(&size_lanes[i], size_classes[class].lane); // hint
+}
+
 void size_class_start(void)
 {
 	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
 	unsigned class, i = 0;
 
-	slots = home_lanes_fill(slots);
-	for (class = 1; class < NR_CLASSES; class++) {
+	slots = fitted_lanes_fill(home_lanes_fill(slots));
+	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		const struct class_geometry *g = &geometry[class];
 
 		class_fill(class, (uint32_t)slots);
-		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++) {
-			size_to_class[i] = (uint8_t)class;
-			size_lanes[i] = (uint16_t)(class * LANE_WORDS);
-		}
-		slots += 8 * ((size_t)class_lane_slots(g) + SLOTS_GAP);
+		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++)
+			size_set_class(i, class);
+		slots += 8 * ((size_t)class_lane_slots(g->lane_slots) +
+			      SLOTS_GAP);
 	}
+}
+
+struct size_geometry size_class_geometry(uint32_t size)
+{
+	struct size_geometry best = { 1, 0 };
+	uint32_t units, nr;
+
+	for (units = 1; units <= FITTED_UNITS_MOST; units++) {
+		nr = units * UNIT_SIZE / size;
+		if (nr >= FITTED_OBJECTS_LEAST &&
+		    nr * best.nr_units > best.nr_objects * units)
+			best = (struct size_geometry){ (uint16_t)units,
+						       (uint16_t)nr };
+	}
+	return best;
+}
+
+void size_class_fit(unsigned fitted, unsigned class, uint32_t size)
+{
+	struct size_geometry g = size_class_geometry(size);
+	struct size_class *c = &size_classes[fitted];
+	unsigned i;
+
+	c->magic = ALL_ONES / size + 1;
+	c->size = size;
+	c->lane_slots = size_classes[class].lane_slots;
+	c->nr_objects = g.nr_objects;
+	c->nr_units = g.nr_units;
+	c->nr_words = (uint16_t)div_up(g.nr_objects, 64);
+	c->batch = class_batch(size);
+	c->fixed = (uint16_t)class;
+	i = size / 16;
+	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
+		size_set_class(i--, fitted);
 }
 
 unsigned size_class_aligned(size_t size, size_t align)
@@ -131,7 +195,8 @@ unsigned size_class_aligned(size_t size, size_t align)
 		return 0;
 	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
 					 size_class_of(size);
-	for (; class < NR_CLASSES; class++)
+	class = size_classes[class].fixed;
+	for (; class < NR_FIXED_CLASSES; class++)
 		if (!(size_classes[class].size & (align - 1)))
 			return class;
 	return 0;
@@ -144,7 +209,7 @@ size_t size_class_lanes_size(void)
 
 size_t size_class_area_size(void)
 {
-	const struct size_class *last = &size_classes[NR_CLASSES - 1];
+	const struct size_class *last = &size_classes[NR_FIXED_CLASSES - 1];
 
 	return last->slots + 8 * (size_t)last->lane_slots;
 }

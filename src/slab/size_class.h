@@ -13,10 +13,14 @@
  * policy, and room that is not used is never touched.
  *
  * X(object size, units in a slab, most objects in a lane)
+ *
+ * Behind these fixed classes stand NR_FITTED more that begin without a size:
+ * see fitted_class.h.
  */
 #ifndef LANE_SIZE_CLASS_H
 #define LANE_SIZE_CLASS_H
 
+#include "base/atomic.h"
 #include "pageheap/region.h"
 
 #define SIZE_CLASSES(X)                                                    \
@@ -42,7 +46,9 @@ enum {
 #define SIZE_CLASS_NAME(size, units, lane) SIZE_CLASS_##size,
 	SIZE_CLASSES(SIZE_CLASS_NAME)
 #undef SIZE_CLASS_NAME
-	NR_CLASSES, /* class 0 included */
+	NR_FIXED_CLASSES, /* class 0 included */
+	NR_FITTED = 8,
+	NR_CLASSES = NR_FIXED_CLASSES + NR_FITTED,
 	/* Lanes beyond those of the classes: see cpu_cache.h. */
 	HOME_LANES = NR_CLASSES - 1,
 	NR_LANES = NR_CLASSES + NR_TINY
@@ -51,6 +57,7 @@ enum {
 #define LANE_WORDS 4 /* of a lane without its slots */
 #define LANE_TINY_END ((NR_TINY + 1) * LANE_WORDS)
 #define HOME_LANE_SLOTS 128
+#define FITTED_LANE_SLOTS 4096
 
 #define SMALL_SIZE_MOST 32768
 #define MEDIUM_SIZE_MOST 262144
@@ -65,15 +72,17 @@ struct size_class {
 	uint16_t nr_units;    /* of a slab */
 	uint16_t nr_words;    /* of bits in a slab */
 	uint16_t batch;	      /* objects that a refill or flush moves */
+	uint16_t fixed;	      /* the fixed class that has its sizes, too */
 };
 
-/* const after size_class_start(), which is idempotent. The rows beyond
+/* const after size_class_start(), which is idempotent; of a fitted class only
+ * lane and slots are, the rest from size_class_fit() on. The rows beyond
  * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
  * that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
-/* Index: (size + 15) / 16. */
-extern uint16_t size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
-extern uint8_t size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
+/* atomic: index (size + 15) / 16; a size may pass to a fitted class. */
+extern _Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
+extern _Atomic(uint8_t) size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
 
 #define BATCH_MOST 128 /* no class's batch is larger */
 
@@ -82,7 +91,16 @@ void size_class_start(void);
 /* size <= SMALL_SIZE_MOST */
 static force_inline unsigned size_class_of(size_t size)
 {
-	return size_to_class[(size + 15) / 16];
+	// [size_to_class] with size_class_fit(): the class's row
+	return load_acquire(&size_to_class[(size + 15) / 16]);
+}
+
+/* Its lane. Not by atomic.h, as compilers believe of an atomic load that it
+ * may lie anywhere; aligned, so it is whole. A value of before sends the
+ * caller to another lane that holds the size. size <= SMALL_SIZE_MOST. */
+static force_inline unsigned size_lane_of(size_t size)
+{
+	return *(const uint16_t *)(const void *)&size_lanes[(size + 15) / 16];
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
@@ -94,8 +112,21 @@ static force_inline unsigned size_class_of_medium(size_t size)
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
-/* The smallest class that holds size bytes at multiples of align (a power of
- * two, at most UNIT_SIZE); 0 where none does. */
+/* What a slab of such objects is made of. */
+struct size_geometry {
+	uint16_t nr_units, nr_objects;
+};
+
+/* The geometry that loses least; 160 <= size <= SMALL_SIZE_MOST. */
+struct size_geometry size_class_geometry(uint32_t size);
+
+/* Makes `fitted`, which the caller alone holds and which has no size yet, the
+ * class of those sizes up to `size` (a multiple of 16) that `class` served.
+ * Wait-free. */
+void size_class_fit(unsigned fitted, unsigned class, uint32_t size);
+
+/* The smallest fixed class that holds size bytes at multiples of align (a
+ * power of two, at most UNIT_SIZE); 0 where none does. */
 unsigned size_class_aligned(size_t size, size_t align);
 
 /* Bytes of one CPU's lane area, and of the lanes at its head, without slots. */

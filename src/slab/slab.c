@@ -29,6 +29,8 @@ static force_inline struct slab_view slab_view(const struct span *slab)
 	};
 }
 
+static _Atomic(uint32_t) nr_opened[NR_CLASSES]; /* atomic: counter */
+
 /* The bits that word i of the slab has when all objects are free. */
 static uint64_t full_word(const struct size_class *class, unsigned i)
 {
@@ -100,7 +102,13 @@ struct span *slab_open(unsigned class, unsigned owner)
 	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
 		store_relaxed(clean_word(&v, i), 0); // held
 	tags_fill(&v, class, owner);
+	add_relaxed(&nr_opened[class], 1); // counter
 	return slab;
+}
+
+uint32_t slab_nr_opened(unsigned class)
+{
+	return load_relaxed(&nr_opened[class]); // counter
 }
 
 /* The lowest `most` bits of word. */

@@ -97,6 +97,9 @@ static force_inline uint64_t slab_word_pack(struct slab_word w)
  * it. NULL: no memory. Lock-free. */
 struct span *slab_open(unsigned class, unsigned owner);
 
+/* How many were opened of the class so far. */
+uint32_t slab_nr_opened(unsigned class);
+
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);

@@ -50,7 +50,7 @@ static size_t size_at_class(void)
 #define OBJECT_SIZE(size, units, slots) size,
 	static const size_t sizes[] = { 0, SIZE_CLASSES(OBJECT_SIZE) };
 #undef OBJECT_SIZE
-	unsigned class = 1 + input_below(NR_CLASSES - 1);
+	unsigned class = 1 + input_below(NR_FIXED_CLASSES - 1);
 
 	return sizes[class] + 1u - input_below(3);
 }

@@ -1,0 +1,39 @@
+/* layer 3.4: fitted class: classes for sizes that the program asks for
+ *
+ * The fixed classes step by a quarter, so that a program which asks for 1040
+ * bytes again and again gets 1280. Where a fixed class grows by slab after
+ * slab and a sample of the sizes asked for stays well below that of its
+ * objects, a class is made that fits the largest of them: from then on it
+ * serves the sizes up to that one. Objects that are there stay what they are.
+ * (Adaptive size classes; the class sizes of most allocators are fixed.)
+ *
+ * Each fixed class has a window, one word:
+ *
+ *	bits  0..31	most	the largest size of the window's samples
+ *	bits 32..47	nr	samples so far
+ *	bits 48..63	opened	slabs opened (low bits), at the last sample
+ *
+ * A sample is taken by the first miss that finds another number of slabs
+ * opened than the one before it; WINDOW_SAMPLES of them end a window. So a
+ * window is at least as many slabs of growth, and a program that does not
+ * grow pays one compare a miss. Whoever ends a window by CAS decides on it:
+ * a fitted class is his by an addition to nr_fitted, he fills its row, then
+ * passes the sizes on one by one, each by a release.
+ *
+ * Meanwhile others may see some sizes passed on and some not: every class
+ * that a size leads to holds it, before, after and in between, also where two
+ * windows of one class end at once. A thread that dies in here strands a
+ * class without sizes, or leaves some sizes with the old one. Wait-free.
+ */
+#ifndef LANE_FITTED_CLASS_H
+#define LANE_FITTED_CLASS_H
+
+#include "slab/size_class.h"
+
+/* A miss of `class`, which was to serve `size`. */
+void fitted_class_note(unsigned class, size_t size);
+
+/* How many there are. */
+unsigned fitted_class_count(void);
+
+#endif

@@ -1,0 +1,253 @@
+/* slab/fitted_class.h: when a class is made, what it is, and who gets it */
+#include "slab_fixture.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "slab/fitted_class.c"
+
+#define OWNER 0
+
+/* The steps of a program that grows by one size. */
+static unsigned grow(size_t size, unsigned nr_slabs)
+{
+	unsigned class = size_class_of(size);
+
+	while (nr_slabs--) {
+		assert_non_null(slab_open(class, OWNER));
+		fitted_class_note(class, size);
+	}
+	return size_class_of(size);
+}
+
+static void test_a_class_fits(void **state)
+{
+	unsigned old = size_class_of(1032), new;
+
+	(void)state;
+	assert_int_equal(grow(1032, WINDOW_SAMPLES - 1), old);
+	assert_int_equal(fitted_class_count(), 0);
+	new = grow(1032, 1);
+	assert_int_equal(new, NR_FIXED_CLASSES);
+	assert_int_equal(fitted_class_count(), 1);
+	assert_int_equal(size_classes[new].size, 1040);
+	assert_int_equal(size_classes[new].fixed, old);
+	assert_int_equal(size_class_of(1025), new);
+	assert_int_equal(size_class_of(1024), old - 1);
+	assert_int_equal(size_class_of(1041), old);
+	assert_int_equal(size_lanes[1040 / 16], size_classes[new].lane);
+	assert_int_equal(size_lanes[1056 / 16], size_classes[old].lane);
+	/* Alignment is the fixed classes' work. */
+	assert_int_equal(size_class_aligned(1032, 256), old);
+	assert_int_equal(size_class_aligned(1030, 16), old);
+}
+
+/* One size of the upper end in a window: the class stays. */
+static void test_few_large_ones_forbid(void **state)
+{
+	unsigned old = size_class_of(1032), i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(grow(1032, WINDOW_SAMPLES - 1), old);
+		assert_int_equal(grow(1280, 1), old);
+	}
+	assert_int_equal(fitted_class_count(), 0);
+	assert_true(grow(1032, WINDOW_SAMPLES) != old);
+}
+
+static void test_little_saving_is_none(void **state)
+{
+	unsigned old = size_class_of(1232);
+
+	(void)state;
+	assert_int_equal(grow(1232, 3 * WINDOW_SAMPLES), old);
+	assert_int_equal(grow(64, 3 * WINDOW_SAMPLES), size_class_of(64));
+	assert_int_equal(grow(128, 3 * WINDOW_SAMPLES), size_class_of(128));
+	assert_int_equal(fitted_class_count(), 0);
+}
+
+/* Misses alone, of a program that does not grow, are no sample. */
+static void test_only_growth_counts(void **state)
+{
+	unsigned class = size_class_of(1032), i;
+
+	(void)state;
+	assert_int_equal(grow(1032, 1), class);
+	for (i = 0; i < 10 * WINDOW_SAMPLES; i++)
+		fitted_class_note(class, 1032);
+	assert_int_equal(fitted_class_count(), 0);
+}
+
+static void test_medium_sizes_are_left_alone(void **state)
+{
+	unsigned class = size_class_of_medium(SMALL_SIZE_MOST + 1), i;
+
+	(void)state;
+	for (i = 0; i < 3 * WINDOW_SAMPLES; i++) {
+		assert_non_null(slab_open(class, OWNER));
+		fitted_class_note(class, SMALL_SIZE_MOST + 1);
+	}
+	assert_int_equal(fitted_class_count(), 0);
+}
+
+/* A second one for the same fixed class takes the sizes above the first. */
+static void test_two_of_one_class(void **state)
+{
+	unsigned first = grow(1032, WINDOW_SAMPLES);
+	unsigned second = grow(1100, WINDOW_SAMPLES);
+
+	(void)state;
+	assert_int_equal(first, NR_FIXED_CLASSES);
+	assert_int_equal(second, NR_FIXED_CLASSES + 1);
+	assert_int_equal(size_class_of(1040), first);
+	assert_int_equal(size_class_of(1041), second);
+	assert_int_equal(size_class_of(1104), second);
+	assert_int_equal(size_class_of(1105), SIZE_CLASS_1280);
+}
+
+static void test_there_are_so_many(void **state)
+{
+	static const size_t sizes[] = { 164,  200,  260,  330,  520,  650,
+					1030, 1300, 2056, 2600, 4100, 8200 };
+	unsigned i, nr = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		unsigned class = grow(sizes[i], WINDOW_SAMPLES);
+
+		nr += class >= NR_FIXED_CLASSES;
+		assert_true(size_classes[class].size >= sizes[i]);
+	}
+	assert_int_equal(nr, NR_FITTED);
+	assert_int_equal(fitted_class_count(), NR_FITTED);
+}
+
+/* Every size that there could be: the geometry keeps the slab's rules. */
+static void test_geometry(void **state)
+{
+	uint32_t size;
+
+	(void)state;
+	for (size = 144; size <= SMALL_SIZE_MOST; size += 16) {
+		struct size_geometry g = size_class_geometry(size);
+		size_t whole = g.nr_units * UNIT_SIZE, used;
+
+		used = (size_t)g.nr_objects * size;
+		assert_true(used <= whole && whole - used < size);
+		assert_true(div_up(g.nr_objects, 64) <= UNIT_BITS_WORDS);
+		if (size >= PURGE_SIZE_LEAST)
+			assert_true(g.nr_objects < 64);
+	}
+}
+
+/* Objects of a fitted class go to its slabs and come back. */
+static void test_objects(void **state)
+{
+	unsigned class = grow(4368, WINDOW_SAMPLES), i, n, nr = 0;
+	void *objects[256];
+	uint64_t word;
+	struct span *slab = slab_open(class, OWNER);
+
+	(void)state;
+	assert_int_equal(size_classes[class].size, 4368);
+	while ((n = slab_take(slab, objects + nr, 5)))
+		nr += n;
+	assert_int_equal(nr, size_classes[class].nr_objects);
+	for (i = 0; i < nr; i++)
+		memset(objects[i], 0x5a, 4368);
+	slab_check(slab);
+	for (i = 0; i < nr; i++)
+		give(slab, &objects[i], 1, &word);
+	assert_true(slab_is_empty(slab));
+	assert_true(slab_purge(slab) > 0);
+	slab_close(slab);
+}
+
+#define NR_ROUNDS 300
+#define NR_MAKERS 3
+
+static _Atomic(unsigned) go;
+
+static void *maker(void *size)
+{
+	while (!load_relaxed(&go)) // hint
+		;
+	fitted_class_make(SIZE_CLASS_1280, (uint32_t)(uintptr_t)size);
+	return NULL;
+}
+
+/* Readers meanwhile, and at the end: each size's class holds it. */
+static void every_size_fits(void)
+{
+	unsigned size, class;
+
+	for (size = 1025; size <= 1280; size += 15) {
+		class = size_class_of(size);
+		assert_true(size_classes[class].size >= size);
+		assert_true(size_classes[class].nr_objects > 0);
+	}
+}
+
+static void forget(void)
+{
+	unsigned class;
+
+	memset(windows, 0, sizeof(windows));
+	store_relaxed(&nr_fitted, 0); // own
+	size_class_start();
+	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
+		size_classes[class].size = 0;
+		size_classes[class].nr_objects = 0;
+	}
+}
+
+static void test_makers_at_once(void **state)
+{
+	static const uintptr_t sizes[NR_MAKERS] = { 1040, 1100, 1150 };
+	pthread_t threads[NR_MAKERS];
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < NR_ROUNDS; round++) {
+		forget();
+		store_relaxed(&go, 0); // own
+		for (i = 0; i < NR_MAKERS; i++)
+			pthread_create(&threads[i], NULL, maker,
+				       (void *)sizes[i]);
+		store_relaxed(&go, 1); // hint
+		for (i = 0; i < 20; i++)
+			every_size_fits();
+		for (i = 0; i < NR_MAKERS; i++)
+			pthread_join(threads[i], NULL);
+		every_size_fits();
+		assert_in_range(fitted_class_count(), 1, NR_MAKERS);
+		assert_true(size_class_of(1150) >= NR_FIXED_CLASSES);
+	}
+}
+
+static int fitted_setup(void **state)
+{
+	forget();
+	return heap_setup(state);
+}
+
+#define FITTED_TEST(test) cmocka_unit_test_setup(test, fitted_setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FITTED_TEST(test_a_class_fits),
+		FITTED_TEST(test_few_large_ones_forbid),
+		FITTED_TEST(test_little_saving_is_none),
+		FITTED_TEST(test_only_growth_counts),
+		FITTED_TEST(test_medium_sizes_are_left_alone),
+		FITTED_TEST(test_two_of_one_class),
+		FITTED_TEST(test_there_are_so_many),
+		FITTED_TEST(test_geometry),
+		FITTED_TEST(test_objects),
+		FITTED_TEST(test_makers_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -104,6 +104,52 @@ static void test_push_repeated(void **unused)
 	assert_true(percpu_push(LANE, &words[1]));
 }
 
+#define AWAY 200 /* words: another lane of the area */
+
+static struct lane *away_lane(void)
+{
+	struct lane *l = (void *)((char *)lane_of(5) + (AWAY - LANE) * 8);
+
+	l->slots = (void **)(l + 1) + 1;
+	return l;
+}
+
+/* The id, 5, is compared by its low byte. */
+static void test_push_tagged(void **unused)
+{
+	struct unit_tag tag = { .lane = LANE, .away = AWAY, .owner = 5 };
+	struct lane *l = lane_of(5), *away = away_lane();
+
+	(void)unused;
+	store_relaxed(&away->limit, 1); // own
+	assert_true(percpu_push_tagged(&tag, &words[0]));
+	assert_armed();
+	assert_ptr_equal(l->slots[0], &words[0]);
+	assert_false(percpu_push_tagged(&tag, &words[0]));
+	assert_int_equal(l->count, 1);
+	assert_int_equal(away->count, 0);
+	tag.owner = 4;
+	assert_true(percpu_push_tagged(&tag, &words[1]));
+	assert_ptr_equal(away->slots[0], &words[1]);
+	assert_int_equal(away->count, 1);
+	assert_false(percpu_push_tagged(&tag, &words[2])); /* full */
+	store_relaxed(&away->limit, 2);                    // own
+	assert_false(percpu_push_tagged(&tag, &words[1]));
+	assert_int_equal(l->count, 1);
+	assert_int_equal(away->count, 1);
+	tag.away = LANE;
+	assert_true(percpu_push_tagged(&tag, &words[3]));
+	assert_int_equal(l->count, 2);
+	fake_area()->mm_cid = 5 + 256;
+	*table_word(5 + 256) = *table_word(5);
+	tag = (struct unit_tag){ .lane = LANE, .away = AWAY, .owner = 5 };
+	assert_true(percpu_push_tagged(&tag, &words[4]));
+	assert_int_equal(l->count, 3);
+	store_relaxed(&l->limit, 3); // own
+	assert_false(percpu_push_tagged(&tag, &words[5]));
+	assert_int_equal(away->count, 1);
+}
+
 /* Every count, every size of batch, around the limits. */
 static void test_pop_batch(void **unused)
 {
@@ -143,9 +189,9 @@ static void test_push_batch(void **unused)
 		for (most = 0; most <= limit + 3; most++) {
 			memset(l->slots, 0, LIMIT * sizeof(l->slots[0]));
 			l->count = count;
-			n = count < limit ?
-				    (unsigned)min_size(limit - count, most) :
-				    0;
+			n = count < limit
+				    ? (unsigned)min_size(limit - count, most)
+				    : 0;
 			assert_int_equal(percpu_push_batch(LANE, in, most), n);
 			assert_int_equal(l->count, count + n);
 			for (i = 0; i < n; i++)
@@ -181,8 +227,7 @@ static void test_id_field(void **unused)
 	assert_true(percpu_push(LANE, &words[1]));
 	assert_int_equal(lane_of(3)->count, 1);
 	fake_area()->cpu_id = REGION_TABLE_WORDS - 1;
-	*table_word(REGION_TABLE_WORDS - 1) =
-		REGION_HEAD_SIZE + 9 * AREA_SIZE;
+	*table_word(REGION_TABLE_WORDS - 1) = REGION_HEAD_SIZE + 9 * AREA_SIZE;
 	assert_true(percpu_push(LANE, &words[2]));
 	assert_int_equal(lane_of(9)->count, 1);
 }
@@ -193,6 +238,7 @@ static void test_unregistered(void **unused)
 {
 	static const uint32_t bad[] = { UINT32_MAX, UINT32_MAX - 1,
 					REGION_TABLE_WORDS, 1u << 31 };
+	struct unit_tag tag = { .lane = LANE, .away = LANE };
 	void *objects[2] = { &words[0], &words[1] };
 	struct lane *l = lane_of(5);
 	unsigned i;
@@ -204,6 +250,7 @@ static void test_unregistered(void **unused)
 		fake_area()->cpu_id = bad[i];
 		assert_null(percpu_pop(LANE));
 		assert_false(percpu_push(LANE, &words[0]));
+		assert_false(percpu_push_tagged(&tag, &words[0]));
 		assert_int_equal(percpu_pop_batch(LANE, objects, 2), 0);
 		assert_int_equal(percpu_push_batch(LANE, objects, 2), 0);
 		assert_int_equal(l->count, 1);
@@ -238,9 +285,9 @@ static void test_pop_checked(void **unused)
 	assert_ptr_equal(object, &words[1]);
 	assert_int_equal(l->count, 1);
 	/* All 64 bits of the right count. */
-	assert_int_equal(percpu_pop_checked(self, l, &right, 41 + (1ull << 32),
-					    &object),
-			 PERCPU_LOST);
+	assert_int_equal(
+		percpu_pop_checked(self, l, &right, 41 + (1ull << 32), &object),
+		PERCPU_LOST);
 	assert_int_equal(l->count, 1);
 }
 
@@ -251,14 +298,14 @@ static void test_store_checked(void **unused)
 	uint64_t word = 1;
 
 	(void)unused;
-	assert_int_equal(percpu_store_checked(fake_area(), &word, value, &right,
-					      42),
-			 PERCPU_LOST);
+	assert_int_equal(
+		percpu_store_checked(fake_area(), &word, value, &right, 42),
+		PERCPU_LOST);
 	assert_int_equal(word, 1);
 	assert_armed();
-	assert_int_equal(percpu_store_checked(fake_area(), &word, value, &right,
-					      41),
-			 PERCPU_DONE);
+	assert_int_equal(
+		percpu_store_checked(fake_area(), &word, value, &right, 41),
+		PERCPU_DONE);
 	assert_int_equal(word, value);
 }
 
@@ -278,8 +325,8 @@ static void test_watch(void **unused)
  * interrupts a thread there. */
 
 static struct {
-	unsigned abort_at;   /* the how-manyth instruction of the section */
-	unsigned nr_steps;   /* instructions of the section so far */
+	unsigned abort_at; /* the how-manyth instruction of the section */
+	unsigned nr_steps; /* instructions of the section so far */
 	bool aborted;
 	uint64_t *committed; /* what the commit writes */
 	uint64_t at_end;     /* its value right behind the section */
@@ -306,10 +353,11 @@ static void on_step(int number, siginfo_t *info, void *context)
 }
 
 /* The trap flag, without a use of the stack's red zone. */
-#define step_flag(instruction)                                           \
-	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t"          \
-			 instruction " $0x100, (%%rsp)\n\tpopfq\n\t"       \
-			 "leaq 128(%%rsp), %%rsp" ::: "memory", "cc")
+#define step_flag(instruction)                                               \
+	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t" instruction \
+			 " $0x100, (%%rsp)\n\tpopfq\n\t"                     \
+			 "leaq 128(%%rsp), %%rsp" ::                         \
+				 : "memory", "cc")
 
 static void *step_objects[3] = { &words[10], &words[11], &words[12] };
 static _Atomic(uint64_t) step_right = 9;
@@ -317,6 +365,7 @@ static uint64_t step_word;
 
 static bool step_run(unsigned operation)
 {
+	struct unit_tag tag = { .lane = 0, .away = LANE, .owner = 6 };
 	struct lane *l = lane_of(5);
 	void *object;
 
@@ -332,6 +381,8 @@ static bool step_run(unsigned operation)
 	case 4:
 		return percpu_pop_checked(fake_area(), l, &step_right, 9,
 					  &object) == PERCPU_DONE;
+	case 5:
+		return percpu_push_tagged(&tag, &words[9]);
 	default:
 		return percpu_store_checked(fake_area(), &step_word, 1,
 					    &step_right, 9) == PERCPU_DONE;
@@ -352,7 +403,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
-	step_by.committed = operation < 5 ? &l->count : &step_word;
+	step_by.committed = operation < 6 ? &l->count : &step_word;
 	step_by.at_end = 5;
 	fake_area()->rseq_cs = 0;
 	step_flag("orq");
@@ -365,7 +416,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 static void test_abort_everywhere(void **unused)
 {
-	static const uint64_t results[] = { 4, 6, 2, 8, 4, 1 };
+	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1 };
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
 	unsigned operation, i;
@@ -373,7 +424,7 @@ static void test_abort_everywhere(void **unused)
 
 	(void)unused;
 	sigaction(SIGTRAP, &action, NULL);
-	for (operation = 0; operation < 6; operation++) {
+	for (operation = 0; operation < 7; operation++) {
 		for (i = 0; i < 1000; i++) {
 			done = step_through(operation, i);
 			assert_int_equal(done, !step_by.aborted);
@@ -396,6 +447,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_push, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_push_repeated, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_push_tagged, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_pop_batch, setup,
 						teardown),

@@ -57,7 +57,7 @@ static void mark(void *token, uint32_t to)
 	size_t i = (size_t)((_Atomic(uint32_t) *)token - marks);
 
 	if (i >= NR_TOKENS || take_relaxed(&marks[i], to) == to) // counter
-		add_relaxed(&nr_faults, 1);			 // counter
+		add_relaxed(&nr_faults, 1);                      // counter
 }
 
 static void hand_take(struct hand *h, void **tokens, int n)
@@ -79,12 +79,23 @@ static void step_pop(struct hand *h)
 		hand_take(h, &token, 1);
 }
 
+/* The last token, by either way; the tag leads to the same lane. */
+static bool push_last(const struct hand *h)
+{
+	struct unit_tag tag = { .lane = LANE, .away = LANE };
+	void *token = h->tokens[h->n - 1];
+
+	if (h->n % 2)
+		return percpu_push(LANE, token);
+	return percpu_push_tagged(&tag, token);
+}
+
 static void step_push(struct hand *h)
 {
 	if (!h->n)
 		return;
 	mark(h->tokens[h->n - 1], 0);
-	if (percpu_push(LANE, h->tokens[h->n - 1]))
+	if (push_last(h))
 		h->n--;
 	else
 		mark(h->tokens[h->n - 1], 1);
@@ -393,7 +404,7 @@ static bool revoke_once(unsigned round, unsigned nr)
 	for (i = 10000000; i && *(volatile uint64_t *)&shared->count == nr; i--)
 		;
 	for (i = next_random(&random) % 4000; i; i--)
-		load_relaxed(&right);		  // hint: passes time
+		load_relaxed(&right);         // hint: passes time
 	store_relaxed(&right, 2 * round + 1); // own
 	good = rseq_fence();
 	mine = drain(2 * round + 1, NR_TOKENS);
@@ -410,8 +421,7 @@ static void test_revoked_drain(void **unused)
 	bool good = true;
 
 	(void)unused;
-	if (!use_index(offsetof(struct rseq_area, cpu_id)) ||
-	    !rseq_state.fence)
+	if (!use_index(offsetof(struct rseq_area, cpu_id)) || !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
 	shared->slots = (void **)(shared + 1) + 1;

@@ -33,6 +33,10 @@
  *		if (n > 0 and l->slots[n - 1] == object) fail
  *		l->slots[n] = object; l->count = n + 1	(commit)
  *
+ *	percpu_push_tagged(tag, object): as percpu_push() with this lane,
+ *	chosen without a branch, as who frees what is a matter of luck
+ *		lane = low byte of id == tag->owner ? tag->lane : tag->away
+ *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)
  *		copy the top n slots to out; l->count -= n	(commit)
@@ -58,8 +62,8 @@
  *		if (*right != mine) -> PERCPU_LOST
  *		*word = value	-> PERCPU_DONE	(commit)  abort -> PERCPU_ABORT
  *
- * Each architecture's file implements exactly this list, percpu_watch() for
- * rseq_kernel_aborts(), and percpu_id_hint().
+ * Each architecture's file implements exactly this list, and percpu_watch()
+ * for rseq_kernel_aborts().
  */
 #ifndef LANE_PERCPU_H
 #define LANE_PERCPU_H

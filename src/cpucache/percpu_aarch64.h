@@ -73,7 +73,10 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 
 /* Operands l = area + lane; t is scratch, tp the thread pointer. cpu_id lies 4
  * below rseq_cs. */
-#define PERCPU_ENTER(l, t, fail)                                          \
+#define PERCPU_ENTER(l, t, fail) PERCPU_ENTER_AREA(l, t, fail) PERCPU_LANE(l)
+#define PERCPU_LANE(l)                                                    \
+	"add %[" #l "], %[" #l "], %[lane], lsl #3\n\t" /* l += lane */
+#define PERCPU_ENTER_AREA(l, t, fail)                                     \
 	"mrs %[tp], tpidr_el0\n\t"		/* tp */                  \
 	"adrp %[" #t "], 3b\n\t"		/* t = &descriptor */     \
 	"add %[" #t "], %[" #t "], #:lo12:3b\n\t"                         \
@@ -90,14 +93,13 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 	"ldr %[" #l "], [%[" #l "], %[" #t "], lsl #3]\n\t"               \
 						/* l = table[id] */       \
 	"add %[" #l "], %[base], %[" #l "]\n\t" /* l += base */           \
-	PERCPU_POINT(3)                                                   \
-	"add %[" #l "], %[" #l "], %[lane], lsl #3\n\t" /* l += lane */
+	PERCPU_POINT(3)
 
-#define PERCPU_ENTER_INPUTS                                               \
+#define PERCPU_AREA_INPUTS                                                \
 	[rseq_cs] "r"(anchor.rseq_cs), [id] "r"(anchor.id),               \
-		[base] "r"(anchor.base), [lane] "r"(lane),                \
-		[words] "i"(REGION_TABLE_WORDS),                          \
+		[base] "r"(anchor.base), [words] "i"(REGION_TABLE_WORDS), \
 		[table] "i"(REGION_TABLE_OFFSET)
+#define PERCPU_ENTER_INPUTS PERCPU_AREA_INPUTS, [lane] "r"(lane)
 
 /* Stands at the head of every path out of a section, and costs nothing. gcc
  * before 12.4 and 13.3 copies an asm goto's outputs on each way out behind
@@ -140,6 +142,22 @@ slow:
 	return NULL;
 }
 
+#define PUSH_TO_LANE                                                      \
+	"ldp %[n], %[t], [%[l]]\n\t"	/* n = count, t = limit */      \
+	PERCPU_POINT(4)                                                   \
+	"cmp %[n], %[t]\n\t"		/* n >= limit? */              \
+	"b.hs %l[slow]\n\t"		/* fail */                     \
+	"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */            \
+	"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */              \
+	"ldur %[t], [%[tp], #-8]\n\t"	/* t = slots[n - 1] */         \
+	"cmp %[t], %[object]\n\t"	/* the same object? */         \
+	"b.eq %l[slow]\n\t"		/* fail */                     \
+	"str %[object], [%[tp]]\n\t"	/* slots[n] = object */        \
+	PERCPU_POINT(5)                                                   \
+	"add %[n], %[n], #1\n\t"	/* n += 1 */                   \
+	"str %[n], [%[l]]\n"		/* l->count = n (commit) */    \
+	"2:\n\t"
+
 static force_inline bool percpu_push(uint64_t lane, void *object)
 {
 	struct lane *l;
@@ -149,22 +167,42 @@ static force_inline bool percpu_push(uint64_t lane, void *object)
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER(l, n, "%l[slow]")
-		"ldp %[n], %[t], [%[l]]\n\t"	/* n = count, t = limit */
-		PERCPU_POINT(4)
-		"cmp %[n], %[t]\n\t"		/* n >= limit? */
-		"b.hs %l[slow]\n\t"		/* fail */
-		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
-		"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */
-		"ldur %[t], [%[tp], #-8]\n\t"	/* t = slots[n - 1] */
-		"cmp %[t], %[object]\n\t"	/* the same object? */
-		"b.eq %l[slow]\n\t"		/* fail */
-		"str %[object], [%[tp]]\n\t"	/* slots[n] = object */
-		PERCPU_POINT(5)
-		"add %[n], %[n], #1\n\t"	/* n += 1 */
-		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
-		"2:\n\t"
+		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	return true;
+slow:
+	percpu_edge();
+	return false;
+}
+
+static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
+					    void *object)
+{
+	uint64_t lane, n, tp, t;
+	struct lane *l;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
+		"ldrb %w[lane], [%[tag], %[tag_lane]]\n\t"
+		"ldrb %w[t], [%[tag], %[tag_away]]\n\t"
+		"ldrb %w[tp], [%[tag], %[tag_owner]]\n\t"
+		"and %w[n], %w[n], #255\n\t"
+		"cmp %w[n], %w[tp]\n\t"		/* id == owner? */
+		"csel %[lane], %[lane], %[t], eq\n\t" /* no: away */
+		PERCPU_LANE(l)
+		PUSH_TO_LANE
+		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t),
+		  [lane] "=&r"(lane)
+		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
+		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
+		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);
 	percpu_edge();
@@ -404,12 +442,6 @@ static force_inline char *percpu_thread_pointer(void)
 
 	asm("mrs %0, tpidr_el0" : "=r"(tp));
 	return tp;
-}
-
-/* The low byte of the id field, as it is now: a hint. */
-static force_inline uint8_t percpu_id_hint(void)
-{
-	return *(volatile uint8_t *)(percpu_thread_pointer() + anchor.id);
 }
 
 #endif

@@ -90,11 +90,11 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 						/* l += table[id] */      \
 	PERCPU_POINT(3)
 
-#define PERCPU_ENTER_INPUTS                                               \
+#define PERCPU_AREA_INPUTS                                                \
 	[rseq_cs] "m"(anchor.rseq_cs), [id] "m"(anchor.id),               \
-		[base] "m"(anchor.base), [lane] "r"(lane),                \
-		[words] "i"(REGION_TABLE_WORDS),                          \
+		[base] "m"(anchor.base), [words] "i"(REGION_TABLE_WORDS), \
 		[table] "i"(REGION_TABLE_OFFSET)
+#define PERCPU_ENTER_INPUTS PERCPU_AREA_INPUTS, [lane] "r"(lane)
 
 /* Stands at the head of every path out of a section, and costs nothing. gcc
  * before 12.4 and 13.3 copies an asm goto's outputs on each way out behind
@@ -137,6 +137,22 @@ slow:
 	return NULL;
 }
 
+/* The lane hangs on the object: its count first. */
+#define PUSH_TO_LANE                                                      \
+	"movq (%[l], %[lane], 8), %[n]\n\t" /* n = l->count */             \
+	PERCPU_LANE(l)                                                    \
+	PERCPU_POINT(4)                                                   \
+	"cmpq 8(%[l]), %[n]\n\t" /* n >= l->limit? */                      \
+	"jae %l[slow]\n\t"	 /* fail */                               \
+	"movq 16(%[l]), %[slots]\n\t"                                     \
+	"cmpq %[object], -8(%[slots], %[n], 8)\n\t" /* [n - 1]? */        \
+	"je %l[slow]\n\t" /* fail */                                      \
+	"movq %[object], (%[slots], %[n], 8)\n\t" /* [n] = object */      \
+	PERCPU_POINT(5)                                                   \
+	"incq %[n]\n\t"			/* n += 1 */                   \
+	"movq %[n], (%[l])\n"		/* l->count = n (commit) */    \
+	"2:\n\t"
+
 static force_inline bool percpu_push(uint64_t lane, void *object)
 {
 	struct lane *l;
@@ -147,22 +163,40 @@ static force_inline bool percpu_push(uint64_t lane, void *object)
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]")
-		/* The lane hangs on the object: its count first. */
-		"movq (%[l], %[lane], 8), %[n]\n\t" /* n = l->count */
-		PERCPU_LANE(l)
-		PERCPU_POINT(4)
-		"cmpq 8(%[l]), %[n]\n\t"	/* n >= l->limit? */
-		"jae %l[slow]\n\t"		/* fail */
-		"movq 16(%[l]), %[slots]\n\t"
-		"cmpq %[object], -8(%[slots], %[n], 8)\n\t" /* [n - 1]? */
-		"je %l[slow]\n\t"		/* fail */
-		"movq %[object], (%[slots], %[n], 8)\n\t" /* [n] = object */
-		PERCPU_POINT(5)
-		"incq %[n]\n\t"			/* n += 1 */
-		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
-		"2:\n\t"
+		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	return true;
+slow:
+	percpu_edge();
+	return false;
+}
+
+static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
+					    void *object)
+{
+	uint64_t lane, n;
+	struct lane *l;
+	void **slots;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
+		"movzbl %c[tag_lane](%[tag]), %k[lane]\n\t"
+		"movzbl %c[tag_away](%[tag]), %k[slots]\n\t"
+		"cmpb %b[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
+		"cmovne %[slots], %[lane]\n\t"	/* no: away */
+		PUSH_TO_LANE
+		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots),
+		  [lane] "=&r"(lane)
+		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
+		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
+		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);
 	percpu_edge();
@@ -403,15 +437,6 @@ static force_inline char *percpu_thread_pointer(void)
 
 	asm("movq %%fs:0, %0" : "=r"(tp));
 	return tp;
-}
-
-/* The low byte of the id field, as it is now: a hint. */
-static force_inline uint8_t percpu_id_hint(void)
-{
-	uint8_t id;
-
-	asm volatile("movb %%fs:(%1), %0" : "=q"(id) : "r"(anchor.id));
-	return id;
 }
 
 #endif

@@ -41,7 +41,8 @@ static force_inline enum home free_home(void *pointer)
 {
 	const struct unit_tag *tag = heap_small_tag(pointer);
 
-	if (!tag || !tag_is_away(tag))
+	if (!tag || tag->away == tag->lane ||
+	    tag->owner == (uint8_t)rseq_current_id())
 		return HOME_REFUSED;
 	return cpu_cache_free_home(pointer, tag->class);
 }

@@ -55,21 +55,12 @@ static force_inline const struct unit_tag *heap_small_tag(const void *block)
 	return tag;
 }
 
-/* A tiny object whose slab another id owns, as far as the thread has not moved
- * meanwhile: one that slips through is handed out where it should not be. */
-static force_inline bool tag_is_away(const struct unit_tag *tag)
-{
-	return unlikely(tag->owner != percpu_id_hint()) &&
-	       tag->lane < LANE_TINY_END;
-}
-
 /* The fast path alone; false: the cold half must do it. */
 static force_inline bool heap_try_free(void *block)
 {
 	const struct unit_tag *tag = heap_small_tag(block);
 
-	return likely(tag) && !tag_is_away(tag) &&
-	       percpu_push(tag->lane, block);
+	return likely(tag) && percpu_push_tagged(tag, block);
 }
 
 /* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */

@@ -57,8 +57,9 @@
 struct unit_tag {
 	uint64_t magic; /* held: 2^64/object size + 1; 0: not a slab */
 	uint32_t start; /* held: low half of the slab's address */
-	uint16_t lane;  /* held: the class's lane, in words */
 	uint8_t class;  /* held: size class, or CLASS_LARGE */
+	uint8_t lane;   /* held: the class's lane, in words */
+	uint8_t away;   /* held: the lane for objects freed on another id */
 	uint8_t owner;  /* hint: low byte of the slab's owner id */
 };
 

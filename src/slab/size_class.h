@@ -55,7 +55,7 @@ enum {
 };
 
 #define LANE_WORDS 4 /* of a lane without its slots */
-#define LANE_TINY_END ((NR_TINY + 1) * LANE_WORDS)
+_Static_assert(NR_LANES * LANE_WORDS <= 256, "tags have bytes for lanes");
 #define HOME_LANE_SLOTS 128
 #define FITTED_LANE_SLOTS 4096
 
@@ -101,6 +101,13 @@ static force_inline unsigned size_class_of(size_t size)
 static force_inline unsigned size_lane_of(size_t size)
 {
 	return *(const uint16_t *)(const void *)&size_lanes[(size + 15) / 16];
+}
+
+/* The row of the lane where an object of the class goes that is freed on
+ * another id than its slab's owner: tiny ones go home. */
+static force_inline unsigned size_class_away(unsigned class)
+{
+	return class <= NR_TINY ? HOME_LANES + class : class;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */

@@ -42,8 +42,9 @@ static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 	struct unit_tag tag = {
 		.magic = v->class->magic,
 		.start = (uint32_t)(uintptr_t)v->start,
-		.lane = v->class->lane,
 		.class = (uint8_t)class,
+		.lane = (uint8_t)v->class->lane,
+		.away = (uint8_t)size_classes[size_class_away(class)].lane,
 		.owner = (uint8_t)owner,
 	};
 	unsigned i;

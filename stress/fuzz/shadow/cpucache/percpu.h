@@ -11,6 +11,8 @@
 #define percpu_pop(lane) (fuzz_aborts() ? NULL : (percpu_pop)(lane))
 #define percpu_push(lane, object) \
 	(!fuzz_aborts() && (percpu_push)((lane), (object)))
+#define percpu_push_tagged(tag, object) \
+	(!fuzz_aborts() && (percpu_push_tagged)((tag), (object)))
 #define percpu_pop_batch(lane, out, most) \
 	(fuzz_aborts() ? -1 : (percpu_pop_batch)((lane), (out), (most)))
 #define percpu_push_batch(lane, in, most) \

@@ -42,6 +42,20 @@ static void test_a_class_fits(void **state)
 	assert_int_equal(size_class_aligned(1030, 16), old);
 }
 
+/* Start-up may run again at any time. */
+static void test_start_again(void **state)
+{
+	unsigned class;
+
+	(void)state;
+	class = grow(1032, WINDOW_SAMPLES);
+	assert_int_equal(class, NR_FIXED_CLASSES);
+	size_class_start();
+	assert_int_equal(size_class_of(1032), class);
+	assert_int_equal(size_classes[class].size, 1040);
+	assert_int_equal(size_lanes[1040 / 16], size_classes[class].lane);
+}
+
 /* One size of the upper end in a window: the class stays. */
 static void test_few_large_ones_forbid(void **state)
 {
@@ -194,6 +208,7 @@ static void forget(void)
 	unsigned class;
 
 	memset(windows, 0, sizeof(windows));
+	memset(size_to_class, 0, sizeof(size_to_class));
 	store_relaxed(&nr_fitted, 0); // own
 	size_class_start();
 	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
@@ -238,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FITTED_TEST(test_a_class_fits),
+		FITTED_TEST(test_start_again),
 		FITTED_TEST(test_few_large_ones_forbid),
 		FITTED_TEST(test_little_saving_is_none),
 		FITTED_TEST(test_only_growth_counts),

@@ -132,6 +132,14 @@ static void size_set_class(unsigned i, unsigned class)
 	store_relaxed(&size_lanes[i], size_classes[class].lane); // hint
 }
 
+/* A size that a fitted class took over stays with it when start-up runs once
+ * more. */
+static void size_begin(unsigned i, unsigned class)
+{
+	if (!load_relaxed(&size_to_class[i])) // hint: set later is set, too
+		size_set_class(i, class);
+}
+
 void size_class_start(void)
 {
 	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
@@ -143,7 +151,7 @@ void size_class_start(void)
 
 		class_fill(class, (uint32_t)slots);
 		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++)
-			size_set_class(i, class);
+			size_begin(i, class);
 		slots += 8 * ((size_t)class_lane_slots(g->lane_slots) +
 			      SLOTS_GAP);
 	}

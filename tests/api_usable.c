@@ -92,7 +92,7 @@ static void test_fitted(void **state)
 	}
 	first = malloc_usable_size(blocks[0]);
 	last = malloc_usable_size(blocks[NR_SAME - 1]);
-	assert_true(last >= SAME_SIZE && last < SAME_SIZE + 16);
+	assert_true(last >= SAME_SIZE && last < SAME_SIZE + 64);
 	assert_true(first > last);
 	assert_int_equal(stats_now().nr_fitted_classes, before + 1);
 	for (size_t i = 0; i < NR_SAME; i++) {

@@ -25,18 +25,18 @@ static void test_a_class_fits(void **state)
 	unsigned old = size_class_of(1032), new;
 
 	(void)state;
-	assert_int_equal(grow(1032, WINDOW_SAMPLES - 1), old);
+	assert_int_equal(grow(1032, window_samples() - 1), old);
 	assert_int_equal(fitted_class_count(), 0);
 	new = grow(1032, 1);
 	assert_int_equal(new, NR_FIXED_CLASSES);
 	assert_int_equal(fitted_class_count(), 1);
-	assert_int_equal(size_classes[new].size, 1040);
+	assert_int_equal(size_classes[new].size, 1088);
 	assert_int_equal(size_classes[new].fixed, old);
 	assert_int_equal(size_class_of(1025), new);
 	assert_int_equal(size_class_of(1024), old - 1);
-	assert_int_equal(size_class_of(1041), old);
-	assert_int_equal(size_lanes[1040 / 16], size_classes[new].lane);
-	assert_int_equal(size_lanes[1056 / 16], size_classes[old].lane);
+	assert_int_equal(size_class_of(1089), old);
+	assert_int_equal(size_lanes[1088 / 16], size_classes[new].lane);
+	assert_int_equal(size_lanes[1104 / 16], size_classes[old].lane);
 	/* Alignment is the fixed classes' work. */
 	assert_int_equal(size_class_aligned(1032, 256), old);
 	assert_int_equal(size_class_aligned(1030, 16), old);
@@ -48,12 +48,12 @@ static void test_start_again(void **state)
 	unsigned class;
 
 	(void)state;
-	class = grow(1032, WINDOW_SAMPLES);
+	class = grow(1032, window_samples());
 	assert_int_equal(class, NR_FIXED_CLASSES);
 	size_class_start();
 	assert_int_equal(size_class_of(1032), class);
-	assert_int_equal(size_classes[class].size, 1040);
-	assert_int_equal(size_lanes[1040 / 16], size_classes[class].lane);
+	assert_int_equal(size_classes[class].size, 1088);
+	assert_int_equal(size_lanes[1088 / 16], size_classes[class].lane);
 }
 
 /* One size of the upper end in a window: the class stays. */
@@ -63,11 +63,11 @@ static void test_few_large_ones_forbid(void **state)
 
 	(void)state;
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(grow(1032, WINDOW_SAMPLES - 1), old);
+		assert_int_equal(grow(1032, window_samples() - 1), old);
 		assert_int_equal(grow(1280, 1), old);
 	}
 	assert_int_equal(fitted_class_count(), 0);
-	assert_true(grow(1032, WINDOW_SAMPLES) != old);
+	assert_true(grow(1032, window_samples()) != old);
 }
 
 static void test_little_saving_is_none(void **state)
@@ -75,9 +75,9 @@ static void test_little_saving_is_none(void **state)
 	unsigned old = size_class_of(1232);
 
 	(void)state;
-	assert_int_equal(grow(1232, 3 * WINDOW_SAMPLES), old);
-	assert_int_equal(grow(64, 3 * WINDOW_SAMPLES), size_class_of(64));
-	assert_int_equal(grow(128, 3 * WINDOW_SAMPLES), size_class_of(128));
+	assert_int_equal(grow(1232, 3 * window_samples()), old);
+	assert_int_equal(grow(64, 3 * window_samples()), size_class_of(64));
+	assert_int_equal(grow(128, 3 * window_samples()), size_class_of(128));
 	assert_int_equal(fitted_class_count(), 0);
 }
 
@@ -88,7 +88,7 @@ static void test_only_growth_counts(void **state)
 
 	(void)state;
 	assert_int_equal(grow(1032, 1), class);
-	for (i = 0; i < 10 * WINDOW_SAMPLES; i++)
+	for (i = 0; i < 10 * window_samples(); i++)
 		fitted_class_note(class, 1032);
 	assert_int_equal(fitted_class_count(), 0);
 }
@@ -98,26 +98,67 @@ static void test_medium_sizes_are_left_alone(void **state)
 	unsigned class = size_class_of_medium(SMALL_SIZE_MOST + 1), i;
 
 	(void)state;
-	for (i = 0; i < 3 * WINDOW_SAMPLES; i++) {
+	for (i = 0; i < 3 * window_samples(); i++) {
 		assert_non_null(slab_open(class, OWNER));
 		fitted_class_note(class, SMALL_SIZE_MOST + 1);
 	}
 	assert_int_equal(fitted_class_count(), 0);
 }
 
+/* What opens and closes the same slabs again and again does not grow. */
+static void test_churn_is_no_growth(void **state)
+{
+	unsigned class = size_class_of(1300), i;
+
+	(void)state;
+	assert_int_equal(grow(1300, 1), class);
+	for (i = 0; i < 10 * window_samples(); i++) {
+		struct span *slab = slab_open(class, OWNER);
+
+		fitted_class_note(class, 1300);
+		slab_close(slab);
+	}
+	assert_int_equal(size_class_of(1300), class);
+	assert_int_equal(fitted_class_count(), 0);
+}
+
+/* A small part of the heap is not worth it, until it is larger. */
+static void test_small_share(void **state)
+{
+	unsigned class = size_class_of(2100), i;
+
+	(void)state;
+	for (i = 0; i < 60 * window_samples(); i++)
+		assert_non_null(slab_open(SIZE_CLASS_2048, OWNER));
+	assert_int_equal(grow(2100, window_samples()), class);
+	assert_int_equal(fitted_class_count(), 0);
+	assert_int_not_equal(grow(2100, 2 * window_samples()), class);
+}
+
+/* The two tables of a size disagree after a thread died: a miss mends it. */
+static void test_mend(void **state)
+{
+	unsigned class = size_class_of(1032);
+
+	(void)state;
+	store_relaxed(&size_lanes[1040 / 16], 0); // own
+	size_lane_mend(1032, class);
+	assert_int_equal(size_lanes[1040 / 16], size_classes[class].lane);
+}
+
 /* A second one for the same fixed class takes the sizes above the first. */
 static void test_two_of_one_class(void **state)
 {
-	unsigned first = grow(1032, WINDOW_SAMPLES);
-	unsigned second = grow(1100, WINDOW_SAMPLES);
+	unsigned first = grow(1032, window_samples());
+	unsigned second = grow(1100, window_samples());
 
 	(void)state;
 	assert_int_equal(first, NR_FIXED_CLASSES);
 	assert_int_equal(second, NR_FIXED_CLASSES + 1);
-	assert_int_equal(size_class_of(1040), first);
-	assert_int_equal(size_class_of(1041), second);
-	assert_int_equal(size_class_of(1104), second);
-	assert_int_equal(size_class_of(1105), SIZE_CLASS_1280);
+	assert_int_equal(size_class_of(1088), first);
+	assert_int_equal(size_class_of(1089), second);
+	assert_int_equal(size_class_of(1152), second);
+	assert_int_equal(size_class_of(1153), SIZE_CLASS_1280);
 }
 
 static void test_there_are_so_many(void **state)
@@ -128,7 +169,7 @@ static void test_there_are_so_many(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		unsigned class = grow(sizes[i], WINDOW_SAMPLES);
+		unsigned class = grow(sizes[i], window_samples());
 
 		nr += class >= NR_FIXED_CLASSES;
 		assert_true(size_classes[class].size >= sizes[i]);
@@ -137,13 +178,22 @@ static void test_there_are_so_many(void **state)
 	assert_int_equal(fitted_class_count(), NR_FITTED);
 }
 
+static bool loses_much(uint32_t size, unsigned units)
+{
+	size_t whole = units * UNIT_SIZE;
+
+	return whole % size * 32 > whole || whole / size < 7;
+}
+
 /* Every size that there could be: the geometry keeps the slab's rules. */
 static void test_geometry(void **state)
 {
 	uint32_t size;
+	unsigned units;
 
 	(void)state;
-	for (size = 144; size <= SMALL_SIZE_MOST; size += 16) {
+	for (size = 144; size <= SMALL_SIZE_MOST;
+	     size += size < 512 ? 16 : 64) {
 		struct size_geometry g = size_class_geometry(size);
 		size_t whole = g.nr_units * UNIT_SIZE, used;
 
@@ -152,24 +202,27 @@ static void test_geometry(void **state)
 		assert_true(div_up(g.nr_objects, 64) <= UNIT_BITS_WORDS);
 		if (size >= PURGE_SIZE_LEAST)
 			assert_true(g.nr_objects < 64);
+		for (units = 1; units < g.nr_units; units++)
+			assert_true(loses_much(size, units));
+		assert_true(size > 8192 || !loses_much(size, g.nr_units));
 	}
 }
 
 /* Objects of a fitted class go to its slabs and come back. */
 static void test_objects(void **state)
 {
-	unsigned class = grow(4368, WINDOW_SAMPLES), i, n, nr = 0;
+	unsigned class = grow(4368, window_samples()), i, n, nr = 0;
 	void *objects[256];
 	uint64_t word;
 	struct span *slab = slab_open(class, OWNER);
 
 	(void)state;
-	assert_int_equal(size_classes[class].size, 4368);
+	assert_int_equal(size_classes[class].size, 4416);
 	while ((n = slab_take(slab, objects + nr, 5)))
 		nr += n;
 	assert_int_equal(nr, size_classes[class].nr_objects);
 	for (i = 0; i < nr; i++)
-		memset(objects[i], 0x5a, 4368);
+		memset(objects[i], 0x5a, 4416);
 	slab_check(slab);
 	for (i = 0; i < nr; i++)
 		give(slab, &objects[i], 1, &word);
@@ -209,7 +262,8 @@ static void forget(void)
 
 	memset(windows, 0, sizeof(windows));
 	memset(size_to_class, 0, sizeof(size_to_class));
-	store_relaxed(&nr_fitted, 0); // own
+	store_relaxed(&nr_fitted, 0);    // own
+	store_relaxed(&budget.units, 0); // own
 	size_class_start();
 	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
 		size_classes[class].size = 0;
@@ -219,7 +273,7 @@ static void forget(void)
 
 static void test_makers_at_once(void **state)
 {
-	static const uintptr_t sizes[NR_MAKERS] = { 1040, 1100, 1150 };
+	static const uintptr_t sizes[NR_MAKERS] = { 1032, 1100, 1150 };
 	pthread_t threads[NR_MAKERS];
 	unsigned round, i;
 
@@ -258,6 +312,9 @@ int main(void)
 		FITTED_TEST(test_little_saving_is_none),
 		FITTED_TEST(test_only_growth_counts),
 		FITTED_TEST(test_medium_sizes_are_left_alone),
+		FITTED_TEST(test_churn_is_no_growth),
+		FITTED_TEST(test_small_share),
+		FITTED_TEST(test_mend),
 		FITTED_TEST(test_two_of_one_class),
 		FITTED_TEST(test_there_are_so_many),
 		FITTED_TEST(test_geometry),

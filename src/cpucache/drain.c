@@ -75,7 +75,7 @@ static bool area_empty(struct drainer *d, unsigned id, char *area)
 
 	for (class = 1; class < NR_LANES; class++)
 		if (!lane_empty(d, id, cpu_cache_lane(area, class),
-				size_classes[class].batch))
+				max_size(size_classes[class].batch, 1)))
 			return false;
 	return true;
 }

@@ -49,8 +49,10 @@ static void *alloc_any(struct wish *wish)
 {
 	unsigned class = wish_class(wish);
 
-	if (class && wish->align <= 16)
+	if (class && wish->align <= 16 && wish->size <= SMALL_SIZE_MOST) {
 		fitted_class_note(class, wish->size);
+		size_lane_mend(wish->size, class);
+	}
 	if (class)
 		return small_alloc(class);
 	return large_alloc(max_size(wish->size, 1), wish->align, &wish->zero);
@@ -72,15 +74,27 @@ static cold void *alloc_failed(void)
 	return NULL;
 }
 
+/* Whom a fitted class took the size from may have free objects, or smaller
+ * slabs. */
+static void *alloc_fixed(const struct wish *wish)
+{
+	unsigned class = wish_class(wish);
+
+	if (class == size_classes[class].fixed)
+		return NULL;
+	return small_alloc(size_classes[class].fixed);
+}
+
 /* The same, and where a slab of medium objects cannot be had, a run of fewer
  * units; where no run, a free object. */
 static void *alloc_either(struct wish *wish)
 {
 	void *pointer = alloc_any(wish);
 
-	if (likely(pointer) || wish->size <= SMALL_SIZE_MOST ||
-	    wish->size > MEDIUM_SIZE_MOST)
+	if (likely(pointer) || wish->size > MEDIUM_SIZE_MOST)
 		return pointer;
+	if (wish->size <= SMALL_SIZE_MOST)
+		return alloc_fixed(wish);
 	wish->run = !wish->run;
 	return alloc_any(wish);
 }

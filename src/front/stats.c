@@ -66,7 +66,7 @@ static uint32_t walk_slab(struct walk *walk, const struct region *r,
 	walk->nr_slabs++;
 	walk->slab_size += (uint64_t)c->nr_objects * c->size;
 	walk->slab_free_size += (uint64_t)nr_free * c->size;
-	return c->nr_units;
+	return (uint32_t)max_size(c->nr_units, 1);
 }
 
 static uint32_t walk_large(struct walk *walk, const struct region *r,

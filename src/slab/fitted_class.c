@@ -1,10 +1,13 @@
 /* layer 3.4: fitted class: the windows; protocol in fitted_class.h */
 #include "slab/fitted_class.h"
 
+#include "pageheap/budget.h"
 #include "slab/slab.h"
 
 #define WINDOW_SAMPLES 32
-#define SAVING_SHIFT 4 /* a 16th of an object's room is worth a class */
+#define SAVING_SHIFT 4      /* a 16th of an object's room is worth a class */
+#define SHARE_SHIFT 5       /* so is a class that is a 32nd of the heap */
+#define LINE_SIZE_LEAST 512 /* from here on objects fill cache lines */
 
 /* The first whose sizes step by more than 16 bytes, and the last. */
 #define FIRST_CLASS SIZE_CLASS_160
@@ -12,8 +15,8 @@
 
 /* A window's word, unpacked; see the header. */
 struct window {
-	uint32_t most;
-	uint16_t nr, opened;
+	uint16_t most, nr;
+	uint32_t slabs;
 };
 
 static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic */
@@ -22,19 +25,40 @@ static _Atomic(uint32_t) nr_fitted;               /* atomic */
 static struct window window_unpack(uint64_t word)
 {
 	return (struct window){
-		.most = (uint32_t)word,
-		.nr = (uint16_t)(word >> 32),
-		.opened = (uint16_t)(word >> 48),
+		.most = (uint16_t)word,
+		.nr = (uint16_t)(word >> 16),
+		.slabs = (uint32_t)(word >> 32),
 	};
 }
 
 static uint64_t window_pack(struct window w)
 {
-	return w.most | (uint64_t)w.nr << 32 | (uint64_t)w.opened << 48;
+	return w.most | (uint64_t)w.nr << 16 | (uint64_t)w.slabs << 32;
 }
 
-/* Bytes of slab per object, times the objects of both: compared, not divided.
- * Whether objects of `size` save enough beside those of the class. */
+unsigned fitted_class_count(void)
+{
+	return (unsigned)min_size(load_relaxed(&nr_fitted), // counter
+				  NR_FITTED);
+}
+
+/* Every second class costs twice the growth of those before, so that a
+ * program's first steps leave some for later. */
+static unsigned window_samples(void)
+{
+	return WINDOW_SAMPLES << fitted_class_count() / 2;
+}
+
+static bool counts_in_heap(unsigned class)
+{
+	size_t size = (size_t)slab_nr_open(class) *
+		      size_classes[class].nr_units * UNIT_SIZE;
+
+	return size >= budget_claimed_size() >> SHARE_SHIFT;
+}
+
+/* Whether objects of `size` save enough room beside those of the class: units
+ * per object of both, times the objects of both. */
 static bool is_worth_it(const struct size_class *c, uint32_t size)
 {
 	struct size_geometry g = size_class_geometry(size);
@@ -48,7 +72,7 @@ static cold void fitted_class_make(unsigned class, uint32_t size)
 {
 	uint32_t n;
 
-	size = (uint32_t)round_up(size, 16);
+	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : 64);
 	if (size_class_of(size) != class ||
 	    !is_worth_it(&size_classes[class], size) ||
 	    load_relaxed(&nr_fitted) >= NR_FITTED) // hint
@@ -60,7 +84,6 @@ static cold void fitted_class_make(unsigned class, uint32_t size)
 
 void fitted_class_note(unsigned class, size_t size)
 {
-	uint16_t opened = (uint16_t)slab_nr_opened(class);
 	struct window w;
 	uint64_t word;
 
@@ -68,23 +91,18 @@ void fitted_class_note(unsigned class, size_t size)
 		return;
 	word = load_relaxed(&windows[class]); // hint
 	w = window_unpack(word);
-	if (likely(w.opened == opened))
+	if (likely((int32_t)(slab_nr_open(class) - w.slabs) <= 0))
 		return;
-	w.most = (uint32_t)max_size(w.most, size);
-	w.opened = opened;
-	if (++w.nr == WINDOW_SAMPLES) {
-		struct window next = { .opened = opened };
-
-		// hint: whoever is too late has sampled for nothing
-		if (cas_relaxed(&windows[class], &word, window_pack(next)))
-			fitted_class_make(class, w.most);
+	w.most = (uint16_t)max_size(w.most, size);
+	w.slabs = slab_nr_open(class);
+	if (++w.nr < window_samples()) {
+		cas_relaxed(&windows[class], &word, window_pack(w)); // hint
 		return;
 	}
-	cas_relaxed(&windows[class], &word, window_pack(w)); // hint
-}
-
-unsigned fitted_class_count(void)
-{
-	return (unsigned)min_size(load_relaxed(&nr_fitted), // counter
-				  NR_FITTED);
+	size = w.most;
+	w = (struct window){ .slabs = w.slabs };
+	// hint: whoever is too late has sampled for nothing
+	if (cas_relaxed(&windows[class], &word, window_pack(w)) &&
+	    counts_in_heap(class))
+		fitted_class_make(class, (uint32_t)size);
 }

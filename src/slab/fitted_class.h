@@ -9,21 +9,23 @@
  *
  * Each fixed class has a window, one word:
  *
- *	bits  0..31	most	the largest size of the window's samples
- *	bits 32..47	nr	samples so far
- *	bits 48..63	opened	slabs opened (low bits), at the last sample
+ *	bits  0..15	most	the largest size of the window's samples
+ *	bits 16..31	nr	samples so far
+ *	bits 32..63	slabs	the most slabs that a sample saw
  *
- * A sample is taken by the first miss that finds another number of slabs
- * opened than the one before it; WINDOW_SAMPLES of them end a window. So a
- * window is at least as many slabs of growth, and a program that does not
- * grow pays one compare a miss. Whoever ends a window by CAS decides on it:
- * a fitted class is his by an addition to nr_fitted, he fills its row, then
- * passes the sizes on one by one, each by a release.
+ * A sample is taken by the first miss that finds more slabs of the class than
+ * any before it; WINDOW_SAMPLES of them end a window, more when classes were
+ * made before. So a window is at least as many slabs of growth, and a program
+ * that does not grow pays one compare a miss. Whoever ends a window by CAS
+ * decides on it. The class must be a part of the heap that counts, as fitted
+ * classes are few and for ever. One is his by an addition to nr_fitted, he
+ * fills its row, then passes the sizes on one by one, each by a release.
  *
  * Meanwhile others may see some sizes passed on and some not: every class
  * that a size leads to holds it, before, after and in between, also where two
  * windows of one class end at once. A thread that dies in here strands a
- * class without sizes, or leaves some sizes with the old one. Wait-free.
+ * class without sizes, or leaves some sizes with the old one; where it dies
+ * between a size's two tables, the next miss mends that. Wait-free.
  */
 #ifndef LANE_FITTED_CLASS_H
 #define LANE_FITTED_CLASS_H

@@ -24,11 +24,9 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 #define SLOTS_GAP 10
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_LEAST 2	    /* of small sizes */
+#define BATCH_LEAST 2         /* of small sizes */
 
-/* A fitted class's slab: as few units as that, so that the words of one that
- * is purged by the object are one; as many objects as this. */
-#define FITTED_UNITS_MOST 7
+#define LOSS_MOST 32 /* part of a slab that is lost behind its objects */
 #define FITTED_OBJECTS_LEAST 7
 
 /* Where address space is limited lanes have less room: by so many powers of
@@ -83,7 +81,7 @@ static void class_fill(unsigned class, uint32_t slots)
 		.nr_units = g->nr_units,
 		.nr_words = (uint16_t)div_up(nr, 64),
 		.batch = class_batch(g->size),
-		.fixed = (uint16_t)class,
+		.fixed = (uint16_t) class,
 	};
 }
 
@@ -95,7 +93,7 @@ static size_t home_lanes_fill(size_t slots)
 
 	/* Field by field: others may read while start-up runs once more, and a
 	 * compiler fills a row of which it is told a part with zeros first. */
-	for (class = 1; class <= NR_TINY; class++) {
+	for (class = 1; class <= NR_TINY; class ++) {
 		c = &size_classes[HOME_LANES + class];
 		c->size = geometry[class].size;
 		c->slots = (uint32_t)slots;
@@ -113,7 +111,7 @@ static size_t fitted_lanes_fill(size_t slots)
 	struct size_class *c;
 	unsigned class;
 
-	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class++) {
+	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
 		c = &size_classes[class];
 		c->slots = (uint32_t)slots;
 		c->lane = (uint16_t)(class * LANE_WORDS);
@@ -128,7 +126,7 @@ static size_t fitted_lanes_fill(size_t slots)
 static void size_set_class(unsigned i, unsigned class)
 {
 	// [size_to_class] with size_class_of(): the class's row
-	store_release(&size_to_class[i], (uint8_t)class);
+	store_release(&size_to_class[i], (uint8_t) class);
 	store_relaxed(&size_lanes[i], size_classes[class].lane); // hint
 }
 
@@ -146,28 +144,34 @@ void size_class_start(void)
 	unsigned class, i = 0;
 
 	slots = fitted_lanes_fill(home_lanes_fill(slots));
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
+	for (class = 1; class < NR_FIXED_CLASSES; class ++) {
 		const struct class_geometry *g = &geometry[class];
 
 		class_fill(class, (uint32_t)slots);
 		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++)
 			size_begin(i, class);
-		slots += 8 * ((size_t)class_lane_slots(g->lane_slots) +
-			      SLOTS_GAP);
+		slots += 8 *
+			 ((size_t)class_lane_slots(g->lane_slots) + SLOTS_GAP);
 	}
 }
 
+/* Small slabs are soon empty: no more units than the loss demands. */
 struct size_geometry size_class_geometry(uint32_t size)
 {
 	struct size_geometry best = { 1, 0 };
 	uint32_t units, nr;
+	size_t whole;
 
 	for (units = 1; units <= FITTED_UNITS_MOST; units++) {
-		nr = units * UNIT_SIZE / size;
-		if (nr >= FITTED_OBJECTS_LEAST &&
-		    nr * best.nr_units > best.nr_objects * units)
+		whole = units * UNIT_SIZE;
+		nr = (uint32_t)(whole / size);
+		if (nr < FITTED_OBJECTS_LEAST)
+			continue;
+		if (nr * best.nr_units > best.nr_objects * units)
 			best = (struct size_geometry){ (uint16_t)units,
 						       (uint16_t)nr };
+		if ((whole - (size_t)nr * size) * LOSS_MOST <= whole)
+			break;
 	}
 	return best;
 }
@@ -185,7 +189,7 @@ void size_class_fit(unsigned fitted, unsigned class, uint32_t size)
 	c->nr_units = g.nr_units;
 	c->nr_words = (uint16_t)div_up(g.nr_objects, 64);
 	c->batch = class_batch(size);
-	c->fixed = (uint16_t)class;
+	c->fixed = (uint16_t) class;
 	i = size / 16;
 	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
 		size_set_class(i--, fitted);
@@ -201,10 +205,10 @@ unsigned size_class_aligned(size_t size, size_t align)
 	size = round_up(size, align);
 	if (size > MEDIUM_SIZE_MOST)
 		return 0;
-	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
-					 size_class_of(size);
+	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size)
+				       : size_class_of(size);
 	class = size_classes[class].fixed;
-	for (; class < NR_FIXED_CLASSES; class++)
+	for (; class < NR_FIXED_CLASSES; class ++)
 		if (!(size_classes[class].size & (align - 1)))
 			return class;
 	return 0;

@@ -58,6 +58,7 @@ enum {
 _Static_assert(NR_LANES * LANE_WORDS <= 256, "tags have bytes for lanes");
 #define HOME_LANE_SLOTS 128
 #define FITTED_LANE_SLOTS 4096
+#define FITTED_UNITS_MOST 7
 
 #define SMALL_SIZE_MOST 32768
 #define MEDIUM_SIZE_MOST 262144
@@ -110,6 +111,16 @@ static force_inline unsigned size_class_away(unsigned class)
 	return class <= NR_TINY ? HOME_LANES + class : class;
 }
 
+/* The class that has the size by size_class_of(). Where a thread vanished
+ * between the writes of the two tables, or two raced, the fast path looks into
+ * another lane, at every call: mended by who comes by. */
+static force_inline void size_lane_mend(size_t size, unsigned class)
+{
+	if (unlikely(size_lane_of(size) != size_classes[class].lane))
+		store_relaxed(&size_lanes[(size + 15) / 16], // hint
+			      size_classes[class].lane);
+}
+
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
 static force_inline unsigned size_class_of_medium(size_t size)
 {
@@ -124,7 +135,8 @@ struct size_geometry {
 	uint16_t nr_units, nr_objects;
 };
 
-/* The geometry that loses least; 160 <= size <= SMALL_SIZE_MOST. */
+/* The fewest units that lose as little as the fixed classes' slabs; where
+ * none do, those that lose least. 160 <= size <= SMALL_SIZE_MOST. */
 struct size_geometry size_class_geometry(uint32_t size);
 
 /* Makes `fitted`, which the caller alone holds and which has no size yet, the

@@ -29,7 +29,7 @@ static force_inline struct slab_view slab_view(const struct span *slab)
 	};
 }
 
-static _Atomic(uint32_t) nr_opened[NR_CLASSES]; /* atomic: counter */
+static _Atomic(uint32_t) nr_open[NR_CLASSES]; /* atomic: counter */
 
 /* The bits that word i of the slab has when all objects are free. */
 static uint64_t full_word(const struct size_class *class, unsigned i)
@@ -103,13 +103,13 @@ struct span *slab_open(unsigned class, unsigned owner)
 	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
 		store_relaxed(clean_word(&v, i), 0); // held
 	tags_fill(&v, class, owner);
-	add_relaxed(&nr_opened[class], 1); // counter
+	add_relaxed(&nr_open[class], 1); // counter
 	return slab;
 }
 
-uint32_t slab_nr_opened(unsigned class)
+uint32_t slab_nr_open(unsigned class)
 {
-	return load_relaxed(&nr_opened[class]); // counter
+	return load_relaxed(&nr_open[class]); // counter
 }
 
 /* The lowest `most` bits of word. */
@@ -160,7 +160,8 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 
 /* A purged slab has one word of bits, so that taking and giving back its
  * objects is one order with the givers' additions. */
-_Static_assert(3 * UNIT_SIZE / PURGE_SIZE_LEAST <= 63, "see purge_word()");
+_Static_assert(FITTED_UNITS_MOST * UNIT_SIZE / PURGE_SIZE_LEAST <= 63,
+	       "see purge_word()");
 
 /* The pages of the dirty objects of word i, all within `run`, a row of objects
  * that the caller took: with those that they share with clean neighbours. */
@@ -258,6 +259,7 @@ void slab_close(struct span *slab)
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
 	store_relaxed(&slab->word, word | SLAB_ON); // held
+	sub_relaxed(&nr_open[slab_word_unpack(word).class], 1); // counter
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 

@@ -97,8 +97,8 @@ static force_inline uint64_t slab_word_pack(struct slab_word w)
  * it. NULL: no memory. Lock-free. */
 struct span *slab_open(unsigned class, unsigned owner);
 
-/* How many were opened of the class so far. */
-uint32_t slab_nr_opened(unsigned class);
+/* How many slabs of the class there are. */
+uint32_t slab_nr_open(unsigned class);
 
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */

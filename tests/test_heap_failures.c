@@ -359,6 +359,21 @@ static void small_size_in_a_unit(void)
 	serves_once(block, NULL, 20000, UNIT_SIZE);
 }
 
+/* A class was made for the size since: what the old one has free serves. */
+static void size_that_was_taken_over(void)
+{
+	const size_t size = 1032;
+
+	short_life_begins();
+	keep(0, block_alloc(size), size);
+	size_class_fit(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1088);
+	keep(1, block_alloc(20000), 20000);
+	use_up_units();
+	must(size_class_of(size) == NR_FIXED_CLASSES);
+	keep(2, block_alloc(size), size);
+	must(heap_usable_size(held[2].block) == 1280);
+}
+
 /* Slabs that are empty below a thousand that are not. */
 static void empty_slabs_deep_in_a_list(void)
 {
@@ -443,6 +458,7 @@ static void test_the_last_memory_is_found(void **state)
 	(void)state;
 	short_life(object_instead_of_a_run);
 	short_life(small_size_in_a_unit);
+	short_life(size_that_was_taken_over);
 	short_life(empty_slabs_deep_in_a_list);
 	setenv("LANEMALLOC_CONF", "rseq=off", 1);
 	short_life(object_instead_of_a_run);

@@ -20,6 +20,7 @@
 
 #define SLOTS_MOST 256
 #define BURST 160
+#define GROWTH 700 /* blocks: beyond 32 slabs of each size below */
 #define DEPTH_MOST 4
 #define HANDLER_SLOTS 4
 
@@ -202,6 +203,20 @@ static void step_burst(struct worker *w)
 		block_free(&blocks[(i * 37 + 11) % n]);
 }
 
+/* One size grows by so many slabs that a class is made for it. */
+static void step_growth(struct worker *w)
+{
+	static const size_t sizes[] = { 4100, 5200, 6200, 8200 };
+	size_t size = sizes[rng_below(&w->rng, 4)];
+	struct block blocks[GROWTH];
+	unsigned n = 0;
+
+	while (n < GROWTH && got(block_malloc(&blocks[n], size, w->owner)))
+		n++;
+	while (n--)
+		block_free(&blocks[n]);
+}
+
 static void contended_free(void *at)
 {
 	struct block b = { at, CONTENDED_CHECKED, NR_CONTENDED };
@@ -363,8 +378,10 @@ static void step(struct worker *w)
 		step_pairs(w);
 	else if (kind < 1800)
 		step_contended(w);
-	else if (kind < 1960)
+	else if (kind < 1959)
 		step_burst(w);
+	else if (kind < 1960)
+		step_growth(w);
 	else if (kind < 1970 && cell_memory_is_short())
 		step_hog(w);
 	else if (kind < 1990)

@@ -128,6 +128,8 @@ const struct reason reasons[] = {
 	{ "system_thread_start", NULL, ABORTS },
 	{ "heap_alloc_growing", NULL, ABORTS },
 
+	{ "alloc_fixed", "return small_alloc", MEMORY },
+	{ "alloc_either", "}", MEMORY },
 	{ "bin_set_any", NULL, MEMORY },
 	{ "bin_set_of", "nr_refused", MEMORY },
 	{ "bin_set_of", "set ? set", MEMORY },

@@ -1,17 +1,16 @@
 /* The real system layer under other names, and system.h's names around it.
  * See fake_system.h. */
-#define system_reserve real_reserve
-#define system_reserve_probe real_reserve_probe
+#define system_map_at real_map_at
 #define system_address_space_limited real_address_space_limited
-#define system_unreserve real_unreserve
-#define system_commit real_commit
+#define system_unmap real_unmap
+#define system_is_mapped real_is_mapped
 #define system_purge real_purge
 #define system_hugepages real_hugepages
 #define system_move_pages real_move_pages
-#define system_map real_map
 #define system_page_size real_page_size
 #define system_nr_cpus real_nr_cpus
 #define system_memory_size real_memory_size
+#define system_random real_random
 #define system_now_ms real_now_ms
 #define system_rseq_fence_register real_rseq_fence_register
 #define system_rseq_fence real_rseq_fence
@@ -24,18 +23,17 @@
 #define system_thread_start real_thread_start
 #define system_read_file real_read_file
 #include "system/linux.c"
-#undef system_reserve
-#undef system_reserve_probe
+#undef system_map_at
 #undef system_address_space_limited
-#undef system_unreserve
-#undef system_commit
+#undef system_unmap
+#undef system_is_mapped
 #undef system_purge
 #undef system_hugepages
 #undef system_move_pages
-#undef system_map
 #undef system_page_size
 #undef system_nr_cpus
 #undef system_memory_size
+#undef system_random
 #undef system_now_ms
 #undef system_rseq_fence_register
 #undef system_rseq_fence
@@ -170,29 +168,33 @@ size_t fake_address_size(void)
 	return load_relaxed(&address_size); // counter
 }
 
-void *system_reserve(size_t size, size_t align)
+/* Refused as by a limit; at the places that fake.taken says, as where somebody
+ * else's memory is. */
+int system_map_at(void *addr, size_t size)
 {
-	void *addr;
+	const char *from = addr, *taken = fake.taken;
+	int result;
 
-	if (must_fail(FAKE_RESERVE) || !charge(size))
-		return NULL;
-	addr = real_reserve(size, align);
-	if (!addr)
+	if (must_fail(FAKE_MAP))
+		return -ENOMEM;
+	if (taken && from < taken + fake.taken_size && taken < from + size)
+		return -EEXIST;
+	if (!charge(size))
+		return -ENOMEM;
+	result = real_map_at(addr, size);
+	if (result)
 		uncharge(size);
-	return addr;
+	return result;
 }
 
-size_t system_reserve_probe(size_t least, size_t most)
+bool system_is_mapped(void *addr, size_t size)
 {
-	size_t left;
+	return real_is_mapped(addr, size);
+}
 
-	if (must_fail(FAKE_PROBE))
-		return 0;
-	if (fake.address_limit) {
-		left = fake.address_limit - fake_address_size();
-		most = most < left ? most : left;
-	}
-	return real_reserve_probe(least, most);
+uint64_t system_random(void)
+{
+	return real_random();
 }
 
 bool system_address_space_limited(void)
@@ -200,23 +202,12 @@ bool system_address_space_limited(void)
 	return fake.address_limit || real_address_space_limited();
 }
 
-void system_unreserve(void *addr, size_t size)
+void system_unmap(void *addr, size_t size)
 {
-	count(FAKE_UNRESERVE);
-	uncharge(size);
-	real_unreserve(addr, size);
-}
-
-void *system_map(size_t size)
-{
-	void *addr;
-
-	if (must_fail(FAKE_MAP) || !charge(size))
-		return NULL;
-	addr = real_map(size);
-	if (!addr)
+	count(FAKE_UNMAP);
+	if (real_is_mapped(addr, size))
 		uncharge(size);
-	return addr;
+	real_unmap(addr, size);
 }
 
 /* Pages */
@@ -224,13 +215,6 @@ void *system_map(size_t size)
 static bool fits_pages(const void *addr, size_t size)
 {
 	return !(((size_t)addr | size) & (system_page_size() - 1));
-}
-
-int system_commit(void *addr, size_t size)
-{
-	if (must_fail(FAKE_COMMIT))
-		return -ENOMEM;
-	return fits_pages(addr, size) ? real_commit(addr, size) : -EINVAL;
 }
 
 static void record_purge(void *addr, size_t size)

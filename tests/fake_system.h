@@ -1,13 +1,13 @@
 /* fake_system: a system layer that fails on demand, for unit tests
  *
  * Linked instead of src/system/linux.c. It contains the real one and passes
- * every call on, so that memory is really mapped, committed and purged; but
+ * every call on, so that memory is really mapped and purged; but
  * before that it counts the call, and fails it where the test said so.
  *
  *	fake_reset();
- *	fake_fail_at(FAKE_COMMIT, 3);		the third commit from now fails
+ *	fake_fail_at(FAKE_MAP, 3);		the third mapping from now fails
  *	...
- *	assert_int_equal(fake_calls(FAKE_COMMIT), 3);
+ *	assert_int_equal(fake_calls(FAKE_MAP), 3);
  *
  * To reach every failure of an operation, try one failing call after another
  * until none is left:
@@ -33,20 +33,17 @@
 
 /* Kinds of calls, with what a failing one returns. */
 enum fake_call {
-	FAKE_RESERVE,      /* system_reserve: NULL */
-	FAKE_PROBE,        /* system_reserve_probe: 0 */
-	FAKE_COMMIT,       /* system_commit: -ENOMEM */
+	FAKE_MAP,          /* system_map_at: -ENOMEM */
 	FAKE_PURGE,        /* system_purge: -EINVAL, nothing purged */
 	FAKE_HUGEPAGES,    /* system_hugepages: -EINVAL */
 	FAKE_MOVE,         /* system_move_pages: -EINVAL, nothing moved */
-	FAKE_MAP,          /* system_map: NULL */
 	FAKE_REGISTER,     /* system_rseq_fence_register: -ENOSYS */
 	FAKE_FENCE,        /* system_rseq_fence: -EPERM */
 	FAKE_THREAD_START, /* system_thread_start: -EAGAIN */
 	FAKE_READ_FILE,    /* system_read_file: -ENOENT */
 	NR_FAKE_FAILING,
 	/* Counted, but cannot fail; not part of FAKE_ANY. */
-	FAKE_UNRESERVE = NR_FAKE_FAILING,
+	FAKE_UNMAP = NR_FAKE_FAILING,
 	FAKE_SLEEP,
 	FAKE_WAKE,
 	FAKE_ABORT,
@@ -76,13 +73,16 @@ extern struct fake_settings {
 	int pid;
 	unsigned nr_cpus;
 	uint64_t memory_size; /* 0: 256 GiB, for the largest region */
-	/* With this set, ranges of commit, purge, hugepages and move that are
+	/* With this set, ranges of purge, hugepages and move that are
 	 * no multiples of it are refused with -EINVAL, as such a kernel does.
 	 * At least the real page size. */
 	size_t page_size;
-	/* RLIMIT_AS: bytes that reserve and map may hold in all, counted from
+	/* RLIMIT_AS: bytes that may be mapped in all, counted from
 	 * fake_reset(). */
 	size_t address_limit;
+	/* Where somebody else's memory lies; NULL: nowhere. */
+	const char *taken;
+	size_t taken_size;
 	bool privileged;
 	bool quiet; /* system_write_stderr() records only */
 	/* system_sleep() returns at once: where the word still has the value,
@@ -93,7 +93,7 @@ extern struct fake_settings {
 /* The clock; it stands still unless the test moves it. Starts at 1000000. */
 extern _Atomic(uint64_t) fake_now_ms;
 
-/* Bytes that reserve and map hold now, counted from fake_reset(). */
+/* Bytes that are mapped now, counted from fake_reset(). */
 size_t fake_address_size(void);
 
 /* The ranges that were purged, in order; the first FAKE_RANGES_MOST of them.

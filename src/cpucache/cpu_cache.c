@@ -4,6 +4,7 @@
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "system/config.h"
+#include "system/place.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -76,7 +77,7 @@ static char *areas_map(struct cpu_cache *cache)
 		add_relaxed(&cache->nr_refused, 1); // hint
 		return NULL;
 	}
-	areas = system_map(size);
+	areas = place_map(size);
 	if (areas)
 		system_hugepages(areas, size, false);
 	else
@@ -96,7 +97,7 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 	area_fill(areas + area_size());
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
-		system_unreserve(areas, 2 * area_size());
+		system_unmap(areas, 2 * area_size());
 	nr_ids_raise(id + 1);
 	return true;
 }

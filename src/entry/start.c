@@ -55,9 +55,8 @@ static void print_memory_layout(void)
 	// const: heap_start() made the region
 	size_t size = load_relaxed(&r->nr_units) * UNIT_SIZE;
 
-	report_line("region of %zu MiB at %p, data at %p, units of %zu bytes",
-		    size >> 20, (void *)r->base,
-		    (void *)region_addr(r, r->first_unit), UNIT_SIZE);
+	report_line("blocks in %zu MiB of addresses at %p, units of %zu bytes",
+		    size >> 20, (void *)r->base, UNIT_SIZE);
 }
 
 static void print_start(void)

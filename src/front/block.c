@@ -10,7 +10,7 @@ static bool inside_large(const struct region *region, uint32_t unit)
 {
 	uint32_t at = unit;
 
-	while (at > region->first_unit && !region->tags[at].class)
+	while (at > 0 && !region->tags[at].class)
 		at--;
 	return region->tags[at].class == CLASS_LARGE &&
 	       unit - at < load_relaxed(&region->spans[at].nr_units); // hint
@@ -67,9 +67,8 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 		return;
 	block->region = region;
 	block->unit = region_unit(region, pointer);
-	// [region.nr_committed] with region_commit(): the tags are readable
-	if (block->unit < region->first_unit ||
-	    block->unit >= load_acquire(&region->nr_committed))
+	// [region.nr_committed] with region_raise(): the tags are readable
+	if (block->unit >= load_acquire(&region->nr_committed))
 		fault("%s of %p: not a block", verb, pointer);
 	tag = &region->tags[block->unit];
 	if (!tag->magic) {

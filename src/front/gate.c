@@ -21,7 +21,7 @@ static bool mode_has_lanes(void)
 
 static uint64_t tags_end(void)
 {
-	// [region.nr_committed] with region_commit(): the tags are readable
+	// [region.nr_committed] with region_raise(): the tags are readable
 	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
 }
 

@@ -6,6 +6,7 @@
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
+#include "system/place.h"
 #include "system/system.h"
 
 #define QUIET_TICKS 3
@@ -108,7 +109,7 @@ static struct reclaimer_memory *memory_get(void)
 
 	if (found)
 		return (void *)found;
-	fresh = system_map(sizeof(struct reclaimer_memory));
+	fresh = place_map(sizeof(struct reclaimer_memory));
 	if (!fresh)
 		return NULL;
 	store_relaxed(&memory, fresh); // own: likewise

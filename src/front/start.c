@@ -23,13 +23,13 @@
 static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
 
-static void anchor_set_base(char *base)
+static void anchor_set(const struct region *region)
 {
-	uintptr_t first = (uintptr_t)base >> UNIT_SHIFT << 4;
+	uintptr_t first = (uintptr_t)region->base >> UNIT_SHIFT << 4;
 
-	anchor.base = base;
+	anchor.base = region->head;
 	anchor.tags_first = first;
-	anchor.tags = (char *)((uintptr_t)base + REGION_TAGS_OFFSET - first);
+	anchor.tags = (char *)((uintptr_t)region->tags - first);
 }
 
 static cold bool start_slow(void)
@@ -39,7 +39,7 @@ static cold bool start_slow(void)
 	size_class_start();
 	if (!region_start())
 		return false;
-	anchor_set_base(regions[0].base);
+	anchor_set(&regions[0]);
 	if (!libc)
 		return true;
 	rseq_start();

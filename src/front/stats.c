@@ -99,9 +99,10 @@ static uint32_t walk_unit(struct walk *walk, const struct region *r,
 
 static void walk_region(struct walk *walk, const struct region *r)
 {
-	uint32_t unit = r->first_unit;
-	// [region.nr_committed] with region_commit(): the tags are readable
-	uint32_t end = load_acquire(&r->nr_committed);
+	// [region.nr_committed] with region_raise(): the tags are readable
+	uint32_t end = load_acquire(&r->nr_committed), unit = 0;
+
+	end = (uint32_t)min_size(end, load_relaxed(&r->nr_used)); // hint
 
 	while (unit < end)
 		unit += walk_unit(walk, r, unit);

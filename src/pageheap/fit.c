@@ -142,8 +142,6 @@ uint32_t fit_next(struct region *region, unsigned level, unsigned k,
 	uint32_t parent = from / 64, index = parent / 64, start = index, at;
 	uint64_t parents, children;
 
-	if (index < lv->first_summary)
-		index = lv->first_summary;
 	for (; index < end; index++) {
 		parents = load_relaxed(fit_summary(lv, k, index)); // hint
 		if (index == start)
@@ -171,7 +169,7 @@ uint32_t fit_previous(struct region *region, unsigned level, unsigned k,
 
 	if (index > end)
 		index = (uint32_t)end;
-	for (; index > lv->first_summary; index--) {
+	for (; index > 0; index--) {
 		parents = load_relaxed(fit_summary(lv, k, index - 1)); // hint
 		if (index == start)
 			parents &= bits_low(parent % 64 + 1);

@@ -3,8 +3,8 @@
 
 #include "system/report.h"
 
-/* How many words of one class are looked at. In a class that is sure to fit
- * the first look succeeds unless the hint is old. */
+/* How many words of one class are looked at, unless all are. In a class that
+ * is sure to fit the first look succeeds unless the hint is old. */
 #define LEVEL_LOOKS 8
 
 static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
@@ -48,12 +48,13 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 }
 
 static bool level_take_class(struct region *region, unsigned level, unsigned k,
-			     unsigned n, unsigned align, uint32_t *granule)
+			     unsigned n, unsigned align, bool all,
+			     uint32_t *granule)
 {
 	uint32_t word = fit_next(region, level, k, 0);
 	unsigned look;
 
-	for (look = 0; word != FIT_NONE && look < LEVEL_LOOKS; look++) {
+	for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS); look++) {
 		uint64_t now;
 
 		if (level_try_take(region, level, word, n, align, granule))
@@ -82,14 +83,14 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 /* Among the open words, the smallest class that fits first: full hugepages
  * fill up, empty ones stay empty. */
 static bool level_take_open(struct region *region, unsigned level, unsigned n,
-			    unsigned align, uint32_t *granule)
+			    unsigned align, bool all, uint32_t *granule)
 {
 	unsigned k;
 
 	if (level == NR_LEVELS - 1)
 		return level_take_top(region, n, align, granule);
 	for (k = unit_word_class_of_run(n); k < UNIT_WORD_CLASSES; k++) {
-		if (level_take_class(region, level, k, n, align, granule))
+		if (level_take_class(region, level, k, n, align, all, granule))
 			return true;
 	}
 	return false;
@@ -163,19 +164,19 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 }
 
 bool level_take(struct region *region, unsigned level, unsigned n,
-		unsigned align, uint32_t *granule)
+		unsigned align, bool all, uint32_t *granule)
 {
 	uint64_t warm;
 	uint32_t word;
 	unsigned first;
 
-	if (level_take_open(region, level, n, align, granule))
+	if (level_take_open(region, level, n, align, all, granule))
 		return true;
 	if (level >= 2 && level_coalesce_below(region, level) &&
-	    level_take_open(region, level, n, align, granule))
+	    level_take_open(region, level, n, align, all, granule))
 		return true;
 	if (level == NR_LEVELS - 1 ||
-	    !level_take(region, level + 1, 1, 1, &word))
+	    !level_take(region, level + 1, 1, 1, all, &word))
 		return false;
 	warm = level_warm(region, level, word);
 	first = unit_word_pick(ALL_ONES, warm, n, align);
@@ -403,8 +404,7 @@ static bool level_take_across(struct region *region, uint32_t n, uint32_t *unit)
 	uint32_t need = (uint32_t)div_up(n, 64), run = 0, word;
 	uint64_t free;
 
-	for (word = region->first_unit / 4096;
-	     word < region->levels[1].nr_words; word++) {
+	for (word = 0; word < region->levels[1].nr_words; word++) {
 		free = level_free_hugepages(region, word);
 		*unit = (word * 64 - run) * 64;
 		if (run + unit_word_run(free, 0) >= need) {
@@ -429,7 +429,7 @@ bool level_take_units(struct region *region, uint32_t n, uint32_t *unit)
 		count = (uint32_t)div_up(count, 64);
 	if (level >= NR_LEVELS || n > load_relaxed(&region->nr_units)) // const
 		return false;
-	if (!level_take(region, level, count, 1, &granule))
+	if (!level_take(region, level, count, 1, false, &granule))
 		return level_take_across(region, n, unit);
 	*unit = granule << (level * LEVEL_SHIFT);
 	whole = count << (level * LEVEL_SHIFT);
@@ -439,18 +439,14 @@ bool level_take_units(struct region *region, uint32_t n, uint32_t *unit)
 
 void level_repair(struct region *region)
 {
-	// counter: what is committed later is filed by living threads
-	uint32_t committed = load_relaxed(&region->nr_committed);
-	uint32_t word, end;
+	// counter: what is taken later is filed by living threads
+	uint32_t taken = load_relaxed(&region->nr_taken), word, end;
 	unsigned level;
 
 	for (level = 0; level < NR_LEVELS - 1; level++) {
-		word = region->first_unit >> (LEVEL_SHIFT * (level + 1));
-		end = (committed >> (LEVEL_SHIFT * (level + 1))) + 1;
+		end = (taken >> (LEVEL_SHIFT * (level + 1))) + 1;
 		end = (uint32_t)min_size(end, region->levels[level].nr_words);
-		if (level > 0)
-			end = region->levels[level].nr_words;
-		for (; word < end; word++)
+		for (word = 0; word < end; word++)
 			fit_refile(region, level, word);
 	}
 }

@@ -39,9 +39,10 @@
 #define LEVEL_SHIFT 6
 
 /* Claims n (1..64) granules of a level within one word, the first at a
- * multiple of align (1..64) granules. False: nothing there or above. */
+ * multiple of align (1..64) granules. False: nothing there or above, as far as
+ * the first few words of each class tell, or, with `all`, all of them. */
 bool level_take(struct region *region, unsigned level, unsigned n,
-		unsigned align, uint32_t *granule);
+		unsigned align, bool all, uint32_t *granule);
 
 /* The same within one given word, without carving. */
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
@@ -74,7 +75,7 @@ void level_release(struct region *region, unsigned level, uint32_t word,
 void level_release_units(struct region *region, uint32_t unit, uint32_t n);
 
 /* Files every word anew, for hints that died with their threads. Visits all
- * words below nr_committed. */
+ * words below nr_taken. */
 void level_repair(struct region *region);
 
 /* Which hugepages of a level 1 word are free, whatever level says so; a

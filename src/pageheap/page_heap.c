@@ -1,8 +1,7 @@
 /* layer 2.9: page heap: take, give, extend
  *
- * take: claim (level.h), then commit, then mark dirty, then count. If the
- * commit fails the claim is released again and nothing has changed. give:
- * count, release, hint, then purge beyond the budget.
+ * take: claim (level.h), else grow the region; then mark dirty, then count.
+ * give: count, release, hint, then purge beyond the budget.
  *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
@@ -34,6 +33,7 @@ struct wish {
 	uint32_t nr_units;
 	uint32_t align_units;
 	unsigned cpu;
+	bool all; /* every free run is looked at, and not the first few */
 };
 
 /* FIT_NONE: in another region. */
@@ -96,28 +96,43 @@ static bool page_heap_take_small(struct region *region, const struct wish *wish,
 		if (near < region->levels[0].nr_words &&
 		    level_try_take(region, 0, near, n, align, unit))
 			return true;
-		if (!level_take(region, 0, n, align, unit))
+		if (!level_take(region, 0, n, align, wish->all, unit))
 			return false;
 	}
 	page_heap_prefer(region, wish, *unit);
 	return true;
 }
 
+/* Units that hold the run whatever hugepage they begin at. */
+static uint32_t page_heap_with_surplus(const struct wish *wish)
+{
+	if (wish->align_units <= HUGEPAGE_UNITS)
+		return wish->nr_units;
+	return wish->nr_units + wish->align_units - HUGEPAGE_UNITS;
+}
+
+/* Alignment counts from address 0, not from the base. */
+static uint32_t page_heap_align(const struct region *region,
+				const struct wish *wish, uint32_t unit)
+{
+	size_t base_unit = (size_t)region->base >> UNIT_SHIFT;
+
+	return (uint32_t)(round_up(base_unit + unit, wish->align_units) -
+			  base_unit);
+}
+
 /* Whole hugepages at the front; alignment beyond a hugepage by claiming more
- * than needed. Alignment counts from address 0, not from the base. */
+ * than needed. */
 static bool page_heap_take_large(struct region *region, const struct wish *wish,
 				 uint32_t *unit)
 {
-	size_t base_unit = (size_t)region->base >> UNIT_SHIFT;
-	uint32_t n = wish->nr_units, total = n, first, end;
+	uint32_t total = page_heap_with_surplus(wish);
+	uint32_t n = wish->nr_units, first, end;
 
-	if (wish->align_units > HUGEPAGE_UNITS)
-		total += wish->align_units - HUGEPAGE_UNITS;
 	if (!level_take_units(region, total, &first))
 		return false;
 	end = first + total;
-	*unit = (uint32_t)(round_up(base_unit + first, wish->align_units) -
-			   base_unit);
+	*unit = page_heap_align(region, wish, first);
 	level_release_units(region, first, *unit - first);
 	level_release_units(region, *unit + n, end - (*unit + n));
 	return true;
@@ -146,89 +161,100 @@ static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
 		;
 }
 
-/* Makes a claimed run usable; releases it if that fails. */
-static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
+/* A claimed run becomes the caller's. */
+static void page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 			     bool *zero)
 {
-	uint32_t nr_dirty;
+	uint32_t nr_dirty = dirty_mark(region, unit, n);
 
-	if (unlikely(!region_commit(region, unit + n))) {
-		level_release_units(region, unit, n);
-		return false;
-	}
-	nr_dirty = dirty_mark(region, unit, n);
 	budget_taken(n, nr_dirty);
 	page_heap_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
-	return true;
-}
-
-static bool page_heap_take_once(struct region *region, const struct wish *wish,
-				struct run *out)
-{
-	if (!page_heap_claim(region, wish, &out->unit))
-		return false;
-	out->region = region;
-	out->nr_units = wish->nr_units;
-	return page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
-}
-
-/* The free units of the hugepage that is usable in part only, those above the
- * bound. */
-static uint64_t page_heap_beyond(struct region *region, uint32_t committed)
-{
-	_Atomic(uint64_t) *words = region->levels[0].words;
-	uint64_t free = load_relaxed(&words[committed / 64]); // hint
-	uint64_t beyond = ~bits_low(committed % 64);
-
-	return free ? free & beyond : beyond;
-}
-
-/* The system gives no more memory, but there may be a run in what it gave. So
- * that the next claim does not find the same unusable units again, they are
- * held meanwhile: nobody could use them. A thread that dies here strands at
- * most a hugepage of address space. */
-static cold bool page_heap_take_usable(struct region *region,
-				       const struct wish *wish,
-				       struct run *out)
-{
-	uint32_t committed = load_relaxed(&region->nr_committed); // hint
-	uint32_t word = committed / 64;
-	uint64_t beyond;
-	bool taken;
-
-	if (word >= region->levels[0].nr_words)
-		return false;
-	beyond = page_heap_beyond(region, committed);
-	if (!beyond || !level_try_claim(region, 0, word, beyond))
-		return false;
-	taken = page_heap_take_once(region, wish, out);
-	level_release(region, 0, word, beyond);
-	return taken;
 }
 
 static bool page_heap_take_in(struct region *region, const struct wish *wish,
 			      struct run *out)
 {
-	return page_heap_take_once(region, wish, out) ||
-	       page_heap_take_usable(region, wish, out);
+	if (!page_heap_claim(region, wish, &out->unit))
+		return false;
+	out->region = region;
+	out->nr_units = wish->nr_units;
+	page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
+	return true;
 }
 
-/* Tries all regions, after a repair of their hints if so wished. */
-static bool page_heap_take_any(const struct wish *wish, bool repair,
-			       struct run *out)
+/* From units that are new, the rest of which is released. */
+static bool page_heap_grow_in(struct region *region, const struct wish *wish,
+			      struct run *out)
 {
-	struct region *region;
+	uint32_t total = page_heap_with_surplus(wish), first, n;
 
-	for (region = regions; region < regions + NR_REGIONS_MOST; region++) {
+	if (!region_grow(region, total, &first, &n))
+		return false;
+	out->region = region;
+	out->nr_units = wish->nr_units;
+	out->unit = page_heap_align(region, wish, first);
+	level_release_units(region, first, out->unit - first);
+	first += n;
+	n = out->unit + wish->nr_units;
+	level_release_units(region, n, first - n);
+	page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
+	return true;
+}
+
+/* The ready region at or behind this one; NULL: there are no more. */
+static struct region *page_heap_next(struct region *region)
+{
+	for (; region < regions + NR_REGIONS_MOST; region++) {
+		if (region_is_ready(region))
+			return region;
 		// hint: slots fill in order
 		if (load_relaxed(&region->state) == REGION_NONE)
-			return false;
-		if (!region_is_ready(region))
-			continue;
-		if (repair)
-			level_repair(region);
+			return NULL;
+	}
+	return NULL;
+}
+
+static bool page_heap_take_any(const struct wish *wish, struct run *out)
+{
+	struct region *region = page_heap_next(regions);
+
+	for (; region; region = page_heap_next(region + 1)) {
 		if (page_heap_take_in(region, wish, out))
+			return true;
+	}
+	return false;
+}
+
+/* *room: whether a region has addresses for the run; then no other is made, as
+ * what lacks is memory. */
+static bool page_heap_grow_any(const struct wish *wish, bool *room,
+			       struct run *out)
+{
+	struct region *region = page_heap_next(regions);
+	uint32_t taken;
+
+	*room = false;
+	for (; region; region = page_heap_next(region + 1)) {
+		if (page_heap_grow_in(region, wish, out))
+			return true;
+		taken = load_relaxed(&region->nr_taken); // hint
+		*room |= load_relaxed(&region->nr_units) - taken >= // const
+			 page_heap_with_surplus(wish);
+	}
+	return false;
+}
+
+/* The system gives no more: whatever is free, wherever it is filed. */
+static cold bool page_heap_take_hard(const struct wish *wish, struct run *out)
+{
+	struct region *region = page_heap_next(regions);
+	struct wish hard = *wish;
+
+	hard.all = true;
+	for (; region; region = page_heap_next(region + 1)) {
+		level_repair(region);
+		if (page_heap_take_in(region, &hard, out))
 			return true;
 	}
 	return false;
@@ -236,23 +262,19 @@ static bool page_heap_take_any(const struct wish *wish, bool repair,
 
 static cold bool page_heap_take_slow(const struct wish *wish, struct run *out)
 {
-	size_t nr_units = (size_t)wish->nr_units + wish->align_units;
-	struct region *region;
+	size_t nr_units = page_heap_with_surplus(wish);
 	unsigned i;
+	bool room;
 
 	if (!region_start())
 		return false;
-	if (page_heap_take_any(wish, true, out))
+	if (page_heap_grow_any(wish, &room, out))
 		return true;
-	for (i = 0; i < ADDS_MOST; i++) {
-		region = region_add(nr_units);
-		if (!region)
-			break;
-		if (page_heap_take_in(region, wish, out))
+	for (i = 0; i < ADDS_MOST && !room && region_add(nr_units); i++) {
+		if (page_heap_grow_any(wish, &room, out))
 			return true;
 	}
-	/* Another thread may have added one. */
-	return page_heap_take_any(wish, false, out);
+	return page_heap_take_hard(wish, out);
 }
 
 bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
@@ -266,19 +288,18 @@ bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 	wish.nr_units = (uint32_t)nr_units;
 	wish.align_units = (uint32_t)align_units;
 	wish.cpu = cpu;
-	if (likely(page_heap_take_any(&wish, false, out)))
+	wish.all = false;
+	if (likely(page_heap_take_any(&wish, out)))
 		return true;
 	return page_heap_take_slow(&wish, out);
 }
 
 bool page_heap_may_hold(size_t nr_units)
 {
-	struct region *region;
+	struct region *region = page_heap_next(regions);
 
-	for (region = regions; region < regions + NR_REGIONS_MOST; region++)
-		if (region_is_ready(region) &&
-		    load_relaxed(&region->nr_committed) >= // hint
-			    region->first_unit + nr_units)
+	for (; region; region = page_heap_next(region + 1))
+		if (load_relaxed(&region->nr_taken) >= nr_units) // hint
 			return true;
 	return false;
 }
@@ -290,16 +311,40 @@ void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 	purge_beyond_budget((size_t)nr_units << UNIT_SHIFT);
 }
 
+/* Where the run ends beside what the region has not mapped yet: what is free
+ * before that, and then the region grows right there. */
+static bool page_heap_extend_grow(struct region *region, uint32_t unit,
+				  uint32_t nr_more)
+{
+	uint32_t taken = load_relaxed(&region->nr_taken); // hint
+	uint32_t nr_free = taken - unit, need = nr_more - nr_free, n;
+
+	if (taken < unit || nr_free >= nr_more)
+		return false;
+	if (nr_free && !level_try_claim_units(region, unit, nr_free))
+		return false;
+	if (!region_grow_at(region, taken, need, &n)) {
+		level_release_units(region, unit, nr_free);
+		return false;
+	}
+	level_release_units(region, taken + need, n - need);
+	return true;
+}
+
 bool page_heap_try_extend(struct region *region, uint32_t unit,
 			  uint32_t nr_units, uint32_t nr_more)
 {
 	uint64_t end = (uint64_t)unit + nr_units + nr_more;
 	bool zero;
 
+	unit += nr_units;
 	if (end > load_relaxed(&region->nr_units)) // const
 		return false;
-	return level_try_claim_units(region, unit + nr_units, nr_more) &&
-	       page_heap_finish(region, unit + nr_units, nr_more, &zero);
+	if (!level_try_claim_units(region, unit, nr_more) &&
+	    !page_heap_extend_grow(region, unit, nr_more))
+		return false;
+	page_heap_finish(region, unit, nr_more, &zero);
+	return true;
 }
 
 size_t page_heap_purge(size_t keep_size, size_t most_size)

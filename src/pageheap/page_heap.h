@@ -58,7 +58,7 @@ size_t page_heap_tick(size_t most_size);
 size_t page_heap_dirty_size(void);
 
 struct page_heap_stats {
-	uint64_t reserved_size;	  /* address space, all regions */
+	uint64_t reserved_size;	  /* addresses, mapped or not, all regions */
 	uint64_t committed_size;  /* usable, metadata excluded */
 	uint64_t claimed_size;	  /* in runs that were taken */
 	uint64_t free_dirty_size; /* free, still ours */

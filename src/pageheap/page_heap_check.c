@@ -11,27 +11,22 @@ static uint64_t check_word(const struct region *region, unsigned level,
 	return load_relaxed(&region->levels[level].words[word]); // hint
 }
 
-/* Words [first, end) of a level that may be other than untouched. */
-static uint32_t check_first(const struct region *region, unsigned level)
-{
-	return region->first_unit >> (LEVEL_SHIFT * (level + 1));
-}
-
+/* The end of a level's words that may be other than untouched. */
 static uint32_t check_end(const struct region *region, unsigned level)
 {
-	uint32_t used = load_relaxed(&region->nr_used); // hint
+	uint32_t taken = load_relaxed(&region->nr_taken); // hint
 
 	if (level > 0)
 		return region->levels[level].nr_words;
-	return (uint32_t)min_size(used / 64 + 1, region->levels[0].nr_words);
+	return (uint32_t)div_up(taken, 64);
 }
 
 /* Invariant of level.h: below a free granule there are zeros. */
 static void check_closed(const struct region *region, unsigned level)
 {
-	uint32_t word = check_first(region, level);
+	uint32_t word;
 
-	for (; word < check_end(region, level); word++) {
+	for (word = 0; word < check_end(region, level); word++) {
 		uint64_t parent = check_word(region, level + 1, word / 64);
 
 		if (!check_word(region, level, word))
@@ -43,37 +38,34 @@ static void check_closed(const struct region *region, unsigned level)
 	}
 }
 
-/* Granules that reach into the head or beyond the end are never free. */
+/* Granules that reach beyond what is mapped are never free. */
 static void check_bounds(const struct region *region, unsigned level)
 {
 	unsigned shift = level * LEVEL_SHIFT;
-	uint32_t first = (uint32_t)div_up(region->first_unit, 1ul << shift);
-	uint32_t end = load_relaxed(&region->nr_units) >> shift; // const
+	uint32_t end = load_relaxed(&region->nr_taken) >> shift; // hint
+	uint32_t word = end / 64;
 	uint64_t stray = 0;
-	uint32_t word;
 
-	for (word = 0; word < first / 64; word++)
+	if (word < region->levels[level].nr_words)
+		stray = check_word(region, level, word) & ~bits_low(end % 64);
+	while (++word < region->levels[level].nr_words)
 		stray |= check_word(region, level, word);
-	stray |= check_word(region, level, word) & bits_low(first % 64);
-	if (end / 64 < region->levels[level].nr_words)
-		stray |= check_word(region, level, end / 64) &
-			 ~bits_low(end % 64);
 	if (stray)
 		fault("page heap: level %u has units that it must not have",
 		      level);
 }
 
-/* What was never taken is not dirty; what is dirty is committed. */
+/* What was never taken is not dirty; what is dirty is mapped. */
 static void check_dirty(const struct region *region)
 {
-	uint32_t used = load_relaxed(&region->nr_used);           // hint
-	uint32_t committed = load_relaxed(&region->nr_committed); // hint
+	uint32_t used = load_relaxed(&region->nr_used);   // hint
+	uint32_t taken = load_relaxed(&region->nr_taken); // hint
 	uint64_t last = 0;
 
 	if (used / 64 < region->levels[0].nr_words)
 		last = load_relaxed(&region->dirty[used / 64]) & // hint
 		       ~bits_low(used % 64);
-	if (used > committed || last)
+	if (used > taken || last)
 		fault("page heap: unit %u is dirty and was never taken", used);
 }
 
@@ -103,7 +95,7 @@ static uint64_t count_free(struct region *region, uint32_t hugepage)
 
 static void count_dirty(struct region *region, struct page_heap_count *out)
 {
-	uint32_t h = check_first(region, 0);
+	uint32_t h = 0;
 	uint64_t dirty;
 
 	for (; h < check_end(region, 0); h++) {
@@ -135,20 +127,16 @@ static void count_filing(struct region *region, unsigned level, uint32_t word,
 static void count_level(struct region *region, unsigned level,
 			struct page_heap_count *out)
 {
-	uint32_t word = check_first(region, level);
 	uint64_t free;
+	uint32_t word;
 
-	for (; word < check_end(region, level); word++) {
+	for (word = 0; word < check_end(region, level); word++) {
 		free = check_word(region, level, word);
 		out->nr_free += (uint64_t)bits_count(free)
 				<< (level * LEVEL_SHIFT);
 		if (level < NR_LEVELS - 1)
 			count_filing(region, level, word, out);
 	}
-	/* The open word at a small region's end. */
-	word = region->levels[0].nr_words - 1;
-	if (level == 0 && word >= check_end(region, 0))
-		out->nr_free += bits_count(check_word(region, 0, word));
 }
 
 void page_heap_count(struct page_heap_count *out)
@@ -159,8 +147,7 @@ void page_heap_count(struct page_heap_count *out)
 	for (i = 0; i < NR_REGIONS_MOST; i++) {
 		if (!region_is_ready(&regions[i]))
 			continue;
-		out->nr_data += load_relaxed(&regions[i].nr_units) - // const
-				regions[i].first_unit;
+		out->nr_data += load_relaxed(&regions[i].nr_mapped); // counter
 		for (level = 0; level < NR_LEVELS; level++)
 			count_level(&regions[i], level, out);
 		count_dirty(&regions[i], out);
@@ -171,8 +158,7 @@ void page_heap_count(struct page_heap_count *out)
  * bits as if all slabs had the smallest objects. */
 static size_t stats_metadata_size(const struct region *region)
 {
-	uint32_t used = load_relaxed(&region->nr_used); // hint
-	size_t n = used - region->first_unit;
+	size_t n = load_relaxed(&region->nr_used); // hint
 
 	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
 		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
@@ -182,11 +168,11 @@ static size_t stats_metadata_size(const struct region *region)
 
 static void stats_add_region(struct region *region, struct page_heap_stats *out)
 {
-	uint64_t nr_units = load_relaxed(&region->nr_units);      // const
-	uint64_t committed = load_relaxed(&region->nr_committed); // counter
+	uint64_t nr_units = load_relaxed(&region->nr_units); // const
+	uint64_t mapped = load_relaxed(&region->nr_mapped);  // counter
 
 	out->reserved_size += nr_units << UNIT_SHIFT;
-	out->committed_size += (committed - region->first_unit) << UNIT_SHIFT;
+	out->committed_size += mapped << UNIT_SHIFT;
 	out->metadata_size += stats_metadata_size(region);
 }
 

@@ -1,44 +1,67 @@
-/* layer 2.5: region: reserving, laying out and publishing regions
+/* layer 2.5: region: placing, growing and publishing regions
  *
- * Region 0 is raced for without waiting: every racer reserves and fills a
- * region of its own, then one CAS of first_region (base and size in a word)
- * decides. Winner and losers alike, and whoever comes while the winner is
- * asleep or dead, compute the same layout from that word and store the same
- * values into regions[0]; the losers' reservations go back.
+ * Region 0 is raced for without waiting: every racer takes places of its own
+ * and maps and fills the metadata there, then one CAS of first_region (where
+ * those metadata begin) decides. Winner and losers alike, and whoever comes
+ * while the winner is asleep or dead, compute the same layout from what the
+ * winner's metadata say of themselves (struct seed) and store the same values
+ * into regions[0]; the losers' mappings go back.
  *
- * A further region is reserved and filled first; then a slot goes
+ * A further region is made first; then a slot goes
  *
  *	NONE --CAS--> CLAIMED --store--> READY
  *
  * and since nothing between the two can fail, slots fill in order. A thread
- * that dies in CLAIMED costs its slot and its address space; searchers pass
- * over the slot.
+ * that dies in CLAIMED costs its slot and its addresses; searchers pass over
+ * the slot.
  *
- * nr_committed grows by CAS-max after the kernel made all arrays and the data
- * below it usable. Two committers overlap harmlessly, as committing twice is
- * allowed and both began at a bound that was usable already. A thread that
- * dies before the CAS leaves pages committed that the next one commits again.
+ * Growth is described in region.h. The bad interleavings:
  *
- * region_start() and region_add() are lock-free, region_of() is wait-free.
+ *	A claims [u, v), B claims [v, w) and is faster: B needs the arrays over
+ *	its own units, and nr_committed says "all below". So B maps the quanta
+ *	below, too; A finds them mapped, which is as good as having done it.
+ *	Who maps at a quantum's addresses is this library, as nobody else knows
+ *	them (place.h).
+ *
+ *	A's mapping of data is refused, B has claimed behind: nr_taken cannot
+ *	go back, and [u, v) goes to `spare`. A spare that finds no slot costs
+ *	addresses, and no memory.
+ *
+ *	A finds foreign memory in [u, v): that stays A's for ever. A tries the
+ *	next units, GROW_TRIES times.
+ *
+ * region_start(), region_add() and region_grow() are lock-free, region_of() is
+ * wait-free.
  */
 #include "pageheap/region.h"
 
+#include <errno.h>
+
 #include "pageheap/level.h"
 #include "system/config.h"
+#include "system/place.h"
 #include "system/system.h"
 
-#define COMMIT_STEP_UNITS ((uint32_t)((32 << 20) / UNIT_SIZE))
+#define GROW_LEAST ((uint32_t)((8 << 20) / UNIT_SIZE))
+#define GROW_SHIFT 3 /* an eighth of what there is */
+#define GROW_TRIES 64
 #define ADVISE_AFTER_UNITS ((uint32_t)((64 << 20) / UNIT_SIZE))
-/* Metadata takes less than a 64th of a region, beside its fixed part. */
-#define METADATA_SHIFT 6
-#define METADATA_SIZE ((size_t)1 << 20)
-/* From here on the first hugepage of the data is whole. */
-#define WHOLE_HUGEPAGE_UNITS ((uint32_t)((128 << 20) / UNIT_SIZE))
+/* Arrays begin at multiples of it from the first, and so do quanta of them. */
+#define PAGE_MOST ((size_t)64 << 10)
 
 struct region regions[NR_REGIONS_MOST];
 
-/* atomic: base | size in hugepages of region 0; 0 before there is one */
-static _Atomic(uint64_t) first_region;
+/* const: the least that a region has; tests make it less */
+static size_t region_size_usual = REGION_SIZE_USUAL;
+
+/* What a region's metadata say of it; at their beginning. */
+struct seed {
+	char *base;	   /* const */
+	uint64_t nr_units; /* const */
+};
+
+/* atomic: the metadata of region 0; NULL before there is one */
+static _Atomic(char *) first_region;
 
 /* Layout */
 
@@ -77,44 +100,39 @@ static void region_lay_levels(struct region *region, size_t nr_units, char **at)
 	region->dirty = region_words(at, region->levels[0].nr_words);
 }
 
-/* Data begins at a hugepage, but where that would waste a small region. */
-static void region_lay_data(struct region *region, size_t nr_units, char *at)
+/* Where an array of `size` bytes begins; *at then stands behind it and a gap
+ * that is never mapped. */
+static void *region_lay_array(char **at, size_t size)
 {
-	bool small = nr_units < WHOLE_HUGEPAGE_UNITS;
-	size_t align = small ? 2 * UNIT_SIZE : HUGEPAGE_SIZE;
-	size_t offset = round_up((size_t)(at - region->base), align);
-	unsigned l;
+	char *begin = *at;
 
-	region->first_unit = (uint32_t)(offset >> UNIT_SHIFT);
-	for (l = 0; l < NR_LEVELS; l++)
-		region->levels[l].first_summary =
-			(uint32_t)((uint64_t)region->first_unit >>
-				   (LEVEL_SHIFT * (l + 3)));
+	*at += round_up(size, PAGE_MOST) + PLACE_GAP;
+	return begin;
 }
 
-static char *region_page(const struct region *region, void *at)
+/* All that its metadata and its size tell; the end of the metadata. */
+static char *region_lay_out(struct region *region, char *meta, size_t nr_units)
 {
-	size_t offset = (size_t)((char *)at - region->base);
+	size_t whole = round_up(nr_units, REGION_QUANTUM);
+	char *at = meta, *words;
 
-	return region->base + round_up(offset, system_page_size());
+	region->head = region_lay_array(&at, REGION_HEAD_SIZE);
+	words = at + CACHE_LINE; /* behind the seed */
+	region_lay_levels(region, nr_units, &words);
+	region_lay_array(&at, (size_t)(words - at));
+	region->tags = region_lay_array(&at, whole * sizeof(struct unit_tag));
+	region->spans = region_lay_array(&at, whole * sizeof(struct span));
+	region->bits = region_lay_array(&at, whole * UNIT_BITS_WORDS *
+						     sizeof(uint64_t));
+	return at;
 }
 
-/* Fills in everything but state and the bounds that move. */
-static void region_lay_out(struct region *region, char *base, size_t size)
+static struct seed *region_seed(char *meta)
 {
-	size_t nr_units = size >> UNIT_SHIFT;
-	char *at;
+	char *at = meta;
 
-	region->base = base;
-	region->tags = (struct unit_tag *)(void *)(base + REGION_TAGS_OFFSET);
-	at = region_page(region, region->tags + nr_units);
-	region_lay_levels(region, nr_units, &at);
-	at = region_page(region, at);
-	region->spans = (struct span *)(void *)at;
-	at = region_page(region, region->spans + nr_units);
-	region->bits = (_Atomic(uint64_t) *)(void *)at;
-	at = (char *)(region->bits + nr_units * UNIT_BITS_WORDS);
-	region_lay_data(region, nr_units, at);
+	region_lay_array(&at, REGION_HEAD_SIZE);
+	return (void *)at;
 }
 
 static size_t region_size(const struct region *region)
@@ -123,150 +141,332 @@ static size_t region_size(const struct region *region)
 	return (size_t)load_relaxed(&region->nr_units) << UNIT_SHIFT;
 }
 
-/* Making */
-
-static bool region_commit_bytes(const void *from, const void *to)
+/* Bytes from the seed to the end of the words. */
+static size_t region_words_size(const struct region *region)
 {
-	size_t page = system_page_size();
-	uintptr_t start = round_down((uintptr_t)from, page);
-	uintptr_t end = round_up((uintptr_t)to, page);
+	char *from = (char *)region_seed(region->head);
 
-	return start >= end || !system_commit((void *)start, end - start);
+	return round_up((size_t)((char *)region->tags - PLACE_GAP - from),
+			PAGE_MOST);
 }
 
-static void region_advise(const struct region *region)
-{
-	size_t data = (size_t)region->first_unit << UNIT_SHIFT;
-	size_t size = region_size(region);
+/* Arrays over units, quantum by quantum */
 
-	/* Arrays are touched here and there: hugepages would fill them. */
-	if (config.hugepage == HUGEPAGE_OFF) {
-		system_hugepages(region->base, size, false);
-		return;
-	}
-	system_hugepages(region->base, data, false);
-	if (config.hugepage == HUGEPAGE_ON)
-		system_hugepages(region->base + data, size - data, true);
+/* One array's part of [from, to). Mapped already is as good; of a range that
+ * is mapped in part, only where the caller asks for one quantum, since others
+ * map whole quanta. */
+static int region_map_array(void *array, size_t each, uint32_t from,
+			    uint32_t to)
+{
+	char *at = (char *)array + from * each;
+	size_t size = (to - from) * each;
+	int result = system_map_at(at, size);
+
+	if (!result)
+		system_hugepages(at, size, false);
+	if (result == -EEXIST && system_is_mapped(at, size))
+		return 0;
+	return result;
 }
 
-/* A region that nobody knows yet, all of its data free. */
-static bool region_make(struct region *region, size_t size)
+static int region_map_arrays(struct region *region, uint32_t from, uint32_t to)
 {
-	char *base = system_reserve(size, HUGEPAGE_SIZE);
+	size_t bits = UNIT_BITS_WORDS * sizeof(uint64_t);
+	int result;
 
-	if (!base)
-		return false;
-	region_lay_out(region, base, size);
-	// before publish
-	store_relaxed(&region->nr_units, (uint32_t)(size >> UNIT_SHIFT));
-	region_advise(region);
-	if (!region_commit_bytes(base, region->tags + region->first_unit) ||
-	    !region_commit_bytes(region->levels[NR_LEVELS - 1].words,
-				 region->spans)) {
-		system_unreserve(base, size);
-		return false;
-	}
-	level_release_units(region, region->first_unit,
-			    (uint32_t)(size >> UNIT_SHIFT) -
-				    region->first_unit);
-	return true;
+	result = region_map_array(region->tags, sizeof(struct unit_tag), from,
+				  to);
+	if (!result)
+		result = region_map_array(region->spans, sizeof(struct span),
+					  from, to);
+	if (!result)
+		result = region_map_array(region->bits, bits, from, to);
+	return result;
 }
-
-/* Publishing: may run several times with the same values. */
 
 static void region_raise(_Atomic(uint32_t) *bound, uint32_t to)
 {
 	uint32_t old = load_relaxed(bound); // hint
 
 	while (old < to) {
-		// [region.nr_committed] with region_commit(): the memory below
-		// is usable
+		// [region.nr_committed] with region_cover(): the arrays below
+		// are usable
 		if (cas_release(bound, &old, to))
 			return;
 	}
 }
 
+/* Makes the arrays of all units below `end` usable. */
+static bool region_cover(struct region *region, uint32_t end)
+{
+	// [region.nr_committed] with region_raise(): the arrays below are usable
+	uint32_t from = load_acquire(&region->nr_committed), to;
+	int result;
+
+	if (likely(end <= from))
+		return true;
+	to = (uint32_t)round_up(end, REGION_QUANTUM);
+	result = region_map_arrays(region, from, to);
+	for (; result == -EEXIST && from < to; from += REGION_QUANTUM) {
+		/* Another thread has mapped a part of it. */
+		if (region_map_arrays(region, from, from + REGION_QUANTUM))
+			return false;
+	}
+	if (result && from < to)
+		return false;
+	region_raise(&region->nr_committed, to);
+	region_committed(region, to);
+	return true;
+}
+
+/* Growth */
+
+static void region_advise(const struct region *region, uint32_t from,
+			  uint32_t to)
+{
+	uint64_t option = config.hugepage;
+
+	if (option == HUGEPAGE_AUTO)
+		from = (uint32_t)max_size(from, ADVISE_AFTER_UNITS);
+	if (option == HUGEPAGE_SYSTEM || from >= to)
+		return;
+	system_hugepages(region_addr(region, from),
+			 (size_t)(to - from) << UNIT_SHIFT,
+			 option != HUGEPAGE_OFF);
+}
+
+/* Whole hugepages; small ones while other growers are at work, so that many
+ * threads that miss at once do not each take an eighth of the heap. */
+static uint32_t region_step(struct region *region, uint32_t from, uint32_t need)
+{
+	uint32_t step = GROW_LEAST, left;
+
+	if (load_relaxed(&region->nr_growers) <= 1) // hint
+		step = (uint32_t)max_size(step, from >> GROW_SHIFT);
+	step = (uint32_t)round_up(max_size(step, need), HUGEPAGE_UNITS);
+	left = load_relaxed(&region->nr_units) - from; // const
+	return (uint32_t)min_size(step, left);
+}
+
+/* Units that a grower claimed and could not map. */
+static void region_unclaim(struct region *region, uint32_t unit, uint32_t n)
+{
+	uint32_t end = unit + n;
+	uint64_t none;
+	unsigned i;
+
+	// own: addresses only
+	if (!n || cas_relaxed(&region->nr_taken, &end, unit))
+		return;
+	for (i = 0; i < NR_SPARES; i++) {
+		none = 0;
+		// own: likewise
+		if (cas_relaxed(&region->spare[i], &none,
+				(uint64_t)unit << 32 | n))
+			return;
+	}
+}
+
+static bool region_claim_spare(struct region *region, uint32_t need,
+			       uint32_t *unit, uint32_t *n)
+{
+	uint64_t spare;
+	unsigned i;
+
+	for (i = 0; i < NR_SPARES; i++) {
+		spare = load_relaxed(&region->spare[i]); // own: addresses only
+		if ((uint32_t)spare < need)
+			continue;
+		// own: the winner alone has them
+		if (!cas_relaxed(&region->spare[i], &spare, 0))
+			continue;
+		*unit = (uint32_t)(spare >> 32);
+		*n = (uint32_t)spare;
+		return true;
+	}
+	return false;
+}
+
+/* From *unit on where that is what comes next, with `exact`; else from where
+ * the others came to. */
+static bool region_claim(struct region *region, bool exact, uint32_t need,
+			 uint32_t *unit, uint32_t *n)
+{
+	uint32_t at = load_relaxed(&region->nr_taken); // own: addresses only
+
+	do {
+		if (exact && at != *unit)
+			return false;
+		*n = region_step(region, at, need);
+		if (*n < need)
+			return false;
+		// own: the winner alone has them
+	} while (!cas_relaxed(&region->nr_taken, &at, at + *n));
+	*unit = at;
+	return true;
+}
+
+/* Maps claimed units, all of them or as many as are needed: 0, *n. What is not
+ * mapped is claimed no more, but where somebody else's memory is. */
+static int region_map(struct region *region, uint32_t unit, uint32_t need,
+		      uint32_t *n)
+{
+	char *addr = region_addr(region, unit);
+	uint32_t all = *n, some;
+	int result = -ENOMEM;
+
+	some = (uint32_t)min_size(round_up(need, HUGEPAGE_UNITS), all);
+	if (region_cover(region, unit + all))
+		result = system_map_at(addr, (size_t)all << UNIT_SHIFT);
+	if (result && result != -EEXIST && some < all &&
+	    region_cover(region, unit + some)) {
+		result = system_map_at(addr, (size_t)some << UNIT_SHIFT);
+		*n = some;
+	}
+	if (result && result != -EEXIST)
+		region_unclaim(region, unit, all);
+	else if (*n < all)
+		region_unclaim(region, unit + *n, all - *n);
+	return result;
+}
+
+static bool region_grow_any(struct region *region, bool exact, uint32_t need,
+			    uint32_t *unit, uint32_t *n)
+{
+	int result = -EEXIST;
+	unsigned i;
+
+	for (i = 0; i < GROW_TRIES && result == -EEXIST; i++) {
+		if ((exact || !region_claim_spare(region, need, unit, n)) &&
+		    !region_claim(region, exact, need, unit, n))
+			return false;
+		result = region_map(region, *unit, need, n);
+	}
+	if (result)
+		return false;
+	add_relaxed(&region->nr_mapped, *n); // counter
+	region_advise(region, *unit, *unit + *n);
+	return true;
+}
+
+bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
+		 uint32_t *n)
+{
+	bool grown;
+
+	add_relaxed(&region->nr_growers, 1); // hint
+	grown = region_grow_any(region, false, need, unit, n);
+	sub_relaxed(&region->nr_growers, 1); // hint
+	return grown;
+}
+
+bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
+		    uint32_t *n)
+{
+	return region_grow_any(region, true, need, &unit, n);
+}
+
+/* Making */
+
+static void region_unmake(struct region *region, size_t meta_size)
+{
+	uint32_t n = REGION_QUANTUM;
+	size_t size = region_size(region);
+
+	system_unmap(region->bits, n * UNIT_BITS_WORDS * sizeof(uint64_t));
+	system_unmap(region->spans, n * sizeof(struct span));
+	system_unmap(region->tags, n * sizeof(struct unit_tag));
+	system_unmap(region_seed(region->head), region_words_size(region));
+	place_untake(PLACE_DATA, region->base, size);
+	place_untake(PLACE_META, region->head, meta_size);
+}
+
+/* The words, the first quantum, and the seed. */
+static bool region_map_meta(struct region *region)
+{
+	struct seed *seed = region_seed(region->head);
+
+	if (system_map_at(seed, region_words_size(region)))
+		return false;
+	seed->base = region->base;
+	seed->nr_units = load_relaxed(&region->nr_units); // before publish
+	return !region_map_arrays(region, 0, REGION_QUANTUM);
+}
+
+/* A region that nobody knows yet; *meta_size: of its metadata. */
+static bool region_make(struct region *region, size_t size, size_t *meta_size)
+{
+	size_t nr_units = size >> UNIT_SHIFT;
+	char *meta;
+
+	*meta_size = (size_t)region_lay_out(region, NULL, nr_units);
+	meta = place_take(PLACE_META, *meta_size, system_page_size());
+	if (!meta)
+		return false;
+	region_lay_out(region, meta, nr_units);
+	store_relaxed(&region->nr_units, (uint32_t)nr_units); // before publish
+	region->base = place_take(PLACE_DATA, size, HUGEPAGE_SIZE);
+	if (!region->base) {
+		place_untake(PLACE_META, meta, *meta_size);
+		return false;
+	}
+	if (region_map_meta(region))
+		return true;
+	region_unmake(region, *meta_size);
+	return false;
+}
+
+/* Publishing: may run several times with the same values. */
 static void region_publish(struct region *slot, const struct region *made)
 {
 	unsigned l;
 
-	slot->first_unit = made->first_unit;
 	slot->base = made->base;
+	slot->head = made->head;
 	slot->tags = made->tags;
 	slot->spans = made->spans;
 	slot->bits = made->bits;
 	slot->dirty = made->dirty;
 	for (l = 0; l < NR_LEVELS; l++)
 		slot->levels[l] = made->levels[l];
-	region_raise(&slot->nr_committed, made->first_unit);
-	region_raise(&slot->nr_used, made->first_unit);
+	region_raise(&slot->nr_committed, REGION_QUANTUM);
 	// [region.nr_units] with region_of(): base is readable
 	store_release(&slot->nr_units, load_relaxed(&made->nr_units)); // const
 	// [region.state] with region_is_ready(): all const fields
 	store_release(&slot->state, REGION_READY);
 }
 
-/* Region 0 */
-
-static uint64_t region_name(const struct region *region)
-{
-	return (uint64_t)(uintptr_t)region->base |
-	       region_size(region) >> HUGEPAGE_SHIFT;
-}
-
 /* Four times main memory, so that a heap of all of it finds room for long
- * runs, and no more: every GiB reserved costs 16 KiB of commit charge. */
-static size_t region_size_unlimited(void)
-{
-	uint64_t goal = 4 * system_memory_size();
-	size_t size = REGION_SIZE_USUAL;
-
-	while (size < goal && size < REGION_SIZE_MOST)
-		size *= 2;
-	return size;
-}
-
+ * runs. */
 static size_t region_size_wanted(void)
 {
-	size_t size;
+	uint64_t goal = 4 * system_memory_size();
+	size_t most = min_size(REGION_SIZE_MOST, place_size_most(PLACE_DATA));
+	size_t size = region_size_usual;
 
-	if (!system_address_space_limited())
-		return region_size_unlimited();
-	size = system_reserve_probe(REGION_SIZE_LEAST, REGION_SIZE_MOST) / 4;
-	return max_size(size, REGION_SIZE_LEAST);
+	while (size < goal && size < most)
+		size *= 2;
+	return min_size(size, round_down(most, HUGEPAGE_SIZE));
 }
 
-/* The largest region between least and most that can be had. */
-static bool region_make_between(struct region *region, size_t least,
-				size_t most)
-{
-	size_t size = max_size(least, most), granted;
+/* Region 0 */
 
-	if (region_make(region, size))
-		return true;
-	granted = system_reserve_probe(REGION_SIZE_LEAST, REGION_SIZE_MOST) / 4;
-	for (size = min_size(size / 2, granted); size > least; size /= 4) {
-		if (region_make(region, size))
-			return true;
-	}
-	return region_make(region, least);
-}
-
-static uint64_t region_elect(void)
+static char *region_elect(void)
 {
 	struct region made = { 0 };
-	uint64_t name, won = 0;
+	size_t meta_size;
+	char *won = NULL;
 
-	if (!region_make_between(&made, REGION_SIZE_LEAST,
-				 region_size_wanted()))
+	if (!region_make(&made, region_size_wanted(), &meta_size))
 		// [first_region] with region_elect(): the winner's words are
 		// filled
 		return load_acquire(&first_region);
-	name = region_name(&made);
-	// [first_region] with region_start(): the region is filled
-	if (cas_acq_rel(&first_region, &won, name))
-		return name;
-	system_unreserve(made.base, region_size(&made));
+	if (!system_map_at(made.head, REGION_HEAD_SIZE) &&
+	    // [first_region] with region_start(): the seed is written
+	    cas_acq_rel(&first_region, &won, made.head))
+		return made.head;
+	system_unmap(made.head, REGION_HEAD_SIZE);
+	region_unmake(&made, meta_size);
 	// [first_region] with region_elect(): the winner's words are filled
 	return load_acquire(&first_region);
 }
@@ -274,23 +474,21 @@ static uint64_t region_elect(void)
 bool region_start(void)
 {
 	struct region found = { 0 };
-	uint64_t name;
-	size_t size;
+	struct seed *seed;
+	char *meta;
 
 	if (region_is_ready(&regions[0]))
 		return true;
 	// [first_region] with region_elect(): the winner's words are filled
-	name = load_acquire(&first_region);
-	if (!name)
-		name = region_elect();
-	if (!name)
+	meta = load_acquire(&first_region);
+	if (!meta)
+		meta = region_elect();
+	if (!meta)
 		return false;
-	size = (size_t)(name & (HUGEPAGE_SIZE - 1)) << HUGEPAGE_SHIFT;
-	region_lay_out(&found,
-		       (char *)(uintptr_t)round_down(name, HUGEPAGE_SIZE),
-		       size);
-	// before publish
-	store_relaxed(&found.nr_units, (uint32_t)(size >> UNIT_SHIFT));
+	seed = region_seed(meta);
+	region_lay_out(&found, meta, seed->nr_units);
+	found.base = seed->base;
+	store_relaxed(&found.nr_units, (uint32_t)seed->nr_units); // own
 	region_publish(&regions[0], &found);
 	return true;
 }
@@ -313,99 +511,59 @@ static bool region_claim_slot(struct region **slot)
 struct region *region_add(size_t nr_units)
 {
 	struct region made = { 0 }, *slot;
-	size_t least = nr_units * UNIT_SIZE + METADATA_SIZE + HUGEPAGE_SIZE;
+	size_t size, meta_size;
 
 	if (nr_units > REGION_SIZE_MOST / UNIT_SIZE)
 		return NULL;
-	least += (least >> METADATA_SHIFT) + HUGEPAGE_SIZE;
-	least = max_size(round_down(least, HUGEPAGE_SIZE), REGION_SIZE_LEAST);
-	if (least > REGION_SIZE_MOST ||
-	    !region_make_between(&made, least, region_size_wanted()))
+	size = round_up(nr_units << UNIT_SHIFT, HUGEPAGE_SIZE);
+	size = max_size(size, region_size_wanted());
+	if (!region_make(&made, size, &meta_size))
 		return NULL;
 	if (!region_claim_slot(&slot)) {
-		system_unreserve(made.base, region_size(&made));
+		region_unmake(&made, meta_size);
 		return NULL;
 	}
 	region_publish(slot, &made);
 	return slot;
 }
 
+/* Looking up */
+
+/* Ready, or passed over; NULL: no more of them. */
+static struct region *region_next(struct region *region)
+{
+	while (region < regions + NR_REGIONS_MOST) {
+		if (region_is_ready(region))
+			return region;
+		// hint: slots fill in order
+		if (load_relaxed(&region->state) == REGION_NONE)
+			return NULL;
+		region++;
+	}
+	return NULL;
+}
+
 struct region *region_of_slow(const void *addr)
 {
-	struct region *region;
-	size_t offset;
+	struct region *region = region_next(regions);
 
-	for (region = regions; region < regions + NR_REGIONS_MOST; region++) {
-		if (!region_is_ready(region)) {
-			// hint: slots fill in order
-			if (load_relaxed(&region->state) == REGION_NONE)
-				return NULL;
-			continue;
-		}
-		offset = (size_t)addr - (size_t)region->base;
-		if (offset < region_size(region))
+	for (; region; region = region_next(region + 1)) {
+		if ((size_t)addr - (size_t)region->base < region_size(region))
 			return region;
 	}
 	return NULL;
 }
 
-/* Commit */
-
-static bool region_commit_range(struct region *region, uint32_t from,
-				uint32_t to)
+struct region *region_of_span_slow(const struct span *span)
 {
-	_Atomic(uint64_t) *bits = region->bits;
+	struct region *region = region_next(regions);
+	size_t nr_units;
 
-	return region_commit_bytes(region->tags + from, region->tags + to) &&
-	       region_commit_bytes(region->spans + from, region->spans + to) &&
-	       region_commit_bytes(bits + (size_t)from * UNIT_BITS_WORDS,
-				   bits + (size_t)to * UNIT_BITS_WORDS) &&
-	       region_commit_bytes(region_addr(region, from),
-				   region_addr(region, to));
-}
-
-static uint32_t region_commit_goal(const struct region *region, uint32_t from,
-				   uint32_t end)
-{
-	uint32_t step = (from - region->first_unit) / 8;
-	size_t goal;
-
-	if (step < COMMIT_STEP_UNITS)
-		step = COMMIT_STEP_UNITS;
-	goal = round_up((size_t)from + step, HUGEPAGE_UNITS);
-	return (uint32_t)min_size(max_size(goal, end),
-				  load_relaxed(&region->nr_units)); // const
-}
-
-static void region_advise_data(const struct region *region, uint32_t from,
-			       uint32_t to)
-{
-	uint32_t after = region->first_unit + ADVISE_AFTER_UNITS;
-
-	from = (uint32_t)round_up(max_size(from, after), HUGEPAGE_UNITS);
-	if (config.hugepage == HUGEPAGE_AUTO && from < to)
-		system_hugepages(region_addr(region, from),
-				 (size_t)(to - from) << UNIT_SHIFT, true);
-}
-
-bool region_commit(struct region *region, uint32_t end)
-{
-	// [region.nr_committed] with region_raise(): the memory below is usable
-	uint32_t from = load_acquire(&region->nr_committed);
-	uint32_t goal;
-
-	if (likely(end <= from))
-		return true;
-	/* Two units are a page where pages have 64 KiB. */
-	end = (uint32_t)round_up(end, 2);
-	goal = region_commit_goal(region, from, end);
-	if (!region_commit_range(region, from, goal)) {
-		goal = end;
-		if (!region_commit_range(region, from, goal))
-			return false;
+	for (; region; region = region_next(region + 1)) {
+		nr_units = load_relaxed(&region->nr_units); // const
+		if ((size_t)span - (size_t)region->spans <
+		    nr_units * sizeof(*span))
+			return region;
 	}
-	region_advise_data(region, from, goal);
-	region_raise(&region->nr_committed, goal);
-	region_committed(region, goal);
-	return true;
+	return NULL;
 }

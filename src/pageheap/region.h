@@ -1,28 +1,50 @@
-/* layer 2.1: region: reserved address space and the page map over it
+/* layer 2.1: region: a range of addresses for blocks, and the page map over it
  *
- * A region is one large reservation, aligned to a hugepage. Its head holds
- * all the metadata of the data behind it, as flat arrays indexed by unit, so
- * that everything is arithmetic on (address - base):
+ * A region is a range of addresses (place.h) that is mapped from its beginning
+ * on, piece by piece, as the heap grows. Its metadata are flat arrays indexed
+ * by unit, so that everything is arithmetic on (address - base). They lie in a
+ * place of their own, which no block's address tells, with gaps that are never
+ * mapped between them:
  *
- *	base                      head: REGION_HEAD_SIZE bytes for layer 4
- *	base + REGION_HEAD_SIZE   tags:   16 bytes a unit
- *	...                       level words, fit words, dirty words
- *	...                       spans:  32 bytes a unit
- *	...                       bits:   256 bytes a unit
- *	base + first_unit * UNIT  data
+ *	data:	base, nr_units units
  *
- * Units are counted from the base, so the head's own units have numbers too
- * and are never handed out. Region 0 serves all programs but the largest and
- * those under RLIMIT_AS; the fast paths know it alone.
+ *	meta:	head of layer 4 (region 0 alone): REGION_HEAD_SIZE bytes
+ *		level words, fit words, dirty words
+ *		tags:   16 bytes a unit
+ *		spans:  32 bytes a unit
+ *		bits:   256 bytes a unit
  *
- * Arrays and data become usable (commit) together, in large steps and from
- * low addresses upwards; the level, fit and dirty words are usable whole from
- * the start. Nothing is ever decommitted: a descriptor that was once readable
- * stays readable and typed for ever, so a reader that slept may use what it
- * read of it.
+ * Region 0 serves all programs but the largest; the fast paths know it alone.
+ *
+ * Growth (region_grow). A grower claims units by one CAS of nr_taken, makes
+ * the arrays over them usable, maps them and holds them: it alone, so nobody
+ * waits for it. What it has no use for it releases into the level words, which
+ * therefore name only units that are mapped. Three bounds, all in units:
+ *
+ *	nr_used <= nr_taken <= nr_units		of the data
+ *	nr_committed				of tags, spans and bits: mapped
+ *						in quanta of REGION_QUANTUM, by
+ *						whoever needs them first
+ *
+ *	claim	CAS nr_taken from u to u + n
+ *	arrays	while nr_committed < u + n: map the next quantum of each array
+ *		(mapped already: another grower did), raise nr_committed
+ *	data	map [u, u + n). Refused: the claim goes back (CAS nr_taken from
+ *		u + n to u) or, where others claimed behind it, to `spare`, for
+ *		a later grower. Taken: somebody of the process has mapped
+ *		memory there; these units stay claimed for ever, and the next
+ *		ones are tried
+ *
+ * Two growers at once each get units of their own; while one is at work the
+ * others take steps as small as can be. A grower that dies strands the units
+ * that it claimed, untouched, and what it mapped of the arrays serves others.
+ *
+ * Nothing is ever unmapped: a descriptor that was once readable stays readable
+ * and typed for ever, so a reader that slept may use what it read of it. Tags
+ * of units that were never mapped read as zero.
  *
  * In memory a set bit of a level word means *free*: untouched memory then
- * reads as "claimed, closed", and starting a region touches few words.
+ * reads as "claimed, closed".
  */
 #ifndef LANE_REGION_H
 #define LANE_REGION_H
@@ -41,14 +63,15 @@
 #define REGION_ZERO_SIZE ((size_t)64 << 10)
 #define REGION_TABLE_WORDS 8192
 #define REGION_TABLE_OFFSET REGION_ZERO_SIZE
-#define REGION_TAGS_OFFSET (REGION_TABLE_OFFSET + REGION_TABLE_WORDS * 8)
-#define REGION_HEAD_SIZE REGION_TAGS_OFFSET
+#define REGION_HEAD_SIZE (REGION_TABLE_OFFSET + REGION_TABLE_WORDS * 8)
 
 #define REGION_SIZE_MOST ((size_t)1 << 40)
-#define REGION_SIZE_USUAL ((size_t)64 << 30) /* at least, without limits */
-#define REGION_SIZE_LEAST ((size_t)8 << 20)
+#define REGION_SIZE_USUAL ((size_t)64 << 30) /* at least, of addresses */
 #define NR_REGIONS_MOST 64
 #define NR_LEVELS 5 /* unit, 2 MiB, 128 MiB, 8 GiB, 512 GiB */
+
+/* Units whose tags fill a page of 64 KiB. */
+#define REGION_QUANTUM ((uint32_t)4096)
 
 /* What the fast path of free() needs to know of a unit; 16 bytes. All zero
  * where no slab is and no large block begins. Written by the holder of the
@@ -87,22 +110,27 @@ struct level {
 	_Atomic(uint64_t) *fit_summary; /* const; 8 arrays, then their end */
 	uint32_t nr_words;	  /* const */
 	uint32_t nr_summary;	  /* const; words of one summary array */
-	uint32_t first_summary;	  /* const; those below it stay zero */
 };
+
+#define NR_SPARES 4
 
 struct region {
 	_Atomic(uint32_t) state;     /* atomic: enum region_state */
-	_Atomic(uint32_t) nr_units;  /* const: reserved, head included; 0
-				      * until the rest is readable */
-	uint32_t first_unit;	     /* const: of the data */
-	_Atomic(uint32_t) nr_committed; /* atomic: units below are usable */
+	_Atomic(uint32_t) nr_units;  /* const: addresses; 0 until the rest is
+				      * readable */
+	_Atomic(uint32_t) nr_committed; /* atomic: units below have arrays */
 	_Atomic(uint32_t) nr_used;   /* atomic: units above were never taken */
+	_Atomic(uint32_t) nr_taken;  /* atomic: units below went to growers */
+	_Atomic(uint32_t) nr_mapped; /* counter: of them usable */
+	_Atomic(uint32_t) nr_growers; /* hint: at work now */
 	char *base;		     /* const; NULL until started */
+	char *head;		     /* const: layer 4's, of region 0 */
 	struct unit_tag *tags;	     /* const */
 	struct span *spans;	     /* const */
 	_Atomic(uint64_t) *bits;     /* const: UNIT_BITS_WORDS a unit */
 	_Atomic(uint64_t) *dirty;    /* const: a word a hugepage; bit set =
 				      * the unit may be resident */
+	_Atomic(uint64_t) spare[NR_SPARES]; /* atomic: first << 32 | n */
 	struct level levels[NR_LEVELS];
 };
 
@@ -119,23 +147,30 @@ static force_inline bool region_is_ready(struct region *region)
 }
 
 /* Makes region 0, once; later calls return at once. Threads may race: each
- * loser gives its reservation back. False: no memory. Lock-free. */
+ * loser gives its memory back. False: no memory. Lock-free. */
 bool region_start(void);
 
 /* Adds a region that can hold at least nr_units of data in one run. NULL: no
- * address space, or the table is full. Lock-free. */
+ * addresses, no memory, or the table is full. Lock-free. */
 struct region *region_add(size_t nr_units);
 
-/* Makes units below `end` usable, arrays first. False: no memory. */
-bool region_commit(struct region *region, uint32_t end);
+/* Usable units that nobody had yet, at least `need` and all the caller's, the
+ * first one at a hugepage. False: no memory, or no addresses in this region.
+ * Lock-free. */
+bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
+		 uint32_t *n);
 
-/* Called after units below nr_units became usable, by whoever moved the
- * bound; calls may come out of order. Defined by layer 4, which opens its
- * tables to them. */
+/* As region_grow(), exactly the units [unit, unit + need) and perhaps more
+ * behind; false also where somebody has taken them. */
+bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
+		    uint32_t *n);
+
+/* Called after the arrays of units below nr_units became usable, by whoever
+ * moved the bound; calls may come out of order. Defined by layer 4, which
+ * opens its tables to them. */
 void region_committed(struct region *region, uint32_t nr_units);
 
-/* The region that holds addr (data or metadata), NULL for foreign memory.
- * Wait-free. */
+/* The region whose range addr lies in, NULL for foreign memory. Wait-free. */
 struct region *region_of_slow(const void *addr);
 
 static force_inline struct region *region_of(const void *addr)
@@ -161,6 +196,20 @@ static force_inline char *region_addr(const struct region *region,
 				       uint32_t unit)
 {
 	return region->base + ((size_t)unit << UNIT_SHIFT);
+}
+
+/* The region that a descriptor is of; NULL where it is none. Wait-free. */
+struct region *region_of_span_slow(const struct span *span);
+
+static force_inline struct region *region_of_span(const struct span *span)
+{
+	struct region *first = &regions[0];
+	size_t offset = (size_t)span - (size_t)first->spans;
+	uint32_t nr_units = load_relaxed(&first->nr_units); // const by now
+
+	if (likely(offset / sizeof(*span) < nr_units))
+		return first;
+	return region_of_span_slow(span);
 }
 
 static force_inline uint32_t region_span_unit(const struct region *region,

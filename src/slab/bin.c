@@ -7,6 +7,8 @@
 #include <urcu/lfstack.h>
 
 #include "pageheap/page_heap.h"
+#include "system/place.h"
+#include "system/system.h"
 
 struct bin {
 	struct ck_stack partial[2];	/* atomic: double words */
@@ -62,24 +64,21 @@ static struct bin_set *bin_set_any(void)
 	return set;
 }
 
-/* Makes the set of an id that is new. Of racing threads one wins; the others
- * give their memory back. A thread that dies here strands a unit. */
+/* Makes the set of an id that is new, apart from all blocks. Of racing threads
+ * one wins; the others give their memory back. A thread that dies here strands
+ * a few pages. */
 static struct bin_set *bin_set_add(unsigned id)
 {
-	struct bin_set *set, *found = NULL;
-	struct run run;
+	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
 
-	if (!page_heap_take(div_up(sizeof(*set), UNIT_SIZE), 1, id, &run)) {
+	if (!set) {
 		add_relaxed(&nr_refused, 1); // hint
 		return bin_set_any();
 	}
-	set = (void *)region_addr(run.region, run.unit);
-	if (!run.zero)
-		__builtin_memset(set, 0, sizeof(*set));
 	nr_ids_raise(id + 1);
 	// [bin_sets] with bin_set_find(): the set's zeros
 	if (!cas_release(&bin_sets[id], &found, set)) {
-		page_heap_give(run.region, run.unit, run.nr_units);
+		system_unmap(set, round_up(sizeof(*set), system_page_size()));
 		return bin_set_find(id);
 	}
 	return set;

@@ -16,7 +16,7 @@ struct slab_view {
 
 static force_inline struct slab_view slab_view(const struct span *slab)
 {
-	struct region *region = region_of(slab);
+	struct region *region = region_of_span(slab);
 	uint64_t word = load_relaxed(&slab->word); // own: class is const here
 	uint32_t unit = region_span_unit(region, slab);
 

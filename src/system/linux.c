@@ -19,6 +19,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -69,58 +71,30 @@ static bool libc_ready(void)
 
 /* Address space */
 
-static void *map_pages(size_t size, int protection, int flags)
+/* Kernels before 4.17 take the address for a wish: what they put elsewhere goes
+ * back. */
+int system_map_at(void *addr, size_t size)
 {
-	long addr = call_6(SYS_mmap, 0, size, protection,
-			   MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	long at = call_6(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_KEEP_OTHERS, -1, 0);
 
-	return is_error(addr) ? NULL : (void *)addr;
+	if (is_error(at))
+		return (int)at;
+	if (at == (long)addr)
+		return 0;
+	system_unmap((void *)at, size);
+	return -EEXIST;
 }
 
-static void *reserve_any(size_t size)
+void system_unmap(void *addr, size_t size)
 {
-	return map_pages(size, PROT_NONE, MAP_NORESERVE);
+	call_2(SYS_munmap, addr, size);
 }
 
-/* [addr, addr + size + align) is ours: keeps an aligned part of that size. */
-static void *trim(char *addr, size_t size, size_t align)
+/* An advice that changes nothing; the kernel refuses it over a hole. */
+bool system_is_mapped(void *addr, size_t size)
 {
-	size_t head = round_up((size_t)addr, align) - (size_t)addr;
-
-	if (head)
-		system_unreserve(addr, head);
-	if (head < align)
-		system_unreserve(addr + head + size, align - head);
-	return addr + head;
-}
-
-/* The plain size first: it is often aligned, and under a tight RLIMIT_AS the
- * surplus for trimming may be what does not fit. A size that was granted is so
- * small that the sum with an alignment does not wrap around. */
-void *system_reserve(size_t size, size_t align)
-{
-	char *addr = reserve_any(size);
-
-	if (!addr || !((size_t)addr & (align - 1)))
-		return addr;
-	system_unreserve(addr, size);
-	addr = reserve_any(size + align);
-	return addr ? trim(addr, size, align) : NULL;
-}
-
-size_t system_reserve_probe(size_t least, size_t most)
-{
-	size_t size = most ? bits_one(bits_last(most)) : 0;
-	void *addr;
-
-	for (; size && size >= least; size /= 2) {
-		addr = reserve_any(size);
-		if (addr) {
-			system_unreserve(addr, size);
-			return size;
-		}
-	}
-	return 0;
+	return !call_3(SYS_madvise, addr, size, MADV_NORMAL);
 }
 
 bool system_address_space_limited(void)
@@ -132,22 +106,7 @@ bool system_address_space_limited(void)
 	return limit.rlim_cur != RLIM_INFINITY;
 }
 
-void system_unreserve(void *addr, size_t size)
-{
-	call_2(SYS_munmap, addr, size);
-}
-
-void *system_map(size_t size)
-{
-	return map_pages(size, PROT_READ | PROT_WRITE, 0);
-}
-
 /* Pages */
-
-int system_commit(void *addr, size_t size)
-{
-	return (int)call_3(SYS_mprotect, addr, size, PROT_READ | PROT_WRITE);
-}
 
 int system_purge(void *addr, size_t size)
 {
@@ -176,16 +135,15 @@ static void undo_move(uint32_t *to, void *from, void *via, size_t size)
 	static const char lost[] =
 		"lanemalloc: other memory was mapped into the heap\n";
 	long addr = call_6(SYS_mmap, to, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-				   MAP_KEEP_OTHERS,
-			   -1, 0);
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_KEEP_OTHERS, -1,
+			   0);
 
 	if (is_error(addr) && !word_is(to, MOVE_MARK)) {
 		system_write_stderr(lost, sizeof(lost) - 1);
 		system_abort();
 	}
 	__builtin_memcpy(from, via, size);
-	system_unreserve(via, size);
+	system_unmap(via, size);
 }
 
 /* In two steps, because kernels before 6.17 unmap `to` first and then refuse a
@@ -314,6 +272,38 @@ uint64_t system_memory_size(void)
 	if (is_error(call_2(SYS_sysinfo, &info, 0)))
 		return 0;
 	return (uint64_t)info.totalram * info.mem_unit;
+}
+
+/* Splitmix64's last step: every bit of the result hangs on every bit of x. */
+static uint64_t scramble(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+/* What a kernel gives that refuses the call: its 16 random bytes at start. */
+static uint64_t random_from_start(void)
+{
+	uint64_t addr = 0, bytes[2] = { 0 }, now = system_now_ms();
+
+	if (aux_value(AT_RANDOM, &addr) && addr)
+		__builtin_memcpy(bytes, (void *)(uintptr_t)addr,
+				 sizeof(bytes));
+	return scramble(bytes[0] ^ scramble(bytes[1] ^ now));
+}
+
+uint64_t system_random(void)
+{
+	long personality = call_3(SYS_personality, 0xffffffff, 0, 0);
+	uint64_t bytes;
+
+	if (!is_error(personality) && personality & ADDR_NO_RANDOMIZE)
+		return 0;
+	if (call_3(SYS_getrandom, &bytes, sizeof(bytes), GRND_NONBLOCK) !=
+	    sizeof(bytes))
+		return random_from_start();
+	return bytes;
 }
 
 int system_getpid(void)

@@ -10,24 +10,19 @@
 
 #include "base/compiler.h"
 
-/* Address space without memory behind it (PROT_NONE, no reserve), aligned to
- * `align` (a power of two, at least a page). NULL when there is none. */
-void *system_reserve(size_t size, size_t align);
+/* Maps private zeroed memory, readable and writable, at [addr, addr + size),
+ * whole pages. -EEXIST: something is mapped there, and stays. -ENOMEM: a limit
+ * or the kernel's overcommit policy refuses. */
+int system_map_at(void *addr, size_t size);
 
-/* The largest power-of-two size in [least, most] that system_reserve() would
- * grant now at page alignment; 0 when not even that. Reserves nothing. An
- * alignment beyond a page may need that much more address space. */
-size_t system_reserve_probe(size_t least, size_t most);
+/* Gives address space back. */
+void system_unmap(void *addr, size_t size);
+
+/* Whether all of [addr, addr + size) is mapped, by whomever. */
+bool system_is_mapped(void *addr, size_t size);
 
 /* Whether the process has a limit on its address space (RLIMIT_AS). */
 bool system_address_space_limited(void);
-
-/* Gives address space back; used when a race for it was lost. */
-void system_unreserve(void *addr, size_t size);
-
-/* Makes reserved pages readable and writable. May be repeated. -ENOMEM where
- * the kernel's overcommit policy or a limit refuses. */
-int system_commit(void *addr, size_t size);
 
 /* Gives whole pages' memory back; they read as zero afterwards. */
 int system_purge(void *addr, size_t size);
@@ -41,9 +36,6 @@ int system_hugepages(void *addr, size_t size, bool want);
  * readable and `from` is as it was. */
 int system_move_pages(void *to, void *from, size_t size);
 
-/* Private zeroed memory outside of the regions: stacks, lanes. */
-void *system_map(size_t size);
-
 size_t system_page_size(void);
 
 /* At least one more than the largest CPU number that this kernel can have. */
@@ -51,6 +43,10 @@ unsigned system_nr_cpus(void);
 
 /* Bytes of main memory that the kernel manages; 0 where it does not tell. */
 uint64_t system_memory_size(void);
+
+/* A number that nobody can guess; the same one each time where the process was
+ * started without random addresses (as under a debugger). */
+uint64_t system_random(void);
 
 /* Milliseconds of the monotonic clock, coarse (a tick's resolution). */
 uint64_t system_now_ms(void);

@@ -1,0 +1,151 @@
+/* layer 1.3: place: two ranges of addresses; contract in place.h */
+#include "system/place.h"
+
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "system/system.h"
+
+#define RANGE_TRIES 8 /* random places that one size of T is tried with */
+#define SHIFT_LEAST 33 /* of T */
+#define MAP_TRIES 4 /* places that one mapping is tried at */
+#define HUGEPAGE_ALIGN ((size_t)2 << 20)
+
+static _Atomic(uint64_t) next_place[NR_PLACES]; /* atomic: 0: not chosen */
+
+/* Where a range begins and ends, in 32nds of T. */
+static const struct {
+	uint8_t first, end;
+} bounds[NR_PLACES] = {
+	[PLACE_DATA] = { 16, 20 },
+	[PLACE_META] = { 20, 21 },
+};
+
+/* T of a range that an address lies in, as all lie in [T/2, T). */
+static uint64_t top_of(uint64_t addr)
+{
+	return bits_one(bits_last(addr)) << 1;
+}
+
+static uint64_t range_end(enum place place, uint64_t addr)
+{
+	return top_of(addr) / 32 * bounds[place].end;
+}
+
+static uint64_t stack_top(void)
+{
+	return top_of((uint64_t)(uintptr_t)__builtin_frame_address(0));
+}
+
+/* A place in the lower half of the range that T says. */
+static uint64_t range_draw(enum place place, uint64_t top)
+{
+	size_t align = place == PLACE_DATA ? HUGEPAGE_ALIGN :
+					     system_page_size();
+	uint64_t first = top / 32 * bounds[place].first;
+	uint64_t half = (top / 32 * bounds[place].end - first) / 2;
+
+	return first + round_down(system_random() % half, align);
+}
+
+/* Whether memory can be mapped there at all. */
+static bool range_is_usable(uint64_t addr)
+{
+	void *at = (void *)(uintptr_t)addr;
+	size_t size = system_page_size();
+
+	if (system_map_at(at, size))
+		return false;
+	system_unmap(at, size);
+	return true;
+}
+
+/* Machines and tools with fewer addresses refuse the higher ones. */
+static uint64_t range_choose(enum place place)
+{
+	uint64_t top = stack_top(), addr;
+	unsigned i;
+
+	for (; top >> SHIFT_LEAST; top /= 2) {
+		for (i = 0; i < RANGE_TRIES; i++) {
+			addr = range_draw(place, top);
+			if (range_is_usable(addr))
+				return addr;
+		}
+	}
+	return 0;
+}
+
+/* Where the next place begins; 0: there is no range. */
+static uint64_t range_next(enum place place)
+{
+	uint64_t at = load_relaxed(&next_place[place]); // own: addresses only
+	uint64_t chosen;
+
+	if (likely(at))
+		return at;
+	chosen = range_choose(place);
+	if (!chosen)
+		return 0;
+	// own: an address is all that there is to it
+	return cas_relaxed(&next_place[place], &at, chosen) ? chosen : at;
+}
+
+char *place_take(enum place place, size_t size, size_t align)
+{
+	uint64_t at = range_next(place), addr, end;
+
+	do {
+		if (!at)
+			return NULL;
+		addr = round_up(at, align);
+		end = range_end(place, at);
+		if (addr >= end || size > end - addr)
+			return NULL;
+		// own: the winner alone has these addresses
+	} while (!cas_relaxed(&next_place[place], &at, addr + size));
+	return (char *)(uintptr_t)addr;
+}
+
+void place_untake(enum place place, char *addr, size_t size)
+{
+	uint64_t at = (uint64_t)(uintptr_t)addr, end = at + size;
+
+	cas_relaxed(&next_place[place], &end, at); // own: nobody took since
+}
+
+size_t place_size_most(enum place place)
+{
+	uint64_t at = range_next(place);
+
+	/* The upper half is nobody's start. */
+	return at ? top_of(at) / 64 *
+			    (bounds[place].end - bounds[place].first) : 0;
+}
+
+void *place_map(size_t size)
+{
+	size_t page = system_page_size(), whole;
+	unsigned i;
+	char *addr;
+	int result;
+
+	if (size > (size_t)1 << 46)
+		return NULL;
+	size = round_up(size, page);
+	whole = round_up(size + PLACE_GAP, PLACE_GAP);
+	for (i = 0; i < MAP_TRIES; i++) {
+		addr = place_take(PLACE_META, whole, page);
+		if (!addr)
+			return NULL;
+		result = system_map_at(addr, size);
+		if (!result)
+			return addr;
+		if (result != -EEXIST) {
+			place_untake(PLACE_META, addr, whole);
+			return NULL;
+		}
+	}
+	return NULL;
+}

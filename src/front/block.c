@@ -1,6 +1,7 @@
 /* layer 5.2: block: what a pointer of the program points at */
 #include "front/block.h"
 
+#include "pageheap/guard.h"
 #include "slab/slab.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -54,7 +55,8 @@ static void find_large(const void *pointer, const char *verb,
 	if (!block->nr_units)
 		fault("%s of %p: already free", verb, pointer);
 	block->kind = BLOCK_LARGE;
-	block->size = (size_t)block->nr_units << UNIT_SHIFT;
+	block->size = ((size_t)block->nr_units << UNIT_SHIFT) -
+		      guard_size(region, block->unit + block->nr_units - 1);
 }
 
 void block_find(const void *pointer, const char *verb, struct block *block)

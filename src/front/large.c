@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #include "cpucache/rseq.h"
+#include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
+#include "system/config.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -15,13 +17,44 @@
 
 static _Atomic(uint32_t) nr_moves; /* atomic: counter */
 
+/* Whether the rule of guard.h has a page for a block of this size. Where
+ * hugepages are wished for, a guard would break one. */
+static bool large_wants_guard(size_t size)
+{
+	if (size <= MEDIUM_SIZE_MOST || config.large_guard == LARGE_GUARD_OFF)
+		return false;
+	if (config.large_guard == LARGE_GUARD_ALL)
+		return true;
+	return config.hugepage != HUGEPAGE_ON &&
+	       config.hugepage != HUGEPAGE_AUTO &&
+	       round_up(size, UNIT_SIZE) - size >= system_page_size();
+}
+
+static bool large_take(size_t size, size_t align_units, struct run *run)
+{
+	unsigned id = rseq_current_id();
+	uint32_t last;
+
+	if (!large_wants_guard(size))
+		return page_heap_take(div_up(size, UNIT_SIZE), align_units, id,
+				      run);
+	if (config.large_guard == LARGE_GUARD_ALL)
+		size += system_page_size();
+	if (!page_heap_take_guarded(div_up(size, UNIT_SIZE), align_units, id,
+				    run))
+		return false;
+	last = run->unit + run->nr_units - 1;
+	if (run->zero || config.large_guard == LARGE_GUARD_ALL)
+		guard_set(run->region, last);
+	return true;
+}
+
 void *large_alloc(size_t size, size_t align, bool *zero)
 {
 	size_t align_units = max_size(1, align >> UNIT_SHIFT);
 	struct run run;
 
-	if (!page_heap_take(div_up(size, UNIT_SIZE), align_units,
-			    rseq_current_id(), &run))
+	if (!large_take(size, align_units, &run))
 		return NULL;
 	*zero = run.zero;
 	store_relaxed(&run.region->spans[run.unit].nr_units,
@@ -50,6 +83,12 @@ static void large_shrink(const struct block *block, uint32_t nr_units)
 		       block->nr_units - nr_units);
 }
 
+/* The page that ended the block becomes a part of it. */
+static bool large_unguard(const struct block *block)
+{
+	return guard_clear(block->region, block->unit + block->nr_units - 1, 1);
+}
+
 bool large_resize(const struct block *block, size_t size)
 {
 	size_t nr_units = div_up(size, UNIT_SIZE);
@@ -57,10 +96,11 @@ bool large_resize(const struct block *block, size_t size)
 	if (nr_units < block->nr_units)
 		large_shrink(block, (uint32_t)nr_units);
 	if (nr_units <= block->nr_units)
-		return true;
+		return size <= block->size || large_unguard(block);
 	if (nr_units > load_relaxed(&block->region->nr_units)) // const
 		return false;
-	if (!page_heap_try_extend(block->region, block->unit, block->nr_units,
+	if (!large_unguard(block) ||
+	    !page_heap_try_extend(block->region, block->unit, block->nr_units,
 				  (uint32_t)nr_units - block->nr_units))
 		return false;
 	store_relaxed(&block->region->spans[block->unit].nr_units,

@@ -10,6 +10,7 @@
 
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
+#include "pageheap/guard.h"
 #include "pageheap/level.h"
 #include "pageheap/purge.h"
 
@@ -33,6 +34,7 @@ struct wish {
 	uint32_t nr_units;
 	uint32_t align_units;
 	unsigned cpu;
+	bool guarded; /* a guard at the last unit's end may stay */
 	bool all; /* every free run is looked at, and not the first few */
 };
 
@@ -161,15 +163,22 @@ static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
 		;
 }
 
-/* A claimed run becomes the caller's. */
-static void page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
-			     bool *zero)
+/* A claimed run becomes the caller's; not where the kernel refuses to make it
+ * accessible. */
+static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
+			     bool guarded, bool *zero)
 {
-	uint32_t nr_dirty = dirty_mark(region, unit, n);
+	uint32_t nr_dirty;
 
+	if (unlikely(!guard_clear(region, unit, n - guarded))) {
+		level_release_units(region, unit, n);
+		return false;
+	}
+	nr_dirty = dirty_mark(region, unit, n);
 	budget_taken(n, nr_dirty);
 	page_heap_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
+	return true;
 }
 
 static bool page_heap_take_in(struct region *region, const struct wish *wish,
@@ -179,8 +188,8 @@ static bool page_heap_take_in(struct region *region, const struct wish *wish,
 		return false;
 	out->region = region;
 	out->nr_units = wish->nr_units;
-	page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
-	return true;
+	return page_heap_finish(region, out->unit, wish->nr_units,
+				wish->guarded, &out->zero);
 }
 
 /* From units that are new, the rest of which is released. */
@@ -198,8 +207,8 @@ static bool page_heap_grow_in(struct region *region, const struct wish *wish,
 	first += n;
 	n = out->unit + wish->nr_units;
 	level_release_units(region, n, first - n);
-	page_heap_finish(region, out->unit, wish->nr_units, &out->zero);
-	return true;
+	return page_heap_finish(region, out->unit, wish->nr_units,
+				wish->guarded, &out->zero);
 }
 
 /* The ready region at or behind this one; NULL: there are no more. */
@@ -277,8 +286,8 @@ static cold bool page_heap_take_slow(const struct wish *wish, struct run *out)
 	return page_heap_take_hard(wish, out);
 }
 
-bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
-		    struct run *out)
+static bool page_heap_take_wish(size_t nr_units, size_t align_units,
+				unsigned cpu, bool guarded, struct run *out)
 {
 	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
 	struct wish wish;
@@ -288,10 +297,23 @@ bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 	wish.nr_units = (uint32_t)nr_units;
 	wish.align_units = (uint32_t)align_units;
 	wish.cpu = cpu;
+	wish.guarded = guarded;
 	wish.all = false;
 	if (likely(page_heap_take_any(&wish, out)))
 		return true;
 	return page_heap_take_slow(&wish, out);
+}
+
+bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
+		    struct run *out)
+{
+	return page_heap_take_wish(nr_units, align_units, cpu, false, out);
+}
+
+bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
+			    struct run *out)
+{
+	return page_heap_take_wish(nr_units, align_units, cpu, true, out);
 }
 
 bool page_heap_may_hold(size_t nr_units)
@@ -343,8 +365,7 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 	if (!level_try_claim_units(region, unit, nr_more) &&
 	    !page_heap_extend_grow(region, unit, nr_more))
 		return false;
-	page_heap_finish(region, unit, nr_more, &zero);
-	return true;
+	return page_heap_finish(region, unit, nr_more, false, &zero);
 }
 
 size_t page_heap_purge(size_t keep_size, size_t most_size)

@@ -28,6 +28,11 @@ struct run {
 bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
 		    struct run *out);
 
+/* The same; the last page of the last unit may be inaccessible, if a block was
+ * there that ended so (guard.h). */
+bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
+			    struct run *out);
+
 /* Whether a run of that length could be free in what the system has given
  * already; a hint. */
 bool page_heap_may_hold(size_t nr_units);

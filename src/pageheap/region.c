@@ -98,6 +98,7 @@ static void region_lay_levels(struct region *region, size_t nr_units, char **at)
 	for (l = NR_LEVELS; l-- > 0;)
 		region_lay_level(region, l, at);
 	region->dirty = region_words(at, region->levels[0].nr_words);
+	region->guards = region_words(at, region->levels[0].nr_words);
 }
 
 /* Where an array of `size` bytes begins; *at then stands behind it and a gap
@@ -427,6 +428,7 @@ static void region_publish(struct region *slot, const struct region *made)
 	slot->spans = made->spans;
 	slot->bits = made->bits;
 	slot->dirty = made->dirty;
+	slot->guards = made->guards;
 	for (l = 0; l < NR_LEVELS; l++)
 		slot->levels[l] = made->levels[l];
 	region_raise(&slot->nr_committed, REGION_QUANTUM);

@@ -9,7 +9,7 @@
  *	data:	base, nr_units units
  *
  *	meta:	head of layer 4 (region 0 alone): REGION_HEAD_SIZE bytes
- *		level words, fit words, dirty words
+ *		level words, fit words, dirty words, guard words
  *		tags:   16 bytes a unit
  *		spans:  32 bytes a unit
  *		bits:   256 bytes a unit
@@ -130,6 +130,7 @@ struct region {
 	_Atomic(uint64_t) *bits;     /* const: UNIT_BITS_WORDS a unit */
 	_Atomic(uint64_t) *dirty;    /* const: a word a hugepage; bit set =
 				      * the unit may be resident */
+	_Atomic(uint64_t) *guards;   /* const: likewise; see guard.h */
 	_Atomic(uint64_t) spare[NR_SPARES]; /* atomic: first << 32 | n */
 	struct level levels[NR_LEVELS];
 };

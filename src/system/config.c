@@ -28,6 +28,9 @@ static const char *const words_index[] = { CONFIG_CHOICE_index(CONFIG_WORD)
 						   NULL };
 static const char *const words_hugepage[] = { CONFIG_CHOICE_hugepage(
 	CONFIG_WORD) NULL };
+static const char *const words_large_guard[] = {
+	CONFIG_CHOICE_large_guard(CONFIG_WORD) NULL
+};
 static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
 #undef CONFIG_WORD
@@ -36,6 +39,7 @@ static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 #define OPTION_NUMBER CONFIG_NUMBER, NULL
 #define OPTION_CHOICE_index CONFIG_CHOICE, words_index
 #define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
+#define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
 
 #define OPTION(name, kind, value, least, most, help) \

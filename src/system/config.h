@@ -23,12 +23,16 @@
 #define CONFIG_CHOICE_hugepage(X)    \
 	X(HUGEPAGE_SYSTEM, "system") \
 	X(HUGEPAGE_AUTO, "auto") X(HUGEPAGE_ON, "on") X(HUGEPAGE_OFF, "off")
+#define CONFIG_CHOICE_large_guard(X) \
+	X(LARGE_GUARD_AUTO, "auto")  \
+	X(LARGE_GUARD_ALL, "all") X(LARGE_GUARD_OFF, "off")
 #define CONFIG_CHOICE_usable(X) \
 	X(USABLE_REAL, "real") X(USABLE_REQUESTED, "requested")
 
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
 enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
+enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
@@ -54,6 +58,8 @@ enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
 	X(checks, BOOL, 0, 0, 1,                                              \
 	  "check every free and every size hint exactly (slower)")            \
+	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
+	  "inaccessible page behind blocks above 256k: auto, all or off")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
 	  "malloc_usable_size: real, or requested (slower)")
 

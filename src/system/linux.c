@@ -37,6 +37,8 @@
 /* Kernel constants that not every libc's headers know. */
 #define MREMAP_KEEP_SOURCE 4     /* MREMAP_DONTUNMAP */
 #define MAP_KEEP_OTHERS 0x100000 /* MAP_FIXED_NOREPLACE */
+#define ADVICE_GUARD 102   /* MADV_GUARD_INSTALL, Linux 6.13 */
+#define ADVICE_UNGUARD 103 /* MADV_GUARD_REMOVE */
 #define FUTEX_WAIT_PRIVATE (0 | 128)
 #define FUTEX_WAKE_PRIVATE (1 | 128)
 #define FUTEX_COMPARE_PRIVATE (4 | 128) /* FUTEX_CMP_REQUEUE, of nobody */
@@ -111,6 +113,26 @@ bool system_address_space_limited(void)
 int system_purge(void *addr, size_t size)
 {
 	return (int)call_3(SYS_madvise, addr, size, MADV_DONTNEED);
+}
+
+int system_guard(void *addr, size_t size, bool split)
+{
+	int result = (int)call_3(SYS_madvise, addr, size, ADVICE_GUARD);
+
+	if (result && split)
+		result = (int)call_3(SYS_mprotect, addr, size, PROT_NONE);
+	return result;
+}
+
+/* Both ways: who guarded the page may have had the one or the other. */
+int system_unguard(void *addr, size_t size, bool split)
+{
+	int result = (int)call_3(SYS_madvise, addr, size, ADVICE_UNGUARD);
+
+	if (split)
+		result = (int)call_3(SYS_mprotect, addr, size,
+				     PROT_READ | PROT_WRITE);
+	return result;
 }
 
 int system_hugepages(void *addr, size_t size, bool want)

@@ -27,6 +27,14 @@ bool system_address_space_limited(void);
 /* Gives whole pages' memory back; they read as zero afterwards. */
 int system_purge(void *addr, size_t size);
 
+/* Makes whole pages inaccessible, and their memory goes back; without `split`
+ * only where the kernel can do that inside of a mapping. */
+int system_guard(void *addr, size_t size, bool split);
+
+/* Makes them accessible again, zero where they were guarded; split: they may
+ * have been guarded with it. */
+int system_unguard(void *addr, size_t size, bool split);
+
 /* Asks for (want) or against (!want) transparent hugepages in the range. */
 int system_hugepages(void *addr, size_t size, bool want);
 

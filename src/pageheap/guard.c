@@ -1,0 +1,55 @@
+/* layer 2.8: guard: an inaccessible page at the end of a unit; see guard.h */
+#include "pageheap/guard.h"
+
+#include "system/config.h"
+#include "system/system.h"
+
+static char *guard_page(const struct region *region, uint32_t unit)
+{
+	return region_addr(region, unit + 1) - system_page_size();
+}
+
+static bool guard_drop(struct region *region, uint32_t unit)
+{
+	bool all = config.large_guard == LARGE_GUARD_ALL;
+
+	if (system_unguard(guard_page(region, unit), system_page_size(), all))
+		return false;
+	// held
+	and_relaxed(&region->guards[unit / 64], ~bits_one(unit % 64));
+	return true;
+}
+
+bool guard_clear(struct region *region, uint32_t unit, uint32_t n)
+{
+	uint32_t end = unit + n, stop;
+	uint64_t guards;
+
+	for (; unit < end; unit = stop) {
+		stop = (uint32_t)min_size(end, round_down(unit, 64) + 64);
+		guards = load_relaxed(&region->guards[unit / 64]); // held
+		guards &= bits_range(unit % 64, stop - unit);
+		for (; guards; guards &= guards - 1)
+			if (!guard_drop(region, round_down(unit, 64) +
+							bits_first(guards)))
+				return false;
+	}
+	return true;
+}
+
+bool guard_set(struct region *region, uint32_t unit)
+{
+	bool all = config.large_guard == LARGE_GUARD_ALL;
+
+	if (guard_is_set(region, unit))
+		return true;
+	if (system_guard(guard_page(region, unit), system_page_size(), all))
+		return false;
+	or_relaxed(&region->guards[unit / 64], bits_one(unit % 64)); // held
+	return true;
+}
+
+size_t guard_size(const struct region *region, uint32_t unit)
+{
+	return guard_is_set(region, unit) ? system_page_size() : 0;
+}

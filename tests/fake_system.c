@@ -5,6 +5,8 @@
 #define system_unmap real_unmap
 #define system_is_mapped real_is_mapped
 #define system_purge real_purge
+#define system_guard real_guard
+#define system_unguard real_unguard
 #define system_hugepages real_hugepages
 #define system_move_pages real_move_pages
 #define system_page_size real_page_size
@@ -28,6 +30,8 @@
 #undef system_unmap
 #undef system_is_mapped
 #undef system_purge
+#undef system_guard
+#undef system_unguard
 #undef system_hugepages
 #undef system_move_pages
 #undef system_page_size
@@ -272,6 +276,20 @@ bool fake_purge_touched(const void *addr, size_t size)
 			return true;
 	}
 	return false;
+}
+
+int system_guard(void *addr, size_t size, bool split)
+{
+	if (must_fail(FAKE_GUARD) || !fits_pages(addr, size))
+		return -EINVAL;
+	return real_guard(addr, size, split);
+}
+
+int system_unguard(void *addr, size_t size, bool split)
+{
+	if (must_fail(FAKE_UNGUARD) || !fits_pages(addr, size))
+		return -ENOMEM;
+	return real_unguard(addr, size, split);
 }
 
 int system_hugepages(void *addr, size_t size, bool want)

@@ -35,6 +35,8 @@
 enum fake_call {
 	FAKE_MAP,          /* system_map_at: -ENOMEM */
 	FAKE_PURGE,        /* system_purge: -EINVAL, nothing purged */
+	FAKE_GUARD,        /* system_guard: -EINVAL */
+	FAKE_UNGUARD,      /* system_unguard: -ENOMEM */
 	FAKE_HUGEPAGES,    /* system_hugepages: -EINVAL */
 	FAKE_MOVE,         /* system_move_pages: -EINVAL, nothing moved */
 	FAKE_REGISTER,     /* system_rseq_fence_register: -ENOSYS */

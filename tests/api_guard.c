@@ -1,0 +1,168 @@
+/* modes: all no-qemu
+ *
+ * A write behind a large block ends the program there, where a page is free
+ * for that; all bytes that malloc_usable_size names can be used. With
+ * large_guard=all, of which a program run anew tells, behind each. */
+#include "expect.h"
+
+#include <sys/resource.h>
+
+#define UNIT ((size_t)32768)
+#define LARGEST_SMALL ((size_t)262144)
+
+static bool all_are_guarded;
+
+static bool kernel_guards(void)
+{
+	char *page = mmap(NULL, UNIT, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool can = page != MAP_FAILED &&
+		   !madvise(page, 4096, 102 /* MADV_GUARD_INSTALL */);
+
+	munmap(page, UNIT);
+	return can || all_are_guarded;
+}
+
+/* Whether a child that writes there ends by SIGSEGV. */
+static bool faults(volatile char *at)
+{
+	int status;
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGSEGV, SIG_DFL); /* cmocka's handler goes on */
+		*at = 1;
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
+static bool has_room(size_t size)
+{
+	return all_are_guarded ||
+	       (size + UNIT - 1) / UNIT * UNIT - size >= 4096;
+}
+
+static void behind_large_blocks(void **state)
+{
+	static const size_t sizes[] = { 262145,  300000,    327680 - 4096,
+					327680,  327681,    1 << 20,
+					5000000, 64 << 20, (64 << 20) + 1 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t usable;
+		char *p;
+
+		LANE(lanemalloc_purge)(); /* the next block's memory is fresh */
+		p = malloc(sizes[i]);
+		usable = malloc_usable_size(opaque(p));
+		assert_non_null(p);
+		assert_true(usable >= sizes[i]);
+		memset(p, 1, usable);
+		if (faults(p + usable) != has_room(sizes[i]))
+			fail_msg("a block of %zu bytes", sizes[i]);
+		free(p);
+	}
+}
+
+static void not_behind_others(void **state)
+{
+	char *p = malloc(LARGEST_SMALL), *q = calloc(1, 100000);
+
+	(void)state;
+	assert_false(faults(p + LARGEST_SMALL - 1));
+	assert_false(faults(q + malloc_usable_size(opaque(q)) - 1));
+	free(p);
+	free(q);
+}
+
+/* What grew over its guard, shrank before it, or moved is whole. */
+static void realloc_passes(void **state)
+{
+	uint64_t random = 5;
+	unsigned round;
+	size_t size, keep;
+	char *p;
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		keep = LARGEST_SMALL + random_next(&random) % (3 * MIB);
+		p = malloc(keep);
+		pattern_fill(p, keep, round);
+		size = LARGEST_SMALL + random_next(&random) % (6 * MIB);
+		p = realloc(p, size);
+		assert_non_null(p);
+		if (size >= keep)
+			assert_true(pattern_holds(p, keep, round));
+		memset(p, 2, malloc_usable_size(opaque(p)));
+		free(p);
+	}
+}
+
+/* Units that had a guard serve blocks of every other kind, and zeros are
+ * zeros. */
+static void units_serve_again(void **state)
+{
+	enum { NR = 64 };
+	char *blocks[NR];
+	unsigned round, i;
+	size_t size;
+
+	(void)state;
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < NR; i++) {
+			blocks[i] = malloc(300000 + 1000 * i);
+			memset(blocks[i], 1, 300000);
+		}
+		for (i = 0; i < NR; i++)
+			free(blocks[i]);
+		if (round % 2)
+			LANE(lanemalloc_purge)();
+		for (i = 0; i < NR; i++) {
+			size = 1000 + 7000 * i;
+			blocks[i] = calloc(1, size);
+			assert_true(is_zero(blocks[i], size));
+			size = malloc_usable_size(opaque(blocks[i]));
+			memset(blocks[i], 3, size);
+		}
+		for (i = 0; i < NR; i++)
+			free(blocks[i]);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(behind_large_blocks),
+	cmocka_unit_test(not_behind_others),
+	cmocka_unit_test(realloc_passes),
+	cmocka_unit_test(units_serve_again),
+};
+
+static int run_with_all(const char *self)
+{
+	const char *conf = getenv("LANEMALLOC_CONF");
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%slarge_guard=all", conf ? conf : "",
+		 conf ? "," : "");
+	setenv("LANEMALLOC_CONF", text, 1);
+	execl(self, self, "all", NULL);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	int failed;
+
+	all_are_guarded = argc > 1;
+	if (!have_lane() || !kernel_guards())
+		return 0;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed || all_are_guarded ? failed : run_with_all(argv[0]);
+}

@@ -263,6 +263,11 @@ static void level_release_range(struct region *region, unsigned level,
 	}
 }
 
+void level_release_clean(struct region *region, uint32_t unit, uint32_t n)
+{
+	level_release_range(region, 0, unit, unit + n);
+}
+
 void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 {
 	if (!n)

@@ -455,7 +455,10 @@ void level_repair(struct region *region)
 		end = (uint32_t)min_size(end, region->levels[level].nr_words);
 		if (level > 0)
 			end = region->levels[level].nr_words;
-		for (; word < end; word++)
-			fit_refile(region, level, word);
+		for (; word < end; word++) {
+			/* Hidden is only what has something free. */
+			if (load_relaxed(level_word(region, level, word)))
+				fit_refile(region, level, word); // hint
+		}
 	}
 }

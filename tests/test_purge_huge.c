@@ -56,6 +56,30 @@ static void a_huge_run_is_one_call(void **state)
 	heap_check();
 }
 
+/* What was marked before is not marked afterwards. */
+static void a_huge_run_that_was_dirty_is_clean(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping((size_t)1 << 50);
+	assert_true(page_heap_take(64 * 1000, 1, 0, &run));
+	*heap_addr(&run) = 1;
+	heap_give(&run);
+	assert_int_equal(page_heap_dirty_size(), heap_size(&run));
+	assert_true(is_marked(&run));
+	assert_true(page_heap_take(64 * 1000, 1, 0, &run));
+	assert_false(run.zero);
+	config.purge_budget = 0;
+	heap_give(&run);
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_false(is_marked(&run));
+	heap_check();
+	assert_true(page_heap_take(64 * 1000, 1, 0, &run));
+	assert_true(run.zero);
+	heap_check();
+}
+
 /* Its ends are parts of hugepages, where others may live. */
 static void a_huge_runs_ends_are_marked(void **state)
 {
@@ -121,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_huge_run_is_one_call),
+		cmocka_unit_test(a_huge_run_that_was_dirty_is_clean),
 		cmocka_unit_test(a_huge_runs_ends_are_marked),
 		cmocka_unit_test(a_huge_run_is_refused),
 		cmocka_unit_test(half_of_memory_is_not_kept),

@@ -7,14 +7,14 @@
  * been better kept; the bonus grows by four times its size, so that of its
  * first breath a program misses a fourth and not all, up to what is claimed
  * and 64 MiB. What is larger than half of main memory is never kept, so its
- * want is no regret. A tick without regret since the tick before halves it. So a
- * program that breathes settles at keeping what it breathes, and a program
- * that calmed down gives it back.
+ * want is no regret. A tick without regret since the tick before halves it.
+ * So a program that breathes settles at keeping what it breathes, and a
+ * program that calmed down gives it back.
  *
- * What the system refused to take (a page that the program locked) lies in the
- * free dirty memory and cannot be purged: until the next tick, which tries
- * again, gives keep as much more (refused_size), so that neither are they
- * refused the same once more by each, nor pays other memory for it.
+ * What the system refused to take (a page that the program locked) lies in
+ * the free dirty memory and cannot be purged: until the next tick, which tries
+ * again, gives keep as much more (refused_size), so that not each of them is
+ * refused it again, nor does other memory pay for it.
  *
  * The counters are of units, in one word (free dirty << 32 | claimed), so
  * that take and give cost one atomic addition. A giver adds to it before it

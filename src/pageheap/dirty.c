@@ -95,7 +95,8 @@ static void dirty_drop(struct region *region, uint32_t hugepage, uint64_t run,
 	unsigned first = bits_first(run), n = bits_last(run) - first + 1;
 
 	if (dirty_call(region, hugepage * 64 + first, n, sum))
-		sum->nr_units += bits_count(and_relaxed(at, ~run) & run); // held
+		sum->nr_units +=
+			bits_count(and_relaxed(at, ~run) & run); // held
 	else
 		sum->nr_kept += bits_count(load_relaxed(at) & run); // held
 }

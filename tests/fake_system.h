@@ -85,6 +85,10 @@ extern struct fake_settings {
 	/* Where somebody else's memory lies; NULL: nowhere. */
 	const char *taken;
 	size_t taken_size;
+	/* system_purge() refuses ranges with some of it in them, as the kernel
+	 * does with locked pages. */
+	char *locked;
+	size_t locked_size;
 	bool privileged;
 	bool quiet; /* system_write_stderr() records only */
 	/* system_sleep() returns at once: where the word still has the value,

@@ -264,6 +264,11 @@ static void level_release_range(struct region *region, unsigned level,
 	}
 }
 
+void level_release_clean(struct region *region, uint32_t unit, uint32_t n)
+{
+	level_release_range(region, 0, unit, unit + n);
+}
+
 void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 {
 	if (!n)
@@ -446,7 +451,10 @@ void level_repair(struct region *region)
 	for (level = 0; level < NR_LEVELS - 1; level++) {
 		end = (taken >> (LEVEL_SHIFT * (level + 1))) + 1;
 		end = (uint32_t)min_size(end, region->levels[level].nr_words);
-		for (word = 0; word < end; word++)
-			fit_refile(region, level, word);
+		for (word = 0; word < end; word++) {
+			/* Hidden is only what has something free. */
+			if (load_relaxed(level_word(region, level, word)))
+				fit_refile(region, level, word); // hint
+		}
 	}
 }

@@ -93,6 +93,7 @@ $(BUILD)/liblanemalloc.a: $(filter-out $(ONLY_SHARED),$(OBJECTS))
 
 # C++ exceptions pass through operator new.
 FLAGS_entry/cxx_names = -fexceptions -fasynchronous-unwind-tables
+FLAGS_entry/cxx_program = $(FLAGS_entry/cxx_names)
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $(@D)

@@ -189,10 +189,15 @@ $(T)/%: tests/%.cc $(BUILD)/flags | $(BUILD)/liblanemalloc.so
 	$(Q)$(TEST_CXX) $< $(link_lanemalloc) $(CMOCKA) \
 		$(call head_comment,build) -o $@
 
-$(PLUGINS): $(T)/%.so: tests/%.c $(BUILD)/flags
+$(T)/plugin_%.so: tests/plugin_%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(TEST_CC) -shared -fPIC $< $(call head_comment,build) -o $@
+
+$(T)/plugin_%.so: tests/plugin_%.cc $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,C++,$@)
+	$(Q)$(TEST_CXX) -shared -fPIC $< $(call head_comment,build) -o $@
 
 # Three ways to link the archive.
 define STATIC_RULES

@@ -46,7 +46,8 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
+	qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
+	libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -132,7 +133,8 @@ NO_BUILTINS = $(addprefix -fno-builtin-,malloc calloc realloc free \
 	aligned_alloc memalign posix_memalign strdup strndup)
 TEST_CFLAGS = -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread -MMD -MP -MF $@.d
 TEST_CC = $(CC) -std=gnu11 $(TEST_CFLAGS) $(DEBUG_FLAGS) $(INCLUDES) -Itests
-TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude -Itests
+TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude $(CROSS_INCLUDES) \
+	-Itests
 CMOCKA = $(CROSS_LDFLAGS) -Wl,--as-needed -lcmocka
 # The text behind `key:` in a comment at the head of the test $<.
 head_comment = $$(sed -n '1,40s|^/\{0,1\} \{0,1\}\* $(1): *\(.*[^ */]\).*|\1|p' $<)
@@ -253,7 +255,7 @@ clang: ## the library by clang, into build/clang
 CROSS = aarch64-linux-gnu-
 CROSS_BUILD = $(BUILD)/aarch64
 CROSS_MAKE = $(MAKE) --no-print-directory BUILD=$(CROSS_BUILD) \
-	CC=$(CROSS)gcc AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
+	CC=$(CROSS)gcc CXX=$(CROSS)g++ AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
 	CROSS_INCLUDES=-I$(CROSS_BUILD)/include \
 	CROSS_LDFLAGS='-L$(CROSS_LIB) -Wl,-rpath,$(abspath $(CROSS_LIB))'
 CROSS_LIB = $(CROSS_BUILD)/sysroot/usr/lib/aarch64-linux-gnu
@@ -271,7 +273,7 @@ $(CROSS_BUILD)/include/cmocka.h: $(CROSS_BUILD)/include/ck_md.h
 	cp $(CROSS_BUILD)/sysroot/usr/include/cmocka.h $@
 
 .PHONY: cross-tests
-cross-tests: $(patsubst tests/%.c,$(T)/%,$(wildcard tests/api_*.c)) $(PLUGINS)
+cross-tests: $(call programs,api) $(PLUGINS)
 
 where_is = $$(echo '\#include <$(1)>' | $(CC) -E -x c - | \
 	sed -n 's|^\# 1 "\(.*\)/$(1)".*|\1|p' | sed 1q)

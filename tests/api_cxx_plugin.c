@@ -1,4 +1,4 @@
-/* modes: all no-qemu */
+/* modes: all */
 /* operator new in a C program: without a C++ runtime, and with one that a
  * library brings along which was opened with RTLD_LOCAL */
 #include "expect.h"

@@ -1,4 +1,4 @@
-/* modes: all no-qemu */
+/* modes: all */
 /* build: -fno-pie -no-pie */
 /* an executable at a fixed address that takes the addresses of the library's
  * functions: the linker puts jumps of its own in their place, which are no

@@ -1,4 +1,4 @@
-/* modes: all no-qemu */
+/* modes: all */
 /* build: -fno-builtin -Wno-sized-deallocation -rdynamic */
 /* a program with a malloc, a new and a plain delete of its own, as firefox-esr
  * is one: what it left out is the library's, and gives its blocks back to it;

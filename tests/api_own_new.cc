@@ -1,4 +1,4 @@
-/* modes: all no-qemu */
+/* modes: all */
 /* build: -Wno-sized-deallocation -rdynamic */
 /* a program with operators new and delete of its own, which are no malloc:
  * what it left out of them leads to them */

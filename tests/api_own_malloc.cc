@@ -17,7 +17,9 @@ static int nr_depth_most, depth;
 
 static bool is_own(const void *p)
 {
-	return (const char *)p >= own_heap && (const char *)p < own_heap + OWN_SIZE;
+	const char *at = (const char *)p;
+
+	return at >= own_heap && at < own_heap + OWN_SIZE;
 }
 
 extern "C" {
@@ -27,7 +29,8 @@ void *memalign(size_t align, size_t size) noexcept
 	size_t least = align < 16 ? 16 : align;
 	size_t at = __atomic_fetch_add(&own_used, size + least + 16,
 				       __ATOMIC_RELAXED);
-	char *p = (char *)(((uintptr_t)own_heap + at + 16 + least - 1) & -least);
+	uintptr_t end = (uintptr_t)own_heap + at + 16 + least - 1;
+	char *p = (char *)(end & -least);
 
 	must(is_own(p + size));
 	((size_t *)p)[-1] = size;

@@ -30,8 +30,6 @@
 	atomic_exchange_explicit((p), (v), memory_order_relaxed)
 #define take_acquire(p, v) \
 	atomic_exchange_explicit((p), (v), memory_order_acquire)
-#define take_acq_rel(p, v) \
-	atomic_exchange_explicit((p), (v), memory_order_acq_rel)
 
 #define cas_order(p, expected, v, success, failure)                        \
 	atomic_compare_exchange_strong_explicit((p), (expected), (v),      \
@@ -53,27 +51,17 @@
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define add_seq(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
-#define add_release(p, v) \
-	atomic_fetch_add_explicit((p), (v), memory_order_release)
 #define sub_relaxed(p, v) \
 	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define or_relaxed(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define or_acquire(p, v) \
-	atomic_fetch_or_explicit((p), (v), memory_order_acquire)
 #define or_release(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_release)
-#define or_acq_rel(p, v) \
-	atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
 #define or_seq(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 #define and_relaxed(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
 #define and_acquire(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_acquire)
-#define and_release(p, v) \
-	atomic_fetch_and_explicit((p), (v), memory_order_release)
-#define and_acq_rel(p, v) \
-	atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 #define and_seq(p, v) atomic_fetch_and_explicit((p), (v), memory_order_seq_cst)
 
 #endif

@@ -10,18 +10,19 @@
  *	delete			calls the program's free
  *	nothrow new		calls the program's throwing one
  *
- * For a free that is for blocks of the program's alone: one of ours comes back
- * to this heap in any case. A plain free() of ours that is called although the
- * program has one is called by the program's own (dlsym, RTLD_NEXT), so it
- * never calls that one: no call goes in circles.
+ * For a delete or free_sized that is so for foreign blocks alone: one of ours
+ * comes back to this heap, whoever frees it. Our plain free(), which runs
+ * although the program has one, was called by the program's own (RTLD_NEXT),
+ * so it never calls that one: no call goes in circles. realloc() and
+ * malloc_usable_size() have plain forms alone.
  *
  * What the program defines is not looked up: the loader binds the references
- * of program.c and cxx_program.c as it binds those of every library, in the table that becomes
- * read-only before the first constructor runs; so those files define none of
- * the names. A name is ours if it has the address of our own hidden alias. An executable that is not
- * position-independent may stand in for an address of ours by a jump of its
- * own; then it is taken for the program's, and the call arrives here after
- * all, at a plain form.
+ * of program.c and cxx_program.c as it binds those of every library, in the
+ * table that becomes read-only before the first constructor runs; so those
+ * files define none of the names. A name is ours if it has the address of our
+ * own hidden alias. An executable that is not position-independent may stand
+ * in for an address of ours by a jump of its own; then it is taken for the
+ * program's, and the call arrives here after all, at a plain form.
  *
  * No state: nothing is held or stranded here. What the program's functions do
  * in a signal handler, or at a fork, is the program's own.

@@ -22,7 +22,8 @@
  * files define none of the names. A name is ours if it has the address of our
  * own hidden alias. An executable that is not position-independent may stand
  * in for an address of ours by a jump of its own; then it is taken for the
- * program's, and the call arrives here after all, at a plain form.
+ * program's, and the call arrives here after all, at a plain form. Before the
+ * loader has filled the table (IFUNC resolvers) all names are ours.
  *
  * No state: nothing is held or stranded here. What the program's functions do
  * in a signal handler, or at a fork, is the program's own.
@@ -60,11 +61,12 @@ PROGRAM_NAMES(PROGRAM_DECLARE)
 		__attribute__((alias(#name),        \
 			       visibility("hidden"), ##__VA_ARGS__));
 
-/* The compiler knows the one definition that it sees, the loader all. */
+/* The compiler knows the one definition that it sees, the loader all; NULL:
+ * the loader was not here yet, and what runs is a resolver. */
 static force_inline bool program_differs(const void *used, const void *own)
 {
 	__asm__("" : "+r"(used));
-	return used != own;
+	return unlikely(used != own) && used;
 }
 
 #define program_defines(name) \

@@ -1,9 +1,13 @@
 /* layer 0.2: atomic: every access to a shared word, its order in its name
  *
- * A field that several threads touch is _Atomic and is reached through these
- * names only. Each acquire and each release carries a comment that names its
- * partner, `// [field] with function(): what it orders`; a relaxed access
- * gives its reason in a word. `make lint` reads those comments.
+ * A field that several threads touch is _Atomic, and C reaches it through these
+ * names. Plain are what sections in assembly write (lanes; percpu.h), what the
+ * fast paths read of the gate (gate_read()) and a unit's tag, which its holder
+ * writes before any block of the unit is handed out. Each acquire and each
+ * release carries a comment that names its partner,
+ * `// [field] with function(): what it orders`; a relaxed access gives its
+ * reason in a word. `make lint` reads those comments, and fails on an operation
+ * here that nobody uses.
  *
  * seq is for the two halves of a Dekker pair (I write A, then read B; you
  * write B, then read A), where an acquire and a release do not suffice.

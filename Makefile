@@ -85,10 +85,12 @@ $(BUILD)/liblanemalloc.so: $(filter-out $(ONLY_STATIC),$(OBJECTS)) \
 
 # One object, so that a program gets all of the library or none of it, and
 # with its internal names local, so that they are no names of the program's.
+# Operators that a program defines itself go before these, as C++ has it.
 $(BUILD)/liblanemalloc.a: $(filter-out $(ONLY_SHARED),$(OBJECTS))
 	$(call say,AR,$@)
 	$(Q)$(CC) -r -nostdlib $^ -o $(BUILD)/lanemalloc.o
-	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/lanemalloc.o
+	$(Q)$(OBJCOPY) --localize-hidden --wildcard --weaken-symbol='_Z[nd]*' \
+		$(BUILD)/lanemalloc.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/lanemalloc.o
 

@@ -23,7 +23,8 @@
  * own hidden alias. An executable that is not position-independent may stand
  * in for an address of ours by a jump of its own; then it is taken for the
  * program's, and the call arrives here after all, at a plain form. Before the
- * loader has filled the table (IFUNC resolvers) all names are ours.
+ * loader has filled the table (IFUNC resolvers) all names are ours. In a static
+ * link the linker does the same with the operators, which are weak there.
  *
  * No state: nothing is held or stranded here. What the program's functions do
  * in a signal handler, or at a fork, is the program's own.

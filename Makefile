@@ -46,7 +46,8 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
+	qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
+	libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -84,15 +85,18 @@ $(BUILD)/liblanemalloc.so: $(filter-out $(ONLY_STATIC),$(OBJECTS)) \
 
 # One object, so that a program gets all of the library or none of it, and
 # with its internal names local, so that they are no names of the program's.
+# Operators that a program defines itself go before these, as C++ has it.
 $(BUILD)/liblanemalloc.a: $(filter-out $(ONLY_SHARED),$(OBJECTS))
 	$(call say,AR,$@)
 	$(Q)$(CC) -r -nostdlib $^ -o $(BUILD)/lanemalloc.o
-	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/lanemalloc.o
+	$(Q)$(OBJCOPY) --localize-hidden --wildcard --weaken-symbol='_Z[nd]*' \
+		$(BUILD)/lanemalloc.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/lanemalloc.o
 
 # C++ exceptions pass through operator new.
 FLAGS_entry/cxx_names = -fexceptions -fasynchronous-unwind-tables
+FLAGS_entry/cxx_program = $(FLAGS_entry/cxx_names)
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $(@D)
@@ -131,7 +135,8 @@ NO_BUILTINS = $(addprefix -fno-builtin-,malloc calloc realloc free \
 	aligned_alloc memalign posix_memalign strdup strndup)
 TEST_CFLAGS = -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread -MMD -MP -MF $@.d
 TEST_CC = $(CC) -std=gnu11 $(TEST_CFLAGS) $(DEBUG_FLAGS) $(INCLUDES) -Itests
-TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude -Itests
+TEST_CXX = $(CXX) -std=gnu++17 $(TEST_CFLAGS) -Iinclude $(CROSS_INCLUDES) \
+	-Itests
 CMOCKA = $(CROSS_LDFLAGS) -Wl,--as-needed -lcmocka
 # The text behind `key:` in a comment at the head of the test $<.
 head_comment = $$(sed -n '1,40s|^/\{0,1\} \{0,1\}\* $(1): *\(.*[^ */]\).*|\1|p' $<)
@@ -188,10 +193,15 @@ $(T)/%: tests/%.cc $(BUILD)/flags | $(BUILD)/liblanemalloc.so
 	$(Q)$(TEST_CXX) $< $(link_lanemalloc) $(CMOCKA) \
 		$(call head_comment,build) -o $@
 
-$(PLUGINS): $(T)/%.so: tests/%.c $(BUILD)/flags
+$(T)/plugin_%.so: tests/plugin_%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(TEST_CC) -shared -fPIC $< $(call head_comment,build) -o $@
+
+$(T)/plugin_%.so: tests/plugin_%.cc $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,C++,$@)
+	$(Q)$(TEST_CXX) -shared -fPIC $< $(call head_comment,build) -o $@
 
 # Three ways to link the archive.
 define STATIC_RULES
@@ -247,7 +257,7 @@ clang: ## the library by clang, into build/clang
 CROSS = aarch64-linux-gnu-
 CROSS_BUILD = $(BUILD)/aarch64
 CROSS_MAKE = $(MAKE) --no-print-directory BUILD=$(CROSS_BUILD) \
-	CC=$(CROSS)gcc AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
+	CC=$(CROSS)gcc CXX=$(CROSS)g++ AR=$(CROSS)ar OBJCOPY=$(CROSS)objcopy \
 	CROSS_INCLUDES=-I$(CROSS_BUILD)/include \
 	CROSS_LDFLAGS='-L$(CROSS_LIB) -Wl,-rpath,$(abspath $(CROSS_LIB))'
 CROSS_LIB = $(CROSS_BUILD)/sysroot/usr/lib/aarch64-linux-gnu
@@ -265,7 +275,7 @@ $(CROSS_BUILD)/include/cmocka.h: $(CROSS_BUILD)/include/ck_md.h
 	cp $(CROSS_BUILD)/sysroot/usr/include/cmocka.h $@
 
 .PHONY: cross-tests
-cross-tests: $(patsubst tests/%.c,$(T)/%,$(wildcard tests/api_*.c)) $(PLUGINS)
+cross-tests: $(call programs,api) $(PLUGINS)
 
 where_is = $$(echo '\#include <$(1)>' | $(CC) -E -x c - | \
 	sed -n 's|^\# 1 "\(.*\)/$(1)".*|\1|p' | sed 1q)

@@ -1,12 +1,15 @@
 /* modes: all valgrind */
 /* build: -fsized-deallocation */
 /* operator new and delete: all forms, new-handlers, exceptions, containers */
+#include <exception>
 #include <map>
 #include <memory>
 #include <new>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <unwind.h>
 
 #include "expect.h"
 
@@ -198,6 +201,178 @@ static void test_handler_throws(void **)
 	assert_int_equal(nr_handler_calls, 1);
 }
 
+/* The nothrow forms, as functions that the compiler does not know. */
+typedef void *nothrow_form(size_t);
+
+static void *nothrow_one(size_t n)
+{
+	return operator new(n, std::nothrow);
+}
+
+static void *nothrow_array(size_t n)
+{
+	return operator new[](n, std::nothrow);
+}
+
+static void *nothrow_aligned(size_t n)
+{
+	return operator new(n, std::align_val_t(64), std::nothrow);
+}
+
+static void *nothrow_aligned_array(size_t n)
+{
+	return operator new[](n, std::align_val_t(64), std::nothrow);
+}
+
+static nothrow_form *const nothrow_forms[] = {
+	nothrow_one,
+	nothrow_array,
+	nothrow_aligned,
+	nothrow_aligned_array,
+};
+
+/* Null, the handler having been asked once, and no exception left in flight. */
+static void check_nothrow(std::new_handler handler, nothrow_form *form)
+{
+	int in_flight = std::uncaught_exceptions();
+
+	nr_handler_calls = 0;
+	std::set_new_handler(handler);
+	assert_null(form(TOO_LARGE));
+	std::set_new_handler(nullptr);
+	assert_int_equal(nr_handler_calls, 1);
+	assert_int_equal(std::uncaught_exceptions(), in_flight);
+	assert_true(std::current_exception() == nullptr);
+}
+
+static int nr_alive;
+
+struct large_exception {
+	char text[3000];
+	large_exception() { nr_alive++; }
+	large_exception(const large_exception &) { nr_alive++; }
+	~large_exception() { nr_alive--; }
+};
+
+static void handler_throws_large(void)
+{
+	nr_handler_calls++;
+	throw large_exception();
+}
+
+static void handler_throws_number(void)
+{
+	nr_handler_calls++;
+	throw 7;
+}
+
+static void end_foreign(_Unwind_Reason_Code, struct _Unwind_Exception *e)
+{
+	nr_alive--;
+	free(e);
+}
+
+/* As another language does. */
+static void handler_throws_foreign(void)
+{
+	struct _Unwind_Exception *e =
+		(struct _Unwind_Exception *)calloc(1, sizeof(*e));
+
+	nr_handler_calls++;
+	nr_alive++;
+	memcpy(&e->exception_class, "TESTLANG", 8);
+	e->exception_cleanup = end_foreign;
+	_Unwind_RaiseException(e);
+	abort();
+}
+
+static void test_nothrow_handler_throws(void **)
+{
+	for (nothrow_form *form : nothrow_forms) {
+		check_nothrow(handler_throws, form);
+		check_nothrow(handler_throws_large, form);
+		check_nothrow(handler_throws_number, form);
+		check_nothrow(handler_throws_foreign, form);
+	}
+	assert_int_equal(nr_alive, 0);
+}
+
+static void test_exceptions_freed(void **)
+{
+	uint64_t before;
+
+	need_lane();
+	check_nothrow(handler_throws_large, nothrow_one);
+	before = stats_now().live_size;
+	for (int i = 0; i < 5000; i++)
+		check_nothrow(handler_throws_large, nothrow_forms[i % 4]);
+	assert_int_equal(nr_alive, 0);
+	assert_true(stats_now().live_size < before + 5 * MIB);
+}
+
+struct in_destructor {
+	int *nr;
+	~in_destructor()
+	{
+		for (nothrow_form *form : nothrow_forms)
+			check_nothrow(handler_throws_large, form);
+		++*nr;
+	}
+};
+
+/* While another exception flies and inside a catch. */
+static void test_nothrow_nested(void **)
+{
+	int nr = 0;
+
+	try {
+		in_destructor guard = { &nr };
+
+		throw 1;
+	} catch (int) {
+		nr++;
+		std::set_new_handler(handler_throws_large);
+		for (nothrow_form *form : nothrow_forms)
+			assert_null(form(TOO_LARGE));
+		std::set_new_handler(nullptr);
+		assert_true(std::current_exception() != nullptr);
+	}
+	assert_int_equal(nr, 2);
+	assert_int_equal(nr_alive, 0);
+	assert_int_equal(std::uncaught_exceptions(), 0);
+}
+
+static void handler_ends_thread(void)
+{
+	nr_handler_calls++;
+	pthread_exit(&nr_handler_calls);
+}
+
+/* Through a pointer that does not promise that nothing is thrown. */
+static void *end_inside(void *)
+{
+	auto form = (void *(*)(size_t, const std::nothrow_t &))dlsym(
+		RTLD_DEFAULT, "_ZnwmRKSt9nothrow_t");
+
+	return opaque(form)(TOO_LARGE, std::nothrow);
+}
+
+/* What unwinds by force is no exception. */
+static void test_forced_unwind(void **)
+{
+	pthread_t thread;
+	void *result;
+
+	need_lane(); /* libstdc++'s own ends the process */
+	nr_handler_calls = 0;
+	std::set_new_handler(handler_ends_thread);
+	must(!pthread_create(&thread, nullptr, end_inside, nullptr));
+	must(!pthread_join(thread, &result));
+	std::set_new_handler(nullptr);
+	assert_ptr_equal(result, &nr_handler_calls);
+	assert_int_equal(nr_handler_calls, 1);
+}
+
 /* Success never asks the handler. */
 static void test_handler_unused(void **)
 {
@@ -293,6 +468,10 @@ int main()
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_handler_loop),
 		cmocka_unit_test(test_handler_throws),
+		cmocka_unit_test(test_nothrow_handler_throws),
+		cmocka_unit_test(test_exceptions_freed),
+		cmocka_unit_test(test_nothrow_nested),
+		cmocka_unit_test(test_forced_unwind),
 		cmocka_unit_test(test_handler_unused),
 		cmocka_unit_test(test_unwinding),
 		cmocka_unit_test(test_classes),

@@ -11,6 +11,21 @@ int ifunc_number_by_pointer(void);
 static char *block;
 static char *blocks[50];
 
+/* operator new(nothrow) and sized delete, where the malloc has them. */
+extern void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag)
+	__attribute__((weak));
+extern void _ZdlPvm(void *p, size_t size) __attribute__((weak));
+
+static void use_operators(void)
+{
+	if (!_ZnwmRKSt9nothrow_t || !_ZdlPvm)
+		return;
+	for (int i = 0; i < 50; i++)
+		blocks[i] = _ZnwmRKSt9nothrow_t((size_t)i * 100, NULL);
+	for (int i = 0; i < 50; i++)
+		_ZdlPvm(blocks[i], (size_t)i * 100);
+}
+
 static int number(void)
 {
 	return 42;
@@ -25,6 +40,7 @@ __attribute__((used)) static int (*resolve(void))(void)
 		blocks[i] = malloc((size_t)i * 100);
 	for (int i = 0; i < 50; i++)
 		free(blocks[i]);
+	use_operators();
 	return block ? number : 0;
 }
 

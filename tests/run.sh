@@ -266,11 +266,11 @@ group_clang() {
 group_aarch64() {
 	local source name dir
 
-	without aarch64 aarch64-linux-gnu-gcc && return
+	without aarch64 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ && return
 	run_alone aarch64 900 "$MAKE" -k BUILD="$BUILD" aarch64-tests
 	without "aarch64 tests" qemu-aarch64 && return
 	dir=$(realpath -m "$BUILD")/aarch64
-	for source in $(compgen -G 'tests/api_*.c' | sort); do
+	for source in $(sources api); do
 		[[ $(head_comment "$source" modes) != *no-qemu* ]] || continue
 		! grep -q -E 'child_succeeded|fork\(' "$source" || continue
 		name=$(name_of "$source")

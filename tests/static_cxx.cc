@@ -2,6 +2,7 @@
  * static, a static position-independent and a dynamic form. */
 #define EXPECT_LINKED
 #include <algorithm>
+#include <exception>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -84,6 +85,21 @@ static void check_exceptions()
 	must(!operator new(opaque(SIZE_MAX / 2), std::nothrow));
 }
 
+static void handler_throws()
+{
+	throw std::string(100, 'e');
+}
+
+static void check_nothrow()
+{
+	std::set_new_handler(handler_throws);
+	must(!operator new(opaque(SIZE_MAX / 2), std::nothrow));
+	must(!operator new[](opaque(SIZE_MAX / 2), std::align_val_t(64),
+			     std::nothrow));
+	must(std::uncaught_exceptions() == 0);
+	std::set_new_handler(nullptr);
+}
+
 struct in_thread {
 	std::string text = std::string(100, 't');
 	~in_thread()
@@ -136,6 +152,7 @@ static void role_work()
 	check_streams();
 	check_containers(1);
 	check_exceptions();
+	check_nothrow();
 	check_threads();
 	must(stats().nr_foreign_frees == 0);
 }

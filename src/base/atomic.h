@@ -1,9 +1,13 @@
 /* layer 0.2: atomic: every access to a shared word, its order in its name
  *
- * A field that several threads touch is _Atomic and is reached through these
- * names only. Each acquire and each release carries a comment that names its
- * partner, `// [field] with function(): what it orders`; a relaxed access
- * gives its reason in a word. `make lint` reads those comments.
+ * A field that several threads touch is _Atomic, and C reaches it through these
+ * names. Plain are what sections in assembly write (lanes; percpu.h), what the
+ * fast paths read of the gate (gate_read()) and a unit's tag, which its holder
+ * writes before any block of the unit is handed out. Each acquire and each
+ * release carries a comment that names its partner,
+ * `// [field] with function(): what it orders`; a relaxed access gives its
+ * reason in a word. `make lint` reads those comments, and fails on an operation
+ * here that nobody uses.
  *
  * seq is for the two halves of a Dekker pair (I write A, then read B; you
  * write B, then read A), where an acquire and a release do not suffice.
@@ -30,8 +34,6 @@
 	atomic_exchange_explicit((p), (v), memory_order_relaxed)
 #define take_acquire(p, v) \
 	atomic_exchange_explicit((p), (v), memory_order_acquire)
-#define take_acq_rel(p, v) \
-	atomic_exchange_explicit((p), (v), memory_order_acq_rel)
 
 #define cas_order(p, expected, v, success, failure)                        \
 	atomic_compare_exchange_strong_explicit((p), (expected), (v),      \
@@ -53,27 +55,17 @@
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define add_seq(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
-#define add_release(p, v) \
-	atomic_fetch_add_explicit((p), (v), memory_order_release)
 #define sub_relaxed(p, v) \
 	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define or_relaxed(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define or_acquire(p, v) \
-	atomic_fetch_or_explicit((p), (v), memory_order_acquire)
 #define or_release(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_release)
-#define or_acq_rel(p, v) \
-	atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
 #define or_seq(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 #define and_relaxed(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
 #define and_acquire(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_acquire)
-#define and_release(p, v) \
-	atomic_fetch_and_explicit((p), (v), memory_order_release)
-#define and_acq_rel(p, v) \
-	atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 #define and_seq(p, v) atomic_fetch_and_explicit((p), (v), memory_order_seq_cst)
 
 #endif

@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "base/bits.h"
+#include "entry/program.h"
 #include "front/heap.h"
 #include "system/system.h"
 
@@ -57,6 +58,8 @@ exported void free(void *block)
 	heap_free(block);
 }
 
+PROGRAM_ALIAS(free, nothrow, leaf)
+
 exported void cfree(void *block)
 {
 	heap_free(block);
@@ -88,16 +91,29 @@ exported void *realloc(void *block, size_t size)
 
 /* The sizes are hints, and may be wrong; in the mode that checks them the
  * gate is closed, so that every call reaches the half that sees the size. */
+static cold void free_sized_slow(void *block, size_t size)
+{
+	if (!program_free(block))
+		heap_free_sized(block, size);
+}
+
 exported void free_sized(void *block, size_t size)
 {
 	if (unlikely(!heap_try_free(block)))
-		heap_free_sized(block, size);
+		free_sized_slow(block, size);
+}
+
+static cold void free_aligned_sized_slow(void *block, size_t align,
+					 size_t size)
+{
+	if (!program_free(block))
+		heap_free_aligned_sized(block, align, size);
 }
 
 exported void free_aligned_sized(void *block, size_t align, size_t size)
 {
 	if (unlikely(!heap_try_free(block)))
-		heap_free_aligned_sized(block, align, size);
+		free_aligned_sized_slow(block, align, size);
 }
 
 exported size_t malloc_usable_size(void *block)

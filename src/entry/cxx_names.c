@@ -23,14 +23,16 @@
  * through these frames: the file is compiled with -fexceptions
  * -fasynchronous-unwind-tables.
  *
- * The nothrow forms return NULL where the others throw. A handler that throws
- * by itself is beyond them: C cannot catch, and the exception passes on to
- * the caller (who declared the call noexcept, so the program terminates). A
- * program whose handler throws uses the throwing forms.
+ * The nothrow forms return NULL where the others throw, also where the handler
+ * throws by itself: they ask it behind a frame that stops exceptions
+ * (cxx_catch.h). Where the program has a throwing form of its own (program.h)
+ * they call that one, in the same frame.
  *
  * errno has no meaning to these callers and is not set.
  */
+#include "entry/cxx_catch.h"
 #include "entry/cxx_runtime.h"
+#include "entry/program.h"
 #include "front/heap.h"
 #include "system/report.h"
 
@@ -39,9 +41,19 @@
 struct nothrow; /* std::nothrow_t: a tag, never looked at */
 
 typedef void new_handler(void);
+typedef int personality(int version, int actions, uint64_t class,
+			void *exception, void *context);
+
+/* Of the unwinder's interface (Itanium C++ ABI, Exception Handling, 1). */
+#define UA_FORCE_UNWIND 8
+#define URC_CONTINUE_UNWIND 8
 
 extern new_handler *_ZSt15get_new_handlerv(void) weak_import;
 extern void _ZSt17__throw_bad_allocv(void) weak_import;
+extern int __gxx_personality_v0(int version, int actions, uint64_t class,
+				void *exception, void *context) weak_import;
+extern void *__cxa_begin_catch(void *exception) weak_import;
+extern void __cxa_end_catch(void) weak_import;
 extern void *__cxa_allocate_exception(size_t size) weak_import;
 extern _Noreturn void __cxa_throw(void *exception, const void *type,
 				  void (*destroy)(void *)) weak_import;
@@ -97,23 +109,52 @@ static _Noreturn void throw_bad_alloc(size_t size)
 	      size);
 }
 
-static cold void *new_nothrow_slow(size_t size, size_t align)
+int cxx_personality(int version, int actions, uint64_t class, void *exception,
+		    void *context)
 {
-	void *block;
+	personality *decide = RUNTIME_FIND(__gxx_personality_v0);
 
-	do {
+	if (!decide || actions & UA_FORCE_UNWIND)
+		return URC_CONTINUE_UNWIND;
+	return decide(version, actions, class, exception, context);
+}
+
+/* `catch (...) {}`; they are where the personality is. */
+void cxx_caught(void *exception)
+{
+	void *(*begin)(void *) = RUNTIME_FIND(__cxa_begin_catch);
+	void (*end)(void) = RUNTIME_FIND(__cxa_end_catch);
+
+	begin(exception);
+	end();
+}
+
+/* Asks the handler, which may throw, until there is memory or no handler. */
+static void *new_by_handler(size_t size, size_t align)
+{
+	void *block = NULL;
+
+	while (!block && new_handler_run())
 		block = heap_alloc_aligned(size, align);
-	} while (!block && new_handler_run());
 	return block;
 }
 
 static cold void *new_slow(size_t size, size_t align)
 {
-	void *block = new_nothrow_slow(size, align);
+	void *block = heap_alloc_aligned(size, align);
 
+	if (!block)
+		block = new_by_handler(size, align);
 	if (!block)
 		throw_bad_alloc(size);
 	return block;
+}
+
+static cold void *new_nothrow_slow(size_t size, size_t align)
+{
+	void *block = heap_alloc_aligned(size, align);
+
+	return block ? block : cxx_catch(new_by_handler, size, align);
 }
 
 static force_inline void *new_any(size_t size)
@@ -134,76 +175,128 @@ static force_inline void *new_nothrow_any(size_t size)
 	return object;
 }
 
-static force_inline void delete_sized(void *block, size_t size)
+static cold void delete_slow(void *block, enum program_first first)
+{
+	if (!program_delete(block, first))
+		heap_free_slow(block);
+}
+
+static force_inline void delete_any(void *block, enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
+		delete_slow(block, first);
+}
+
+static cold void delete_sized_slow(void *block, size_t size,
+				   enum program_first first)
+{
+	if (!program_delete(block, first))
 		heap_free_sized(block, size);
 }
 
-static force_inline void delete_aligned_sized(void *block, size_t size,
-					       size_t align)
+static force_inline void delete_sized(void *block, size_t size,
+				      enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
+		delete_sized_slow(block, size, first);
+}
+
+static cold void delete_aligned_slow(void *block, size_t align,
+				     enum program_first first)
+{
+	if (!program_delete_aligned(block, align, first))
+		heap_free_slow(block);
+}
+
+static force_inline void delete_aligned(void *block, size_t align,
+					enum program_first first)
+{
+	if (unlikely(!heap_try_free(block)))
+		delete_aligned_slow(block, align, first);
+}
+
+static cold void delete_aligned_sized_slow(void *block, size_t size,
+					   size_t align,
+					   enum program_first first)
+{
+	if (!program_delete_aligned(block, align, first))
 		heap_free_aligned_sized(block, align, size);
 }
 
-/* new and delete of one kind, w and l for single objects, a for arrays. */
+static force_inline void delete_aligned_sized(void *block, size_t size,
+					      size_t align,
+					      enum program_first first)
+{
+	if (unlikely(!heap_try_free(block)))
+		delete_aligned_sized_slow(block, size, align, first);
+}
+
+/* new of one kind, w for single objects, a for arrays. */
 #define CXX_NEW_NAMES(k)                                                   \
 	exported void *_Zn##k##m(size_t size)                              \
 	{                                                                  \
 		return new_any(size);                                      \
 	}                                                                  \
+	PROGRAM_ALIAS(_Zn##k##m)                                           \
 	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                \
 					       const struct nothrow *tag)  \
 	{                                                                  \
 		(void)tag;                                                 \
+		if (unlikely(program_defines(_Zn##k##m)))                  \
+			return cxx_catch(program_new_##k, size, 0);        \
 		return new_nothrow_any(size);                              \
 	}                                                                  \
 	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align) \
 	{                                                                  \
 		return new_slow(size, align);                              \
 	}                                                                  \
+	PROGRAM_ALIAS(_Zn##k##mSt11align_val_t)                            \
 	exported void *_Zn##k##mSt11align_val_tRKSt9nothrow_t(             \
 		size_t size, size_t align, const struct nothrow *tag)      \
 	{                                                                  \
 		(void)tag;                                                 \
+		if (unlikely(program_defines(_Zn##k##mSt11align_val_t)))   \
+			return cxx_catch(program_new_aligned_##k, size,    \
+					 align);                           \
 		return new_nothrow_slow(size, align);                      \
 	}
 
-#define CXX_DELETE_NAMES(k)                                                \
+/* delete of one kind, l for single objects, a for arrays: where its plain
+ * forms look for the program's, and where the others do. */
+#define CXX_DELETE_NAMES(k, plain, other)                                  \
 	exported void _Zd##k##Pv(void *block)                              \
 	{                                                                  \
-		heap_free(block);                                          \
+		delete_any(block, plain);                                  \
 	}                                                                  \
+	PROGRAM_ALIAS(_Zd##k##Pv)                                          \
 	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                \
 					       const struct nothrow *tag)  \
 	{                                                                  \
 		(void)tag;                                                 \
-		heap_free(block);                                          \
+		delete_any(block, other);                                  \
 	}                                                                  \
 	exported void _Zd##k##Pvm(void *block, size_t size)                \
 	{                                                                  \
-		delete_sized(block, size);                                 \
+		delete_sized(block, size, other);                          \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align) \
 	{                                                                  \
-		(void)align;                                               \
-		heap_free(block);                                          \
+		delete_aligned(block, align, plain);                       \
 	}                                                                  \
+	PROGRAM_ALIAS(_Zd##k##PvSt11align_val_t)                           \
 	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size, \
 						 size_t align)             \
 	{                                                                  \
-		delete_aligned_sized(block, size, align);                  \
+		delete_aligned_sized(block, size, align, other);           \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(             \
 		void *block, size_t align, const struct nothrow *tag)      \
 	{                                                                  \
-		(void)align;                                               \
 		(void)tag;                                                 \
-		heap_free(block);                                          \
+		delete_aligned(block, align, other);                       \
 	}
 
 CXX_NEW_NAMES(w)
 CXX_NEW_NAMES(a)
-CXX_DELETE_NAMES(l)
-CXX_DELETE_NAMES(a)
+CXX_DELETE_NAMES(l, FIRST_FREE, FIRST_DELETE)
+CXX_DELETE_NAMES(a, FIRST_DELETE, FIRST_DELETE_ARRAY)

@@ -2,6 +2,7 @@
 #include "front/foreign.h"
 
 #include "base/atomic.h"
+#include "pageheap/region.h"
 #include "system/report.h"
 
 extern void __libc_free(void *pointer) weak_import;
@@ -17,11 +18,21 @@ static bool libc_has_malloc(void)
 	return !&lane_static_link && __libc_free && __libc_realloc;
 }
 
+bool foreign_is(const void *pointer)
+{
+	return pointer && !region_of(pointer);
+}
+
+void foreign_count(void)
+{
+	add_relaxed(&nr_frees, 1); // counter
+}
+
 void foreign_free(void *pointer)
 {
 	if (!libc_has_malloc())
 		fault("free of %p: not a block", pointer);
-	add_relaxed(&nr_frees, 1); // counter
+	foreign_count();
 	__libc_free(pointer);
 }
 

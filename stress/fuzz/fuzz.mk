@@ -18,7 +18,7 @@ FUZZ_LLVM_PROFDATA ?= llvm-profdata
 # The library, but for what replaces a process's malloc and its system layer.
 FUZZ_SRC ?= src
 FUZZ_LEFT_OUT = $(addprefix src/,system/linux.c $(addprefix entry/,cxx_names.c \
-	wrappers.c start.c static_names.c clone.c) $(wildcard src/*/*.S))
+	cxx_program.c wrappers.c start.c static_names.c clone.c) $(wildcard src/*/*.S))
 FUZZ_MODULES := $(patsubst src/%.c,%,$(filter-out $(FUZZ_LEFT_OUT) %.S,\
 	$(SOURCES)))
 FUZZ_SHARED := replay world interrupt blocks

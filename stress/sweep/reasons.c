@@ -7,6 +7,9 @@
 #define MACHINE "on another machine"
 #define LIBC "with another libc"
 #define RUNTIME "with parts of a C++ runtime, in a static program"
+#define LINKED "in a program that is linked with a C++ runtime"
+#define FORCED "an exit of a thread in a new_handler"
+#define OWN "in a program with some of these names of its own"
 #define RACE "only if others come between two instructions, several times"
 #define ABORTS "only if the kernel aborts the same section again and again"
 #define ABORTED_ONCE "only if the kernel aborts a section, and not the next"
@@ -75,6 +78,31 @@ const struct reason reasons[] = {
 	{ "config_start", "return false", LIBC },
 
 	{ "throw_by_parts", NULL, RUNTIME },
+	{ "cxx_caught", NULL, LINKED },
+	{ "cxx_personality", "}", FORCED },
+
+	{ "program_free", NULL, OWN },
+	{ "program_delete", "return", OWN },
+	{ "program_delete", "}", OWN },
+	{ "program_delete_aligned", "return", OWN },
+	{ "program_delete_aligned", "}", OWN },
+	{ "free_sized_slow", "}", OWN },
+	{ "free_aligned_sized_slow", "}", OWN },
+	{ "delete_slow", "}", OWN },
+	{ "delete_sized_slow", "}", OWN },
+	{ "delete_aligned_slow", "}", OWN },
+	{ "delete_aligned_sized_slow", "}", OWN },
+	{ "taken_by", NULL, OWN },
+	{ "taken_by_aligned", NULL, OWN },
+	{ "foreign_count", NULL, OWN },
+	{ "program_new_w", NULL, OWN },
+	{ "program_new_a", NULL, OWN },
+	{ "program_new_aligned_w", NULL, OWN },
+	{ "program_new_aligned_a", NULL, OWN },
+	{ "_ZnwmRKSt9nothrow_t", "CXX_NEW_NAMES", OWN },
+	{ "_ZnamRKSt9nothrow_t", "CXX_NEW_NAMES", OWN },
+	{ "_ZnwmSt11align_val_tRKSt9nothrow_t", "CXX_NEW_NAMES", OWN },
+	{ "_ZnamSt11align_val_tRKSt9nothrow_t", "CXX_NEW_NAMES", OWN },
 
 	{ "ck_stack_push_upmc", NULL, RACE },
 	{ "level_try_take", "cas_acquire", RACE },

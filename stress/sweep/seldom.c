@@ -97,6 +97,20 @@ static void do_edges(struct worker *w)
 	(void)w;
 }
 
+static void do_foreign_deletes(void)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_OPERATORS; i++)
+		if (operators[i].delete_found)
+			names_delete(&operators[i], names.libc_malloc(100), 100,
+				     16);
+	if (names.free_sized)
+		names.free_sized(names.libc_malloc(70), 70);
+	if (names.free_aligned_sized)
+		names.free_aligned_sized(names.libc_malloc(80), 16, 80);
+}
+
 static void do_foreign(struct worker *w)
 {
 	void *at;
@@ -111,8 +125,7 @@ static void do_foreign(struct worker *w)
 	free(at);
 	at = realloc(names.libc_malloc(50), 0);
 	free(at);
-	if (names.free_sized)
-		names.free_sized(names.libc_malloc(70), 70);
+	do_foreign_deletes();
 }
 
 /* What the library's own messages use of its formats, and more; and what the

@@ -12,6 +12,11 @@ static void handler()
 		std::set_new_handler(nullptr);
 }
 
+static void handler_throws()
+{
+	throw std::bad_alloc();
+}
+
 extern "C" void throws()
 {
 	void *volatile at;
@@ -23,5 +28,7 @@ extern "C" void throws()
 	} catch (const std::bad_alloc &) {
 		at = nullptr;
 	}
+	std::set_new_handler(handler_throws);
+	at = ::operator new(SIZE_MAX / 3, std::nothrow);
 	(void)at;
 }

@@ -32,14 +32,16 @@ SIDES = {
 class Access:
     """One use of an operation of base/atomic.h, or of an instruction."""
 
-    def __init__(self, src, line, operation, order, comment):
+    def __init__(self, src, line, operation, order, comments):
         self.path, self.line = src.path, line + 1
         self.operation, self.order = operation, order
         self.what = operation + "_" + order if order else operation
         self.function = src.function_at(line)
-        self.comment = comment
+        self.comment = " ".join(c for c in comments if c)
         self.pairs = [(m.group(1), m.group(2), m.group(3).strip(" ;."))
-                      for m in PAIR.finditer(comment)]
+                      for c in comments for m in PAIR.finditer(c)]
+        self.reason = " ".join(PAIR.sub("", c) for c in comments).strip()
+        self.unclear = False
 
     def sides(self):
         if self.order in SIDES:
@@ -73,8 +75,23 @@ def assembly(src):
                     not src.code[end].strip():
                 end += 1
             words = source.comment_words(src.comments[i:end])
-            found.append(Access(src, i, "assembly", "", words))
+            found.append(Access(src, i, "assembly", "", [words]))
     return found
+
+
+def share_pairs(statement):
+    """Gives each of the accesses of one statement the pairs that are its."""
+    ordered = [a for a in statement if a.order in SIDES]
+    for a in statement:
+        if ordered and a.order == "relaxed":
+            a.pairs, a.comment = [], a.reason
+    pairs = ordered[0].pairs if ordered else []
+    if len(ordered) < 2 or any(a.pairs != pairs for a in ordered):
+        return
+    for i, a in enumerate(ordered):
+        a.unclear = len(pairs) != len(ordered)
+        if not a.unclear:
+            a.pairs = [pairs[i]]
 
 
 def accesses(root):
@@ -86,16 +103,31 @@ def accesses(root):
         src = source.Source(root, path)
         if ARCH_FILE.search(path):
             found += assembly(src)
+        statements = {}
         for m in USE.finditer(src.code_text):
             first = src.code_text.count("\n", 0, m.start())
             last = call_end(src, m.end() - 1)
-            words = source.comment_words(src.statement_comments(first, last))
-            found.append(Access(src, first, m.group(1), m.group(2), words))
+            words = [source.comment_words(lines) for lines in
+                     src.statement_comments(first, last)]
+            a = Access(src, first, m.group(1), m.group(2), words)
+            statements.setdefault(src.statement_start(first), []).append(a)
+            found.append(a)
+        for statement in statements.values():
+            share_pairs(statement)
     return found
 
 
+def unused(root):
+    """The operations of base/atomic.h that nothing in src/ uses."""
+    src = source.Source(root, ATOMIC_H)
+    used = {a.what for a in accesses(root)}
+    return ["%s:%d: %s() is used nowhere" % (ATOMIC_H, line + 1, name)
+            for name, line, _ in src.macros()
+            if USE.fullmatch(name + "(") and name not in used]
+
+
 def check(root):
-    errors = []
+    errors = unused(root)
     known = set()
     for path in source.files(root, ["src"], (".c", ".h", ".S")):
         src = source.Source(root, path)
@@ -115,6 +147,8 @@ def check(root):
         if not a.pairs and a.order in SIDES:
             errors.append(where + " without "
                           "`// [name] with function(): reason`")
+        if a.unclear:
+            errors.append(where + ": which pair of its statement is its own?")
         for name, partners, _ in a.pairs:
             for side in a.sides():
                 sides.setdefault(name, {}).setdefault(side, where)

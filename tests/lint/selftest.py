@@ -12,11 +12,13 @@ import tempfile
 sys.dont_write_bytecode = True
 
 import lint  # noqa: E402
+import source  # noqa: E402
 
 # A small tree without a breach of any rule.
 CLEAN = {
     "src/base/atomic.h": "/* layer 0.1: atomic: orders */\n"
-                         "#define load_acquire(p) atomic_load(p)\n",
+                         "#define load_acquire(p) atomic_load(p)\n"
+                         "#define add_seq(p, n) atomic_add(p, n)\n",
     "src/low/low.h": "/* layer 1.1: low: below */\n"
                      "#include \"base/atomic.h\"\n"
                      "int low_get(void);\n",
@@ -39,6 +41,15 @@ CLEAN = {
                      "\t// [dep] with low_get(): by address\n"
                      "\tstore_release(&dep,\n"
                      "\t\t      1);\n"
+                     "\t// [both] with low_two(): the copy\n"
+                     "\tstore_release(&both, load_relaxed(&n)); // const\n"
+                     "}\n"
+                     "\n"
+                     "int low_two(void)\n"
+                     "{\n"
+                     "\t// [both] with low_put(): the copy\n"
+                     "\t// [sum] with low_two(): the sum\n"
+                     "\treturn load_acquire(&both) + add_seq(&sum, 1);\n"
                      "}\n",
     "src/low/low_x86_64.h": "/* layer 1.1: low: in assembly */\n"
                             "\t/* [table] with high_put(): zeros */\n",
@@ -107,6 +118,16 @@ BAD = {
          "\tstore_release(&b, 1);\n}\n"),
         ("a relaxed access without a reason",) + changed(
             "src/low/low.c", "; // hint", ";"),
+        ("a relaxed access whose reason is a neighbour's",) + changed(
+            "src/low/low.c", "; // const", ";"),
+        ("two orders and one pair",) + changed(
+            "src/low/low.c", "\t// [sum] with low_two(): the sum\n", ""),
+        ("two orders and three pairs",) + changed(
+            "src/low/low.c", "\t// [sum] with",
+            "\t// [word] with low_put(): the content\n\t// [sum] with"),
+        ("an operation that nobody uses",) + changed(
+            "src/base/atomic.h", "#define add_seq",
+            "#define add_relaxed(p) atomic_add(p)\n#define add_seq"),
         ("a raw builtin", "src/low/x.c",
          "/* layer 1.1: x: x */\nint x = __atomic_load_n(&y, 0);\n"),
         ("a raw C11 access", "src/low/x.c",
@@ -149,6 +170,22 @@ BAD = {
     ],
 }
 
+# rule: [(page, line)] that the clean tree's pages have: of two accesses in a
+# statement each stands on its own side, in its own pair.
+MADE = {
+    "docs": [
+        ("docs/ordering.md",
+         "| `both` | low/low.c:low_two (load_acquire) "
+         "| low/low.c:low_put (store_release) | the copy |"),
+        ("docs/ordering.md",
+         "| `sum` | low/low.c:low_two (add_seq) "
+         "| low/low.c:low_two (add_seq) | the sum |"),
+        ("docs/ordering.md",
+         "| `dep` | low/low.c:low_get (load_relaxed) "
+         "| low/low.c:low_put (store_release) | by address |"),
+    ],
+}
+
 
 def write(root, path, text):
     full = os.path.join(root, path)
@@ -171,6 +208,9 @@ def problems(rule):
     with tempfile.TemporaryDirectory() as root:
         make_tree(root, rule)
         found = ["clean tree: " + error for error in check(root)]
+        found += ["%s lacks: %s" % (path, line)
+                  for path, line in MADE.get(rule, ())
+                  if line not in source.text_of(root, path).split("\n")]
     for what, path, text in BAD[rule]:
         with tempfile.TemporaryDirectory() as root:
             make_tree(root, rule)

@@ -20,6 +20,11 @@ def files(root, folders, suffixes=CODE_SUFFIXES):
     return found
 
 
+def text_of(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
 class Source:
     """A file as lines, once as code alone and once as comments alone.
 
@@ -32,8 +37,7 @@ class Source:
 
     def __init__(self, root, path):
         self.path = path
-        with open(os.path.join(root, path), encoding="utf-8") as f:
-            self.text = f.read()
+        self.text = text_of(root, path)
         code, comments, end = [], [], 0
         for m in self.TOKEN.finditer(self.text):
             between = self.text[end:m.start()]
@@ -105,19 +109,24 @@ class Source:
                 return name
         return ""
 
-    def statement_comments(self, first, last):
-        """The comments that speak of the lines first..last: on these lines,
-        and directly above them or above the statement they belong to."""
-        start = first
-        while start > 0 and self.code[start - 1].strip() and \
+    def statement_start(self, line):
+        """The first line of the statement that a line belongs to."""
+        while line > 0 and self.code[line - 1].strip() and \
                 not re.search(r"([;{}:)]|\belse|\bdo)\s*$",
-                              self.code[start - 1]) and \
-                not self.code[start - 1].startswith("#"):
-            start -= 1
+                              self.code[line - 1]) and \
+                not self.code[line - 1].startswith("#"):
+            line -= 1
+        return line
+
+    def statement_comments(self, first, last):
+        """The comments that speak of the lines first..last: those directly
+        above them or above the statement they belong to, and those on these
+        lines; each as a list of lines."""
+        start = self.statement_start(first)
         text = self.above(start)
         if start != first:
             text += self.above(first)
-        return text + self.comments[start:last + 1]
+        return text, self.comments[start:last + 1]
 
     def above(self, line):
         found = []

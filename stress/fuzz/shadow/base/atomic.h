@@ -17,21 +17,15 @@
 #undef store_seq
 #undef take_relaxed
 #undef take_acquire
-#undef take_acq_rel
 #undef cas_order
 #undef add_relaxed
-#undef add_release
 #undef add_seq
 #undef sub_relaxed
 #undef or_relaxed
-#undef or_acquire
 #undef or_release
-#undef or_acq_rel
 #undef or_seq
 #undef and_relaxed
 #undef and_acquire
-#undef and_release
-#undef and_acq_rel
 #undef and_seq
 
 /* One thread runs, so all orders are one. */
@@ -49,22 +43,16 @@
 #define store_seq(p, v) point_store(p, v)
 #define take_relaxed(p, v) point_take(p, v)
 #define take_acquire(p, v) point_take(p, v)
-#define take_acq_rel(p, v) point_take(p, v)
 #define cas_order(p, expected, v, success, failure) \
 	at_point(atomic_compare_exchange_strong((p), (expected), (v)))
 #define add_relaxed(p, v) at_point(atomic_fetch_add((p), (v)))
-#define add_release(p, v) at_point(atomic_fetch_add((p), (v)))
 #define add_seq(p, v) at_point(atomic_fetch_add((p), (v)))
 #define sub_relaxed(p, v) at_point(atomic_fetch_sub((p), (v)))
 #define or_relaxed(p, v) point_or(p, v)
-#define or_acquire(p, v) point_or(p, v)
 #define or_release(p, v) point_or(p, v)
-#define or_acq_rel(p, v) point_or(p, v)
 #define or_seq(p, v) point_or(p, v)
 #define and_relaxed(p, v) point_and(p, v)
 #define and_acquire(p, v) point_and(p, v)
-#define and_release(p, v) point_and(p, v)
-#define and_acq_rel(p, v) point_and(p, v)
 #define and_seq(p, v) point_and(p, v)
 
 #endif

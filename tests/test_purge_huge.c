@@ -124,19 +124,21 @@ static void a_huge_run_is_refused(void **state)
  * missed. */
 static void half_of_memory_is_not_kept(void **state)
 {
-	struct run run;
+	struct run run, again;
 	unsigned i;
 
 	(void)state;
 	for (i = 0; i < 3; i++) {
+		size_t n = (i ? 640 * MIB : 512 * MIB) / UNIT_SIZE;
+
 		heap_keeping(i == 2 ? 2 * GIB : 4 * MIB);
 		fake.memory_size = GIB;
 		store_relaxed(&budget.bonus_size, 100 * GIB); // own
-		assert_true(page_heap_take(i ? 600 * 32 : 500 * 32, 1, 0,
-					   &run));
+		assert_true(page_heap_take(n, 1, 0, &run));
 		heap_give(&run);
 		assert_int_equal(fake_calls(FAKE_PURGE), i == 1);
-		assert_true(page_heap_take(600 * 32, 1, 0, &run));
+		assert_true(page_heap_take(n, 1, 0, &again));
+		assert_int_equal(again.unit, run.unit);
 		assert_int_equal(load_relaxed(&budget.regret_size), 0); // own
 	}
 }

@@ -241,13 +241,19 @@ static void record_purge(void *addr, size_t size)
 		purged[i] = (struct fake_range){ addr, size };
 }
 
+static bool is_locked(const char *addr, size_t size)
+{
+	return addr < fake.locked + fake.locked_size &&
+	       fake.locked < addr + size;
+}
+
 int system_purge(void *addr, size_t size)
 {
 	int ret;
 
 	/* The kernel rounds the length up, into the neighbour. */
 	check(fits_pages(addr, size));
-	if (must_fail(FAKE_PURGE))
+	if (must_fail(FAKE_PURGE) || is_locked(addr, size))
 		return -EINVAL;
 	ret = real_purge(addr, size);
 	if (!ret)

@@ -83,6 +83,10 @@ extern struct fake_settings {
 	/* RLIMIT_AS: bytes that reserve and map may hold in all, counted from
 	 * fake_reset(). */
 	size_t address_limit;
+	/* system_purge() refuses ranges with some of it in them, as the kernel
+	 * does with locked pages. */
+	char *locked;
+	size_t locked_size;
 	bool privileged;
 	bool quiet; /* system_write_stderr() records only */
 	/* system_sleep() returns at once: where the word still has the value,

@@ -97,6 +97,27 @@ static void test_shrinks_and_grows_in_place(void **state)
 	give(pointer);
 }
 
+/* However large it was, and whatever of it was touched. */
+static void test_a_huge_tail_goes_by_one_call(void **state)
+{
+	char *pointer = large(3000 * MIB);
+	uint64_t claimed = claimed_size();
+	struct block block = find(pointer);
+
+	(void)state;
+	fake_reset();
+	pattern_set(pointer, 3 * MIB);
+	assert_true(large_resize(&block, 2 * MIB));
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_int_equal(claimed_size(), claimed - 2998 * MIB);
+	assert_true(pattern_is(pointer, 3 * MIB, 2 * MIB));
+	block = find(pointer);
+	assert_true(large_resize(&block, 3000 * MIB));
+	assert_true(all_zero(pointer + 2 * MIB, MIB));
+	give(pointer);
+	page_heap_check();
+}
+
 static void test_growth_that_is_refused_changes_nothing(void **state)
 {
 	char *pointer = large(4 * UNIT_SIZE);
@@ -263,6 +284,7 @@ int main(void)
 		T(test_block_knows_its_units),
 		T(test_alignment),
 		T(test_shrinks_and_grows_in_place),
+		T(test_a_huge_tail_goes_by_one_call),
 		T(test_growth_that_is_refused_changes_nothing),
 		T(test_copies_where_tables_cannot_move),
 		T(test_moves_are_not_for_ever),

@@ -86,7 +86,8 @@ static void purged_ranges_are_the_free_ones(void **state)
 	heap_check();
 }
 
-static void a_hugepage_is_one_call(void **state)
+/* Free hugepages side by side are one call. */
+static void neighbours_are_one_call(void **state)
 {
 	struct run run;
 
@@ -94,11 +95,53 @@ static void a_hugepage_is_one_call(void **state)
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 40, 1, 0, &run));
 	heap_give(&run);
-	assert_int_equal(page_heap_purge(0, SIZE_MAX), 80 * MIB);
-	assert_int_equal(fake_calls(FAKE_PURGE), 40);
-	/* High addresses go first. */
+	/* High addresses go first, no more of them than is wanted. */
+	assert_int_equal(page_heap_purge(0, 9 * HUGEPAGE_SIZE + MIB),
+			 9 * HUGEPAGE_SIZE + MIB);
+	assert_int_equal(fake_calls(FAKE_PURGE), 2);
 	assert_ptr_equal(fake_purged(0).addr,
-			 heap_addr(&run) + 39 * HUGEPAGE_SIZE);
+			 heap_addr(&run) + 31 * HUGEPAGE_SIZE);
+	assert_int_equal(fake_purged(0).size, 9 * HUGEPAGE_SIZE);
+	assert_ptr_equal(fake_purged(1).addr,
+			 heap_addr(&run) + 30 * HUGEPAGE_SIZE + MIB);
+	assert_int_equal(page_heap_purge(5 * HUGEPAGE_SIZE, SIZE_MAX),
+			 26 * HUGEPAGE_SIZE - MIB);
+	assert_int_equal(fake_calls(FAKE_PURGE), 3);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 5 * HUGEPAGE_SIZE);
+	assert_int_equal(fake_calls(FAKE_PURGE), 4);
+	heap_check();
+}
+
+/* What is clean or in use ends a range. */
+static void ranges_end_at_what_is_live(void **state)
+{
+	struct run run, part;
+	unsigned i;
+
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(64 * 40, 1, 0, &run));
+	part = run;
+	part.nr_units = 64;
+	for (i = 0; i < 40; i++) {
+		part.unit = run.unit + i * 64;
+		if (i != 7 && i != 30)
+			heap_give(&part);
+	}
+	memset(heap_addr(&run) + 7 * HUGEPAGE_SIZE, 7, HUGEPAGE_SIZE);
+	memset(heap_addr(&run) + 30 * HUGEPAGE_SIZE, 7, HUGEPAGE_SIZE);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 38 * HUGEPAGE_SIZE);
+	assert_int_equal(fake_calls(FAKE_PURGE), 3);
+	for (i = 0; i < 40; i++) {
+		if (i == 7 || i == 30)
+			assert_int_equal(heap_addr(&run)[i * HUGEPAGE_SIZE], 7);
+	}
+	part.unit = run.unit + 7 * 64;
+	heap_give(&part);
+	part.unit = run.unit + 30 * 64;
+	heap_give(&part);
+	assert_int_equal(page_heap_purge(0, SIZE_MAX), 2 * HUGEPAGE_SIZE);
+	assert_int_equal(fake_calls(FAKE_PURGE), 5);
 	heap_check();
 }
 
@@ -137,8 +180,10 @@ static void purges_what_is_coalesced(void **state)
 	heap_give(&run);
 	heap_check();
 	assert_int_equal(page_heap_purge(100 * MIB, SIZE_MAX), 540 * MIB);
+	assert_int_equal(fake_calls(FAKE_PURGE), 5);
 	heap_check();
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 100 * MIB);
+	assert_int_equal(fake_calls(FAKE_PURGE), 6);
 	heap_check();
 	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
 	assert_true(run.zero);
@@ -162,69 +207,6 @@ static void respects_the_bounds(void **state)
 	assert_int_equal(page_heap_purge(most, SIZE_MAX), 0);
 	assert_true(page_heap_purge(most - 1, SIZE_MAX) <= HUGEPAGE_SIZE);
 	heap_check();
-}
-
-/* madvise refuses: nothing is lost, nothing loops, later it works. */
-static void survives_refusal(void **state)
-{
-	struct run run;
-	size_t purged;
-	unsigned i;
-
-	(void)state;
-	heap_keeping(0);
-	for (i = 0; i < 640; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
-	assert_true(page_heap_take(1000, 1, 0, &run));
-	fake_fail_from(FAKE_PURGE, 1);
-	for (i = 0; i < 640; i += 2)
-		heap_give(&runs[i]);
-	heap_give(&run);
-	heap_check();
-	/* The first refusal stops it until the next tick. */
-	assert_int_equal(fake_calls(FAKE_PURGE), 1);
-	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
-	assert_int_equal(fake_calls(FAKE_PURGE), 2);
-	assert_int_equal(page_heap_dirty_size(), 1320 * UNIT_SIZE);
-	heap_check();
-	fake_fail_from(FAKE_PURGE, 0);
-	page_heap_tick(0);
-	purged = load_relaxed(&budget.purged_size); // counter
-	for (i = 0; i < 1320 * UNIT_SIZE / (8 * MIB) + 1; i++) {
-		assert_true(page_heap_take(1, 1, 0, &run));
-		heap_give(&run);
-	}
-	assert_true(page_heap_dirty_size() <= budget_size());
-	/* Each round may take a unit that was purged. */
-	purged = load_relaxed(&budget.purged_size) - purged; // counter
-	assert_in_range(purged + page_heap_dirty_size(),
-			1320 * UNIT_SIZE, (1320 + i) * UNIT_SIZE);
-	heap_check();
-}
-
-/* Every single refusal in turn. */
-static void survives_each_refusal(void **state)
-{
-	unsigned long k;
-	unsigned i;
-
-	(void)state;
-	for (k = 1;; k++) {
-		heap_keeping(KEEP_ALL);
-		for (i = 0; i < 300; i++)
-			assert_true(page_heap_take(1, 1, 0, &runs[i]));
-		for (i = 0; i < 300; i += 1 + i % 3)
-			heap_give(&runs[i]);
-		fake_fail_at(FAKE_PURGE, k);
-		page_heap_purge(0, SIZE_MAX);
-		heap_check();
-		if (!fake_failures(FAKE_PURGE))
-			break;
-		page_heap_purge(0, SIZE_MAX);
-		assert_int_equal(page_heap_dirty_size(), 0);
-		heap_check();
-	}
-	assert_true(k > 50);
 }
 
 /* The same for units that a thread claimed and gives back unused. */
@@ -519,18 +501,16 @@ static void *purge_thread(void *arg)
 }
 
 /* Purgers beside a thread that writes: its memory stays. */
-static void purgers_and_a_user(void **state)
+static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 {
 	pthread_t purgers[2];
 	unsigned i, j;
 
-	(void)state;
-	heap_keeping(KEEP_ALL);
 	memset(runs, 0, sizeof(runs));
 	store_relaxed(&user_is_done, 0); // before publish
 	for (i = 0; i < 2; i++)
 		pthread_create(&purgers[i], NULL, purge_thread, NULL);
-	for (i = 0; i < 100000; i++) {
+	for (i = 0; i < nr_steps; i++) {
 		struct run *run = &runs[heap_random() % 60];
 		size_t *words;
 
@@ -543,7 +523,8 @@ static void purgers_and_a_user(void **state)
 			run->nr_units = 0;
 			continue;
 		}
-		assert_true(page_heap_take(heap_random() % 4 + 1, 1, 0, run));
+		assert_true(page_heap_take(heap_random() % units_most + 1, 1,
+					   0, run));
 		words = (void *)heap_addr(run);
 		for (j = 0; j < run->nr_units; j++) {
 			assert_true(!run->zero || !words[j * UNIT_SIZE / 8]);
@@ -556,17 +537,28 @@ static void purgers_and_a_user(void **state)
 	heap_check();
 }
 
+/* Runs of a few units, of hugepages, and some that are huge. */
+static void purgers_and_a_user(void **state)
+{
+	(void)state;
+	heap_keeping(KEEP_ALL);
+	use_beside_purgers(4, 100000);
+	heap_keeping(KEEP_ALL);
+	use_beside_purgers(300, 2000);
+	heap_keeping(4 * MIB);
+	use_beside_purgers(1500, 400);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(purges_exactly),
 		cmocka_unit_test(purged_ranges_are_the_free_ones),
-		cmocka_unit_test(a_hugepage_is_one_call),
+		cmocka_unit_test(neighbours_are_one_call),
+		cmocka_unit_test(ranges_end_at_what_is_live),
 		cmocka_unit_test(clean_neighbours_go_along),
 		cmocka_unit_test(purges_what_is_coalesced),
 		cmocka_unit_test(respects_the_bounds),
-		cmocka_unit_test(survives_refusal),
-		cmocka_unit_test(survives_each_refusal),
 		cmocka_unit_test(hints_return),
 		cmocka_unit_test(unused_surplus_is_hinted),
 		cmocka_unit_test(pages_of_64_kib),

@@ -39,15 +39,50 @@ void budget_given(uint32_t nr)
 	add_relaxed(&budget.units, ((uint64_t)nr << 32) - nr); // counter
 }
 
+static void budget_count_purged(uint32_t nr, uint32_t nr_calls)
+{
+	// counter
+	add_relaxed(&budget.purged_size, (uint64_t)nr << UNIT_SHIFT);
+	add_relaxed(&budget.nr_purges, nr_calls); // counter
+}
+
 void budget_purged(uint32_t nr, uint32_t nr_calls)
 {
 	uint64_t change = (uint64_t)nr << 32;
 	uint64_t old = sub_relaxed(&budget.units, change); // counter
 
 	budget_lower((old - change) >> 32);
-	// counter
-	add_relaxed(&budget.purged_size, (uint64_t)nr << UNIT_SHIFT);
-	add_relaxed(&budget.nr_purges, nr_calls); // counter
+	budget_count_purged(nr, nr_calls);
+}
+
+void budget_given_purged(uint32_t nr)
+{
+	sub_relaxed(&budget.units, nr); // counter
+	budget_count_purged(nr, 1);
+	budget_purge_time();
+}
+
+/* Half of main memory, or what the program's user wants to be kept. */
+size_t budget_run_most(void)
+{
+	uint64_t half = load_relaxed(&budget.half_memory); // hint
+
+	if (!half) {
+		half = system_memory_size() / 2;
+		store_relaxed(&budget.half_memory, half); // hint
+	}
+	return max_size(half, config.purge_budget);
+}
+
+void budget_refused(uint32_t nr, bool more)
+{
+	uint64_t size = (uint64_t)nr << UNIT_SHIFT;
+	uint64_t old = load_relaxed(&budget.refused_size); // hint
+
+	if (more)
+		size += old;
+	if (size > old)
+		store_relaxed(&budget.refused_size, size); // hint
 }
 
 void budget_purge_time(void)
@@ -62,6 +97,8 @@ void budget_regret(size_t size)
 	uint64_t bonus = load_relaxed(&budget.bonus_size); // hint
 
 	if (!last || system_now_ms() - last >= REGRET_MS)
+		return;
+	if (size > budget_run_most())
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	while (bonus < most) {
@@ -81,6 +118,7 @@ size_t budget_tick(void)
 	if (take_relaxed(&budget.tick_regret, regret) == regret)    // hint
 		cas_relaxed(&budget.bonus_size, &bonus, bonus / 2); // hint
 	store_relaxed(&budget.refused, 0);                          // hint
+	store_relaxed(&budget.refused_size, 0);                     // hint
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());
 }
 

@@ -6,9 +6,15 @@
  * unit ever taken, while something was purged in the last second, would have
  * been better kept; the bonus grows by four times its size, so that of its
  * first breath a program misses a fourth and not all, up to what is claimed
- * and 64 MiB. A tick without regret since the tick before halves it. So a
- * program that breathes settles at keeping what it breathes, and a program
- * that calmed down gives it back.
+ * and 64 MiB. What is larger than half of main memory is never kept, so its
+ * want is no regret. A tick without regret since the tick before halves it.
+ * So a program that breathes settles at keeping what it breathes, and a
+ * program that calmed down gives it back.
+ *
+ * What the system refused to take (a page that the program locked) lies in
+ * the free dirty memory and cannot be purged: until the next tick, which tries
+ * again, gives keep as much more (refused_size), so that not each of them is
+ * refused it again, nor does other memory pay for it.
  *
  * The counters are of units, in one word (free dirty << 32 | claimed), so
  * that take and give cost one atomic addition. A giver adds to it before it
@@ -32,6 +38,10 @@ struct budget {
 	_Atomic(uint64_t) nr_purges;   /* counter */
 	_Atomic(uint64_t) regret_size; /* counter */
 	_Atomic(uint64_t) tick_regret; /* hint: regret_size at the last tick */
+	_Atomic(uint64_t) refused_size; /* hint: since the last tick */
+	_Atomic(uint64_t) purge_place; /* hint: where refusals ended a walk, see
+					* purge.c; 0: nowhere */
+	_Atomic(uint64_t) half_memory; /* const; 0: not asked for yet */
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -54,6 +64,9 @@ static force_inline size_t budget_dirty_size(void)
 
 size_t budget_size(void);
 
+/* Above that size a run is not kept, whatever the budget. */
+size_t budget_run_most(void);
+
 /* nr units were claimed, nr_dirty of them from the free dirty ones. */
 void budget_taken(uint32_t nr, uint32_t nr_dirty);
 
@@ -62,6 +75,13 @@ void budget_given(uint32_t nr);
 
 /* nr units went back to the system in nr_calls calls. */
 void budget_purged(uint32_t nr, uint32_t nr_calls);
+
+/* nr claimed units went back to the system by one call now, and are about to
+ * be released. */
+void budget_given_purged(uint32_t nr);
+
+/* The system refused to take nr units; more: others than those before. */
+void budget_refused(uint32_t nr, bool more);
 
 /* Something was purged now. */
 void budget_purge_time(void);

@@ -1,4 +1,4 @@
-/* layer 2.7: dirty: marks, hints, and the purge of one hugepage */
+/* layer 2.7: dirty: marks, hints, and the purge of hugepages */
 #include "pageheap/dirty.h"
 
 #include "pageheap/level.h"
@@ -17,21 +17,57 @@ static uint32_t dirty_next(uint32_t unit)
 	return (uint32_t)round_down(unit, 64) + 64;
 }
 
-uint32_t dirty_mark(struct region *region, uint32_t unit, uint32_t n)
+uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n)
 {
-	uint32_t end = unit + n, nr_dirty = 0;
+	uint32_t used = load_relaxed(&region->nr_used); // held: no older
+	uint32_t end = (uint32_t)min_size(unit + n, used), nr_dirty = 0;
+	uint64_t dirty;
+
+	for (; unit < end; unit = dirty_next(unit)) {
+		dirty = load_relaxed(&region->dirty[unit / 64]); // held
+		if (dirty)
+			nr_dirty += bits_count(dirty & dirty_mask(unit, end));
+	}
+	return nr_dirty;
+}
+
+void dirty_mark(struct region *region, uint32_t unit, uint32_t n)
+{
+	uint32_t end = unit + n;
 	_Atomic(uint64_t) *at;
-	uint64_t mask, old;
+	uint64_t mask;
 
 	for (; unit < end; unit = dirty_next(unit)) {
 		at = &region->dirty[unit / 64];
 		mask = dirty_mask(unit, end);
-		old = load_relaxed(at); // held
-		if ((old & mask) != mask)
-			old = or_relaxed(at, mask); // held
-		nr_dirty += bits_count(old & mask);
+		if (mask == ALL_ONES)
+			store_relaxed(at, mask); // held
+		else if (~load_relaxed(at) & mask) // held
+			or_relaxed(at, mask);      // held
 	}
-	return nr_dirty;
+}
+
+/* The hugepage is held as a whole; how many of its units were dirty. */
+static unsigned dirty_clear(struct region *region, uint32_t hugepage)
+{
+	_Atomic(uint64_t) *at = &region->dirty[hugepage];
+	uint64_t dirty = load_relaxed(at); // held
+
+	if (dirty)
+		store_relaxed(at, 0); // held
+	return bits_count(dirty);
+}
+
+bool dirty_try_drop_held(struct region *region, uint32_t hugepage, uint32_t n)
+{
+	uint32_t end = hugepage + n;
+
+	if (system_purge(region_addr(region, hugepage * 64),
+			 (size_t)n << HUGEPAGE_SHIFT))
+		return false;
+	for (; hugepage < end; hugepage++)
+		dirty_clear(region, hugepage);
+	return true;
 }
 
 static unsigned dirty_page_units(void)
@@ -39,34 +75,61 @@ static unsigned dirty_page_units(void)
 	return system_page_size() > UNIT_SIZE ? 2 : 1;
 }
 
-/* Gives one run of held units back; true if the system took it. */
-static bool dirty_drop(struct region *region, uint32_t unit, uint64_t mask,
+/* One call for n held units; true if the system took them. */
+static bool dirty_call(struct region *region, uint32_t unit, size_t n,
 		       struct dirty_purged *sum)
 {
-	_Atomic(uint64_t) *at = &region->dirty[unit / 64];
-	uint32_t n = bits_last(mask) - bits_first(mask) + 1;
-	char *addr = region_addr(region, unit + bits_first(mask));
-
 	sum->nr_calls++;
-	if (system_purge(addr, (size_t)n << UNIT_SHIFT)) {
-		sum->refused = true;
+	if (system_purge(region_addr(region, unit), n << UNIT_SHIFT)) {
+		sum->nr_refused++;
 		return false;
 	}
-	sum->nr_units += bits_count(and_relaxed(at, ~mask) & mask); // held
 	return true;
 }
 
-/* Drops held units run by run. */
-static void dirty_drop_runs(struct region *region, uint32_t unit, uint64_t mask,
-			    struct dirty_purged *sum)
+/* Gives one run of held units of a hugepage back. */
+static void dirty_drop(struct region *region, uint32_t hugepage, uint64_t run,
+		       struct dirty_purged *sum)
+{
+	_Atomic(uint64_t) *at = &region->dirty[hugepage];
+	unsigned first = bits_first(run), n = bits_last(run) - first + 1;
+
+	if (dirty_call(region, hugepage * 64 + first, n, sum))
+		sum->nr_units +=
+			bits_count(and_relaxed(at, ~run) & run); // held
+	else
+		sum->nr_kept += bits_count(load_relaxed(at) & run); // held
+}
+
+/* Drops held units run by run; one that is refused stays, alone. */
+static void dirty_drop_runs(struct region *region, uint32_t hugepage,
+			    uint64_t mask, struct dirty_purged *sum)
 {
 	uint64_t run;
 
 	for (; mask; mask &= ~run) {
 		run = bits_range(bits_first(mask),
 				 unit_word_run(mask, bits_first(mask)));
-		if (!dirty_drop(region, unit, run, sum))
-			return;
+		dirty_drop(region, hugepage, run, sum);
+	}
+}
+
+/* Drops held hugepages: all by one call, and where that is refused by halves,
+ * so that of 64 only those stay that refuse alone. */
+static void dirty_drop_whole(struct region *region, uint32_t hugepage,
+			     uint32_t n, struct dirty_purged *sum)
+{
+	uint32_t end = hugepage + n;
+
+	if (dirty_call(region, hugepage * 64, (size_t)n * 64, sum)) {
+		for (; hugepage < end; hugepage++)
+			sum->nr_units += dirty_clear(region, hugepage);
+	} else if (n == 1) {
+		sum->nr_kept += bits_count(
+			load_relaxed(&region->dirty[hugepage])); // held
+	} else {
+		dirty_drop_whole(region, hugepage + n / 2, n - n / 2, sum);
+		dirty_drop_whole(region, hugepage, n / 2, sum);
 	}
 }
 
@@ -81,8 +144,44 @@ static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
 	return unit_word_widen(unit_word_highest(mask, most), clean);
 }
 
-/* A hugepage that is free as a whole: one call from the first unit to the
- * last, as what lies between is free too. */
+/* Which hugepages go together: those from `top` downwards, in its word of
+ * level 1, that are free as a whole and dirty, until there are `want` dirty
+ * units; all of them not more than `most`. */
+static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
+				   size_t want, size_t most)
+{
+	uint64_t free = level_free_hugepages(region, top / 64), mask = 0;
+	unsigned i = top % 64 + 1, n;
+	size_t sum = 0;
+
+	while (i-- > 0 && sum < want && free & bits_one(i)) {
+		n = bits_count(load_relaxed(
+			&region->dirty[round_down(top, 64) + i])); // hint
+		if (!n || sum + n > most)
+			break;
+		sum += n;
+		mask |= bits_one(i);
+	}
+	return mask;
+}
+
+/* Hugepages side by side, mask of one word of level 1; false: somebody has one
+ * of them. A whole word goes back as one granule of level 2. */
+static bool dirty_purge_whole(struct region *region, uint32_t word,
+			      uint64_t mask, struct dirty_purged *sum)
+{
+	uint32_t n = bits_count(mask);
+
+	sum->hugepage = word * 64 + bits_first(mask);
+	if (!level_try_claim(region, 1, word, mask))
+		return false;
+	dirty_drop_whole(region, sum->hugepage, n, sum);
+	level_release_units(region, sum->hugepage * 64, n * 64);
+	return true;
+}
+
+/* A part of a hugepage that is free as a whole: one call from the first unit
+ * to the last, as what lies between is free too. */
 static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 			       size_t most, struct dirty_purged *sum)
 {
@@ -97,7 +196,7 @@ static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 	if (mask) {
 		first = bits_first(mask);
 		mask = bits_range(first, bits_last(mask) - first + 1);
-		dirty_drop(region, hugepage * 64, mask, sum);
+		dirty_drop(region, hugepage, mask, sum);
 	}
 	level_release(region, 1, hugepage / 64, bit);
 }
@@ -120,7 +219,7 @@ static bool dirty_purge_open(struct region *region, uint32_t hugepage,
 			return true;
 		// [level.words] with level_release(): the units' last use
 	} while (!cas_acquire(at, &free, free & ~mask));
-	dirty_drop_runs(region, hugepage * 64, mask, sum);
+	dirty_drop_runs(region, hugepage, mask, sum);
 	level_release(region, 0, hugepage, mask);
 	return true;
 }
@@ -138,17 +237,36 @@ static bool dirty_remains(struct region *region, uint32_t hugepage)
 	return unit_word_purgeable(free, dirty, dirty_page_units());
 }
 
-struct dirty_purged dirty_purge_hugepage(struct region *region,
-					 uint32_t hugepage, size_t most)
+/* Sets the hint of each of these hugepages again where something is left. */
+static void dirty_hint(struct region *region, uint32_t word, uint64_t mask)
+{
+	uint64_t left = 0;
+	unsigned i;
+
+	for (; mask; mask &= mask - 1) {
+		i = bits_first(mask);
+		if (dirty_remains(region, word * 64 + i))
+			left |= bits_one(i);
+	}
+	if (left)
+		fit_mark_missing(region, 0, FIT_DIRTY, word, left);
+}
+
+struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
+				size_t want, size_t most)
 {
 	struct dirty_purged sum = { 0 };
-	uint64_t bit = bits_one(hugepage % 64);
+	uint64_t whole = dirty_choose_whole(region, hugepage, want, most);
+	uint64_t mask = whole | bits_one(hugepage % 64);
 
-	most = round_down(most, dirty_page_units());
-	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
-	if (!dirty_purge_open(region, hugepage, most, &sum))
-		dirty_purge_closed(region, hugepage, most, &sum);
-	if (dirty_remains(region, hugepage))
-		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
+	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, mask);
+	if (!whole ||
+	    !dirty_purge_whole(region, hugepage / 64, whole, &sum)) {
+		sum.hugepage = hugepage;
+		most = round_down(most, dirty_page_units());
+		if (!dirty_purge_open(region, hugepage, most, &sum))
+			dirty_purge_closed(region, hugepage, most, &sum);
+	}
+	dirty_hint(region, hugepage / 64, mask);
 	return sum;
 }

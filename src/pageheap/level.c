@@ -263,6 +263,11 @@ static void level_release_range(struct region *region, unsigned level,
 	}
 }
 
+void level_release_clean(struct region *region, uint32_t unit, uint32_t n)
+{
+	level_release_range(region, 0, unit, unit + n);
+}
+
 void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 {
 	if (!n)
@@ -450,7 +455,10 @@ void level_repair(struct region *region)
 		end = (uint32_t)min_size(end, region->levels[level].nr_words);
 		if (level > 0)
 			end = region->levels[level].nr_words;
-		for (; word < end; word++)
-			fit_refile(region, level, word);
+		for (; word < end; word++) {
+			/* Hidden is only what has something free. */
+			if (load_relaxed(level_word(region, level, word)))
+				fit_refile(region, level, word); // hint
+		}
 	}
 }

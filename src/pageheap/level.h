@@ -73,6 +73,9 @@ void level_release(struct region *region, unsigned level, uint32_t word,
  * the purge which of its hugepages are dirty (see dirty.h). */
 void level_release_units(struct region *region, uint32_t unit, uint32_t n);
 
+/* The same for whole hugepages of which no unit is dirty. */
+void level_release_clean(struct region *region, uint32_t unit, uint32_t n);
+
 /* Files every word anew, for hints that died with their threads. Visits all
  * words below nr_committed. */
 void level_repair(struct region *region);

@@ -1,8 +1,9 @@
 /* layer 2.9: page heap: take, give, extend
  *
- * take: claim (level.h), then commit, then mark dirty, then count. If the
- * commit fails the claim is released again and nothing has changed. give:
- * count, release, hint, then purge beyond the budget.
+ * take: claim (level.h), then commit, then count. If the commit fails the
+ * claim is released again and nothing has changed. give: mark dirty, count,
+ * release, hint, then purge beyond the budget. Of a huge run (purge.h) the
+ * whole hugepages are purged first, and released without a mark.
  *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
@@ -156,7 +157,7 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 		level_release_units(region, unit, n);
 		return false;
 	}
-	nr_dirty = dirty_mark(region, unit, n);
+	nr_dirty = dirty_count(region, unit, n);
 	budget_taken(n, nr_dirty);
 	page_heap_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
@@ -283,11 +284,40 @@ bool page_heap_may_hold(size_t nr_units)
 	return false;
 }
 
+static void page_heap_give_dirty(struct region *region, uint32_t unit,
+				 uint32_t n)
+{
+	if (!n)
+		return;
+	dirty_mark(region, unit, n);
+	budget_given(n);
+	level_release_units(region, unit, n);
+}
+
+/* Its whole hugepages go to the system first, by one call; false: refused. */
+static cold bool page_heap_give_huge(struct region *region, uint32_t unit,
+				     uint32_t n)
+{
+	uint32_t first = (uint32_t)round_up(unit, HUGEPAGE_UNITS);
+	uint32_t end = (uint32_t)round_down(unit + n, HUGEPAGE_UNITS);
+
+	if (!purge_try_held(region, first / HUGEPAGE_UNITS,
+			    (end - first) / HUGEPAGE_UNITS))
+		return false;
+	level_release_clean(region, first, end - first);
+	page_heap_give_dirty(region, unit, first - unit);
+	page_heap_give_dirty(region, end, unit + n - end);
+	return true;
+}
+
 void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 {
-	budget_given(nr_units);
-	level_release_units(region, unit, nr_units);
-	purge_beyond_budget((size_t)nr_units << UNIT_SHIFT);
+	size_t size = (size_t)nr_units << UNIT_SHIFT;
+
+	if (likely(!purge_is_huge(size)) ||
+	    !page_heap_give_huge(region, unit, nr_units))
+		page_heap_give_dirty(region, unit, nr_units);
+	purge_beyond_budget(size);
 }
 
 bool page_heap_try_extend(struct region *region, uint32_t unit,
@@ -304,7 +334,8 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 
 size_t page_heap_purge(size_t keep_size, size_t most_size)
 {
-	return purge_down(keep_size, most_size);
+	return most_size == SIZE_MAX ? purge_all(keep_size) :
+				       purge_down(keep_size, most_size);
 }
 
 size_t page_heap_purge_requested(void)

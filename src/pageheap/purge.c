@@ -15,45 +15,127 @@
 #define BOUND_FACTOR 2
 #define BOUND_SLACK ((size_t)16 << 20)
 
-/* Adds to *done; false: the system refused, go no further. */
-static bool purge_region(struct region *region, size_t keep_size,
-			 size_t most_size, size_t *done)
+/* Refused calls after which a walk ends, and what the last range adds. */
+#define REFUSED_MOST 128
+
+/* A place of the walk: region's index << 32 | hugepage. */
+#define PLACE_TOP ((uint64_t)NR_REGIONS_MOST << 32)
+
+struct walk {
+	size_t keep_size;
+	size_t most_size;
+	size_t done_size;
+	uint32_t nr_kept;
+	uint32_t nr_refused;
+	uint32_t refused_most;
+};
+
+/* The next hint below the place; false: there is none. */
+static bool walk_down(uint64_t *place)
 {
-	uint32_t h = region->levels[0].nr_words;
+	uint32_t below = (uint32_t)*place, h;
+	unsigned i = (unsigned)(*place >> 32) + 1;
+
+	for (; i-- > 0; below = UINT32_MAX) {
+		if (i >= NR_REGIONS_MOST || !region_is_ready(&regions[i]))
+			continue;
+		h = fit_previous(&regions[i], 0, FIT_DIRTY, below);
+		if (h == FIT_NONE)
+			continue;
+		*place = (uint64_t)i << 32 | h;
+		return true;
+	}
+	return false;
+}
+
+/* A range may give more than was asked for. */
+static bool walk_wants(const struct walk *walk)
+{
+	return budget_dirty_size() > walk->keep_size &&
+	       walk->done_size + system_page_size() <= walk->most_size;
+}
+
+/* Purges the hugepage at the place, and moves to the lowest one that went with
+ * it. */
+static void walk_purge(struct walk *walk, uint64_t *place)
+{
+	size_t dirty = budget_dirty_size();
+	size_t beyond = dirty - min_size(dirty, walk->keep_size);
 	struct dirty_purged purged;
 
-	/* A hugepage may give more than was asked for. */
-	while (budget_dirty_size() > keep_size &&
-	       *done + system_page_size() <= most_size) {
-		h = fit_previous(region, 0, FIT_DIRTY, h);
-		if (h == FIT_NONE)
+	purged = dirty_purge(&regions[*place >> 32], (uint32_t)*place,
+			     div_up(beyond, UNIT_SIZE),
+			     (walk->most_size - walk->done_size) >> UNIT_SHIFT);
+	budget_purged(purged.nr_units, purged.nr_calls);
+	walk->done_size += (size_t)purged.nr_units << UNIT_SHIFT;
+	walk->nr_kept += purged.nr_kept;
+	walk->nr_refused += purged.nr_refused;
+	*place = *place >> 32 << 32 | purged.hugepage;
+}
+
+/* From below `place` down to `end`; true: came there, and wants more. */
+static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
+{
+	while (walk_wants(walk)) {
+		if (!walk_down(&place) || place < end)
 			return true;
-		purged = dirty_purge_hugepage(
-			region, h, (most_size - *done) >> UNIT_SHIFT);
-		budget_purged(purged.nr_units, purged.nr_calls);
-		*done += (size_t)purged.nr_units << UNIT_SHIFT;
-		if (unlikely(purged.refused))
+		walk_purge(walk, &place);
+		if (unlikely(walk->nr_refused > walk->refused_most)) {
+			store_relaxed(&budget.purge_place, place); // hint
 			return false;
+		}
 	}
-	return true;
+	return false;
+}
+
+/* Goes on where refusals ended the walk before, then from the top. */
+static void walk_all(struct walk *walk)
+{
+	uint64_t place = load_relaxed(&budget.purge_place); // hint
+
+	if (!walk_range(walk, place ? place : PLACE_TOP, 0) || !place)
+		return;
+	store_relaxed(&budget.purge_place, 0); // hint
+	walk_range(walk, PLACE_TOP, place);
+}
+
+static size_t purge_walk(size_t keep_size, size_t most_size,
+			 uint32_t refused_most)
+{
+	bool more = load_relaxed(&budget.purge_place); // hint
+	struct walk walk = {
+		.keep_size = keep_size,
+		.most_size = most_size,
+		.refused_most = refused_most,
+	};
+
+	walk_all(&walk);
+	if (walk.done_size)
+		budget_purge_time();
+	if (unlikely(walk.nr_refused)) {
+		budget_refused(walk.nr_kept, more);
+		if (!walk.done_size)
+			store_relaxed(&budget.refused, 1); // hint
+	}
+	return walk.done_size;
 }
 
 size_t purge_down(size_t keep_size, size_t most_size)
 {
-	unsigned i = NR_REGIONS_MOST;
-	size_t done = 0;
+	return purge_walk(keep_size, most_size, REFUSED_MOST);
+}
 
-	while (i-- > 0) {
-		if (!region_is_ready(&regions[i]))
-			continue;
-		if (!purge_region(&regions[i], keep_size, most_size, &done)) {
-			store_relaxed(&budget.refused, 1); // hint
-			break;
-		}
-	}
-	if (done)
-		budget_purge_time();
-	return done;
+size_t purge_all(size_t keep_size)
+{
+	return purge_walk(keep_size, SIZE_MAX, UINT32_MAX);
+}
+
+bool purge_try_held(struct region *region, uint32_t hugepage, uint32_t n)
+{
+	if (!dirty_try_drop_held(region, hugepage, n))
+		return false;
+	budget_given_purged(n * HUGEPAGE_UNITS);
+	return true;
 }
 
 /* Purges some more than is too much, so that the next give finds room. */
@@ -75,9 +157,22 @@ static size_t purge_bound(size_t keep_size)
 	return BOUND_FACTOR * keep_size + BOUND_SLACK;
 }
 
+/* What gives keep: the budget, and what cannot be purged. */
+static size_t purge_keep_size(void)
+{
+	return budget_size() + load_relaxed(&budget.refused_size); // hint
+}
+
+bool purge_is_huge(size_t size)
+{
+	if (likely(size <= BOUND_SLACK))
+		return false;
+	return size > purge_bound(budget_size()) || size > budget_run_most();
+}
+
 void purge_beyond_budget(size_t given_size)
 {
-	size_t keep = budget_size(), dirty = budget_dirty_size();
+	size_t keep = purge_keep_size(), dirty = budget_dirty_size();
 
 	if (likely(dirty <= keep))
 		return;
@@ -90,7 +185,7 @@ void purge_beyond_budget(size_t given_size)
 
 size_t purge_requested(void)
 {
-	size_t keep = budget_size();
+	size_t keep = purge_keep_size();
 
 	if (budget_dirty_size() <= keep)
 		return 0;

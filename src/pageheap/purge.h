@@ -1,8 +1,22 @@
-/* layer 2.8: purge: gives free dirty memory back, hugepage by hugepage
+/* layer 2.8: purge: gives free dirty memory back, range by range
  *
  * High addresses first, as allocation prefers low ones. Each hugepage with a
- * hint is visited at most once a call, and a refusal by the system ends the
- * call, so it ends however madvise behaves. Lock-free.
+ * hint is visited at most once a call, and a range costs at most two calls of
+ * madvise a hugepage that refuses, so a walk ends however madvise behaves.
+ *
+ * Where the system refuses (locked pages) the walk goes on below. One that was
+ * refused too often ends, and leaves its place for the next to go on at
+ * (budget.purge_place): so the work of one walk is bounded, and all of the
+ * heap has its turn, also if the highest thousand of hugepages are locked. The
+ * place is a hint; two walks that write it may visit a part twice or leave it
+ * to the next lap.
+ *
+ * A run so large that a give would purge by itself for it alone, or that no
+ * budget keeps, is purged by the thread that frees it, while it holds it: one
+ * call, however much of it was touched; it is never marked. A thread that dies
+ * there strands that run.
+ *
+ * Lock-free.
  */
 #ifndef LANE_PURGE_H
 #define LANE_PURGE_H
@@ -13,6 +27,16 @@
  * than a hugepage may be purged beyond) or most_size bytes were given back;
  * returns those. */
 size_t purge_down(size_t keep_size, size_t most_size);
+
+/* The same for keep_size alone, however often the system refuses. */
+size_t purge_all(size_t keep_size);
+
+/* Whether a run of that size goes back as it is freed. */
+bool purge_is_huge(size_t size);
+
+/* Gives n hugepages that the caller has claimed back, and counts them as given
+ * and clean; they are to be released next. False: refused, nothing changed. */
+bool purge_try_held(struct region *region, uint32_t hugepage, uint32_t n);
 
 /* What is beyond the budget: asks the reclaimer for it, and without one, or
  * where that is too slow, purges a piece in proportion to what was just

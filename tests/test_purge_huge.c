@@ -1,0 +1,157 @@
+/* Runs so large that they go back as they are freed */
+#include "page_heap_fixture.h"
+
+static void heap_keeping(size_t budget_wanted)
+{
+	heap_fresh(0);
+	config.purge_budget = budget_wanted;
+}
+
+static bool is_zero(const char *addr, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		if (addr[i])
+			return false;
+	}
+	return true;
+}
+
+static bool is_marked(const struct run *run)
+{
+	uint32_t h = run->unit / 64, end = (run->unit + run->nr_units - 1) / 64;
+
+	for (; h <= end; h++) {
+		if (load_relaxed(&run->region->dirty[h])) // own
+			return true;
+	}
+	return false;
+}
+
+/* A run beyond any budget: one call, while it is held. */
+static void a_huge_run_is_one_call(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	assert_true(page_heap_take(1 << 20, 1, 0, &run));
+	*heap_addr(&run) = 1;
+	heap_addr(&run)[heap_size(&run) - 1] = 1;
+	assert_false(is_marked(&run));
+	heap_give(&run);
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_ptr_equal(fake_purged(0).addr, heap_addr(&run));
+	assert_int_equal(fake_purged(0).size, heap_size(&run));
+	assert_false(is_marked(&run));
+	assert_int_equal(page_heap_dirty_size(), 0);
+	assert_int_equal(budget_claimed_size(), 0);
+	heap_check();
+	assert_true(page_heap_take(1 << 20, 1, 0, &run));
+	assert_true(run.zero);
+	assert_true(is_zero(heap_addr(&run), 4096));
+	assert_int_equal(heap_addr(&run)[heap_size(&run) - 1], 0);
+	assert_true(load_relaxed(&budget.regret_size) > 0); // counter
+	heap_check();
+}
+
+/* What was marked before is not marked afterwards. */
+static void a_huge_run_that_was_dirty_is_clean(void **state)
+{
+	struct run run, tail;
+
+	(void)state;
+	heap_keeping((size_t)1 << 50);
+	assert_true(page_heap_take(64 * 1001, 1, 0, &run));
+	tail = run;
+	tail.unit += 64;
+	tail.nr_units -= 64;
+	*heap_addr(&tail) = 1;
+	heap_give(&tail);
+	assert_int_equal(page_heap_dirty_size(), heap_size(&tail));
+	assert_true(is_marked(&tail));
+	assert_true(page_heap_try_extend(run.region, run.unit, 64, 64 * 1000));
+	assert_int_equal(page_heap_dirty_size(), 0);
+	config.purge_budget = 0;
+	heap_give(&tail);
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_false(is_marked(&tail));
+	heap_check();
+}
+
+/* Its ends are parts of hugepages, where others may live. */
+static void a_huge_runs_ends_are_marked(void **state)
+{
+	struct run run, part;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	assert_true(page_heap_take(64 * 100, 1, 0, &run));
+	memset(heap_addr(&run), 1, heap_size(&run));
+	part = run;
+	part.unit += 60;
+	part.nr_units -= 60 + 63;
+	heap_give(&part);
+	assert_int_equal(fake_calls(FAKE_PURGE), 1);
+	assert_int_equal(fake_purged(0).size, 98 * HUGEPAGE_SIZE);
+	assert_int_equal(page_heap_dirty_size(), 5 * UNIT_SIZE);
+	assert_int_equal(heap_addr(&run)[60 * UNIT_SIZE - 1], 1);
+	assert_int_equal(heap_addr(&run)[heap_size(&run) - 63 * UNIT_SIZE], 1);
+	heap_check();
+}
+
+/* Refused, it is given as any other run is. */
+static void a_huge_run_is_refused(void **state)
+{
+	struct run run;
+
+	(void)state;
+	heap_keeping(4 * MIB);
+	assert_true(page_heap_take(64 * 1024, 1, 0, &run));
+	memset(heap_addr(&run), 1, MIB);
+	fake.locked = heap_addr(&run) + 4096;
+	fake.locked_size = 4096;
+	heap_give(&run);
+	assert_in_range(fake_calls(FAKE_PURGE), 2, 40);
+	assert_true(page_heap_dirty_size() >= HUGEPAGE_SIZE);
+	assert_true(page_heap_dirty_size() <= 6 * MIB);
+	heap_check();
+	assert_true(is_marked(&run));
+}
+
+/* However much the program breathes, half of main memory is not kept, and not
+ * missed. */
+static void half_of_memory_is_not_kept(void **state)
+{
+	struct run run, again;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		size_t n = (i ? 640 * MIB : 512 * MIB) / UNIT_SIZE;
+
+		heap_keeping(i == 2 ? 2 * GIB : 4 * MIB);
+		fake.memory_size = GIB;
+		store_relaxed(&budget.bonus_size, 100 * GIB); // own
+		assert_true(page_heap_take(n, 1, 0, &run));
+		heap_give(&run);
+		assert_int_equal(fake_calls(FAKE_PURGE), i == 1);
+		assert_true(page_heap_take(n, 1, 0, &again));
+		assert_int_equal(again.unit, run.unit);
+		assert_int_equal(load_relaxed(&budget.regret_size), 0); // own
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_huge_run_is_one_call),
+		cmocka_unit_test(a_huge_run_that_was_dirty_is_clean),
+		cmocka_unit_test(a_huge_runs_ends_are_marked),
+		cmocka_unit_test(a_huge_run_is_refused),
+		cmocka_unit_test(half_of_memory_is_not_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -70,6 +70,61 @@ static void test_purge(void **state)
 		check_purge(sizes[i]);
 }
 
+/* One locked page holds its neighbours back, and nothing else. */
+static void test_locked_page(void **state)
+{
+	size_t before, page = (size_t)sysconf(_SC_PAGESIZE);
+	char *locked;
+
+	(void)state;
+	need_lane();
+	need_kernel();
+	LANE(lanemalloc_purge)();
+	before = resident();
+	take(64 * MIB, 65536);
+	locked = (char *)(((uintptr_t)blocks[nr_blocks / 2] + page) &
+			  ~(uintptr_t)(page - 1));
+	if (mlock(locked, page))
+		skip();
+	give();
+	LANE(lanemalloc_purge)();
+	assert_true(resident() <= before + 8 * MIB);
+	assert_true(stats_now().free_dirty_size <= 4 * MIB);
+	assert_true(stats_now().free_dirty_size > 0);
+	must(!munlock(locked, page));
+	LANE(lanemalloc_purge)();
+	assert_int_equal(stats_now().free_dirty_size, 0);
+}
+
+/* A huge block goes back as it is freed, whatever of it was touched. */
+static void test_huge_block(void **state)
+{
+	struct lanemalloc_stats before, after;
+	size_t i, full, size = 1024 * MIB;
+	char *p;
+
+	(void)state;
+	need_lane();
+	need_kernel();
+	LANE(lanemalloc_purge)();
+	before = stats_now();
+	p = malloc(size);
+	must(p);
+	for (i = 0; i < size; i += 16 * MIB)
+		p[i] = 1;
+	full = resident();
+	free(p);
+	after = stats_now();
+	assert_true(resident() < full);
+	assert_true(after.nr_purges - before.nr_purges <= 2);
+	assert_true(after.free_dirty_size <= 4 * MIB);
+	p = calloc(1, size);
+	must(p);
+	for (i = 0; i < size; i += 16 * MIB)
+		must(!p[i]);
+	free(p);
+}
+
 /* It says how much it gave. */
 static void test_result(void **state)
 {
@@ -185,6 +240,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_purge),
+		cmocka_unit_test(test_locked_page),
+		cmocka_unit_test(test_huge_block),
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_live_blocks),

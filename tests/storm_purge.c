@@ -3,7 +3,8 @@
  * Two threads call lanemalloc_purge() (where the malloc is lanemalloc),
  * malloc_trim() and the statistics without a pause, against threads that
  * allocate, free, realloc and hand over, and against threads that start and
- * end. A page given back too early reads as zero: the pattern sees it.
+ * end. A page given back too early reads as zero: the pattern sees it. Huge
+ * blocks, which go back as they are freed, are touched here and there.
  */
 #include "storm.h"
 #include <dlfcn.h>
@@ -40,6 +41,20 @@ static void purge_all(void)
 		must(stats(buf, sizeof(buf)) > 0);
 }
 
+/* A word in each of its pieces; a zero among them is a page taken away. */
+static void huge_block(uint64_t seed)
+{
+	size_t size = (20 + seed % 60) * MIB, step = 300 * KIB, i;
+	char *block = malloc(size);
+
+	must(block);
+	for (i = 0; i + 8 <= size; i += step)
+		memcpy(block + i, &(uint64_t){ seed + i + 1 }, 8);
+	for (i = 0; i + 8 <= size; i += step)
+		must(!memcmp(block + i, &(uint64_t){ seed + i + 1 }, 8));
+	free(block);
+}
+
 static void *work(void *arg)
 {
 	unsigned index = (unsigned)(uintptr_t)arg, i;
@@ -58,6 +73,7 @@ static void *work(void *arg)
 			continue;
 		storm_spawn(&thread, short_lived, 1000 + index, 64 * KIB);
 		must(!pthread_join(thread, NULL));
+		huge_block(index * 1000003ull + i);
 	}
 	live_fini(&live);
 	atomic_fetch_sub(&nr_working, 1);

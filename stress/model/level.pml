@@ -1,5 +1,5 @@
 /* Two levels of the page heap: claim, release, carve and coalesce of
- * level.c, the purge of one hugepage of dirty.c.
+ * level.c, the purge of dirty.c, of one hugepage and of several together.
  *
  * The parent word has NH granules (hugepages), a word below two units. Bit
  * set = free. NT threads take runs of 1 or 2 units, give and purge, OPS times
@@ -30,6 +30,8 @@ byte word[NH], dirty[NH];
 byte claimed[2 * NH];
 bit content[2 * NH];
 bit kill[NT], ended[NT];
+/* Ghost: the thread holds a range of hugepages, to purge it. */
+bit ranging[NT];
 byte ops, done, killed;
 
 /* Ghost: the units of mask m in hugepage h pass from one to another. */
@@ -212,12 +214,11 @@ inline level_release(h, m)
 	fi
 }
 
-/* dirty_mark(), then the program's use: units whose dirty bit was clear are
+/* dirty_count(), then the program's use: units whose dirty bit was clear are
  * promised to be zero. */
 inline page_heap_finish(h, m)
 {
 	f = dirty[h];
-	dirty[h] = dirty[h] | m;
 	atomic {
 		assert(!(m & 1) || claimed[2 * h] == ME);
 		assert(!(m & 2) || claimed[2 * h + 1] == ME);
@@ -259,7 +260,86 @@ inline dirty_drop(h, m)
 	dirty[h] = dirty[h] & ~m
 }
 
-inline dirty_purge_hugepage()
+/* dirty_mark() before the release; or, of a whole hugepage, what a huge run
+ * gets: dropped while it is held, and released at level 1. */
+inline page_heap_give(h, m)
+{
+	if
+	:: m == ALL ->
+		dirty_drop(h, m);
+		level_release_whole(h)
+	:: true ->
+#ifdef M_MARK_LATE
+		f = m;
+		level_release(h, m);
+		dirty[h] = dirty[h] | m
+#else
+		dirty[h] = dirty[h] | m;
+		level_release(h, m)
+#endif
+	fi
+}
+
+/* dirty_purge_whole(): all that are free as a whole, by one CAS and one
+ * call. The call comes before the dirty words, one by one. */
+inline dirty_purge_whole()
+{
+	f = parent;
+	atomic {
+		if
+#ifdef M_PLAIN_RANGE
+		:: true ->
+#else
+		:: parent == f ->
+#endif
+			parent = 0;
+			m = f;
+			h = 0;
+			do
+			:: h < NH ->
+				if
+				:: m & (1 << h) -> pass(h, ALL, 0, ME)
+				:: else
+				fi;
+				h++
+			:: else -> break
+			od;
+			h = 0;
+			ranging[_pid] = 1
+		:: else
+		fi
+	}
+	if
+	:: m ->
+		do
+		:: h < NH ->
+			if
+			:: m & (1 << h) -> dirty_drop(h, ALL)
+			:: else
+			fi;
+			h++
+		:: else -> break
+		od;
+		atomic {
+			assert(!(parent & m));
+			parent = parent | m;
+			h = 0;
+			do
+			:: h < NH ->
+				if
+				:: m & (1 << h) -> pass(h, ALL, ME, 0)
+				:: else
+				fi;
+				h++
+			:: else -> break
+			od;
+			ranging[_pid] = 0
+		}
+	:: else -> ranging[_pid] = 0
+	fi
+}
+
+inline dirty_purge()
 {
 	atomic {
 		h = 0;
@@ -354,9 +434,11 @@ active [NT] proctype thread()
 				use(hugepage, mine);
 				m = mine;
 				mine = 0;
-				level_release(hugepage, m)
+				page_heap_give(hugepage, m)
 			:: atomic { mine == 0 -> skip }
-				dirty_purge_hugepage()
+				dirty_purge()
+			:: atomic { mine == 0 -> skip }
+				dirty_purge_whole()
 			fi;
 			atomic { h = 0; f = 0; m = 0; n = 0 }
 		:: atomic { ops == OPS -> break }
@@ -364,7 +446,7 @@ active [NT] proctype thread()
 		if
 		:: mine ->
 			use(hugepage, mine);
-			level_release(hugepage, mine)
+			page_heap_give(hugepage, mine)
 		:: else
 		fi;
 		atomic { ended[_pid] = 1; done++ }
@@ -374,7 +456,7 @@ active [NT] proctype thread()
 }
 
 /* Kills; and when nobody runs any more looks that every unit is free in
- * exactly one way, or among the units of one dead thread's hugepage. */
+ * exactly one way, or among the units of one dead thread's hugepage or range. */
 active proctype killer()
 {
 	byte i, u, whose;
@@ -404,12 +486,13 @@ active proctype killer()
 				       ((word[u / 2] >> (u % 2)) & 1))
 			:: else ->
 				assert(kill[whose - 1]);
-				/* one hugepage, not several */
+				/* one hugepage, not several, but in a purge */
 				i = 0;
 				do
 				:: i < 2 * NH ->
 					assert(claimed[i] != whose ||
-					       i / 2 == u / 2);
+					       i / 2 == u / 2 ||
+					       ranging[whose - 1]);
 					i++
 				:: else -> break
 				od;

@@ -13,6 +13,8 @@
 #define MEMORY "only if the very last memory is gone at that place"
 #define FULL "only when a table or a queue is full"
 #define EDGE "only for a run that begins or ends at a word's edge"
+#define HUGE "only for a run of 16 MiB and more, beyond the budget"
+#define LOCKED "only where the system refuses to take memory back"
 #define FLOATS "saves floating point arguments, which nobody passes"
 
 const struct reason reasons[] = {
@@ -144,6 +146,27 @@ const struct reason reasons[] = {
 	{ "posix_memalign", "}", MEMORY },
 	{ "alloc_slow", "footer", MEMORY },
 	{ "reclaimer_start", "tick_set_reclaimer", MEMORY },
+
+	{ "page_heap_give_huge", NULL, HUGE },
+	{ "purge_is_huge", NULL, HUGE },
+	{ "purge_try_held", NULL, HUGE },
+	{ "dirty_try_drop_held", NULL, HUGE },
+	{ "level_release_clean", NULL, HUGE },
+	{ "budget_given_purged", NULL, HUGE },
+	{ "budget_run_most", NULL, HUGE },
+	{ "budget_regret", "budget_run_most", HUGE },
+
+	{ "dirty_drop_whole", "} else", LOCKED },
+	{ "dirty_drop_whole", "nr_kept", LOCKED },
+	{ "dirty_drop_whole", "n / 2", LOCKED },
+	{ "dirty_drop", "nr_kept", LOCKED },
+	{ "dirty_call", "nr_refused", LOCKED },
+	{ "dirty_call", "return false", LOCKED },
+	{ "walk_range", "purge_place", LOCKED },
+	{ "walk_all", "purge_place", LOCKED },
+	{ "walk_all", "PLACE_TOP", LOCKED },
+	{ "purge_walk", "budget_refused", LOCKED },
+	{ "budget_refused", NULL, LOCKED },
 
 	{ "region_add", "system_unreserve", FULL },
 

@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../tests/lint"))
 
 import atomics  # noqa: E402
+import source  # noqa: E402
 
 NOTE = "<!-- Made by `make docs` out of %s. -->\n"
 
@@ -145,7 +146,56 @@ def ordering(root):
             table(("pair", "acquire side", "release side", "orders"), rows))
 
 
+HEAD = re.compile(r"/\* layer (\d+\.\d+): ([^:]+): (.*?)(?: \*/)?\n(?: \* (.*))?")
+
+
+def summary(text):
+    """(layer, what) of a file's first line; what does not fit there is on
+    the second."""
+    layer, name, what, more = HEAD.match(text).groups()
+    if more and not text[:text.index("\n")].endswith("*/"):
+        what += " " + more.strip()
+    return layer, re.sub(r"; (contract|protocol) in \S+|; see \S+", "",
+                         re.sub(r"\s*\*/$", "", what))
+
+
+def files(root):
+    """Headers stand for the files that implement them."""
+    rows = {}
+    for path in source.files(root, ["src"]):
+        layer, what = summary(read(root, path))
+        stem = os.path.splitext(path[len("src/"):])[0]
+        row = rows.setdefault(stem, [layer, [], what])
+        row[1].append(os.path.splitext(path)[1])
+        if path.endswith(".h"):
+            row[2] = what
+    order = sorted(rows.items(), key=lambda r: (
+        [int(n) for n in r[1][0].split(".")], r[0]))
+    return table(("layer", "file", "what"),
+                 [(layer, "`%s`" % (stem + ", ".join(sorted(ends))), what)
+                  for stem, (layer, ends, what) in order])
+
+
+def unknown_functions(root, page):
+    """Functions that the page names and src/ does not have."""
+    text = "".join(read(root, path)
+                   for path in source.files(root, ["src", "include"]))
+    return [name for name in re.findall(r"`(\w+)\(\)`", page)
+            if not re.search(r"\b%s\(|^%s:" % (name, name), text, re.M)]
+
+
+def source_map(root):
+    page = read(root, "src/README.md")
+    begin, end = "<!-- files: begin -->\n", "<!-- files: end -->"
+    at = page.index(begin) + len(begin)
+    page = page[:at] + files(root) + page[page.index(end):]
+    for name in unknown_functions(root, page):
+        page += "\nsrc/ has no function %s().\n" % name
+    return page
+
+
 PAGES = {
+    "src/README.md": source_map,
     "docs/options.md": options,
     "docs/statistics.md": statistics,
     "docs/ordering.md": ordering,

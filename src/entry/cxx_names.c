@@ -140,6 +140,12 @@ static force_inline void delete_sized(void *block, size_t size)
 		heap_free_sized(block, size);
 }
 
+static force_inline void delete_aligned(void *block, size_t align)
+{
+	if (unlikely(!heap_try_free(block)))
+		heap_free_aligned(block, align);
+}
+
 static force_inline void delete_aligned_sized(void *block, size_t size,
 					       size_t align)
 {
@@ -187,8 +193,7 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align) \
 	{                                                                  \
-		(void)align;                                               \
-		heap_free(block);                                          \
+		delete_aligned(block, align);                              \
 	}                                                                  \
 	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size, \
 						 size_t align)             \
@@ -198,9 +203,8 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(             \
 		void *block, size_t align, const struct nothrow *tag)      \
 	{                                                                  \
-		(void)align;                                               \
 		(void)tag;                                                 \
-		heap_free(block);                                          \
+		delete_aligned(block, align);                              \
 	}
 
 CXX_NEW_NAMES(w)

@@ -167,10 +167,9 @@ static size_t fill_words(const void *pointer, const struct block *block)
 
 static uint64_t fill_word(const void *pointer)
 {
-	uint64_t life = slab_generation(pointer);
+	uint64_t mix = slab_life(pointer) * MIX_FILL;
 
-	return (((uintptr_t)pointer ^ life << 48) + (life >> 16) + 1) *
-	       MIX_FILL;
+	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * MIX_FOOTER;
 }
 
 void block_fill(void *pointer, const struct block *block)

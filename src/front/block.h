@@ -15,8 +15,8 @@
  *
  * With checks=full a small block is filled when it is freed, in classes that
  * slab_purge() works on as far as one page at its start. The words of the fill
- * follow from the address and from the slab's generation, so that none of
- * another life of the memory is taken for one of this life. On its way out
+ * follow from the address and from the slab's life, so that none that the
+ * memory holds from another life is taken for one of this life. On its way out
  * either no word is the fill (fresh memory, or a purged page) or all are: some
  * means that the program wrote there after the free.
  *

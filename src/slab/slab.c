@@ -478,12 +478,13 @@ bool slab_object_is_free(const void *object)
 	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
 }
 
-unsigned slab_generation(const void *object)
+uint64_t slab_life(const void *object)
 {
 	struct slab_view v = view_of_object(object);
-	uint64_t word = load_relaxed(&v.region->spans[v.unit].word); // const
+	// own: the generation is const while an object is out
+	uint64_t word = load_relaxed(&v.region->spans[v.unit].word);
 
-	return slab_word_unpack(word).generation;
+	return (uint64_t)v.unit << 32 | slab_word_unpack(word).generation;
 }
 
 void slab_check(const struct span *slab)

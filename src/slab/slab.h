@@ -163,8 +163,10 @@ unsigned slab_nr_free(const struct span *slab);
 /* Whether the object's bit is set: it is free in its slab. A hint. */
 bool slab_object_is_free(const void *object);
 
-/* How many lives the slab of a live object has had; from the tag's slab. */
-unsigned slab_generation(const void *object);
+/* Names the life of the slab that an object is of: no other life of any slab
+ * that the object's memory is part of has the same. The caller holds the
+ * object. */
+uint64_t slab_life(const void *object);
 
 /* Verifies the header's invariants; only while nobody uses the slab. */
 void slab_check(const struct span *slab);

@@ -472,8 +472,10 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_memory_for_a_set, teardown),
 		cmocka_unit_test_teardown(test_giving_nothing_makes_no_bins,
 					  teardown),
-		cmocka_unit_test_teardown(test_damaged_lists_are_seen, teardown),
-		cmocka_unit_test_teardown(test_damaged_words_are_seen, teardown),
+		cmocka_unit_test_teardown(test_damaged_lists_are_seen,
+					  teardown),
+		cmocka_unit_test_teardown(test_damaged_words_are_seen,
+					  teardown),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup, NULL);

@@ -10,7 +10,8 @@
  * The mark is a hint in both directions. A program may copy a freed block into
  * a live one, or have the number by chance: such a block is in no lane, and
  * its free goes on. A free object has no mark where it was never used, where
- * the gate was closed when it was freed, or where the program wrote to it since.
+ * the gate was closed when it was freed, or where the program wrote to it
+ * since.
  *
  * Interleavings: the word belongs to who holds the object, so nobody races for
  * it but a program that frees twice at once, of which both may get past. A

@@ -96,7 +96,7 @@ columns >"$tmp/columns"
 "$program" --list >"$tmp/kinds" || exit 2
 nr=$(wc -l <"$tmp/kinds")
 table() {
-	local kind what name option library counts=() costs=() i row
+	local kind what name option library counts=() i row
 
 	printf '| misuse |'
 	while read -r name option library; do

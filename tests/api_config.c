@@ -212,6 +212,14 @@ static void test_every_option(void **state)
 		"cpu_cache=64k",
 		"purge_budget=1g",
 		"purge_delay=0,purge_budget=0,reclaimer=0",
+		"checks=0",
+		"checks=1",
+		"checks=fast",
+		"checks=full",
+		"checks=off",
+		"checks=on",
+		"checks=fast,usable=requested",
+		"checks=fast,rseq=off",
 		"checks=1,usable=requested",
 		"checks=1,rseq=off",
 		"cpu_cache=1,purge_budget=0",
@@ -232,6 +240,7 @@ static void test_every_option(void **state)
 #define TRY_CHOICE_index(name, least, most)
 #define TRY_CHOICE_hugepage(name, least, most)
 #define TRY_CHOICE_usable(name, least, most)
+#define TRY_CHOICE_checks(name, least, most)
 #define TRY(name, kind, value, least, most, help) TRY_##kind(#name, least, most)
 	CONFIG_OPTIONS(TRY)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {

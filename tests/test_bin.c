@@ -302,13 +302,96 @@ static void test_no_memory_for_a_set(void **state)
 	while (n < MOST && (got = bin_take(1, CLASS, objects + n, 128)))
 		n += got;
 	assert_true(n < MOST);
-	bin_give(7, objects, 0);
+	bin_give(7, &objects[--n], 1);
 	once = fake_calls(FAKE_ANY);
 	for (i = 0; i < REFUSED_PASSES; i++)
-		bin_give(7, objects, 0);
+		bin_give(7, &objects[--n], 1);
 	assert_in_range(fake_calls(FAKE_ANY), once + 1, 2 * once);
 	fake_reset();
 	bin_give(7, objects, n);
+}
+
+/* Nothing is given: no bins are made, of whoever. */
+static void test_giving_nothing_makes_no_bins(void **state)
+{
+	(void)state;
+	assert_null(bin_set_find(61));
+	bin_give(61, NULL, 0);
+	assert_null(bin_set_find(61));
+}
+
+static void take_one(void)
+{
+	void *object;
+
+	bin_take(1, CLASS, &object, 1);
+}
+
+static void collect(void)
+{
+	bin_collect_all(100000, COLLECT_AGE_ANY);
+}
+
+/* The statement says that something is damaged, and ends the process. */
+#define assert_corrupted(...)                               \
+	do {                                                \
+		fake_text_clear();                          \
+		assert_true(fake_aborts(__VA_ARGS__));      \
+		if (!strstr(fake_text(), "corrupted: "))    \
+			fail_msg("message: %s", fake_text()); \
+	} while (0)
+
+/* Each place that a slab comes from holds what is none. */
+static void test_damaged_lists_are_seen(void **state)
+{
+	struct bin *bin = &bin_set_of(1)->bins[CLASS];
+	static uint64_t nowhere[8];
+	struct bin sound = *bin;
+	volatile unsigned side;
+
+	(void)state;
+	collect();
+	assert_null(load_relaxed(&bin->slot));
+	sound = *bin;
+	store_relaxed(&bin->slot, (struct span *)(void *)nowhere);
+	assert_corrupted(take_one());
+	store_relaxed(&bin->slot, (struct span *)(void *)nowhere);
+	assert_corrupted(collect());
+	for (side = 0; side < 2; side++) {
+		bin->partial[side].head = (void *)&nowhere[1];
+		assert_corrupted(take_one());
+		store_relaxed(&bin->nr_listed, 1);
+		assert_corrupted(collect());
+		*bin = sound;
+	}
+	bin->inbox.head = (void *)&nowhere[1];
+	assert_corrupted(take_one());
+	bin->inbox.head = (void *)&nowhere[1];
+	assert_corrupted(slab_send(bin, NULL));
+	*bin = sound;
+}
+
+/* A slab of another class in the list, as of a descriptor written over. */
+static void test_damaged_words_are_seen(void **state)
+{
+	struct bin *bin = &bin_set_of(1)->bins[CLASS];
+	struct span *slab;
+	uint64_t word;
+	void *object;
+
+	(void)state;
+	take_all(1, CLASS, &object, 1);
+	slab = load_relaxed(&bin->slot);
+	assert_non_null(slab);
+	word = load_relaxed(&slab->word);
+	store_relaxed(&slab->word, word + (1 << SLAB_CLASS_SHIFT));
+	assert_corrupted(take_one());
+	store_relaxed(&slab->word, word | (uint64_t)0xffff << SLAB_OWNER_SHIFT);
+	store_relaxed(&bin->slot, slab);
+	assert_corrupted(take_one());
+	store_relaxed(&slab->word, word);
+	store_relaxed(&bin->slot, slab);
+	bin_give(1, &object, 1);
 }
 
 /* Threads take, hand over and give; each object's first word says that it is
@@ -387,6 +470,12 @@ int main(void)
 		cmocka_unit_test_teardown(test_mixed_batches, teardown),
 		cmocka_unit_test_teardown(test_no_memory, teardown),
 		cmocka_unit_test_teardown(test_no_memory_for_a_set, teardown),
+		cmocka_unit_test_teardown(test_giving_nothing_makes_no_bins,
+					  teardown),
+		cmocka_unit_test_teardown(test_damaged_lists_are_seen,
+					  teardown),
+		cmocka_unit_test_teardown(test_damaged_words_are_seen,
+					  teardown),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup, NULL);

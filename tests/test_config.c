@@ -144,6 +144,7 @@ static const char *const index_words[] = { CONFIG_CHOICE_index(WORD) NULL };
 static const char *const hugepage_words[] = { CONFIG_CHOICE_hugepage(WORD)
 						      NULL };
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
+static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
 
 static void test_every_option(void **state)
 {
@@ -161,6 +162,8 @@ static void test_every_option(void **state)
 			assert_words(i, hugepage_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_usable"))
 			assert_words(i, usable_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_checks"))
+			assert_words(i, checks_words, ~0u);
 		else
 			fail_msg("no test for kind %s", rows[i].kind);
 	}

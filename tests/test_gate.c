@@ -31,6 +31,8 @@ static void is_closed(void)
 	assert_false(gate_is_open());
 	assert_int_equal(small_end(), 0);
 	assert_int_equal(free_end(), 0);
+	assert_int_equal(load_relaxed(&gate_checked.small_end), 0); // own
+	assert_int_equal(load_relaxed(&gate_checked.tags_end), 0);  // own
 }
 
 static bool gate_moves(void)
@@ -195,6 +197,34 @@ static void test_stays_closed_without_a_fence(void **state)
 	gate_open();
 }
 
+/* checks=fast: the other pair opens, and follows what is committed. */
+static void test_checked_opens_the_other_pair(void **state)
+{
+	uint64_t end;
+
+	(void)state;
+	if (!gate_moves())
+		skip();
+	option_set(&config.checks, CHECKS_FAST);
+	assert_true(gate_is_open());
+	assert_false(gate_is_stuck());
+	assert_int_equal(small_end(), 0);
+	assert_int_equal(free_end(), 0);
+	end = load_relaxed(&gate_checked.tags_end); // own
+	assert_int_equal(end, committed_end());
+	assert_int_equal(load_relaxed(&gate_checked.small_end), // own
+			 SMALL_SIZE_MOST + 1);
+	region_committed(&regions[0], (uint32_t)(end / 16 + 1));
+	assert_int_equal(free_end(), 0);
+	assert_int_equal(load_relaxed(&gate_checked.tags_end), // own
+			 end + 16);
+	gate_close();
+	is_closed();
+	gate_open();
+	option_set(&config.checks, CHECKS_OFF);
+	is_open();
+}
+
 static void test_stays_closed_in_modes_that_look(void **state)
 {
 	uint32_t mode = load_relaxed(&rseq_state.mode); // own
@@ -320,6 +350,7 @@ int main(void)
 		T(test_late_opener_is_refused),
 		T(test_any_number_of_closers),
 		T(test_stays_closed_without_a_fence),
+		T(test_checked_opens_the_other_pair),
 		T(test_stays_closed_in_modes_that_look),
 		T(test_a_failed_fence_closes_for_good),
 		cmocka_unit_test(test_closed_for_good),

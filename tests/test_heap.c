@@ -419,16 +419,19 @@ static void test_size_hints_are_checked(void **state)
 	/* Without the option a wrong hint does nothing. */
 	heap_free_sized(block_alloc(100), 5000);
 	heap_free_aligned_sized(block_alloc(100000), 4096, 1);
-	option("checks=1");
+	option("checks=full");
 	heap_free_sized(block_alloc(100), 100);
-	heap_free_sized(block_alloc(100), 97);
+	heap_free_sized(heap_realloc(block_alloc(100), 97), 97);
+	heap_free_sized(heap_realloc(block_alloc(97), 100), 100);
 	heap_free_aligned_sized(heap_alloc_aligned(100, 64), 64, 100);
 	block = block_alloc(100);
-	assert_fault("free_sized of %p: size 113 given, block has 112", block,
-		     heap_free_sized(block, 113));
-	heap_free_sized(block, 112);
+	assert_fault("free_sized of %p: size 101 given, block has 100", block,
+		     heap_free_sized(block, 101));
+	assert_fault("free_sized of %p: size 99 given, block has 100", block,
+		     heap_free_sized(block, 99));
+	heap_free_sized(block, 100);
 	block = block_alloc(300000);
-	assert_fault("free_sized of %p: size 400000 given, block has 327680",
+	assert_fault("free_sized of %p: size 400000 given, block has 300000",
 		     block, heap_free_aligned_sized(block, 16, 400000));
 	heap_free_sized(block, 300000);
 }
@@ -548,6 +551,8 @@ static void test_mix(void **state)
 	memset(held, 0, sizeof(held));
 	mix();
 	option("checks=1");
+	mix();
+	option("checks=fast");
 	mix();
 }
 

@@ -208,6 +208,116 @@ static void test_misuse_is_seen(void **state)
 			 UNIT_SIZE / 64 - 7);
 }
 
+/* The statement ends the process by a message that begins so. */
+#define assert_says(text, ...)                              \
+	do {                                                \
+		fake_text_clear();                          \
+		assert_true(fake_aborts(__VA_ARGS__));      \
+		if (!strstr(fake_text(), text))             \
+			fail_msg("message: %s", fake_text()); \
+	} while (0)
+
+static void give_one(void *object)
+{
+	slab_give(&object, 1);
+}
+
+/* What a lane that was written over gives back. */
+static void test_damaged_objects_are_seen(void **state)
+{
+	struct span *slab = slab_open(size_class_of(64), OWNER);
+	struct region *region = &regions[0];
+	char *end = region_addr(region, load_relaxed(&region->nr_committed));
+	struct unit_tag *tag, sound;
+	void *object;
+
+	(void)state;
+	slab_take(slab, &object, 1);
+	assert_says("corrupted: 0x4141 came back as a block",
+		    give_one((void *)0x4141));
+	assert_says("came back as a block", give_one(region->base + 64));
+	assert_says("came back as a block", give_one(end));
+	assert_says("inside a block", give_one((char *)object + 8));
+	tag = &region->tags[region_unit(region, object)];
+	sound = *tag;
+	tag->class = NR_LANES - 1;
+	assert_says("corrupted: the tag of", give_one(object));
+	tag->class = CLASS_LARGE;
+	assert_says("corrupted: the tag of", give_one(object));
+	/* A class without a size: a run of no units. */
+	tag->class = NR_FIXED_CLASSES;
+	assert_says("corrupted: the tag of", give_one(object));
+	*tag = sound;
+	tag->magic++;
+	assert_says("corrupted: the tag of", give_one(object));
+	*tag = sound;
+	tag->start -= UNIT_SIZE;
+	assert_says("corrupted: the tag of", give_one(object));
+	*tag = sound;
+	give_one(object);
+	slab_close(slab);
+}
+
+static void test_damaged_descriptors_are_seen(void **state)
+{
+	unsigned class = size_class_of(64);
+	struct span *slab = slab_open(class, OWNER);
+	struct region *region = &regions[0];
+	uint64_t sound = load_relaxed(&slab->word); // own
+	struct slab_word w = slab_word_unpack(sound);
+	struct slab_word bad[] = { w, w, w, w };
+	volatile unsigned i;
+
+	(void)state;
+	slab_check_listed(slab, class);
+	assert_says("corrupted: a list of slabs has 0x4141",
+		    slab_check_listed((void *)0x4141, class));
+	assert_says("corrupted: a list of slabs has",
+		    slab_check_listed((void *)((char *)slab + 8), class));
+	assert_says("corrupted: a list of slabs has",
+		    slab_check_listed(&region->spans[1], class));
+	assert_says("corrupted: a list of slabs has",
+		    slab_check_listed((void *)region->bits, class));
+	assert_says("corrupted: the slab", slab_check_listed(slab, class + 1));
+	bad[0].on = false;
+	bad[1].class = NR_CLASSES;
+	bad[2].class = NR_FIXED_CLASSES;
+	bad[3].owner = REGION_TABLE_WORDS;
+	for (i = 0; i < 4; i++) {
+		store_relaxed(&slab->word, slab_word_pack(bad[i])); // own
+		assert_says("corrupted: the slab",
+			    slab_check_listed(slab, bad[i].class));
+	}
+	store_relaxed(&slab->word, sound); // own
+	slab_close(slab);
+}
+
+/* No life of any slab that an object's memory was part of has the name of
+ * another one: not with another first unit, either. */
+static void test_lives_have_names(void **state)
+{
+	struct span *slab = slab_open(size_class_of(32768), OWNER);
+	void *objects[4];
+	uint64_t lives[4], word;
+	unsigned i, k;
+
+	(void)state;
+	slab_take(slab, objects, 4);
+	lives[0] = slab_life(objects[0]);
+	assert_int_equal(slab_life(objects[3]), lives[0]);
+	give(slab, objects, 4, &word);
+	slab_close(slab);
+	for (i = 1; i < 4; i++) {
+		slab = slab_open(size_class_of(i % 2 ? 1024 : 32768), OWNER);
+		slab_take(slab, objects, 1);
+		lives[i] = slab_life(objects[0]);
+		for (k = 0; k < i; k++)
+			assert_int_not_equal(lives[k], lives[i]);
+		give(slab, objects, 1, &word);
+		slab_close(slab);
+	}
+}
+
 /* The memory of the free objects of every class that is purged, and of no
  * live one; what is clean is not given back again. */
 static void test_purge_gives_back_free_objects_alone(void **state)
@@ -343,6 +453,9 @@ int main(void)
 		cmocka_unit_test(test_sleeper_lists_the_slab_of_its_new_life),
 		cmocka_unit_test(test_adopt_changes_the_owner_alone),
 		cmocka_unit_test(test_misuse_is_seen),
+		cmocka_unit_test(test_damaged_objects_are_seen),
+		cmocka_unit_test(test_damaged_descriptors_are_seen),
+		cmocka_unit_test(test_lives_have_names),
 		cmocka_unit_test(test_purge_gives_back_free_objects_alone),
 		cmocka_unit_test(test_purge_gives_back_shared_pages),
 		cmocka_unit_test(test_purge_that_does_nothing),

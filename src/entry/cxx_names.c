@@ -205,7 +205,7 @@ static cold void delete_aligned_slow(void *block, size_t align,
 				     enum program_first first)
 {
 	if (!program_delete_aligned(block, align, first))
-		heap_free_slow(block);
+		heap_free_aligned(block, align);
 }
 
 static force_inline void delete_aligned(void *block, size_t align,

@@ -3,6 +3,7 @@
 
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
+#include "cpucache/mark.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/reclaimer.h"
@@ -10,16 +11,25 @@
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
+#include "system/config.h"
 
 /* Slabs of each list, before ENOMEM: all, as a sweep bounds itself. */
 #define COLLECT_MOST ((unsigned)-1 >> 1)
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
+/* With checks=fast what goes out has no mark. */
+static force_inline void *unmarked(void *object)
+{
+	if (object && gate_read(&gate_checked.small_end))
+		mark_clear(object);
+	return object;
+}
+
 static void *small_alloc(unsigned class)
 {
 	if (gate_is_open())
-		return cpu_cache_alloc_slow(class);
+		return unmarked(cpu_cache_alloc_slow(class));
 	return cpu_cache_alloc_direct(class);
 }
 
@@ -117,11 +127,20 @@ static void *alloc_hard(struct wish *wish)
 	return pointer ? pointer : alloc_failed();
 }
 
+static cold void alloc_finish(void *pointer, size_t size)
+{
+	struct block block;
+
+	block_find(pointer, "malloc", &block);
+	if (config_checks_full() && block.kind == BLOCK_SMALL)
+		block_fill_check(pointer, &block);
+	block_footer_set(pointer, &block, size);
+}
+
 static void *alloc_slow(struct wish *wish)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
 	size_t footer = block_footer_size(), size = wish->size;
-	struct block block;
 	void *pointer;
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
@@ -129,10 +148,8 @@ static void *alloc_slow(struct wish *wish)
 		return alloc_failed();
 	wish->size += footer;
 	pointer = alloc_hard(wish);
-	if (pointer && unlikely(footer)) {
-		block_find(pointer, "malloc", &block);
-		block_footer_set(pointer, &block, size);
-	}
+	if (pointer && unlikely(footer))
+		alloc_finish(pointer, size);
 	reclaimer_wake();
 	tick_pass();
 	return pointer;
@@ -141,16 +158,25 @@ static void *alloc_slow(struct wish *wish)
 /* The fast path of medium sizes. */
 static void *medium_try_alloc(size_t size)
 {
-	if (!gate_read(&anchor.small_end) || size <= SMALL_SIZE_MOST ||
+	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
 	    size > MEDIUM_SIZE_MOST)
 		return NULL;
-	return percpu_pop(size_classes[size_class_of_medium(size)].lane);
+	return unmarked(
+		percpu_pop(size_classes[size_class_of_medium(size)].lane));
+}
+
+/* The fast path of checks=fast, and that of medium sizes. */
+static force_inline void *lane_try_alloc(size_t size)
+{
+	if (size < gate_read(&gate_checked.small_end))
+		return unmarked(percpu_pop(size_lane_of(size)));
+	return medium_try_alloc(size);
 }
 
 void *heap_alloc_slow(size_t size)
 {
 	struct wish wish = { .size = size, .align = 16 };
-	void *object = medium_try_alloc(size);
+	void *object = lane_try_alloc(size);
 
 	return object ? object : alloc_slow(&wish);
 }
@@ -160,7 +186,8 @@ void *heap_alloc_zeroed(size_t size)
 	struct wish wish = { .size = size, .align = 16, .run = true };
 	void *pointer;
 
-	if (size < load_relaxed(&anchor.small_end)) // gate
+	if (size < (gate_read(&anchor.small_end) |
+		    gate_read(&gate_checked.small_end)))
 		pointer = heap_alloc(size);
 	else
 		pointer = alloc_slow(&wish);
@@ -190,7 +217,8 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (gate_is_open() && heap_start()) {
 		class = size_class_aligned(size, align);
 		if (class)
-			object = percpu_pop(size_classes[class].lane);
+			object = unmarked(
+				percpu_pop(size_classes[class].lane));
 	}
 	return object ? object : alloc_slow(&wish);
 }

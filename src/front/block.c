@@ -1,6 +1,8 @@
 /* layer 5.2: block: what a pointer of the program points at */
 #include "front/block.h"
 
+#include "cpucache/cached.h"
+#include "cpucache/mark.h"
 #include "pageheap/guard.h"
 #include "slab/slab.h"
 #include "system/config.h"
@@ -83,24 +85,111 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 	block->size = size_classes[tag->class].size;
 }
 
-size_t block_footer_size(void)
+void block_find_live(const void *pointer, const char *verb,
+		     struct block *block)
 {
-	return config.usable == USABLE_REQUESTED ? sizeof(size_t) : 0;
+	block_find(pointer, verb, block);
+	if (config_checks_fast() && block->kind == BLOCK_SMALL &&
+	    mark_is_set(pointer, size_classes[block->class].magic) &&
+	    cached_finds(pointer, block->class))
+		fault("%s of %p: already free", verb, pointer);
 }
 
-static size_t *block_footer(const void *pointer, const struct block *block)
+#define MIX_FOOTER 0x9e3779b97f4a7c15
+#define MIX_FILL 0xbf58476d1ce4e5b9
+#define SLACK_MOST 128	 /* bytes behind the size asked for that are filled */
+#define SLACK_BYTE 0xa9
+#define FILL_PAGE 4096	 /* no page is smaller */
+#define FILL_MOST 1024	 /* bytes, in classes that are purged */
+
+size_t block_footer_size(void)
 {
-	return (size_t *)(void *)((char *)pointer + block->size) - 1;
+	if (unlikely(!config_start()))
+		return sizeof(uint64_t);
+	return config.usable == USABLE_REQUESTED || config_checks_full() ?
+		       sizeof(uint64_t) :
+		       0;
+}
+
+static uint64_t *block_footer(const void *pointer, const struct block *block)
+{
+	return (uint64_t *)(void *)((char *)pointer + block->size) - 1;
+}
+
+static size_t slack_end(const struct block *block, size_t size)
+{
+	return min_size(size + SLACK_MOST, block->size - sizeof(uint64_t));
 }
 
 void block_footer_set(void *pointer, const struct block *block, size_t size)
 {
-	*block_footer(pointer, block) = size;
+	*block_footer(pointer, block) = size ^ (uintptr_t)pointer * MIX_FOOTER;
+	__builtin_memset((char *)pointer + size, SLACK_BYTE,
+			 slack_end(block, size) - size);
 }
 
-size_t block_usable_size(const void *pointer, const struct block *block)
+static void slack_check(const void *pointer, const struct block *block,
+			size_t size, const char *verb)
 {
-	if (block_footer_size())
-		return *block_footer(pointer, block);
-	return block->size;
+	const unsigned char *bytes = pointer;
+	size_t i, end = slack_end(block, size);
+
+	for (i = size; i < end; i++)
+		if (bytes[i] != SLACK_BYTE)
+			fault("%s of %p: written behind its %zu bytes", verb,
+			      pointer, size);
+}
+
+size_t block_usable_size(const void *pointer, const struct block *block,
+			 const char *verb)
+{
+	size_t size;
+
+	if (!block_footer_size())
+		return block->size;
+	size = *block_footer(pointer, block) ^
+	       (uintptr_t)pointer * MIX_FOOTER;
+	if (size > block->size - sizeof(uint64_t))
+		fault("%s of %p: written behind its end", verb, pointer);
+	if (config_checks_full())
+		slack_check(pointer, block, size, verb);
+	return size;
+}
+
+static size_t fill_words(const void *pointer, const struct block *block)
+{
+	size_t size = block->size;
+
+	if (size >= PURGE_SIZE_LEAST)
+		size = min_size(FILL_MOST,
+				FILL_PAGE - (uintptr_t)pointer % FILL_PAGE);
+	return size / sizeof(uint64_t);
+}
+
+static uint64_t fill_word(const void *pointer)
+{
+	uint64_t mix = slab_life(pointer) * MIX_FILL;
+
+	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * MIX_FOOTER;
+}
+
+void block_fill(void *pointer, const struct block *block)
+{
+	size_t i, n = fill_words(pointer, block);
+	uint64_t fill = fill_word(pointer), *words = pointer;
+
+	for (i = 0; i < n; i++)
+		words[i] = fill;
+}
+
+void block_fill_check(const void *pointer, const struct block *block)
+{
+	size_t i, n = fill_words(pointer, block), nr = 0;
+	const uint64_t *words = pointer;
+	uint64_t fill = fill_word(pointer);
+
+	for (i = 0; i < n; i++)
+		nr += words[i] == fill;
+	if (nr && nr < n)
+		fault("malloc of %p: written to after it was freed", pointer);
 }

@@ -3,6 +3,26 @@
  * block_find() is the one place that judges a pointer: foreign, a small
  * object, a large block, or misuse, which is a fault() with a message that
  * begins with `verb`, the call that the program made.
+ *
+ * With usable=requested or checks=full each block ends in a footer: eight
+ * bytes that hold the size asked for, mixed with the block's address, so that
+ * what the program writes over it reads as no size that the block can have.
+ * The first bytes between the size and the footer are filled. Blocks made
+ * before the options are known have one, too, so that all have it that may
+ * meet an option that looks for it.
+ *
+ *	block.size = size asked for + slack + footer
+ *
+ * With checks=full a small block is filled when it is freed, in classes that
+ * slab_purge() works on as far as one page at its start. The words of the fill
+ * follow from the address and from the slab's life, so that none that the
+ * memory holds from another life is taken for one of this life. On its way out
+ * either no word is the fill (fresh memory, or a purged page) or all are: some
+ * means that the program wrote there after the free.
+ *
+ * All of it happens in the hands of who holds the block; a thread that dies
+ * here loses it. Everything is wait-free but block_find_live(), which is
+ * bounded by the lanes there are.
  */
 #ifndef LANE_BLOCK_H
 #define LANE_BLOCK_H
@@ -23,10 +43,41 @@ struct block {
 
 void block_find(const void *pointer, const char *verb, struct block *block);
 
-/* With config.usable = requested each block ends in a footer that holds the
- * size asked for. */
+/* The same for one that the program holds to be live: with checks=fast one
+ * that waits in a CPU's cache is a fault(), too. Not for the cold half of a
+ * free, which has set the mark itself. */
+void block_find_live(const void *pointer, const char *verb,
+		     struct block *block);
+
+/* What a tag has told to begin where an object of region 0 does, or one behind
+ * the slab's last: whether it is live as far as the slab knows. As
+ * slab_object_is_free(), but without another look at the tag. */
+static force_inline bool block_is_live(const void *pointer,
+				       const struct unit_tag *tag)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	const char *slab = (const char *)pointer - offset;
+	uint32_t unit = region_unit(&regions[0], slab);
+	uint64_t i = (uint64_t)((unsigned __int128)tag->magic * offset >> 64);
+	_Atomic(uint64_t) *bits = regions[0].bits;
+
+	bits += (size_t)unit * UNIT_BITS_WORDS;
+	if (unlikely(i >= size_classes[tag->class].nr_objects))
+		return false;
+	return !(load_relaxed(&bits[i / 64]) & bits_one(i % 64)); // hint
+}
+
+/* Bytes of the footer, 0 where there is none. */
 size_t block_footer_size(void);
+/* Of a block that has a footer. */
 void block_footer_set(void *pointer, const struct block *block, size_t size);
-size_t block_usable_size(const void *pointer, const struct block *block);
+/* The size asked for where there is a footer, else the block's own. A footer
+ * that is damaged is a fault(), with checks=full also a byte of the slack. */
+size_t block_usable_size(const void *pointer, const struct block *block,
+			 const char *verb);
+
+/* The holder of a small block fills it, and looks whether it is as it was. */
+void block_fill(void *pointer, const struct block *block);
+void block_fill_check(const void *pointer, const struct block *block);
 
 #endif

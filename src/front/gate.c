@@ -12,11 +12,25 @@
 #define START_TRIES 10 /* each slow call tries again */
 
 static _Atomic(uint64_t) gate_word; /* atomic */
+struct gate_words gate_checked;
 
 static bool mode_has_lanes(void)
 {
 	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	       !config.checks && config.usable == USABLE_REAL;
+	       !config_checks_full() && config.usable == USABLE_REAL;
+}
+
+/* The pair that opens. */
+static _Atomic(uint64_t) *word_tags_end(void)
+{
+	return config_checks_fast() ? &gate_checked.tags_end :
+				      &anchor.tags_end;
+}
+
+static _Atomic(uint64_t) *word_small_end(void)
+{
+	return config_checks_fast() ? &gate_checked.small_end :
+				      &anchor.small_end;
 }
 
 static uint64_t tags_end(void)
@@ -44,11 +58,10 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 {
 	enum percpu_result result;
 
-	result = open_word(&anchor.tags_end, tags_end(), gate, tries);
+	result = open_word(word_tags_end(), tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;
-	result = open_word(&anchor.small_end, SMALL_SIZE_MOST + 1, gate,
-			   tries);
+	result = open_word(word_small_end(), SMALL_SIZE_MOST + 1, gate, tries);
 	/* What was committed since tags_end() found the gate closed. */
 	region_committed(&regions[0], (uint32_t)(tags_end() / 16));
 	return result;
@@ -74,6 +87,8 @@ void gate_close(void)
 		add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // likewise
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
 	store_relaxed(&anchor.tags_end, 0);  // likewise
+	store_relaxed(&gate_checked.small_end, 0); // likewise
+	store_relaxed(&gate_checked.tags_end, 0);  // likewise
 }
 
 bool gate_open(void)
@@ -94,7 +109,8 @@ void gate_close_for_good(void)
 
 bool gate_is_open(void)
 {
-	return load_relaxed(&anchor.small_end) != 0; // hint
+	return load_relaxed(&anchor.small_end) ||	   // hint
+	       load_relaxed(&gate_checked.small_end); // hint
 }
 
 bool gate_is_stuck(void)
@@ -110,13 +126,13 @@ bool gate_is_stuck(void)
  * gate stays closed; its next opening reads the new end. */
 void region_committed(struct region *region, uint32_t nr_units)
 {
-	uint64_t end = load_relaxed(&anchor.tags_end); // hint
+	_Atomic(uint64_t) *word = word_tags_end();
+	uint64_t end = load_relaxed(word); // hint
 
 	if (region != &regions[0])
 		return;
 	while (end && end < 16 * (uint64_t)nr_units)
 		// hint: the kernel made the tags readable for everybody
-		if (cas_relaxed(&anchor.tags_end, &end,
-				16 * (uint64_t)nr_units))
+		if (cas_relaxed(word, &end, 16 * (uint64_t)nr_units))
 			return;
 }

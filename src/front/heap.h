@@ -38,8 +38,10 @@ static force_inline void *heap_alloc(size_t size)
 	return object;
 }
 
-/* The tag of a live small or medium block; NULL: the cold half must judge. */
-static force_inline const struct unit_tag *heap_small_tag(const void *block)
+/* The tag of a live small or medium block, as far as tags below `end` tell;
+ * NULL: the cold half must judge. */
+static force_inline const struct unit_tag *heap_tag_below(const void *block,
+							   uint64_t end)
 {
 	/* 16 * unit number, counted from address 0: the tag, and with it the
 	 * lane, hangs on the block by as few steps as can be. */
@@ -47,12 +49,17 @@ static force_inline const struct unit_tag *heap_small_tag(const void *block)
 	const struct unit_tag *tag = (void *)(anchor.tags + at);
 	uint64_t offset;
 
-	if (unlikely(at - anchor.tags_first >= gate_read(&anchor.tags_end)))
+	if (unlikely(at - anchor.tags_first >= end))
 		return NULL;
 	offset = (uint32_t)(uintptr_t)block - tag->start;
 	if (unlikely(offset * tag->magic >= tag->magic))
 		return NULL;
 	return tag;
+}
+
+static force_inline const struct unit_tag *heap_small_tag(const void *block)
+{
+	return heap_tag_below(block, gate_read(&anchor.tags_end));
 }
 
 /* The fast path alone; false: the cold half must do it. */
@@ -85,6 +92,7 @@ void *heap_realloc(void *block, size_t size);
 /* size (and align) as the program believes it; checked on request only. */
 void heap_free_sized(void *block, size_t size);
 void heap_free_aligned_sized(void *block, size_t align, size_t size);
+void heap_free_aligned(void *block, size_t align);
 
 /* Bytes that the program may use; block may be NULL: 0. */
 size_t heap_usable_size(const void *block);

@@ -1,11 +1,11 @@
 /* layer 5.5: realloc: in place where that is right, else by moving */
 #include "front/heap.h"
 
+#include "front/block.h"
 #include "front/foreign.h"
 #include "front/large.h"
 #include "front/reclaimer.h"
 #include "front/tick.h"
-#include "slab/slab.h"
 
 /* A block that is more than twice as large as what is asked for moves to a
  * smaller one, so that its memory is not held for nothing. */
@@ -53,6 +53,9 @@ static void *realloc_move(void *pointer, const struct block *from, size_t size)
 		large_move(to, pointer, keep);
 	else
 		__builtin_memcpy(to, pointer, keep);
+	/* It may have gone with the pages. */
+	if (footer)
+		block_footer_set(pointer, from, from->size - footer);
 	heap_free(pointer);
 	return to;
 }
@@ -84,9 +87,11 @@ static void *realloc_any(void *pointer, size_t size)
 	struct block block;
 	size_t whole = size + block_footer_size();
 
-	block_find(pointer, "realloc", &block);
+	block_find_live(pointer, "realloc", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_realloc(pointer, size);
+	if (block_footer_size())
+		block_usable_size(pointer, &block, "realloc");
 	if (size > (size_t)PTRDIFF_MAX - block_footer_size())
 		return NULL;
 	if (block.kind == BLOCK_LARGE && large_stays(&block, whole) &&
@@ -100,29 +105,11 @@ static void *realloc_any(void *pointer, size_t size)
 	return realloc_move(pointer, &block, size);
 }
 
-/* What heap_small_tag() found begins where an object of region 0 does, or one
- * behind the slab's last: whether it is live as far as the slab knows. As
- * slab_object_is_free(), but by what the tag has told already. */
-static force_inline bool small_is_live(const void *pointer,
-				       const struct unit_tag *tag)
-{
-	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	const char *slab = (const char *)pointer - offset;
-	uint32_t unit = region_unit(&regions[0], slab);
-	uint64_t i = (uint64_t)((unsigned __int128)tag->magic * offset >> 64);
-	_Atomic(uint64_t) *bits = regions[0].bits;
-
-	bits += (size_t)unit * UNIT_BITS_WORDS;
-	if (unlikely(i >= size_classes[tag->class].nr_objects))
-		return false;
-	return !(load_relaxed(&bits[i / 64]) & bits_one(i % 64)); // hint
-}
-
 void *heap_realloc(void *pointer, size_t size)
 {
 	const struct unit_tag *tag = heap_small_tag(pointer);
 
-	if (unlikely(!tag) || unlikely(!small_is_live(pointer, tag)))
+	if (unlikely(!tag) || unlikely(!block_is_live(pointer, tag)))
 		return realloc_any(pointer, size);
 	return realloc_small(pointer, size_classes[tag->class].size, size);
 }

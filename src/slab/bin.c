@@ -132,7 +132,8 @@ static struct span *partial_pop(struct bin *bin, unsigned side)
 
 	/* trypop loads head and generation anew each time, pop does not: a
 	 * failing double-word CAS may tear its answer on old aarch64. */
-	while (ck_pr_load_ptr(&stack->head)) {
+	while ((entry = ck_pr_load_ptr(&stack->head))) {
+		slab_check_address(span_of_stack(entry));
 		if (!ck_stack_trypop_mpmc(stack, &entry))
 			continue;
 		sub_relaxed(&bin->nr_listed, 1); // hint
@@ -174,6 +175,8 @@ static void slab_send(struct bin *bin, struct span *slab)
 	uint32_t depth = 1;
 
 	if (head)
+		slab_check_address(span_of_inbox(&head->node));
+	if (head)
 		// hint
 		depth += load_relaxed(&span_of_inbox(&head->node)->depth);
 	if (depth > INBOX_DEPTH_MOST) {
@@ -197,7 +200,9 @@ static struct span *inbox_take(struct bin *bin)
 	head = ___cds_lfs_pop_all(inbox);
 	if (!head)
 		return NULL;
+	slab_check_address(span_of_inbox(&head->node));
 	for (node = head->node.next; node; node = next) {
+		slab_check_address(span_of_inbox(node));
 		next = node->next;
 		partial_push(bin, fill_side(bin), span_of_inbox(node));
 	}
@@ -214,18 +219,22 @@ static void empty_note_reuse(struct bin *bin, struct span *slab)
 }
 
 /* A listed slab of the bin, held now; NULL where there is none. */
-static struct span *bin_get_own(struct bin *bin)
+static struct span *bin_get_own(struct bin *bin, unsigned class)
 {
 	unsigned fill = fill_side(bin);
 	struct span *slab;
 
-	if ((slab = slot_take(bin)))
+	if ((slab = slot_take(bin))) {
+		slab_check_listed(slab, class);
 		return slab;
+	}
 	if (!(slab = partial_pop(bin, !fill)) &&
 	    !(slab = partial_pop(bin, fill)))
 		slab = inbox_take(bin);
-	if (slab)
-		empty_note_reuse(bin, slab);
+	if (!slab)
+		return NULL;
+	slab_check_listed(slab, class);
+	empty_note_reuse(bin, slab);
 	return slab;
 }
 
@@ -247,6 +256,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 			slab = inbox_take(&other->bins[class]);
 		if (!slab)
 			continue;
+		slab_check_listed(slab, class);
 		empty_note_reuse(&other->bins[class], slab);
 		slab_adopt(slab, id);
 		add_relaxed(&set->nr_steals, 1); // counter
@@ -267,7 +277,7 @@ static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 		other = bin_set_find(i);
 		if (!other || other == set)
 			continue;
-		slab = bin_get_own(&other->bins[class]);
+		slab = bin_get_own(&other->bins[class], class);
 		if (!slab)
 			continue;
 		slab_adopt(slab, id);
@@ -279,7 +289,7 @@ static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 
 static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
 {
-	struct span *slab = bin_get_own(&set->bins[class]);
+	struct span *slab = bin_get_own(&set->bins[class], class);
 
 	if (!slab)
 		slab = bin_steal(set, id, class);
@@ -311,8 +321,10 @@ static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
 {
 	uint64_t word;
 
-	if (!slab_leave(slab, &word))
-		bin_place(set, id, slab, slab_word_unpack(word));
+	if (slab_leave(slab, &word))
+		return;
+	slab_check_word(slab, slab_word_unpack(word));
+	bin_place(set, id, slab, slab_word_unpack(word));
 }
 
 unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
@@ -338,6 +350,7 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 
 /* What a sweep may do and what it has done. */
 struct sweep {
+	unsigned class; /* of the bin */
 	unsigned most; /* slabs that it may still look at */
 	unsigned age;  /* see COLLECT_AGE_ANY */
 	size_t nr_closed;
@@ -347,9 +360,10 @@ struct sweep {
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
-	uint32_t age = load_relaxed(&age_now) - // hint
-		       load_relaxed(&slab->used_at); // held
+	uint32_t age = load_relaxed(&age_now); // hint
 
+	slab_check_listed(slab, sweep->class);
+	age -= load_relaxed(&slab->used_at); // held
 	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
 	    age >= sweep->age)
 		sweep->purged_size += slab_purge(slab);
@@ -411,9 +425,10 @@ static void bin_sweep(struct bin *bin, struct sweep *sweep)
 }
 
 /* A slab in one of the owner's lists became empty. The slot's may stay so. */
-static void bin_note_empty(struct bin *bin, struct span *slab)
+static void bin_note_empty(struct bin *bin, struct span *slab, unsigned class)
 {
-	struct sweep sweep = { .most = SWEEP_MOST, .age = COLLECT_AGE_NEVER };
+	struct sweep sweep = { .class = class, .most = SWEEP_MOST,
+			       .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
 	if (load_relaxed(&bin->slot) == slab) // hint
@@ -430,15 +445,18 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 
 	if (w.owner != id)
 		add_relaxed(&set->nr_remote_frees, gift->nr); // counter
+	if (gift->result == SLAB_GIVEN)
+		return;
+	slab_check_word(gift->slab, w);
 	if (gift->result == SLAB_GIVEN_HELD)
 		bin_place(set, id, gift->slab, w);
-	else if (gift->result == SLAB_GIVEN_EMPTY)
-		bin_note_empty(bin_of_owner(set, w), gift->slab);
+	else
+		bin_note_empty(bin_of_owner(set, w), gift->slab, w.class);
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
 {
-	struct bin_set *set = bin_set_of(id);
+	struct bin_set *set = n ? bin_set_of(id) : NULL;
 	struct slab_gift gift;
 
 	for (; n; objects += gift.nr, n -= gift.nr) {
@@ -447,9 +465,10 @@ void bin_give(unsigned id, void *const *objects, unsigned n)
 	}
 }
 
-static size_t bin_collect(struct bin *bin, unsigned most, unsigned age)
+static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
+			  unsigned age)
 {
-	struct sweep sweep = { .most = most, .age = age };
+	struct sweep sweep = { .class = class, .most = most, .age = age };
 	struct span *slab = slot_take(bin);
 
 	if (slab && !sweep_slab(&sweep, slab))
@@ -469,7 +488,7 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 	unsigned class;
 
 	for (class = 1; set && class < NR_CLASSES; class++)
-		done += bin_collect(&set->bins[class], most, age);
+		done += bin_collect(&set->bins[class], class, most, age);
 	return done;
 }
 

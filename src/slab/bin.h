@@ -40,7 +40,8 @@
 /* Takes up to `most` objects of class for id; 0 only without memory. */
 unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most);
 
-/* Gives n objects (of any slabs and classes) back; id is the giver's. */
+/* Gives n objects (of any slabs and classes) back; id is the giver's. None is
+ * nothing to do, and makes no bins. */
 void bin_give(unsigned id, void *const *objects, unsigned n);
 
 /* How a collection goes about slabs that are not empty: the memory of their

@@ -263,21 +263,79 @@ void slab_close(struct span *slab)
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 
-/* The slab that an object is of, as its tag tells. */
+void slab_check_address(const struct span *slab)
+{
+	struct region *region = region_of_span(slab);
+	size_t offset;
+
+	if (unlikely(!region))
+		fault("corrupted: a list of slabs has %p", (const void *)slab);
+	offset = (size_t)((const char *)slab - (const char *)region->spans);
+	if (unlikely(offset % sizeof(*slab)) ||
+	    // [region.nr_committed] with region_raise(): readable
+	    unlikely(offset / sizeof(*slab) >=
+		     load_acquire(&region->nr_committed)))
+		fault("corrupted: a list of slabs has %p", (const void *)slab);
+}
+
+static cold _Noreturn void word_fault(const struct span *slab,
+				      struct slab_word w)
+{
+	fault("corrupted: the slab %p says class %u, owner %u",
+	      (const void *)slab, w.class, w.owner);
+}
+
+void slab_check_word(const struct span *slab, struct slab_word w)
+{
+	if (unlikely(w.class - 1 >= NR_CLASSES - 1) ||
+	    unlikely(!size_classes[w.class].magic) ||
+	    unlikely(w.owner >= REGION_TABLE_WORDS))
+		word_fault(slab, w);
+}
+
+void slab_check_listed(const struct span *slab, unsigned class)
+{
+	struct slab_word w;
+
+	slab_check_address(slab);
+	w = slab_word_unpack(load_relaxed(&slab->word)); // held
+	slab_check_word(slab, w);
+	if (unlikely(!w.on) || unlikely(w.class != class))
+		word_fault(slab, w);
+}
+
+/* What every tag of a slab says. A fitted class without a size has no magic
+ * number, so the run that it tells of has units. */
+static force_inline bool tag_is_sound(const struct unit_tag *tag,
+				      size_t offset)
+{
+	const struct size_class *class = &size_classes[tag->class];
+
+	return tag->class < NR_CLASSES && tag->magic == class->magic &&
+	       offset < class->nr_units * UNIT_SIZE;
+}
+
+/* The slab that an object is of, as its tag tells. Objects come out of lanes
+ * that a program may have written over. */
 static force_inline struct slab_view view_of_object(const void *object)
 {
 	struct region *region = region_of(object);
-	struct unit_tag *tag = &region->tags[region_unit(region, object)];
-	uint32_t offset = (uint32_t)(uintptr_t)object - tag->start;
-	struct slab_view v = {
-		.region = region,
-		.class = &size_classes[tag->class],
-		.start = (char *)object - offset,
-	};
+	struct slab_view v = { .region = region };
+	struct unit_tag *tag;
+	uint32_t offset;
 
+	if (unlikely(!region) ||
+	    unlikely(!unit_is_data(region, region_unit(region, object))))
+		fault("corrupted: %p came back as a block", object);
+	tag = &region->tags[region_unit(region, object)];
+	offset = (uint32_t)(uintptr_t)object - tag->start;
 	/* Freed twice, and its slab is gone since. */
 	if (unlikely(!tag->magic))
 		fault("free of %p: not a block", object);
+	if (unlikely(!tag_is_sound(tag, offset)))
+		fault("corrupted: the tag of %p", object);
+	v.class = &size_classes[tag->class];
+	v.start = (char *)object - offset;
 	v.unit = region_unit(region, v.start);
 	v.bits = region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
 	return v;
@@ -411,6 +469,15 @@ bool slab_object_is_free(const void *object)
 	unsigned i = object_index(&v, object_offset(&v, object));
 
 	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
+}
+
+uint64_t slab_life(const void *object)
+{
+	struct slab_view v = view_of_object(object);
+	// own: the generation is const while an object is out
+	uint64_t word = load_relaxed(&v.region->spans[v.unit].word);
+
+	return (uint64_t)v.unit << 32 | slab_word_unpack(word).generation;
 }
 
 void slab_check(const struct span *slab)

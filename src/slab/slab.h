@@ -140,9 +140,19 @@ struct slab_gift {
 	enum slab_given result;
 };
 
+/* A pointer that came out of a list of the class's slabs: one that is no
+ * descriptor, or not of a slab of the class, means that somebody wrote over
+ * the list or the descriptor: fault(). */
+void slab_check_listed(const struct span *slab, unsigned class);
+/* The same for one that still is in a list: where it points, and no more. */
+void slab_check_address(const struct span *slab);
+/* The same for the word that a transition returned. */
+void slab_check_word(const struct span *slab, struct slab_word w);
+
 /* Sets the bits of objects[0..gift.nr), as many as are of one slab, of the n
  * > 0 there are. A bit that was set already is a double free: fault(). A
- * pointer that is none of a slab's objects: fault(). Wait-free. */
+ * pointer that is none of a slab's objects, or whose tag is no slab's: fault().
+ * Wait-free. */
 struct slab_gift slab_give(void *const *objects, unsigned n);
 
 /* Whether there are free objects, and how many; as far as others leave them
@@ -152,6 +162,11 @@ unsigned slab_nr_free(const struct span *slab);
 
 /* Whether the object's bit is set: it is free in its slab. A hint. */
 bool slab_object_is_free(const void *object);
+
+/* Names the life of the slab that an object is of: no other life of any slab
+ * that the object's memory is part of has the same. The caller holds the
+ * object. */
+uint64_t slab_life(const void *object);
 
 /* Verifies the header's invariants; only while nobody uses the slab. */
 void slab_check(const struct span *slab);

@@ -33,6 +33,8 @@ static const char *const words_large_guard[] = {
 };
 static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
+static const char *const words_checks[] = { CONFIG_CHOICE_checks(CONFIG_WORD)
+						    NULL };
 #undef CONFIG_WORD
 
 #define OPTION_BOOL CONFIG_BOOL, words_bool
@@ -41,6 +43,7 @@ static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 #define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
+#define OPTION_CHOICE_checks CONFIG_CHOICE, words_checks
 
 #define OPTION(name, kind, value, least, most, help) \
 	{ #name, OPTION_##kind, value, least, most, help },

@@ -28,12 +28,18 @@
 	X(LARGE_GUARD_ALL, "all") X(LARGE_GUARD_OFF, "off")
 #define CONFIG_CHOICE_usable(X) \
 	X(USABLE_REAL, "real") X(USABLE_REQUESTED, "requested")
+#define CONFIG_CHOICE_checks(X)                    \
+	X(CHECKS_OFF, "0")                         \
+	X(CHECKS_ON, "1") X(CHECKS_FAST, "fast")   \
+	X(CHECKS_FULL, "full") X(CHECKS_NO, "off") \
+	X(CHECKS_YES, "on")
 
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
 enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
 enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
+enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
 #define CONFIG_OPTIONS(X)                                                     \
@@ -56,8 +62,8 @@ enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 	  "bytes that each CPU's cache may hold")                             \
 	X(deepbind, BOOL, 0, 0, 1,                                            \
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
-	X(checks, BOOL, 0, 0, 1,                                              \
-	  "check every free and every size hint exactly (slower)")            \
+	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
+	  "misuse: fast sees more of it, full (or 1) nearly all (slower)")    \
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
 	  "inaccessible page behind blocks above 256k: auto, all or off")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
@@ -71,6 +77,18 @@ struct config {
 
 /* const after config_start(); the defaults before. */
 extern struct config config;
+
+/* Every block, or what a word in it tells. */
+static inline bool config_checks_full(void)
+{
+	return config.checks == CHECKS_ON || config.checks == CHECKS_FULL ||
+	       config.checks == CHECKS_YES;
+}
+
+static inline bool config_checks_fast(void)
+{
+	return config.checks == CHECKS_FAST;
+}
 
 #define CONFIG_COUNT(name, kind, value, least, most, help) +1
 enum { NR_CONFIG_OPTIONS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };

@@ -2,6 +2,7 @@
 #include "reason.h"
 
 #define ENDS "ends the process"
+#define SUSPECT "only for a block that looks as if it was freed before"
 #define TESTS "only tests call it"
 #define KERNEL "on another kernel"
 #define MACHINE "on another machine"
@@ -25,6 +26,11 @@ const struct reason reasons[] = {
 	{ "fault", NULL, ENDS },
 	{ "block_fault", NULL, ENDS },
 	{ "batch_refuse", NULL, ENDS },
+	{ "word_fault", NULL, ENDS },
+	{ "cached_finds", NULL, SUSPECT },
+	{ "area_holds", NULL, SUSPECT },
+	{ "lane_holds", NULL, SUSPECT },
+	{ "lane_find", NULL, SUSPECT },
 	{ "cpu_cache_free_home", "HOME_REFUSED", ENDS },
 	{ "inside_large", NULL, ENDS },
 	{ "level_fault", NULL, ENDS },

@@ -38,6 +38,8 @@ const struct scenario scenarios[] = {
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g",
 	  .reset = true,
 	  .constructors = true },
+	/* The lanes' way through the cold halves. */
+	{ .name = "marked", .conf = "reclaimer=0,checks=fast", .reset = true },
 	{ .name = "plain",
 	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,",
 	  .reset = true,

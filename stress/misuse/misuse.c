@@ -1,0 +1,410 @@
+/* misuse: a program that misuses the heap in one way, which its argument names
+ *
+ *	misuse KIND	does it, says "went on", works on and exits with 0
+ *	misuse --list	prints the kinds, "name: what it does" on each line
+ *
+ * What the allocator makes of it is for run.sh to see. After the misuse the
+ * program works on with the heap, so that what is found late is found, too.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define NR_BLOCKS 2000
+
+static void *blocks[NR_BLOCKS];
+static char statics[256] __attribute__((aligned(64)));
+
+/* A value that the compiler knows nothing about. */
+static void *opaque(void *p)
+{
+	__asm__ volatile("" : "+r"(p) : : "memory");
+	return p;
+}
+
+static void take(size_t size)
+{
+	for (unsigned i = 0; i < NR_BLOCKS; i++) {
+		blocks[i] = malloc(size);
+		memset(blocks[i], 0x11, size);
+	}
+}
+
+static void give(unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		free(blocks[i]);
+}
+
+/* Works on with blocks of the size. */
+static void settle(size_t size)
+{
+	void *own[64];
+
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < 64; i++) {
+			own[i] = malloc(size);
+			memset(own[i], 0x22, size);
+		}
+		for (unsigned i = 0; i < 64; i++)
+			free(own[i]);
+	}
+	malloc_trim(0);
+}
+
+static void again_at_once(size_t size)
+{
+	void *p = malloc(size);
+
+	free(p);
+	free(opaque(p));
+}
+
+static void again_after_one(size_t size)
+{
+	take(size);
+	free(blocks[7]);
+	free(blocks[8]);
+	free(opaque(blocks[7]));
+}
+
+static void again_after_many(size_t size)
+{
+	take(size);
+	give(500, 1500);
+	free(opaque(blocks[600]));
+	give(0, 500);
+}
+
+/* Its neighbours keep the memory in use. */
+static void again_after_trim(size_t size)
+{
+	take(size);
+	give(500, 600);
+	malloc_trim(0);
+	free(opaque(blocks[550]));
+}
+
+static void again_after_all(size_t size)
+{
+	take(size);
+	give(0, NR_BLOCKS);
+	malloc_trim(0);
+	free(opaque(blocks[900]));
+}
+
+static void *free_it(void *p)
+{
+	free(p);
+	return NULL;
+}
+
+static void by_thread(void *p)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, free_it, p))
+		pthread_join(thread, NULL);
+}
+
+static void again_by_thread(size_t size)
+{
+	take(size);
+	free(blocks[3]);
+	give(10, 30);
+	by_thread(opaque(blocks[3]));
+}
+
+static void again_by_two(size_t size)
+{
+	take(size);
+	by_thread(blocks[3]);
+	by_thread(opaque(blocks[3]));
+}
+
+static void again_after_realloc(size_t size)
+{
+	char *p = malloc(size), *q = malloc(size);
+	char *moved = realloc(p, 8 * size);
+
+	if (moved == p)
+		exit(3);
+	free(q);
+	free(opaque(p));
+}
+
+static void realloc_freed(size_t size)
+{
+	take(size);
+	give(100, 140);
+	blocks[0] = realloc(opaque(blocks[110]), 4 * size);
+}
+
+static void usable_freed(size_t size)
+{
+	take(size);
+	give(100, 140);
+	if (malloc_usable_size(opaque(blocks[110])) == 1)
+		puts("one");
+}
+
+static void of_stack(size_t size)
+{
+	char block[256] __attribute__((aligned(64)));
+
+	memset(block, 0, sizeof(block));
+	free(opaque(block + size));
+}
+
+static void of_static(size_t size)
+{
+	free(opaque(statics + size));
+}
+
+static void at_offset(size_t size, ptrdiff_t offset)
+{
+	char *p = malloc(size);
+
+	memset(p, 0, size);
+	free(opaque(p + offset));
+}
+
+static void of_middle(size_t size)
+{
+	at_offset(size, (ptrdiff_t)(size / 2 & ~(size_t)15));
+}
+
+static void of_next_byte(size_t size)
+{
+	at_offset(size, 1);
+}
+
+static void of_end(size_t size)
+{
+	char *p = malloc(size);
+
+	free(opaque(p + malloc_usable_size(p)));
+}
+
+static void of_mapping(size_t size)
+{
+	free(opaque(mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+}
+
+static void of_number(size_t size)
+{
+	free(opaque((void *)(uintptr_t)(0x5eadbeef0000 + size)));
+}
+
+static void realloc_middle(size_t size)
+{
+	char *p = malloc(size);
+
+	memset(p, 0, size);
+	blocks[0] = realloc(opaque(p + size / 2), 2 * size);
+}
+
+static void delete_as(void *p, size_t size)
+{
+	void (*f)(void *, size_t) =
+		(void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "_ZdlPvm");
+
+	f(p, size);
+}
+
+static void sized_too_large(size_t size)
+{
+	delete_as(malloc(size), 3 * size);
+}
+
+static void sized_too_small(size_t size)
+{
+	delete_as(malloc(size), size / 3);
+}
+
+static void aligned_wrongly(size_t size)
+{
+	void (*f)(void *, size_t, size_t) =
+		(void (*)(void *, size_t, size_t))dlsym(
+			RTLD_DEFAULT, "_ZdlPvmSt11align_val_t");
+	char *p = aligned_alloc(64, size), *q = aligned_alloc(64, size);
+
+	/* One of two neighbours is not aligned to more. */
+	f((uintptr_t)p % 8192 ? p : q, size, 8192);
+}
+
+static void free_of_new(size_t size)
+{
+	void *(*f)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znam");
+
+	free(f(size));
+}
+
+/* Writes n bytes at an offset of the block in the middle of others. */
+static void write_at(size_t size, ptrdiff_t offset, size_t n)
+{
+	char *p;
+
+	take(size);
+	p = opaque(blocks[NR_BLOCKS / 2]);
+	memset(p + offset, 0x41, n);
+	give(0, NR_BLOCKS);
+}
+
+static void over_by_1(size_t size)
+{
+	write_at(size, (ptrdiff_t)size, 1);
+}
+
+static void over_by_16(size_t size)
+{
+	write_at(size, (ptrdiff_t)size, 16);
+}
+
+static void over_by_much(size_t size)
+{
+	write_at(size, (ptrdiff_t)size, 8192);
+}
+
+static void under_by_8(size_t size)
+{
+	write_at(size, -8, 8);
+}
+
+/* A large block, the second of three, written by half of it more. */
+static void over_large(size_t size)
+{
+	char *p[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		p[i] = malloc(size);
+		memset(p[i], 0x11, size);
+	}
+	memset(opaque(p[1] + size), 0x41, size / 2);
+	for (unsigned i = 0; i < 3; i++)
+		free(p[i]);
+}
+
+static void use_after(size_t size, size_t offset, size_t n)
+{
+	take(size);
+	give(100, 200);
+	memset((char *)opaque(blocks[150]) + offset, 0x41, n);
+}
+
+static void write_head(size_t size)
+{
+	use_after(size, 0, 8);
+}
+
+static void write_middle(size_t size)
+{
+	use_after(size, size / 2, 8);
+}
+
+static void write_late(size_t size)
+{
+	take(size);
+	give(0, NR_BLOCKS);
+	malloc_trim(0);
+	memset(opaque(blocks[150]), 0x41, 16);
+}
+
+/* From the end of a mapping of the program's upwards, until something stops
+ * it or a megabyte is written. */
+static void over_mapping(size_t size)
+{
+	char *p;
+
+	take(64);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; i < (1 << 20); i += 8)
+		*(volatile uint64_t *)(p + size + i) = 0x4141414141414141;
+	give(0, NR_BLOCKS);
+}
+
+static const struct kind {
+	const char *name;
+	void (*run)(size_t size);
+	size_t size;
+	const char *what;
+} kinds[] = {
+	{ "again-at-once", again_at_once, 100, "freed twice in a row" },
+	{ "again-after-one", again_after_one, 100, "one other free between" },
+	{ "again-after-many", again_after_many, 100, "1,000 frees between" },
+	{ "again-after-trim", again_after_trim, 100,
+	  "caches emptied between, neighbours live" },
+	{ "again-after-all", again_after_all, 100,
+	  "everything freed and trimmed between" },
+	{ "again-by-thread", again_by_thread, 100,
+	  "the second time by another thread" },
+	{ "again-by-two", again_by_two, 100, "by two threads, both gone" },
+	{ "again-tiny", again_after_one, 16, "16 bytes, one free between" },
+	{ "again-medium", again_after_one, 100000, "100,000 bytes, likewise" },
+	{ "again-large", again_at_once, 4 << 20, "4 MiB, twice in a row" },
+	{ "again-after-realloc", again_after_realloc, 100,
+	  "the old pointer after realloc moved it" },
+	{ "realloc-freed", realloc_freed, 100, "realloc of a freed block" },
+	{ "usable-freed", usable_freed, 100,
+	  "malloc_usable_size of a freed block" },
+	{ "free-stack", of_stack, 64, "a local variable" },
+	{ "free-static", of_static, 64, "a static variable" },
+	{ "free-middle", of_middle, 1000, "the middle of a small block" },
+	{ "free-middle-large", of_middle, 4 << 20,
+	  "the middle of a large one" },
+	{ "free-misaligned", of_next_byte, 100, "the second byte of a block" },
+	{ "free-end", of_end, 1000, "the byte behind a block" },
+	{ "free-mapping", of_mapping, 65536, "memory of mmap" },
+	{ "free-number", of_number, 64, "an address where nothing is" },
+	{ "realloc-middle", realloc_middle, 1000,
+	  "realloc of the middle of a block" },
+	{ "sized-too-large", sized_too_large, 100,
+	  "sized delete, thrice the size" },
+	{ "sized-too-small", sized_too_small, 300,
+	  "sized delete, a third of the size" },
+	{ "aligned-wrongly", aligned_wrongly, 128,
+	  "aligned delete, a larger alignment" },
+	{ "free-of-new", free_of_new, 100, "free of what new[] made" },
+	{ "over-by-1", over_by_1, 100, "one byte behind 100" },
+	{ "over-by-16", over_by_16, 64, "16 bytes behind 64" },
+	{ "over-by-much", over_by_much, 64, "8,192 bytes behind 64" },
+	{ "over-medium", over_by_16, 40960, "16 bytes behind 40,960" },
+	{ "over-large", over_large, 1 << 20, "512 KiB behind 1 MiB" },
+	{ "under-by-8", under_by_8, 64, "8 bytes in front of a block" },
+	{ "write-freed-head", write_head, 100,
+	  "the first word of a freed block" },
+	{ "write-freed-middle", write_middle, 100,
+	  "a word in the middle of a freed block" },
+	{ "write-freed-late", write_late, 100,
+	  "after all was freed and trimmed" },
+	{ "over-mapping", over_mapping, 65536,
+	  "1 MiB behind a mapping of the program's" },
+};
+
+#define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+int main(int argc, char **argv)
+{
+	for (unsigned i = 0; argc == 2 && i < NR_KINDS; i++) {
+		const struct kind *k = &kinds[i];
+
+		if (!strcmp(argv[1], "--list"))
+			printf("%s: %s\n", k->name, k->what);
+		if (strcmp(argv[1], k->name))
+			continue;
+		k->run(k->size);
+		puts("went on");
+		fflush(stdout);
+		settle(k->size);
+		return 0;
+	}
+	return argc == 2 && !strcmp(argv[1], "--list") ? 0 : 2;
+}

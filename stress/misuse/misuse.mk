@@ -1,0 +1,14 @@
+# Misuse: what each allocator makes of it. See docs/hardening.md.
+
+MISUSE_DIR := $(BUILD)/misuse
+
+$(MISUSE_DIR)/misuse: stress/misuse/misuse.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -fno-builtin -pthread $< \
+		-Wl,--no-as-needed -lstdc++ -o $@
+
+.PHONY: misuse
+misuse: $(MISUSE_DIR)/misuse $(BUILD)/pair $(BUILD)/liblanemalloc.so ## which kinds of misuse are named, and at what cost
+	@BUILD=$(BUILD) stress/misuse/run.sh --into docs/hardening.md \
+		$(MISUSE_DIR)/misuse $(BUILD)/pair

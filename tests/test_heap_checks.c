@@ -1,0 +1,286 @@
+/* front/heap.h under the option checks: marks, hints, footers, fills; and that
+ * nothing of that takes what is right for a fault */
+#include "heap_fixture.h"
+
+#include "front/block.h"
+#include "slab/slab.h"
+
+#define NR_BLOCKS 512
+
+static struct held {
+	char *block;
+	size_t size;
+} held[NR_BLOCKS];
+static unsigned nr_held;
+
+static void option(const char *text)
+{
+	struct config changed = config;
+
+	config_parse(&changed, text);
+	gate_close();
+	config = changed;
+	gate_open();
+}
+
+static int done(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	option("checks=0,usable=real");
+	all_is_free();
+	return 0;
+}
+
+static void hold(void *block, size_t size)
+{
+	assert_non_null(block);
+	pattern_set(block, size);
+	assert_true(nr_held < NR_BLOCKS);
+	held[nr_held++] = (struct held){ block, size };
+}
+
+static void held_free(void)
+{
+	while (nr_held) {
+		struct held *h = &held[--nr_held];
+
+		assert_true(pattern_is(h->block, h->size, h->size));
+		heap_free(h->block);
+	}
+}
+
+/* Without footers a size is refused that the block cannot hold. */
+static void test_size_hints_are_bounded(void **state)
+{
+	char *block;
+
+	(void)state;
+	option("checks=fast");
+	heap_free_sized(block_alloc(100), 112);
+	heap_free_sized(block_alloc(100), 1);
+	block = block_alloc(100);
+	assert_fault("free_sized of %p: size 113 given, block has 112", block,
+		     heap_free_sized(block, 113));
+	heap_free(block);
+	block = block_alloc(300000);
+	assert_fault("free_sized of %p: size 400000 given, block has 327680",
+		     block, heap_free_sized(block, 400000));
+	heap_free(block);
+}
+
+/* At an odd multiple of 64. */
+static void alignment_is_checked(const char *text)
+{
+	char *a, *b, *block;
+
+	option(text);
+	a = heap_alloc_aligned(40, 64);
+	b = heap_alloc_aligned(40, 64);
+	block = (uintptr_t)a % 128 ? a : b;
+	assert_int_not_equal((uintptr_t)block % 128, 0);
+	assert_fault("free_aligned_sized of %p: alignment 128 given, "
+		     "block has 64",
+		     block, heap_free_aligned_sized(block, 128, 40));
+	assert_fault("free_aligned_sized of %p: alignment 4096 given, "
+		     "block has 64",
+		     block, heap_free_aligned(block, 4096));
+	heap_free_aligned(block, 64);
+	heap_free(block == a ? b : a);
+}
+
+static void test_alignment_hints_are_checked(void **state)
+{
+	(void)state;
+	alignment_is_checked("checks=fast");
+	alignment_is_checked("checks=full");
+}
+
+/* Of a slab that is gone since, the block is none. */
+#define assert_freed(verb, block, ...)                                    \
+	do {                                                              \
+		fake_text_clear();                                        \
+		assert_true(fake_aborts(__VA_ARGS__));                    \
+		if (!message_is(verb " of %p: already free", block) &&    \
+		    !message_is(verb " of %p: not a block", block))       \
+			fail_msg("message: %s", fake_text());             \
+	} while (0)
+
+/* Two owners are seen however many frees came between, wherever the block
+ * waits; what malloc hands out again is no suspect. */
+static void test_marks_tell_of_freed_blocks(void **state)
+{
+	static const size_t tried[] = { 1, 100, 5000, 32768, 40000, 262144 };
+	char *blocks[40];
+	unsigned i, k;
+
+	(void)state;
+	option("checks=fast");
+	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
+		for (i = 0; i < 40; i++)
+			blocks[i] = block_alloc(tried[k]);
+		for (i = 0; i < 39; i++)
+			heap_free(blocks[i]);
+		for (i = 0; i < 39; i += 19)
+			assert_freed("free", blocks[i], heap_free(blocks[i]));
+		assert_freed("realloc", blocks[4],
+			     heap_realloc(blocks[4], 2 * tried[k]));
+		assert_freed("malloc_usable_size", blocks[4],
+			     heap_usable_size(blocks[4]));
+		heap_purge(0);
+		heap_free(blocks[39]);
+	}
+}
+
+static void test_marks_of_live_blocks_mean_nothing(void **state)
+{
+	uint64_t *a, *b, magic = size_classes[size_class_of(64)].magic;
+	unsigned i;
+
+	(void)state;
+	option("checks=fast");
+	for (i = 0; i < 1000; i++) {
+		a = (uint64_t *)(void *)block_alloc(64);
+		if (has_lanes())
+			assert_int_not_equal(a[1], magic);
+		b = heap_alloc_aligned(64, 64);
+		a[1] = magic;
+		b[1] = magic;
+		assert_true(heap_usable_size(a) >= 64);
+		heap_free(a);
+		heap_free(b);
+	}
+}
+
+/* A pointer behind the slab's last object passes the arithmetic alone. */
+static void test_checked_frees_know_the_slabs_end(void **state)
+{
+	char *block, *end;
+
+	(void)state;
+	option("checks=fast");
+	block = block_alloc(896);
+	end = (char *)((uintptr_t)block & ~(UNIT_SIZE - 1)) + 36 * 896;
+	assert_fault("free of %p: not a block", end, heap_free(end));
+	heap_free(block);
+}
+
+/* checks=full: each byte behind the size asked for that is looked at. */
+static void test_writes_behind_are_seen(void **state)
+{
+	static const size_t tried[] = { 0, 1, 97, 104, 1000, 40000, 300000 };
+	size_t size;
+	unsigned k;
+	char *block;
+
+	(void)state;
+	option("checks=full");
+	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
+		size = tried[k];
+		block = block_alloc(size);
+		block[size]++;
+		assert_true(fake_aborts(heap_free(block)));
+		assert_true(fake_aborts(heap_realloc(block, 2 * size + 9)));
+		assert_true(fake_aborts(heap_usable_size(block)));
+		assert_true(fake_aborts(heap_free_sized(block, size)));
+		block[size]--;
+		heap_free(block);
+	}
+	block = block_alloc(97);
+	block[97] = 0;
+	assert_fault("free of %p: written behind its 97 bytes", block,
+		     heap_free(block));
+	block_footer_set(block, &(struct block){ .size = 112 }, 97);
+	memset(block + 104, 0x41, 8);
+	assert_fault("free of %p: written behind its end", block,
+		     heap_free(block));
+	block_footer_set(block, &(struct block){ .size = 112 }, 97);
+	heap_free(block);
+}
+
+/* A footer that reads as a size beyond the block is no size. */
+static void test_damaged_footers_are_not_trusted(void **state)
+{
+	char *block;
+
+	(void)state;
+	option("usable=requested");
+	block = block_alloc(97);
+	memset(block + 104, 0x41, 8);
+	assert_fault("malloc_usable_size of %p: written behind its end", block,
+		     heap_usable_size(block));
+	assert_fault("realloc of %p: written behind its end", block,
+		     heap_realloc(block, 500));
+	block_footer_set(block, &(struct block){ .size = 112 }, 97);
+	heap_free(block);
+}
+
+/* checks=full: a free block that is not as it was when it was freed. */
+static void write_freed(size_t size, size_t at)
+{
+	char *block = block_alloc(size), *held = block_alloc(size);
+	char was;
+
+	heap_free(block);
+	was = block[at];
+	block[at]++;
+	fake_text_clear();
+	assert_true(fake_aborts(for (;;) hold(block_alloc(size), size)));
+	assert_true(message_is("malloc of %p: written to after it was freed",
+			       block));
+	block[at] = was;
+	heap_free(block_alloc(1));
+	slab_give((void *const[]){ block }, 1);
+	heap_free(held);
+	held_free();
+}
+
+static void test_writes_after_free_are_seen(void **state)
+{
+	(void)state;
+	option("checks=full");
+	write_freed(8, 0);
+	write_freed(8, 15);
+	write_freed(1000, 500);
+	write_freed(1000, 1023);
+	write_freed(5000, 0);
+	write_freed(30000, 1000);
+}
+
+/* Blocks of all sizes, of lives that differ, and what was written to them:
+ * none of it is taken for a write after a free. */
+static void test_old_contents_are_no_fault(void **state)
+{
+	unsigned round, i;
+
+	(void)state;
+	option("checks=full");
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 200; i++)
+			hold(heap_alloc((round * 977 + i * 131) % 40000),
+			     (round * 977 + i * 131) % 40000);
+		held_free();
+		if (round % 3 == 0)
+			heap_purge(0);
+	}
+}
+
+#define T(test) cmocka_unit_test_teardown(test, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_size_hints_are_bounded),
+		T(test_alignment_hints_are_checked),
+		T(test_marks_tell_of_freed_blocks),
+		T(test_marks_of_live_blocks_mean_nothing),
+		T(test_checked_frees_know_the_slabs_end),
+		T(test_writes_behind_are_seen),
+		T(test_damaged_footers_are_not_trusted),
+		T(test_writes_after_free_are_seen),
+		T(test_old_contents_are_no_fault),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
+}

@@ -21,11 +21,6 @@ endif
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
-
 ifeq ($(DEBUG),1)
 BUILD ?= build/debug
 CFLAGS ?= -O1 -g
@@ -215,6 +210,9 @@ $(eval $(call STATIC_RULES,dynamic,))
 ### Proofs and benchmarks: their targets stand beside what they run
 -include $(wildcard stress/*/*.mk)
 
+### Installing it: install, dist, and what packages are checked for
+include packaging/packaging.mk
+
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
@@ -280,7 +278,7 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check figures docs demo deps install uninstall clean help
+.PHONY: lint format-check figures docs demo deps clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
@@ -305,33 +303,6 @@ demo: ## a server under load, with and without the library
 
 deps: ## installs what building and testing need (Debian)
 	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
-
-install: all ## DESTDIR=, PREFIX=/usr/local
-	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
-		'$(DESTDIR)$(DOCDIR)'
-	install -m 755 $(BUILD)/liblanemalloc.so \
-		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.$(VERSION)'
-	$(Q)ln -sf liblanemalloc.so.$(VERSION) \
-		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.1'
-	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
-	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
-	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 LICENSE README.md '$(DESTDIR)$(DOCDIR)'
-	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
-	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
-	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
-	install -m 644 stress/perturb/README.md \
-		'$(DESTDIR)$(DOCDIR)/stress/perturb'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' lanemalloc.pc.in \
-		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
-
-uninstall: ## likewise
-	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
-		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h'
-	rm -rf '$(DESTDIR)$(DOCDIR)'
 
 clean: ## removes build/
 	rm -rf build

@@ -1,0 +1,24 @@
+#!/bin/bash
+# Builds the Debian packages from the source's archive, without a network.
+#
+# Usage: build-deb.sh ARCHIVE DIRECTORY [OPTION OF DPKG-BUILDPACKAGE...]
+#
+# DIRECTORY is made anew and holds source and binary packages afterwards.
+# DEB_BUILD_OPTIONS works as everywhere (nocheck, parallel=N).
+set -eu -o pipefail
+export LC_ALL=C.UTF-8
+
+archive=$(realpath "$1")
+directory=$(realpath -m "$2")
+shift 2
+version=$(tar -xzOf "$archive" --wildcards '*/debian/changelog' |
+	dpkg-parsechangelog -l - -S Version)
+
+rm -rf "$directory"
+mkdir -p "$directory"
+cp "$archive" "$directory/lanemalloc_${version%-*}.orig.tar.gz"
+tar -xzf "$archive" -C "$directory"
+cd "$directory/lanemalloc-${version%-*}"
+# What this make hands to those below it is none of theirs.
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u CFLAGS \
+	dpkg-buildpackage -us -uc "$@"

@@ -11,14 +11,11 @@ export LC_ALL=C.UTF-8
 archive=$(realpath "$1")
 directory=$(realpath -m "$2")
 shift 2
-version=$(tar -xzOf "$archive" --wildcards '*/debian/changelog' |
-	dpkg-parsechangelog -l - -S Version)
 
 rm -rf "$directory"
 mkdir -p "$directory"
-cp "$archive" "$directory/lanemalloc_${version%-*}.orig.tar.gz"
 tar -xzf "$archive" -C "$directory"
-cd "$directory/lanemalloc-${version%-*}"
-# What this make hands to those below it is none of theirs.
-env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u CFLAGS \
+cd "$directory"/lanemalloc-*/
+# What a make above hands down is none of this build's.
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u CFLAGS -u PREFIX \
 	dpkg-buildpackage -us -uc "$@"

@@ -13,10 +13,13 @@ DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
 CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
 CXX_HEADER = contrib/cpp/lanemalloc/memory_resource.hpp
 
+# In terms of the prefix, so that pkg-config may be told another one.
+by_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 # The CMake file finds the headers from its own place, so that an installed
 # tree may be moved.
-fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@LIBDIR@|$(call by_prefix,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call by_prefix,$(INCLUDEDIR))|g' \
 	-e "s|@INCLUDEDIR_FROM_HERE@|$$(realpath -m -s \
 		--relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)')|g"
 

@@ -12,6 +12,7 @@
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
 #   src/entry/wrappers.c            in the shared library only
 #   src/entry/static_names.c        in the archive only
+#   src/entry/libc_names.c          and static_names.c: with glibc only
 #   src/system/linux.c              replaced by tests/fake_*.c in unit tests
 # and for the tests see tests/run.sh.
 
@@ -31,6 +32,9 @@ CFLAGS ?= -O2 -g
 endif
 # What the compiler compiles for: x86_64, aarch64.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+# Empty where the compiler's libc is another one (musl).
+GLIBC := $(shell printf '\#include <features.h>\n' | $(CC) $(CPPFLAGS) \
+	$(CFLAGS) -E -dM -x c - 2>/dev/null | grep -o __GLIBC__ | head -n 1)
 OBJCOPY ?= objcopy
 SHELL := /bin/bash
 Q := $(if $(V),,@)
@@ -56,7 +60,9 @@ of_arch = $(filter-out $(foreach a,x86_64 aarch64,%_$(a).c %_$(a).S),$(1)) \
 	$(filter %_$(ARCH).c %_$(ARCH).S,$(1))
 objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
-SOURCES := $(call of_arch,$(sort $(wildcard src/*/*.c src/*/*.S)))
+FOREIGN := $(if $(GLIBC),,$(addprefix src/entry/,libc_names.c static_names.c))
+SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
+	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(BUILD)/obj/entry/wrappers.o
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o

@@ -33,8 +33,8 @@ endif
 # What the compiler compiles for: x86_64, aarch64.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 # Empty where the compiler's libc is another one (musl).
-GLIBC := $(shell printf '\#include <features.h>\n' | $(CC) $(CPPFLAGS) \
-	$(CFLAGS) -E -dM -x c - 2>/dev/null | grep -o __GLIBC__ | head -n 1)
+GLIBC := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include features.h -E -dM \
+	-x c /dev/null 2>/dev/null | awk '$$2 == "__GLIBC__" { print $$3 }')
 OBJCOPY ?= objcopy
 SHELL := /bin/bash
 Q := $(if $(V),,@)

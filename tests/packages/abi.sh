@@ -5,7 +5,9 @@
 #
 #	debian/liblanemalloc1.symbols	every exported name and its version:
 #				one that is missing breaks programs, one more
-#				is a promise that somebody has to write down
+#				is a promise that somebody has to write down.
+#				VERSION~ is below every build of VERSION, so
+#				that dpkg-gensymbols, too, misses a lost name
 #	packaging/liblanemalloc.so.1.abi	the types of functions and of
 #				struct lanemalloc_stats, for abidiff
 #
@@ -37,7 +39,7 @@ comm -23 "$work/recorded" "$work/built" >"$work/missing"
 comm -13 "$work/recorded" "$work/built" >"$work/new"
 
 record() {
-	sed "s/.*/ & $version/" "$work/new" >"$work/lines"
+	sed "s/.*/ & $version~/" "$work/new" >"$work/lines"
 	grep '^ ' "$symbols" | sort - "$work/lines" >"$work/all"
 	{ grep -v '^ ' "$symbols"; cat "$work/all"; } >"$work/symbols"
 	cp "$work/symbols" "$symbols"

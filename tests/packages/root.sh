@@ -76,7 +76,9 @@ inside dpkg --purge liblanemalloc-dev liblanemalloc1
 	fail "the loader still knows the library"
 # dpkg's and ldconfig's own records change; nothing else may stay or go.
 inside find / -xdev -path /debs -prune -o -path /source -prune -o \
-	-print | sort | diff "$work/before" - | grep '^[<>]' |
-	grep -v -E '/var/(lib/dpkg|log|cache)|/etc/ld.so.cache|__pycache__' &&
-	fail "the packages left these, or took them along"
+	-print | sort >"$work/after"
+changed=$(diff "$work/before" "$work/after" | grep '^[<>]' | grep -v -E \
+	'/var/(lib/dpkg|log|cache)|/etc/ld.so.cache|__pycache__' || :)
+[ -z "$changed" ] || fail "the packages left these, or took them along:" \
+	"$changed"
 echo "root: passed"

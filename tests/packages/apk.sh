@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1/src" "$1/pkg"
 work=$(cd "$1" && pwd)
 
-# shellcheck source=/dev/null
+# shellcheck source=../../packaging/APKBUILD
 . "$here/packaging/APKBUILD"
 pkgdir=$work/pkg
 builddir=$work/src/$pkgname-$pkgver

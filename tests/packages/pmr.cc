@@ -44,7 +44,9 @@ static void each_block_is_aligned_and_whole()
 		for (std::size_t size = 0; size <= 5000; size += 61) {
 			void *p = lanemalloc::resource()->allocate(size, align);
 
-			expect(reinterpret_cast<std::uintptr_t>(p) % align == 0);
+			auto address = reinterpret_cast<std::uintptr_t>(p);
+
+			expect(address % align == 0);
 			std::memset(p, 0xa5, size);
 			lanemalloc::resource()->deallocate(p, size, align);
 		}

@@ -60,23 +60,20 @@ check_versions() {
 	return $status
 }
 
-check_install() {
-	local stage layout paths
+# staged PREFIX LIBDIR
+staged() {
+	local stage=$work/stage paths=("PREFIX=$1" "LIBDIR=$2") left
 
-	build all || return
-	for layout in 'PREFIX=/usr LIBDIR=/usr/lib/x86_64-linux-gnu' \
-		'PREFIX=/opt/lane'; do
-		stage=$work/stage
-		read -r -a paths <<<"$layout"
-		build install DESTDIR="$stage" "${paths[@]}" || return
-		"$here/consumer.sh" "$stage/$(sed 's|[^/]*/\([^ ]*\).*|\1|' \
-			<<<"$layout")" || return
+	build install DESTDIR="$stage" "${paths[@]}" &&
+		"$here/consumer.sh" "$stage$1" &&
 		build uninstall DESTDIR="$stage" "${paths[@]}" || return
-		[ -z "$(find "$stage" ! -type d)" ] || {
-			echo "uninstall left:" "$(find "$stage" ! -type d)"
-			return 1
-		}
-	done
+	left=$(find "$stage" ! -type d)
+	[ -z "$left" ] || { echo "uninstall left: $left"; return 1; }
+}
+
+check_install() {
+	build all && staged /usr /usr/lib/x86_64-linux-gnu &&
+		staged /opt/lane /opt/lane/lib
 }
 
 check_abi() {
@@ -144,10 +141,6 @@ check_rpm() {
 	for form in "$top"/RPMS/*/*.rpm; do
 		rpm2cpio "$form" | (cd "$work/rpm" && cpio -idm --quiet) || return
 	done
-	# Fedora's lib64 is no place that this CMake looks into.
-	! [ -d "$work/rpm/usr/lib64" ] || {
-		mv "$work/rpm/usr/lib64"/* "$work/rpm/usr/lib"
-	}
 	"$here/consumer.sh" "$work/rpm/usr"
 }
 
@@ -166,13 +159,13 @@ declare -A tools=(
 	[dist]=git [root]=debootstrap)
 
 run() {
-	local tool started=$SECONDS
+	local tool word started=$SECONDS
 
 	for tool in ${tools[$1]:-}; do
 		command -v "$tool" >/dev/null && continue
 		[ -n "${MAY_SKIP:-}" ] || nr_failed=$((nr_failed + 1))
-		echo "${MAY_SKIP:+skip}${MAY_SKIP:-FAIL}  packages $1  needs $tool" |
-			sed 's/^skip[^ ]*/skip/'
+		[ -n "${MAY_SKIP:-}" ] && word=skip || word=FAIL
+		echo "$word  packages $1  needs $tool"
 		return
 	done
 	if "check_$1" >"$work/log" 2>&1 </dev/null; then

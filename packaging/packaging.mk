@@ -41,7 +41,7 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config.cmake'
 	$(fill_in) packaging/lanemalloc-config-version.cmake.in \
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config-version.cmake'
-	install -m 644 LICENSE README.md CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
+	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
 	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
 	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'

@@ -12,6 +12,7 @@
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
 #   src/entry/wrappers.c            in the shared library only
 #   src/entry/static_names.c        in the archive only
+#   src/entry/libc_names.c          and static_names.c: with glibc only
 #   src/system/linux.c              replaced by tests/fake_*.c in unit tests
 # and for the tests see tests/run.sh.
 
@@ -21,11 +22,6 @@ endif
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
-
 ifeq ($(DEBUG),1)
 BUILD ?= build/debug
 CFLAGS ?= -O1 -g
@@ -36,6 +32,9 @@ CFLAGS ?= -O2 -g
 endif
 # What the compiler compiles for: x86_64, aarch64.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+# Empty where the compiler's libc is another one (musl).
+GLIBC := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include features.h -E -dM \
+	-x c /dev/null 2>/dev/null | awk '$$2 == "__GLIBC__" { print $$3 }')
 OBJCOPY ?= objcopy
 SHELL := /bin/bash
 Q := $(if $(V),,@)
@@ -62,7 +61,9 @@ of_arch = $(filter-out $(foreach a,x86_64 aarch64,%_$(a).c %_$(a).S),$(1)) \
 	$(filter %_$(ARCH).c %_$(ARCH).S,$(1))
 objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
-SOURCES := $(call of_arch,$(sort $(wildcard src/*/*.c src/*/*.S)))
+FOREIGN := $(if $(GLIBC),,$(addprefix src/entry/,libc_names.c static_names.c))
+SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
+	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(BUILD)/obj/entry/wrappers.o
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
@@ -225,6 +226,9 @@ $(eval $(call STATIC_RULES,dynamic,))
 ### Proofs and benchmarks: their targets stand beside what they run
 -include $(wildcard stress/*/*.mk)
 
+### Installing it: install, dist, and what packages are checked for
+include packaging/packaging.mk
+
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
@@ -290,7 +294,7 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check figures docs demo deps install uninstall clean help
+.PHONY: lint format-check figures docs demo deps clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
@@ -315,33 +319,6 @@ demo: ## a server under load, with and without the library
 
 deps: ## installs what building and testing need (Debian)
 	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
-
-install: all ## DESTDIR=, PREFIX=/usr/local
-	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
-		'$(DESTDIR)$(DOCDIR)'
-	install -m 755 $(BUILD)/liblanemalloc.so \
-		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.$(VERSION)'
-	$(Q)ln -sf liblanemalloc.so.$(VERSION) \
-		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.1'
-	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
-	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
-	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 LICENSE README.md '$(DESTDIR)$(DOCDIR)'
-	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
-	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
-	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
-	install -m 644 stress/perturb/README.md \
-		'$(DESTDIR)$(DOCDIR)/stress/perturb'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' lanemalloc.pc.in \
-		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
-
-uninstall: ## likewise
-	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
-		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h'
-	rm -rf '$(DESTDIR)$(DOCDIR)'
 
 clean: ## removes build/
 	rm -rf build

@@ -15,7 +15,8 @@ def run(root, command):
 
 
 def check_shell(root):
-    scripts = source.files(root, ["tests", "stress", "docs"], (".sh",))
+    scripts = source.files(root, ["tests", "stress", "docs", "packaging"],
+                           (".sh",))
     if os.path.exists(os.path.join(root, ".ci/run")):
         scripts.append(".ci/run")
     if not scripts:

@@ -12,9 +12,12 @@ WAITING = re.compile(r"pthread_(mutex|spin|cond|rwlock|barrier)_?\w*"
 OPEN = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]) + r")\b")
 MACHINE = re.compile(r"(?<![\w.*}])/(work|home|farm|root)/")
 TEXT_SUFFIXES = source.CODE_SUFFIXES + (
-    ".sh", ".py", ".md", ".map", ".in", ".txt", ".yml", ".pml")
-TEXT_FOLDERS = ["src", "include", "tests", "stress", "docs", ".ci"]
-SINGLE_FILES = ["Makefile", "README.md", ".ci/run", "lanemalloc.pc.in"]
+    ".sh", ".py", ".md", ".map", ".in", ".txt", ".yml", ".pml", ".mk", ".hpp",
+    ".rs", ".toml", ".spec", "APKBUILD", "control", "rules", "copyright")
+TEXT_FOLDERS = ["src", "include", "tests", "stress", "docs", ".ci",
+                "packaging", "debian", "contrib"]
+SINGLE_FILES = ["Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md",
+                "SECURITY.md", ".ci/run"]
 
 
 def search(root, paths, pattern, what):

@@ -1,0 +1,80 @@
+# Installs the library, makes the source's archive, checks the packages.
+#
+#	DESTDIR=	a root to install below; it is in no installed file
+#	PREFIX=, LIBDIR=, INCLUDEDIR=, DOCDIR=	where, as the system sees it
+#
+# The version has one home, include/lanemalloc.h. The files that have to
+# repeat it as text are read by `tests/packages/run.sh versions`.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
+CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
+CXX_HEADER = contrib/cpp/lanemalloc/memory_resource.hpp
+
+# In terms of the prefix, so that pkg-config may be told another one.
+by_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+# The CMake file finds the headers from its own place, so that an installed
+# tree may be moved.
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@LIBDIR@|$(call by_prefix,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call by_prefix,$(INCLUDEDIR))|g' \
+	-e "s|@INCLUDEDIR_FROM_HERE@|$$(realpath -m -s \
+		--relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)')|g"
+
+.PHONY: install uninstall dist deb check-abi test-packages
+install: all ## DESTDIR=, PREFIX=/usr/local
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)' \
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' '$(DESTDIR)$(DOCDIR)'
+	install -m 755 $(BUILD)/liblanemalloc.so \
+		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.$(VERSION)'
+	$(Q)ln -sf liblanemalloc.so.$(VERSION) \
+		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.1'
+	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
+	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 $(CXX_HEADER) '$(DESTDIR)$(INCLUDEDIR)/lanemalloc'
+	$(fill_in) packaging/lanemalloc.pc.in \
+		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
+	$(fill_in) packaging/lanemalloc-config.cmake.in \
+		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config.cmake'
+	$(fill_in) packaging/lanemalloc-config-version.cmake.in \
+		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config-version.cmake'
+	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
+	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
+	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
+	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
+	install -m 644 stress/perturb/README.md \
+		'$(DESTDIR)$(DOCDIR)/stress/perturb'
+
+# Nothing is removed but what install puts there, and directories if empty.
+uninstall: ## likewise
+	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h' \
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))'
+	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'
+	-$(Q)rmdir --ignore-fail-on-non-empty \
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc'
+
+# The same commit gives the same bytes: git dates the files by the commit,
+# gzip -n writes no date of its own.
+DIST := lanemalloc-$(VERSION)
+dist: ## the source of git's HEAD as an archive, into build/dist
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo 'lanemalloc:' \
+		'make dist needs a clone: the archive is that of HEAD' >&2; \
+		exit 1; }
+	@mkdir -p $(BUILD)/dist
+	$(call say,TAR,$(BUILD)/dist/$(DIST).tar.gz)
+	$(Q)set -o pipefail; git archive --prefix=$(DIST)/ HEAD | gzip -9n \
+		>$(BUILD)/dist/$(DIST).tar.gz
+
+deb: dist ## the Debian packages of git's HEAD, into build/deb
+	packaging/build-deb.sh $(BUILD)/dist/$(DIST).tar.gz $(BUILD)/deb
+
+check-abi: all ## the binary interface is the recorded one
+	@tests/packages/run.sh abi
+
+test-packages: ## the packages, and what is built against them
+	@tests/packages/run.sh

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Calls the APKBUILD's functions as abuild does, in this system's shell and
+# with its compiler, and looks at what they put together.
+#
+# Usage: apk.sh WORK
+#
+# What abuild itself adds (splitting into subpackages, fetching what
+# makedepends names) is not seen here.
+set -eu
+
+here=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "$1/src" "$1/pkg"
+work=$(cd "$1" && pwd)
+
+# shellcheck source=../../packaging/APKBUILD
+. "$here/packaging/APKBUILD"
+pkgdir=$work/pkg
+builddir=$work/src/$pkgname-$pkgver
+mkdir "$builddir"
+(cd "$here" && git archive HEAD) | tar -x -C "$builddir"
+
+for step in build check package; do
+	cd "$builddir"
+	"$step"
+done
+
+cd "$pkgdir"
+for file in usr/lib/liblanemalloc.so.1 usr/lib/liblanemalloc.so.$pkgver \
+	usr/lib/liblanemalloc.so usr/lib/liblanemalloc.a \
+	usr/include/lanemalloc.h usr/lib/pkgconfig/lanemalloc.pc \
+	usr/share/licenses/lanemalloc/LICENSE; do
+	[ -e "$file" ] || { echo "apk: no $file" >&2; exit 1; }
+done
+for word in "$pkgname" "$pkgver" "$pkgrel" "$pkgdesc" "$arch" "$license" \
+	"$makedepends" "$subpackages" "$source"; do
+	[ -n "$word" ] || { echo "apk: a variable is empty" >&2; exit 1; }
+done

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Debian packages in a fresh root: installed, used, removed without a trace.
+#
+# Usage: root.sh DIRECTORY [WORK]
+#
+# DIRECTORY holds what `make deb` built. The root is made by debootstrap, of
+# the release and from the mirror that this machine's apt uses, below WORK
+# (a temporary directory) and is removed at the end. Needs root's rights and
+# that mirror, and several hundred megabytes.
+set -eu -o pipefail
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+here=$(cd "$(dirname "$0")/../.." && pwd)
+debs=$(realpath "$1")
+work=${2:-$(mktemp -d)}
+root=$work/root
+needs=python3-minimal,perl-base,gcc,g++,libc6-dev,pkg-config,cmake,make
+
+fail() {
+	echo "root: $*" >&2
+	exit 1
+}
+
+cleanup() {
+	umount "$root/proc" 2>/dev/null || :
+	rm -rf --one-file-system "$root"
+	[ -n "${2:-}" ] || rmdir "$work" 2>/dev/null || :
+}
+
+inside() {
+	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+step() {
+	echo "== $*"
+}
+
+[ "$(id -u)" -eq 0 ] || fail "needs root's rights"
+# shellcheck source=/dev/null
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mirror=$(apt-get indextargets --format "\$(RELEASE) \$(SITE)" \
+	"Created-By: Packages" | awk -v s="$suite" '$1 == s { print $2; exit }')
+[ -n "$mirror" ] || fail "apt knows no mirror of $suite"
+mkdir -p "$work"
+trap 'cleanup' EXIT
+
+step "a root of $suite"
+debootstrap --variant=minbase --include="$needs" "$suite" "$root" "$mirror" \
+	>"$work/debootstrap.log" 2>&1 || {
+	tail -n 20 "$work/debootstrap.log" >&2
+	fail "debootstrap failed"
+}
+mount -t proc proc "$root/proc"
+mkdir "$root/debs" "$root/source"
+cp "$debs"/liblanemalloc*.deb "$root/debs"
+cp -r "$here/debian" "$here/tests" "$root/source"
+inside find / -xdev -path /debs -prune -o -path /source -prune -o \
+	-print | sort >"$work/before"
+
+step "install liblanemalloc1"
+inside sh -c 'dpkg -i /debs/liblanemalloc1_*.deb'
+inside ldconfig -p | grep -F liblanemalloc.so.1 ||
+	fail "the loader does not know the library"
+step "use it"
+inside /source/debian/tests/preload
+
+step "install liblanemalloc-dev"
+inside sh -c 'dpkg -i /debs/liblanemalloc-dev_*.deb'
+step "build with it"
+inside sh -c 'cd /source && debian/tests/link'
+
+step "remove both"
+inside dpkg --purge liblanemalloc-dev liblanemalloc1
+! inside ldconfig -p | grep -F liblanemalloc ||
+	fail "the loader still knows the library"
+# dpkg's and ldconfig's own records change; nothing else may stay or go.
+inside find / -xdev -path /debs -prune -o -path /source -prune -o \
+	-print | sort >"$work/after"
+changed=$(diff "$work/before" "$work/after" | grep '^[<>]' | grep -v -E \
+	'/var/(lib/dpkg|log|cache)|/etc/ld.so.cache|__pycache__' || :)
+[ -z "$changed" ] || fail "the packages left these, or took them along:" \
+	"$changed"
+echo "root: passed"

@@ -325,7 +325,9 @@ static force_inline struct slab_view view_of_object(const void *object)
 	uint32_t offset;
 
 	if (unlikely(!region) ||
-	    unlikely(!unit_is_data(region, region_unit(region, object))))
+	    // [region.nr_committed] with region_raise(): readable
+	    unlikely(region_unit(region, object) >=
+		     load_acquire(&region->nr_committed)))
 		fault("corrupted: %p came back as a block", object);
 	tag = &region->tags[region_unit(region, object)];
 	offset = (uint32_t)(uintptr_t)object - tag->start;

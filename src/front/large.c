@@ -99,10 +99,14 @@ bool large_resize(const struct block *block, size_t size)
 		return size <= block->size || large_unguard(block);
 	if (nr_units > load_relaxed(&block->region->nr_units)) // const
 		return false;
-	if (!large_unguard(block) ||
-	    !page_heap_try_extend(block->region, block->unit, block->nr_units,
+	if (!page_heap_try_extend(block->region, block->unit, block->nr_units,
 				  (uint32_t)nr_units - block->nr_units))
 		return false;
+	if (!large_unguard(block)) {
+		page_heap_give(block->region, block->unit + block->nr_units,
+			       (uint32_t)nr_units - block->nr_units);
+		return false;
+	}
 	store_relaxed(&block->region->spans[block->unit].nr_units,
 		      (uint32_t)nr_units); // own
 	return true;

@@ -12,7 +12,8 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
 debs=$(realpath "$1")
-work=${2:-$(mktemp -d)}
+given=${2:-}
+work=${given:-$(mktemp -d)}
 root=$work/root
 needs=python3-minimal,perl-base,gcc,g++,libc6-dev,pkg-config,cmake,make
 
@@ -24,7 +25,7 @@ fail() {
 cleanup() {
 	umount "$root/proc" 2>/dev/null || :
 	rm -rf --one-file-system "$root"
-	[ -n "${2:-}" ] || rmdir "$work" 2>/dev/null || :
+	[ -n "$given" ] || rm -rf --one-file-system "$work"
 }
 
 inside() {

@@ -5,7 +5,6 @@
 #include "cpucache/drain.h"
 #include "front/gate.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
@@ -63,7 +62,7 @@ static cold void alloc_collect(void)
 {
 	if (gate_is_open()) {
 		cpu_cache_flush_own();
-		drain_caches(rseq_self(), false);
+		drain_caches_urgent(rseq_self());
 	}
 	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
 }
@@ -133,7 +132,6 @@ static void *alloc_slow(struct wish *wish)
 		block_find(pointer, "malloc", &block);
 		block_footer_set(pointer, &block, size);
 	}
-	reclaimer_wake();
 	tick_pass();
 	return pointer;
 }

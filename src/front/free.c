@@ -5,7 +5,6 @@
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -32,7 +31,6 @@ static cold void free_any(void *pointer)
 
 static cold void slow_path_ends(void)
 {
-	reclaimer_wake();
 	tick_pass();
 }
 

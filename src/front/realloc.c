@@ -3,7 +3,6 @@
 
 #include "front/foreign.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 #include "slab/slab.h"
 
@@ -91,7 +90,6 @@ static void *realloc_any(void *pointer, size_t size)
 		return NULL;
 	if (block.kind == BLOCK_LARGE && large_stays(&block, whole) &&
 	    large_resize(&block, whole)) {
-		reclaimer_wake();
 		tick_pass();
 		return realloc_stay(pointer, size);
 	}

@@ -8,6 +8,7 @@
 #ifndef LANE_SYSTEM_H
 #define LANE_SYSTEM_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 /* Address space without memory behind it (PROT_NONE, no reserve), aligned to
@@ -69,18 +70,32 @@ int system_getpid(void);
 void system_write_stderr(const char *text, size_t size);
 _Noreturn void system_abort(void);
 
-/* Sleeps while *word == value, at most timeout_ms (0: for ever). The
- * reclaimer thread alone calls this. */
-void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms);
-/* Wakes that sleeper; never blocks. */
+/* A word of a thread's that the kernel clears when the thread ends. */
+struct system_watch {
+	_Atomic(uint32_t) *word;
+	uint32_t value; /* until then */
+};
+
+/* Sleeps while *word == value, at most timeout_ms, and while the watched word
+ * (NULL: none) has its value. False: it has not, or cannot be watched. The
+ * helper thread alone calls this. */
+bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+		  const struct system_watch *watch);
 void system_wake(_Atomic(uint32_t) *word);
 
-/* Starts a bare thread of this process: all signals blocked, no libc TLS
- * (tls becomes its thread pointer; code with stack protectors reads the first
- * 64 bytes there), not counted by libc's pthread_exit(). It must never return
- * from `run` and never touch TLS or errno. */
+/* What the kernel writes of a thread. */
+struct system_thread {
+	_Atomic(uint32_t) alive; /* cleared, and woken, when it has ended */
+	_Atomic(uint32_t) tid;	 /* its id, before its first instruction */
+};
+
+/* Runs run(arg), which must not return, on a bare thread: no libc behind it,
+ * its thread pointer is tls, it has the caller's signal mask, and the caller
+ * has blocked all signals: no handler of the program may run on it. 0 or a
+ * negated errno. */
 int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg);
+			void (*run)(void *), void *arg,
+			struct system_thread *thread);
 
 /* Reads a whole small file (at most size bytes) without libc; the number of
  * bytes, or a negated errno. For /sys and /proc at start-up and statistics. */

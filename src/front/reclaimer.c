@@ -39,14 +39,21 @@ static size_t reclaim(struct helper_life *life)
 	return done + tick_whole();
 }
 
-/* Gives need not ask again while it waits. */
-static size_t serve(struct helper_life *life)
+/* Not 0 if somebody asked. */
+static size_t serve_asked(struct helper_life *life)
 {
 	uint32_t asked = HELPER_ASKED;
 
-	helper_sleep(life, HELPER_ASKED, ASKED_MS);
-	cas_relaxed(&life->word, &asked, HELPER_AWAKE); // hint
+	if (!cas_relaxed(&life->word, &asked, HELPER_AWAKE)) // hint
+		return 0;
 	return 1 + page_heap_purge_requested();
+}
+
+/* Gives need not ask again while it waits. */
+static size_t serve(struct helper_life *life)
+{
+	helper_sleep(life, HELPER_ASKED, ASKED_MS);
+	return serve_asked(life);
 }
 
 /* Sleeps until the next tick, but for requests; not 0 if there were some. */
@@ -67,7 +74,7 @@ static size_t sleep_a_tick(struct helper_life *life)
 			helper_sleep(life, HELPER_AWAKE,
 				     reclaimer_tick_ms() - past);
 	}
-	return done;
+	return done + serve_asked(life);
 }
 
 static void reclaimer_run(struct helper_life *life)

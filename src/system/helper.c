@@ -5,7 +5,6 @@
 
 #include "base/atomic.h"
 #include "system/sandbox.h"
-#include "system/threads.h"
 
 #define NR_LIVES 2
 #define SLICE_MS 50

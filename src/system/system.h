@@ -8,8 +8,8 @@
 #ifndef LANE_SYSTEM_H
 #define LANE_SYSTEM_H
 
-#include "base/atomic.h"
 #include "base/compiler.h"
+#include "system/threads.h"
 
 /* Address space without memory behind it (PROT_NONE, no reserve), aligned to
  * `align` (a power of two, at least a page). NULL when there is none. */
@@ -70,24 +70,12 @@ int system_getpid(void);
 void system_write_stderr(const char *text, size_t size);
 _Noreturn void system_abort(void);
 
-/* A word of a thread's that the kernel clears when the thread ends. */
-struct system_watch {
-	_Atomic(uint32_t) *word;
-	uint32_t value; /* until then */
-};
-
 /* Sleeps while *word == value, at most timeout_ms, and while the watched word
  * (NULL: none) has its value. False: it has not, or cannot be watched. The
  * helper thread alone calls this. */
 bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
 		  const struct system_watch *watch);
 void system_wake(_Atomic(uint32_t) *word);
-
-/* What the kernel writes of a thread. */
-struct system_thread {
-	_Atomic(uint32_t) alive; /* cleared, and woken, when it has ended */
-	_Atomic(uint32_t) tid;	 /* its id, before its first instruction */
-};
 
 /* Runs run(arg), which must not return, on a bare thread: no libc behind it,
  * its thread pointer is tls, it has the caller's signal mask, and the caller

@@ -9,6 +9,18 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+/* A word of a thread's that the kernel clears when the thread ends. */
+struct system_watch {
+	_Atomic(uint32_t) *word;
+	uint32_t value; /* until then */
+};
+
+/* What the kernel writes of a thread. */
+struct system_thread {
+	_Atomic(uint32_t) alive; /* cleared, and woken, when it has ended */
+	_Atomic(uint32_t) tid;	 /* its id, before its first instruction */
+};
+
 /* All of them, libc's own included; the mask that was. */
 uint64_t system_signals_block(void);
 void system_signals_restore(uint64_t old);

@@ -10,7 +10,8 @@
 #
 # The library is src/*/*.c, compiled once. By convention, not by lists:
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
-#   src/entry/wrappers.c            in the shared library only
+#   src/entry/{wrappers,real,rights}.c, syscall_*.S
+#                                   in the shared library only
 #   src/entry/static_names.c        in the archive only
 #   src/entry/libc_names.c          and static_names.c: with glibc only
 #   src/system/linux.c              replaced by tests/fake_*.c in unit tests
@@ -65,7 +66,8 @@ FOREIGN := $(if $(GLIBC),,$(addprefix src/entry/,libc_names.c static_names.c))
 SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
-ONLY_SHARED := $(BUILD)/obj/entry/wrappers.o
+ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
+	syscall_$(ARCH).o)
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
 VERSION_MAP := $(wildcard src/liblanemalloc.map)
 VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \

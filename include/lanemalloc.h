@@ -80,9 +80,12 @@ size_t lanemalloc_stats_json(char *buf, size_t size);
  * Returns the bytes given back. Takes time in proportion to what it finds. */
 size_t lanemalloc_purge(void);
 
-/* Starts the reclaimer thread if it does not run yet: 0, or a negated errno.
- * Programs that use the shared library need not call it (it starts with their
- * first thread); fully static programs may. */
+/* From now on a helper thread gives memory back while the program sleeps. It
+ * exists in short lives, born by calls of malloc and free; this gives birth to
+ * the first. 0, also where one lives already; -ENOTSUP where the option
+ * `reclaimer` is off; -EPERM in a sandbox; or another negated errno: then calls
+ * of malloc and free do its work. Programs that use the shared library need not
+ * call it (their first thread does); programs with the static library may. */
 int lanemalloc_reclaimer_start(void);
 
 #ifdef __cplusplus

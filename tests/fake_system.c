@@ -356,21 +356,23 @@ int system_rseq_fence(void)
 }
 
 int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg)
+			void (*run)(void *), void *arg,
+			struct system_thread *thread)
 {
 	if (must_fail(FAKE_THREAD_START))
 		return -EAGAIN;
-	return real_thread_start(stack, stack_size, tls, run, arg);
+	return real_thread_start(stack, stack_size, tls, run, arg, thread);
 }
 
-void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
+bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+		  const struct system_watch *watch)
 {
 	count(FAKE_SLEEP);
 	if (!fake.sleep_moves_clock)
-		real_sleep(word, value, timeout_ms);
-	else if (load_relaxed(word) == value) // hint: the sleeper looks again
-		add_relaxed(&fake_now_ms,     // counter
-			    timeout_ms ? timeout_ms : 1);
+		return real_sleep(word, value, timeout_ms, watch);
+	if (load_relaxed(word) == value) // hint: the sleeper looks again
+		add_relaxed(&fake_now_ms, timeout_ms); // counter
+	return true;
 }
 
 void system_wake(_Atomic(uint32_t) *word)

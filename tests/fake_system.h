@@ -92,7 +92,7 @@ extern struct fake_settings {
 	bool privileged;
 	bool quiet; /* system_write_stderr() records only */
 	/* system_sleep() returns at once: where the word still has the value,
-	 * the clock has moved on by timeout_ms, and by 1 if that is 0. */
+	 * the clock has moved on by timeout_ms. */
 	bool sleep_moves_clock;
 } fake;
 

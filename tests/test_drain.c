@@ -263,7 +263,7 @@ static void test_late_holder_writes_nothing(void **state)
 	(void)state;
 	if (!can_drain())
 		skip();
-	assert_true(right_take(&late));
+	assert_true(right_take(&late, false));
 	fake_now_ms += DRAIN_DEADLINE_MS;
 	fill_cache();
 	assert_true(drain() > 0);
@@ -277,6 +277,31 @@ static void test_late_holder_writes_nothing(void **state)
 	held = right_now();
 	right_drop(&late);
 	assert_int_equal(right_now(), held);
+}
+
+/* Who is out of memory does not wait for the deadline. */
+static void test_urgent_drain_takes_over(void **state)
+{
+	struct drainer slow = { .self = rseq_self() };
+	uint64_t n;
+
+	(void)state;
+	if (!can_drain())
+		skip();
+	assert_true(right_take(&slow, false));
+	n = fill_cache();
+	assert_int_equal(drain(), 0);
+	assert_true(drain_finds_any());
+	assert_int_equal(drain_caches_urgent(rseq_self()), n);
+	assert_false(drain_finds_any());
+	assert_false(area_swap(&slow, id, area_spare()));
+	/* In a sandbox there is no fence, so no drain. */
+	n = fill_cache();
+	sandbox_begin();
+	assert_int_equal(drain_caches_urgent(rseq_self()), 0);
+	assert_false(drain_finds_any());
+	sandbox_end(0);
+	assert_int_equal(drain(), n);
 }
 
 /* Fences fail from the k-th of a drain on: a part may be left for later. */

@@ -1,57 +1,11 @@
-/* front/reclaimer.h: one thread a process, awake while there is something to
- * do, woken by one CAS; run here by hand, without a thread */
-#include "heap_fixture.h"
+/* front/reclaimer.h: a helper lives while there is something to do; run here
+ * by hand, without a thread */
+#include "helper_world.h"
 
 #include "pageheap/budget.h"
-#include "system/system.h"
+#include "pageheap/request.h"
 
-static struct start {
-	unsigned nr;
-	char *stack;
-	size_t stack_size;
-	void *tls;
-	void (*run)(void *);
-	void *arg;
-} started;
-static bool start_fails;
-
-static int start_recorded(void *stack, size_t size, void *tls,
-			  void (*run)(void *), void *arg)
-{
-	started.nr++;
-	started.stack = stack;
-	started.stack_size = size;
-	started.tls = tls;
-	started.run = run;
-	started.arg = arg;
-	return start_fails ? -11 : 0;
-}
-
-/* What the reclaimer sleeps on; each sleep may be the scene of an event. */
-#define SLEEPS_MOST 64
-static struct {
-	uint32_t value;
-	uint64_t timeout_ms;
-} sleeps[SLEEPS_MOST];
-static unsigned nr_sleeps, end_at;
-static jmp_buf ended;
-static void (*event)(unsigned nr);
-
-static void sleep_recorded(_Atomic(uint32_t) *word, uint32_t value,
-			   uint64_t timeout_ms)
-{
-	assert_int_equal(load_relaxed(word), value); // own
-	sleeps[nr_sleeps].value = value;
-	sleeps[nr_sleeps++].timeout_ms = timeout_ms;
-	fake_now_ms += timeout_ms;
-	if (nr_sleeps == end_at)
-		longjmp(ended, 1);
-	if (event)
-		event(nr_sleeps);
-}
-
-/* Another thread's start, or its request, just before this one's CAS. */
-static bool overtaken;
+/* Another thread's request, just before this one's CAS. */
 static unsigned asked_at; /* the CAS, from 1; 0: none */
 static void overtake(void);
 
@@ -59,11 +13,7 @@ static void overtake(void);
 #define cas_relaxed(p, expected, v)                           \
 	(overtake(), cas_order(p, expected, v, memory_order_relaxed, \
 			       memory_order_relaxed))
-#define system_thread_start start_recorded
-#define system_sleep sleep_recorded
 #include "front/reclaimer.c"
-#undef system_thread_start
-#undef system_sleep
 
 #define DELAY 700
 
@@ -71,15 +21,13 @@ static void overtake(void)
 {
 	if (asked_at && !--asked_at)
 		request_purge();
-	if (!overtaken)
-		return;
-	overtaken = false;
-	assert_int_equal(reclaimer_start(), 0);
 }
 
 static uint32_t word_now(void)
 {
-	return load_relaxed(&reclaimer_word); // own
+	struct helper_life *life = helper_current();
+
+	return life ? load_relaxed(&life->word) : HELPER_NONE; // own
 }
 
 static int fresh(void **state)
@@ -88,129 +36,55 @@ static int fresh(void **state)
 	heap_purge(0);
 	fake_reset();
 	fake.quiet = true;
-	fake.pid = 1000;
+	helper_world_reset();
 	config.purge_delay = DELAY;
 	config.reclaimer = 1;
-	store_relaxed(&owner_pid, 0);			 // own
-	store_relaxed(&reclaimer_word, RECLAIMER_NONE); // own
-	tick_set_reclaimer(false);
 	asked_at = 0;
-	memset(&started, 0, sizeof(started));
-	start_fails = false;
-	overtaken = false;
-	nr_sleeps = 0;
-	end_at = 0;
-	event = NULL;
+	helper_prepare();
 	return 0;
 }
 
 static int done(void **state)
 {
 	(void)state;
+	helper_forget();
 	all_is_free();
 	return 0;
-}
-
-/* First, as its memory is made once in a process. */
-static void test_no_memory_leaves_it_startable(void **state)
-{
-	(void)state;
-	fake_fail_at(FAKE_MAP, 1);
-	assert_int_equal(reclaimer_start(), -12);
-	assert_int_equal(started.nr, 0);
-	assert_int_equal(word_now(), RECLAIMER_NONE);
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(started.nr, 1);
-}
-
-static void test_starts_once_in_a_process(void **state)
-{
-	struct reclaimer_memory *m;
-
-	(void)state;
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(started.nr, 1);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
-	m = started.arg;
-	assert_ptr_equal(started.stack, m->stack);
-	assert_int_equal(started.stack_size, sizeof(m->stack));
-	assert_ptr_equal(started.tls, &m->self);
-	assert_ptr_equal(m->self, &m->self);
-	assert_true(started.run == reclaimer_entry);
-}
-
-static void test_a_child_starts_its_own(void **state)
-{
-	void *arg;
-
-	(void)state;
-	reclaimer_start();
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
-	arg = started.arg;
-	fake.pid = 1001;
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(started.nr, 2);
-	assert_ptr_equal(started.arg, arg);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(started.nr, 2);
-	assert_int_equal(fake_calls(FAKE_MAP), 0);
-}
-
-static void test_failure_leaves_it_startable(void **state)
-{
-	(void)state;
-	start_fails = true;
-	assert_int_equal(reclaimer_start(), -11);
-	assert_int_equal(word_now(), RECLAIMER_NONE);
-	assert_int_equal(reclaimer_start(), -11);
-	assert_int_equal(started.nr, 2);
-	start_fails = false;
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(reclaimer_start(), 0);
-	assert_int_equal(started.nr, 3);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
 }
 
 static void test_off_by_option(void **state)
 {
 	(void)state;
 	config.reclaimer = 0;
-	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(reclaimer_start(), -ENOTSUP);
+	assert_int_equal(reclaimer_ensure(), -ENOTSUP);
 	assert_int_equal(started.nr, 0);
-	assert_int_equal(word_now(), RECLAIMER_NONE);
+	assert_int_equal(word_now(), HELPER_NONE);
 }
 
-static void test_one_of_two_starters_wins(void **state)
+static void test_ensure_starts_once(void **state)
 {
 	(void)state;
-	overtaken = true;
-	assert_int_equal(reclaimer_start(), 0);
-	assert_false(overtaken);
+	assert_int_equal(reclaimer_ensure(), 0);
+	assert_int_equal(reclaimer_ensure(), 0);
 	assert_int_equal(started.nr, 1);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	assert_int_equal(word_now(), HELPER_AWAKE);
+	thread_ends(&helper_current()->thread);
+	assert_int_equal(reclaimer_ensure(), 0);
+	assert_int_equal(started.nr, 2);
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(started.nr, 3);
 }
 
-static void test_woken_only_when_asleep(void **state)
+static void test_failure_leaves_it_startable(void **state)
 {
 	(void)state;
-	reclaimer_wake();
-	assert_int_equal(word_now(), RECLAIMER_NONE);
-	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // own
-	reclaimer_wake();
-	reclaimer_wake_slow();
-	assert_int_equal(fake_calls(FAKE_WAKE), 0);
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
-	reclaimer_wake();
-	assert_int_equal(fake_calls(FAKE_WAKE), 1);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
-	reclaimer_wake();
-	assert_int_equal(fake_calls(FAKE_WAKE), 1);
-	/* Slow paths wake it. */
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
-	heap_free(heap_alloc_aligned(MIB, MIB));
-	assert_int_equal(fake_calls(FAKE_WAKE), 1 + 1);
+	start_result = -EAGAIN;
+	assert_int_equal(reclaimer_start(), -EAGAIN);
+	assert_int_equal(word_now(), HELPER_NONE);
+	start_result = 0;
+	assert_int_equal(reclaimer_start(), 0);
+	assert_int_equal(word_now(), HELPER_AWAKE);
 }
 
 static void memory_freed(void)
@@ -223,52 +97,81 @@ static void memory_freed(void)
 	heap_free(block);
 }
 
-/* The reclaimer's loop until its n-th sleep. */
-static void run_until_sleep(unsigned n)
+/* Slow paths give birth. */
+static void test_slow_paths_give_birth(void **state)
 {
-	reclaimer_start();
-	end_at = n;
-	if (!setjmp(ended))
-		started.run(started.arg);
+	(void)state;
+	config.purge_budget = 1 << 30;
+	fake_now_ms += 10 * DELAY;
+	memory_freed();
+	assert_int_equal(started.nr, 1);
+	memory_freed();
+	assert_int_equal(started.nr, 1);
+	assert_int_equal(word_now(), HELPER_AWAKE);
 }
 
-static void test_sleeps_deeply_when_quiet(void **state)
+static void test_ends_when_quiet(void **state)
 {
 	unsigned i;
 
 	(void)state;
 	heap_purge(0);
-	run_until_sleep(QUIET_TICKS + 2);
+	reclaimer_start();
+	run_to_its_end();
+	assert_true(has_ended);
+	assert_int_equal(nr_sleeps, QUIET_TICKS);
 	for (i = 0; i < QUIET_TICKS; i++) {
-		assert_int_equal(sleeps[i].value, RECLAIMER_AWAKE);
+		assert_int_equal(sleeps[i].value, HELPER_AWAKE);
 		assert_int_equal(sleeps[i].timeout_ms, DELAY);
 	}
-	assert_int_equal(sleeps[i].value, RECLAIMER_ASLEEP);
-	assert_int_equal(sleeps[i].timeout_ms, DELAY);
-	assert_int_equal(sleeps[i + 1].value, RECLAIMER_ASLEEP);
-	assert_int_equal(sleeps[i + 1].timeout_ms, 0);
+	assert_int_equal(word_now(), HELPER_NONE);
 }
 
-/* Somebody passed while it fell asleep. */
-static void work_at_last_look(unsigned nr)
+/* A pass after its tick: the next one has born, and this one leaves. */
+static void pass_after_a_tick(unsigned nr)
 {
-	if (nr != QUIET_TICKS + 1)
-		return;
-	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // own
-	memory_freed();
-	tick_whole();
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
+	if (nr == 2)
+		memory_freed();
 }
 
-static void test_looks_once_more_before_it_sleeps(void **state)
+static void test_busy_program_replaces_it(void **state)
 {
 	(void)state;
-	event = work_at_last_look;
-	run_until_sleep(QUIET_TICKS + 2);
+	config.purge_budget = 1 << 30;
+	reclaimer_start();
+	event = pass_after_a_tick;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 2);
+	assert_int_equal(started.nr, 2);
+	assert_ptr_equal(helper_current(), started.arg);
+	assert_int_equal(word_now(), HELPER_AWAKE);
+	event = NULL;
+	run_to_its_end();
 	assert_true(fake_purged_size() >= 8 * MIB);
-	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_ASLEEP);
-	assert_int_equal(sleeps[QUIET_TICKS + 1].value, RECLAIMER_AWAKE);
-	assert_int_equal(sleeps[QUIET_TICKS + 1].timeout_ms, DELAY);
+	assert_int_equal(page_heap_dirty_size(), 0);
+}
+
+/* Where the successor cannot be born this one looks once more. */
+static void pass_without_birth(unsigned nr)
+{
+	if (nr != QUIET_TICKS)
+		return;
+	start_result = -EAGAIN;
+	memory_freed();
+	assert_int_equal(word_now(), HELPER_ASKED);
+	start_result = 0;
+}
+
+static void test_looks_again_without_a_successor(void **state)
+{
+	(void)state;
+	config.purge_budget = 1 << 30;
+	reclaimer_start();
+	event = pass_without_birth;
+	run_to_its_end();
+	assert_true(nr_sleeps > 2 * QUIET_TICKS);
+	assert_true(fake_purged_size() >= 8 * MIB);
+	assert_int_equal(page_heap_dirty_size(), 0);
 }
 
 static void test_gives_back_what_lies_unused(void **state)
@@ -277,19 +180,38 @@ static void test_gives_back_what_lies_unused(void **state)
 	config.purge_budget = 1 << 30;
 	memory_freed();
 	assert_int_equal(fake_purged_size(), 0);
-	run_until_sleep(QUIET_TICKS + 4);
+	reclaimer_ensure();
+	run_to_its_end();
 	assert_true(fake_purged_size() >= 8 * MIB);
 	assert_int_equal(page_heap_dirty_size(), 0);
 	/* It was no quiet tick. */
-	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_AWAKE);
+	assert_true(nr_sleeps > QUIET_TICKS);
+	assert_int_equal(sleeps[QUIET_TICKS].value, HELPER_AWAKE);
 }
 
 static void test_no_delay_is_no_busy_loop(void **state)
 {
 	(void)state;
 	config.purge_delay = 0;
+	reclaimer_start();
 	run_until_sleep(2);
-	assert_int_equal(sleeps[0].timeout_ms, 10);
+	assert_int_equal(sleeps[0].timeout_ms, TICK_MS_LEAST);
+}
+
+static void always_ask(unsigned nr)
+{
+	if (nr % 2)
+		request_purge();
+}
+
+/* Never for ever, whatever it finds. */
+static void test_life_is_bounded(void **state)
+{
+	(void)state;
+	reclaimer_start();
+	event = always_ask;
+	run_to_its_end();
+	assert_true(has_ended);
 }
 
 /* What the allocation missed does not raise the budget. */
@@ -310,16 +232,11 @@ static void test_gives_ask_it_to_purge(void **state)
 	reclaimer_start();
 	block_freed(8 * MIB);
 	assert_int_equal(fake_purged_size(), 0);
-	assert_int_equal(word_now(), RECLAIMER_ASKED);
+	assert_int_equal(word_now(), HELPER_ASKED);
 	assert_int_equal(fake_calls(FAKE_WAKE), 1);
 	block_freed(12 * MIB);
 	assert_int_equal(fake_purged_size(), 0);
 	assert_int_equal(fake_calls(FAKE_WAKE), 1);
-	/* From deep sleep as well. */
-	store_relaxed(&reclaimer_word, RECLAIMER_ASLEEP); // own
-	assert_true(request_purge());
-	assert_int_equal(word_now(), RECLAIMER_ASKED);
-	assert_int_equal(fake_calls(FAKE_WAKE), 2);
 }
 
 /* Within the budget nobody is asked. */
@@ -329,7 +246,7 @@ static void test_budget_asks_nobody(void **state)
 	config.purge_budget = 16 * MIB;
 	reclaimer_start();
 	block_freed(8 * MIB);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
+	assert_int_equal(word_now(), HELPER_AWAKE);
 	assert_int_equal(fake_calls(FAKE_WAKE), 0);
 }
 
@@ -357,13 +274,11 @@ static void test_gives_purge_beyond_the_bound(void **state)
 		assert_true(page_heap_dirty_size() <= 18 * MIB);
 	}
 	assert_int_equal(fake_calls(FAKE_WAKE), 1);
-	/* Found late, it is asked no more, but woken once: it may sleep for
-	 * ever, as its waker died. */
-	request_nobody();
-	assert_int_equal(fake_calls(FAKE_WAKE), 2);
+	/* Found late, it is asked no more. */
+	request_look();
 	block_freed(60 * MIB);
 	assert_true(page_heap_dirty_size() <= 1 * MIB);
-	assert_int_equal(fake_calls(FAKE_WAKE), 2);
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
 }
 
 /* What was missed is kept fourfold from then on. */
@@ -398,48 +313,66 @@ static void test_serves_requests(void **state)
 {
 	(void)state;
 	config.purge_budget = 4 * MIB;
+	reclaimer_start();
 	event = ask_early;
 	run_until_sleep(3);
-	assert_int_equal(sleeps[1].value, RECLAIMER_ASKED);
+	assert_int_equal(sleeps[1].value, HELPER_ASKED);
 	assert_int_equal(sleeps[1].timeout_ms, ASKED_MS);
 	assert_true(fake_purged_size() >= 4 * MIB);
 	assert_true(page_heap_dirty_size() <= 4 * MIB);
 	assert_true(page_heap_dirty_size() > 0);
-	assert_int_equal(sleeps[2].value, RECLAIMER_AWAKE);
+	assert_int_equal(sleeps[2].value, HELPER_AWAKE);
 	assert_int_equal(sleeps[2].timeout_ms, DELAY - WOKEN_AFTER - ASKED_MS);
 }
 
-/* Asked just before it falls asleep, or deeply asleep, it serves first. */
+/* Asked just before it falls asleep it serves first. */
 static void test_no_sleep_hides_a_request(void **state)
 {
-	const unsigned start = 1, deep = start + QUIET_TICKS + 1;
-
 	(void)state;
-	asked_at = start + 1;
+	reclaimer_start();
+	asked_at = 1;
 	run_until_sleep(1);
-	assert_int_equal(sleeps[0].value, RECLAIMER_ASKED);
-	fresh(state);
-	asked_at = deep;
-	run_until_sleep(QUIET_TICKS + 1);
 	assert_int_equal(asked_at, 0);
-	assert_int_equal(sleeps[QUIET_TICKS].value, RECLAIMER_ASKED);
-	assert_int_equal(sleeps[QUIET_TICKS].timeout_ms, ASKED_MS);
+	assert_int_equal(sleeps[0].value, HELPER_ASKED);
+	assert_int_equal(sleeps[0].timeout_ms, ASKED_MS);
 }
 
-/* A passer that found it late said so; it is to be asked again. */
+/* Told twice to look once more and found late, it is asked no more; it comes
+ * back by itself. */
 static void forget_it(unsigned nr)
 {
-	if (nr == 1)
-		request_nobody();
+	if (nr != 1)
+		return;
+	request_look();
+	assert_true(request_purge());
+	request_look();
+	assert_false(request_purge());
 }
 
 static void test_comes_back(void **state)
 {
 	(void)state;
+	reclaimer_start();
 	event = forget_it;
 	run_until_sleep(2);
-	assert_int_equal(word_now(), RECLAIMER_AWAKE);
-	assert_int_equal(sleeps[1].timeout_ms, DELAY);
+	assert_int_equal(word_now(), HELPER_AWAKE);
+}
+
+/* Told to leave, it serves nobody. */
+static void leave_it(unsigned nr)
+{
+	if (nr == 1)
+		life_leave(helper_current());
+	assert_false(request_purge());
+}
+
+static void test_leaves(void **state)
+{
+	(void)state;
+	reclaimer_start();
+	event = leave_it;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 1);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
@@ -447,17 +380,16 @@ static void test_comes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_no_memory_leaves_it_startable),
-		T(test_starts_once_in_a_process),
-		T(test_a_child_starts_its_own),
-		T(test_failure_leaves_it_startable),
 		T(test_off_by_option),
-		T(test_one_of_two_starters_wins),
-		T(test_woken_only_when_asleep),
-		T(test_sleeps_deeply_when_quiet),
-		T(test_looks_once_more_before_it_sleeps),
+		T(test_ensure_starts_once),
+		T(test_failure_leaves_it_startable),
+		T(test_slow_paths_give_birth),
+		T(test_ends_when_quiet),
+		T(test_busy_program_replaces_it),
+		T(test_looks_again_without_a_successor),
 		T(test_gives_back_what_lies_unused),
 		T(test_no_delay_is_no_busy_loop),
+		T(test_life_is_bounded),
 		T(test_gives_ask_it_to_purge),
 		T(test_budget_asks_nobody),
 		T(test_gives_purge_without_it),
@@ -466,6 +398,7 @@ int main(void)
 		T(test_serves_requests),
 		T(test_no_sleep_hides_a_request),
 		T(test_comes_back),
+		T(test_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);

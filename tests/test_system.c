@@ -2,13 +2,16 @@
  *
  * links: real-system
  */
+#include <elf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,7 +21,10 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "capture.h"
+#include "system/sandbox.h"
+#include "system/sealed.h"
 #include "system/system.h"
+#include "system/threads.h"
 
 #define MIB ((size_t)1 << 20)
 #define STACK_SIZE ((size_t)64 << 10)
@@ -275,7 +281,7 @@ static void run(void *arg)
 	thread.tid = (int)raw(SYS_gettid, 0, 0, 0, 0);
 	atomic_store(&thread.started, (uint32_t)(size_t)arg);
 	while (!atomic_load(&thread.word))
-		system_sleep(&thread.word, 0, 0);
+		system_sleep(&thread.word, 0, 1000, NULL);
 	atomic_store(&thread.ended, 1);
 	for (;;)
 		raw(SYS_exit, 0, 0, 0, 0);
@@ -302,15 +308,20 @@ static void test_thread(void **state)
 	static void *tls[64];
 	char *stack = system_map(STACK_SIZE);
 	const struct timespec little = { 0, 1000000 };
+	static struct system_thread known = { 1, 0 };
 	sigset_t before, after;
+	uint64_t signals;
 	unsigned i;
 
 	(void)state;
 	tls[0] = tls;
 	sigprocmask(SIG_SETMASK, NULL, &before);
+	signals = system_signals_block();
 	assert_int_equal(system_thread_start(stack, STACK_SIZE, tls, run,
-					     (void *)77),
+					     (void *)77, &known),
 			 0);
+	assert_true(atomic_load(&known.tid) != 0);
+	system_signals_restore(signals);
 	sigprocmask(SIG_SETMASK, NULL, &after);
 	for (i = 1; i < 64; i++)
 		assert_int_equal(sigismember(&before, (int)i),
@@ -320,6 +331,10 @@ static void test_thread(void **state)
 	assert_int_equal(atomic_load(&thread.started), 77);
 	assert_ptr_equal(thread.tls, tls);
 	assert_int_not_equal(thread.tid, getpid());
+	assert_int_equal(thread.tid, atomic_load(&known.tid));
+	assert_int_equal(atomic_load(&known.alive), 1);
+	assert_true(system_thread_lives(thread.tid));
+	assert_true(system_same_capabilities(thread.tid));
 	assert_in_range((size_t)thread.stack, (size_t)stack,
 			(size_t)stack + STACK_SIZE);
 	assert_int_equal(thread.misaligned, 0);
@@ -329,18 +344,108 @@ static void test_thread(void **state)
 	assert_int_equal(atomic_load(&thread.ended), 0);
 	atomic_store(&thread.word, 1);
 	system_wake(&thread.word);
-	while (!atomic_load(&thread.ended))
-		nanosleep(&little, NULL);
+	while (atomic_load(&known.alive))
+		system_sleep_shared(&known.alive, 1, 1000);
+	assert_int_equal(atomic_load(&thread.ended), 1);
+	while (system_thread_lives(thread.tid))
+		system_nap(20);
+}
+
+/* The word that the kernel clears at a thread's end ends a sleep, and the one
+ * wake-up that it makes reaches who joins that thread, too. */
+static struct {
+	_Atomic(uint32_t) *word;
+	_Atomic(uint32_t) tid, leave;
+} watched;
+
+static void *watched_run(void *arg)
+{
+	uint32_t tid = (uint32_t)system_gettid();
+
+	watched.word = system_tid_word((int)tid);
+	atomic_store(&watched.tid, tid);
+	while (!atomic_load(&watched.leave))
+		system_sleep_shared(&watched.leave, 0, 1000);
+	return arg;
+}
+
+static void *sleep_until_it_ends(void *arg)
+{
+	struct system_watch watch = { watched.word,
+				      atomic_load(&watched.tid) };
+	static _Atomic(uint32_t) own;
+
+	(void)arg;
+	return system_sleep(&own, 0, 60000, &watch) ? NULL : &own;
+}
+
+static void test_watch(void **state)
+{
+	pthread_t thread_id, sleeper;
+	void *saw;
+
+	(void)state;
+	pthread_create(&thread_id, NULL, watched_run, NULL);
+	while (!atomic_load(&watched.tid))
+		system_nap(100);
+	if (!watched.word)
+		skip();
+	assert_true(system_thread_runs((int)atomic_load(&watched.tid)));
+	pthread_create(&sleeper, NULL, sleep_until_it_ends, NULL);
+	system_nap(50000);
+	atomic_store(&watched.leave, 1);
+	pthread_join(thread_id, NULL);
+	pthread_join(sleeper, &saw);
+	assert_non_null(saw);
+	assert_false(system_thread_runs((int)atomic_load(&watched.tid)));
+}
+
+/* The vDSO's clock is the kernel's. */
+static void test_clock(void **state)
+{
+	uint64_t ms = system_now_ms(), now;
+
+	(void)state;
+	sealed_find_clock();
+	now = system_now_ms();
+	assert_in_range(now, ms, ms + 10000);
+	if (getauxval(AT_SYSINFO_EHDR))
+		assert_non_null(sealed.at.clock);
+}
+
+/* In a sandbox no membarrier is tried, and in strict mode no madvise. */
+static void sandboxed(void)
+{
+	char *addr = system_map(MIB);
+
+	sandbox_begin();
+	if (system_rseq_fence() != -EACCES || system_purge(addr, MIB))
+		_exit(1);
+	sandbox_end(0);
+	if (sandbox_known())
+		_exit(1);
+	sandbox_begin();
+	sandbox_end(SANDBOX_STRICT);
+	if (!sandbox_strict() || system_purge(addr, MIB) != -EPERM ||
+	    system_rseq_fence() != -EACCES)
+		_exit(1);
+}
+
+static void test_sandbox(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in_child(sandboxed), 0);
 }
 
 static void forbid_threads(void)
 {
 	char *stack = system_map(STACK_SIZE);
+	static struct system_thread known;
 
 	/* A bad stack end is refused before anything runs: CLONE_SETTLS with
 	 * a thread pointer outside of user space is -EPERM on x86-64. */
-	if (system_thread_start(stack, STACK_SIZE, (void *)-4096, run, NULL) !=
-	    -EPERM)
+	if (system_thread_start(stack, STACK_SIZE, (void *)-4096, run, NULL,
+				&known) != -EPERM)
 		_exit(1);
 }
 
@@ -360,8 +465,8 @@ static void test_sleep_returns(void **state)
 	static _Atomic(uint32_t) word = 5;
 
 	(void)state;
-	system_sleep(&word, 4, 0); /* differs: no sleep */
-	system_sleep(&word, 5, 1); /* times out */
+	system_sleep(&word, 4, 60000, NULL); /* differs: no sleep */
+	system_sleep(&word, 5, 1, NULL); /* times out */
 	system_wake(&word);
 }
 
@@ -379,6 +484,9 @@ int main(void)
 		TEST(test_fence),
 		TEST(test_thread),
 		TEST(test_thread_refused),
+		TEST(test_watch),
+		TEST(test_clock),
+		TEST(test_sandbox),
 		TEST(test_sleep_returns),
 	};
 

@@ -1,14 +1,17 @@
-/* front/tick.h: one passer in a tick, after the reclaimer's grace, does one
+/* front/tick.h: one passer in a tick gives birth to a helper, or does one
  * bounded piece */
 #include "heap_fixture.h"
 
+#include <errno.h>
+
+#include "front/reclaimer.h"
 #include "pageheap/request.h"
 #include "slab/bin.h"
 #include "system/system.h"
 
 /* What the ticks asked of the layers below. */
 static struct asked {
-	unsigned nr_ticks, nr_next, nr_all;
+	unsigned nr_ticks, nr_next, nr_all, nr_looks;
 	size_t tick_size;
 	unsigned next_most, all_most;
 } asked;
@@ -34,6 +37,28 @@ static size_t counted_all(unsigned most, unsigned age)
 	return bin_collect_all(most, age);
 }
 
+/* The helper's part. */
+static bool births_succeed, lives;
+static unsigned nr_births;
+
+static int counted_birth(void)
+{
+	if (!births_succeed)
+		return -EAGAIN;
+	nr_births++;
+	return 0;
+}
+
+static int counted_ensure(void)
+{
+	return lives ? 0 : counted_birth();
+}
+
+static void counted_look(void)
+{
+	asked.nr_looks++;
+}
+
 /* Another thread's pass, just before this one's election ends. */
 static bool overtaken;
 static uint64_t now_overtaken(void);
@@ -42,11 +67,17 @@ static uint64_t now_overtaken(void);
 #define page_heap_tick counted_tick
 #define bin_collect_next counted_next
 #define bin_collect_all counted_all
+#define reclaimer_start counted_birth
+#define reclaimer_ensure counted_ensure
+#define request_look counted_look
 #include "front/tick.c"
 #undef system_now_ms
 #undef page_heap_tick
 #undef bin_collect_next
 #undef bin_collect_all
+#undef reclaimer_start
+#undef reclaimer_ensure
+#undef request_look
 
 #define DELAY 500
 
@@ -67,7 +98,8 @@ static int fresh(void **state)
 	fake.quiet = true;
 	config.purge_delay = DELAY;
 	config.purge_budget = 1 << 30;
-	tick_set_reclaimer(false);
+	births_succeed = lives = false;
+	nr_births = 0;
 	store_relaxed(&next_tick, fake_now_ms + DELAY); // own
 	memset(&asked, 0, sizeof(asked));
 	return 0;
@@ -121,38 +153,73 @@ static void test_pieces_are_bounded(void **state)
 	assert_int_equal(asked.next_most, TICK_COLLECT);
 }
 
-static void test_reclaimer_has_grace(void **state)
+/* Who is elected gives birth where that is possible, and then does no work. */
+static void test_helper_has_grace(void **state)
 {
 	(void)state;
-	tick_set_reclaimer(true);
-	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
+	births_succeed = true;
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_int_equal(nr_births, 1);
+	assert_int_equal(asked.nr_ticks, 0);
+	fake_now_ms += (1 + RECLAIMER_GRACE) * DELAY - 1;
+	tick_pass();
+	assert_int_equal(nr_births, 1);
+	/* It is late: the next one. */
+	fake_now_ms++;
+	tick_pass();
+	assert_int_equal(nr_births, 2);
+	assert_int_equal(asked.nr_ticks, 0);
+}
+
+static void test_successor_after_a_tick(void **state)
+{
+	(void)state;
+	births_succeed = true;
+	fake_now_ms += DELAY;
+	tick_pass();
+	tick_whole();
+	tick_pass();
+	assert_int_equal(nr_births, 2);
+	tick_pass();
+	assert_int_equal(nr_births, 2);
+}
+
+static void test_no_delay_is_no_rain_of_births(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	births_succeed = true;
+	config.purge_delay = 0;
+	fake_now_ms += DELAY;
+	for (i = 0; i < 10; i++)
+		tick_pass();
+	assert_int_equal(nr_births, 1);
+}
+
+/* Without a birth the passer works, and who lives shall look once more. */
+static void test_passers_work_without_a_birth(void **state)
+{
+	(void)state;
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_int_equal(nr_births, 0);
+	assert_int_equal(asked.nr_ticks, 1);
+	assert_int_equal(asked.nr_looks, 1);
+}
+
+static void test_ensure(void **state)
+{
+	(void)state;
+	lives = true;
+	tick_ensure_helper();
+	fake_now_ms += (1 + RECLAIMER_GRACE) * DELAY - 1;
 	tick_pass();
 	assert_int_equal(asked.nr_ticks, 0);
 	fake_now_ms++;
 	tick_pass();
 	assert_int_equal(asked.nr_ticks, 1);
-	/* It is back and does its ticks. */
-	tick_whole();
-	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
-	tick_pass();
-	assert_int_equal(asked.nr_next, 1);
-	tick_set_reclaimer(false);
-	tick_pass();
-	assert_int_equal(asked.nr_next, 2);
-}
-
-/* One that is late is asked for no purges; one that is not, is. */
-static void test_late_reclaimer_is_not_asked(void **state)
-{
-	(void)state;
-	tick_set_reclaimer(true);
-	store_relaxed(&reclaimer_word, RECLAIMER_ASKED); // own
-	fake_now_ms += DELAY + RECLAIMER_GRACE * DELAY;
-	tick_pass();
-	assert_true(request_purge());
-	fake_now_ms++;
-	tick_pass();
-	assert_false(request_purge());
 }
 
 static void test_whole_tick_is_unbounded(void **state)
@@ -162,10 +229,7 @@ static void test_whole_tick_is_unbounded(void **state)
 	assert_int_equal(asked.tick_size, SIZE_MAX);
 	assert_true(asked.all_most > 1000000);
 	assert_int_equal(asked.nr_next, 0);
-	fake_now_ms += DELAY - 1;
-	tick_pass();
-	assert_int_equal(asked.nr_next, 0);
-	fake_now_ms++;
+	/* The next one is due. */
 	tick_pass();
 	assert_int_equal(asked.nr_next, 1);
 }
@@ -258,8 +322,11 @@ int main(void)
 		T(test_one_pass_in_a_tick),
 		T(test_ticks_do_not_pile_up),
 		T(test_pieces_are_bounded),
-		T(test_reclaimer_has_grace),
-		T(test_late_reclaimer_is_not_asked),
+		T(test_helper_has_grace),
+		T(test_successor_after_a_tick),
+		T(test_no_delay_is_no_rain_of_births),
+		T(test_passers_work_without_a_birth),
+		T(test_ensure),
 		T(test_whole_tick_is_unbounded),
 		T(test_delay_is_honoured),
 		T(test_whole_tick_purges_all),

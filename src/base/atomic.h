@@ -50,6 +50,9 @@
 #define cas_acq_rel(p, expected, v)                                   \
 	cas_order(p, expected, v, memory_order_acq_rel,               \
 		  memory_order_relaxed)
+#define cas_seq(p, expected, v)                                       \
+	cas_order(p, expected, v, memory_order_seq_cst,               \
+		  memory_order_relaxed)
 
 #define add_relaxed(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)

@@ -4,6 +4,7 @@
 
 #include "cpucache/cpu_cache.h"
 #include "slab/bin.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 #define DRAIN_DEADLINE_MS 2000
@@ -20,12 +21,12 @@ struct drainer {
 	size_t nr_objects;
 };
 
-static bool right_take(struct drainer *d)
+static bool right_take(struct drainer *d, bool urgent)
 {
 	uint64_t seen = load_relaxed(&right), now = system_now_ms(); // own
 	bool held = seen & 1;
 
-	if (held && now < load_relaxed(&deadline)) // hint
+	if (held && !urgent && now < load_relaxed(&deadline)) // hint
 		return false;
 	d->mine = seen + (held ? 2 : 1);
 	// [drain.right] with right_drop(): the former holder's areas
@@ -147,13 +148,19 @@ static bool cache_holds_objects(struct cpu_cache *cache)
 	return false;
 }
 
-size_t drain_caches(struct rseq_area *self, bool idle_only)
+/* Without a fence there is no drain, and in a sandbox no fence. */
+static bool may_drain(void)
+{
+	return rseq_state.fence && !sandbox_known();
+}
+
+static size_t drain_all(struct rseq_area *self, bool idle_only, bool urgent)
 {
 	struct drainer d = { .self = self };
 	unsigned id, end = cpu_cache_nr_ids();
 	struct cpu_cache *cache;
 
-	if (!self || !rseq_state.fence || !right_take(&d))
+	if (!self || !may_drain() || !right_take(&d, urgent))
 		return 0;
 	for (id = 0; id < end; id++) {
 		cache = cpu_cache_of(id);
@@ -171,6 +178,29 @@ size_t drain_caches(struct rseq_area *self, bool idle_only)
 	}
 	right_drop(&d);
 	return d.nr_objects;
+}
+
+size_t drain_caches(struct rseq_area *self, bool idle_only)
+{
+	return drain_all(self, idle_only, false);
+}
+
+size_t drain_caches_urgent(struct rseq_area *self)
+{
+	return drain_all(self, false, true);
+}
+
+bool drain_finds_any(void)
+{
+	unsigned id, end = cpu_cache_nr_ids();
+	struct cpu_cache *cache;
+
+	for (id = 0; may_drain() && id < end; id++) {
+		cache = cpu_cache_of(id);
+		if (cache && cache_holds_objects(cache))
+			return true;
+	}
+	return false;
 }
 
 uint64_t drain_count(void)

@@ -22,6 +22,9 @@
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
  *
+ * The deadline is a courtesy: who is out of memory takes the right at once, and
+ * the former holder finds it lost, with all that it moved so far moved.
+ *
  * A drain that breaks off, since the right is lost or a fence failed, keeps
  * the right till its deadline: so its successor fences first.
  *
@@ -38,6 +41,12 @@
  * the last call. self is the calling thread's registered rseq area. Returns
  * the number of objects moved, 0 also where another thread drains now. */
 size_t drain_caches(struct rseq_area *self, bool idle_only);
+
+/* All ids, and at once: another thread's drain is taken over. */
+size_t drain_caches_urgent(struct rseq_area *self);
+
+/* Whether a drain of all ids would find an object; a hint. */
+bool drain_finds_any(void);
 
 uint64_t drain_count(void);
 

@@ -11,9 +11,9 @@
  * scheduled out, and resumed on the same CPU. A system call inside a section
  * is no way to get there: kernels with rseq debugging kill for it, and kernels
  * since 6.19 rightly do not abort for it. So a helper thread, bound to the
- * caller's CPU, counts and sleeps in turn, while the caller watches the count
- * inside a section. On that CPU the count can change only while the caller is
- * off it: then the section must have been aborted.
+ * caller's CPU (system/helper.h), counts and sleeps in turn, while the caller
+ * watches the count inside a section. On that CPU the count can change only
+ * while the caller is off it: then the section must have been aborted.
  *
  *	count changed, section went on	-> the kernel does not abort
  *	count changed, section aborted	-> it does
@@ -24,13 +24,14 @@
 #endif
 #include <errno.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "cpucache/rseq.h"
 #include "system/config.h"
+#include "system/helper.h"
 #include "system/system.h"
+#include "system/threads.h"
 #if defined(__x86_64__)
 #include "system/syscall_x86_64.h"
 #elif defined(__aarch64__)
@@ -40,13 +41,13 @@
 #define AUX_RSEQ_FEATURE_SIZE 27
 #define FEATURES_MM_CID 28 /* end of mm_cid */
 #define AREA_SIZE 32
-#define NOT_REGISTERED UINT32_MAX
+#define NOT_REGISTERED RSEQ_NEW_THREAD
 #define AFFINITY_WORDS 128 /* 8192 CPUs */
 
 #define CHECK_ROUNDS 32
 #define CHECK_SPINS 2000 /* some 50 to 150 us each round */
 #define CHECK_COUNTS 400
-#define CHECK_NAP_NS 20000
+#define CHECK_NAP_US 20
 
 /* libc's, since glibc 2.35. */
 extern const ptrdiff_t __rseq_offset weak_import;
@@ -345,7 +346,6 @@ static struct check {
 	_Atomic(uint32_t) stop;	 /* atomic: the caller has seen enough */
 	uint32_t cpu;		 /* const once the helper runs */
 	_Atomic(uint64_t) count; /* atomic: the helper's, on that CPU only */
-	char stack[4096] __attribute__((aligned(64))); /* the helper's alone */
 } check;
 
 enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };
@@ -358,30 +358,25 @@ static bool bind_to_cpu(uint32_t cpu)
 	return !call(SYS_sched_setaffinity, NULL, sizeof(mask), mask, 0);
 }
 
-/* Off the CPU for that long; nothing is waited for. */
-static void nap(long ns)
+/* Nobody wants it to go on. */
+static bool check_is_over(struct helper_life *life)
 {
-	struct timespec time = { 0, ns };
-
-	call(SYS_ppoll, NULL, 0, &time, 0);
+	return load_relaxed(&check.stop) || helper_must_end(life); // hint
 }
 
-/* A bare thread: no TLS, no errno, no return. */
-static void check_helper(void *unused)
+/* Off the CPU and on again in turn; nothing is waited for. */
+static void check_helper(struct helper_life *life)
 {
 	unsigned i;
 
-	(void)unused;
+	helper_begin(life);
 	if (bind_to_cpu(check.cpu)) {
-		for (i = 0; i < CHECK_COUNTS; i++) {
-			if (load_relaxed(&check.stop)) // hint
-				break;
+		for (i = 0; i < CHECK_COUNTS && !check_is_over(life); i++) {
 			add_relaxed(&check.count, 1); // counter
-			nap(CHECK_NAP_NS);
+			system_nap(CHECK_NAP_US);
 		}
 	}
-	for (;;)
-		call(SYS_exit, NULL, 0, NULL, 0);
+	helper_end(life);
 }
 
 /* CHECK_RUNNING: nothing learnt. */
@@ -401,18 +396,18 @@ static enum check_state check_round(struct rseq_area *self)
 
 static enum check_state check_kernel(struct rseq_area *self)
 {
-	static char no_tls[64] __attribute__((aligned(64)));
 	enum check_state state = CHECK_RUNNING;
+	struct helper_life *life;
 	unsigned i;
 
 	check.cpu = area_cpu_id(self);
-	if (system_thread_start(check.stack, sizeof(check.stack), no_tls,
-				check_helper, NULL))
+	if (helper_start(check_helper, false, &life))
 		return CHECK_RUNNING;
-	nap(CHECK_NAP_NS); /* a helper that wakes up preempts soonest */
+	system_nap(CHECK_NAP_US); /* who wakes up preempts soonest */
 	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
 		state = check_round(self);
 	store_relaxed(&check.stop, 1); // hint
+	helper_await_end(life);
 	return state;
 }
 

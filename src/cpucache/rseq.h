@@ -16,6 +16,10 @@
 
 #include "cpucache/percpu.h"
 
+/* cpu_id of an area: before its registration, and where that was refused. */
+#define RSEQ_NEW_THREAD UINT32_MAX
+#define RSEQ_REFUSED (UINT32_MAX - 1)
+
 enum lane_mode { MODE_DIRECT, MODE_MM_CID, MODE_CPU_ID };
 
 /* const after rseq_start(), but for rseq_give_up() */
@@ -35,9 +39,9 @@ void rseq_start(void);
 bool rseq_libc_ready(void);
 
 /* Checks by behaviour that this kernel aborts a section when its thread is
- * scheduled out and goes on on its CPU. Starts a short-lived bare thread on
- * the caller's CPU; takes a fraction of a millisecond, on a busy machine a
- * few. Runs once: later calls get the first one's answer. False: sections
+ * scheduled out and goes on on its CPU. Gives birth to a helper on the
+ * caller's CPU, which is gone on return; takes a fraction of a millisecond, on
+ * a busy machine a few. Runs once: later calls get the first one's answer. False: sections
  * are not safe here, call rseq_give_up(). True also where nothing was seen
  * either way. Cannot kill: no system call is made inside a section. */
 bool rseq_kernel_aborts(void);

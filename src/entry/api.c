@@ -46,5 +46,5 @@ exported size_t lanemalloc_purge(void)
 exported int lanemalloc_reclaimer_start(void)
 {
 	heap_threads_start();
-	return reclaimer_start(); /* its result, or one more attempt's */
+	return reclaimer_ensure(); /* its result, or one more attempt's */
 }

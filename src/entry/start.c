@@ -19,6 +19,7 @@
 #include "lanemalloc.h"
 #include "system/config.h"
 #include "system/report.h"
+#include "system/sealed.h"
 
 /* Above the numbers that programs count on to be the next free ones. */
 #define COPY_LEAST 100
@@ -71,6 +72,7 @@ static void print_start(void)
 
 static __attribute__((constructor(101))) void start(void)
 {
+	sealed_find_clock();
 	if (!heap_start()) {
 		report_line("no address space for the heap");
 		return;
@@ -79,6 +81,12 @@ static __attribute__((constructor(101))) void start(void)
 		print_start();
 	if (config.stats)
 		stderr_keep();
+}
+
+/* Behind the one that finds libc's functions (real.c). */
+static __attribute__((constructor(103))) void seal(void)
+{
+	sealed_close();
 }
 
 static __attribute__((destructor)) void finish(void)

@@ -1,12 +1,12 @@
 /* layer 6.6: wrappers: the calls of libc that a malloc must know about
  *
  *	pthread_create, thrd_create	the program gets threads: the heap
- *					checks the kernel, starts the reclaimer
+ *					checks the kernel, a helper is born
  *	dlopen, dlmopen			without RTLD_DEEPBIND
  *
  * Only in the shared library, where dlsym() finds the real ones behind us.
- * They are looked up in the constructor; a wrapper that runs earlier, in
- * another library's constructor, looks up its own. Never from inside an
+ * They are looked up in the constructor (real.h); a wrapper that runs earlier,
+ * in another library's constructor, looks up its own. Never from inside an
  * allocation: dlsym takes the loader's lock and may allocate.
  *
  * libc's dlopen takes its return address for the caller: by it, it picks the
@@ -26,9 +26,8 @@
 #include <pthread.h>
 #include <threads.h>
 
-#include "base/atomic.h"
 #include "entry/cxx_runtime.h"
-#include "front/foreign.h"
+#include "entry/real.h"
 #include "front/heap.h"
 #include "system/config.h"
 
@@ -49,49 +48,10 @@ typedef int pthread_create_fn(pthread_t *, const pthread_attr_t *,
 typedef int thrd_create_fn(thrd_t *, thrd_start_t, void *);
 typedef void *dlopen_fn(const char *, int);
 
-/* Written once with the same value by whoever comes first; code is const, so
- * no order is needed to call it. */
-static _Atomic(void *) real_pthread_create, real_thrd_create, real_dlopen;
-
-static void *look_up(_Atomic(void *) *real, const char *name)
-{
-	void *found = dlsym(RTLD_NEXT, name);
-
-	store_relaxed(real, found); // hint: NULL costs one more look-up
-	return found;
-}
-
-static force_inline void *real_of(_Atomic(void *) *real, const char *name)
-{
-	void *found = load_relaxed(real); // hint: NULL costs a look-up
-
-	return likely(found) ? found : look_up(real, name);
-}
-
-/* libc's own, for blocks that libc's own malloc made. */
-static void find_libc_usable_size(void)
-{
-	union {
-		void *found;
-		size_t (*usable_size)(void *);
-	} real = { dlsym(RTLD_NEXT, "malloc_usable_size") };
-
-	foreign_set_usable_size(real.usable_size);
-}
-
-static __attribute__((constructor(102))) void wrappers_start(void)
-{
-	find_libc_usable_size();
-	look_up(&real_pthread_create, "pthread_create");
-	look_up(&real_thrd_create, "thrd_create");
-	look_up(&real_dlopen, "dlopen");
-}
-
 exported int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			    void *(*run)(void *), void *arg)
 {
-	pthread_create_fn *real =
-		real_of(&real_pthread_create, "pthread_create");
+	pthread_create_fn *real = real_function(pthread_create);
 
 	if (unlikely(!real))
 		return EAGAIN;
@@ -101,7 +61,7 @@ exported int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 exported int thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 {
-	thrd_create_fn *real = real_of(&real_thrd_create, "thrd_create");
+	thrd_create_fn *real = real_function(thrd_create);
 
 	if (unlikely(!real))
 		return thrd_error;
@@ -133,7 +93,7 @@ static force_inline int without_deepbind(int mode)
 
 BY_JUMP exported void *dlopen(const char *file, int mode)
 {
-	dlopen_fn *real = real_of(&real_dlopen, "dlopen");
+	dlopen_fn *real = real_function(dlopen);
 
 	if (unlikely(!real))
 		return NULL;
@@ -145,8 +105,7 @@ typedef void *dlmopen_fn(Lmid_t, const char *, int);
 
 BY_JUMP exported void *dlmopen(Lmid_t space, const char *file, int mode)
 {
-	static _Atomic(void *) real_dlmopen;
-	dlmopen_fn *real = real_of(&real_dlmopen, "dlmopen");
+	dlmopen_fn *real = real_function(dlmopen);
 
 	if (unlikely(!real))
 		return NULL;

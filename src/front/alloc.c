@@ -6,7 +6,6 @@
 #include "cpucache/mark.h"
 #include "front/gate.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
@@ -73,7 +72,7 @@ static cold void alloc_collect(void)
 {
 	if (gate_is_open()) {
 		cpu_cache_flush_own();
-		drain_caches(rseq_self(), false);
+		drain_caches_urgent(rseq_self());
 	}
 	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
 }
@@ -150,7 +149,6 @@ static void *alloc_slow(struct wish *wish)
 	pointer = alloc_hard(wish);
 	if (pointer && unlikely(footer))
 		alloc_finish(pointer, size);
-	reclaimer_wake();
 	tick_pass();
 	return pointer;
 }

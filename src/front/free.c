@@ -7,7 +7,6 @@
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -66,7 +65,6 @@ static force_inline bool checked_try_free(void *pointer)
 
 static cold void slow_path_ends(void)
 {
-	reclaimer_wake();
 	tick_pass();
 }
 

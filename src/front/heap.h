@@ -104,7 +104,7 @@ size_t heap_purge(size_t keep_size);
  * Lock-free, idempotent. */
 bool heap_start(void);
 
-/* The program may now have threads: checks the kernel, starts the reclaimer.
+/* The program may now have threads: checks the kernel, gives birth to a helper.
  * Called where a thread is about to be created, never from an allocation. */
 void heap_threads_start(void);
 

@@ -4,7 +4,6 @@
 #include "front/block.h"
 #include "front/foreign.h"
 #include "front/large.h"
-#include "front/reclaimer.h"
 #include "front/tick.h"
 
 /* A block that is more than twice as large as what is asked for moves to a
@@ -96,7 +95,6 @@ static void *realloc_any(void *pointer, size_t size)
 		return NULL;
 	if (block.kind == BLOCK_LARGE && large_stays(&block, whole) &&
 	    large_resize(&block, whole)) {
-		reclaimer_wake();
 		tick_pass();
 		return realloc_stay(pointer, size);
 	}

@@ -1,156 +1,115 @@
-/* layer 5.3: reclaimer: a thread that gives memory back while others sleep */
+/* layer 5.3: reclaimer: the life of a helper; protocol in reclaimer.h */
 #include "front/reclaimer.h"
+
+#include <errno.h>
 
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
-#include "system/place.h"
-#include "system/system.h"
+#include "system/helper.h"
 
-#define QUIET_TICKS 3
+#define QUIET_TICKS 4
+#define TICKS_MOST 100
 #define ASKED_MS 10 /* between a request and its purge */
-#define STACK_SIZE ((size_t)32 << 10)
-#define TLS_HALF ((size_t)4 << 10)
+#define TICK_MS_LEAST 10
 
-static _Atomic(int) owner_pid; /* atomic: the process that has it */
-static _Atomic(char *) memory; /* atomic: stack and TLS, kept for ever */
-
-/* The thread's own memory: stack, then a thread control block in the middle
- * of zeros, for code of libc that looks at its thread pointer. */
-struct reclaimer_memory {
-	char stack[STACK_SIZE];
-	char below[TLS_HALF];
-	void *self; /* the thread pointer points here */
-	char above[TLS_HALF - sizeof(void *)];
-	struct rseq_area area;
-};
-
-static size_t reclaim(struct rseq_area *self)
+uint64_t reclaimer_tick_ms(void)
 {
-	size_t done = drain_caches(self, true);
+	return max_size(config.purge_delay, TICK_MS_LEAST);
+}
 
+/* Registered when there is something to drain, by the first call. */
+static struct rseq_area *own_area(struct helper_life *life)
+{
+	struct rseq_area *area = (void *)life->own;
+
+	if (area->cpu_id == RSEQ_NEW_THREAD && rseq_register(area))
+		area->cpu_id = RSEQ_REFUSED;
+	return area->cpu_id < REGION_TABLE_WORDS ? area : NULL;
+}
+
+static size_t reclaim(struct helper_life *life)
+{
+	size_t done = 0;
+
+	if (drain_finds_any())
+		done = drain_caches(own_area(life), true);
 	return done + tick_whole();
 }
 
-static uint64_t tick_ms(void)
+/* Not 0 if somebody asked. */
+static size_t serve_asked(struct helper_life *life)
 {
-	return max_size(config.purge_delay, 10);
+	uint32_t asked = HELPER_ASKED;
+
+	if (!cas_relaxed(&life->word, &asked, HELPER_AWAKE)) // hint
+		return 0;
+	return 1 + page_heap_purge_requested();
 }
 
 /* Gives need not ask again while it waits. */
-static size_t serve(void)
+static size_t serve(struct helper_life *life)
 {
-	system_sleep(&reclaimer_word, RECLAIMER_ASKED, ASKED_MS);
-	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // hint
-	return page_heap_purge_requested();
+	helper_sleep(life, HELPER_ASKED, ASKED_MS);
+	return serve_asked(life);
 }
 
-/* Sleeps until the next tick, but for requests; the bytes that those gave. */
-static size_t sleep_a_tick(void)
+/* Sleeps until the next tick, but for requests; not 0 if there were some. */
+static size_t sleep_a_tick(struct helper_life *life)
 {
 	uint64_t start = system_now_ms(), past = 0;
 	size_t done = 0;
 	uint32_t word;
 
-	for (; past < tick_ms(); past = system_now_ms() - start) {
-		word = load_relaxed(&reclaimer_word); // hint
-		if (word == RECLAIMER_ASKED)
-			done += serve();
-		else if (cas_relaxed(&reclaimer_word, &word,
-				     RECLAIMER_AWAKE)) // hint
-			system_sleep(&reclaimer_word, RECLAIMER_AWAKE,
-				     tick_ms() - past);
+	for (; past < reclaimer_tick_ms(); past = system_now_ms() - start) {
+		if (helper_must_end(life))
+			return done;
+		word = load_relaxed(&life->word); // hint
+		if (word == HELPER_ASKED)
+			done += serve(life);
+		else if (word != HELPER_LEAVE &&
+			 cas_relaxed(&life->word, &word, HELPER_AWAKE)) // hint
+			helper_sleep(life, HELPER_AWAKE,
+				     reclaimer_tick_ms() - past);
 	}
-	return done;
+	return done + serve_asked(life);
 }
 
-/* Nothing was found for a while: sleeps until a slow path passes. One that
- * passed while this thread fell asleep may have seen it awake, so it looks
- * once more after a tick's time. */
-static void sleep_deep(struct rseq_area *self)
+static void reclaimer_run(struct helper_life *life)
 {
-	uint32_t word = RECLAIMER_AWAKE;
+	struct rseq_area *area = (void *)life->own;
+	unsigned quiet = 0, nr_ticks;
+	size_t done;
 
-	if (!cas_relaxed(&reclaimer_word, &word, RECLAIMER_ASLEEP)) // hint
-		return;
-	system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, tick_ms());
-	if (!reclaim(self))
-		system_sleep(&reclaimer_word, RECLAIMER_ASLEEP, 0);
-}
-
-static _Noreturn void reclaimer_run(void *arg)
-{
-	struct reclaimer_memory *m = arg;
-	struct rseq_area *self = rseq_register(&m->area) ? NULL : &m->area;
-	unsigned quiet = 0;
-
-	for (;;) {
-		size_t done = sleep_a_tick();
-
-		quiet = done + reclaim(self) ? 0 : quiet + 1;
-		if (quiet < QUIET_TICKS)
-			continue;
-		sleep_deep(self);
-		quiet = 0;
+	*area = (struct rseq_area){ .cpu_id = RSEQ_NEW_THREAD };
+	helper_begin(life);
+	for (nr_ticks = 0; quiet < QUIET_TICKS && nr_ticks < TICKS_MOST;
+	     nr_ticks++) {
+		done = sleep_a_tick(life);
+		if (helper_must_end(life))
+			break;
+		done += reclaim(life);
+		quiet = done ? 0 : quiet + 1;
 	}
-}
-
-static void reclaimer_entry(void *arg)
-{
-	reclaimer_run(arg);
-}
-
-static struct reclaimer_memory *memory_get(void)
-{
-	char *found = load_relaxed(&memory); // own: the starter alone uses it
-	char *fresh;
-
-	if (found)
-		return (void *)found;
-	fresh = place_map(sizeof(struct reclaimer_memory));
-	if (!fresh)
-		return NULL;
-	store_relaxed(&memory, fresh); // own: likewise
-	return (void *)fresh;
-}
-
-static int thread_start(void)
-{
-	struct reclaimer_memory *m = memory_get();
-
-	if (!m)
-		return -12;
-	m->self = &m->self;
-	m->area = (struct rseq_area){ .cpu_id = (uint32_t)-1 };
-	store_relaxed(&reclaimer_word, RECLAIMER_AWAKE); // before publish
-	return system_thread_start(m->stack, STACK_SIZE, &m->self,
-				   reclaimer_entry, m);
+	helper_end(life);
 }
 
 int reclaimer_start(void)
 {
-	int pid = system_getpid(), seen = load_relaxed(&owner_pid); // hint
-	int result;
-
-	if (seen == pid || !config.reclaimer)
-		return 0;
-	if (!cas_relaxed(&owner_pid, &seen, pid)) // own: the winner starts it
-		return 0;
-	result = thread_start();
-	tick_set_reclaimer(result >= 0);
-	if (result < 0) {
-		store_relaxed(&reclaimer_word, RECLAIMER_NONE); // hint
-		store_relaxed(&owner_pid, 0); // hint: the next may try
-	}
-	return result < 0 ? result : 0;
+	if (!config.reclaimer)
+		return -ENOTSUP;
+	return helper_start(reclaimer_run, true, NULL);
 }
 
-void reclaimer_wake_slow(void)
+int reclaimer_ensure(void)
 {
-	uint32_t word = RECLAIMER_ASLEEP;
+	struct helper_life *life = helper_current();
 
-	if (cas_relaxed(&reclaimer_word, &word, RECLAIMER_AWAKE)) // hint
-		system_wake(&reclaimer_word);
+	// hint: it may be about to end, when nobody passed for long
+	if (config.reclaimer && life && load_relaxed(&life->thread.alive) &&
+	    load_relaxed(&life->word) != HELPER_LEAVE) // likewise
+		return 0;
+	return reclaimer_start();
 }

@@ -1,42 +1,46 @@
-/* layer 5.3: reclaimer: a thread that gives memory back while others sleep
+/* layer 5.3: reclaimer: memory comes back while the program sleeps
  *
- * Started where the program creates its first thread, never from inside an
- * allocation. It is a bare thread: all signals blocked, no libc behind it (so
- * that a program whose threads have all ended exits as it should), its own
- * small stack, TLS and rseq area. It does not exist in the child of a fork
- * until that creates a thread.
+ * A helper thread (system/helper.h) does the ticks for the program's threads,
+ * in short lives:
  *
- *	word	RECLAIMER_NONE -> AWAKE		start
- *		AWAKE -> ASLEEP			the reclaimer found nothing to
- *						do for QUIET_TICKS ticks
- *		ASLEEP -> AWAKE			any slow path (one CAS, then a
- *						wake-up that does not block)
+ *	birth	a passer that finds a tick due (front/tick), in a process that
+ *		has, or had, threads; the creation of a thread
+ *	life	sleeps one purge_delay, serving requests (pageheap/request.h),
+ *		then does the tick: drains idle CPUs' caches, collects, purges
+ *	end	a successor was born: the next passer after a tick gives birth
+ *		at once, so that in a busy program a helper lives for one tick
+ *		and the next has the rights of a thread that runs now;
+ *		or QUIET_TICKS ticks found nothing to do and nobody passed: all
+ *		that can go back has gone, and the process has its own threads
+ *		alone until a slow path passes
  *
- * It sets ASLEEP, works once more a tick later, and then sleeps for ever if
- * the word is still ASLEEP: a passer that saw it awake has worked before that
- * last look, a later one wakes it. Awake, it works once in
- * config.purge_delay.
+ * No pass is forgotten: a pass before a tick is in what the ticks after it
+ * look at, of which there are QUIET_TICKS; one after it finds the next tick
+ * due and gives birth. Where it cannot (both lives are taken, the kernel gives
+ * no thread) the passer ticks itself, and asks whoever lives to look once more.
  *
- * Gives that exceed the budget set ASKED (pageheap/request.h). It then lets
- * ASKED_MS pass, so that what the program takes again at once is not purged,
- * and purges what is beyond the budget. Whatever it finds in the word before a
- * sleep, it sleeps only on what it has stored itself.
+ * Gives that exceed the budget ask the helper. It then lets ASKED_MS pass, so
+ * that what the program takes again at once is not purged, and purges what is
+ * beyond the budget. Whatever it finds in its word before a sleep, it sleeps
+ * only on what it has stored itself.
+ *
+ * A helper that vanishes leaves what any thread does (a batch, a hugepage's
+ * units); the next passer's birth replaces it, RECLAIMER_GRACE ticks later.
  */
 #ifndef LANE_RECLAIMER_H
 #define LANE_RECLAIMER_H
 
-#include "pageheap/request.h"
+#include "base/compiler.h"
 
-void reclaimer_wake_slow(void);
+/* Milliseconds between two ticks of a helper. */
+uint64_t reclaimer_tick_ms(void);
 
-static force_inline void reclaimer_wake(void)
-{
-	if (unlikely(load_relaxed(&reclaimer_word) == // hint
-		     RECLAIMER_ASLEEP))
-		reclaimer_wake_slow();
-}
-
-/* 0, or a negated errno; 0 also where this process has one already. */
+/* A helper is there from now on, one that was is told to leave; 0, or a
+ * negated errno: -ENOTSUP where the option is off, -EPERM where the process
+ * had no threads, or is in a sandbox, or shares another one's memory. */
 int reclaimer_start(void);
+
+/* The same where none lives. */
+int reclaimer_ensure(void);
 
 #endif

@@ -15,10 +15,12 @@
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/gate.h"
-#include "front/reclaimer.h"
+#include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "system/config.h"
+#include "system/helper.h"
+#include "system/sandbox.h"
 
 static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
@@ -65,15 +67,16 @@ bool heap_start(void)
 
 void heap_threads_start(void)
 {
-	if (!heap_start())
+	if (!heap_start() || sandbox_known())
 		return;
+	helper_prepare();
 	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
 	    !take_relaxed(&checked, 1) && // hint
 	    !rseq_kernel_aborts()) {
 		gate_close_for_good();
 		rseq_give_up("direct: this kernel does not abort sections");
 	}
-	reclaimer_start();
+	tick_ensure_helper();
 }
 
 void heap_gate_close(void)

@@ -2,6 +2,7 @@
 #include "front/tick.h"
 
 #include "base/atomic.h"
+#include "front/reclaimer.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
 #include "slab/bin.h"
@@ -12,45 +13,54 @@
 #define TICK_COLLECT 8			  /* slabs of each list, likewise */
 #define RECLAIMER_GRACE 4		  /* ticks that it may be late */
 
-static _Atomic(uint64_t) next_tick;	 /* atomic: ms */
-static _Atomic(uint32_t) reclaimer_lives; /* atomic: hint */
+static _Atomic(uint64_t) next_tick; /* atomic: ms */
 
 /* Whether the caller is the one that does the tick that is due. */
-static bool tick_elect(uint64_t grace)
+static bool tick_elect(void)
 {
 	uint64_t due = load_relaxed(&next_tick), now = system_now_ms(); // hint
 
-	if (now < due + grace)
+	if (now < due)
 		return false;
 	return cas_relaxed(&next_tick, &due, now + config.purge_delay); // hint
 }
 
+/* A helper was born; it does the next tick unless it is late. */
+static void tick_leave_to_helper(void)
+{
+	uint64_t late = (1 + RECLAIMER_GRACE) * reclaimer_tick_ms();
+
+	store_relaxed(&next_tick, system_now_ms() + late); // hint
+}
+
 void tick_pass(void)
 {
-	uint64_t grace = 0;
-
-	if (load_relaxed(&reclaimer_lives)) // hint
-		grace = RECLAIMER_GRACE * config.purge_delay + 1;
-	if (likely(!tick_elect(grace)))
+	if (likely(!tick_elect()))
 		return;
-	if (grace)
-		request_nobody();
+	if (!reclaimer_start()) {
+		tick_leave_to_helper();
+		return;
+	}
+	request_look();
 	bin_grow_older();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
 	page_heap_tick(TICK_PURGE_SIZE);
 }
 
+void tick_ensure_helper(void)
+{
+	if (!reclaimer_ensure())
+		tick_leave_to_helper();
+}
+
+/* Due again at once: who passes from now on is in no look of this helper's
+ * for sure, and gives birth to the next. */
 size_t tick_whole(void)
 {
 	size_t done;
 
-	store_relaxed(&next_tick, system_now_ms() + config.purge_delay); // hint
+	store_relaxed(&next_tick, system_now_ms()); // hint
 	bin_grow_older();
 	done = bin_collect_all((unsigned)-1 >> 1, COLLECT_AGE_QUIET);
 	return done + page_heap_tick(SIZE_MAX);
-}
-
-void tick_set_reclaimer(bool lives)
-{
-	store_relaxed(&reclaimer_lives, lives); // hint
 }

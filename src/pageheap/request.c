@@ -1,26 +1,29 @@
-/* layer 2.6: request: the reclaimer's word; protocol in request.h */
+/* layer 2.6: request: the helper's word; protocol in request.h */
 #include "pageheap/request.h"
 
-#include "system/system.h"
-
-_Atomic(uint32_t) reclaimer_word;
+#include "base/atomic.h"
+#include "system/helper.h"
 
 bool request_purge(void)
 {
-	uint32_t word = load_relaxed(&reclaimer_word); // hint
+	struct helper_life *life = helper_current();
+	uint32_t word = life ? load_relaxed(&life->word) : HELPER_NONE; // hint
 
-	if (word == RECLAIMER_NONE)
+	if (word == HELPER_NONE || word == HELPER_LEAVE)
 		return false;
-	if (word != RECLAIMER_ASKED &&
-	    cas_relaxed(&reclaimer_word, &word, RECLAIMER_ASKED)) // hint
-		system_wake(&reclaimer_word);
+	if (word == HELPER_AWAKE &&
+	    cas_relaxed(&life->word, &word, HELPER_ASKED)) // hint
+		system_wake(&life->word);
 	return true;
 }
 
-void request_nobody(void)
+void request_look(void)
 {
-	store_relaxed(&reclaimer_word, RECLAIMER_NONE); // hint
-	/* It may be deeply asleep all the same: who set the word died before
-	 * its wake-up, or this thread slept since it found the word AWAKE. */
-	system_wake(&reclaimer_word);
+	struct helper_life *life = helper_current();
+	uint32_t word = life ? load_relaxed(&life->word) : HELPER_NONE; // hint
+
+	if (word == HELPER_AWAKE)
+		request_purge();
+	else if (word == HELPER_ASKED)
+		cas_relaxed(&life->word, &word, HELPER_NONE); // hint
 }

@@ -4,11 +4,12 @@
  * wait-free but for what the kernel does, and may run anywhere, also at once
  * with itself.
  *
- * libc is asked for two things that it knows better (the auxiliary vector and
- * the vdso's clock), and only once it has run its first initialiser, which a
- * non-null `environ` shows: before that its own relocations may be missing,
- * though ours are there (its IFUNC resolvers may run in between). Without it
- * a system call answers.
+ * libc is asked for one thing that it knows better, the auxiliary vector, and
+ * only once it has run its first initialiser, which a non-null `environ` shows:
+ * before that its own relocations may be missing, though ours are there (its
+ * IFUNC resolvers may run in between). Without it a system call answers. The
+ * clock is the vDSO's own (sealed.h), as a function of libc's may be another
+ * library's.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -27,6 +28,8 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "system/sandbox.h"
+#include "system/sealed.h"
 #include "system/system.h"
 #if defined(__x86_64__)
 #include "system/syscall_x86_64.h"
@@ -41,6 +44,10 @@
 #define ADVICE_UNGUARD 103 /* MADV_GUARD_REMOVE */
 #define FUTEX_WAIT_PRIVATE (0 | 128)
 #define FUTEX_WAKE_PRIVATE (1 | 128)
+#define FUTEX_WAKE_SHARED 1
+#define FUTEX_WAIT_SOME 449 /* futex_waitv, the same number everywhere */
+#define FUTEX_WORD 2
+#define FUTEX_WORD_PRIVATE (2 | 128)
 #define FUTEX_COMPARE_PRIVATE (4 | 128) /* FUTEX_CMP_REQUEUE, of nobody */
 #define MEMBARRIER_FENCE_RSEQ (1 << 7)
 #define MEMBARRIER_REGISTER_RSEQ (1 << 8)
@@ -51,7 +58,6 @@
 
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
-extern __typeof__(clock_gettime) clock_gettime weak_import;
 
 #define call_6(nr, a, b, c, d, e, f)                                           \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
@@ -112,6 +118,8 @@ bool system_address_space_limited(void)
 
 int system_purge(void *addr, size_t size)
 {
+	if (sandbox_strict())
+		return -EPERM;
 	return (int)call_3(SYS_madvise, addr, size, MADV_DONTNEED);
 }
 
@@ -333,17 +341,23 @@ int system_getpid(void)
 	return (int)call_0(SYS_getpid);
 }
 
-/* libc's clock reads the vdso's page, a tenth of a system call's cost. It
- * writes errno only on failure, and this clock does not fail. */
+/* Without the vDSO a sandbox stops the clock: a filter may kill for the call. */
 uint64_t system_now_ms(void)
 {
+	static _Atomic(uint64_t) last;
 	struct timespec now = { 0, 0 };
+	uint64_t ms;
 
-	if (libc_ready() && clock_gettime)
-		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (likely(sealed.at.clock))
+		sealed.at.clock(CLOCK_MONOTONIC_COARSE, &now);
+	else if (sandbox_known())
+		return load_relaxed(&last); // hint
 	else
 		call_2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (unlikely(!sealed.at.clock))
+		store_relaxed(&last, ms); // hint
+	return ms;
 }
 
 /* Fences */
@@ -356,7 +370,11 @@ int system_rseq_fence_register(void)
 /* -EPERM: this process is not registered, which a fork child may not be. */
 int system_rseq_fence(void)
 {
-	int ret = (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
+	int ret;
+
+	if (sandbox_known())
+		return -EACCES;
+	ret = (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
 
 	if (ret != -EPERM)
 		return ret;
@@ -417,15 +435,57 @@ _Noreturn void system_abort(void)
 		call_2(SYS_exit_group, 128 + SIGABRT, 0);
 }
 
-void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
+static struct timespec time_of_ms(uint64_t ms)
 {
-	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ms / 1000),
-		.tv_nsec = (long)(timeout_ms % 1000) * 1000000,
+	return (struct timespec){
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000) * 1000000,
 	};
+}
 
-	call_4(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
-	       timeout_ms ? &timeout : NULL);
+/* What the kernel takes: struct futex_waitv. */
+struct wait_word {
+	uint64_t value;
+	uint64_t word;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+static void wait_word_set(struct wait_word *w, _Atomic(uint32_t) *word,
+			  uint32_t value, uint32_t flags)
+{
+	*w = (struct wait_word){ value, (uintptr_t)word, flags, 0 };
+}
+
+/* The kernel's wake at a thread's end is for one sleeper, and who joins that
+ * thread may sleep on the word, too: the wake is passed on. */
+static bool sleep_watching(_Atomic(uint32_t) *word, uint32_t value,
+			   uint64_t timeout_ms,
+			   const struct system_watch *watch)
+{
+	struct timespec end = time_of_ms(system_now_ms() + timeout_ms);
+	struct wait_word words[2];
+	long ret;
+
+	wait_word_set(&words[0], word, value, FUTEX_WORD_PRIVATE);
+	wait_word_set(&words[1], watch->word, watch->value, FUTEX_WORD);
+	ret = call_6(FUTEX_WAIT_SOME, words, 2, 0, &end, CLOCK_MONOTONIC, 0);
+	if (ret == 1)
+		call_3(SYS_futex, watch->word, FUTEX_WAKE_SHARED, 1);
+	if (ret == -EAGAIN)
+		return load_relaxed(word) != value; // hint
+	return ret == 0 || ret == -ETIMEDOUT || ret == -EINTR;
+}
+
+bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+		  const struct system_watch *watch)
+{
+	struct timespec timeout = time_of_ms(timeout_ms);
+
+	if (watch)
+		return sleep_watching(word, value, timeout_ms, watch);
+	call_4(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &timeout);
+	return true;
 }
 
 void system_wake(_Atomic(uint32_t) *word)
@@ -433,18 +493,18 @@ void system_wake(_Atomic(uint32_t) *word)
 	call_3(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
-/* Signals are blocked before the clone, so that no handler of the program ever
- * runs on a thread that has no libc TLS; the thread inherits that mask. */
 int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg)
+			void (*run)(void *), void *arg,
+			struct system_thread *thread)
 {
 	size_t top = round_down((size_t)stack + stack_size, 16);
-	uint64_t old = signals_change(SIG_SETMASK, ALL_ONES);
 	long ret = syscall_clone(CLONE_VM | CLONE_FS | CLONE_FILES |
 					 CLONE_SIGHAND | CLONE_THREAD |
-					 CLONE_SYSVSEM | CLONE_SETTLS,
-				 (void *)top, tls, run, arg);
+					 CLONE_SYSVSEM | CLONE_SETTLS |
+					 CLONE_PARENT_SETTID |
+					 CLONE_CHILD_CLEARTID,
+				 (void *)top, tls, run, arg, &thread->tid,
+				 &thread->alive);
 
-	signals_change(SIG_SETMASK, old);
 	return is_error(ret) ? (int)ret : 0;
 }

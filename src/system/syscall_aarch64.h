@@ -33,14 +33,15 @@ static force_inline long syscall_6(long nr, long a, long b, long c, long d,
  * x30 end a backtrace. This architecture takes tls before child_tid. */
 static force_inline long syscall_clone(unsigned long flags, void *stack,
 					void *tls, void (*run)(void *),
-					void *arg)
+					void *arg, void *parent_tid,
+					void *child_tid)
 {
 	register long x8 __asm__("x8") = SYS_clone;
 	register long x0 __asm__("x0") = (long)flags;
 	register void *x1 __asm__("x1") = stack;
-	register long x2 __asm__("x2") = 0; /* parent_tid */
+	register void *x2 __asm__("x2") = parent_tid;
 	register void *x3 __asm__("x3") = tls;
-	register long x4 __asm__("x4") = 0; /* child_tid */
+	register void *x4 __asm__("x4") = child_tid;
 	register void (*x9)(void *) __asm__("x9") = run;
 	register void *x10 __asm__("x10") = arg;
 

@@ -4,7 +4,7 @@
  *
  *	SYSCALL_PAGE_SIZE_MOST	the largest page the architecture can have
  *	syscall_6(nr, a..f)	one system call; a negated errno on failure
- *	syscall_clone(flags, stack, tls, run, arg)
+ *	syscall_clone(flags, stack, tls, run, arg, parent_tid, child_tid)
  *
  * Nothing here touches errno or TLS, so all of it works before libc is
  * relocated, in handlers and in threads that libc does not know.
@@ -35,15 +35,17 @@ static force_inline long syscall_6(long nr, long a, long b, long c, long d,
 }
 
 /* Starts a thread on the stack that ends at `stack` (a multiple of 16), with
- * thread pointer tls. The parent gets the thread's id or a negated errno; the
- * child calls run(arg), which must not return: nothing is below it, so the
- * child traps there. The child needs its registers alone, which the kernel
- * copies but for rax, rcx, r11 and rsp; its zero rbp ends a backtrace. */
+ * thread pointer tls; flags say what the kernel writes to the last two. The
+ * parent gets the thread's id or a negated errno; the child calls run(arg),
+ * which must not return: nothing is below it, so the child traps there. The
+ * child needs its registers alone, which the kernel copies but for rax, rcx,
+ * r11 and rsp; its zero rbp ends a backtrace. */
 static force_inline long syscall_clone(unsigned long flags, void *stack,
 					void *tls, void (*run)(void *),
-					void *arg)
+					void *arg, void *parent_tid,
+					void *child_tid)
 {
-	register long r10 __asm__("r10") = 0; /* child_tid */
+	register void *r10 __asm__("r10") = child_tid;
 	register void *r8 __asm__("r8") = tls;
 	register void (*r9)(void *) __asm__("r9") = run;
 	register void *r12 __asm__("r12") = arg;
@@ -59,7 +61,7 @@ static force_inline long syscall_clone(unsigned long flags, void *stack,
 			 "1:"
 			 : "=a"(ret)
 			 : "a"((long)SYS_clone), "D"(flags), "S"(stack),
-			   "d"(0L), "r"(r10), "r"(r8), "r"(r9), "r"(r12)
+			   "d"(parent_tid), "r"(r10), "r"(r8), "r"(r9), "r"(r12)
 			 : "rcx", "r11", "cc", "memory");
 	return ret;
 }

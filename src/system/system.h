@@ -9,6 +9,7 @@
 #define LANE_SYSTEM_H
 
 #include "base/compiler.h"
+#include "system/threads.h"
 
 /* Maps private zeroed memory, readable and writable, at [addr, addr + size),
  * whole pages. -EEXIST: something is mapped there, and stays. -ENOMEM: a limit
@@ -73,18 +74,20 @@ int system_getpid(void);
 void system_write_stderr(const char *text, size_t size);
 _Noreturn void system_abort(void);
 
-/* Sleeps while *word == value, at most timeout_ms (0: for ever). The
- * reclaimer thread alone calls this. */
-void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms);
-/* Wakes that sleeper; never blocks. */
+/* Sleeps while *word == value, at most timeout_ms, and while the watched word
+ * (NULL: none) has its value. False: it has not, or cannot be watched. The
+ * helper thread alone calls this. */
+bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+		  const struct system_watch *watch);
 void system_wake(_Atomic(uint32_t) *word);
 
-/* Starts a bare thread of this process: all signals blocked, no libc TLS
- * (tls becomes its thread pointer; code with stack protectors reads the first
- * 64 bytes there), not counted by libc's pthread_exit(). It must never return
- * from `run` and never touch TLS or errno. */
+/* Runs run(arg), which must not return, on a bare thread: no libc behind it,
+ * its thread pointer is tls, it has the caller's signal mask, and the caller
+ * has blocked all signals: no handler of the program may run on it. 0 or a
+ * negated errno. */
 int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg);
+			void (*run)(void *), void *arg,
+			struct system_thread *thread);
 
 /* Reads a whole small file (at most size bytes) without libc; the number of
  * bytes, or a negated errno. For /sys and /proc at start-up and statistics. */

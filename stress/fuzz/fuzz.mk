@@ -17,11 +17,11 @@ FUZZ_LLVM_PROFDATA ?= llvm-profdata
 
 # The library, but for what replaces a process's malloc and its system layer.
 FUZZ_SRC ?= src
-FUZZ_LEFT_OUT = $(addprefix src/,system/linux.c $(addprefix entry/,cxx_names.c \
-	cxx_program.c wrappers.c start.c static_names.c clone.c) $(wildcard src/*/*.S))
+FUZZ_LEFT_OUT = $(addprefix src/,system/linux.c system/threads.c $(addprefix entry/,cxx_names.c \
+	cxx_program.c wrappers.c real.c rights.c start.c static_names.c clone.c) $(wildcard src/*/*.S))
 FUZZ_MODULES := $(patsubst src/%.c,%,$(filter-out $(FUZZ_LEFT_OUT) %.S,\
 	$(SOURCES)))
-FUZZ_SHARED := replay world interrupt blocks
+FUZZ_SHARED := replay world threads interrupt blocks
 FUZZ_FILES_heap := fuzz_heap heap_blocks heap_machine
 FUZZ_FILES_page_heap := fuzz_page_heap
 FUZZ_FILES_config := fuzz_config

@@ -2,6 +2,7 @@
 #include "interrupt.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "point.h"
 #include "world.h"
@@ -115,6 +116,8 @@ void fuzz_interrupt(void)
 	if (p.kind == FORK) {
 		world.pid++;
 		world.thread = NULL;
+		if (world.wiped)
+			memset(world.wiped, 0, world.wiped_size);
 		die();
 	}
 	if (p.kind == PREEMPT)

@@ -352,27 +352,30 @@ long system_read_file(const char *path, char *buf, size_t size)
 	return -ENOENT;
 }
 
-/* A thread is started and does not run until the input says so. The one that
- * looks whether the kernel aborts sections, known by its small stack, is
- * refused: no kernel takes part here. */
+/* A thread is started and does not run until the input says so. */
 int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg)
+			void (*run)(void *), void *arg,
+			struct system_thread *thread)
 {
-	must(stack && tls);
-	if (fails(WORLD_THREAD) || stack_size <= 4 * KIB)
+	must(stack && stack_size && tls);
+	if (fails(WORLD_THREAD))
 		return -EAGAIN;
+	atomic_store(&thread->tid, (uint32_t)++world.last_tid);
 	world.thread = run;
 	world.thread_arg = arg;
 	return 0;
 }
 
-void system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms)
+bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+		  const struct system_watch *watch)
 {
+	(void)watch;
 	must(world.on_sleep);
 	if (atomic_load(word) == value)
 		world.now += timeout_ms;
 	if (world.nr_sleeps-- == 0)
 		longjmp(*world.on_sleep, 1);
+	return true;
 }
 
 void system_wake(_Atomic(uint32_t) *word)

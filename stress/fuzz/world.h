@@ -62,6 +62,9 @@ extern struct world {
 	/* The reclaimer, where the library started it. */
 	void (*thread)(void *arg);
 	void *thread_arg;
+	int last_tid;
+	void *wiped; /* by a fork, in the child */
+	size_t wiped_size;
 	jmp_buf *on_sleep; /* the reclaimer's sleep that ends its turn */
 	unsigned nr_sleeps; /* until then */
 } world;

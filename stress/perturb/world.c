@@ -2,27 +2,25 @@
  *
  * A clock that runs faster, so that what expires does so in milliseconds;
  * calls that are refused now and then; ids that move, so that CPUs appear
- * which nobody has seen; and a reclaimer that can be put to sleep, so that
- * the heap stands still when it is looked at.
+ * which nobody has seen; and a reclaimer whose lives can be forbidden, so
+ * that the heap stands still when it is looked at.
  */
 #include "cell.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "front/reclaimer.h"
+#include "front/tick.h"
 #include "perturb.h"
 #include "raw.h"
+#include "system/helper.h"
 
 #define REFUSE_ONE_IN 12
-#define WAIT_MS_MOST 10
-#define WAKING_SIZE ((size_t)3 << 20) /* takes a slow path */
 
 static struct {
 	volatile bool refuse, fence_fails;
 	volatile unsigned hasty; /* 0: as it is */
-	_Atomic(bool) park;
-	_Atomic(unsigned) nr_parked;
+	uint32_t token; /* of the parked reclaimer */
 	_Atomic(uint64_t) random;
 } world;
 
@@ -106,59 +104,44 @@ uint64_t __wrap_system_now_ms(void)
 	       world.hasty / 1000;
 }
 
-/* The reclaimer's. It comes back early, to see
- * whether it is to be parked. */
-void __real_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms);
-void __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms);
+/* The helper's. */
+bool __real_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms, const struct system_watch *watch);
+bool __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms, const struct system_watch *watch);
 
-void __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms)
+bool __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
+			 uint64_t timeout_ms, const struct system_watch *watch)
 {
-	struct {
-		long s, ns;
-	} while_parked = { 0, 200000 };
-
-	if (world.hasty && timeout_ms)
+	if (world.hasty)
 		timeout_ms = timeout_ms / world.hasty + 1;
-	__real_system_sleep(word, value,
-			    timeout_ms && timeout_ms < WAIT_MS_MOST ?
-				    timeout_ms :
-				    WAIT_MS_MOST);
-	if (!atomic_load(&world.park))
-		return;
-	atomic_fetch_add(&world.nr_parked, 1);
-	while (atomic_load(&world.park))
-		raw_call(SYS_nanosleep, (long)&while_parked, 0, 0);
-	atomic_fetch_sub(&world.nr_parked, 1);
+	return __real_system_sleep(word, value, timeout_ms, watch);
 }
 
 void world_idle_reclaimer(void)
 {
+	struct helper_life *life = helper_current();
+
 	if (!cell.reclaimer)
 		return;
-	while (load_relaxed(&reclaimer_word) != RECLAIMER_ASLEEP)
+	while (life && load_relaxed(&life->thread.alive))
 		usleep(1000);
-	free(malloc(WAKING_SIZE));
 }
 
 void world_park_reclaimer(void)
 {
-	if (!cell.reclaimer)
-		return;
-	atomic_store(&world.park, true);
-	while (!atomic_load(&world.nr_parked))
-		usleep(200);
+	bool ended;
+
+	if (cell.reclaimer)
+		world.token = helper_forbid(&ended);
 }
 
 void world_unpark_reclaimer(void)
 {
 	if (!cell.reclaimer)
 		return;
-	atomic_store(&world.park, false);
-	while (atomic_load(&world.nr_parked))
-		usleep(200);
+	helper_allow(world.token);
+	tick_ensure_helper();
 }
 
 /* ---- ids ---- */

@@ -65,7 +65,9 @@ unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 	-e '(__libc_|__)?(memalign|(__)?posix_memalign|aligned_alloc|c?free)' \
 	-e '(__libc_)?(mall(opt|info2?)|malloc_(stats|info|trim))' \
 	-e 'free_(aligned_)?sized|malloc_usable_size' \
-	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone')
+	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone' \
+	-e 'set(res?|e)?[ug]id|(set|init)groups|capset|prctl|unshare|setns' \
+	-e 'chroot|syscall')
 [ -z "$unknown" ] || fail "exports" "$unknown"
 
 globals=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }')

@@ -1,0 +1,54 @@
+/* layer 1.1: sealed: pointers to code, read-only after start
+ *
+ * Written by the constructors alone (entry/), which then make the page
+ * read-only: who can write anywhere in the process still finds no pointer to
+ * code here to bend. A reader that comes before finds NULL and does without:
+ * it asks the kernel, or the loader, itself. The page holds nothing else.
+ *
+ *	constructor 101	clock
+ *	constructor 102	what libc has behind the wrappers (shared library)
+ *	constructor 103	the seal
+ */
+#ifndef LANE_SEALED_H
+#define LANE_SEALED_H
+
+#include <time.h>
+
+#include "base/compiler.h"
+#if defined(__x86_64__)
+#include "system/syscall_x86_64.h"
+#elif defined(__aarch64__)
+#include "system/syscall_aarch64.h"
+#endif
+
+/* libc's own functions, by their names. */
+#define SEALED_REAL(X)                                                       \
+	X(pthread_create) X(thrd_create) X(dlopen) X(dlmopen)                \
+	X(setuid) X(setgid) X(seteuid) X(setegid) X(setreuid) X(setregid)    \
+	X(setresuid) X(setresgid) X(setgroups) X(initgroups) X(capset)       \
+	X(prctl) X(unshare) X(setns) X(chroot) X(syscall)
+
+enum sealed_real {
+#define SEALED_NAME(name) REAL_##name,
+	SEALED_REAL(SEALED_NAME)
+#undef SEALED_NAME
+	NR_REAL
+};
+
+/* const after the seal */
+extern union sealed {
+	struct {
+		int (*clock)(clockid_t, struct timespec *); /* the vDSO's */
+		size_t (*libc_usable_size)(void *);
+		void *real[NR_REAL]; /* NULL: libc has none */
+	} at;
+	char page[SYSCALL_PAGE_SIZE_MOST];
+} sealed internal;
+
+/* Only in constructors, before any other thread may look. */
+void sealed_find_clock(void);
+
+/* The page is read-only from now on. */
+void sealed_close(void);
+
+#endif

@@ -1,0 +1,360 @@
+/* system/helper.h: births, lives and their end; run here by hand, without a
+ * thread */
+#include "helper_world.h"
+
+static struct helper_life *born;
+static unsigned nr_ran;
+
+/* Sleeps until it must end. */
+static void run(struct helper_life *life)
+{
+	helper_begin(life);
+	nr_ran++;
+	while (!helper_must_end(life))
+		helper_sleep(life, HELPER_AWAKE, 1000);
+	helper_end(life);
+}
+
+static int birth_now(void)
+{
+	return helper_start(run, true, &born);
+}
+
+static uint32_t word_of(struct helper_life *life)
+{
+	return load_relaxed(&life->word); // own
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	helper_world_reset();
+	helper_prepare();
+	nr_ran = 0;
+	return 0;
+}
+
+static void test_nothing_before_it_is_prepared(void **state)
+{
+	bool was;
+
+	(void)state;
+	helper_forget();
+	assert_false(helper_is_prepared());
+	assert_null(helper_current());
+	assert_int_equal(birth_now(), -EPERM);
+	assert_int_equal(helper_forbid(&was), 0);
+	assert_false(was);
+	helper_allow(0);
+	assert_int_equal(started.nr, 0);
+}
+
+static void test_birth(void **state)
+{
+	(void)state;
+	assert_int_equal(birth_now(), 0);
+	assert_int_equal(started.nr, 1);
+	assert_ptr_equal(started.arg, born);
+	assert_ptr_equal(started.stack, born->stack);
+	assert_int_equal(started.stack_size, sizeof(born->stack));
+	assert_ptr_equal(started.tls, &born->self);
+	assert_ptr_equal(born->self, &born->self);
+	assert_int_equal(kernel.nr_blocks, 0);
+	assert_ptr_equal(helper_current(), born);
+	assert_int_equal(word_of(born), HELPER_AWAKE);
+}
+
+static void test_the_kernel_refuses(void **state)
+{
+	(void)state;
+	start_result = -EAGAIN;
+	assert_int_equal(birth_now(), -EAGAIN);
+	assert_null(helper_current());
+	assert_int_equal(kernel.nr_blocks, 0);
+	start_result = 0;
+	assert_int_equal(birth_now(), 0);
+	assert_ptr_equal(started.arg, &helper_memory()->lives[0]);
+}
+
+/* The former one is told to leave, and a third one has no place. */
+static void test_successor(void **state)
+{
+	struct helper_life *former;
+
+	(void)state;
+	birth_now();
+	former = born;
+	assert_int_equal(birth_now(), 0);
+	assert_ptr_not_equal(former, born);
+	assert_ptr_equal(helper_current(), born);
+	assert_int_equal(word_of(former), HELPER_LEAVE);
+	assert_int_equal(fake_calls(FAKE_WAKE), 1);
+	assert_int_equal(birth_now(), -EBUSY);
+	assert_int_equal(word_of(helper_current()), HELPER_AWAKE);
+	thread_ends(&former->thread);
+	assert_int_equal(birth_now(), 0);
+	assert_ptr_equal(born, former);
+}
+
+/* Its stack is free before its task is gone: never more tasks than lives. */
+static void test_no_birth_before_the_task_is_gone(void **state)
+{
+	(void)state;
+	birth_now();
+	kernel.lingers = (int)load_relaxed(&born->thread.tid); // own
+	thread_ends(&born->thread);
+	birth_now();
+	assert_ptr_equal(born, &helper_memory()->lives[1]);
+	thread_ends(&born->thread);
+	assert_int_equal(birth_now(), 0);
+	assert_ptr_equal(born, &helper_memory()->lives[1]);
+}
+
+static void test_child_of_a_fork(void **state)
+{
+	(void)state;
+	birth_now();
+	/* With memory that is wiped: nobody lives, until it is claimed. */
+	helper_forget();
+	fake.pid = kernel.tid = FIRST_TID + 1;
+	assert_null(helper_current());
+	assert_int_equal(birth_now(), -EPERM);
+	helper_prepare();
+	assert_int_equal(birth_now(), 0);
+}
+
+/* As after clone(CLONE_VM): another process on the same memory. */
+static void test_shared_memory(void **state)
+{
+	bool was;
+
+	(void)state;
+	birth_now();
+	fake.pid = kernel.tid = FIRST_TID + 1;
+	helper_prepare();
+	assert_int_equal(birth_now(), -EPERM);
+	assert_int_equal(helper_forbid(&was), 0);
+	assert_false(was);
+	assert_int_equal(started.nr, 1);
+}
+
+static void leaves(struct helper_life *life)
+{
+	assert_int_equal(word_of(life), HELPER_LEAVE);
+	kernel.lingers = (int)load_relaxed(&life->thread.tid); // own
+	thread_ends(&life->thread);
+}
+
+static void test_forbid_waits_for_its_end(void **state)
+{
+	uint32_t token;
+	bool was;
+
+	(void)state;
+	birth_now();
+	awaited = leaves;
+	token = helper_forbid(&was);
+	assert_true(was);
+	assert_int_equal(kernel.nr_naps, 8);
+	assert_int_equal(load_relaxed(&born->thread.tid), 0); // own
+	assert_int_equal(birth_now(), -EPERM);
+	helper_allow(token);
+	assert_int_equal(birth_now(), 0);
+}
+
+static void test_forbid_nests(void **state)
+{
+	uint32_t one, two;
+	bool was;
+
+	(void)state;
+	one = helper_forbid(&was);
+	assert_false(was);
+	two = helper_forbid(&was);
+	helper_allow(one);
+	assert_int_equal(birth_now(), -EPERM);
+	helper_allow(two);
+	assert_int_equal(birth_now(), 0);
+	/* In a child that was forked in between there is nothing to allow. */
+	helper_allow(two);
+	helper_allow(two + 1);
+	assert_int_equal(load_relaxed(&helper_memory()->births) & // own
+				 BIRTHS_COUNT_MASK,
+			 0);
+}
+
+/* An id that is another thread's by now does not hold anybody up for ever. */
+static void test_forbid_gives_up_on_an_id(void **state)
+{
+	bool was;
+
+	(void)state;
+	birth_now();
+	thread_ends(&born->thread);
+	store_relaxed(&born->thread.tid, FIRST_TID + 1); // own: a live one
+	helper_allow(helper_forbid(&was));
+	assert_int_equal(kernel.nr_naps, SHORT_NAPS + LONG_NAPS);
+	assert_int_equal(load_relaxed(&born->thread.tid), 0); // own
+}
+
+/* A birth that stopped in the middle is not waited for, and what is born of
+ * it after all ends before it does anything. */
+static void test_late_birth(void **state)
+{
+	bool was;
+
+	(void)state;
+	birth_now();
+	store_relaxed(&born->thread.tid, 0); // own: not cloned yet
+	helper_allow(helper_forbid(&was));
+	store_relaxed(&born->thread.tid, FIRST_TID + 100); // own: now
+	run_to_its_end();
+	assert_true(has_ended);
+	assert_int_equal(nr_ran, 0);
+	assert_int_equal(kernel.nr_left, 0);
+}
+
+static void forbid_now(unsigned nr)
+{
+	bool was;
+
+	(void)nr;
+	awaited = leaves;
+	helper_allow(helper_forbid(&was));
+	thread_ends(&born->thread);
+}
+
+static void test_ends_when_told(void **state)
+{
+	(void)state;
+	birth_now();
+	event = forbid_now;
+	run_to_its_end();
+	assert_true(has_ended);
+	assert_int_equal(nr_sleeps, 1);
+	assert_int_equal(kernel.nr_left, 1);
+	assert_int_equal(word_of(born), HELPER_NONE);
+}
+
+static void other_rights(unsigned nr)
+{
+	kernel.same_rights = nr < 3;
+}
+
+static void test_ends_with_other_rights(void **state)
+{
+	(void)state;
+	birth_now();
+	event = other_rights;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 3);
+}
+
+/* The first thread ends, and the kernel clears its word. */
+static void first_ends(unsigned nr)
+{
+	if (nr < 3)
+		return;
+	store_relaxed(&kernel.first_word, 0); // own
+	kernel.first_runs = false;
+}
+
+static void test_ends_with_the_first_thread(void **state)
+{
+	(void)state;
+	birth_now();
+	event = first_ends;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 3);
+	assert_true(sleeps[2].watched);
+	assert_int_equal(sleeps[2].timeout_ms, 1000);
+}
+
+static void creator_ends(unsigned nr)
+{
+	first_ends(nr);
+	kernel.creator_lives = nr < 10;
+}
+
+/* Born of another thread, it lives as long as one of the two. */
+static void test_ends_with_the_last_of_two(void **state)
+{
+	(void)state;
+	kernel.tid = FIRST_TID + 1;
+	birth_now();
+	event = creator_ends;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 10);
+	assert_false(sleeps[9].watched);
+	assert_int_equal(sleeps[9].timeout_ms, SLICE_MS);
+}
+
+/* Behind a filter that was there before the program it uses no rare call. */
+static void test_filtered(void **state)
+{
+	(void)state;
+	helper_forget();
+	kernel.filtered = true;
+	kernel.same_rights = false;
+	helper_prepare();
+	birth_now();
+	event = first_ends;
+	run_to_its_end();
+	assert_int_equal(nr_sleeps, 3);
+	assert_false(sleeps[0].watched);
+	assert_int_equal(sleeps[0].timeout_ms, SLICE_MS);
+	assert_int_equal(kernel.nr_left, 0);
+}
+
+/* Where nobody could tell it that the process has ended. */
+static void test_nobody_to_watch(void **state)
+{
+	(void)state;
+	helper_forget();
+	kernel.has_word = kernel.first_runs = false;
+	helper_prepare();
+	assert_int_equal(birth_now(), -ENOSYS);
+	assert_int_equal(started.nr, 0);
+}
+
+static void test_no_birth_in_a_sandbox(void **state)
+{
+	bool was;
+
+	(void)state;
+	sandbox_begin();
+	assert_int_equal(birth_now(), -EPERM);
+	assert_int_equal(helper_forbid(&was), 0);
+	sandbox_end(0);
+	assert_int_equal(birth_now(), 0);
+}
+
+#define T(test) cmocka_unit_test_setup(test, fresh)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_nothing_before_it_is_prepared),
+		T(test_birth),
+		T(test_the_kernel_refuses),
+		T(test_successor),
+		T(test_no_birth_before_the_task_is_gone),
+		T(test_child_of_a_fork),
+		T(test_shared_memory),
+		T(test_forbid_waits_for_its_end),
+		T(test_forbid_nests),
+		T(test_forbid_gives_up_on_an_id),
+		T(test_late_birth),
+		T(test_ends_when_told),
+		T(test_ends_with_other_rights),
+		T(test_ends_with_the_first_thread),
+		T(test_ends_with_the_last_of_two),
+		T(test_filtered),
+		T(test_nobody_to_watch),
+		T(test_no_birth_in_a_sandbox),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -44,11 +44,13 @@ static void top_level(void **state)
 	uint32_t half = 1u << 24, unit, other;
 
 	(void)state;
-	heap_fresh(0);
+	heap_claims_only();
 	page_heap_count(&before);
 	assert_true(level_take_units(&regions[0], half, &unit));
-	assert_int_equal(unit, half);
-	assert_false(level_take_units(&regions[0], half, &other));
+	assert_true(level_take_units(&regions[0], half, &other));
+	assert_int_equal(unit + other, half);
+	assert_false(level_take_units(&regions[0], 1, &unit));
+	level_release_units(&regions[0], 0, half);
 	assert_true(level_take_units(&regions[0], half / 2, &unit));
 	level_release_units(&regions[0], unit, half / 2);
 	level_release_units(&regions[0], half, half);
@@ -58,6 +60,9 @@ static void top_level(void **state)
 	assert_true(level_take_units(&regions[0], half + 1, &unit));
 	assert_false(level_take_units(&regions[0], half * 2, &other));
 	level_release_units(&regions[0], unit, half + 1);
+	assert_true(level_take_units(&regions[0], half * 2, &unit));
+	level_release_units(&regions[0], unit, half * 2);
+	assert_false(level_take_units(&regions[0], half * 2 + 1, &unit));
 	page_heap_check();
 }
 
@@ -71,7 +76,7 @@ static void coalesces(void **state)
 	uint64_t low;
 
 	(void)state;
-	heap_fresh(0);
+	heap_claims_only();
 	config.purge_budget = (uint64_t)1 << 50;
 	assert_true(level_take_units(r, n, &unit));
 	low = load_relaxed(&r->levels[3].words[0]); // counter
@@ -79,7 +84,7 @@ static void coalesces(void **state)
 		level_release_units(r, unit + (i * 5 + 32) % n, 32);
 	page_heap_check();
 	/* Exhaust the granules of 8 GiB, so that the pieces are needed. */
-	while (level_take(r, 3, 1, 1, &again)) {
+	while (level_take(r, 3, 1, 1, false, &again)) {
 		if (again == unit / n)
 			break;
 	}
@@ -310,7 +315,7 @@ static void extends(void **state)
 	}
 	assert_false(page_heap_try_extend(a.region, a.unit, n, 1u << 25));
 	assert_false(page_heap_try_extend(a.region, a.unit, n, UINT32_MAX));
-	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_false(page_heap_try_extend(a.region, a.unit, n, n));
 	heap_check();
 	page_heap_give(a.region, a.unit, n);
@@ -385,17 +390,26 @@ static void check_sees_damage(void **state)
 	h = run.unit / 64;
 	fake.quiet = true;
 	or_relaxed(&r->levels[0].words[h + 1], 1); // own
-	store_relaxed(&r->nr_used, (h + 2) * 64);  // own
 	assert_true(check_aborts());
 	store_relaxed(&r->levels[0].words[h + 1], 0); // own
 	page_heap_check();
-	or_relaxed(&r->levels[1].words[r->first_unit / 4096 - 1], 1); // own
+	/* Beyond what growers took. */
+	or_relaxed(&r->levels[1].words[1], 1); // own
+	assert_true(check_aborts());
+	store_relaxed(&r->levels[1].words[1], 0); // own
+	page_heap_check();
+	or_relaxed(&r->levels[1].words[0], bits_one(4)); // own
 	assert_true(check_aborts());
 	heap_fresh(0);
 	fake.quiet = true;
-	store_relaxed(&r->dirty[r->first_unit / 64 + 9], 1);   // own
-	store_relaxed(&r->nr_used, r->first_unit + 64 * 9);    // own
-	store_relaxed(&r->nr_committed, r->first_unit + 6400); // own
+	store_relaxed(&r->dirty[9], 1);   // own
+	store_relaxed(&r->nr_used, 64 * 9); // own
+	store_relaxed(&r->nr_taken, 6400); // own
+	assert_true(check_aborts());
+	heap_fresh(0);
+	fake.quiet = true;
+	store_relaxed(&r->nr_used, 65);  // own
+	store_relaxed(&r->nr_taken, 64); // own
 	assert_true(check_aborts());
 }
 
@@ -406,9 +420,10 @@ static void survives_lost_hints(void **state)
 	unsigned n, i, l;
 
 	(void)state;
-	heap_fresh(4 * REGION_SIZE_LEAST);
-	fake.address_limit = fake_address_size();
-	for (n = 0; page_heap_take(1, 1, 0, &runs[n]); n++)
+	heap_small(32 * MIB);
+	assert_true(page_heap_take(1, 1, 0, &runs[0]));
+	fake_fail_from(FAKE_MAP, 1);
+	for (n = 1; page_heap_take(1, 1, 0, &runs[n]); n++)
 		;
 	assert_true(n > 150);
 	for (i = 0; i < n; i += 2)
@@ -488,9 +503,9 @@ static void starts_by_itself(void **state)
 
 	(void)state;
 	heap_forget();
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_false(page_heap_take(1, 1, 0, &run));
-	fake_fail_from(FAKE_RESERVE, 0);
+	fake_fail_from(FAKE_MAP, 0);
 	assert_true(page_heap_take(1, 1, 0, &run));
 	heap_check();
 }

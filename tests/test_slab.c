@@ -324,7 +324,7 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	for (k = 1; k < 4; k++) {
-		fake_fail_at(FAKE_COMMIT, k);
+		fake_fail_at(FAKE_MAP, k);
 		slab = slab_open(size_class_of(32768), OWNER);
 		if (slab)
 			slab_close(slab);

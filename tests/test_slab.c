@@ -130,7 +130,7 @@ static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
 
 static const struct unit_tag *tag_of(const struct span *slab)
 {
-	struct region *region = region_of(slab);
+	struct region *region = region_of_span(slab);
 
 	return &region->tags[region_span_unit(region, slab)];
 }

@@ -42,7 +42,7 @@ static size_t mark_of_unit(const struct region *r, uint32_t unit)
 
 static void listed_note(unsigned id, unsigned class, struct span *slab)
 {
-	struct region *r = region_of(slab);
+	struct region *r = region_of_span(slab);
 	uint32_t unit = region_span_unit(r, slab);
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
 

@@ -195,9 +195,7 @@ static void do_misuse(void)
 	if (slot == NR_BLOCKS)
 		return;
 	if (how % 4 == 0) {
-		free_wrong(regions[0].base +
-			   how * 4096u % ((size_t)regions[0].first_unit
-					  << UNIT_SHIFT));
+		free_wrong((char *)&regions[0].tags[how % 4 * 1024] + how);
 		return;
 	}
 	if (how % 4 == 1 && (config.checks || blocks[slot].size > 65536)) {

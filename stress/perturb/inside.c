@@ -174,7 +174,7 @@ static void slab_account(struct region *r, uint32_t unit, uint64_t *held)
 static uint64_t walk_region(struct region *r, struct inside *out,
 			    uint64_t *held)
 {
-	uint32_t end = load_relaxed(&r->nr_committed), at = r->first_unit, n;
+	uint32_t end = load_relaxed(&r->nr_committed), at = 0, n; // quiet
 	uint64_t units = 0;
 
 	for (; at < end; at += n) {

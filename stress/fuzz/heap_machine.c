@@ -184,7 +184,7 @@ static void free_wrong(char *pointer)
 	interrupt_resume(paused);
 }
 
-/* Pointers that are no blocks: into one, into metadata, behind all; with
+/* Pointers that are no blocks: into one, behind all; with
  * exact checks also a block that is free. */
 static void do_misuse(void)
 {
@@ -195,7 +195,8 @@ static void do_misuse(void)
 	if (slot == NR_BLOCKS)
 		return;
 	if (how % 4 == 0) {
-		free_wrong((char *)&regions[0].tags[how % 4 * 1024] + how);
+		free_wrong(regions[0].base + region_size(&regions[0]) - 16 -
+			   how * 4096u);
 		return;
 	}
 	if (how % 4 == 1 && (config.checks || blocks[slot].size > 65536)) {

@@ -1,9 +1,7 @@
 /* cpucache/cpu_cache.h: lanes appear, grow, shrink, refill and flush */
 #include "heap_fixture.h"
-
-#include "system/place.h"
-
 #include "surely.h"
+#include "system/place.h"
 
 /* Areas that cannot be had: as if the system had no memory. */
 static bool no_areas;

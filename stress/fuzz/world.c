@@ -17,6 +17,7 @@
 #include "base/bits.h"
 
 #define HUGEPAGE (2 * MIB)
+#define MAPPED_MOST (8192 * MIB) /* as where overcommit is refused */
 #define NR_RANGES_MOST 128
 #define TEXT_SIZE 16384
 #define CLOCK_START 1000000
@@ -181,9 +182,9 @@ static void check_range(const void *addr, size_t size, const char *call)
 
 static size_t address_left(void)
 {
-	if (!world.address_limit)
-		return SIZE_MAX;
-	return world.address_limit - address_size;
+	size_t limit = world.address_limit ? world.address_limit : MAPPED_MOST;
+
+	return limit - address_size;
 }
 
 /* As the real layer does, those below leave errno as it is: the result of a

@@ -208,6 +208,8 @@ static void test_every_option(void **state)
 		"index=mm_cid",
 		"index=cpu_id",
 		"usable=real",
+		"large_guard=all",
+		"large_guard=off",
 		"usable=requested",
 		"cpu_cache=64k",
 		"purge_budget=1g",
@@ -241,6 +243,7 @@ static void test_every_option(void **state)
 #define TRY_CHOICE_hugepage(name, least, most)
 #define TRY_CHOICE_usable(name, least, most)
 #define TRY_CHOICE_checks(name, least, most)
+#define TRY_CHOICE_large_guard(name, least, most)
 #define TRY(name, kind, value, least, most, help) TRY_##kind(#name, least, most)
 	CONFIG_OPTIONS(TRY)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {

@@ -2,6 +2,8 @@
 /* RLIMIT_AS and RLIMIT_DATA: works, says ENOMEM, works again */
 #include "expect.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define TOO_LARGE (512 * MIB)
@@ -128,7 +130,69 @@ static void role_small_program(void)
 	run_thread(NULL);
 }
 
+/* kB of a line of /proc/self/status, without malloc. */
+static size_t status_size(const char *name)
+{
+	char text[4096], *at;
+	int fd = open("/proc/self/status", O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	must(n > 0);
+	close(fd);
+	text[n] = '\0';
+	at = strstr(text, name);
+	must(at);
+	return strtoul(at + strlen(name), NULL, 10) << 10;
+}
+
+/* What is not in use is not mapped. */
+static void role_virtual_size(void)
+{
+	size_t before = status_size("VmSize:");
+
+	role_small_program();
+	must(status_size("VmSize:") < 96 * MIB);
+	must(status_size("VmSize:") - before < 48 * MIB);
+}
+
+/* A limit close above what is in use, set by the running program: others can
+ * map, a block beyond it cannot be had, and small ones can. */
+static void role_late_limit(void)
+{
+	void *small = malloc(100), *map;
+	pthread_attr_t attr;
+	pthread_t thread;
+	struct rlimit limit;
+
+	limit.rlim_cur = status_size("VmSize:") + 48 * MIB;
+	limit.rlim_max = limit.rlim_cur;
+	must(small && !setrlimit(RLIMIT_AS, &limit));
+	map = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(map != MAP_FAILED);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 << 10);
+	must(!pthread_create(&thread, &attr, run_thread, NULL));
+	pthread_join(thread, NULL);
+	must(!malloc(opaque(64 * MIB)) && errno == ENOMEM);
+	must(!malloc(opaque((size_t)1 << 39)) && errno == ENOMEM);
+	free(small);
+	run_thread(NULL);
+}
+
+/* Everything that is mapped is locked, and stays small. */
+static void role_locked(void)
+{
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		return; /* no right to */
+	role_small_program();
+	must(status_size("VmLck:") < 96 * MIB);
+}
+
 static const struct role roles[] = {
+	{ "virtual-size", role_virtual_size },
+	{ "late-limit", role_late_limit },
+	{ "locked", role_locked },
 	{ "small-blocks", role_small_blocks },
 	{ "large-blocks", role_large_blocks },
 	{ "mixed", role_mixed },
@@ -203,12 +267,21 @@ static void test_limit_at_run_time(void **state)
 	assert_true(exited_with_zero(pid));
 }
 
+static void test_what_is_mapped(void **state)
+{
+	(void)state;
+	check_role("virtual-size", RLIMIT_AS, 1024 * MIB);
+	check_role("late-limit", RLIMIT_AS, 1024 * MIB);
+	check_role("locked", RLIMIT_AS, 1024 * MIB);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address_space),
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_limit_at_run_time),
+		cmocka_unit_test(test_what_is_mapped),
 	};
 
 	have_lane();

@@ -1,5 +1,5 @@
 /* What the tests of the page heap share: heaps of chosen sizes, one after the
- * other in one process. The two files with static state are compiled in, so
+ * other in one process. The files with static state are compiled in, so
  * that a test can set it back. */
 #ifndef LANE_PAGE_HEAP_FIXTURE_H
 #define LANE_PAGE_HEAP_FIXTURE_H
@@ -15,6 +15,7 @@
 #include "fake_system.h"
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"
+#include "system/place.c"
 
 #include "pageheap/page_heap_check.h"
 #include "system/config.h"
@@ -36,22 +37,43 @@ void region_committed(struct region *region, uint32_t nr_units)
 		; // hint
 }
 
+/* All of a region, what was never mapped of it included. */
+static inline void heap_unmap(const struct region *region)
+{
+	struct region laid = { 0 };
+	char *end = region_lay_out(&laid, region->head,
+				   load_relaxed(&region->nr_units)); // const
+
+	system_unmap(region->base, region_size(region));
+	system_unmap(region->head, (size_t)(end - region->head));
+}
+
 static inline void heap_forget(void)
 {
 	unsigned i;
 
 	for (i = 0; i < NR_REGIONS_MOST; i++) {
 		if (region_is_ready(&regions[i]))
-			system_unreserve(regions[i].base,
-					 region_size(&regions[i]));
+			heap_unmap(&regions[i]);
 	}
 	memset(regions, 0, sizeof(regions));
 	memset(&budget, 0, sizeof(budget));
 	memset(preferred, 0, sizeof(preferred));
 	store_relaxed(&first_region, 0);   // before publish
 	store_relaxed(&told_committed, 0); // before publish
+	memset(next_place, 0, sizeof(next_place));
+	region_size_usual = REGION_SIZE_USUAL;
 	config_parse(&config, "");
 	fake_reset();
+}
+
+/* A heap whose regions have so few addresses; 0: as always. */
+static inline void heap_small(size_t size)
+{
+	heap_forget();
+	fake.memory_size = MIB;
+	region_size_usual = size ? size : REGION_SIZE_USUAL;
+	assert_true(region_start());
 }
 
 /* A heap in a process that may hold limit bytes of address space; 0: any. */
@@ -60,6 +82,19 @@ static inline void heap_fresh(size_t limit)
 	heap_forget();
 	fake.address_limit = limit;
 	assert_true(region_start());
+}
+
+/* A heap whose units are all free, as far as the level words tell; there is
+ * no memory behind. */
+static inline void heap_claims_only(void)
+{
+	uint32_t nr_units;
+
+	heap_fresh(0);
+	nr_units = load_relaxed(&regions[0].nr_units);     // const
+	store_relaxed(&regions[0].nr_taken, nr_units);  // own
+	store_relaxed(&regions[0].nr_mapped, nr_units); // own
+	level_release_units(&regions[0], 0, nr_units);
 }
 
 static inline uint64_t heap_random(void)
@@ -105,7 +140,6 @@ static inline size_t heap_size(const struct run *run)
 static inline void is_aligned(const struct run *run, size_t align_units)
 {
 	assert_int_equal((size_t)heap_addr(run) % (align_units * UNIT_SIZE), 0);
-	assert_true(run->unit >= run->region->first_unit);
 	assert_true(run->unit + run->nr_units <=
 		    load_relaxed(&run->region->nr_units)); // const
 }

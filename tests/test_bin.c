@@ -277,8 +277,7 @@ static void test_no_memory(void **state)
 	unsigned class = size_class_of(32768), n = 0, got;
 
 	(void)state;
-	fake_fail_from(FAKE_COMMIT, 1);
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	while (n < MOST && (got = bin_take(1, class, objects + n, 4)))
 		n += got;
 	assert_true(n < MOST);
@@ -297,8 +296,7 @@ static void test_no_memory_for_a_set(void **state)
 	unsigned long once;
 
 	(void)state;
-	fake_fail_from(FAKE_COMMIT, 1);
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	while (n < MOST && (got = bin_take(1, CLASS, objects + n, 128)))
 		n += got;
 	assert_true(n < MOST);

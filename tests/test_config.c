@@ -143,6 +143,9 @@ static const char *const bool_words[] = { "0",    "1",  "off", "on", "false",
 static const char *const index_words[] = { CONFIG_CHOICE_index(WORD) NULL };
 static const char *const hugepage_words[] = { CONFIG_CHOICE_hugepage(WORD)
 						      NULL };
+static const char *const large_guard_words[] = {
+	CONFIG_CHOICE_large_guard(WORD) NULL
+};
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
 static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
 
@@ -162,6 +165,8 @@ static void test_every_option(void **state)
 			assert_words(i, hugepage_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_usable"))
 			assert_words(i, usable_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_large_guard"))
+			assert_words(i, large_guard_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_checks"))
 			assert_words(i, checks_words, ~0u);
 		else

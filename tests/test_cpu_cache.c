@@ -1,19 +1,19 @@
 /* cpucache/cpu_cache.h: lanes appear, grow, shrink, refill and flush */
 #include "heap_fixture.h"
-
 #include "surely.h"
+#include "system/place.h"
 
 /* Areas that cannot be had: as if the system had no memory. */
 static bool no_areas;
 
 static void *areas_or_none(size_t size)
 {
-	return no_areas ? NULL : system_map(size);
+	return no_areas ? NULL : place_map(size);
 }
 
-#define system_map areas_or_none
+#define place_map areas_or_none
 #include "cpucache/cpu_cache.c"
-#undef system_map
+#undef place_map
 
 #define CLASS SIZE_CLASS_256
 #define CLASS_SIZE 256u
@@ -98,7 +98,7 @@ static void forget_id(void)
 	store_relaxed(cpu_cache_table_word(id), 0); // own
 	memset(&caches[id], 0, sizeof(caches[id]));
 	if (areas)
-		system_unreserve(areas, 2 * area_size());
+		system_unmap(areas, 2 * area_size());
 }
 
 static int fresh(void **state)

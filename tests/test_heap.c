@@ -314,8 +314,7 @@ static void test_realloc_without_memory(void **state)
 	(void)state;
 	all = (size_t)load_relaxed(&regions[0].nr_units) * UNIT_SIZE; // const
 	pattern_set(block, 20 * MIB);
-	fake_fail_from(FAKE_COMMIT, 1);
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_null(heap_realloc(block, all / 4 * 3));
 	assert_true(pattern_is(block, 20 * MIB, 20 * MIB));
 	assert_ptr_equal(heap_realloc(block, 19 * MIB), block);
@@ -374,8 +373,7 @@ static void use_up(void)
 	size_t size;
 	void *block;
 
-	fake_fail_from(FAKE_COMMIT, 1);
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	for (size = 16 * MIB; size >= 1024; size /= 2)
 		while ((block = block_alloc(size - 8)))
 			hold(block, size - 8);

@@ -249,8 +249,7 @@ static unsigned nr_units;
 /* From here on the system gives nothing, and each unit is taken. */
 static void use_up_units(void)
 {
-	fake_fail_from(FAKE_COMMIT, 1);
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	while (page_heap_take(1, 1, 0, &units[nr_units]))
 		must(++nr_units < NR_UNITS);
 }

@@ -134,10 +134,10 @@ static void test_growth_that_is_refused_changes_nothing(void **state)
 	assert_false(large_resize(&block, all));
 	assert_false(large_resize(&block, PTRDIFF_MAX));
 	/* The system gives no memory for it. */
-	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_false(large_resize(&block, all / 2));
-	assert_true(fake_failures(FAKE_COMMIT) > 0);
-	fake_fail_from(FAKE_COMMIT, 0);
+	assert_true(fake_failures(FAKE_MAP) > 0);
+	fake_fail_from(FAKE_MAP, 0);
 	assert_int_equal(find(pointer).nr_units, 4);
 	assert_int_equal(claimed_size(), claimed);
 	page_heap_check();

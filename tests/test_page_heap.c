@@ -44,11 +44,13 @@ static void top_level(void **state)
 	uint32_t half = 1u << 24, unit, other;
 
 	(void)state;
-	heap_fresh(0);
+	heap_claims_only();
 	page_heap_count(&before);
 	assert_true(level_take_units(&regions[0], half, &unit));
-	assert_int_equal(unit, half);
-	assert_false(level_take_units(&regions[0], half, &other));
+	assert_true(level_take_units(&regions[0], half, &other));
+	assert_int_equal(unit + other, half);
+	assert_false(level_take_units(&regions[0], 1, &unit));
+	level_release_units(&regions[0], 0, half);
 	assert_true(level_take_units(&regions[0], half / 2, &unit));
 	level_release_units(&regions[0], unit, half / 2);
 	level_release_units(&regions[0], half, half);
@@ -58,6 +60,9 @@ static void top_level(void **state)
 	assert_true(level_take_units(&regions[0], half + 1, &unit));
 	assert_false(level_take_units(&regions[0], half * 2, &other));
 	level_release_units(&regions[0], unit, half + 1);
+	assert_true(level_take_units(&regions[0], half * 2, &unit));
+	level_release_units(&regions[0], unit, half * 2);
+	assert_false(level_take_units(&regions[0], half * 2 + 1, &unit));
 	page_heap_check();
 }
 
@@ -71,7 +76,7 @@ static void coalesces(void **state)
 	uint64_t low;
 
 	(void)state;
-	heap_fresh(0);
+	heap_claims_only();
 	config.purge_budget = (uint64_t)1 << 50;
 	assert_true(level_take_units(r, n, &unit));
 	low = load_relaxed(&r->levels[3].words[0]); // counter
@@ -79,7 +84,7 @@ static void coalesces(void **state)
 		level_release_units(r, unit + (i * 5 + 32) % n, 32);
 	page_heap_check();
 	/* Exhaust the granules of 8 GiB, so that the pieces are needed. */
-	while (level_take(r, 3, 1, 1, &again)) {
+	while (level_take(r, 3, 1, 1, false, &again)) {
 		if (again == unit / n)
 			break;
 	}
@@ -310,12 +315,70 @@ static void extends(void **state)
 	}
 	assert_false(page_heap_try_extend(a.region, a.unit, n, 1u << 25));
 	assert_false(page_heap_try_extend(a.region, a.unit, n, UINT32_MAX));
-	fake_fail_from(FAKE_COMMIT, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_false(page_heap_try_extend(a.region, a.unit, n, n));
 	heap_check();
 	page_heap_give(a.region, a.unit, n);
 	heap_check();
 	assert_int_equal(budget_claimed_size(), 0);
+}
+
+/* Where mapped units end the region grows in place; refused, all is as it
+ * was. */
+static void extends_at_the_frontier(void **state)
+{
+	struct region *r = &regions[0];
+	uint32_t n = GROW_LEAST, all;
+	struct run a;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(n - 10, 1, 0, &a));
+	assert_int_equal(load_relaxed(&r->nr_taken), n); // counter
+	fake_fail_from(FAKE_MAP, 1);
+	assert_false(page_heap_try_extend(r, a.unit, n - 10, 20));
+	heap_check();
+	assert_int_equal(load_relaxed(&r->nr_taken), n); // counter
+	assert_true(page_heap_try_extend(r, a.unit, n - 10, 10));
+	fake_fail_from(FAKE_MAP, 0);
+	assert_true(page_heap_try_extend(r, a.unit, n, 5));
+	region_addr(r, n + 4)[UNIT_SIZE - 1] = 1;
+	assert_true(page_heap_try_extend(r, a.unit, n + 5, n));
+	region_addr(r, 2 * n + 4)[UNIT_SIZE - 1] = 1;
+	heap_check();
+	all = load_relaxed(&r->nr_taken); // counter
+	fake.taken = region_addr(r, all);
+	fake.taken_size = 4096;
+	assert_false(page_heap_try_extend(r, a.unit, 2 * n + 5, all));
+	heap_check();
+	page_heap_give(r, a.unit, 2 * n + 5);
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
+/* Before memory is said to lack all words are looked at: the run that fits
+ * lies behind more of its class than a quick search sees. */
+static void searches_all_in_the_end(void **state)
+{
+	enum { NR = 20 };
+	uint32_t i, last = (NR - 1) * HUGEPAGE_UNITS;
+	struct run run, all;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));
+	assert_int_equal(all.unit, 0);
+	/* Runs of 11 in each hugepage, of which the last has 12; one class. */
+	assert_int_equal(unit_word_class_of_run(11),
+			 unit_word_class_of_run(12));
+	for (i = 0; i < NR - 1; i++)
+		page_heap_give(all.region, i * HUGEPAGE_UNITS + 9, 11);
+	page_heap_give(all.region, last + 9, 12);
+	fake_fail_from(FAKE_MAP, 1);
+	config.purge_budget = (uint64_t)1 << 50;
+	assert_true(page_heap_take(12, 1, 0, &run));
+	assert_int_equal(run.unit, last + 9);
+	assert_false(page_heap_take(12, 1, 0, &run));
+	heap_check();
 }
 
 static void gives_pieces(void **state)
@@ -385,17 +448,26 @@ static void check_sees_damage(void **state)
 	h = run.unit / 64;
 	fake.quiet = true;
 	or_relaxed(&r->levels[0].words[h + 1], 1); // own
-	store_relaxed(&r->nr_used, (h + 2) * 64);  // own
 	assert_true(check_aborts());
 	store_relaxed(&r->levels[0].words[h + 1], 0); // own
 	page_heap_check();
-	or_relaxed(&r->levels[1].words[r->first_unit / 4096 - 1], 1); // own
+	/* Beyond what growers took. */
+	or_relaxed(&r->levels[1].words[1], 1); // own
+	assert_true(check_aborts());
+	store_relaxed(&r->levels[1].words[1], 0); // own
+	page_heap_check();
+	or_relaxed(&r->levels[1].words[0], bits_one(4)); // own
 	assert_true(check_aborts());
 	heap_fresh(0);
 	fake.quiet = true;
-	store_relaxed(&r->dirty[r->first_unit / 64 + 9], 1);   // own
-	store_relaxed(&r->nr_used, r->first_unit + 64 * 9);    // own
-	store_relaxed(&r->nr_committed, r->first_unit + 6400); // own
+	store_relaxed(&r->dirty[9], 1);   // own
+	store_relaxed(&r->nr_used, 64 * 9); // own
+	store_relaxed(&r->nr_taken, 6400); // own
+	assert_true(check_aborts());
+	heap_fresh(0);
+	fake.quiet = true;
+	store_relaxed(&r->nr_used, 65);  // own
+	store_relaxed(&r->nr_taken, 64); // own
 	assert_true(check_aborts());
 }
 
@@ -406,9 +478,10 @@ static void survives_lost_hints(void **state)
 	unsigned n, i, l;
 
 	(void)state;
-	heap_fresh(4 * REGION_SIZE_LEAST);
-	fake.address_limit = fake_address_size();
-	for (n = 0; page_heap_take(1, 1, 0, &runs[n]); n++)
+	heap_small(32 * MIB);
+	assert_true(page_heap_take(1, 1, 0, &runs[0]));
+	fake_fail_from(FAKE_MAP, 1);
+	for (n = 1; page_heap_take(1, 1, 0, &runs[n]); n++)
 		;
 	assert_true(n > 150);
 	for (i = 0; i < n; i += 2)
@@ -488,9 +561,9 @@ static void starts_by_itself(void **state)
 
 	(void)state;
 	heap_forget();
-	fake_fail_from(FAKE_RESERVE, 1);
+	fake_fail_from(FAKE_MAP, 1);
 	assert_false(page_heap_take(1, 1, 0, &run));
-	fake_fail_from(FAKE_RESERVE, 0);
+	fake_fail_from(FAKE_MAP, 0);
 	assert_true(page_heap_take(1, 1, 0, &run));
 	heap_check();
 }
@@ -538,6 +611,8 @@ int main(void)
 		cmocka_unit_test(old_hints_hide_nothing),
 		cmocka_unit_test(several_keep_apart),
 		cmocka_unit_test(extends),
+		cmocka_unit_test(extends_at_the_frontier),
+		cmocka_unit_test(searches_all_in_the_end),
 		cmocka_unit_test(gives_pieces),
 		cmocka_unit_test(sees_double_gives),
 		cmocka_unit_test(check_sees_damage),

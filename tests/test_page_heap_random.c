@@ -14,7 +14,7 @@ static _Atomic(uint32_t) shadow[NR_REGIONS_MOST][SHADOW_UNITS];
 static _Atomic(uint32_t) *shadow_of(const struct run *run, uint32_t unit)
 {
 	size_t index = (size_t)(run->region - regions);
-	uint32_t at = unit - run->region->first_unit;
+	uint32_t at = unit;
 
 	assert_true(at < SHADOW_UNITS);
 	return &shadow[index][at];

@@ -234,7 +234,7 @@ static void test_gives_ask_it_to_purge(void **state)
 	assert_int_equal(fake_purged_size(), 0);
 	assert_int_equal(word_now(), HELPER_ASKED);
 	assert_int_equal(fake_calls(FAKE_WAKE), 1);
-	block_freed(12 * MIB);
+	block_freed(8 * MIB);
 	assert_int_equal(fake_purged_size(), 0);
 	assert_int_equal(fake_calls(FAKE_WAKE), 1);
 }

@@ -1,57 +1,41 @@
-/* Regions: start, limits, commit, further regions, every failing call */
+/* Regions: start, growth, other people's memory, failures */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "page_heap_fixture.h"
+#include "region_fixture.h"
 
-static void is_laid_out(const struct region *r)
+#define STEP GROW_LEAST
+
+static uint32_t taken(void)
 {
-	uint32_t nr = load_relaxed(&r->nr_units); // const
-	char *data = region_addr(r, r->first_unit);
-	unsigned l;
-
-	assert_int_equal((size_t)r->base % HUGEPAGE_SIZE, 0);
-	assert_ptr_equal(r->tags, r->base + REGION_TAGS_OFFSET);
-	for (l = 0; l < NR_LEVELS; l++) {
-		char *words = (char *)r->levels[l].words;
-
-		assert_true(words >= (char *)(r->tags + nr));
-		assert_true(words + r->levels[l].nr_words * 8ul <=
-			    (char *)r->spans);
-		assert_true((char *)r->levels[l].fit >= (char *)(r->tags + nr));
-	}
-	assert_true((char *)(r->dirty + r->levels[0].nr_words) <=
-		    (char *)r->spans);
-	assert_true((char *)(r->spans + nr) <= (char *)r->bits);
-	assert_true((char *)(r->bits + (size_t)nr * UNIT_BITS_WORDS) <= data);
-	assert_true(r->first_unit < nr);
+	return load_relaxed(&r0->nr_taken); // counter
 }
 
-/* Below a 64th, the promise that region_add() calculates with. */
+/* Below a hundredth. */
 static void metadata_is_small(void **state)
 {
 	size_t size;
 
 	(void)state;
 	heap_forget();
-	for (size = REGION_SIZE_LEAST; size <= REGION_SIZE_MOST; size *= 2) {
+	for (size = 2 * MIB; size <= REGION_SIZE_MOST; size *= 2) {
 		struct region r = { 0 };
+		size_t meta = (size_t)region_lay_out(&r, NULL,
+						     size >> UNIT_SHIFT);
 
-		region_lay_out(&r, (char *)(size_t)HUGEPAGE_SIZE, size);
 		store_relaxed(&r.nr_units, (uint32_t)(size >> UNIT_SHIFT));
 		is_laid_out(&r);
-		assert_true((size_t)r.first_unit * UNIT_SIZE <=
-			    METADATA_SIZE + (size >> METADATA_SHIFT) +
-				    HUGEPAGE_SIZE);
 		if (size >= GIB)
-			assert_true((size_t)r.first_unit * UNIT_SIZE <=
-				    size / 100);
+			assert_true(meta <= size / 100);
 	}
 }
 
 static void starts_once(void **state)
 {
+	unsigned long calls;
 	char local;
 
 	(void)state;
@@ -60,16 +44,18 @@ static void starts_once(void **state)
 	assert_null(region_of(NULL));
 	assert_null(region_of((void *)0x400000));
 	assert_true(region_start());
-	is_laid_out(&regions[0]);
+	is_laid_out(r0);
+	calls = fake_calls(FAKE_ANY);
 	assert_true(region_start());
-	assert_int_equal(fake_calls(FAKE_RESERVE), 1);
+	assert_int_equal(fake_calls(FAKE_ANY), calls);
 	assert_null(region_of(&local));
-	assert_ptr_equal(region_of(regions[0].base), &regions[0]);
-	assert_ptr_equal(
-		region_of(regions[0].base + region_size(&regions[0]) - 1),
-		&regions[0]);
-	assert_null(region_of(regions[0].base + region_size(&regions[0])));
-	assert_null(region_of(regions[0].base - 1));
+	assert_ptr_equal(region_of(r0->base), r0);
+	assert_ptr_equal(region_of(r0->base + region_size(r0) - 1), r0);
+	assert_null(region_of(r0->base + region_size(r0)));
+	assert_null(region_of(r0->base - 1));
+	assert_null(region_of(r0->head));
+	assert_ptr_equal(region_of_span(&r0->spans[5]), r0);
+	assert_int_equal(region_span_unit(r0, &r0->spans[5]), 5);
 	heap_check();
 }
 
@@ -98,24 +84,27 @@ static void start_is_cheap(void **state)
 	before = resident_size();
 	assert_true(region_start());
 	assert_true(resident_size() - before <= 128 << 10);
-	assert_true(fake_calls(FAKE_COMMIT) <= 2);
-	assert_true(fake_calls(FAKE_HUGEPAGES) <= 1);
+	assert_true(fake_calls(FAKE_MAP) <= 7);
+	assert_true(fake_address_size() <= 32 * MIB);
 }
 
 static void *start(void *barrier)
 {
 	pthread_barrier_wait(barrier);
-	return region_start() ? regions[0].base : NULL;
+	return region_start() ? r0->base : NULL;
 }
 
 static void threads_race_for_the_start(void **state)
 {
+	size_t alone;
 	pthread_barrier_t barrier;
 	pthread_t threads[4];
 	unsigned round, i;
 	void *base;
 
 	(void)state;
+	heap_fresh(0);
+	alone = fake_address_size();
 	pthread_barrier_init(&barrier, NULL, 4);
 	for (round = 0; round < 50; round++) {
 		heap_forget();
@@ -123,10 +112,10 @@ static void threads_race_for_the_start(void **state)
 			pthread_create(&threads[i], NULL, start, &barrier);
 		for (i = 0; i < 4; i++) {
 			pthread_join(threads[i], &base);
-			assert_ptr_equal(base, regions[0].base);
+			assert_ptr_equal(base, r0->base);
 		}
-		assert_int_equal(fake_calls(FAKE_RESERVE),
-				 fake_calls(FAKE_UNRESERVE) + 1);
+		/* The losers gave everything back. */
+		assert_int_equal(fake_address_size(), alone);
 		heap_check();
 	}
 	pthread_barrier_destroy(&barrier);
@@ -135,40 +124,78 @@ static void threads_race_for_the_start(void **state)
 /* The winner dies before it publishes: whoever comes next does it. */
 static void start_needs_no_winner(void **state)
 {
+	unsigned long calls;
+
 	(void)state;
 	heap_forget();
-	assert_true(region_elect() != 0);
-	assert_false(region_is_ready(&regions[0]));
+	assert_non_null(region_elect());
+	assert_false(region_is_ready(r0));
+	calls = fake_calls(FAKE_MAP);
 	assert_true(region_start());
-	assert_int_equal(fake_calls(FAKE_RESERVE), 1);
+	assert_int_equal(fake_calls(FAKE_MAP), calls);
 	heap_check();
 }
 
 /* Every system call of the start fails in turn. */
 static void start_survives_failures(void **state)
 {
-	unsigned long k, nr;
+	unsigned long k;
 
 	(void)state;
 	for (k = 1;; k++) {
 		heap_forget();
 		fake_fail_at(FAKE_ANY, k);
-		assert_true(region_start());
+		if (!region_start())
+			assert_true(region_start());
 		heap_check();
-		nr = fake_calls(FAKE_ANY);
-		if (nr < k)
+		if (fake_calls(FAKE_ANY) < k)
 			break;
 		heap_forget();
 		fake_fail_from(FAKE_ANY, k);
 		if (!region_start()) {
-			assert_false(region_is_ready(&regions[0]));
+			assert_false(region_is_ready(r0));
 			assert_int_equal(fake_address_size(), 0);
 			fake_fail_from(FAKE_ANY, 0);
 			assert_true(region_start());
 		}
 		heap_check();
 	}
-	assert_true(k > 3);
+	assert_true(k > 5);
+}
+
+static int map_others(void *at)
+{
+	return mmap(at, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		    0) != at;
+}
+
+/* Where somebody else's memory lies in the metadata's place, it stays, and
+ * another place serves. */
+static void start_goes_around_others(void **state)
+{
+	struct part parts[NR_PARTS];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < NR_PARTS; i++) {
+		uint64_t meta, data;
+
+		heap_fresh(0);
+		assert_int_equal(region_parts(r0, true, parts), NR_PARTS);
+		meta = (uint64_t)(uintptr_t)r0->head;
+		data = (uint64_t)(uintptr_t)r0->base;
+		heap_forget();
+		store_relaxed(&next_place[PLACE_META], meta); // own
+		store_relaxed(&next_place[PLACE_DATA], data); // own
+		assert_int_equal(map_others(parts[i].at), 0);
+		*(char *)parts[i].at = 7;
+		assert_true(region_start());
+		assert_true((uint64_t)(uintptr_t)r0->head > meta);
+		assert_int_equal(*(char *)parts[i].at, 7);
+		munmap(parts[i].at, 4096);
+		heap_check();
+	}
 }
 
 static void respects_small_limits(void **state)
@@ -180,8 +207,6 @@ static void respects_small_limits(void **state)
 		struct run run;
 
 		heap_fresh(limit);
-		assert_true(region_size(&regions[0]) <=
-			    max_size(limit / 4, REGION_SIZE_LEAST));
 		assert_true(page_heap_take(1, 1, 0, &run));
 		memset(heap_addr(&run), 1, heap_size(&run));
 		heap_check();
@@ -203,60 +228,217 @@ static void respects_the_real_limit(void **state)
 	now.rlim_cur = 512 * MIB;
 	assert_int_equal(setrlimit(RLIMIT_AS, &now), 0);
 	assert_true(region_start());
-	assert_true(region_size(&regions[0]) <= 128 * MIB);
 	assert_true(page_heap_take(100, 1, 0, &run));
 	assert_false(page_heap_take(GIB / UNIT_SIZE, 1, 0, &run));
 	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
 	heap_check();
 }
 
-static void commits_in_steps(void **state)
+static void grows_in_steps(void **state)
 {
-	struct region *r = &regions[0];
-	uint32_t end, bound, last;
+	uint32_t unit, n, end = 0;
+	unsigned steps;
 
 	(void)state;
 	heap_fresh(0);
-	end = load_relaxed(&r->nr_committed); // counter
-	last = end + (uint32_t)(GIB / UNIT_SIZE);
-	assert_int_equal(end, r->first_unit);
-	for (; end < last; end++) {
-		unsigned long calls = fake_calls(FAKE_COMMIT);
-
-		assert_true(region_commit(r, end + 1));
-		assert_true(load_relaxed(&r->nr_committed) > end); // counter
-		if (fake_calls(FAKE_COMMIT) == calls)
-			continue;
-		/* The last unit of the step, data and arrays. */
-		bound = load_relaxed(&r->nr_committed); // counter
-		assert_int_equal(bound, told_committed);
-		region_addr(r, bound - 1)[UNIT_SIZE - 1] = 1;
-		memset(&r->tags[bound - 1], 0, sizeof(struct unit_tag));
-		memset(&r->spans[bound - 1], 0, sizeof(struct span));
-		store_relaxed(&r->bits[(size_t)bound * UNIT_BITS_WORDS - 1],
-			      0); // own
+	for (steps = 0; end < GIB / UNIT_SIZE; steps++, end += n) {
+		assert_true(region_grow(r0, 1, &unit, &n));
+		assert_int_equal(unit, end);
+		assert_int_equal(n, round_up(max_size(STEP, end / 8), 64));
+		are_usable(r0, unit, n);
+		level_release_units(r0, unit, n);
 	}
-	assert_true(fake_calls(FAKE_COMMIT) < 4 * 40);
+	assert_true(steps < 50);
+	assert_int_equal(load_relaxed(&r0->nr_committed), // counter
+			 told_committed);
+	assert_int_equal(load_relaxed(&r0->nr_mapped), end); // counter
+	page_heap_check();
+	/* While another grower is at work, as little as can be. */
+	add_relaxed(&r0->nr_growers, 1); // own
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(n, STEP);
+	assert_true(region_grow(r0, STEP + 1, &unit, &n));
+	assert_int_equal(n, STEP + 64);
 }
 
-/* A large step may be refused where a small one is granted. */
-static void commits_what_is_needed(void **state)
+/* A large step is refused: what is needed; that, too: nothing changes. */
+static void grows_by_what_is_needed(void **state)
 {
-	struct region *r = &regions[0];
-	unsigned k;
+	uint32_t unit, n, k;
 
 	(void)state;
-	for (k = 1; k <= 4; k++) {
+	for (k = 1; k <= 5; k++) {
 		heap_fresh(0);
-		fake_fail_at(FAKE_COMMIT, k);
-		assert_true(region_commit(r, r->first_unit + 1));
-		assert_int_equal(load_relaxed(&r->nr_committed), // counter
-				 r->first_unit + 2);
-		fake_fail_from(FAKE_COMMIT, k);
-		assert_false(region_commit(r, r->first_unit + 3));
-		fake_fail_from(FAKE_COMMIT, 0);
-		assert_true(region_commit(r, r->first_unit + 3));
-		heap_check();
+		fake_fail_at(FAKE_MAP, 1);
+		assert_true(region_grow(r0, k * 20, &unit, &n));
+		assert_int_equal(unit, 0);
+		assert_int_equal(n, round_up(k * 20, 64));
+		assert_int_equal(taken(), n);
+		are_usable(r0, unit, n);
+		fake_fail_from(FAKE_MAP, 1);
+		assert_false(region_grow(r0, 1, &unit, &n));
+		assert_int_equal(taken(), round_up(k * 20, 64));
+		assert_int_equal(load_relaxed(&r0->nr_growers), 0); // counter
+		fake_fail_from(FAKE_MAP, 0);
+		assert_true(region_grow(r0, 1, &unit, &n));
+		assert_int_equal(unit, round_up(k * 20, 64));
+		assert_int_equal(n, STEP);
+	}
+}
+
+/* Others have claimed behind: what was refused is found again. */
+static void refused_units_are_found_again(void **state)
+{
+	uint32_t unit = 0, n, first, got;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(region_claim(r0, false, 1, &first, &n));
+	assert_true(region_grow(r0, 1, &unit, &got));
+	assert_int_equal(unit, n);
+	fake_fail_from(FAKE_MAP, 1);
+	assert_int_equal(region_map(r0, first, 1, &n), -ENOMEM);
+	assert_int_equal(taken(), unit + got);
+	assert_true(load_relaxed(&r0->spare[0]) == STEP); // own
+	/* Refused again, the spare is a spare again. */
+	assert_false(region_grow(r0, 1, &unit, &n));
+	assert_true(load_relaxed(&r0->spare[0]) == STEP); // own
+	fake_fail_from(FAKE_MAP, 0);
+	fake_fail_at(FAKE_MAP, 1);
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(unit, first);
+	assert_int_equal(n, 64);
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(unit, 64);
+	assert_int_equal(n, STEP - 64);
+	are_usable(r0, 0, 2 * STEP);
+}
+
+static void the_end_of_a_region(void **state)
+{
+	uint32_t unit, n, end = 0;
+
+	(void)state;
+	heap_small(34 * MIB);
+	while (region_grow(r0, 65, &unit, &n)) {
+		assert_int_equal(unit, end);
+		end += n;
+	}
+	assert_int_equal(end, 4 * STEP);
+	assert_false(region_grow_at(r0, end, 65, &n));
+	assert_true(region_grow_at(r0, end, 64, &n));
+	assert_int_equal(n, 64);
+	assert_int_equal(taken(), load_relaxed(&r0->nr_units)); // const
+	assert_false(region_grow(r0, 1, &unit, &n));
+	are_usable(r0, 0, taken());
+}
+
+/* Somebody else's memory makes a hole, and the next units serve. */
+static void grows_around_others(void **state)
+{
+	uint32_t unit, n;
+
+	(void)state;
+	heap_fresh(0);
+	fake.taken = region_addr(r0, 70);
+	fake.taken_size = 4096;
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(unit, STEP);
+	are_usable(r0, unit, n);
+	assert_int_equal(load_relaxed(&r0->nr_mapped), STEP); // counter
+	fake.taken = region_addr(r0, 2 * STEP);
+	assert_false(region_grow_at(r0, 2 * STEP, 10, &n));
+	assert_int_equal(taken(), 3 * STEP);
+	assert_true(region_grow_at(r0, 3 * STEP, 10, &n));
+	fake.taken = r0->base;
+	fake.taken_size = region_size(r0);
+	assert_false(region_grow(r0, 1, &unit, &n));
+	page_heap_check();
+}
+
+/* A grower that dies between its claim and its mapping leaves the others at
+ * work; the quanta that it did not map, or mapped in part, they map. */
+static void growers_die(void **state)
+{
+	uint32_t first, n, unit, got;
+
+	(void)state;
+	heap_fresh(0);
+	store_relaxed(&r0->nr_taken, REGION_QUANTUM - STEP); // own
+	add_relaxed(&r0->nr_growers, 1);		     // own
+	assert_true(region_claim(r0, false, 3 * REGION_QUANTUM, &first, &n));
+	assert_true(region_grow(r0, 1, &unit, &got));
+	assert_int_equal(unit, first + n);
+	are_usable(r0, first + n, got);
+	first = load_relaxed(&r0->nr_committed); // own
+	assert_int_equal(region_map_array(r0->tags, 16, first, first + 8192),
+			 0);
+	assert_int_equal(region_map_array(r0->spans, sizeof(struct span),
+					  first, first + 4096),
+			 0);
+	assert_true(region_grow(r0, 4 * REGION_QUANTUM, &unit, &got));
+	are_usable(r0, unit, got);
+	memset(&r0->spans[first], 0, 8192 * sizeof(struct span));
+	page_heap_check();
+}
+
+#define GROWERS 4
+#define GROWS 200
+static struct grown {
+	uint32_t unit, n;
+} grown[GROWERS][GROWS];
+
+static void *grow_many(void *arg)
+{
+	struct grown *mine = grown[(size_t)arg];
+	unsigned i;
+
+	for (i = 0; i < GROWS; i++) {
+		if (!region_grow(r0, 1 + i % 200, &mine[i].unit, &mine[i].n))
+			mine[i].n = 0;
+		else
+			region_addr(r0, mine[i].unit)[0] = 1;
+	}
+	return NULL;
+}
+
+/* The last units of all are usable, and nobody has one twice. */
+static void growers_are_apart(void)
+{
+	static unsigned char owners[1 << 25];
+	unsigned i, k;
+	uint32_t u;
+
+	memset(owners, 0, sizeof(owners));
+	for (i = 0; i < GROWERS * GROWS; i++) {
+		struct grown *g = &grown[i / GROWS][i % GROWS];
+
+		if (!g->n)
+			continue;
+		assert_true(g->unit + g->n <= sizeof(owners));
+		assert_null(memchr(owners + g->unit, 1, g->n));
+		for (u = 0; u < g->n; u++)
+			owners[g->unit + u]++;
+		for (k = 0; k < g->n; k += g->n - 1)
+			are_usable(r0, g->unit + k, 1);
+	}
+}
+
+static void growers_race(void **state)
+{
+	pthread_t threads[GROWERS];
+	unsigned round;
+	size_t i;
+
+	(void)state;
+	for (round = 0; round < 6; round++) {
+		heap_fresh(round % 2 ? GIB : 4 * GIB);
+		for (i = 0; i < GROWERS; i++)
+			pthread_create(&threads[i], NULL, grow_many, (void *)i);
+		for (i = 0; i < GROWERS; i++)
+			pthread_join(threads[i], NULL);
+		assert_int_equal(load_relaxed(&r0->nr_growers), 0); // counter
+		growers_are_apart();
 	}
 }
 
@@ -264,104 +446,29 @@ static void hugepage_option(void **state)
 {
 	static const struct {
 		const char *text;
-		unsigned nr_start, nr_grown;
+		unsigned nr_first, nr_grown;
 	} cases[] = {
-		{ "hugepage=system", 1, 0 },
-		{ "hugepage=auto", 1, 1 },
-		{ "hugepage=on", 2, 0 },
-		{ "hugepage=off", 1, 0 },
+		{ "hugepage=system", 0, 0 },
+		{ "hugepage=auto", 0, 1 },
+		{ "hugepage=on", 1, 1 },
+		{ "hugepage=off", 1, 1 },
 	};
+	uint32_t unit, n;
 	unsigned i;
 
 	(void)state;
 	for (i = 0; i < 4; i++) {
-		uint32_t first;
-
 		heap_forget();
 		config_parse(&config, cases[i].text);
 		assert_true(region_start());
-		assert_int_equal(fake_calls(FAKE_HUGEPAGES), cases[i].nr_start);
-		first = regions[0].first_unit;
-		assert_true(region_commit(&regions[0], first + 1000));
-		assert_int_equal(fake_calls(FAKE_HUGEPAGES), cases[i].nr_start);
-		assert_true(region_commit(&regions[0], first + 3000));
+		assert_int_equal(fake_calls(FAKE_HUGEPAGES), 4);
+		assert_true(region_grow(r0, 1000, &unit, &n));
 		assert_int_equal(fake_calls(FAKE_HUGEPAGES),
-				 cases[i].nr_start + cases[i].nr_grown);
+				 4 + cases[i].nr_first);
+		assert_true(region_grow(r0, 2000, &unit, &n));
+		assert_int_equal(fake_calls(FAKE_HUGEPAGES),
+				 4 + cases[i].nr_first + cases[i].nr_grown);
 	}
-}
-
-static void adds_regions(void **state)
-{
-	struct run runs[32];
-	unsigned n, i, round;
-
-	(void)state;
-	for (round = 0; round < 3; round++) {
-		heap_fresh(256 * MIB);
-		for (n = 0; n < 32; n++) {
-			if (!page_heap_take(300, 1, 0, &runs[n]))
-				break;
-			memset(heap_addr(&runs[n]), (int)n, 100);
-		}
-		assert_true(n > 10 && n < 32);
-		assert_ptr_not_equal(runs[n - 1].region, &regions[0]);
-		heap_check();
-		for (i = 0; i < n; i++) {
-			char *end = heap_addr(&runs[i]) + heap_size(&runs[i]);
-
-			is_laid_out(runs[i].region);
-			assert_ptr_equal(region_of(end - 1), runs[i].region);
-			assert_int_equal(*heap_addr(&runs[i]), i);
-			heap_give(&runs[i]);
-		}
-		heap_check();
-		assert_true(page_heap_take(300, 1, 0, &runs[0]));
-		assert_ptr_equal(runs[0].region, &regions[0]);
-	}
-}
-
-/* region_add(n) holds a run of n, whatever n. */
-static void an_added_region_is_large_enough(void **state)
-{
-	static const uint32_t sizes[] = {
-		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
-	};
-	struct wish wish = { .align_units = 1 };
-	unsigned i;
-
-	(void)state;
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t size = sizes[i] * UNIT_SIZE;
-		struct region *r;
-		struct run run;
-
-		heap_fresh(REGION_SIZE_LEAST);
-		fake.address_limit = size + size / 32 + 16 * MIB;
-		r = region_add(sizes[i]);
-		assert_non_null(r);
-		is_laid_out(r);
-		wish.nr_units = sizes[i];
-		assert_true(page_heap_take_in(r, &wish, &run));
-		heap_check();
-	}
-	assert_null(region_add(REGION_SIZE_MOST / UNIT_SIZE));
-	assert_null(region_add(SIZE_MAX / UNIT_SIZE));
-}
-
-static void the_table_has_an_end(void **state)
-{
-	unsigned i;
-
-	(void)state;
-	heap_fresh(REGION_SIZE_LEAST);
-	fake.address_limit = REGION_SIZE_MOST;
-	/* A slot whose claimer died is passed over. */
-	store_relaxed(&regions[1].state, REGION_CLAIMED); // own
-	for (i = 2; i < NR_REGIONS_MOST; i++)
-		assert_ptr_equal(region_add(1), &regions[i]);
-	assert_null(region_add(1));
-	assert_ptr_equal(region_of(regions[63].base), &regions[63]);
-	heap_check();
 }
 
 int main(void)
@@ -373,14 +480,17 @@ int main(void)
 		cmocka_unit_test(threads_race_for_the_start),
 		cmocka_unit_test(start_needs_no_winner),
 		cmocka_unit_test(start_survives_failures),
+		cmocka_unit_test(start_goes_around_others),
 		cmocka_unit_test(respects_small_limits),
 		cmocka_unit_test(respects_the_real_limit),
-		cmocka_unit_test(commits_in_steps),
-		cmocka_unit_test(commits_what_is_needed),
+		cmocka_unit_test(grows_in_steps),
+		cmocka_unit_test(grows_by_what_is_needed),
+		cmocka_unit_test(refused_units_are_found_again),
+		cmocka_unit_test(the_end_of_a_region),
+		cmocka_unit_test(grows_around_others),
+		cmocka_unit_test(growers_die),
+		cmocka_unit_test(growers_race),
 		cmocka_unit_test(hugepage_option),
-		cmocka_unit_test(adds_regions),
-		cmocka_unit_test(an_added_region_is_large_enough),
-		cmocka_unit_test(the_table_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,7 @@ static void test_sleeper_lists_the_slab_of_its_new_life(void **state)
 
 static const struct unit_tag *tag_of(const struct span *slab)
 {
-	struct region *region = region_of(slab);
+	struct region *region = region_of_span(slab);
 
 	return &region->tags[region_span_unit(region, slab)];
 }
@@ -434,7 +434,7 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	for (k = 1; k < 4; k++) {
-		fake_fail_at(FAKE_COMMIT, k);
+		fake_fail_at(FAKE_MAP, k);
 		slab = slab_open(size_class_of(32768), OWNER);
 		if (slab)
 			slab_close(slab);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -45,69 +46,78 @@ static int set_errno(void **state)
 	return 0;
 }
 
-static void test_reserve_aligned(void **state)
+/* Addresses that nothing is mapped at, [addr, addr + size). */
+static char *nowhere(size_t size)
 {
-	size_t align;
-	char *addr;
+	char *addr = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
-	(void)state;
-	for (align = system_page_size(); align <= 1024 * MIB; align *= 2) {
-		addr = system_reserve(3 * MIB, align);
-		assert_non_null(addr);
-		assert_int_equal((size_t)addr % align, 0);
-		assert_int_equal(system_commit(addr, 3 * MIB), 0);
-		addr[0] = addr[3 * MIB - 1] = 1;
-		system_unreserve(addr, 3 * MIB);
-		assert_int_equal(system_commit(addr, 3 * MIB), -ENOMEM);
-	}
-	assert_null(system_reserve(SIZE_MAX - MIB + 1, MIB));
-	assert_null(system_reserve((size_t)1 << 62, MIB));
+	assert_ptr_not_equal(addr, MAP_FAILED);
+	munmap(addr, size);
+	return addr;
 }
 
-/* What is trimmed off is given back: nothing but the block stays mapped. */
-static void test_reserve_trims(void **state)
+static void *map_anywhere(size_t size)
+{
+	void *addr = nowhere(size);
+
+	return system_map_at(addr, size) ? NULL : addr;
+}
+
+static void test_map_at(void **state)
 {
 	const size_t page = system_page_size();
-	char *addr = system_reserve(page, 64 * MIB);
+	char *addr = nowhere(4 * MIB);
 
 	(void)state;
-	assert_non_null(addr);
-	assert_int_equal(system_purge(addr + page, page), -ENOMEM);
-	assert_int_equal(system_purge(addr - page, page), -ENOMEM);
-	assert_int_equal(system_purge(addr, page), 0);
-	system_unreserve(addr, page);
+	assert_false(system_is_mapped(addr, page));
+	assert_int_equal(system_map_at(addr + MIB, MIB), 0);
+	addr[MIB] = addr[2 * MIB - 1] = 1;
+	/* What is there stays, and nothing is mapped beside it. */
+	assert_int_equal(system_map_at(addr, 4 * MIB), -EEXIST);
+	assert_int_equal(system_map_at(addr + MIB, page), -EEXIST);
+	assert_int_equal(system_map_at(addr + 2 * MIB - page, MIB), -EEXIST);
+	assert_int_equal(addr[MIB], 1);
+	assert_true(system_is_mapped(addr + MIB, MIB));
+	assert_false(system_is_mapped(addr + MIB, MIB + page));
+	assert_false(system_is_mapped(addr + MIB - page, MIB));
+	assert_int_equal(system_map_at(addr + 2 * MIB, page), 0);
+	assert_int_equal(addr[2 * MIB], 0);
+	assert_true(system_is_mapped(addr + MIB, MIB + page));
+	system_unmap(addr, 4 * MIB);
+	assert_false(system_is_mapped(addr + MIB, page));
+	assert_int_equal(system_map_at((void *)((size_t)1 << 62), MIB),
+			 -ENOMEM);
+	assert_int_equal(system_map_at(addr + 1, MIB), -EINVAL);
 }
 
-static void test_commit_purge(void **state)
+static void test_purge(void **state)
 {
-	char *addr = system_reserve(4 * MIB, MIB);
+	char *addr = map_anywhere(4 * MIB);
 
 	(void)state;
-	assert_int_equal(system_commit(addr, 2 * MIB), 0);
 	memset(addr, 5, 2 * MIB);
-	assert_int_equal(system_commit(addr, 4 * MIB), 0);
-	assert_int_equal(addr[2 * MIB - 1], 5);
 	assert_int_equal(system_purge(addr + MIB, MIB), 0);
 	assert_int_equal(addr[MIB - 1], 5);
 	assert_int_equal(addr[MIB], 0);
 	assert_int_equal(addr[2 * MIB - 1], 0);
 	assert_int_equal(system_purge(addr + 1, MIB), -EINVAL);
-	system_unreserve(addr, 4 * MIB);
+	system_unmap(addr, 4 * MIB);
 }
 
 static void limited(void)
 {
 	const struct rlimit limit = { 256 * MIB, 256 * MIB };
-	size_t size;
+	char *addr = nowhere(512 * MIB);
 
 	if (system_address_space_limited() || setrlimit(RLIMIT_AS, &limit) ||
 	    !system_address_space_limited())
 		_exit(1);
-	size = system_reserve_probe(1, (size_t)1 << 40);
-	if (size != 128 * MIB || system_reserve_probe(256 * MIB, 512 * MIB))
+	if (system_map_at(addr, 512 * MIB) != -ENOMEM ||
+	    system_is_mapped(addr, system_page_size()))
 		_exit(2);
-	if (!system_reserve(size, 1) || system_reserve(size, 1) ||
-	    system_map(size))
+	if (system_map_at(addr, 128 * MIB) ||
+	    system_map_at(addr + 128 * MIB, 128 * MIB) != -ENOMEM)
 		_exit(3);
 }
 
@@ -115,10 +125,31 @@ static void test_limits(void **state)
 {
 	(void)state;
 	assert_int_equal(run_in_child(limited), 0);
-	assert_int_equal(system_reserve_probe(MIB, 3 * MIB), 2 * MIB);
-	assert_int_equal(system_reserve_probe(MIB, MIB), MIB);
-	assert_int_equal(system_reserve_probe(MIB, MIB - 1), 0);
-	assert_int_equal(system_reserve_probe(MIB, 0), 0);
+}
+
+static void not_random(void)
+{
+	if (personality(ADDR_NO_RANDOMIZE) < 0)
+		_exit(1);
+	if (system_random() || system_random())
+		_exit(2);
+}
+
+static void test_random(void **state)
+{
+	uint64_t all = 0, both = ALL_ONES, x;
+	unsigned i;
+
+	(void)state;
+	if (!system_random() && !system_random())
+		skip(); /* the process has no random addresses */
+	for (i = 0; i < 64; i++) {
+		x = system_random();
+		all |= x;
+		both &= x;
+	}
+	assert_true(all == ALL_ONES && !both);
+	assert_int_equal(run_in_child(not_random), 0);
 }
 
 static void assert_filled(const unsigned char *at, size_t size, unsigned seed)
@@ -139,10 +170,9 @@ static void fill(unsigned char *at, size_t size, unsigned seed)
 
 static void test_move_pages(void **state)
 {
-	unsigned char *addr = system_reserve(16 * MIB, MIB);
+	unsigned char *addr = map_anywhere(16 * MIB);
 
 	(void)state;
-	assert_int_equal(system_commit(addr, 16 * MIB), 0);
 	fill(addr, 2 * MIB, 1);
 	fill(addr + 8 * MIB, 2 * MIB, 9);
 	assert_int_equal(
@@ -151,18 +181,17 @@ static void test_move_pages(void **state)
 	assert_filled(addr, 2 * MIB, 0);
 	fill(addr, 2 * MIB, 3);
 	assert_filled(addr + 8 * MIB, 2 * MIB, 1);
-	system_unreserve(addr, 16 * MIB);
+	system_unmap(addr, 16 * MIB);
 }
 
 /* A source in two mappings is refused by kernels before 6.17; either way both
  * ranges stay mapped, and no data is lost. */
 static void test_move_of_two_mappings(void **state)
 {
-	unsigned char *addr = system_reserve(16 * MIB, MIB);
+	unsigned char *addr = map_anywhere(16 * MIB);
 	int ret;
 
 	(void)state;
-	assert_int_equal(system_commit(addr, 16 * MIB), 0);
 	fill(addr, 2 * MIB, 1);
 	assert_int_equal(madvise(addr + MIB, MIB, MADV_DONTDUMP), 0);
 	ret = system_move_pages(addr + 8 * MIB, addr, 2 * MIB);
@@ -170,7 +199,7 @@ static void test_move_of_two_mappings(void **state)
 	fill(addr + 8 * MIB, 2 * MIB, 3);
 	assert_filled(addr + 8 * MIB, 2 * MIB, 3);
 	assert_filled(addr, 2 * MIB, ret ? 1 : 0);
-	system_unreserve(addr, 16 * MIB);
+	system_unmap(addr, 16 * MIB);
 }
 
 static void test_machine(void **state)
@@ -306,7 +335,7 @@ static void await_sleep(void)
 static void test_thread(void **state)
 {
 	static void *tls[64];
-	char *stack = system_map(STACK_SIZE);
+	char *stack = map_anywhere(STACK_SIZE);
 	const struct timespec little = { 0, 1000000 };
 	static struct system_thread known = { 1, 0 };
 	sigset_t before, after;
@@ -416,7 +445,7 @@ static void test_clock(void **state)
 /* In a sandbox no membarrier is tried, and in strict mode no madvise. */
 static void sandboxed(void)
 {
-	char *addr = system_map(MIB);
+	char *addr = map_anywhere(MIB);
 
 	sandbox_begin();
 	if (system_rseq_fence() != -EACCES || system_purge(addr, MIB))
@@ -439,7 +468,7 @@ static void test_sandbox(void **state)
 
 static void forbid_threads(void)
 {
-	char *stack = system_map(STACK_SIZE);
+	char *stack = map_anywhere(STACK_SIZE);
 	static struct system_thread known;
 
 	/* A bad stack end is refused before anything runs: CLONE_SETTLS with
@@ -474,10 +503,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_errno, errno_is_kept)
 	const struct CMUnitTest tests[] = {
-		TEST(test_reserve_aligned),
-		TEST(test_reserve_trims),
-		TEST(test_commit_purge),
+		TEST(test_map_at),
+		TEST(test_purge),
 		TEST(test_limits),
+		TEST(test_random),
 		TEST(test_move_pages),
 		TEST(test_move_of_two_mappings),
 		TEST(test_machine),

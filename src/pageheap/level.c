@@ -54,7 +54,8 @@ static bool level_take_class(struct region *region, unsigned level, unsigned k,
 	uint32_t word = fit_next(region, level, k, 0);
 	unsigned look;
 
-	for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS); look++) {
+	for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS);
+	     look++) {
 		uint64_t now;
 
 		if (level_try_take(region, level, word, n, align, granule))

@@ -30,8 +30,7 @@
  *	A finds foreign memory in [u, v): that stays A's for ever. A tries the
  *	next units, GROW_TRIES times.
  *
- * region_start(), region_add() and region_grow() are lock-free, region_of() is
- * wait-free.
+ * region_start(), region_add() and region_grow() are lock-free.
  */
 #include "pageheap/region.h"
 
@@ -45,6 +44,7 @@
 #define GROW_LEAST ((uint32_t)((8 << 20) / UNIT_SIZE))
 #define GROW_SHIFT 3 /* an eighth of what there is */
 #define GROW_TRIES 64
+#define MAKE_TRIES 4
 #define ADVISE_AFTER_UNITS ((uint32_t)((64 << 20) / UNIT_SIZE))
 /* Arrays begin at multiples of it from the first, and so do quanta of them. */
 #define PAGE_MOST ((size_t)64 << 10)
@@ -136,12 +136,6 @@ static struct seed *region_seed(char *meta)
 	return (void *)at;
 }
 
-static size_t region_size(const struct region *region)
-{
-	// const
-	return (size_t)load_relaxed(&region->nr_units) << UNIT_SHIFT;
-}
-
 /* Bytes from the seed to the end of the words. */
 static size_t region_words_size(const struct region *region)
 {
@@ -200,7 +194,7 @@ static void region_raise(_Atomic(uint32_t) *bound, uint32_t to)
 /* Makes the arrays of all units below `end` usable. */
 static bool region_cover(struct region *region, uint32_t end)
 {
-	// [region.nr_committed] with region_raise(): the arrays below are usable
+	// [region.nr_committed] with region_raise(): the arrays are usable
 	uint32_t from = load_acquire(&region->nr_committed), to;
 	int result;
 
@@ -369,52 +363,116 @@ bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 
 /* Making */
 
-static void region_unmake(struct region *region, size_t meta_size)
+/* What a region begins with: the words, a quantum of each array, and the head
+ * of the first one. */
+#define NR_PARTS 5
+struct part {
+	void *at;
+	size_t size;
+};
+
+static unsigned region_parts(const struct region *region, bool first,
+			     struct part *parts)
 {
 	uint32_t n = REGION_QUANTUM;
-	size_t size = region_size(region);
 
-	system_unmap(region->bits, n * UNIT_BITS_WORDS * sizeof(uint64_t));
-	system_unmap(region->spans, n * sizeof(struct span));
-	system_unmap(region->tags, n * sizeof(struct unit_tag));
-	system_unmap(region_seed(region->head), region_words_size(region));
-	place_untake(PLACE_DATA, region->base, size);
+	parts[0] = (struct part){ region_seed(region->head),
+				  region_words_size(region) };
+	parts[1] = (struct part){ region->tags, n * sizeof(struct unit_tag) };
+	parts[2] = (struct part){ region->spans, n * sizeof(struct span) };
+	parts[3] = (struct part){ region->bits,
+				  n * UNIT_BITS_WORDS * sizeof(uint64_t) };
+	parts[4] = (struct part){ region->head, REGION_HEAD_SIZE };
+	return first ? NR_PARTS : NR_PARTS - 1;
+}
+
+/* Gives back what nobody else knows of. */
+static void region_unmake(const struct region *region, bool first,
+			  size_t meta_size)
+{
+	struct part parts[NR_PARTS];
+	unsigned n = region_parts(region, first, parts);
+
+	while (n-- > 0)
+		system_unmap(parts[n].at, parts[n].size);
+	place_untake(PLACE_DATA, region->base, region_size(region));
 	place_untake(PLACE_META, region->head, meta_size);
 }
 
-/* The words, the first quantum, and the seed. */
-static bool region_map_meta(struct region *region)
+/* All of it, or nothing; and the seed. */
+static int region_map_parts(const struct region *region, bool first)
 {
-	struct seed *seed = region_seed(region->head);
+	struct part parts[NR_PARTS];
+	unsigned n = region_parts(region, first, parts), i;
+	struct seed *seed = parts[0].at;
+	int result;
 
-	if (system_map_at(seed, region_words_size(region)))
-		return false;
+	for (i = 0; i < n; i++) {
+		result = system_map_at(parts[i].at, parts[i].size);
+		if (result) {
+			while (i-- > 0)
+				system_unmap(parts[i].at, parts[i].size);
+			return result;
+		}
+		if (i > 0)
+			system_hugepages(parts[i].at, parts[i].size, false);
+	}
 	seed->base = region->base;
 	seed->nr_units = load_relaxed(&region->nr_units); // before publish
-	return !region_map_arrays(region, 0, REGION_QUANTUM);
+	return 0;
 }
 
-/* A region that nobody knows yet; *meta_size: of its metadata. */
-static bool region_make(struct region *region, size_t size, size_t *meta_size)
+/* Whether the kernel gives so much memory. */
+static int region_probe(const struct region *region, size_t size)
+{
+	int result = size ? system_map_at(region->base, size) : 0;
+
+	if (!result && size)
+		system_unmap(region->base, size);
+	return result;
+}
+
+/* Places for it, and what it begins with. -EEXIST: somebody else's memory is
+ * there; these places stay taken, so that the next call finds others. */
+static int region_try_make(struct region *region, size_t size, size_t probe,
+			   bool first, size_t *meta_size)
 {
 	size_t nr_units = size >> UNIT_SHIFT;
 	char *meta;
+	int result;
 
 	*meta_size = (size_t)region_lay_out(region, NULL, nr_units);
 	meta = place_take(PLACE_META, *meta_size, system_page_size());
 	if (!meta)
-		return false;
+		return -ENOMEM;
 	region_lay_out(region, meta, nr_units);
 	store_relaxed(&region->nr_units, (uint32_t)nr_units); // before publish
 	region->base = place_take(PLACE_DATA, size, HUGEPAGE_SIZE);
-	if (!region->base) {
+	result = region->base ? region_probe(region, probe) : -ENOMEM;
+	if (!result)
+		result = region_map_parts(region, first);
+	if (result && result != -EEXIST) {
+		if (region->base)
+			place_untake(PLACE_DATA, region->base, size);
 		place_untake(PLACE_META, meta, *meta_size);
-		return false;
 	}
-	if (region_map_meta(region))
-		return true;
-	region_unmake(region, *meta_size);
-	return false;
+	return result;
+}
+
+/* A region that nobody knows yet; *meta_size: of its metadata. No memory is
+ * made into one where the kernel refuses `probe` bytes of data. */
+static bool region_make(struct region *region, size_t size, size_t probe,
+			bool first, size_t *meta_size)
+{
+	int result = -EEXIST;
+	unsigned i;
+
+	/* No addresses at all, at the moment when they were looked for. */
+	if (!size)
+		return false;
+	for (i = 0; i < MAKE_TRIES && result == -EEXIST; i++)
+		result = region_try_make(region, size, probe, first, meta_size);
+	return !result;
 }
 
 /* Publishing: may run several times with the same values. */
@@ -459,18 +517,15 @@ static char *region_elect(void)
 	size_t meta_size;
 	char *won = NULL;
 
-	if (!region_make(&made, region_size_wanted(), &meta_size))
+	if (!region_make(&made, region_size_wanted(), 0, true, &meta_size))
 		// [first_region] with region_elect(): the winner's words are
 		// filled
 		return load_acquire(&first_region);
-	if (!system_map_at(made.head, REGION_HEAD_SIZE) &&
-	    // [first_region] with region_start(): the seed is written
-	    cas_acq_rel(&first_region, &won, made.head))
+	// [first_region] with region_start(): the seed is written
+	if (cas_acq_rel(&first_region, &won, made.head))
 		return made.head;
-	system_unmap(made.head, REGION_HEAD_SIZE);
-	region_unmake(&made, meta_size);
-	// [first_region] with region_elect(): the winner's words are filled
-	return load_acquire(&first_region);
+	region_unmake(&made, true, meta_size);
+	return won;
 }
 
 bool region_start(void)
@@ -513,59 +568,19 @@ static bool region_claim_slot(struct region **slot)
 struct region *region_add(size_t nr_units)
 {
 	struct region made = { 0 }, *slot;
-	size_t size, meta_size;
+	size_t size, probe, meta_size;
 
 	if (nr_units > REGION_SIZE_MOST / UNIT_SIZE)
 		return NULL;
 	size = round_up(nr_units << UNIT_SHIFT, HUGEPAGE_SIZE);
+	probe = size;
 	size = max_size(size, region_size_wanted());
-	if (!region_make(&made, size, &meta_size))
+	if (!region_make(&made, size, probe, false, &meta_size))
 		return NULL;
 	if (!region_claim_slot(&slot)) {
-		region_unmake(&made, meta_size);
+		region_unmake(&made, false, meta_size);
 		return NULL;
 	}
 	region_publish(slot, &made);
 	return slot;
-}
-
-/* Looking up */
-
-/* Ready, or passed over; NULL: no more of them. */
-static struct region *region_next(struct region *region)
-{
-	while (region < regions + NR_REGIONS_MOST) {
-		if (region_is_ready(region))
-			return region;
-		// hint: slots fill in order
-		if (load_relaxed(&region->state) == REGION_NONE)
-			return NULL;
-		region++;
-	}
-	return NULL;
-}
-
-struct region *region_of_slow(const void *addr)
-{
-	struct region *region = region_next(regions);
-
-	for (; region; region = region_next(region + 1)) {
-		if ((size_t)addr - (size_t)region->base < region_size(region))
-			return region;
-	}
-	return NULL;
-}
-
-struct region *region_of_span_slow(const struct span *span)
-{
-	struct region *region = region_next(regions);
-	size_t nr_units;
-
-	for (; region; region = region_next(region + 1)) {
-		nr_units = load_relaxed(&region->nr_units); // const
-		if ((size_t)span - (size_t)region->spans <
-		    nr_units * sizeof(*span))
-			return region;
-	}
-	return NULL;
 }

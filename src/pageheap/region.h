@@ -152,7 +152,8 @@ static force_inline bool region_is_ready(struct region *region)
 bool region_start(void);
 
 /* Adds a region that can hold at least nr_units of data in one run. NULL: no
- * addresses, no memory, or the table is full. Lock-free. */
+ * addresses, the kernel refuses that much memory, or the table is full: then
+ * all is as before. Lock-free. */
 struct region *region_add(size_t nr_units);
 
 /* Usable units that nobody had yet, at least `need` and all the caller's, the
@@ -184,6 +185,13 @@ static force_inline struct region *region_of(const void *addr)
 	if (likely(offset >> UNIT_SHIFT < nr_units))
 		return first;
 	return region_of_slow(addr);
+}
+
+/* Bytes of addresses. */
+static force_inline size_t region_size(const struct region *region)
+{
+	// const
+	return (size_t)load_relaxed(&region->nr_units) << UNIT_SHIFT;
 }
 
 static force_inline uint32_t region_unit(const struct region *region,

@@ -9,6 +9,7 @@
 
 #define RANGE_TRIES 8 /* random places that one size of T is tried with */
 #define SHIFT_LEAST 33 /* of T */
+#define SHIFT_USUAL 47
 #define MAP_TRIES 4 /* places that one mapping is tried at */
 #define HUGEPAGE_ALIGN ((size_t)2 << 20)
 
@@ -67,6 +68,9 @@ static uint64_t range_choose(enum place place)
 	uint64_t top = stack_top(), addr;
 	unsigned i;
 
+	/* A stack among the variables of a program at low addresses. */
+	if (!(top >> SHIFT_LEAST))
+		top = bits_one(SHIFT_USUAL);
 	for (; top >> SHIFT_LEAST; top /= 2) {
 		for (i = 0; i < RANGE_TRIES; i++) {
 			addr = range_draw(place, top);

@@ -184,7 +184,7 @@ static void free_wrong(char *pointer)
 	interrupt_resume(paused);
 }
 
-/* Pointers that are no blocks: into one, into metadata, behind all; with
+/* Pointers that are no blocks: into one, behind all; with
  * exact checks also a block that is free. */
 static void do_misuse(void)
 {
@@ -195,9 +195,8 @@ static void do_misuse(void)
 	if (slot == NR_BLOCKS)
 		return;
 	if (how % 4 == 0) {
-		free_wrong(regions[0].base +
-			   how * 4096u % ((size_t)regions[0].first_unit
-					  << UNIT_SHIFT));
+		free_wrong(regions[0].base + region_size(&regions[0]) - 16 -
+			   how * 4096u);
 		return;
 	}
 	if (how % 4 == 1 && (config.checks || blocks[slot].size > 65536)) {

@@ -1,8 +1,8 @@
 /* world: the system layer of fuzzing builds, in place of src/system/linux.c
  *
- * Memory is really reserved, committed, purged and moved, so that the kernel
- * finds every access out of place. The arguments of each call are checked
- * against what was reserved.
+ * Memory is really mapped, purged and moved, so that the kernel finds every
+ * access out of place. The arguments of each call are checked against what was
+ * mapped.
  */
 #define _GNU_SOURCE
 #include "world.h"
@@ -16,8 +16,8 @@
 
 #include "base/bits.h"
 
-#define ARENA ((char *)0x100000000000)
 #define HUGEPAGE (2 * MIB)
+#define MAPPED_MOST (8192 * MIB) /* as where overcommit is refused */
 #define NR_RANGES_MOST 128
 #define TEXT_SIZE 16384
 #define CLOCK_START 1000000
@@ -40,7 +40,6 @@ static struct {
 	size_t size;
 } ranges[NR_RANGES_MOST];
 static unsigned nr_ranges;
-static char *next_addr;
 static size_t address_size;
 static char text[TEXT_SIZE];
 static size_t text_length;
@@ -113,7 +112,6 @@ void world_reset(void)
 		must(!munmap(ranges[nr_ranges].addr, ranges[nr_ranges].size));
 	}
 	variables_reset();
-	next_addr = ARENA;
 	address_size = 0;
 	world_text_clear();
 	world_set_environment(NULL);
@@ -162,7 +160,7 @@ static bool fails(enum world_call call)
 	return true;
 }
 
-bool world_is_reserved(const void *addr, size_t size)
+bool world_is_mapped(const void *addr, size_t size)
 {
 	const char *at = addr;
 	unsigned i;
@@ -178,15 +176,15 @@ static void check_range(const void *addr, size_t size, const char *call)
 {
 	if (!size || ((uintptr_t)addr | size) % world.page)
 		finding("%s(%p, %#zx): no whole pages", call, addr, size);
-	if (!world_is_reserved(addr, size))
-		finding("%s(%p, %#zx): not reserved", call, addr, size);
+	if (!world_is_mapped(addr, size))
+		finding("%s(%p, %#zx): not mapped", call, addr, size);
 }
 
 static size_t address_left(void)
 {
-	if (!world.address_limit)
-		return SIZE_MAX;
-	return world.address_limit - address_size;
+	size_t limit = world.address_limit ? world.address_limit : MAPPED_MOST;
+
+	return limit - address_size;
 }
 
 /* As the real layer does, those below leave errno as it is: the result of a
@@ -199,37 +197,61 @@ static int kept(int saved, int result)
 	return error;
 }
 
-static void *range_add(size_t size, size_t align, int prot)
+static bool overlaps(const char *addr, size_t size)
 {
-	char *addr = (char *)round_up((uintptr_t)next_addr, align);
+	unsigned i;
+
+	for (i = 0; i < nr_ranges; i++)
+		if (addr < ranges[i].addr + ranges[i].size &&
+		    ranges[i].addr < addr + size)
+			return true;
+	return false;
+}
+
+/* A mapping that begins where one ends is part of that one, as the kernel
+ * has it. */
+static bool range_join(char *addr, size_t size)
+{
+	unsigned i;
+
+	for (i = 0; i < nr_ranges; i++) {
+		if (ranges[i].addr + ranges[i].size != addr)
+			continue;
+		ranges[i].size += size;
+		return true;
+	}
+	if (nr_ranges == NR_RANGES_MOST)
+		return false;
+	ranges[nr_ranges].addr = addr;
+	ranges[nr_ranges++].size = size;
+	return true;
+}
+
+int system_map_at(void *addr, size_t size)
+{
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 		    MAP_FIXED_NOREPLACE;
 
+	must(size && !(((uintptr_t)addr | size) % world.page));
+	if (overlaps(addr, size))
+		return -EEXIST;
+	if (fails(WORLD_MAP))
+		return -ENOMEM;
 	world.nr_failures++;
-	if (size > address_left() || nr_ranges == NR_RANGES_MOST)
-		return NULL;
-	if (kept(errno, mmap(addr, size, prot, flags, -1, 0) != addr))
-		return NULL;
-	ranges[nr_ranges].addr = addr;
-	ranges[nr_ranges++].size = size;
-	next_addr = addr + size + world.placing * HUGEPAGE;
+	if (size > address_left())
+		return -ENOMEM;
+	if (kept(errno, mmap(addr, size, PROT_READ | PROT_WRITE, flags, -1,
+			     0) != addr))
+		return -ENOMEM;
+	must(range_join(addr, size));
 	address_size += size;
 	world.nr_failures--;
-	return addr;
+	return 0;
 }
 
-void *system_reserve(size_t size, size_t align)
+bool system_is_mapped(void *addr, size_t size)
 {
-	must(is_power_of_two(align) && align >= world.page);
-	must(size && size % world.page == 0);
-	return fails(WORLD_RESERVE) ? NULL : range_add(size, align, PROT_NONE);
-}
-
-size_t system_reserve_probe(size_t least, size_t most)
-{
-	while (most >= least && most > address_left())
-		most /= 2;
-	return most >= least ? most : 0;
+	return world_is_mapped(addr, size);
 }
 
 bool system_address_space_limited(void)
@@ -237,28 +259,32 @@ bool system_address_space_limited(void)
 	return world.address_limit;
 }
 
-void system_unreserve(void *addr, size_t size)
+/* All of a range, its beginning or its end. */
+void system_unmap(void *addr, size_t size)
 {
+	char *at = addr;
 	unsigned i;
 
-	for (i = 0; i < nr_ranges && ranges[i].addr != addr; i++)
+	if (!world_is_mapped(addr, size))
+		finding("unmap(%p, %#zx): not mapped", addr, size);
+	for (i = 0; at < ranges[i].addr ||
+		    at >= ranges[i].addr + ranges[i].size; i++)
 		;
-	if (i == nr_ranges || ranges[i].size != size)
-		finding("unreserve(%p, %#zx): not reserved", addr, size);
 	must(!munmap(addr, size));
-	ranges[i] = ranges[--nr_ranges];
 	address_size -= size;
+	if (at == ranges[i].addr)
+		ranges[i].addr += size;
+	else
+		must(at + size == ranges[i].addr + ranges[i].size);
+	ranges[i].size -= size;
+	if (!ranges[i].size)
+		ranges[i] = ranges[--nr_ranges];
 }
 
-int system_commit(void *addr, size_t size)
+/* Places at the beginning of the ranges, moved by hugepages. */
+uint64_t system_random(void)
 {
-	check_range(addr, size, "commit");
-	if (fails(WORLD_COMMIT))
-		return -ENOMEM;
-	if (!kept(errno, mprotect(addr, size, PROT_READ | PROT_WRITE)))
-		return 0;
-	world.nr_failures++;
-	return -ENOMEM;
+	return world.placing * HUGEPAGE;
 }
 
 int system_purge(void *addr, size_t size)
@@ -292,14 +318,6 @@ int system_move_pages(void *to, void *from, size_t size)
 	if (fails(WORLD_MOVE))
 		return -EINVAL;
 	return kept(errno, mremap(from, size, size, flags, to) == MAP_FAILED);
-}
-
-void *system_map(size_t size)
-{
-	return fails(WORLD_MAP) ? NULL :
-				  range_add(round_up(size, world.page),
-					    world.page,
-					    PROT_READ | PROT_WRITE);
 }
 
 size_t system_page_size(void)

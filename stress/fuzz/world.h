@@ -32,8 +32,6 @@ unsigned input_below(unsigned n); /* of one byte; 0 < n <= 256 */
 /* The system */
 
 enum world_call {
-	WORLD_RESERVE,
-	WORLD_COMMIT,
 	WORLD_PURGE,
 	WORLD_HUGEPAGES,
 	WORLD_MOVE,
@@ -48,9 +46,9 @@ extern struct world {
 	uint64_t now;         /* ms */
 	size_t page;
 	uint64_t memory_size;
-	size_t address_limit; /* of reserve and map; 0: none */
+	size_t address_limit; /* that may be mapped; 0: none */
 	unsigned nr_cpus;
-	unsigned placing;     /* hugepages between reservations */
+	unsigned placing;     /* hugepages that places are moved by */
 	int pid;
 	/* Calls of a kind: so many work, then so many fail. */
 	struct {
@@ -71,7 +69,7 @@ extern struct world {
 
 void world_reset(void);
 void world_set_environment(char *text); /* LANEMALLOC_CONF=..., or NULL */
-bool world_is_reserved(const void *addr, size_t size);
+bool world_is_mapped(const void *addr, size_t size);
 
 /* What the library wrote to stderr since the last world_text_clear(). */
 const char *world_text(void);

@@ -42,7 +42,7 @@ static size_t mark_of_unit(const struct region *r, uint32_t unit)
 
 static void listed_note(unsigned id, unsigned class, struct span *slab)
 {
-	struct region *r = region_of(slab);
+	struct region *r = region_of_span(slab);
 	uint32_t unit = region_span_unit(r, slab);
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
 
@@ -174,7 +174,7 @@ static void slab_account(struct region *r, uint32_t unit, uint64_t *held)
 static uint64_t walk_region(struct region *r, struct inside *out,
 			    uint64_t *held)
 {
-	uint32_t end = load_relaxed(&r->nr_committed), at = r->first_unit, n;
+	uint32_t end = load_relaxed(&r->nr_committed), at = 0, n; // quiet
 	uint64_t units = 0;
 
 	for (; at < end; at += n) {

@@ -61,21 +61,10 @@ void world_calm(void)
 		return __real_##name arguments;          \
 	}
 
-#define WRAP_POINTER(name, parameters, arguments)        \
-	void *__real_##name parameters;                  \
-	void *__wrap_##name parameters;                  \
-	void *__wrap_##name parameters                   \
-	{                                                \
-		if (now_and_then(world.refuse))          \
-			return NULL;                     \
-		return __real_##name arguments;          \
-	}
-
-WRAP_INT(system_commit, (void *at, size_t size), (at, size), 12)
+WRAP_INT(system_map_at, (void *at, size_t size), (at, size), 12)
 WRAP_INT(system_purge, (void *at, size_t size), (at, size), 22)
 WRAP_INT(system_move_pages, (void *to, void *from, size_t size),
 	 (to, from, size), 12)
-WRAP_POINTER(system_reserve, (size_t size, size_t align), (size, align))
 
 int __real_system_rseq_fence(void);
 int __wrap_system_rseq_fence(void);

@@ -151,7 +151,7 @@ static uint64_t claimed_size(void)
 
 		if (!region_is_ready(r))
 			continue;
-		units += load_relaxed(&r->nr_units) - r->first_unit; // quiet
+		units += load_relaxed(&r->nr_mapped); // quiet
 		for (l = 0; l < NR_LEVELS; l++)
 			for (word = 0; word < r->levels[l].nr_words; word++)
 				units -= (uint64_t)bits_count(load_relaxed(

@@ -1,0 +1,118 @@
+/* Further regions: only where addresses lack */
+#include "region_fixture.h"
+
+/* Only where addresses lack; memory that is refused adds none. */
+static void adds_regions(void **state)
+{
+	struct run runs[32], run;
+	unsigned n, i, round;
+
+	(void)state;
+	for (round = 0; round < 3; round++) {
+		heap_small(64 * MIB);
+		for (n = 0; n < 13; n++) {
+			assert_true(page_heap_take(300, 1, 0, &runs[n]));
+			memset(heap_addr(&runs[n]), (int)n, 100);
+		}
+		assert_ptr_equal(runs[12].region, &regions[2]);
+		heap_check();
+		for (i = 0; i < n; i++) {
+			char *end = heap_addr(&runs[i]) + heap_size(&runs[i]);
+
+			is_laid_out(runs[i].region);
+			assert_ptr_equal(region_of(end - 1), runs[i].region);
+			assert_int_equal(*heap_addr(&runs[i]), i);
+			heap_give(&runs[i]);
+		}
+		heap_check();
+		assert_true(page_heap_take(300, 1, 0, &runs[0]));
+		assert_ptr_equal(runs[0].region, r0);
+	}
+	heap_small(64 * MIB);
+	fake_fail_from(FAKE_MAP, 1);
+	assert_false(page_heap_take(300, 1, 0, &run));
+	assert_false(page_heap_take(3000, 1, 0, &run));
+	assert_false(region_is_ready(&regions[1]));
+}
+
+/* What the kernel's overcommit refuses leaves the heap as it was. */
+static void refused_runs_add_nothing(void **state)
+{
+	size_t before, n;
+	struct run run;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(1, 1, 0, &run));
+	before = fake_address_size();
+	fake.address_limit = before + GIB;
+	for (n = GIB / UNIT_SIZE; n < REGION_SIZE_MOST / UNIT_SIZE; n *= 2)
+		assert_false(page_heap_take(n, 1, 0, &run));
+	assert_false(region_is_ready(&regions[1]));
+	assert_true(page_heap_take(1, 1, 0, &run));
+	heap_check();
+	/* Nor where addresses lack. */
+	store_relaxed(&r0->nr_taken, load_relaxed(&r0->nr_units)); // own
+	before = fake_address_size();
+	assert_false(page_heap_take(GIB / UNIT_SIZE, 1, 0, &run));
+	assert_false(region_is_ready(&regions[1]));
+	assert_int_equal(fake_address_size(), before);
+}
+
+/* region_add(n) holds a run of n, whatever n. */
+static void an_added_region_is_large_enough(void **state)
+{
+	static const uint32_t sizes[] = {
+		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
+	};
+	struct wish wish = { .align_units = 1 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct region *r;
+		struct run run;
+
+		heap_small(2 * MIB);
+		r = region_add(sizes[i]);
+		assert_non_null(r);
+		is_laid_out(r);
+		wish.nr_units = sizes[i];
+		assert_true(page_heap_grow_in(r, &wish, &run));
+		are_usable(r, run.unit, 1);
+		heap_check();
+	}
+	assert_null(region_add(REGION_SIZE_MOST / UNIT_SIZE + 1));
+	assert_null(region_add(SIZE_MAX / UNIT_SIZE));
+}
+
+static void the_table_has_an_end(void **state)
+{
+	size_t before;
+	unsigned i;
+
+	(void)state;
+	heap_small(2 * MIB);
+	/* A slot whose claimer died is passed over. */
+	store_relaxed(&regions[1].state, REGION_CLAIMED); // own
+	for (i = 2; i < NR_REGIONS_MOST; i++)
+		assert_ptr_equal(region_add(1), &regions[i]);
+	before = fake_address_size();
+	assert_null(region_add(1));
+	assert_int_equal(fake_address_size(), before);
+	assert_ptr_equal(region_of(regions[63].base), &regions[63]);
+	assert_ptr_equal(region_of_span(regions[63].spans), &regions[63]);
+	heap_check();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(adds_regions),
+		cmocka_unit_test(refused_runs_add_nothing),
+		cmocka_unit_test(an_added_region_is_large_enough),
+		cmocka_unit_test(the_table_has_an_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -99,7 +99,6 @@ const struct reason reasons[] = {
 	{ "give_bits", "add_seq", RACE },
 	{ "give_bits", "sub_relaxed", ENDS },
 	{ "lane_trim", "if (!n)", RACE },
-	{ "reclaimer_wake", "reclaimer_wake_slow", RACE },
 	{ "gate_start", "rseq_state.fence", RACE },
 	{ "realloc_any", "return NULL", "a size beyond PTRDIFF_MAX" },
 	{ "heap_realloc", "return realloc_any", "likewise" },
@@ -107,7 +106,6 @@ const struct reason reasons[] = {
 	{ "minus", NULL, RACE },
 	{ "region_committed", NULL, RACE },
 	{ "bin_sweep", "empty_note", RACE },
-	{ "reclaimer_wake_slow", "}", RACE },
 	{ "right_take", NULL, RACE },
 	{ "region_make", "system_unreserve", RACE },
 
@@ -143,7 +141,7 @@ const struct reason reasons[] = {
 	{ "system_reserve_probe", "}", MEMORY },
 	{ "posix_memalign", "}", MEMORY },
 	{ "alloc_slow", "footer", MEMORY },
-	{ "reclaimer_start", "tick_set_reclaimer", MEMORY },
+	{ "birth", "HELPER_NONE", MEMORY },
 
 	{ "region_add", "system_unreserve", FULL },
 

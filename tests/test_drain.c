@@ -439,6 +439,7 @@ int main(void)
 		P(test_held_right_is_respected),
 		P(test_dead_holder_is_superseded),
 		P(test_late_holder_writes_nothing),
+		P(test_urgent_drain_takes_over),
 		P(test_no_fence),
 	};
 

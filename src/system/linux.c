@@ -341,7 +341,7 @@ int system_getpid(void)
 	return (int)call_0(SYS_getpid);
 }
 
-/* Without the vDSO a sandbox stops the clock: a filter may kill for the call. */
+/* Without the vDSO a sandbox stops the clock: the call might be killed for. */
 uint64_t system_now_ms(void)
 {
 	static _Atomic(uint64_t) last;

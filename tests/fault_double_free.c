@@ -84,6 +84,7 @@ static const struct fault_case cases[] = {
 	{ "by-delete", by_delete, NULL, { 100 } },
 	{ "by-realloc", by_realloc, NULL, { 100, 20000 } },
 	{ "checked", checked, "checks=1", { 1, 100, 1000, 5000, 32768 } },
+	{ "fast", checked, "checks=fast", { 1, 100, 1000, 5000, 32768 } },
 };
 
 int main(int argc, char **argv)

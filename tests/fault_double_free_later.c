@@ -78,6 +78,7 @@ static const struct fault_case cases[] = {
 	{ "after-flush", after_flush, NULL, { 16, 100, 1000, 5000, 20000 } },
 	{ "after-release", after_release, NULL, { 100, 5000, 20000 } },
 	{ "checked", checked, "checks=1", { 16, 100, 1000, 5000, 20000 } },
+	{ "fast", checked, "checks=fast", { 16, 100, 1000, 5000, 20000 } },
 };
 
 int main(int argc, char **argv)

@@ -191,7 +191,7 @@ static size_t usable_of(void *block)
 
 	block_find(block, "fuzz", &found);
 	must(usable + block_footer_size() <= found.size);
-	if (config.usable == USABLE_REAL)
+	if (!block_footer_size())
 		must(usable == found.size);
 	if (found.kind == BLOCK_SMALL)
 		must(found.size == size_classes[found.class].size);
@@ -204,7 +204,7 @@ static void take_in(void *block, size_t least, size_t align)
 	size_t usable = usable_of(block);
 
 	must(usable >= least);
-	if (config.usable == USABLE_REQUESTED)
+	if (block_footer_size())
 		must(usable == least);
 	if (!blocks_add(block, usable, align))
 		fuzz_free(block);
@@ -308,7 +308,7 @@ static void do_free(void)
 /* A block up to its usable size stays, unless it is twice too large. */
 static bool must_stay(const struct held *from, size_t size)
 {
-	return config.usable == USABLE_REAL && size <= from->size &&
+	return !block_footer_size() && size <= from->size &&
 	       size > from->size / 2;
 }
 

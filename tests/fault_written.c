@@ -1,0 +1,58 @@
+/* modes: all no-qemu */
+/* writes behind a block and to one that was freed, where all checks are on */
+#include "fault.h"
+
+static void behind(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("free of %p: written behind its %zu bytes", p, size);
+	((char *)opaque(p))[size] = 0;
+	free(p);
+	_exit(0);
+}
+
+/* Over the slack, the footer and the neighbours. */
+static void far_behind(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("free of %p: written behind its end", p);
+	memset(opaque(p), 0x41, size + 64);
+	free(p);
+	_exit(0);
+}
+
+static void by_realloc(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("realloc of %p: written behind its %zu bytes", p, size);
+	((char *)opaque(p))[size] = 0;
+	p = realloc(opaque(p), 2 * size);
+	_exit(p == NULL);
+}
+
+static void after_free(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("malloc of %p: written to after it was freed", p);
+	free(p);
+	((char *)opaque(p))[size / 2] ^= 1;
+	for (unsigned i = 0; i < 100000; i++)
+		opaque(malloc(size));
+	_exit(0);
+}
+
+static const struct fault_case cases[] = {
+	{ "behind", behind, "checks=full", { 1, 100, 1000, 5000, 40000 } },
+	{ "far-behind", far_behind, "checks=full", { 8, 100 } },
+	{ "by-realloc", by_realloc, "checks=full", { 100, 5000, 40000 } },
+	{ "after-free", after_free, "checks=full", { 16, 100, 1000, 1500 } },
+};
+
+int main(int argc, char **argv)
+{
+	return fault_main(cases, argc, argv);
+}

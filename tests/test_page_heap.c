@@ -323,64 +323,6 @@ static void extends(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
-/* Where mapped units end the region grows in place; refused, all is as it
- * was. */
-static void extends_at_the_frontier(void **state)
-{
-	struct region *r = &regions[0];
-	uint32_t n = GROW_LEAST, all;
-	struct run a;
-
-	(void)state;
-	heap_fresh(0);
-	assert_true(page_heap_take(n - 10, 1, 0, &a));
-	assert_int_equal(load_relaxed(&r->nr_taken), n); // counter
-	fake_fail_from(FAKE_MAP, 1);
-	assert_false(page_heap_try_extend(r, a.unit, n - 10, 20));
-	heap_check();
-	assert_int_equal(load_relaxed(&r->nr_taken), n); // counter
-	assert_true(page_heap_try_extend(r, a.unit, n - 10, 10));
-	fake_fail_from(FAKE_MAP, 0);
-	assert_true(page_heap_try_extend(r, a.unit, n, 5));
-	region_addr(r, n + 4)[UNIT_SIZE - 1] = 1;
-	assert_true(page_heap_try_extend(r, a.unit, n + 5, n));
-	region_addr(r, 2 * n + 4)[UNIT_SIZE - 1] = 1;
-	heap_check();
-	all = load_relaxed(&r->nr_taken); // counter
-	fake.taken = region_addr(r, all);
-	fake.taken_size = 4096;
-	assert_false(page_heap_try_extend(r, a.unit, 2 * n + 5, all));
-	heap_check();
-	page_heap_give(r, a.unit, 2 * n + 5);
-	assert_int_equal(budget_claimed_size(), 0);
-}
-
-/* Before memory is said to lack all words are looked at: the run that fits
- * lies behind more of its class than a quick search sees. */
-static void searches_all_in_the_end(void **state)
-{
-	enum { NR = 20 };
-	uint32_t i, last = (NR - 1) * HUGEPAGE_UNITS;
-	struct run run, all;
-
-	(void)state;
-	heap_fresh(0);
-	assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));
-	assert_int_equal(all.unit, 0);
-	/* Runs of 11 in each hugepage, of which the last has 12; one class. */
-	assert_int_equal(unit_word_class_of_run(11),
-			 unit_word_class_of_run(12));
-	for (i = 0; i < NR - 1; i++)
-		page_heap_give(all.region, i * HUGEPAGE_UNITS + 9, 11);
-	page_heap_give(all.region, last + 9, 12);
-	fake_fail_from(FAKE_MAP, 1);
-	config.purge_budget = (uint64_t)1 << 50;
-	assert_true(page_heap_take(12, 1, 0, &run));
-	assert_int_equal(run.unit, last + 9);
-	assert_false(page_heap_take(12, 1, 0, &run));
-	heap_check();
-}
-
 static void gives_pieces(void **state)
 {
 	struct run run;
@@ -611,8 +553,6 @@ int main(void)
 		cmocka_unit_test(old_hints_hide_nothing),
 		cmocka_unit_test(several_keep_apart),
 		cmocka_unit_test(extends),
-		cmocka_unit_test(extends_at_the_frontier),
-		cmocka_unit_test(searches_all_in_the_end),
 		cmocka_unit_test(gives_pieces),
 		cmocka_unit_test(sees_double_gives),
 		cmocka_unit_test(check_sees_damage),

@@ -36,7 +36,7 @@ static void a_huge_run_is_one_call(void **state)
 
 	(void)state;
 	heap_keeping(4 * MIB);
-	assert_true(page_heap_take(1 << 20, 1, 0, &run));
+	assert_true(page_heap_take(1 << 15, 1, 0, &run));
 	*heap_addr(&run) = 1;
 	heap_addr(&run)[heap_size(&run) - 1] = 1;
 	assert_false(is_marked(&run));
@@ -48,7 +48,7 @@ static void a_huge_run_is_one_call(void **state)
 	assert_int_equal(page_heap_dirty_size(), 0);
 	assert_int_equal(budget_claimed_size(), 0);
 	heap_check();
-	assert_true(page_heap_take(1 << 20, 1, 0, &run));
+	assert_true(page_heap_take(1 << 15, 1, 0, &run));
 	assert_true(run.zero);
 	assert_true(is_zero(heap_addr(&run), 4096));
 	assert_int_equal(heap_addr(&run)[heap_size(&run) - 1], 0);

@@ -1,0 +1,208 @@
+/* pageheap/guard.h: large blocks with an inaccessible last page, whatever the
+ * kernel refuses */
+#include "heap_fixture.h"
+
+#include "front/block.h"
+#include "front/large.h"
+#include "pageheap/guard.h"
+
+#define SIZE (20 * UNIT_SIZE + 1) /* 21 units, all but a byte of slack */
+
+static struct block find(const void *pointer)
+{
+	struct block block;
+
+	block_find(pointer, "test", &block);
+	return block;
+}
+
+static char *large(size_t size)
+{
+	bool zero;
+	char *pointer = large_alloc(size, 16, &zero);
+
+	assert_non_null(pointer);
+	return pointer;
+}
+
+static void give(void *pointer)
+{
+	struct block block = find(pointer);
+
+	large_free(pointer, &block);
+}
+
+static int setup(void **state)
+{
+	int result = heap_setup(state);
+
+	config.large_guard = LARGE_GUARD_AUTO;
+	return result;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	fake_reset();
+	fake.quiet = true;
+	config.large_guard = LARGE_GUARD_AUTO;
+	page_heap_purge(0, SIZE_MAX);
+	return 0;
+}
+
+static bool kernel_guards(void)
+{
+	char *pointer = large(SIZE);
+	bool is_guarded = find(pointer).size % UNIT_SIZE;
+
+	give(pointer);
+	page_heap_purge(0, SIZE_MAX);
+	return is_guarded;
+}
+
+static void fresh_blocks_have_one(void **state)
+{
+	unsigned long calls;
+	char *pointer;
+
+	(void)state;
+	if (!kernel_guards())
+		skip();
+	pointer = large(SIZE);
+	assert_int_equal(find(pointer).size,
+			 21 * UNIT_SIZE - system_page_size());
+	memset(pointer, 1, find(pointer).size);
+	give(pointer);
+	/* It stays for the next block that ends there, without a call. */
+	calls = fake_calls(FAKE_GUARD) + fake_calls(FAKE_UNGUARD);
+	pointer = large(SIZE);
+	assert_int_equal(find(pointer).size,
+			 21 * UNIT_SIZE - system_page_size());
+	assert_int_equal(fake_calls(FAKE_GUARD) + fake_calls(FAKE_UNGUARD),
+			 calls);
+	give(pointer);
+	/* And goes for one that needs the page. */
+	pointer = large(21 * UNIT_SIZE);
+	assert_int_equal(find(pointer).size, 21 * UNIT_SIZE);
+	assert_int_equal(fake_calls(FAKE_UNGUARD), 1);
+	memset(pointer, 1, 21 * UNIT_SIZE);
+	give(pointer);
+}
+
+static void resident_blocks_have_none(void **state)
+{
+	char *pointer = large(21 * UNIT_SIZE);
+	unsigned long calls = fake_calls(FAKE_GUARD);
+
+	(void)state;
+	memset(pointer, 1, 21 * UNIT_SIZE);
+	give(pointer);
+	pointer = large(SIZE);
+	assert_int_equal(fake_calls(FAKE_GUARD), calls);
+	assert_int_equal(find(pointer).size, 21 * UNIT_SIZE);
+	give(pointer);
+}
+
+static void a_refused_guard_is_none(void **state)
+{
+	char *pointer;
+
+	(void)state;
+	fake_fail_from(FAKE_GUARD, 1);
+	pointer = large(SIZE);
+	assert_int_equal(find(pointer).size, 21 * UNIT_SIZE);
+	memset(pointer, 1, 21 * UNIT_SIZE);
+	give(pointer);
+}
+
+/* Units whose guard stays are not handed out, nor lost. */
+static void a_guard_that_stays_keeps_its_units(void **state)
+{
+	struct run run;
+	char *pointer;
+
+	(void)state;
+	if (!kernel_guards())
+		skip();
+	pointer = large(SIZE);
+	assert_true(find(pointer).size % UNIT_SIZE);
+	give(pointer);
+	fake_fail_from(FAKE_UNGUARD, 1);
+	if (page_heap_take(21, 1, 0, &run)) {
+		assert_ptr_not_equal(region_addr(run.region, run.unit),
+				     pointer);
+		page_heap_give(run.region, run.unit, run.nr_units);
+	}
+	fake_fail_from(FAKE_UNGUARD, 0);
+	assert_true(page_heap_take(21, 1, 0, &run));
+	assert_ptr_equal(region_addr(run.region, run.unit), pointer);
+	page_heap_give(run.region, run.unit, run.nr_units);
+}
+
+/* Growth over the guard, and its refusal. */
+static void resize_passes_the_guard(void **state)
+{
+	struct block block;
+	char *pointer;
+
+	(void)state;
+	if (!kernel_guards())
+		skip();
+	pointer = large(SIZE);
+	block = find(pointer);
+	fake_fail_from(FAKE_UNGUARD, 1);
+	assert_false(large_resize(&block, block.size + 1));
+	assert_false(large_resize(&block, 30 * UNIT_SIZE));
+	assert_int_equal(find(pointer).size, block.size);
+	fake_fail_from(FAKE_UNGUARD, 0);
+	assert_true(large_resize(&block, block.size + 1));
+	block = find(pointer);
+	assert_int_equal(block.size, 21 * UNIT_SIZE);
+	memset(pointer, 1, block.size);
+	give(pointer);
+}
+
+static void all_have_one(void **state)
+{
+	static const size_t sizes[] = { 9, 10, 21, 64, 100 };
+	unsigned i;
+
+	(void)state;
+	config.large_guard = LARGE_GUARD_ALL;
+	for (i = 0; i < 5; i++) {
+		char *pointer = large(sizes[i] * UNIT_SIZE);
+
+		assert_int_equal(find(pointer).size,
+				 (sizes[i] + 1) * UNIT_SIZE -
+					 system_page_size());
+		memset(pointer, 1, find(pointer).size);
+		give(pointer);
+	}
+	/* Serves others again. */
+	config.large_guard = LARGE_GUARD_OFF;
+	for (i = 0; i < 5; i++) {
+		char *pointer = large(sizes[i] * UNIT_SIZE);
+
+		memset(pointer, 1, find(pointer).size);
+		give(pointer);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(fresh_blocks_have_one, setup,
+						done),
+		cmocka_unit_test_setup_teardown(resident_blocks_have_none,
+						setup, done),
+		cmocka_unit_test_setup_teardown(a_refused_guard_is_none, setup,
+						done),
+		cmocka_unit_test_setup_teardown(
+			a_guard_that_stays_keeps_its_units, setup, done),
+		cmocka_unit_test_setup_teardown(resize_passes_the_guard, setup,
+						done),
+		cmocka_unit_test_setup_teardown(all_have_one, setup, done),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -213,24 +213,11 @@ static bool page_heap_grow_in(struct region *region, const struct wish *wish,
 				wish->guarded, &out->zero);
 }
 
-/* The ready region at or behind this one; NULL: there are no more. */
-static struct region *page_heap_next(struct region *region)
-{
-	for (; region < regions + NR_REGIONS_MOST; region++) {
-		if (region_is_ready(region))
-			return region;
-		// hint: slots fill in order
-		if (load_relaxed(&region->state) == REGION_NONE)
-			return NULL;
-	}
-	return NULL;
-}
-
 static bool page_heap_take_any(const struct wish *wish, struct run *out)
 {
-	struct region *region = page_heap_next(regions);
+	struct region *region = region_next(regions);
 
-	for (; region; region = page_heap_next(region + 1)) {
+	for (; region; region = region_next(region + 1)) {
 		if (page_heap_take_in(region, wish, out))
 			return true;
 	}
@@ -242,11 +229,11 @@ static bool page_heap_take_any(const struct wish *wish, struct run *out)
 static bool page_heap_grow_any(const struct wish *wish, bool *room,
 			       struct run *out)
 {
-	struct region *region = page_heap_next(regions);
+	struct region *region = region_next(regions);
 	uint32_t taken;
 
 	*room = false;
-	for (; region; region = page_heap_next(region + 1)) {
+	for (; region; region = region_next(region + 1)) {
 		if (page_heap_grow_in(region, wish, out))
 			return true;
 		taken = load_relaxed(&region->nr_taken); // hint
@@ -259,11 +246,11 @@ static bool page_heap_grow_any(const struct wish *wish, bool *room,
 /* The system gives no more: whatever is free, wherever it is filed. */
 static cold bool page_heap_take_hard(const struct wish *wish, struct run *out)
 {
-	struct region *region = page_heap_next(regions);
+	struct region *region = region_next(regions);
 	struct wish hard = *wish;
 
 	hard.all = true;
-	for (; region; region = page_heap_next(region + 1)) {
+	for (; region; region = region_next(region + 1)) {
 		level_repair(region);
 		if (page_heap_take_in(region, &hard, out))
 			return true;
@@ -282,7 +269,7 @@ static cold bool page_heap_take_slow(const struct wish *wish, struct run *out)
 	if (page_heap_grow_any(wish, &room, out))
 		return true;
 	for (i = 0; i < ADDS_MOST && !room && region_add(nr_units); i++) {
-		if (page_heap_grow_any(wish, &room, out))
+		if (page_heap_take_any(wish, out))
 			return true;
 	}
 	return page_heap_take_hard(wish, out);
@@ -320,9 +307,9 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 
 bool page_heap_may_hold(size_t nr_units)
 {
-	struct region *region = page_heap_next(regions);
+	struct region *region = region_next(regions);
 
-	for (; region; region = page_heap_next(region + 1))
+	for (; region; region = region_next(region + 1))
 		if (load_relaxed(&region->nr_taken) >= nr_units) // hint
 			return true;
 	return false;

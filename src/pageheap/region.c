@@ -374,7 +374,9 @@ struct part {
 static unsigned region_parts(const struct region *region, bool first,
 			     struct part *parts)
 {
-	uint32_t n = REGION_QUANTUM;
+	uint32_t n = (uint32_t)max_size(
+		load_relaxed(&region->nr_committed), // before publish
+		REGION_QUANTUM);
 
 	parts[0] = (struct part){ region_seed(region->head),
 				  region_words_size(region) };
@@ -422,20 +424,10 @@ static int region_map_parts(const struct region *region, bool first)
 	return 0;
 }
 
-/* Whether the kernel gives so much memory. */
-static int region_probe(const struct region *region, size_t size)
-{
-	int result = size ? system_map_at(region->base, size) : 0;
-
-	if (!result && size)
-		system_unmap(region->base, size);
-	return result;
-}
-
 /* Places for it, and what it begins with. -EEXIST: somebody else's memory is
  * there; these places stay taken, so that the next call finds others. */
-static int region_try_make(struct region *region, size_t size, size_t probe,
-			   bool first, size_t *meta_size)
+static int region_try_make(struct region *region, size_t size, bool first,
+			   size_t *meta_size)
 {
 	size_t nr_units = size >> UNIT_SHIFT;
 	char *meta;
@@ -448,9 +440,7 @@ static int region_try_make(struct region *region, size_t size, size_t probe,
 	region_lay_out(region, meta, nr_units);
 	store_relaxed(&region->nr_units, (uint32_t)nr_units); // before publish
 	region->base = place_take(PLACE_DATA, size, HUGEPAGE_SIZE);
-	result = region->base ? region_probe(region, probe) : -ENOMEM;
-	if (!result)
-		result = region_map_parts(region, first);
+	result = region->base ? region_map_parts(region, first) : -ENOMEM;
 	if (result && result != -EEXIST) {
 		if (region->base)
 			place_untake(PLACE_DATA, region->base, size);
@@ -459,10 +449,9 @@ static int region_try_make(struct region *region, size_t size, size_t probe,
 	return result;
 }
 
-/* A region that nobody knows yet; *meta_size: of its metadata. No memory is
- * made into one where the kernel refuses `probe` bytes of data. */
-static bool region_make(struct region *region, size_t size, size_t probe,
-			bool first, size_t *meta_size)
+/* A region that nobody knows yet; *meta_size: of its metadata. */
+static bool region_make(struct region *region, size_t size, bool first,
+			size_t *meta_size)
 {
 	int result = -EEXIST;
 	unsigned i;
@@ -471,7 +460,7 @@ static bool region_make(struct region *region, size_t size, size_t probe,
 	if (!size)
 		return false;
 	for (i = 0; i < MAKE_TRIES && result == -EEXIST; i++)
-		result = region_try_make(region, size, probe, first, meta_size);
+		result = region_try_make(region, size, first, meta_size);
 	return !result;
 }
 
@@ -517,7 +506,7 @@ static char *region_elect(void)
 	size_t meta_size;
 	char *won = NULL;
 
-	if (!region_make(&made, region_size_wanted(), 0, true, &meta_size))
+	if (!region_make(&made, region_size_wanted(), true, &meta_size))
 		// [first_region] with region_elect(): the winner's words are
 		// filled
 		return load_acquire(&first_region);
@@ -565,22 +554,40 @@ static bool region_claim_slot(struct region **slot)
 	return false;
 }
 
-struct region *region_add(size_t nr_units)
+/* The bounds are nobody else's before READY. Its grower is through. */
+static void region_publish_added(struct region *slot, struct region *made)
+{
+	// before publish
+	region_raise(&slot->nr_committed, load_relaxed(&made->nr_committed));
+	store_relaxed(&slot->nr_taken,
+		      load_relaxed(&made->nr_taken)); // before publish
+	store_relaxed(&slot->nr_mapped,
+		      load_relaxed(&made->nr_mapped)); // before publish
+	region_publish(slot, made);
+}
+
+bool region_add(size_t nr_units)
 {
 	struct region made = { 0 }, *slot;
-	size_t size, probe, meta_size;
+	size_t size, meta_size;
+	uint32_t unit, n = 0;
 
 	if (nr_units > REGION_SIZE_MOST / UNIT_SIZE)
-		return NULL;
+		return false;
 	size = round_up(nr_units << UNIT_SHIFT, HUGEPAGE_SIZE);
-	probe = size;
 	size = max_size(size, region_size_wanted());
-	if (!region_make(&made, size, probe, false, &meta_size))
-		return NULL;
-	if (!region_claim_slot(&slot)) {
-		region_unmake(&made, false, meta_size);
-		return NULL;
+	if (!region_make(&made, size, false, &meta_size))
+		return false;
+	/* Its first units, so that no region is added without memory. */
+	store_relaxed(&made.nr_committed, REGION_QUANTUM); // before publish
+	if (region_grow(&made, (uint32_t)nr_units, &unit, &n) &&
+	    region_claim_slot(&slot)) {
+		level_release_units(&made, unit, n);
+		region_publish_added(slot, &made);
+		return true;
 	}
-	region_publish(slot, &made);
-	return slot;
+	if (n)
+		system_unmap(region_addr(&made, unit), (size_t)n << UNIT_SHIFT);
+	region_unmake(&made, false, meta_size);
+	return false;
 }

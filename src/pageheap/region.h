@@ -151,10 +151,10 @@ static force_inline bool region_is_ready(struct region *region)
  * loser gives its memory back. False: no memory. Lock-free. */
 bool region_start(void);
 
-/* Adds a region that can hold at least nr_units of data in one run. NULL: no
- * addresses, the kernel refuses that much memory, or the table is full: then
- * all is as before. Lock-free. */
-struct region *region_add(size_t nr_units);
+/* Adds a region with at least nr_units free in one run. False: no addresses,
+ * the kernel refuses that much memory, or the table is full; then all is as
+ * before. Lock-free. */
+bool region_add(size_t nr_units);
 
 /* Usable units that nobody had yet, at least `need` and all the caller's, the
  * first one at a hugepage. False: no memory, or no addresses in this region.
@@ -171,6 +171,9 @@ bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
  * moved the bound; calls may come out of order. Defined by layer 4, which
  * opens its tables to them. */
 void region_committed(struct region *region, uint32_t nr_units);
+
+/* The ready region at or behind this one; NULL: there are no more. */
+struct region *region_next(struct region *region);
 
 /* The region whose range addr lies in, NULL for foreign memory. Wait-free. */
 struct region *region_of_slow(const void *addr);

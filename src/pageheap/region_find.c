@@ -7,8 +7,7 @@
  */
 #include "pageheap/region.h"
 
-/* Ready, or passed over; NULL: no more of them. */
-static struct region *region_next(struct region *region)
+struct region *region_next(struct region *region)
 {
 	while (region < regions + NR_REGIONS_MOST) {
 		if (region_is_ready(region))

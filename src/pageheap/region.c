@@ -570,7 +570,8 @@ bool region_add(size_t nr_units)
 {
 	struct region made = { 0 }, *slot;
 	size_t size, meta_size;
-	uint32_t unit, n = 0;
+	uint32_t unit, n;
+	bool grown;
 
 	if (nr_units > REGION_SIZE_MOST / UNIT_SIZE)
 		return false;
@@ -580,13 +581,13 @@ bool region_add(size_t nr_units)
 		return false;
 	/* Its first units, so that no region is added without memory. */
 	store_relaxed(&made.nr_committed, REGION_QUANTUM); // before publish
-	if (region_grow(&made, (uint32_t)nr_units, &unit, &n) &&
-	    region_claim_slot(&slot)) {
+	grown = region_grow(&made, (uint32_t)nr_units, &unit, &n);
+	if (grown && region_claim_slot(&slot)) {
 		level_release_units(&made, unit, n);
 		region_publish_added(slot, &made);
 		return true;
 	}
-	if (n)
+	if (grown)
 		system_unmap(region_addr(&made, unit), (size_t)n << UNIT_SHIFT);
 	region_unmake(&made, false, meta_size);
 	return false;

@@ -104,8 +104,10 @@ static void caller(struct live *live)
 			pthread_kill(pthread_self(), SIGUSR1);
 		if (i % 32 == 0)
 			fork_once(live);
-		if (i % 16 == 0 && !pthread_create(&thread, NULL, nothing, NULL))
-			pthread_join(thread, NULL);
+		if (i % 16)
+			continue;
+		must(!pthread_create(&thread, NULL, nothing, NULL));
+		pthread_join(thread, NULL);
 	}
 }
 

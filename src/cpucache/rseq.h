@@ -43,7 +43,8 @@ bool rseq_libc_ready(void);
  * caller's CPU, which is gone on return; takes a fraction of a millisecond, on
  * a busy machine a few. Runs once: later calls get the first one's answer.
  * False: sections are not safe here, call rseq_give_up(). True also where
- * nothing was seen either way. Cannot kill: no system call is made inside a section. */
+ * nothing was seen either way. Cannot kill: no system call is made inside a
+ * section. */
 bool rseq_kernel_aborts(void);
 
 /* From now on MODE_DIRECT, for this reason (a constant text). Sections that

@@ -443,6 +443,23 @@ static struct timespec time_of_ms(uint64_t ms)
 	};
 }
 
+/* By the fine clock: the coarse one may be behind, and the sleep be over at
+ * once, again and again. */
+static struct timespec time_after_ms(uint64_t ms)
+{
+	struct timespec now = { 0, 0 };
+	uint64_t ns;
+
+	if (likely(sealed.at.clock))
+		sealed.at.clock(CLOCK_MONOTONIC, &now);
+	else
+		call_2(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	ns = (uint64_t)now.tv_nsec + ms % 1000 * 1000000;
+	now.tv_sec += (time_t)(ms / 1000 + ns / 1000000000);
+	now.tv_nsec = (long)(ns % 1000000000);
+	return now;
+}
+
 /* What the kernel takes: struct futex_waitv. */
 struct wait_word {
 	uint64_t value;
@@ -463,7 +480,7 @@ static bool sleep_watching(_Atomic(uint32_t) *word, uint32_t value,
 			   uint64_t timeout_ms,
 			   const struct system_watch *watch)
 {
-	struct timespec end = time_of_ms(system_now_ms() + timeout_ms);
+	struct timespec end = time_after_ms(timeout_ms);
 	struct wait_word words[2];
 	long ret;
 

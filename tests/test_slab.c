@@ -235,7 +235,8 @@ static void test_damaged_objects_are_seen(void **state)
 	slab_take(slab, &object, 1);
 	assert_says("corrupted: 0x4141 came back as a block",
 		    give_one((void *)0x4141));
-	assert_says("came back as a block", give_one((char *)region->tags + 64));
+	assert_says("came back as a block",
+		    give_one((char *)region->tags + 64));
 	assert_says("came back as a block", give_one(end));
 	assert_says("inside a block", give_one((char *)object + 8));
 	tag = &region->tags[region_unit(region, object)];

@@ -185,6 +185,10 @@ def unknown_functions(root, page):
 
 
 def source_map(root):
+    """The list of files within a page that is written by hand; None where
+    there is no such page."""
+    if not os.path.exists(os.path.join(root, "src/README.md")):
+        return None
     page = read(root, "src/README.md")
     begin, end = "<!-- files: begin -->\n", "<!-- files: end -->"
     at = page.index(begin) + len(begin)
@@ -211,7 +215,7 @@ def main(arguments):
         page = make(root)
         full = os.path.join(root, path)
         current = read(root, path) if os.path.exists(full) else None
-        if page == current:
+        if page is None or page == current:
             continue
         if "--check" in arguments:
             print("%s is not current: make docs" % path)

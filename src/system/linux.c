@@ -125,8 +125,11 @@ int system_purge(void *addr, size_t size)
 
 int system_guard(void *addr, size_t size, bool split)
 {
-	int result = (int)call_3(SYS_madvise, addr, size, ADVICE_GUARD);
+	int result;
 
+	if (sandbox_strict())
+		return -EPERM;
+	result = (int)call_3(SYS_madvise, addr, size, ADVICE_GUARD);
 	if (result && split)
 		result = (int)call_3(SYS_mprotect, addr, size, PROT_NONE);
 	return result;
@@ -135,8 +138,11 @@ int system_guard(void *addr, size_t size, bool split)
 /* Both ways: who guarded the page may have had the one or the other. */
 int system_unguard(void *addr, size_t size, bool split)
 {
-	int result = (int)call_3(SYS_madvise, addr, size, ADVICE_UNGUARD);
+	int result;
 
+	if (sandbox_strict())
+		return -EPERM;
+	result = (int)call_3(SYS_madvise, addr, size, ADVICE_UNGUARD);
 	if (split)
 		result = (int)call_3(SYS_mprotect, addr, size,
 				     PROT_READ | PROT_WRITE);

@@ -1,9 +1,10 @@
 /* layer 1.1: sandbox: what the program has forbidden itself
  *
  * From a seccomp filter on, the library asks the kernel for nothing but
- * mmap, munmap, mremap, mprotect and madvise, as a filter may kill for what
- * it does not know: no thread, no futex, no membarrier, no process id. In
- * strict mode it gives nothing back either. Who enters (the wrappers of
+ * mmap, munmap, mremap and madvise, as a filter may kill for what it does not
+ * know: no thread, no futex, no membarrier, no process id. (mprotect only with
+ * large_guard=all on older kernels.) In strict mode it gives nothing back
+ * either, and guards nothing. Who enters (the wrappers of
  * prctl() and syscall()) says so before the call, as the filter is there for
  * other threads before the call returns, and takes it back where the kernel
  * refused. The word goes to the child of a fork, as filters do.

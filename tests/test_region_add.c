@@ -49,12 +49,13 @@ static void refused_runs_add_nothing(void **state)
 	for (n = GIB / UNIT_SIZE; n < REGION_SIZE_MOST / UNIT_SIZE; n *= 2)
 		assert_false(page_heap_take(n, 1, 0, &run));
 	assert_false(region_is_ready(&regions[1]));
+	assert_int_equal(fake_address_size(), before);
 	assert_true(page_heap_take(1, 1, 0, &run));
 	heap_check();
 	/* Nor where addresses lack. */
 	store_relaxed(&r0->nr_taken, load_relaxed(&r0->nr_units)); // own
 	before = fake_address_size();
-	assert_false(page_heap_take(GIB / UNIT_SIZE, 1, 0, &run));
+	assert_false(page_heap_take(2 * GIB / UNIT_SIZE, 1, 0, &run));
 	assert_false(region_is_ready(&regions[1]));
 	assert_int_equal(fake_address_size(), before);
 }

@@ -301,21 +301,31 @@ static bool region_claim(struct region *region, bool exact, uint32_t need,
 	return true;
 }
 
+/* The data first: what is refused then leaves no arrays behind that count
+ * against a limit. */
+static int region_map_units(struct region *region, uint32_t unit, uint32_t n)
+{
+	char *addr = region_addr(region, unit);
+	size_t size = (size_t)n << UNIT_SHIFT;
+	int result = system_map_at(addr, size);
+
+	if (result || region_cover(region, unit + n))
+		return result;
+	system_unmap(addr, size);
+	return -ENOMEM;
+}
+
 /* Maps claimed units, all of them or as many as are needed: 0, *n. What is not
  * mapped is claimed no more, but where somebody else's memory is. */
 static int region_map(struct region *region, uint32_t unit, uint32_t need,
 		      uint32_t *n)
 {
-	char *addr = region_addr(region, unit);
 	uint32_t all = *n, some;
-	int result = -ENOMEM;
+	int result = region_map_units(region, unit, all);
 
 	some = (uint32_t)min_size(round_up(need, HUGEPAGE_UNITS), all);
-	if (region_cover(region, unit + all))
-		result = system_map_at(addr, (size_t)all << UNIT_SHIFT);
-	if (result && result != -EEXIST && some < all &&
-	    region_cover(region, unit + some)) {
-		result = system_map_at(addr, (size_t)some << UNIT_SHIFT);
+	if (result && result != -EEXIST && some < all) {
+		result = region_map_units(region, unit, some);
 		*n = some;
 	}
 	if (result && result != -EEXIST)

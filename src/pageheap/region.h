@@ -16,8 +16,8 @@
  *
  * Region 0 serves all programs but the largest; the fast paths know it alone.
  *
- * Growth (region_grow). A grower claims units by one CAS of nr_taken, makes
- * the arrays over them usable, maps them and holds them: it alone, so nobody
+ * Growth (region_grow). A grower claims units by one CAS of nr_taken, maps
+ * them, makes the arrays over them usable and holds them: it alone, so nobody
  * waits for it. What it has no use for it releases into the level words, which
  * therefore name only units that are mapped. Three bounds, all in units:
  *
@@ -27,13 +27,14 @@
  *						whoever needs them first
  *
  *	claim	CAS nr_taken from u to u + n
- *	arrays	while nr_committed < u + n: map the next quantum of each array
- *		(mapped already: another grower did), raise nr_committed
  *	data	map [u, u + n). Refused: the claim goes back (CAS nr_taken from
  *		u + n to u) or, where others claimed behind it, to `spare`, for
  *		a later grower. Taken: somebody of the process has mapped
  *		memory there; these units stay claimed for ever, and the next
  *		ones are tried
+ *	arrays	while nr_committed < u + n: map the next quantum of each array
+ *		(mapped already: another grower did), raise nr_committed.
+ *		Refused: the data are unmapped, and the claim goes back
  *
  * Two growers at once each get units of their own; while one is at work the
  * others take steps as small as can be. A grower that dies strands the units

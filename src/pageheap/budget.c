@@ -65,13 +65,7 @@ void budget_given_purged(uint32_t nr)
 /* Half of main memory, or what the program's user wants to be kept. */
 size_t budget_run_most(void)
 {
-	uint64_t half = load_relaxed(&budget.half_memory); // hint
-
-	if (!half) {
-		half = system_memory_size() / 2;
-		store_relaxed(&budget.half_memory, half); // hint
-	}
-	return max_size(half, config.purge_budget);
+	return max_size(system_memory_size() / 2, config.purge_budget);
 }
 
 void budget_refused(uint32_t nr, bool more)

@@ -41,7 +41,6 @@ struct budget {
 	_Atomic(uint64_t) refused_size; /* hint: since the last tick */
 	_Atomic(uint64_t) purge_place; /* hint: where refusals ended a walk, see
 					* purge.c; 0: nowhere */
-	_Atomic(uint64_t) half_memory; /* const; 0: not asked for yet */
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 

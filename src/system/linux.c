@@ -301,13 +301,18 @@ bool system_privileged(void)
 	return !aux_value(AT_SECURE, &value) || value;
 }
 
+/* Asked for at start, since a sandbox may come later. */
 uint64_t system_memory_size(void)
 {
+	static _Atomic(uint64_t) memory_size;
+	uint64_t size = load_relaxed(&memory_size); // hint: all find the same
 	struct sysinfo info;
 
-	if (is_error(call_2(SYS_sysinfo, &info, 0)))
-		return 0;
-	return (uint64_t)info.totalram * info.mem_unit;
+	if (size || is_error(call_2(SYS_sysinfo, &info, 0)))
+		return size;
+	size = (uint64_t)info.totalram * info.mem_unit;
+	store_relaxed(&memory_size, size); // hint: all store the same
+	return size;
 }
 
 /* Splitmix64's last step: every bit of the result hangs on every bit of x. */

@@ -83,7 +83,7 @@ static long capabilities(int tid, struct __user_cap_data_struct *data)
 
 bool system_same_capabilities(int tid)
 {
-	struct __user_cap_data_struct own[2], other[2];
+	struct __user_cap_data_struct own[2] = { 0 }, other[2] = { 0 };
 	unsigned i;
 
 	if (capabilities(0, own) || capabilities(tid, other))

@@ -116,7 +116,7 @@ static void do_calloc(struct worker *w, size_t size)
 	size_t i;
 
 	expect(w, size);
-	at = calloc(1 + size / 8, 8);
+	at = calloc(size, 1);
 	for (i = 0; at && i < size; i += i < 256 ? 1 : 61)
 		if (at[i])
 			child_fail(UNSOUND, "calloc's memory is not zero");

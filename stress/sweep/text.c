@@ -431,6 +431,10 @@ void text_reset_data(void)
 	from = (from + PAGE - 1) & ~(PAGE - 1);
 	in_file = data->p_vaddr + data->p_filesz;
 	to = data->p_vaddr + data->p_memsz;
+	/* A page of them is read-only after start. */
+	mprotect((void *)(lib.base + from),
+		 ((to + PAGE - 1) & ~(PAGE - 1)) - from,
+		 PROT_READ | PROT_WRITE);
 	if (from < in_file)
 		memcpy((void *)(lib.base + from),
 		       image + data->p_offset + (from - data->p_vaddr),

@@ -30,7 +30,7 @@ static size_t marks_units(void)
 
 	for (i = 0; i < NR_REGIONS_MOST && region_is_ready(&regions[i]); i++) {
 		marks.units_before[i] = sum;
-		sum += load_relaxed(&regions[i].nr_units); // const
+		sum += load_relaxed(&regions[i].nr_committed); // quiet
 	}
 	return sum;
 }
@@ -84,20 +84,16 @@ static void listed_bin(unsigned id, unsigned class, struct bin *bin)
 		      class, n, load_relaxed(&bin->nr_listed)); // own
 }
 
-/* Returns the units of the sets themselves. */
-static uint64_t listed_all(void)
+static void listed_all(void)
 {
-	uint64_t units = 0;
 	unsigned id, class;
 
 	for (id = 0; id < NR_IDS_MOST; id++) {
 		if (!bin_set_find(id))
 			continue;
-		units += div_up(sizeof(struct bin_set), UNIT_SIZE);
 		for (class = 1; class < NR_CLASSES; class++)
 			listed_bin(id, class, &bin_set_find(id)->bins[class]);
 	}
-	return units;
 }
 
 /* ---- the CPU caches ---- */
@@ -223,12 +219,12 @@ void inside_check(struct inside *out)
 {
 	size_t units = marks_units(), i;
 	size_t size = units + units * (UNIT_SIZE / 16);
-	uint64_t known, held = 0;
+	uint64_t known = 0, held = 0;
 
 	*out = (struct inside){ 0 };
 	marks.listed = inside_map(size);
 	marks.cached = marks.listed + units;
-	known = listed_all();
+	listed_all();
 	cached_all(&out->cached_size);
 	for (i = 0; i < NR_REGIONS_MOST; i++)
 		if (region_is_ready(&regions[i]))

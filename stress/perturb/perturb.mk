@@ -24,7 +24,7 @@ PERTURB_LIBRARY = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \
 	$(filter-out -I%,$(LANE_CFLAGS)) -MMD -MP
 PERTURB_LOAD = $(CC) -std=gnu11 -O2 -g -fno-builtin -pthread $(WARNINGS) \
 	-MMD -MP -Itests
-PERTURB_WRAPS = system_map_at system_purge system_move_pages \
+PERTURB_WRAPS = system_map_at system_purge system_guard system_unguard system_move_pages \
 	system_rseq_fence system_now_ms system_sleep
 PERTURB_OBJECTS = $(addsuffix .o,$(addprefix $(PERTURB_DIR)/$(1)/,\
 	$(PERTURB_PARTS) $(2) inside world load rounds cell))

@@ -63,6 +63,10 @@ void world_calm(void)
 
 WRAP_INT(system_map_at, (void *at, size_t size), (at, size), 12)
 WRAP_INT(system_purge, (void *at, size_t size), (at, size), 22)
+WRAP_INT(system_guard, (void *at, size_t size, bool split), (at, size, split),
+	 22)
+WRAP_INT(system_unguard, (void *at, size_t size, bool split), (at, size, split),
+	 12)
 WRAP_INT(system_move_pages, (void *to, void *from, size_t size),
 	 (to, from, size), 12)
 

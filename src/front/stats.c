@@ -171,6 +171,7 @@ static void gather_bins(struct lanemalloc_stats *out)
 	out->nr_remote_slabs = s.nr_remote_slabs;
 	out->nr_steals = s.nr_steals;
 	out->slab_purged_size = s.purged_size;
+	out->metadata_size += s.sets_size;
 	out->nr_fitted_classes = fitted_class_count();
 }
 

@@ -528,6 +528,7 @@ void bin_stats(struct bin_stats *out)
 		set = bin_set_find(id);
 		if (!set)
 			continue;
+		out->sets_size += round_up(sizeof(*set), system_page_size());
 		out->nr_remote_frees +=
 			load_relaxed(&set->nr_remote_frees); // counter
 		out->nr_remote_slabs +=

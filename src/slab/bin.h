@@ -65,6 +65,7 @@ void bin_grow_older(void);
 struct bin_stats {
 	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;
 	uint64_t purged_size; /* of free objects in slabs */
+	uint64_t sets_size;   /* memory of the bins themselves */
 };
 void bin_stats(struct bin_stats *out);
 

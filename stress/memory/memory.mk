@@ -1,0 +1,32 @@
+# Memory over live bytes: lanemalloc and its peers. See docs/memory.md.
+#
+#	MEMORY=...	further options, see stress/memory/memory.py --help
+
+MEMORY_DIR := $(BUILD)/memory
+MEMORY_CC = $(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread \
+	-Iinclude -Istress/bench -Istress/memory -Istress/trace -MMD -MP
+MEMORY_COMMON := $(patsubst stress/%.c,$(MEMORY_DIR)/obj/%.o,\
+	stress/bench/load.c stress/memory/board.c stress/memory/resident.c)
+MEMORY_OBJECTS := $(MEMORY_COMMON) $(patsubst stress/%.c,$(MEMORY_DIR)/obj/%.o,\
+	stress/bench/main.c stress/memory/profile.c stress/memory/fleet.c \
+	$(sort $(wildcard stress/memory/loads/*.c)))
+MEMORY_PROGRAMS := $(MEMORY_DIR)/load $(MEMORY_DIR)/watch
+RUN_MEMORY = stress/memory/memory.py --build '$(BUILD)' $(MEMORY)
+
+$(MEMORY_DIR)/obj/%.o: stress/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(MEMORY_CC) -c $< -o $@
+
+$(MEMORY_DIR)/obj/memory/profile.o: $(wildcard stress/memory/profiles/*.txt)
+
+$(MEMORY_DIR)/load: $(MEMORY_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -O2 -g -pthread $^ -lm -o $@
+
+$(MEMORY_DIR)/watch: $(MEMORY_DIR)/obj/memory/watch.o \
+		$(MEMORY_DIR)/obj/memory/resident.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -O2 -g $^ -o $@
+
+-include $(MEMORY_OBJECTS:.o=.d) $(MEMORY_DIR)/obj/memory/watch.d

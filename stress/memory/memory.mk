@@ -30,3 +30,18 @@ $(MEMORY_DIR)/watch: $(MEMORY_DIR)/obj/memory/watch.o \
 	$(Q)$(CC) -O2 -g $^ -o $@
 
 -include $(MEMORY_OBJECTS:.o=.d) $(MEMORY_DIR)/obj/memory/watch.d
+
+.PHONY: memory memory-programs memory-report memory-selftest
+memory-programs: bench-packages
+	@$(MAKE) --no-print-directory $(BUILD)/liblanemalloc.so \
+		$(MEMORY_PROGRAMS)
+
+memory: memory-programs ## memory over live bytes, against every other malloc
+	$(RUN_MEMORY)
+
+# Of the runs that there are; the summary goes into docs/memory.md.
+memory-report: ## the last memory run's figures into docs/memory.md
+	$(RUN_MEMORY) --report --into docs/memory.md
+
+memory-selftest: ## are the figures and the driver's bookkeeping right?
+	@python3 -B -m unittest discover -s stress/memory -p 'test_*.py'

@@ -1,0 +1,121 @@
+"""The cells of a form, and one run of one of them under one allocator."""
+
+import glob
+import lzma
+import os
+import tempfile
+import time
+
+from driver import cells, running
+
+from account import series
+
+# Loads that live by a profile, as patterns of names: each profile is once the
+# one that a heap begins with and once the one that it is shifted to.
+SHIFTS = tuple("shift%d-%d" % (i, (i + 1) % 10) for i in range(10))
+FLEETS = tuple("fleet%d" % i for i in range(10))
+PATTERNS = ("values", "strings", "phases", "drift", "pool", "short",
+            "sessions")
+FORMS = {
+    "full": (((1, 8, 64), FLEETS + SHIFTS), ((1, 8), PATTERNS)),
+    "quick": (((8,), ("shift0-1", "shift7-8", "shift9-0")),
+              ((1,), ("values", "strings", "phases", "drift"))),
+}
+QUICK_TRACES = ("redis", "gcc")
+POINTS = 240    # of a curve that is drawn
+
+
+def load_cells(program, form, threads, pairs, limit):
+    """The form's; with `pairs` every pair of profiles."""
+    known = {name: (parallel, about) for name, parallel, about in
+             cells.list_loads(program)}
+    found = []
+    for numbers, names in FORMS[form]:
+        if pairs and "shift0-1" in names:
+            names = FLEETS + tuple(sorted(
+                name for name in known if name.startswith("shift")))
+        for name in names:
+            parallel, about = known[name]
+            for number in (threads or numbers) if parallel else (1,):
+                cell = cells.Cell(name, "load", number, program, about,
+                                  limit)
+                if cell not in found:
+                    found.append(cell)
+    return found
+
+
+def trace_cells(program, folder, into, form, limit):
+    """A cell a trace; it is unpacked, as the program reads it so."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.trace.xz"))):
+        name = os.path.basename(path)[:-len(".trace.xz")]
+        if form == "quick" and name not in QUICK_TRACES:
+            continue
+        found.append(cells.Cell(name, "program", 1, program,
+                                unpack(path, into), limit))
+    return found
+
+
+def unpack(path, into):
+    os.makedirs(into, exist_ok=True)
+    target = os.path.join(into, os.path.basename(path)[:-len(".xz")])
+    if not os.path.exists(target) or \
+            os.path.getmtime(target) < os.path.getmtime(path):
+        with lzma.open(path) as packed, open(target + ".new", "wb") as out:
+            out.write(packed.read())
+        os.replace(target + ".new", target)
+    return target
+
+
+class Runner:
+    """watch: path of the watcher; scale: for the loads; keep: a folder that
+    gets the curve of each cell's last run."""
+
+    def __init__(self, watch, scale, keep):
+        self.watch = watch
+        self.scale = scale
+        self.keep = keep
+
+    def run(self, cell, allocator, turn):
+        record = {"round": turn, "load": cell.load, "kind": cell.kind,
+                  "threads": cell.threads, "allocator": allocator.name}
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="lane-memory.") as folder:
+            path = os.path.join(folder, "series")
+            status, output, errors = running.execute(
+                self.command(cell, allocator, turn, path),
+                running.environment(), cell.limit)
+            record.update(running.judge(cell, status, output, errors))
+            if record["status"] == "ok":
+                self.look(cell, allocator, path, record)
+        record["took"] = round(time.monotonic() - start, 4)
+        return record
+
+    def command(self, cell, allocator, turn, path):
+        command = [self.watch, path, allocator.path or "-", cell.path]
+        if cell.kind == "program":
+            return command + [cell.load, cell.about]
+        return command + [cell.load, "--threads", str(cell.threads),
+                          "--scale", "%g" % self.scale,
+                          "--seed", str(turn + 1)]
+
+    def look(self, cell, allocator, path, record):
+        try:
+            with open(path, encoding="utf-8") as f:
+                samples, marks = series.parse(f.read())
+            record["values"].update(series.figures(samples, marks))
+        except (OSError, ValueError) as error:
+            record.update(status="failed", why=str(error))
+            return
+        os.makedirs(self.keep, exist_ok=True)
+        with open(curve(self.keep, cell, allocator.name), "w",
+                  encoding="utf-8") as f:
+            for point in series.thin(samples, POINTS):
+                f.write("%g\t%g\t%g\n" % (point.ms / 1e3, point.live / 2**20,
+                                          point.rss / 2**20))
+
+
+def curve(folder, cell, name):
+    """Seconds, live MiB, resident MiB."""
+    return os.path.join(folder, "%s-%d-%s.dat" % (cell[0], cell.threads
+                        if hasattr(cell, "threads") else cell[1], name))

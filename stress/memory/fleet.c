@@ -3,10 +3,14 @@
 #include "board.h"
 
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #define REMOTE_SHARE 8	/* one death in so many is another thread's */
 #define CHANGE 0.4	/* the part of a stage in which a heap is shifted */
 #define SURVIVORS 0.1	/* of a shrink */
+#define PACE_SECONDS 1.0 /* a stage lasts at least so long */
+#define PACE_TICKS 64	/* so often it is looked at */
 
 void part_make(struct part *part, struct profile *const *profiles,
 	       size_t share)
@@ -205,9 +209,29 @@ static void deaths(struct part *part, unsigned tick)
 	}
 }
 
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/*
+ * Mallocs give memory back by the clock, too: a heap that turns over within
+ * milliseconds would show nothing of it.
+ */
+static void keep_pace(double start, unsigned tick)
+{
+	double ahead = start + PACE_SECONDS * tick / FLEET_TICKS - now();
+
+	if (ahead > 0)
+		usleep((useconds_t)(ahead * 1e6));
+}
+
 void part_run(struct part *part, const struct stage *stage)
 {
-	double next = 0, came = 0;
+	double next = 0, came = 0, start = now();
 
 	for (unsigned tick = 0; tick < FLEET_TICKS; tick++) {
 		double end = (tick + 1) * stage->span / FLEET_TICKS;
@@ -218,6 +242,8 @@ void part_run(struct part *part, const struct stage *stage)
 			came = arrivals(part, stage, came, end, tick);
 		deaths(part, tick);
 		letters_read(part);
+		if (!(tick % PACE_TICKS))
+			keep_pace(start, tick);
 	}
 }
 

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(STRESS, "bench"))
 
 import bench  # noqa: E402
 from driver import Fault, allocators, cells, figures  # noqa: E402
-from driver import machine, report, running, session, store  # noqa: E402
+from driver import machine, report, store  # noqa: E402
 
 from account import pictures, tables, work  # noqa: E402
 
@@ -61,6 +61,9 @@ def options():
     p.add_argument("--scale", type=bench.positive, metavar="X",
                    help="times the usual heap, 256 MiB of a profile (%g)"
                    % FULL["scale"])
+    p.add_argument("--jobs", type=bench.count, default=1, metavar="N",
+                   help="runs at a time; most of a run is sleep "
+                   "(%(default)s)")
     p.add_argument("--limit", type=bench.count, default=120, metavar="S",
                    help="a run that takes longer has failed (%(default)s)")
     p.add_argument("--resume", action="store_true",
@@ -129,7 +132,8 @@ def measure(args, chosen_cells, chosen):
         runs.start(header)
     runner = work.Runner(os.path.join(args.folder, "watch"), args.scale,
                          args.curves)
-    doing = session.Session(chosen_cells, chosen, runner, runs)
+    doing = work.Session(chosen_cells, chosen, runner, runs)
+    doing.jobs_at_once = args.jobs
     done = doing.run(args.rounds, args.minutes * 60)
     note("%d of %d rounds in %.1f min" % (done, args.rounds,
                                           doing.spent() / 60))

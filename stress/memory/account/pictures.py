@@ -34,7 +34,7 @@ def blocks(results, cells, curves):
     for cell in cells:
         lines = []
         for name in results.allocators:
-            path = work.curve(curves, cell, name)
+            path = work.curve(curves, *cell, name)
             if os.path.exists(path):
                 with open(path, encoding="utf-8") as f:
                     lines.append((name, f.read()))

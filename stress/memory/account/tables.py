@@ -59,7 +59,7 @@ def means(results):
             ("peer", "peak", "mean", "shift", "shrink", "idle"), rows)
 
 
-def marked(texts, numbers, subject):
+def marked(texts, numbers):
     """The smallest number of a row in bold, by position."""
     known = [number for number in numbers if number is not None]
     return ["**%s**" % text if known and number == min(known) else text
@@ -74,7 +74,7 @@ def rows_of(results, figure, factor=1.0):
         texts = ["-" if number is None else report.three(number / factor)
                  for number in numbers]
         rows.append([figures.name_of(cell)] +
-                    marked(texts, numbers, results.subject))
+                    marked(texts, numbers))
     return rows
 
 

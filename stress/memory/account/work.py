@@ -1,12 +1,13 @@
 """The cells of a form, and one run of one of them under one allocator."""
 
+import concurrent.futures
 import glob
 import lzma
 import os
 import tempfile
 import time
 
-from driver import cells, running
+from driver import cells, running, session
 
 from account import series
 
@@ -108,14 +109,40 @@ class Runner:
             record.update(status="failed", why=str(error))
             return
         os.makedirs(self.keep, exist_ok=True)
-        with open(curve(self.keep, cell, allocator.name), "w",
-                  encoding="utf-8") as f:
+        path = curve(self.keep, cell.load, cell.threads, allocator.name)
+        with open(path, "w", encoding="utf-8") as f:
             for point in series.thin(samples, POINTS):
                 f.write("%g\t%g\t%g\n" % (point.ms / 1e3, point.live / 2**20,
                                           point.rss / 2**20))
 
 
-def curve(folder, cell, name):
-    """Seconds, live MiB, resident MiB."""
-    return os.path.join(folder, "%s-%d-%s.dat" % (cell[0], cell.threads
-                        if hasattr(cell, "threads") else cell[1], name))
+class Session(session.Session):
+    """Several runs at a time: most of each is sleep, and memory hardly
+    depends on who else works. What is kept is written by this thread."""
+
+    jobs_at_once = 1
+
+    def round(self, turn, jobs, rounds, seconds):
+        with concurrent.futures.ThreadPoolExecutor(self.jobs_at_once) as pool:
+            waiting = [pool.submit(self.runner.run, cell, allocator, turn)
+                       for cell, allocator in jobs]
+            try:
+                for number, done in enumerate(
+                        concurrent.futures.as_completed(waiting)):
+                    self.keep(done.result())
+                    self.progress(turn, jobs[number:], rounds, seconds)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def keep(self, record):
+        self.store.add(record)
+        self.learn(record)
+        if record["status"] != "ok":
+            self.say("%s, %d threads, under %s: %s" % (
+                record["load"], record["threads"], record["allocator"],
+                record["why"]))
+
+
+def curve(folder, load, threads, name):
+    """Where they are: lines of seconds, live MiB, resident MiB."""
+    return os.path.join(folder, "%s-%d-%s.dat" % (load, threads, name))

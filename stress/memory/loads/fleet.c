@@ -5,7 +5,8 @@
  * dies at random within two fifths of the time while B's heap comes, and B's
  * blocks are born and die; `shrink`, nine of ten blocks die at random; `idle`,
  * four seconds in which each thread allocates and frees two blocks every 50
- * milliseconds. Operations are MiB of live memory.
+ * milliseconds. But for the first and the last, each takes a second, or longer
+ * where the malloc is slow. Operations are MiB of live memory.
  */
 #include "../board.h"
 #include "../fleet.h"

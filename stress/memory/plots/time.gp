@@ -10,7 +10,7 @@ do for [b = 0 : blocks - 1] {
 	first = b * nr
 	stats data index first every ::0::0 using (name = strcol(1), 0) nooutput
 	set title name offset 0, -0.6
-	if (b == 0) { set key inside left top font ",7" samplen 1 } else {
+	if (b == 0) { set key inside right center font ",7" samplen 1 } else {
 		unset key
 	}
 	plot for [i = 0 : nr - 1] data index first + i skip 1 using 1:3 \

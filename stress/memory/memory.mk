@@ -10,7 +10,8 @@ MEMORY_COMMON := $(patsubst stress/%.c,$(MEMORY_DIR)/obj/%.o,\
 MEMORY_OBJECTS := $(MEMORY_COMMON) $(patsubst stress/%.c,$(MEMORY_DIR)/obj/%.o,\
 	stress/bench/main.c stress/memory/profile.c stress/memory/fleet.c \
 	$(sort $(wildcard stress/memory/loads/*.c)))
-MEMORY_PROGRAMS := $(MEMORY_DIR)/load $(MEMORY_DIR)/watch
+MEMORY_PROGRAMS := $(MEMORY_DIR)/load $(MEMORY_DIR)/watch $(MEMORY_DIR)/replay
+TRACE_PROGRAMS := $(MEMORY_DIR)/recorder.so $(MEMORY_DIR)/known
 RUN_MEMORY = stress/memory/memory.py --build '$(BUILD)' $(MEMORY)
 
 $(MEMORY_DIR)/obj/%.o: stress/%.c $(BUILD)/flags
@@ -29,9 +30,26 @@ $(MEMORY_DIR)/watch: $(MEMORY_DIR)/obj/memory/watch.o \
 	$(call say,LD,$@)
 	$(Q)$(CC) -O2 -g $^ -o $@
 
--include $(MEMORY_OBJECTS:.o=.d) $(MEMORY_DIR)/obj/memory/watch.d
+$(MEMORY_DIR)/replay: $(MEMORY_DIR)/obj/trace/replay.o $(MEMORY_COMMON)
+	$(call say,LD,$@)
+	$(Q)$(CC) -O2 -g -pthread $^ -lm -o $@
 
-.PHONY: memory memory-programs memory-report memory-selftest
+$(MEMORY_DIR)/known: $(MEMORY_DIR)/obj/trace/known.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -O2 -g -pthread $^ -o $@
+
+# Beneath it is glibc's malloc.
+$(MEMORY_DIR)/recorder.so: stress/trace/recorder.c stress/trace/raw.h \
+		$(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \
+		-fvisibility=hidden -ftls-model=initial-exec $< -o $@
+
+-include $(MEMORY_OBJECTS:.o=.d) $(MEMORY_DIR)/obj/memory/watch.d \
+	$(MEMORY_DIR)/obj/trace/replay.d $(MEMORY_DIR)/obj/trace/known.d
+
+.PHONY: memory recorder memory-programs memory-report memory-selftest
 memory-programs: bench-packages
 	@$(MAKE) --no-print-directory $(BUILD)/liblanemalloc.so \
 		$(MEMORY_PROGRAMS)
@@ -43,5 +61,9 @@ memory: memory-programs ## memory over live bytes, against every other malloc
 memory-report: ## the last memory run's figures into docs/memory.md
 	$(RUN_MEMORY) --report --into docs/memory.md
 
-memory-selftest: ## are the figures and the driver's bookkeeping right?
+memory-selftest: memory-programs $(TRACE_PROGRAMS) ## figures, driver, recorder and replayer: are they right?
 	@python3 -B -m unittest discover -s stress/memory -p 'test_*.py'
+	@BUILD='$(BUILD)' python3 -B -m unittest discover -s stress/trace \
+		-p 'test_*.py'
+
+recorder: $(MEMORY_DIR)/recorder.so ## writes down what a program allocates

@@ -7,6 +7,7 @@ Every allocator is preloaded in turn; see docs/memory.md.
 import argparse
 import datetime
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -139,9 +140,16 @@ def measure(args, chosen_cells, chosen):
                                           doing.spent() / 60))
 
 
+def place(run):
+    """Loads before traces, and the numbers in a name as numbers."""
+    name = [int(part) if part.isdigit() else part
+            for part in re.split(r"(\d+)", run["load"])]
+    return run["kind"] == "program", name, run["threads"]
+
+
 def write_report(args):
     runs = store.Store(args.runs).read()
-    results = figures.Results(runs.header, runs.runs,
+    results = figures.Results(runs.header, sorted(runs.runs, key=place),
                               runs.header["subject"])
     text = tables.summary(results)
     page = os.path.join(args.folder, "summary-%s.md" % args.form)

@@ -7,6 +7,7 @@
 # NAME is one of: gcc git node python redis sqlite. Wants build/memory's
 # recorder (make recorder). What is recorded differs a little each time.
 set -eu -o pipefail
+PATH=/usr/bin:/bin
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
 build=$(cd "$root/${BUILD:-build}" && pwd)
@@ -85,6 +86,7 @@ record_sqlite() {
 	keep sqlite
 }
 
-for name in ${*:-gcc git node python redis sqlite}; do
+[ $# -gt 0 ] || set -- gcc git node python redis sqlite
+for name; do
 	"record_$name"
 done

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "bench")]
 
 from account import pictures, series, tables, work  # noqa: E402
-from driver import allocators, cells, figures, machine  # noqa: E402
+from driver import Fault, allocators, cells, figures, machine  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(
     HERE, "..", "..", "build")))
@@ -161,6 +161,19 @@ class Cells(unittest.TestCase):
         pairs = work.load_cells(LOAD, "full", [8], True, 9)
         self.assertEqual(sum(cell.load.startswith("shift")
                              for cell in pairs), 100)
+
+
+    def test_threads_of_a_trace(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x")
+            for head, number in ((b"\x03\x81", 3), (b"\x81\x02\x05", 257)):
+                with open(path, "wb") as f:
+                    f.write(work.MAGIC + head)
+                self.assertEqual(work.nr_threads(path), number)
+            with open(path, "wb") as f:
+                f.write(b"hello")
+            with self.assertRaisesRegex(Fault, "is no trace"):
+                work.nr_threads(path)
 
 
 class Runs(unittest.TestCase):

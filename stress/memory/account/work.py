@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 
-from driver import cells, running, session
+from driver import Fault, cells, running, session
 
 from account import series
 
@@ -23,6 +23,7 @@ FORMS = {
               ((1,), ("values", "strings", "phases", "drift"))),
 }
 QUICK_TRACES = ("redis", "gcc")
+MAGIC = b"LTRACE1\n"
 POINTS = 240    # of a curve that is drawn
 
 
@@ -52,9 +53,25 @@ def trace_cells(program, folder, into, form, limit):
         name = os.path.basename(path)[:-len(".trace.xz")]
         if form == "quick" and name not in QUICK_TRACES:
             continue
-        found.append(cells.Cell(name, "program", 1, program,
-                                unpack(path, into), limit))
+        trace = unpack(path, into)
+        found.append(cells.Cell(name, "program", nr_threads(trace), program,
+                                trace, limit))
     return found
+
+
+def nr_threads(path):
+    """The first number of a trace (stress/trace/trace_form.py)."""
+    with open(path, "rb") as f:
+        data = f.read(len(MAGIC) + 10)
+    if not data.startswith(MAGIC):
+        raise Fault("%s is no trace" % path)
+    value = shift = 0
+    for byte in data[len(MAGIC):]:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            break
+    return value
 
 
 def unpack(path, into):

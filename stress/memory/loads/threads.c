@@ -121,6 +121,8 @@ static void *short_main(void *argument)
 
 	for (size_t i = 0; i < SHORT_BLOCKS; i++)
 		blocks[i] = board_get(i % most + 1);
+	/* So that all of them live at once. */
+	usleep(2000);
 	for (size_t i = 0; i < SHORT_BLOCKS; i++)
 		board_put(blocks[i], i % most + 1);
 	return NULL;

@@ -97,12 +97,18 @@ void board_mark(const char *name)
 
 void *board_table(size_t bytes)
 {
-	void *table = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
+	size_t room = (bytes + PAGE - 1) & -(size_t)PAGE;
+	char *table = mmap(NULL, room + PAGE, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (table == MAP_FAILED)
+	if (table == MAP_FAILED || mprotect(table + room, PAGE, PROT_NONE))
 		load_die("no memory for a table of %zu bytes", bytes);
 	return table;
+}
+
+void board_table_free(void *table, size_t bytes)
+{
+	munmap(table, ((bytes + PAGE - 1) & -(size_t)PAGE) + PAGE);
 }
 
 void board_touch(void *block, size_t size)

@@ -58,8 +58,12 @@ long long board_live(const struct board *board);
 /* The end of a stage. No other thread may be at work. */
 void board_mark(const char *name);
 
-/* Zero memory that is not counted; ends the program when there is none. */
+/*
+ * Zero memory that is not counted, with a page behind it that nobody may
+ * touch; ends the program when there is none.
+ */
 void *board_table(size_t bytes);
+void board_table_free(void *table, size_t bytes);
 
 /* Writes to each page of the block, and to its last byte. */
 void board_touch(void *block, size_t size);

@@ -54,11 +54,12 @@ static void item_plan(struct part *part, struct item *item, double time,
 		      unsigned from)
 {
 	double tick = time / part->span * FLEET_TICKS;
-	unsigned at;
+	unsigned at = tick < FLEET_TICKS ? (unsigned)tick : FLEET_TICKS;
 
-	if (!(tick < FLEET_TICKS))
+	if (at < from)
+		at = from;
+	if (at >= FLEET_TICKS)
 		return;
-	at = tick < from ? from : (unsigned)tick;
 	item->next = part->ticks[at];
 	part->ticks[at] = (uint32_t)(item - part->items);
 }

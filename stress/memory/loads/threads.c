@@ -59,8 +59,8 @@ static void job(struct worker *worker, size_t most)
 	}
 	while (nr-- > 0)
 		board_put(blocks[nr], sizes[nr]);
-	load_table_free(blocks, room * sizeof(*blocks));
-	load_table_free(sizes, room * sizeof(*sizes));
+	board_table_free(blocks, room * sizeof(*blocks));
+	board_table_free(sizes, room * sizeof(*sizes));
 }
 
 static void *member_main(void *argument)

@@ -26,8 +26,8 @@ from driver import machine, report, store  # noqa: E402
 from account import pictures, tables, work  # noqa: E402
 
 FORMS = {
-    "full": {"rounds": 3, "minutes": 300.0, "scale": 1.0},
-    "quick": {"rounds": 1, "minutes": 10.0, "scale": 0.25},
+    "full": {"rounds": 3, "minutes": 300.0, "scale": 1.0, "jobs": 1},
+    "quick": {"rounds": 1, "minutes": 10.0, "scale": 0.25, "jobs": 3},
 }
 FULL, QUICK = FORMS["full"], FORMS["quick"]
 
@@ -62,9 +62,9 @@ def options():
     p.add_argument("--scale", type=bench.positive, metavar="X",
                    help="times the usual heap, 256 MiB of a profile (%g)"
                    % FULL["scale"])
-    p.add_argument("--jobs", type=bench.count, default=1, metavar="N",
-                   help="runs at a time; most of a run is sleep "
-                   "(%(default)s)")
+    p.add_argument("--jobs", type=bench.count, metavar="N",
+                   help="runs at a time; most of a run is sleep (%d, quick "
+                   "%d)" % (FULL["jobs"], QUICK["jobs"]))
     p.add_argument("--limit", type=bench.count, default=120, metavar="S",
                    help="a run that takes longer has failed (%(default)s)")
     p.add_argument("--resume", action="store_true",

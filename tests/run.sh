@@ -287,7 +287,8 @@ group_proof() {
 	local target
 
 	for target in model-quick sweep-quick step-quick all-but-one-quick \
-		perturb-quick fuzz-quick load-control bench-selftest; do
+		perturb-quick fuzz-quick load-control bench-selftest \
+		memory-selftest; do
 		run_alone "$target" 1200 "$MAKE" --no-print-directory \
 			BUILD="$BUILD" "$target"
 	done

@@ -64,7 +64,7 @@ struct config {
 };
 
 /* const after config_start(); the defaults before. */
-extern struct config config;
+extern struct config config internal;
 
 #define CONFIG_COUNT(name, kind, value, least, most, help) +1
 enum { NR_CONFIG_OPTIONS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };

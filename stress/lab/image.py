@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOADED_LATE = ["libgcc_s.so.1"]
@@ -61,10 +62,9 @@ def content(path):
 
 def stripped(path, objcopy):
     """Names stay, for the lines of a crash; the debugger's part goes."""
-    done = subprocess.run([objcopy, "--strip-debug", path, "/dev/stdout"],
-                          stdout=subprocess.PIPE, check=False)
-    return done.stdout if done.returncode == 0 and done.stdout \
-        else content(path)
+    with tempfile.NamedTemporaryFile() as out:
+        subprocess.run([objcopy, "--strip-debug", path, out.name], check=True)
+        return content(out.name)
 
 
 def needed(path):

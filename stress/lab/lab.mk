@@ -20,7 +20,7 @@ $(LAB_PROGRAMS): $(BUILD)/lab/programs/%: $(LAB_AT)/%.c $(BUILD)/flags
 .PHONY: lab lab-quick lab-build lab-cross
 lab-build: aarch64-tests
 	@$(MAKE) --no-print-directory all tests $(LAB_PROGRAMS)
-	@$(CROSS_MAKE) lab-cross
+	+@$(CROSS_MAKE) lab-cross
 
 lab-cross: $(LAB_PROGRAMS) $(PLUGINS) $(patsubst tests/%.c,$(T)/%,\
 	$(wildcard $(foreach kind,test api fault storm,tests/$(kind)_*.c)))
@@ -28,7 +28,7 @@ lab-cross: $(LAB_PROGRAMS) $(PLUGINS) $(patsubst tests/%.c,$(T)/%,\
 RUN_LAB = python3 $(LAB_AT)/lab.py --build '$(BUILD)'
 
 # Where qemu may not be installed, its absence is said and nothing runs.
-lab_with_tools = @tests/install-packages.sh $(PACKAGES_LAB) || \
+lab_with_tools = +@tests/install-packages.sh $(PACKAGES_LAB) || \
 	{ [ $$? -eq 3 ] && echo 'lab: skipped'; exit 0; }; \
 	$(MAKE) --no-print-directory lab-build && $(RUN_LAB) $(1)
 

@@ -5,14 +5,16 @@
 PATH=/bin:/sbin
 export PATH
 /bin/busybox --install -s /bin
-mkdir -p /proc /sys /dev /tmp /run
+mkdir -p /proc /sys /dev /tmp /run /said
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mkdir -p /dev/shm /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
-chmod 1777 /tmp /dev/shm
+# What programs say has room also where no memory may be promised.
+mount -t ramfs ramfs /said
+chmod 1777 /tmp /dev/shm /said
 chmod 666 /dev/console
 while read -r module; do
 	insmod "/lab/modules/$module" || echo "lab: note no module $module"
@@ -41,8 +43,7 @@ set_swap() {
 }
 
 set_cgroup() {
-	mkdir -p /sys/fs/cgroup/lab &&
-		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
 		echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
 		mkdir -p /sys/fs/cgroup/lab &&
 		echo "$1M" >/sys/fs/cgroup/lab/memory.max &&
@@ -58,12 +59,12 @@ set_memlock() {
 # One CPU after the other goes off and comes back, but for the first.
 switch_cpus() {
 	switched=0
-	while [ ! -e /tmp/ended ]; do
+	while [ ! -e /said/ended ]; do
 		for file in /sys/devices/system/cpu/cpu[1-9]*/online; do
 			echo 0 >"$file" && switched=$((switched + 1))
 			usleep 200000
 			echo 1 >"$file"
-			[ ! -e /tmp/ended ] || break
+			[ ! -e /said/ended ] || break
 		done
 	done 2>/dev/null
 	echo "lab: switched $switched"
@@ -91,7 +92,7 @@ if [ "$user" = root ]; then
 else
 	su -s /bin/sh -c /lab/programs.sh "$user"
 fi
-: >/tmp/ended
+: >/said/ended
 [ -z "$switcher" ] || wait "$switcher"
 echo "lab: end"
 poweroff -f

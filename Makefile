@@ -218,13 +218,13 @@ $(eval $(call STATIC_RULES,dynamic,))
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
-.PHONY: test test-programs test-aarch64 test-clang test-proof $(TEST_GROUPS:%=test-%)
+.PHONY: test test-programs test-aarch64 test-clang test-proof test-lab $(TEST_GROUPS:%=test-%)
 test: ## every check, installing first what they need
 	@status=0; \
 	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
 		status=$$?; \
 	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
-		build $(TEST_GROUPS) clang aarch64 proof quick
+		build $(TEST_GROUPS) clang aarch64 proof lab quick
 
 $(TEST_GROUPS:%=test-%): test-%: all tests
 	@$(RUN_TESTS) $*
@@ -232,7 +232,7 @@ $(TEST_GROUPS:%=test-%): test-%: all tests
 test-programs: all ## real programs under the library, all of them
 	@$(RUN_TESTS) programs
 
-test-clang test-aarch64 test-proof: test-%:
+test-clang test-aarch64 test-proof test-lab: test-%:
 	@$(RUN_TESTS) $*
 
 ### Other compilers and machines
@@ -317,11 +317,13 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
 	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 LICENSE README.md '$(DESTDIR)$(DOCDIR)'
-	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
+	install -d '$(DESTDIR)$(DOCDIR)/docs' \
+		'$(DESTDIR)$(DOCDIR)/stress/perturb' '$(DESTDIR)$(DOCDIR)/stress/lab'
 	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
 	install -m 644 stress/perturb/README.md \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb'
+	install -m 644 stress/lab/README.md '$(DESTDIR)$(DOCDIR)/stress/lab'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' lanemalloc.pc.in \
@@ -341,4 +343,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][^=]*:.*## / { \
 		printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  test-NAME       one group of tests, NAME one of:'
-	@echo '                  $(TEST_GROUPS) clang aarch64 proof'
+	@echo '                  $(TEST_GROUPS) clang aarch64 proof lab'

@@ -29,7 +29,8 @@ RUN_LAB = python3 $(LAB_AT)/lab.py --build '$(BUILD)'
 
 # Where qemu may not be installed, its absence is said and nothing runs.
 lab_with_tools = +@tests/install-packages.sh $(PACKAGES_LAB) || \
-	{ [ $$? -eq 3 ] && echo 'lab: skipped'; exit 0; }; \
+	{ status=$$?; [ $$status -eq 3 ] || exit $$status; \
+	echo 'lab: skipped'; exit 0; }; \
 	$(MAKE) --no-print-directory lab-build && $(RUN_LAB) $(1)
 
 lab: ## the tests on Debian's kernels, emulated; CELLS= some of them

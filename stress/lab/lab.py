@@ -12,6 +12,7 @@ did not come to its end, or one could not do what its cell asks for.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ import result  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, "../../tests")
-MODULES = ["zram"]
+MODULES = ["lzo-rle", "zram"]
 QEMU = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
 
 
@@ -89,8 +90,13 @@ def command(cell, kernel, initrd):
             cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),
             "-m", "%dM" % cell.mib, "-kernel",
             os.path.join(kernel, "vmlinuz"), "-initrd", initrd, "-append",
-            "console=%s rdinit=/init loglevel=2 panic=-1 "
-            "systemd.show_status=0" % console] + numa(cell)
+            "console=%s rdinit=/init loglevel=2 panic=-1" % console] + \
+        numa(cell)
+
+
+def stop(_number, _frame):
+    """As by a key: the machine that runs is ended, too."""
+    raise KeyboardInterrupt
 
 
 def boot(cell, words, log):
@@ -104,9 +110,6 @@ def boot(cell, words, log):
             ended = True
         except subprocess.TimeoutExpired:
             ended = False
-        except BaseException:
-            process.kill()
-            raise
         finally:
             if process.poll() is None:
                 process.kill()
@@ -138,6 +141,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--programs", type=lambda text: text.split(","),
+                        help="these in place of the cells' own")
     parser.add_argument("cells", nargs="*", help="names or patterns of cells")
     return parser.parse_args()
 
@@ -154,8 +159,10 @@ def main():
               " and ".join(missing), file=sys.stderr)
         return 3
     lab = Lab(options.build)
+    signal.signal(signal.SIGTERM, stop)
     results = []
     for cell in chosen:
+        cell.words = options.programs or cell.words
         print("lab: starts %s" % cell.name, flush=True)
         results.append(run_cell(lab, cell))
         results[-1].tell()

@@ -37,22 +37,25 @@ set_overcommit() {
 }
 
 set_swap() {
-	echo "$1M" >/sys/block/zram0/disksize &&
-		mkswap /dev/zram0 >/dev/null && swapon /dev/zram0 ||
-		impossible "swap=$1"
+	{
+		echo "$1M" >/sys/block/zram0/disksize &&
+			mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
+	} || impossible "swap=$1"
 }
 
 set_cgroup() {
-	mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
-		echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
-		mkdir -p /sys/fs/cgroup/lab &&
-		echo "$1M" >/sys/fs/cgroup/lab/memory.max &&
-		echo $$ >/sys/fs/cgroup/lab/cgroup.procs ||
-		impossible "cgroup=$1"
+	{
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+			echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
+			mkdir -p /sys/fs/cgroup/lab &&
+			echo "$1M" >/sys/fs/cgroup/lab/memory.max &&
+			echo $$ >/sys/fs/cgroup/lab/cgroup.procs
+	} || impossible "cgroup=$1"
 }
 
 # KiB
 set_memlock() {
+	# shellcheck disable=SC3045 # busybox has it
 	ulimit -l "$1" || impossible "memlock=$1"
 }
 
@@ -70,7 +73,7 @@ switch_cpus() {
 	echo "lab: switched $switched"
 }
 
-user=root
+user=root settings=none
 # shellcheck source=/dev/null
 . /lab/cell
 for setting in $settings; do

@@ -2,6 +2,7 @@
 # Runs the programs of a cell inside of its machine, two at a time, the storms
 # and loads alone, and says how each one went. Reads /lab/cell: `programs`, of
 # words NAME or NAME/ARGUMENT/..., and `seconds`, the most for one of them.
+programs='' seconds=60
 # shellcheck source=/dev/null
 . /lab/cell
 export LANEMALLOC_SO=/lib/liblanemalloc.so

@@ -161,13 +161,17 @@ def main():
     lab = Lab(options.build)
     signal.signal(signal.SIGTERM, stop)
     results = []
-    for cell in chosen:
-        cell.words = options.programs or cell.words
-        print("lab: starts %s" % cell.name, flush=True)
-        results.append(run_cell(lab, cell))
-        results[-1].tell()
+    try:
+        for cell in chosen:
+            cell.words = options.programs or cell.words
+            print("lab: starts %s" % cell.name, flush=True)
+            results.append(run_cell(lab, cell))
+            results[-1].tell()
+    except KeyboardInterrupt:
+        print("lab: stopped; no more than these ran")
     print(result.table(results))
-    return 0 if all(r.good() for r in results) else 1
+    return 0 if len(results) == len(chosen) and \
+        all(r.good() for r in results) else 1
 
 
 if __name__ == "__main__":

@@ -70,12 +70,14 @@ class Result:
             self.failed.append("hotplug")
 
     def hear_program(self, line):
-        load = re.search(r"mode=(\S+) ops=(\d+)", line)
+        mode = re.search(r"statistics; mode (\w+)", line)
+        load = re.search(r"ops=(\d+)", line)
         storm = re.search(r"ok \((\d+) threads, (\d+) rounds", line)
         aborts = re.search(r"nr_aborts +(\d+)", line)
-        if load:
-            self.mode = load[1]
-            self.operations += int(load[2])
+        if mode:
+            self.mode = mode[1]
+        elif load:
+            self.operations += int(load[1])
         elif storm:
             self.operations += int(storm[1]) * int(storm[2])
         elif aborts:

@@ -7,13 +7,14 @@
 # Unpacks what METAPACKAGE depends on and leaves in DIRECTORY/METAPACKAGE:
 # `vmlinuz`, `release` (the kernel's version, as uname -r says) and
 # `modules/`, the named MODULEs and what they need, with `modules/order`, in
-# which to load them. A kernel that is there is not fetched again. Exit status:
-# 0 it is there, 3 no suite offers it.
+# which to load them. What is there with these modules is not fetched again.
+# Exit status: 0 it is there, 3 no suite offers it.
 set -eu -o pipefail
 
 arch=$1 dir=$2 meta=$3
 shift 3
-[ ! -e "$dir/$meta/release" ] || exit 0
+wanted="$arch $*"
+[ "$(cat "$dir/$meta/wanted" 2>/dev/null)" != "$wanted" ] || exit 0
 mkdir -p "$dir"
 dir=$(realpath "$dir")
 state=$dir/apt-$arch
@@ -74,5 +75,6 @@ for module in "$@"; do
 done
 cp "$work/root/boot/vmlinuz-$release" "$out/vmlinuz"
 echo "$release" >"$out/release"
+echo "$wanted" >"$out/wanted"
 rm -rf "${dir:?}/$meta"
 mv "$out" "$dir/$meta"

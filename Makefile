@@ -234,13 +234,13 @@ include packaging/packaging.mk
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
-.PHONY: test test-programs test-aarch64 test-clang test-proof $(TEST_GROUPS:%=test-%)
+.PHONY: test test-programs test-aarch64 test-clang test-proof test-lab $(TEST_GROUPS:%=test-%)
 test: ## every check, installing first what they need
 	@status=0; \
 	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
 		status=$$?; \
 	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
-		build $(TEST_GROUPS) clang aarch64 proof quick
+		build $(TEST_GROUPS) clang aarch64 proof lab quick
 
 $(TEST_GROUPS:%=test-%): test-%: all tests
 	@$(RUN_TESTS) $*
@@ -248,7 +248,7 @@ $(TEST_GROUPS:%=test-%): test-%: all tests
 test-programs: all ## real programs under the library, all of them
 	@$(RUN_TESTS) programs
 
-test-clang test-aarch64 test-proof: test-%:
+test-clang test-aarch64 test-proof test-lab: test-%:
 	@$(RUN_TESTS) $*
 
 ### Other compilers and machines
@@ -330,4 +330,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][^=]*:.*## / { \
 		printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  test-NAME       one group of tests, NAME one of:'
-	@echo '                  $(TEST_GROUPS) clang aarch64 proof'
+	@echo '                  $(TEST_GROUPS) clang aarch64 proof lab'

@@ -42,9 +42,13 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	$(fill_in) packaging/lanemalloc-config-version.cmake.in \
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config-version.cmake'
 	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
-	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/stress/perturb'
+	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/src' \
+		'$(DESTDIR)$(DOCDIR)/stress/perturb' \
+		'$(DESTDIR)$(DOCDIR)/stress/lab'
 	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
+	install -m 644 src/README.md '$(DESTDIR)$(DOCDIR)/src'
+	install -m 644 stress/lab/README.md '$(DESTDIR)$(DOCDIR)/stress/lab'
 	install -m 644 stress/perturb/README.md \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb'
 

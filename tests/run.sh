@@ -16,6 +16,7 @@
 #	aarch64	 the library compiles, and api_* run under qemu
 #	proof	 the quick forms of what stress/ proves: models, stops, steps,
 #		 perturbation, fuzzing; and the benchmarks' own checks
+#	lab	 two emulated machines with Debian's kernels, where qemu-system is
 #	quick, programs	 real programs under the library, some or all of them
 #
 # A test is a program that exits with 0. Comments at its head:
@@ -294,6 +295,19 @@ group_proof() {
 	done
 }
 
+# Emulators of whole machines are large: nothing installs them for this.
+group_lab() {
+	local tool
+
+	for tool in qemu-system-x86_64 qemu-system-aarch64; do
+		command -v $tool >/dev/null && continue
+		say skipped lab-quick "needs $tool"
+		return
+	done
+	run_alone lab-quick 900 "$MAKE" --no-print-directory \
+		BUILD="$BUILD" lab-quick
+}
+
 # tests/programs/run.sh ends with a count of its own, which joins ours.
 group_programs() {
 	local out=$results/programs count status=0
@@ -320,7 +334,7 @@ group_programs() {
 for group in "$@"; do
 	case $group in
 	build | binary | unit | static | valgrind | lint | clang | aarch64 | \
-		proof)
+		proof | lab)
 		"group_$group" ;;
 	api | fault) group_preloaded "$group" run ;;
 	storm) group_preloaded storm run_alone ;;

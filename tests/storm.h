@@ -138,11 +138,15 @@ static inline size_t rng_size(struct rng *rng, size_t most)
 
 /* ---- threads, memory, start and end ---- */
 
+/* A stack of that size, or of the least that this processor's libc takes. */
 static inline void storm_spawn(pthread_t *thread, void *(*run)(void *),
 			       uintptr_t index, size_t stack_size)
 {
+	size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
 	pthread_attr_t attr;
 
+	if (stack_size < least)
+		stack_size = least;
 	must(!pthread_attr_init(&attr));
 	must(!pthread_attr_setstacksize(&attr, stack_size));
 	errno = pthread_create(thread, &attr, run, (void *)index);

@@ -59,11 +59,36 @@ static void searches_all_in_the_end(void **state)
 	heap_check();
 }
 
+/* Also a run longer than a hugepage that begins at none, over whole ones. */
+static void searches_across_hugepages_in_the_end(void **state)
+{
+	static const uint32_t sizes[] = { 65, 96, 128, 200 };
+	struct run run, all;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		heap_fresh(0);
+		config.purge_budget = (uint64_t)1 << 50;
+		assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));
+		page_heap_give(all.region, 40, 20);
+		page_heap_give(all.region, 96, sizes[i]);
+		fake_fail_from(FAKE_MAP, 1);
+		assert_false(page_heap_take(sizes[i] + 1, 1, 0, &run));
+		assert_true(page_heap_take(sizes[i], 1, 0, &run));
+		assert_int_equal(run.unit, 96);
+		heap_check();
+		assert_false(page_heap_take(65, 1, 0, &run));
+		heap_check();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extends_at_the_frontier),
 		cmocka_unit_test(searches_all_in_the_end),
+		cmocka_unit_test(searches_across_hugepages_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

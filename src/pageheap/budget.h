@@ -44,7 +44,7 @@ struct budget {
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 
-extern struct budget budget;
+extern struct budget budget internal;
 
 static force_inline uint64_t budget_units(void)
 {

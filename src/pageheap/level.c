@@ -347,6 +347,26 @@ static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 	return free;
 }
 
+bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
+{
+	uint32_t end = (uint32_t)div_up(
+		load_relaxed(&region->nr_taken), 64); // hint
+	uint32_t h, run = 0, low;
+	uint64_t free;
+
+	for (h = 0; h < end; h++) {
+		free = level_free_units(region, h);
+		low = free == ALL_ONES ? 64 : bits_first(~free);
+		*unit = h * 64 - run;
+		run += low;
+		if (run >= n && level_try_claim_units(region, *unit, n))
+			return true;
+		if (low < 64)
+			run = 63 - bits_last(~free);
+	}
+	return false;
+}
+
 /* Nothing warm is free there: the hint is old, and would stand in the way of
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)

@@ -57,6 +57,10 @@ bool level_take_warm(struct region *region, uint32_t near, unsigned n,
 /* Claims n units that begin at a hugepage (n > 64). */
 bool level_take_units(struct region *region, uint32_t n, uint32_t *unit);
 
+/* The same, wherever n units lie free side by side, at the cost of a look at
+ * every hugepage: before memory is declared to be short. */
+bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit);
+
 /* Claims exactly these granules of one word, carving from above where the
  * word is closed. False: one of them is not free; nothing changed. May fail
  * while another thread carves the same granule. */

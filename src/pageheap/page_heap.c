@@ -134,7 +134,8 @@ static bool page_heap_take_large(struct region *region, const struct wish *wish,
 	uint32_t n = wish->nr_units, first, end;
 
 	if (!level_take_units(region, total, &first))
-		return false;
+		return wish->all && wish->align_units == 1 &&
+		       level_take_anywhere(region, n, unit);
 	end = first + total;
 	*unit = page_heap_align(region, wish, first);
 	level_release_units(region, first, *unit - first);

@@ -139,7 +139,7 @@ struct region {
 enum region_state { REGION_NONE, REGION_CLAIMED, REGION_READY };
 
 /* The table never shrinks; entries beyond the first are rare. */
-extern struct region regions[NR_REGIONS_MOST];
+extern struct region regions[NR_REGIONS_MOST] internal;
 
 /* Whether a slot's const fields can be read. */
 static force_inline bool region_is_ready(struct region *region)

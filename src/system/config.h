@@ -76,7 +76,7 @@ struct config {
 };
 
 /* const after config_start(); the defaults before. */
-extern struct config config;
+extern struct config config internal;
 
 /* Every block, or what a word in it tells. */
 static inline bool config_checks_full(void)

@@ -1,0 +1,101 @@
+#!/bin/sh
+# The first process of a lab machine: what the cell asks for is set, then its
+# programs run (programs.sh), then the machine goes off. Reads /lab/cell.
+# All that lab.py reads are lines "lab: ..."; see there.
+PATH=/bin:/sbin
+export PATH
+/bin/busybox --install -s /bin
+mkdir -p /proc /sys /dev /tmp /run /said
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+# What programs say has room also where no memory may be promised.
+mount -t ramfs ramfs /said
+chmod 1777 /tmp /dev/shm /said
+chmod 666 /dev/console
+while read -r module; do
+	insmod "/lab/modules/$module" || echo "lab: note no module $module"
+done </lab/modules/order
+
+# Each of these ends the run where the machine cannot do it: a cell whose
+# setting failed has measured something else.
+impossible() {
+	echo "lab: impossible $1"
+	poweroff -f
+}
+
+set_thp() {
+	echo "$1" >/sys/kernel/mm/transparent_hugepage/enabled ||
+		impossible "thp=$1"
+}
+
+set_overcommit() {
+	echo "$1" >/proc/sys/vm/overcommit_memory || impossible "overcommit=$1"
+}
+
+set_swap() {
+	{
+		echo "$1M" >/sys/block/zram0/disksize &&
+			mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
+	} || impossible "swap=$1"
+}
+
+set_cgroup() {
+	{
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+			echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
+			mkdir -p /sys/fs/cgroup/lab &&
+			echo "$1M" >/sys/fs/cgroup/lab/memory.max &&
+			echo $$ >/sys/fs/cgroup/lab/cgroup.procs
+	} || impossible "cgroup=$1"
+}
+
+# KiB
+set_memlock() {
+	# shellcheck disable=SC3045 # busybox has it
+	ulimit -l "$1" || impossible "memlock=$1"
+}
+
+# One CPU after the other goes off and comes back, but for the first.
+switch_cpus() {
+	switched=0
+	while [ ! -e /said/ended ]; do
+		for file in /sys/devices/system/cpu/cpu[1-9]*/online; do
+			echo 0 >"$file" && switched=$((switched + 1))
+			usleep 200000
+			echo 1 >"$file"
+			[ ! -e /said/ended ] || break
+		done
+	done 2>/dev/null
+	echo "lab: switched $switched"
+}
+
+user=root settings=none
+# shellcheck source=/dev/null
+. /lab/cell
+for setting in $settings; do
+	value=${setting#*=}
+	case $setting in
+	none) ;;
+	user) user=lab ;;
+	hotplug) switch_cpus & switcher=$! ;;
+	thp=* | overcommit=* | swap=* | cgroup=* | memlock=*)
+		"set_${setting%%=*}" "$value" ;;
+	fill=*) export LAB_FILL_MIB="$value" ;;
+	direct) export GLIBC_TUNABLES=glibc.pthread.rseq=0 ;;
+	conf=*) export LAB_CONF="$value" ;;
+	*) impossible "$setting" ;;
+	esac
+done
+if [ "$user" = root ]; then
+	/lab/programs.sh
+else
+	su -s /bin/sh -c /lab/programs.sh "$user"
+fi
+: >/said/ended
+[ -z "$switcher" ] || wait "$switcher"
+echo "lab: end"
+poweroff -f

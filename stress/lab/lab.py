@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Boots Debian's kernels on emulated machines and runs the tests in them.
+
+A cell (cells.txt) is one machine: a processor, a kernel, CPUs, nodes, memory
+and what is set in it. qemu-system emulates it without special rights; its
+whole disk is an initramfs of the library, the programs and the libraries that
+they need. What the machine says comes by its serial line, and is judged here.
+At the end stands one table. Exit status 1 where a program failed, a machine
+did not come to its end, or one could not do what its cell asks for.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+import cells  # noqa: E402
+import image  # noqa: E402
+import result  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.join(HERE, "../../tests")
+MODULES = ["lzo-rle", "zram"]
+QEMU = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
+
+
+def run_script(words):
+    return subprocess.run(words, check=False, stdin=subprocess.DEVNULL)
+
+
+class Lab:
+    """The place of all that is fetched and made: BUILD/lab."""
+
+    def __init__(self, build):
+        self.build = os.path.abspath(build)
+        self.dir = os.path.join(self.build, "lab")
+        self.logs = os.path.join(self.dir, "logs")
+        os.makedirs(self.logs, exist_ok=True)
+
+    def programs_build(self, arch):
+        return self.build if arch == "amd64" else \
+            os.path.join(self.build, "aarch64")
+
+    def busybox(self, arch):
+        root = os.path.join(self.dir, "busybox-" + arch)
+        program = os.path.join(root, "bin/busybox")
+        if not os.path.exists(program):
+            run_script([os.path.join(TESTS, "foreign-packages.sh"), arch,
+                        root, "busybox-static"])
+        return program
+
+    def kernel(self, cell):
+        """The folder of a kernel; None where no suite offers it."""
+        kernels = os.path.join(self.dir, "kernels")
+        os.environ["BUSYBOX"] = self.busybox("amd64")
+        done = run_script([os.path.join(HERE, "kernel.sh"), cell.arch,
+                           kernels, cell.kernel] + MODULES)
+        folder = os.path.join(kernels, cell.kernel)
+        return folder if done.returncode == 0 else None
+
+
+def numa(cell):
+    if cell.nodes == 1:
+        return []
+    words, each = [], cell.cpus // cell.nodes
+    for node in range(cell.nodes):
+        words += ["-object", "memory-backend-ram,id=m%d,size=%dM" %
+                  (node, cell.mib // cell.nodes),
+                  "-numa", "node,nodeid=%d,memdev=m%d,cpus=%d-%d" %
+                  (node, node, node * each, node * each + each - 1)]
+    return words
+
+
+def command(cell, kernel, initrd):
+    """Multi-threaded emulation: an emulated CPU is a thread of qemu's."""
+    if cell.arch == "amd64":
+        machine, cpu, console = "q35", "max", "ttyS0"
+    else:
+        # Checksums of pointers as the architecture has them take most of
+        # the emulator's time.
+        machine, cpu, console = "virt,gic-version=3", \
+            "max,pauth-impdef=on", "ttyAMA0"
+    return ["nice", "-n", "10", QEMU[cell.arch], "-nodefaults", "-nographic",
+            "-no-reboot", "-serial", "stdio", "-machine", machine, "-cpu",
+            cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),
+            "-m", "%dM" % cell.mib, "-kernel",
+            os.path.join(kernel, "vmlinuz"), "-initrd", initrd, "-append",
+            "console=%s rdinit=/init loglevel=2 panic=-1" % console] + \
+        numa(cell)
+
+
+def stop(_number, _frame):
+    """As by a key: the machine that runs is ended, too."""
+    raise KeyboardInterrupt
+
+
+def boot(cell, words, log):
+    """Runs the machine; whether it ended by itself, and its seconds."""
+    began = time.monotonic()
+    with open(log, "wb") as out:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT)
+        try:
+            process.wait(cell.bound)
+            ended = True
+        except subprocess.TimeoutExpired:
+            ended = False
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    return ended, time.monotonic() - began
+
+
+def run_cell(lab, cell):
+    kernel = lab.kernel(cell)
+    if not kernel:
+        return result.Result(cell).impossible("no suite offers its kernel")
+    programs = cells.resolve(cell, lab.programs_build(cell.arch))
+    initrd = os.path.join(lab.dir, cell.name + ".cpio")
+    libc = image.make(initrd, lab.programs_build(cell.arch),
+                      lab.busybox(cell.arch), kernel, cell, programs)
+    log = os.path.join(lab.logs, cell.name + ".log")
+    ended, seconds = boot(cell, command(cell, kernel, initrd), log)
+    os.unlink(initrd)
+    with open(log, encoding="utf-8", errors="replace") as f:
+        return result.read(cell, programs, f.read(), ended, seconds, libc)
+
+
+def missing_tools(chosen):
+    return [tool for tool in sorted({QEMU[c.arch] for c in chosen})
+            if not shutil.which(tool)]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--programs", type=lambda text: text.split(","),
+                        help="these in place of the cells' own")
+    parser.add_argument("cells", nargs="*", help="names or patterns of cells")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    chosen = cells.choose(cells.load(), options.cells)
+    if options.list:
+        print("\n".join(cell.name for cell in chosen))
+        return 0
+    missing = missing_tools(chosen)
+    if missing:
+        print("lab: needs %s; install qemu-system-x86 and qemu-system-arm" %
+              " and ".join(missing), file=sys.stderr)
+        return 3
+    lab = Lab(options.build)
+    signal.signal(signal.SIGTERM, stop)
+    results = []
+    try:
+        for cell in chosen:
+            cell.words = options.programs or cell.words
+            print("lab: starts %s" % cell.name, flush=True)
+            results.append(run_cell(lab, cell))
+            results[-1].tell()
+    except KeyboardInterrupt:
+        print("lab: stopped; no more than these ran")
+    print(result.table(results))
+    return 0 if len(results) == len(chosen) and \
+        all(r.good() for r in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

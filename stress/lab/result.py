@@ -1,0 +1,120 @@
+"""What a lab machine said, judged; and the table of all.
+
+The lines that count (guest/programs.sh, guest/init.sh write them):
+
+    lab: machine RELEASE CPUS PAGE UID
+    lab: ok NAME BEGAN ENDED
+    lab: failed NAME BEGAN ENDED status N	and "lab| " in front of its output
+    lab: line TEXT				of what the program printed
+    lab: impossible SETTING
+    lab: switched N				times that a CPU went off
+    lab: end
+"""
+
+import re
+
+COLUMNS = ["cell", "kernel", "CPUs", "page", "libc", "mode", "passed",
+           "aborts", "operations", "seconds", ""]
+
+
+class Result:
+    """One cell's row."""
+
+    def __init__(self, cell, programs=(), libc="", seconds=0):
+        self.cell, self.libc, self.seconds = cell, libc, seconds
+        self.programs = [word.split("/")[0] for word in programs]
+        self.release, self.cpus, self.page = "", str(cell.cpus), ""
+        self.mode, self.notes = "", []
+        self.passed, self.failed, self.told = [], [], []
+        self.aborts = self.operations = 0
+        self.came_to_end = False
+
+    def impossible(self, why):
+        self.notes.append(why)
+        return self
+
+    def silent(self):
+        """Programs of which nothing was heard."""
+        return [name for name in self.programs
+                if name not in self.passed + self.failed]
+
+    def good(self):
+        return self.came_to_end and self.passed and not self.failed \
+            and not self.silent()
+
+    def hear(self, line):
+        """Takes one line of the machine's."""
+        words = line.split()
+        if line.startswith("lab| "):
+            self.told.append("      | " + line[5:])
+        elif words[1:2] == ["machine"] and len(words) >= 6:
+            self.release, self.page = words[2], words[4]
+        elif words[1:2] == ["ok"]:
+            self.passed.append(words[2])
+        elif words[1:2] == ["failed"]:
+            self.failed.append(words[2])
+            self.told.append("FAIL  %s [%s]  %s" % (
+                words[2], self.cell.name, " ".join(words[3:])))
+        elif words[1:2] == ["line"]:
+            self.hear_program(line)
+        elif words[1:2] == ["impossible"]:
+            self.notes.append("cannot do " + words[2])
+        elif words[1:2] == ["switched"]:
+            self.hear_switched(int(words[2]))
+        elif words[1:2] == ["end"]:
+            self.came_to_end = True
+
+    def hear_switched(self, times):
+        self.notes.append("CPUs went off %d times" % times)
+        if not times:
+            self.failed.append("hotplug")
+
+    def hear_program(self, line):
+        mode = re.search(r"statistics; mode (\w+)", line)
+        load = re.search(r"ops=(\d+)", line)
+        storm = re.search(r"ok \((\d+) threads, (\d+) rounds", line)
+        aborts = re.search(r"nr_aborts +(\d+)", line)
+        if mode:
+            self.mode = mode[1]
+        elif load:
+            self.operations += int(load[1])
+        elif storm:
+            self.operations += int(storm[1]) * int(storm[2])
+        elif aborts:
+            self.aborts += int(aborts[1])
+
+    def tell(self):
+        for line in self.told:
+            print(line)
+        for name in self.silent():
+            print("FAIL  %s [%s]  was not heard of" % (name, self.cell.name))
+        print(table([self]).split("\n")[1], flush=True)
+
+    def row(self):
+        return [self.cell.name, self.release, self.cpus, self.page, self.libc,
+                self.mode or "?",
+                "%d of %d" % (len(self.passed), len(self.programs)),
+                str(self.aborts), str(self.operations),
+                "%.0f" % self.seconds, "; ".join(self.notes)]
+
+
+def read(cell, programs, text, ended, seconds, libc):
+    """The result of a machine that said this."""
+    found = Result(cell, programs, libc, seconds)
+    for line in text.replace("\r", "").split("\n"):
+        at = line.find("lab: ") if "lab: " in line else line.find("lab| ")
+        if at >= 0:
+            found.hear(line[at:])
+    if not ended:
+        found.notes.append("timeout")
+    elif not found.came_to_end:
+        found.notes.append("the machine stopped early")
+    return found
+
+
+def table(results):
+    rows = [COLUMNS] + [found.row() for found in results]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    return "\n".join("  ".join(
+        cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in rows)

@@ -15,6 +15,7 @@
 #include "fake_system.h"
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"
+#include "pageheap/region_grow.c"
 #include "system/place.c"
 
 #include "pageheap/page_heap_check.h"

@@ -168,6 +168,10 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 		    uint32_t *n);
 
+/* Raises nr_committed: the arrays below `to` are usable. Wait-free for one that
+ * nobody else raises, else lock-free. */
+void region_raise(_Atomic(uint32_t) *bound, uint32_t to);
+
 /* Called after the arrays of units below nr_units became usable, by whoever
  * moved the bound; calls may come out of order. Defined by layer 4, which
  * opens its tables to them. */

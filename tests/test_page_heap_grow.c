@@ -33,6 +33,32 @@ static void extends_at_the_frontier(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
+/* A long run begins with the free units at the end of what is mapped. */
+static void takes_the_tail_along(void **state)
+{
+	uint32_t n = GROW_LEAST;
+	struct region *r = &regions[0];
+	struct run a, b;
+
+	(void)state;
+	heap_fresh(0);
+	assert_true(page_heap_take(n - 100, 1, 0, &a));
+	assert_true(page_heap_take(150, 1, 0, &b));
+	assert_int_equal(b.unit, n - 100);
+	region_addr(r, b.unit + 149)[UNIT_SIZE - 1] = 1;
+	heap_check();
+	/* Nothing changes where the region cannot grow right there. */
+	heap_fresh(0);
+	assert_true(page_heap_take(n - 100, 1, 0, &a));
+	fake.taken = region_addr(r, n);
+	fake.taken_size = 4096;
+	assert_true(page_heap_take(150, 1, 0, &b));
+	assert_true(b.unit > n);
+	heap_check();
+	assert_true(page_heap_take(64, 1, 0, &b));
+	assert_true(b.unit < n);
+}
+
 /* Before memory is said to lack all words are looked at: the run that fits
  * lies behind more of its class than a quick search sees. */
 static void searches_all_in_the_end(void **state)
@@ -87,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extends_at_the_frontier),
+		cmocka_unit_test(takes_the_tail_along),
 		cmocka_unit_test(searches_all_in_the_end),
 		cmocka_unit_test(searches_across_hugepages_in_the_end),
 	};

@@ -347,6 +347,23 @@ static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 	return free;
 }
 
+uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most)
+{
+	uint32_t n = 0, at, step;
+	uint64_t taken;
+
+	while (n < most && n < end) {
+		at = end - n - 1;
+		step = at % 64 + 1;
+		taken = ~level_free_units(region, at / 64) & bits_low(step);
+		if (taken)
+			return (uint32_t)min_size(
+				most, n + step - 1 - bits_last(taken));
+		n += step;
+	}
+	return (uint32_t)min_size(n, most);
+}
+
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
 {
 	uint32_t end = (uint32_t)div_up(

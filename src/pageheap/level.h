@@ -61,6 +61,9 @@ bool level_take_units(struct region *region, uint32_t n, uint32_t *unit);
  * every hugepage: before memory is declared to be short. */
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit);
 
+/* How many units right below `end` are free, at most `most`; a hint. */
+uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most);
+
 /* Claims exactly these granules of one word, carving from above where the
  * word is closed. False: one of them is not free; nothing changed. May fail
  * while another thread carves the same granule. */

@@ -195,12 +195,48 @@ static bool page_heap_take_in(struct region *region, const struct wish *wish,
 				wish->guarded, &out->zero);
 }
 
+/* Units right behind `unit`, where the region has mapped nothing yet. */
+static bool page_heap_grow_behind(struct region *region, uint32_t unit,
+				  uint32_t need)
+{
+	uint32_t n;
+
+	if (!region_grow_at(region, unit, need, &n))
+		return false;
+	level_release_units(region, unit + need, n - need);
+	return true;
+}
+
+/* A long run that begins with what is free at the end of what is mapped. */
+static bool page_heap_grow_tail(struct region *region, const struct wish *wish,
+				struct run *out)
+{
+	uint32_t end = load_relaxed(&region->nr_taken), n; // hint
+
+	if (wish->nr_units <= HUGEPAGE_UNITS || wish->align_units > 1)
+		return false;
+	n = level_free_below(region, end, wish->nr_units - 1);
+	if (!n || !level_try_claim_units(region, end - n, n))
+		return false;
+	if (!page_heap_grow_behind(region, end, wish->nr_units - n)) {
+		level_release_units(region, end - n, n);
+		return false;
+	}
+	out->region = region;
+	out->nr_units = wish->nr_units;
+	out->unit = end - n;
+	return page_heap_finish(region, out->unit, wish->nr_units,
+				wish->guarded, &out->zero);
+}
+
 /* From units that are new, the rest of which is released. */
 static bool page_heap_grow_in(struct region *region, const struct wish *wish,
 			      struct run *out)
 {
 	uint32_t total = page_heap_with_surplus(wish), first, n;
 
+	if (page_heap_grow_tail(region, wish, out))
+		return true;
 	if (!region_grow(region, total, &first, &n))
 		return false;
 	out->region = region;
@@ -358,18 +394,16 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 				  uint32_t nr_more)
 {
 	uint32_t taken = load_relaxed(&region->nr_taken); // hint
-	uint32_t nr_free = taken - unit, need = nr_more - nr_free, n;
+	uint32_t nr_free = taken - unit;
 
 	if (taken < unit || nr_free >= nr_more)
 		return false;
 	if (nr_free && !level_try_claim_units(region, unit, nr_free))
 		return false;
-	if (!region_grow_at(region, taken, need, &n)) {
-		level_release_units(region, unit, nr_free);
-		return false;
-	}
-	level_release_units(region, taken + need, n - need);
-	return true;
+	if (page_heap_grow_behind(region, taken, nr_more - nr_free))
+		return true;
+	level_release_units(region, unit, nr_free);
+	return false;
 }
 
 bool page_heap_try_extend(struct region *region, uint32_t unit,

@@ -305,7 +305,8 @@ static void a_give_purges_a_piece(void **state)
 	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(1, 1, 0, &small));
-	assert_true(page_heap_take(3200, 1, 0, &large));
+	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0,
+				   &large));
 	heap_give(&large);
 	config.purge_budget = 0;
 	while (page_heap_dirty_size() > MIB) {

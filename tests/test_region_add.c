@@ -45,7 +45,7 @@ static void refused_runs_add_nothing(void **state)
 	heap_fresh(0);
 	assert_true(page_heap_take(1, 1, 0, &run));
 	before = fake_address_size();
-	fake.address_limit = before + GIB;
+	fake.address_limit = before + GIB - 16 * MIB;
 	for (n = GIB / UNIT_SIZE; n < REGION_SIZE_MOST / UNIT_SIZE; n *= 2)
 		assert_false(page_heap_take(n, 1, 0, &run));
 	assert_false(region_is_ready(&regions[1]));

@@ -30,7 +30,7 @@ static struct {
 	uint32_t next_tid;    /* of the next helper */
 	int lingers;	      /* a task that ended and is still there */
 	bool first_runs, creator_lives, same_rights, filtered, has_word;
-	unsigned nr_left, nr_naps, nr_blocks;
+	unsigned nr_naps, nr_blocks;
 	_Atomic(uint32_t) first_word;
 } kernel;
 
@@ -115,11 +115,6 @@ static bool first_as_told(int tid)
 	return kernel.first_runs;
 }
 
-static void leave_counted(void)
-{
-	kernel.nr_left++;
-}
-
 static void nap_counted(long us)
 {
 	(void)us;
@@ -145,7 +140,6 @@ static void await_told(_Atomic(uint32_t) *word)
 #define system_gettid() (kernel.tid)
 #define system_tid_word(tid) \
 	((void)(tid), kernel.has_word ? &kernel.first_word : NULL)
-#define system_descriptors_leave leave_counted
 #define system_is_filtered() (kernel.filtered)
 #define system_nap nap_counted
 #define system_sleep_shared(word, value, ms) await_told(word)

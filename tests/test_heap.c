@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "front/foreign.h"
+#include "system/sealed.h"
 
 #define NR_BLOCKS 4096
 
@@ -47,7 +48,7 @@ static int setup(void **state)
 	int status = heap_setup_pinned(state);
 
 	sizes_make();
-	foreign_set_usable_size(malloc_usable_size);
+	sealed.at.libc_usable_size = malloc_usable_size;
 	return status;
 }
 

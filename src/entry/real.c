@@ -20,7 +20,6 @@ static void find_libc_usable_size(void)
 	} real = { real_look_up("malloc_usable_size") };
 
 	sealed.at.libc_usable_size = real.usable_size;
-	foreign_set_usable_size(real.usable_size);
 }
 
 static __attribute__((constructor(102))) void real_find_all(void)

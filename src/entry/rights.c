@@ -199,6 +199,10 @@ static uint32_t sandbox_of_syscall(long nr, long a, long b, long result)
 	/* A filter's result may be a descriptor (of its listener). */
 	if (!syscall_sandboxes(nr, a) || result < 0)
 		return 0;
+	/* Or, by TSYNC, a thread that could not take part: nothing happened. */
+	if (result && b & SECCOMP_FILTER_FLAG_TSYNC &&
+	    !(b & SECCOMP_FILTER_FLAG_NEW_LISTENER))
+		return 0;
 	return a == SECCOMP_SET_MODE_STRICT ? SANDBOX_STRICT : SANDBOX_FILTER;
 }
 

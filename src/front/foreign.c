@@ -4,6 +4,7 @@
 #include "base/atomic.h"
 #include "pageheap/region.h"
 #include "system/report.h"
+#include "system/sealed.h"
 
 extern void __libc_free(void *pointer) weak_import;
 extern void *__libc_realloc(void *pointer, size_t size) weak_import;
@@ -11,7 +12,6 @@ extern void *__libc_realloc(void *pointer, size_t size) weak_import;
 extern const char lane_static_link weak_import internal;
 
 static _Atomic(uint64_t) nr_frees; /* atomic: counter */
-static size_t (*libc_usable_size)(void *);
 
 static bool libc_has_malloc(void)
 {
@@ -45,17 +45,12 @@ void *foreign_realloc(void *pointer, size_t size)
 
 size_t foreign_usable_size(const void *pointer)
 {
-	if (!libc_has_malloc() || !libc_usable_size)
+	if (!libc_has_malloc() || !sealed.at.libc_usable_size)
 		fault("malloc_usable_size of %p: not a block", pointer);
-	return libc_usable_size((void *)(uintptr_t)pointer);
+	return sealed.at.libc_usable_size((void *)(uintptr_t)pointer);
 }
 
 uint64_t foreign_nr_frees(void)
 {
 	return load_relaxed(&nr_frees); // counter
-}
-
-void foreign_set_usable_size(size_t (*usable_size)(void *))
-{
-	libc_usable_size = usable_size;
 }

@@ -23,8 +23,4 @@ void *foreign_realloc(void *pointer, size_t size);
 size_t foreign_usable_size(const void *pointer);
 uint64_t foreign_nr_frees(void);
 
-/* libc's malloc_usable_size, which has no second name: whoever may call
- * dlsym() sets it, before main. */
-void foreign_set_usable_size(size_t (*usable_size)(void *));
-
 #endif

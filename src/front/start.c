@@ -72,7 +72,7 @@ void heap_threads_start(void)
 	helper_prepare();
 	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
 	    !take_relaxed(&checked, 1) && // hint
-	    !rseq_kernel_aborts()) {
+	    !helper_is_filtered() && !rseq_kernel_aborts()) {
 		gate_close_for_good();
 		rseq_give_up("direct: this kernel does not abort sections");
 	}

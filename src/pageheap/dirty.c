@@ -146,7 +146,8 @@ static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
 
 /* Which hugepages go together: those from `top` downwards, in its word of
  * level 1, that are free as a whole and dirty, until there are `want` dirty
- * units; all of them not more than `most`. */
+ * units; all of them not more than `most`. One alone while memory is short, as
+ * others need it while it is held. */
 static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 				   size_t want, size_t most)
 {
@@ -154,6 +155,8 @@ static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 	unsigned i = top % 64 + 1, n;
 	size_t sum = 0;
 
+	if (region_growth_is_refused())
+		want = min_size(want, HUGEPAGE_UNITS);
 	while (i-- > 0 && sum < want && free & bits_one(i)) {
 		n = bits_count(load_relaxed(
 			&region->dirty[round_down(top, 64) + i])); // hint

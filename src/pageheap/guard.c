@@ -41,6 +41,9 @@ bool guard_set(struct region *region, uint32_t unit)
 {
 	bool all = config.large_guard == LARGE_GUARD_ALL;
 
+	/* Such a page would reach into the unit below. */
+	if (system_page_size() > UNIT_SIZE)
+		return false;
 	if (guard_is_set(region, unit))
 		return true;
 	if (system_guard(guard_page(region, unit), system_page_size(), all))

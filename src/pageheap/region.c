@@ -153,6 +153,20 @@ static unsigned region_parts(const struct region *region, bool first,
 	return first ? NR_PARTS : NR_PARTS - 1;
 }
 
+/* What a growth that was refused half-way mapped of the arrays. */
+static void region_unmap_arrays(const struct region *region, uint32_t to)
+{
+	uint32_t from = load_relaxed(&region->nr_committed); // before publish
+	uint32_t n = to - from;
+
+	if (to <= from)
+		return;
+	system_unmap(region->tags + from, n * sizeof(struct unit_tag));
+	system_unmap(region->spans + from, n * sizeof(struct span));
+	system_unmap(region->bits + (size_t)from * UNIT_BITS_WORDS,
+		     n * UNIT_BITS_WORDS * sizeof(uint64_t));
+}
+
 /* Gives back what nobody else knows of. */
 static void region_unmake(const struct region *region, bool first,
 			  size_t meta_size)
@@ -354,6 +368,8 @@ bool region_add(size_t nr_units)
 	}
 	if (grown)
 		system_unmap(region_addr(&made, unit), (size_t)n << UNIT_SHIFT);
+	region_unmap_arrays(&made,
+			    (uint32_t)round_up(nr_units, REGION_QUANTUM));
 	region_unmake(&made, false, meta_size);
 	return false;
 }

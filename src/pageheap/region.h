@@ -168,6 +168,10 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 		    uint32_t *n);
 
+/* Whether the kernel refused the last growth: memory in somebody's hands is
+ * memory that others lack. A hint. */
+bool region_growth_is_refused(void);
+
 /* Raises nr_committed: the arrays below `to` are usable. Wait-free for one that
  * nobody else raises, else lock-free. */
 void region_raise(_Atomic(uint32_t) *bound, uint32_t to);

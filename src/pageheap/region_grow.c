@@ -219,6 +219,13 @@ static int region_map(struct region *region, uint32_t unit, uint32_t need,
 	return result;
 }
 
+static _Atomic(uint32_t) refused; /* atomic: hint, the last growth was */
+
+bool region_growth_is_refused(void)
+{
+	return load_relaxed(&refused); // hint
+}
+
 static bool region_grow_any(struct region *region, bool exact, uint32_t need,
 			    uint32_t *unit, uint32_t *n)
 {
@@ -231,6 +238,7 @@ static bool region_grow_any(struct region *region, bool exact, uint32_t need,
 			return false;
 		result = region_map(region, *unit, need, n);
 	}
+	store_relaxed(&refused, result && result != -EEXIST); // hint
 	if (result)
 		return false;
 	add_relaxed(&region->nr_mapped, *n); // counter

@@ -93,6 +93,13 @@ bool helper_is_prepared(void)
 	return h && load_acquire(&h->pid);
 }
 
+bool helper_is_filtered(void)
+{
+	struct helper *h = helper_memory();
+
+	return h && load_relaxed(&h->filtered); // const
+}
+
 struct helper_life *helper_current(void)
 {
 	struct helper *h = helper_memory();
@@ -123,10 +130,14 @@ static struct helper_life *life_take(struct helper *h)
 
 	for (life = h->lives; life < h->lives + NR_LIVES; life++) {
 		none = 0;
+		if (load_relaxed(&life->thread.alive) || // hint
+		    !thread_is_gone(&life->thread))
+			continue;
 		// [helper.births] with helper_forbid(): alive, then births
 		if (!cas_seq(&life->thread.alive, &none, 1))
 			continue;
-		if (thread_is_gone(&life->thread))
+		/* Another may have been born there, and ended, since. */
+		if (!load_relaxed(&life->thread.tid)) // own
 			return life;
 		store_relaxed(&life->thread.alive, 0); // own: as it was
 	}
@@ -236,17 +247,20 @@ int helper_start(void (*run)(struct helper_life *life), bool current,
 /* Life */
 
 /* What a seccomp filter that was there before the program may not know is not
- * called: then it shares the descriptors, and holds none of its own. */
+ * called. Threads of one program may differ in capabilities (file servers do);
+ * only those of a helper that began as the first thread is can change. */
 void helper_begin(struct helper_life *life)
 {
 	struct helper *h = helper_memory();
 
 	if (load_relaxed(&h->births) != life->births) // hint: unborn at heart
 		helper_end(life);
+	life->equal = false;
 	if (load_relaxed(&h->filtered)) // const
 		life->watch.word = NULL;
 	else
-		system_descriptors_leave();
+		life->equal = system_same_capabilities(
+			(int)load_relaxed(&h->pid)); // const
 }
 
 static bool rights_changed(const struct helper *h,
@@ -256,8 +270,7 @@ static bool rights_changed(const struct helper *h,
 
 	if (load_relaxed(&h->filtered) || sandbox_known()) // const
 		return false;
-	return !system_same_capabilities(life->creator) ||
-	       (life->creator != first && !system_same_capabilities(first));
+	return life->equal && !system_same_capabilities(first);
 }
 
 /* Nobody is left to work for. */
@@ -315,11 +328,14 @@ static bool await_stack(struct helper_life *life, unsigned waits)
 
 static void await_task(struct system_thread *thread)
 {
+	uint32_t tid = load_relaxed(&thread->tid); // hint
 	unsigned i;
 
 	for (i = 0; i < SHORT_NAPS + LONG_NAPS && !thread_is_gone(thread); i++)
 		system_nap(i < SHORT_NAPS ? 20 : 1000);
-	store_relaxed(&thread->tid, 0); // hint: the id is another thread's
+	/* The id is another thread's. A birth since has an id of its own. */
+	if (tid)
+		cas_relaxed(&thread->tid, &tid, 0); // hint
 }
 
 /* Whether there was somebody. */

@@ -7,10 +7,10 @@
  *
  *	birth	a program thread: takes one of two lives by a CAS, looks
  *		whether births are forbidden, clones
- *	life	the helper leaves the program's descriptors, works, sleeps
+ *	life	the helper works, sleeps
  *	end	by itself; or because a successor was born in the other life;
  *		or births were forbidden; or the program's threads have ended;
- *		or their capabilities are no longer its own
+ *		or the first thread's capabilities are no longer its own
  *
  * All signals are blocked from before the CAS till after the clone, so a
  * thread cannot be interrupted in between. The memory of lives is zero in the
@@ -71,6 +71,7 @@ struct helper_life {
 	_Atomic(uint32_t) word; /* atomic: enum helper_word */
 	int creator;		/* const once it runs */
 	uint64_t births;	/* const once it runs: at its birth */
+	bool equal;		/* the helper's: began with equal capabilities */
 	struct system_watch watch; /* the helper's; no word: it looks */
 	void (*run)(struct helper_life *life); /* const once it runs */
 	char stack[HELPER_STACK_SIZE] __attribute__((aligned(CACHE_LINE)));
@@ -88,6 +89,9 @@ void helper_prepare(void);
 
 /* Whether this process has claimed it: helper_start() may succeed. */
 bool helper_is_prepared(void);
+
+/* Whether a seccomp filter was there before, which may kill for rare calls. */
+bool helper_is_filtered(void);
 
 /* Gives birth. current: it is the one to be asked from now on, and the former
  * is told to leave. *born (NULL: nobody asks): which life. 0; -EBUSY: both

@@ -27,8 +27,6 @@
 
 /* Kernel constants that not every libc's headers know. */
 #define FUTEX_WAIT_SHARED 0
-#define DESCRIPTORS_CLOSE_RANGE 436 /* the same on both architectures */
-#define CLOSE_RANGE_OWN (1u << 1)
 #define WIPE_ON_FORK 18
 #define SIGNAL_SET_SIZE 8 /* of the kernel's sigset_t */
 
@@ -129,11 +127,6 @@ _Noreturn void system_thread_exit(void)
 {
 	for (;;)
 		call_4(SYS_exit, 0, 0, 0, 0);
-}
-
-bool system_descriptors_leave(void)
-{
-	return !call_4(DESCRIPTORS_CLOSE_RANGE, 0, ~0u, CLOSE_RANGE_OWN, 0);
 }
 
 int system_wipe_on_fork(void *addr, size_t size)

@@ -51,10 +51,6 @@ void system_nap(long us);
 
 _Noreturn void system_thread_exit(void);
 
-/* The calling thread shares no descriptor with anybody any more and has none.
- * False: it still shares the process's table. */
-bool system_descriptors_leave(void);
-
 /* The child of a fork finds zeros there. 0 or a negated errno. */
 int system_wipe_on_fork(void *addr, size_t size);
 

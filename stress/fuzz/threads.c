@@ -72,11 +72,6 @@ _Noreturn void system_thread_exit(void)
 	longjmp(*world.on_sleep, 1);
 }
 
-bool system_descriptors_leave(void)
-{
-	return true;
-}
-
 int system_wipe_on_fork(void *addr, size_t size)
 {
 	world.wiped = addr;

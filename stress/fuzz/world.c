@@ -297,6 +297,23 @@ int system_purge(void *addr, size_t size)
 	return kept(errno, madvise(addr, size, MADV_DONTNEED));
 }
 
+/* The page is emptied, as by the kernel; who touches it is not stopped. */
+int system_guard(void *addr, size_t size, bool split)
+{
+	(void)split;
+	check_range(addr, size, "guard");
+	if (fails(WORLD_PURGE))
+		return -EINVAL;
+	return kept(errno, madvise(addr, size, MADV_DONTNEED));
+}
+
+int system_unguard(void *addr, size_t size, bool split)
+{
+	(void)split;
+	check_range(addr, size, "unguard");
+	return fails(WORLD_PURGE) ? -ENOMEM : 0;
+}
+
 int system_hugepages(void *addr, size_t size, bool want)
 {
 	(void)want;

@@ -75,6 +75,7 @@ static const char *const expected[] = {
 	"lanemalloc_stats",
 	"lanemalloc_stats_json",
 	"lanemalloc_purge",
+	"close_range",
 	"lanemalloc_reclaimer_start",
 };
 

@@ -2,6 +2,7 @@
  *
  *	setuid setgid seteuid setegid setreuid setregid setresuid setresgid
  *	setgroups initgroups capset chroot unshare setns
+ *	close_range	with CLOSE_RANGE_UNSHARE: the helper shares descriptors
  *	prctl		PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_SECUREBITS,
  *			PR_CAPBSET_DROP, PR_CAP_AMBIENT; others are passed on
  *	syscall		the same by number (syscall_*.S), and pivot_root,
@@ -105,6 +106,27 @@ RIGHTS_CALL(unshare, (int flags), (flags))
 RIGHTS_CALL(setns, (int fd, int kind), (fd, kind))
 RIGHTS_CALL(chroot, (const char *path), (path))
 
+#define CLOSE_RANGE_OWN (1 << 1) /* CLOSE_RANGE_UNSHARE */
+
+exported int close_range(unsigned first, unsigned last, int flags)
+{
+	int (*real)(unsigned first, unsigned last, int flags) =
+		real_function(close_range);
+	struct rights rights;
+	int result;
+
+	if (unlikely(!real)) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (!(flags & CLOSE_RANGE_OWN))
+		return real(first, last, flags);
+	rights = rights_begin(false);
+	result = real(first, last, flags);
+	rights_end(&rights, 0);
+	return result;
+}
+
 typedef int prctl_fn(int option, ...);
 
 static bool option_sandboxes(int option)
@@ -160,6 +182,8 @@ exported int prctl(int option, ...)
 }
 
 /* syscall() */
+
+#define SYS_close_range_everywhere 436 /* on both architectures */
 
 typedef long syscall_fn(long nr, ...);
 
@@ -220,7 +244,8 @@ long rights_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	struct rights rights;
 	long result;
 
-	if (nr == SYS_prctl && !option_changes_rights((int)a))
+	if ((nr == SYS_prctl && !option_changes_rights((int)a)) ||
+	    (nr == SYS_close_range_everywhere && !(c & CLOSE_RANGE_OWN)))
 		return syscall_real(nr, a, b, c, d, e, f);
 	rights = rights_begin(syscall_sandboxes(nr, a));
 	result = syscall_real(nr, a, b, c, d, e, f);

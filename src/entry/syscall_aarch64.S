@@ -8,7 +8,8 @@
  *
  *	143 setregid 144 setgid 145 setreuid 146 setuid 147 setresuid
  *	149 setresgid 159 setgroups 167 prctl; apart: 41 pivot_root 51 chroot
- *	91 capset 97 unshare 268 setns 277 seccomp 446 landlock_restrict_self
+ *	91 capset 97 unshare 268 setns 277 seccomp 436 close_range
+ *	446 landlock_restrict_self
  */
 #define NEAR 143
 #define BITS_0 0x005f /* 143 144 145 146 147 149 */
@@ -50,6 +51,8 @@ syscall:
 	cmp	x0, #268
 	b.eq	3f
 	cmp	x0, #277
+	b.eq	3f
+	cmp	x0, #436
 	b.eq	3f
 	cmp	x0, #446
 	b.ne	2b

@@ -14,13 +14,14 @@
  *	105 setuid 106 setgid 113 setreuid 114 setregid 116 setgroups
  *	117 setresuid 119 setresgid 126 capset 155 pivot_root 157 prctl
  *	161 chroot; apart: 272 unshare 308 setns 317 seccomp
- *	446 landlock_restrict_self
+ *	436 close_range 446 landlock_restrict_self
  */
 #define NEAR 105
 #define BIT(nr) (1 << ((nr) - NEAR))
 #define UNSHARE 272
 #define SETNS 308
 #define SECCOMP 317
+#define CLOSE_RANGE 436
 #define LANDLOCK 446
 
 /* of union sealed (system/sealed.h), checked in rights.c */
@@ -55,6 +56,8 @@ syscall:
 	cmpq	$SETNS, %rdi
 	je	3f
 	cmpq	$SECCOMP, %rdi
+	je	3f
+	cmpq	$CLOSE_RANGE, %rdi
 	je	3f
 	cmpq	$LANDLOCK, %rdi
 	jne	2b

@@ -39,7 +39,7 @@ const char *lanemalloc_mode(const char **why);
 	X(free_clean_size, "bytes", "free in the page heap, not resident")     \
 	X(purged_size, "bytes", "given back to the system since start")        \
 	X(metadata_size, "bytes", "resident metadata")                         \
-	X(reserved_size, "bytes", "addresses set aside, mapped when needed")   \
+	X(reserved_size, "bytes", "addresses that the heap may grow into")     \
 	X(committed_size, "bytes", "address space made usable")                \
 	X(budget_size, "bytes", "free memory that is kept before purging")     \
 	X(nr_cpu_caches, "", "CPU caches in use")                              \

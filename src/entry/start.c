@@ -56,7 +56,7 @@ static void print_memory_layout(void)
 	// const: heap_start() made the region
 	size_t size = load_relaxed(&r->nr_units) * UNIT_SIZE;
 
-	report_line("blocks in %zu MiB of addresses at %p, units of %zu bytes",
+	report_line("blocks lie within %zu MiB from %p on, in units of %zu",
 		    size >> 20, (void *)r->base, UNIT_SIZE);
 }
 

@@ -47,7 +47,7 @@ enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 	  "print mode, options and memory layout at start-up")                \
 	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                   \
 	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                              \
-	  "what numbers the CPU caches: auto, mm_cid or cpu_id")              \
+	  "CPU caches by mm_cid or cpu_id; auto: mm_cid if there")            \
 	X(rseq, BOOL, 1, 0, 1,                                                \
 	  "use restartable sequences; off: the direct path, without caches")  \
 	X(purge_delay, NUMBER, 1000, 0, 3600000,                              \
@@ -63,9 +63,9 @@ enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 	X(deepbind, BOOL, 0, 0, 1,                                            \
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
 	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
-	  "misuse: fast sees more of it, full (or 1) nearly all (slower)")    \
+	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
-	  "inaccessible page behind blocks above 256k: auto, all or off")     \
+	  "fault behind blocks above 256k; auto: where it costs nothing")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
 	  "malloc_usable_size: real, or requested (slower)")
 

@@ -71,7 +71,7 @@ struct helper_life {
 	_Atomic(uint32_t) word; /* atomic: enum helper_word */
 	int creator;		/* const once it runs */
 	uint64_t births;	/* const once it runs: at its birth */
-	bool equal;		/* the helper's: began with equal capabilities */
+	bool equal;		/* the helper's: its capabilities at first */
 	struct system_watch watch; /* the helper's; no word: it looks */
 	void (*run)(struct helper_life *life); /* const once it runs */
 	char stack[HELPER_STACK_SIZE] __attribute__((aligned(CACHE_LINE)));

@@ -116,8 +116,10 @@ static void test_huge_block(void **state)
 	free(p);
 	after = stats_now();
 	assert_true(resident() < full);
-	assert_true(after.nr_purges - before.nr_purges <= 2);
-	assert_true(after.free_dirty_size <= 4 * MIB);
+	/* One, or where the budget has learnt to keep much, one for 128 MiB. */
+	assert_true(after.nr_purges - before.nr_purges <=
+		    size / (128 * MIB) + 2);
+	assert_true(after.free_dirty_size <= after.budget_size);
 	p = calloc(1, size);
 	must(p);
 	for (i = 0; i < size; i += 16 * MIB)

@@ -58,21 +58,27 @@ static unsigned dirty_clear(struct region *region, uint32_t hugepage)
 	return bits_count(dirty);
 }
 
-bool dirty_try_drop_held(struct region *region, uint32_t hugepage, uint32_t n)
-{
-	uint32_t end = hugepage + n;
-
-	if (system_purge(region_addr(region, hugepage * 64),
-			 (size_t)n << HUGEPAGE_SHIFT))
-		return false;
-	for (; hugepage < end; hugepage++)
-		dirty_clear(region, hugepage);
-	return true;
-}
-
 static unsigned dirty_page_units(void)
 {
 	return system_page_size() > UNIT_SIZE ? 2 : 1;
+}
+
+bool dirty_try_drop_held(struct region *region, uint32_t unit, uint32_t n)
+{
+	uint32_t end = unit + n;
+	uint64_t mask;
+
+	if ((unit | n) % dirty_page_units() ||
+	    system_purge(region_addr(region, unit), (size_t)n << UNIT_SHIFT))
+		return false;
+	for (; unit < end; unit = dirty_next(unit)) {
+		mask = dirty_mask(unit, end);
+		if (mask == ALL_ONES)
+			dirty_clear(region, unit / 64);
+		else
+			and_relaxed(&region->dirty[unit / 64], ~mask); // held
+	}
+	return true;
 }
 
 /* One call for n held units; true if the system took them. */

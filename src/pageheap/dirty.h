@@ -59,9 +59,9 @@ uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n);
 /* Marks held units dirty, before they are released. */
 void dirty_mark(struct region *region, uint32_t unit, uint32_t n);
 
-/* Gives n hugepages, held as a whole, back by one call. False: the system
- * refused; they are as dirty as they were. */
-bool dirty_try_drop_held(struct region *region, uint32_t hugepage, uint32_t n);
+/* Gives n held units back by one call. False: the system refused; they are as
+ * dirty as they were. */
+bool dirty_try_drop_held(struct region *region, uint32_t unit, uint32_t n);
 
 struct dirty_purged {
 	uint32_t nr_units; /* given back and dirty before */

@@ -2,8 +2,7 @@
  *
  * take: claim (level.h), else grow the region; then clear guards, then count.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
- * huge run (purge.h) the whole hugepages are purged first, and released
- * without a mark.
+ * huge run (purge.h) is purged first, and released without a mark.
  *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
@@ -362,19 +361,18 @@ static void page_heap_give_dirty(struct region *region, uint32_t unit,
 	level_release_units(region, unit, n);
 }
 
-/* Its whole hugepages go to the system first, by one call; false: refused. */
+/* It goes to the system first, by one call; false: refused. */
 static cold bool page_heap_give_huge(struct region *region, uint32_t unit,
 				     uint32_t n)
 {
 	uint32_t first = (uint32_t)round_up(unit, HUGEPAGE_UNITS);
 	uint32_t end = (uint32_t)round_down(unit + n, HUGEPAGE_UNITS);
 
-	if (!purge_try_held(region, first / HUGEPAGE_UNITS,
-			    (end - first) / HUGEPAGE_UNITS))
+	if (!purge_try_held(region, unit, n))
 		return false;
+	level_release_units(region, unit, first - unit);
 	level_release_clean(region, first, end - first);
-	page_heap_give_dirty(region, unit, first - unit);
-	page_heap_give_dirty(region, end, unit + n - end);
+	level_release_units(region, end, unit + n - end);
 	return true;
 }
 

@@ -130,11 +130,11 @@ size_t purge_all(size_t keep_size)
 	return purge_walk(keep_size, SIZE_MAX, UINT32_MAX);
 }
 
-bool purge_try_held(struct region *region, uint32_t hugepage, uint32_t n)
+bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
 {
-	if (!dirty_try_drop_held(region, hugepage, n))
+	if (!dirty_try_drop_held(region, unit, n))
 		return false;
-	budget_given_purged(n * HUGEPAGE_UNITS);
+	budget_given_purged(n);
 	return true;
 }
 

@@ -34,9 +34,9 @@ size_t purge_all(size_t keep_size);
 /* Whether a run of that size goes back as it is freed. */
 bool purge_is_huge(size_t size);
 
-/* Gives n hugepages that the caller has claimed back, and counts them as given
- * and clean; they are to be released next. False: refused, nothing changed. */
-bool purge_try_held(struct region *region, uint32_t hugepage, uint32_t n);
+/* Gives n units that the caller has claimed back, and counts them as given and
+ * clean; they are to be released next. False: refused, nothing changed. */
+bool purge_try_held(struct region *region, uint32_t unit, uint32_t n);
 
 /* What is beyond the budget: asks the reclaimer for it, and without one, or
  * where that is too slow, purges a piece in proportion to what was just

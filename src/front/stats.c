@@ -22,6 +22,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "front/heap.h"
+#include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
@@ -77,7 +78,7 @@ static uint32_t walk_large(struct walk *walk, const struct region *r,
 	if (!n || n > load_relaxed(&r->nr_units) - unit) // const by now
 		return 1;
 	walk->nr_large++;
-	walk->large_size += n * UNIT_SIZE;
+	walk->large_size += n * UNIT_SIZE - guard_size(r, unit + n - 1);
 	return n;
 }
 

@@ -153,6 +153,12 @@ static unsigned region_parts(const struct region *region, bool first,
 	return first ? NR_PARTS : NR_PARTS - 1;
 }
 
+static void region_unmap_mapped(void *at, size_t size)
+{
+	if (system_is_mapped(at, size))
+		system_unmap(at, size);
+}
+
 /* What a growth that was refused half-way mapped of the arrays. */
 static void region_unmap_arrays(const struct region *region, uint32_t to)
 {
@@ -161,10 +167,10 @@ static void region_unmap_arrays(const struct region *region, uint32_t to)
 
 	if (to <= from)
 		return;
-	system_unmap(region->tags + from, n * sizeof(struct unit_tag));
-	system_unmap(region->spans + from, n * sizeof(struct span));
-	system_unmap(region->bits + (size_t)from * UNIT_BITS_WORDS,
-		     n * UNIT_BITS_WORDS * sizeof(uint64_t));
+	region_unmap_mapped(region->tags + from, n * sizeof(struct unit_tag));
+	region_unmap_mapped(region->spans + from, n * sizeof(struct span));
+	region_unmap_mapped(region->bits + (size_t)from * UNIT_BITS_WORDS,
+			    n * UNIT_BITS_WORDS * sizeof(uint64_t));
 }
 
 /* Gives back what nobody else knows of. */

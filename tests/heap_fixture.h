@@ -87,6 +87,16 @@ static inline uint64_t claimed_size(void)
 	return stats.claimed_size;
 }
 
+/* Whether the object's bit is set. */
+static inline bool object_is_free(const void *object)
+{
+	struct block block;
+
+	page_map_find(object, &block);
+	assert_int_equal(block.kind, BLOCK_OBJECT);
+	return page_map_is_free(&block);
+}
+
 /* Everything was freed: nothing stays behind, in no layer. */
 static inline void all_is_free(void)
 {

@@ -11,6 +11,7 @@
 
 #include "fake_system.h"
 #include "pageheap/page_heap.h"
+#include "pageheap/regions.h"
 #include "slab/bin.h"
 #include "slab/slab.h"
 

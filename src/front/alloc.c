@@ -134,32 +134,30 @@ static cold void alloc_finish(void *pointer, size_t size)
 	block_footer_set(pointer, &block, size);
 }
 
-/* A block with its footer; the options must be known. */
-static void *alloc_block(struct alloc_request *r)
+static cold void *out_of_memory(void)
 {
+	add_relaxed(&nr_out_of_memory, 1); // counter
+	return NULL;
+}
+
+static void *alloc_cold(struct alloc_request *r)
+{
+	bool ready = heap_start(); /* reads the options, the footer's too */
 	size_t footer = block_footer_size(), size = r->size;
 	void *pointer;
 
-	if (size > (size_t)PTRDIFF_MAX - footer ||
+	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
 	    r->align > (size_t)PTRDIFF_MAX)
-		return NULL;
+		return out_of_memory();
 	r->size += footer;
 	pointer = alloc_suited(r);
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
-	if (unlikely(footer) && pointer)
+	if (unlikely(!pointer))
+		pointer = out_of_memory();
+	else if (unlikely(footer))
 		alloc_finish(pointer, size);
 	tick_pass();
-	return pointer;
-}
-
-static void *alloc_slow(struct alloc_request *r)
-{
-	/* Reads the options, the footer's too. */
-	void *pointer = heap_start() ? alloc_block(r) : NULL;
-
-	if (unlikely(!pointer))
-		add_relaxed(&nr_out_of_memory, 1); // counter
 	return pointer;
 }
 
@@ -186,7 +184,7 @@ void *heap_alloc_slow(size_t size)
 	struct alloc_request r = { .size = size, .align = 16 };
 	void *object = lane_try_alloc(size);
 
-	return object ? object : alloc_slow(&r);
+	return object ? object : alloc_cold(&r);
 }
 
 void *heap_alloc_zeroed(size_t size)
@@ -198,7 +196,7 @@ void *heap_alloc_zeroed(size_t size)
 		    gate_read(&gate_checked.small_end)))
 		pointer = heap_alloc(size);
 	else
-		pointer = alloc_slow(&r);
+		pointer = alloc_cold(&r);
 	if (pointer && !r.zero)
 		__builtin_memset(pointer, 0, size);
 	return pointer;
@@ -210,7 +208,7 @@ void *heap_alloc_growing(size_t size)
 
 	if (size <= SMALL_SIZE_MOST)
 		return heap_alloc(size);
-	return alloc_slow(&r);
+	return alloc_cold(&r);
 }
 
 void *heap_alloc_aligned(size_t size, size_t align)
@@ -228,7 +226,7 @@ void *heap_alloc_aligned(size_t size, size_t align)
 			object = unmarked(
 				percpu_pop(size_classes[class].lane));
 	}
-	return object ? object : alloc_slow(&r);
+	return object ? object : alloc_cold(&r);
 }
 
 uint64_t heap_nr_out_of_memory(void)

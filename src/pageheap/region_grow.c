@@ -210,8 +210,8 @@ bool region_growth_is_refused(void)
 	return load_relaxed(&refused); // hint
 }
 
-static bool region_grow_any(struct region *region, bool exact, uint32_t need,
-			    uint32_t *unit, uint32_t *n)
+static bool region_claim_mapped(struct region *region, bool exact,
+				uint32_t need, uint32_t *unit, uint32_t *n)
 {
 	int result = -EEXIST;
 	unsigned i;
@@ -236,7 +236,7 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 	bool grown;
 
 	add_relaxed(&region->nr_growers, 1); // hint
-	grown = region_grow_any(region, false, need, unit, n);
+	grown = region_claim_mapped(region, false, need, unit, n);
 	sub_relaxed(&region->nr_growers, 1); // hint
 	return grown;
 }
@@ -244,5 +244,5 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 		    uint32_t *n)
 {
-	return region_grow_any(region, true, need, &unit, n);
+	return region_claim_mapped(region, true, need, &unit, n);
 }

@@ -22,6 +22,7 @@
 #include "front/gate.h"
 #include "front/heap.h"
 #include "front/stats.h"
+#include "page_heap_check.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
 

@@ -19,7 +19,7 @@
 #include "pageheap/regions.c"
 #include "system/place.c"
 
-#include "pageheap/page_heap_check.h"
+#include "page_heap_check.h"
 #include "system/config.h"
 
 #define MIB ((size_t)1 << 20)

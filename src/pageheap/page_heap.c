@@ -420,3 +420,46 @@ size_t page_heap_dirty_size(void)
 {
 	return budget_dirty_size();
 }
+
+/* Tags and spans of the units ever taken, the words over them, and the head;
+ * bits as if all slabs had the smallest objects. */
+static size_t stats_metadata_size(const struct region *region)
+{
+	size_t n = load_relaxed(&region->nr_used); // hint
+
+	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
+		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
+	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
+	       REGION_TABLE_WORDS * sizeof(uint64_t);
+}
+
+static void stats_add_region(struct region *region, struct page_heap_stats *out)
+{
+	uint64_t nr_units = load_relaxed(&region->nr_units); // const
+	uint64_t mapped = load_relaxed(&region->nr_mapped);  // counter
+
+	out->reserved_size += nr_units << UNIT_SHIFT;
+	out->committed_size += mapped << UNIT_SHIFT;
+	out->metadata_size += stats_metadata_size(region);
+}
+
+void page_heap_stats(struct page_heap_stats *out)
+{
+	uint64_t used;
+	unsigned i;
+
+	*out = (struct page_heap_stats){ 0 };
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (region_is_ready(&regions[i]))
+			stats_add_region(&regions[i], out);
+	}
+	out->claimed_size = budget_claimed_size();
+	out->free_dirty_size = budget_dirty_size();
+	used = out->claimed_size + out->free_dirty_size;
+	if (out->committed_size > used)
+		out->free_clean_size = out->committed_size - used;
+	out->purged_size = load_relaxed(&budget.purged_size); // counter
+	out->nr_purges = load_relaxed(&budget.nr_purges);     // counter
+	out->regret_size = load_relaxed(&budget.regret_size); // counter
+	out->budget_size = budget_size();
+}

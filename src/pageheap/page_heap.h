@@ -79,8 +79,4 @@ struct page_heap_stats {
 };
 void page_heap_stats(struct page_heap_stats *out);
 
-/* Verifies: words, dirty words and levels agree; calls fault() if not. Only
- * while no other thread is inside the page heap. */
-void page_heap_check(void);
-
 #endif

@@ -13,7 +13,7 @@
 #include "cpucache/cpu_cache.h"
 #include "load.h"
 #include "pageheap/budget.h"
-#include "pageheap/page_heap_check.h"
+#include "../../tests/page_heap_check.h"
 #include "system/report.h"
 
 /* Bits by unit: whether a slab was met in a list; by object: in a lane. */

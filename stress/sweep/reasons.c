@@ -46,8 +46,6 @@ const struct reason reasons[] = {
 	{ "undo_move", "system_abort", ENDS },
 	{ "undo_move", "lost", ENDS },
 
-	{ "page_heap_check", NULL, TESTS },
-	{ "page_heap_count", NULL, TESTS },
 	{ "page_heap_dirty_size", NULL, TESTS },
 	{ "slab_check", NULL, TESTS },
 	{ "size_class_lanes_size", NULL, TESTS },

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "fake_system.h"
+#include "page_heap_check.h"
 #include "pageheap/page_heap.h"
+#include "pageheap/regions.h"
 #include "slab/bin.h"
 #include "slab/slab.h"
 

@@ -357,7 +357,7 @@ static void test_tiny_objects_go_home(void **state)
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
 		assert_int_equal(*(volatile uint64_t *)&home->count, i);
-		assert_false(slab_object_is_free(held[i]));
+		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
 		hold(block_alloc(48));
@@ -369,7 +369,7 @@ static void test_tiny_objects_go_home(void **state)
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
 	assert_int_equal(*(volatile uint64_t *)&home->count, 1);
-	assert_true(slab_object_is_free(object));
+	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
 	heap_free(another);
@@ -403,7 +403,7 @@ static void test_no_bytes_for_home_lanes(void **state)
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
-	assert_true(slab_object_is_free(object));
+	assert_true(object_is_free(object));
 }
 
 static void test_limits_stay_within_the_bytes(void **state)

@@ -492,7 +492,7 @@ static void test_pointers_into_blocks(void **state)
 
 static void test_foreign_blocks_go_home(void **state)
 {
-	uint64_t before = heap_nr_foreign_frees();
+	uint64_t before = foreign_nr_frees();
 	char *block = malloc(100);
 
 	(void)state;
@@ -502,7 +502,7 @@ static void test_foreign_blocks_go_home(void **state)
 	assert_string_equal(block, "kept");
 	heap_free(block);
 	heap_free_sized(malloc(10), 10);
-	assert_int_equal(heap_nr_foreign_frees(), before + 2);
+	assert_int_equal(foreign_nr_frees(), before + 2);
 }
 
 static void test_purge_says_what_it_did(void **state)

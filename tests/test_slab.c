@@ -59,8 +59,9 @@ static void test_life_of_every_class(void **state)
 		assert_int_equal(give(slab, objects, 1, &word),
 				 SLAB_GIVEN_HELD);
 		assert_int_equal(slab_word_unpack(word).owner, OWNER);
-		assert_int_equal(give(slab, objects + 1, n - 1, &word),
-				 SLAB_GIVEN_EMPTY);
+		if (n > 1)
+			assert_int_equal(give(slab, objects + 1, n - 1, &word),
+					 SLAB_GIVEN_EMPTY);
 		slab_check(slab);
 		slab_close(slab);
 		page_heap_check();
@@ -295,6 +296,14 @@ static void test_damaged_descriptors_are_seen(void **state)
 	slab_close(slab);
 }
 
+static uint64_t life_of(const void *object)
+{
+	struct block block;
+
+	page_map_find(object, &block);
+	return slab_life(&block);
+}
+
 /* No life of any slab that an object's memory was part of has the name of
  * another one: not with another first unit, either. */
 static void test_lives_have_names(void **state)
@@ -306,14 +315,14 @@ static void test_lives_have_names(void **state)
 
 	(void)state;
 	slab_take(slab, objects, 4);
-	lives[0] = slab_life(objects[0]);
-	assert_int_equal(slab_life(objects[3]), lives[0]);
+	lives[0] = life_of(objects[0]);
+	assert_int_equal(life_of(objects[3]), lives[0]);
 	give(slab, objects, 4, &word);
 	slab_close(slab);
 	for (i = 1; i < 4; i++) {
 		slab = slab_open(size_class_of(i % 2 ? 1024 : 32768), OWNER);
 		slab_take(slab, objects, 1);
-		lives[i] = slab_life(objects[0]);
+		lives[i] = life_of(objects[0]);
 		for (k = 0; k < i; k++)
 			assert_int_not_equal(lives[k], lives[i]);
 		give(slab, objects, 1, &word);
@@ -360,7 +369,8 @@ static void test_purge_gives_back_free_objects_alone(void **state)
 		slab_purge(slab);
 		assert_true(size % 4096 ||
 			    fake_purge_touched(objects[0], size));
-		give(slab, live, nr_live, &word);
+		if (nr_live)
+			give(slab, live, nr_live, &word);
 		assert_true(slab_is_empty(slab));
 		slab_close(slab);
 	}

@@ -55,7 +55,6 @@ extern const unsigned int __rseq_size weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 extern char **environ weak_import;
 
-struct anchor anchor;
 struct rseq_state rseq_state;
 
 #ifdef LANE_INJECT

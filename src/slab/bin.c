@@ -54,7 +54,7 @@ static void nr_ids_raise(unsigned end)
 
 /* Any set that exists: without memory for a new one it serves as well. NULL
  * only before the first take. */
-static struct bin_set *bin_set_any(void)
+static struct bin_set *bin_set_borrow(void)
 {
 	unsigned end = load_relaxed(&nr_ids), id; // hint
 	struct bin_set *set = NULL;
@@ -73,7 +73,7 @@ static struct bin_set *bin_set_add(unsigned id)
 
 	if (!set) {
 		add_relaxed(&nr_refused, 1); // hint
-		return bin_set_any();
+		return bin_set_borrow();
 	}
 	nr_ids_raise(id + 1);
 	// [bin_sets] with bin_set_find(): the set's zeros
@@ -94,7 +94,7 @@ static struct bin_set *bin_set_of(unsigned id)
 		return set;
 	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
 		add_relaxed(&nr_refused, 1); // hint
-		set = bin_set_any();
+		set = bin_set_borrow();
 	}
 	return set ? set : bin_set_add(id);
 }
@@ -266,8 +266,8 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 }
 
 /* No memory for a new slab: any id's, also the one that it takes from next. */
-static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
-				       unsigned class)
+static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
+					 unsigned class)
 {
 	unsigned end = load_relaxed(&nr_ids), i; // hint
 	struct bin_set *other;
@@ -296,7 +296,7 @@ static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
 	if (!slab)
 		slab = slab_open(class, id);
 	if (unlikely(!slab))
-		slab = bin_steal_any(set, id, class);
+		slab = bin_steal_slots(set, id, class);
 	return slab;
 }
 

@@ -37,40 +37,6 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
 }
 
-static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
-{
-	struct unit_tag tag = {
-		.magic = v->class->magic,
-		.start = (uint32_t)(uintptr_t)v->start,
-		.class = (uint8_t)class,
-		.lane = (uint8_t)v->class->lane,
-		.away = (uint8_t)size_classes[size_class_away(class)].lane,
-		.owner = (uint8_t)owner,
-	};
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		v->region->tags[v->unit + i] = tag;
-}
-
-/* Givers read it meanwhile: one byte, and a hint. */
-static void tags_set_owner(const struct slab_view *v, unsigned owner)
-{
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		*(volatile uint8_t *)&v->region->tags[v->unit + i].owner =
-			(uint8_t)owner;
-}
-
-static void tags_clear(const struct slab_view *v)
-{
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		v->region->tags[v->unit + i] = (struct unit_tag){ 0 };
-}
-
 /* Which objects of word i are clean; for classes that are purged. */
 static _Atomic(uint64_t) *clean_word(const struct slab_view *v, unsigned i)
 {
@@ -102,7 +68,7 @@ struct span *slab_open(unsigned class, unsigned owner)
 		store_relaxed(&v.bits[i], full_word(v.class, i));
 	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
 		store_relaxed(clean_word(&v, i), 0); // held
-	tags_fill(&v, class, owner);
+	page_map_set_slab(v.region, v.unit, class, owner);
 	add_relaxed(&nr_open[class], 1); // counter
 	return slab;
 }
@@ -255,7 +221,7 @@ void slab_close(struct span *slab)
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
-	tags_clear(&v);
+	page_map_clear(v.region, v.unit, v.class->nr_units);
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
 	store_relaxed(&slab->word, word | SLAB_ON); // held
@@ -304,43 +270,28 @@ void slab_check_listed(const struct span *slab, unsigned class)
 		word_fault(slab, w);
 }
 
-/* What every tag of a slab says. A fitted class without a size has no magic
- * number, so the run that it tells of has units. */
-static force_inline bool tag_is_sound(const struct unit_tag *tag,
-				      size_t offset)
+/* Not an object: it came out of a lane that the program wrote over, or was
+ * freed twice and its slab is gone since. */
+static cold _Noreturn void give_fault(const void *object,
+				      const struct block *block)
 {
-	const struct size_class *class = &size_classes[tag->class];
-
-	return tag->class < NR_CLASSES && tag->magic == class->magic &&
-	       offset < class->nr_units * UNIT_SIZE;
+	if (!block->tag)
+		fault("corrupted: %p came back as a block", object);
+	page_map_fault(object, "free", block);
 }
 
-/* The slab that an object is of, as its tag tells. Objects come out of lanes
- * that a program may have written over. */
-static force_inline struct slab_view view_of_object(const void *object)
+/* The slab that an object is of. */
+static force_inline struct slab_view view_of_block(const struct block *block)
 {
-	struct region *region = region_of(object);
-	struct slab_view v = { .region = region };
-	struct unit_tag *tag;
-	uint32_t offset;
+	struct region *region = block->region;
 
-	if (unlikely(!region) ||
-	    // [region.nr_committed] with region_raise(): readable
-	    unlikely(region_unit(region, object) >=
-		     load_acquire(&region->nr_committed)))
-		fault("corrupted: %p came back as a block", object);
-	tag = &region->tags[region_unit(region, object)];
-	offset = (uint32_t)(uintptr_t)object - tag->start;
-	/* Freed twice, and its slab is gone since. */
-	if (unlikely(!tag->magic))
-		fault("free of %p: not a block", object);
-	if (unlikely(!tag_is_sound(tag, offset)))
-		fault("corrupted: the tag of %p", object);
-	v.class = &size_classes[tag->class];
-	v.start = (char *)object - offset;
-	v.unit = region_unit(region, v.start);
-	v.bits = region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
-	return v;
+	return (struct slab_view){
+		.region = region,
+		.class = &size_classes[block->class],
+		.bits = region->bits + (size_t)block->unit * UNIT_BITS_WORDS,
+		.start = region_addr(region, block->unit),
+		.unit = block->unit,
+	};
 }
 
 /* The number of the object at `offset` in its slab. A pointer that is no
@@ -415,9 +366,17 @@ static force_inline bool give_prefix(const struct slab_view *v,
 
 struct slab_gift slab_give(void *const *objects, unsigned n)
 {
-	struct slab_view v = view_of_object(objects[0]);
-	struct slab_gift gift = { .slab = &v.region->spans[v.unit], .nr = n };
-	bool filled = give_prefix(&v, objects, &gift.nr);
+	struct slab_gift gift = { .nr = n };
+	struct slab_view v;
+	struct block block;
+	bool filled;
+
+	page_map_find(objects[0], &block);
+	if (unlikely(block.kind != BLOCK_OBJECT))
+		give_fault(objects[0], &block);
+	v = view_of_block(&block);
+	gift.slab = &v.region->spans[v.unit];
+	filled = give_prefix(&v, objects, &gift.nr);
 
 	// [slab.on] with slab_leave(): the second half: bits set, now read on
 	gift.word = load_seq(&gift.slab->word);
@@ -440,7 +399,7 @@ void slab_adopt(struct span *slab, unsigned owner)
 	uint64_t from = slab_word_unpack(word).owner;
 
 	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
-	tags_set_owner(&v, owner);
+	page_map_set_owner(v.region, v.unit, v.class->nr_units, owner);
 }
 
 bool slab_has_free(const struct span *slab)
@@ -465,21 +424,13 @@ unsigned slab_nr_free(const struct span *slab)
 	return nr;
 }
 
-bool slab_object_is_free(const void *object)
+uint64_t slab_life(const struct block *block)
 {
-	struct slab_view v = view_of_object(object);
-	unsigned i = object_index(&v, object_offset(&v, object));
-
-	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
-}
-
-uint64_t slab_life(const void *object)
-{
-	struct slab_view v = view_of_object(object);
+	const struct span *slab = &block->region->spans[block->unit];
 	// own: the generation is const while an object is out
-	uint64_t word = load_relaxed(&v.region->spans[v.unit].word);
+	uint64_t word = load_relaxed(&slab->word);
 
-	return (uint64_t)v.unit << 32 | slab_word_unpack(word).generation;
+	return (uint64_t)block->unit << 32 | slab_word_unpack(word).generation;
 }
 
 void slab_check(const struct span *slab)

@@ -58,6 +58,7 @@
 #ifndef LANE_SLAB_H
 #define LANE_SLAB_H
 
+#include "slab/page_map.h"
 #include "slab/size_class.h"
 
 /* A slab's word, unpacked; every transition is a pure function on it. */
@@ -160,13 +161,10 @@ struct slab_gift slab_give(void *const *objects, unsigned n);
 bool slab_has_free(const struct span *slab);
 unsigned slab_nr_free(const struct span *slab);
 
-/* Whether the object's bit is set: it is free in its slab. A hint. */
-bool slab_object_is_free(const void *object);
-
 /* Names the life of the slab that an object is of: no other life of any slab
  * that the object's memory is part of has the same. The caller holds the
  * object. */
-uint64_t slab_life(const void *object);
+uint64_t slab_life(const struct block *block);
 
 /* Verifies the header's invariants; only while nobody uses the slab. */
 void slab_check(const struct span *slab);

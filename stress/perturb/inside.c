@@ -13,7 +13,7 @@
 #include "cpucache/cpu_cache.h"
 #include "load.h"
 #include "pageheap/budget.h"
-#include "pageheap/page_heap_check.h"
+#include "../../tests/page_heap_check.h"
 #include "system/report.h"
 
 /* Bits by unit: whether a slab was met in a list; by object: in a lane. */
@@ -100,14 +100,15 @@ static void listed_all(void)
 
 static void cached_note(void *object, unsigned class)
 {
-	struct region *r = region_of(object);
-	struct unit_tag *tag = &r->tags[region_unit(r, object)];
-	size_t at = ((size_t)((char *)object - r->base) >> 4) +
-		    marks.units_before[r - regions] * (UNIT_SIZE / 16);
+	struct block block;
+	size_t at;
 
-	if (!tag->magic || tag->class != class)
+	page_map_find(object, &block);
+	if (block.kind != BLOCK_OBJECT || block.class != class)
 		fault("object %p is in a lane of another class", object);
-	if (slab_object_is_free(object))
+	at = ((size_t)((char *)object - block.region->base) >> 4) +
+	     marks.units_before[block.region - regions] * (UNIT_SIZE / 16);
+	if (page_map_is_free(&block))
 		fault("object %p is cached and free", object);
 	if (marks.cached[at]++)
 		fault("object %p is cached twice", object);

@@ -12,7 +12,7 @@ import re
 import source
 
 ATOMIC_H = "src/base/atomic.h"
-USE = re.compile(r"\b(load|store|take|cas|add|sub|or|and)_"
+USE = re.compile(r"\b(load|store|take|cas|raise|add|sub|or|and)_"
                  r"(relaxed|acquire|release|acq_rel|seq)\s*\(")
 RAW = re.compile(r"\b(__atomic_\w+|__sync_\w+|atomic_\w+)\s*\(")
 FUNCTION = r"[A-Za-z_]\w*\(\)"

@@ -142,6 +142,10 @@ static void test_adopt_changes_the_owner_alone(void **state)
 
 	(void)state;
 	assert_int_equal(tag_of(slab)->owner, OWNER);
+	slab_adopt(slab, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
+			 size_classes[word_of(slab).class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
 	assert_int_equal(tag_of(slab)->owner, OTHER);
@@ -249,7 +253,7 @@ static void test_damaged_objects_are_seen(void **state)
 	tag->class = NR_FIXED_CLASSES;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
-	tag->magic++;
+	tag->magic += TAG_OWNER_MASK + 1;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
 	tag->start -= UNIT_SIZE;

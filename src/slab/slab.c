@@ -40,12 +40,10 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 {
 	struct unit_tag tag = {
-		.magic = v->class->magic,
+		.magic = v->class->magic | owner,
 		.start = (uint32_t)(uintptr_t)v->start,
-		.class = (uint8_t)class,
-		.lane = (uint8_t)v->class->lane,
-		.away = (uint8_t)size_classes[size_class_away(class)].lane,
-		.owner = (uint8_t)owner,
+		.lane = v->class->lane,
+		.away = size_classes[size_class_away(class)].lane,
 	};
 	unsigned i;
 
@@ -53,14 +51,15 @@ static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 		v->region->tags[v->unit + i] = tag;
 }
 
-/* Givers read it meanwhile: one byte, and a hint. */
+/* Givers read it meanwhile, and the magic number around it: as it was or as it
+ * is, and both serve. */
 static void tags_set_owner(const struct slab_view *v, unsigned owner)
 {
 	unsigned i;
 
 	for (i = 0; i < v->class->nr_units; i++)
-		*(volatile uint8_t *)&v->region->tags[v->unit + i].owner =
-			(uint8_t)owner;
+		store_once(&v->region->tags[v->unit + i].owner,
+			   (uint16_t)owner);
 }
 
 static void tags_clear(const struct slab_view *v)
@@ -311,7 +310,8 @@ static force_inline bool tag_is_sound(const struct unit_tag *tag,
 {
 	const struct size_class *class = &size_classes[tag->class];
 
-	return tag->class < NR_CLASSES && tag->magic == class->magic &&
+	return tag->class < NR_CLASSES &&
+	       (tag->magic & ~TAG_OWNER_MASK) == class->magic &&
 	       offset < class->nr_units * UNIT_SIZE;
 }
 
@@ -492,5 +492,6 @@ void slab_check(const struct span *slab)
 
 		check(!(bits & ~full_word(v.class, i)));
 	}
-	check(v.region->tags[v.unit].magic == v.class->magic);
+	check((v.region->tags[v.unit].magic & ~TAG_OWNER_MASK) ==
+	      v.class->magic);
 }

@@ -86,4 +86,7 @@
 	atomic_fetch_and_explicit((p), (v), memory_order_acquire)
 #define and_seq(p, v) atomic_fetch_and_explicit((p), (v), memory_order_seq_cst)
 
+/* What was loaded before, without an order, is as if loaded with it. */
+#define fence_acquire() atomic_thread_fence(memory_order_acquire)
+
 #endif

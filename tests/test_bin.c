@@ -427,6 +427,7 @@ static void test_damaged_words_are_seen(void **state)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab;
+	struct slab_word w;
 	uint64_t word;
 	void *object;
 
@@ -435,9 +436,12 @@ static void test_damaged_words_are_seen(void **state)
 	slab = load_relaxed(&bin->slot);
 	assert_non_null(slab);
 	word = load_relaxed(&slab->word);
-	store_relaxed(&slab->word, word + (1 << SLAB_CLASS_SHIFT));
+	w = slab_word_unpack(word);
+	w.class++;
+	store_relaxed(&slab->word, slab_word_pack(w));
 	assert_corrupted(take_one());
-	store_relaxed(&slab->word, word | (uint64_t)0xffff << SLAB_OWNER_SHIFT);
+	w = slab_word_adopted(slab_word_unpack(word), 0xffff);
+	store_relaxed(&slab->word, slab_word_pack(w));
 	store_relaxed(&bin->slot, slab);
 	assert_corrupted(take_one());
 	store_relaxed(&slab->word, word);

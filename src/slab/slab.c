@@ -83,7 +83,7 @@ static bool is_purged_class(const struct slab_view *v)
 
 struct span *slab_open(unsigned class, unsigned owner)
 {
-	struct slab_word w = { .on = true, .class = class, .owner = owner };
+	struct slab_word w;
 	struct slab_view v;
 	struct span *slab;
 	struct run run;
@@ -92,8 +92,8 @@ struct span *slab_open(unsigned class, unsigned owner)
 	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
 		return NULL;
 	slab = &run.region->spans[run.unit];
-	w.generation = slab_word_unpack(load_relaxed(&slab->word)) // own
-			       .generation + 1;
+	w = slab_word_unpack(load_relaxed(&slab->word)); // own
+	w = slab_word_opened(w, class, owner);
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
 	v = slab_view(slab);
 	for (i = 0; i < v.class->nr_words; i++)
@@ -250,15 +250,16 @@ bool slab_is_empty(const struct span *slab)
 void slab_close(struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
-	uint64_t word = load_relaxed(&slab->word); // held
+	// held
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word));
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
 	tags_clear(&v);
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
-	store_relaxed(&slab->word, word | SLAB_ON); // held
-	sub_relaxed(&nr_open[slab_word_unpack(word).class], 1); // counter
+	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
+	sub_relaxed(&nr_open[w.class], 1); // counter
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 
@@ -455,9 +456,10 @@ void slab_adopt(struct span *slab, unsigned owner)
 {
 	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held: owner is ours
-	uint64_t from = slab_word_unpack(word).owner;
+	struct slab_word w = slab_word_adopted(slab_word_unpack(word), owner);
 
-	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
+	// held: who wakes meanwhile sets `on`, which is set
+	add_relaxed(&slab->word, slab_word_pack(w) - word);
 	tags_set_owner(&v, owner);
 }
 

@@ -56,7 +56,7 @@ static force_inline void slab_stack_push(struct slab_stack *stack,
 					 struct span *slab)
 {
 	// [slab.listed] with slab_stack_try_pop(), slab_stack_top() and
-	// slab_check_address_again(): the holder's work on the slab, its descriptor
+	// slab_check_address_again(): the holder's work, the descriptor
 	ck_stack_push_upmc(&stack->ck, (void *)&slab->link);
 }
 
@@ -85,7 +85,7 @@ static force_inline void slab_inbox_push(struct slab_inbox *inbox,
 	cds_lfs_stack_ptr_t stack = { ._s = &inbox->lfs };
 
 	// [slab.sent] with slab_inbox_take(), slab_inbox_top() and
-	// slab_check_address_again(): the holder's work on the slab, its descriptor
+	// slab_check_address_again(): the holder's work, the descriptor
 	_cds_lfs_push(stack, (void *)&slab->link);
 }
 

@@ -40,7 +40,7 @@ static enum home object_free(void *pointer, const struct block *block)
 		direct_free(pointer, block);
 		return home;
 	}
-	if (tag->away != tag->lane && tag->owner != (uint8_t)rseq_current_id())
+	if (tag->away != tag->lane && tag->owner != rseq_current_id())
 		home = cpu_cache_free_home(pointer, block->class);
 	if (home == HOME_REFUSED)
 		cpu_cache_free_slow(pointer, block->class);

@@ -10,7 +10,8 @@ static bool entry_is_sound(const struct unit_tag *tag, uint32_t offset)
 {
 	const struct size_class *class = &size_classes[tag->class];
 
-	return tag->class < NR_CLASSES && tag->magic == class->magic &&
+	return tag->class < NR_CLASSES &&
+	       (tag->magic & ~TAG_OWNER_MASK) == class->magic &&
 	       offset < class->nr_units * UNIT_SIZE;
 }
 
@@ -94,12 +95,10 @@ void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
 {
 	const struct size_class *c = &size_classes[class];
 	struct unit_tag tag = {
-		.magic = c->magic,
+		.magic = c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
-		.class = (uint8_t)class,
-		.lane = (uint8_t)c->lane,
-		.away = (uint8_t)size_classes[size_class_away(class)].lane,
-		.owner = (uint8_t)owner,
+		.lane = c->lane,
+		.away = size_classes[size_class_away(class)].lane,
 	};
 	unsigned i;
 
@@ -115,15 +114,15 @@ void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units)
 		region->tags[unit + i] = (struct unit_tag){ 0 };
 }
 
-/* Givers read it meanwhile: one byte, and a hint. */
+/* Givers read it meanwhile, and the magic number around it: as it was or as it
+ * is, and both serve. */
 void page_map_set_owner(struct region *region, uint32_t unit,
 			uint32_t nr_units, unsigned owner)
 {
 	uint32_t i;
 
 	for (i = 0; i < nr_units; i++)
-		*(volatile uint8_t *)&region->tags[unit + i].owner =
-			(uint8_t)owner;
+		store_once(&region->tags[unit + i].owner, (uint16_t)owner);
 }
 
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)

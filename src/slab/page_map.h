@@ -59,12 +59,13 @@ static force_inline const struct unit_tag *page_map_try(const void *pointer,
 	 * lane, hangs on the block by as few steps as can be. */
 	size_t at = round_down((uintptr_t)pointer >> (UNIT_SHIFT - 4), 16);
 	const struct unit_tag *tag = (void *)(anchor.tags + at);
-	uint64_t offset;
+	uint64_t offset, magic;
 
 	if (unlikely(at - anchor.tags_first >= end))
 		return NULL;
 	offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	if (unlikely(offset * tag->magic >= tag->magic))
+	magic = load_once(&tag->magic); /* one owner for both */
+	if (unlikely(offset * magic >= magic))
 		return NULL;
 	return tag;
 }
@@ -76,7 +77,8 @@ static force_inline void page_map_object(struct region *region,
 					 struct block *block)
 {
 	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	unsigned __int128 product = (unsigned __int128)tag->magic * offset;
+	uint64_t magic = load_once(&tag->magic); /* one owner for both */
+	unsigned __int128 product = (unsigned __int128)magic * offset;
 
 	block->kind = BLOCK_OBJECT;
 	block->class = tag->class;
@@ -85,7 +87,7 @@ static force_inline void page_map_object(struct region *region,
 	block->unit = region_unit(region, (const char *)pointer - offset);
 	block->index = (uint32_t)(product >> 64);
 	block->size = size_classes[tag->class].size;
-	if (unlikely((uint64_t)product >= tag->magic))
+	if (unlikely((uint64_t)product >= magic))
 		block->kind = BLOCK_INSIDE;
 	if (unlikely(block->index >= size_classes[tag->class].nr_objects))
 		block->kind = BLOCK_NONE;

@@ -61,6 +61,14 @@ static force_inline size_t budget_dirty_size(void)
 	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
 }
 
+/* What has memory behind it, as far as the page heap knows. */
+static force_inline size_t budget_resident_size(void)
+{
+	uint64_t units = budget_units();
+
+	return (size_t)((uint32_t)units + (units >> 32)) << UNIT_SHIFT;
+}
+
 size_t budget_size(void);
 
 /* Above that size a run is not kept, whatever the budget. */

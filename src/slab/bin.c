@@ -7,6 +7,7 @@
 #include <urcu/lfstack.h>
 
 #include "pageheap/page_heap.h"
+#include "slab/slab_purge.h"
 #include "system/place.h"
 #include "system/system.h"
 
@@ -17,6 +18,8 @@ struct bin {
 	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
 	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
 	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
+	_Atomic(uint32_t) fresh;	/* atomic: hint, partial[fill] has slabs
+					 * that no growth has looked at */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* The bins of one id and its counters; never freed. */
@@ -25,16 +28,18 @@ struct bin_set {
 	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
 	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
 	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
+	_Atomic(uint32_t) look_next;	   /* atomic: hint, a class */
 };
 
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
 #define REFUSED_PASSES 64 /* calls for each that asks for a set again */
+#define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
+#define GROWTH_BINS 8  /* bins in search of such slabs */
 
 static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
-static _Atomic(uint32_t) age_now; /* atomic: hint, ticks */
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
 
@@ -147,6 +152,14 @@ static unsigned fill_side(struct bin *bin)
 	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
 }
 
+/* One that was in no list of the bin yet. */
+static void partial_add(struct bin *bin, struct span *slab)
+{
+	partial_push(bin, fill_side(bin), slab);
+	if (!load_relaxed(&bin->fresh)) // hint
+		store_relaxed(&bin->fresh, 1); // hint
+}
+
 static struct span *slot_take(struct bin *bin)
 {
 	if (!load_relaxed(&bin->slot)) // hint: an early look
@@ -164,7 +177,7 @@ static void slab_list(struct bin *bin, struct span *slab)
 	    // [bin.slot] with slot_take(): this holder's work on the slab
 	    cas_release(&bin->slot, &none, slab))
 		return;
-	partial_push(bin, fill_side(bin), slab);
+	partial_add(bin, slab);
 }
 
 /* The holder sends a slab that was full to its owner. */
@@ -172,7 +185,7 @@ static void slab_send(struct bin *bin, struct span *slab)
 {
 	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
 	struct cds_lfs_head *head = CMM_LOAD_SHARED(bin->inbox.head);
-	uint32_t depth = 1;
+	uint16_t depth = 1;
 
 	if (head)
 		slab_check_address(span_of_inbox(&head->node));
@@ -180,7 +193,7 @@ static void slab_send(struct bin *bin, struct span *slab)
 		// hint
 		depth += load_relaxed(&span_of_inbox(&head->node)->depth);
 	if (depth > INBOX_DEPTH_MOST) {
-		partial_push(bin, fill_side(bin), slab);
+		partial_add(bin, slab);
 		return;
 	}
 	store_relaxed(&slab->depth, depth); // held
@@ -204,7 +217,7 @@ static struct span *inbox_take(struct bin *bin)
 	for (node = head->node.next; node; node = next) {
 		slab_check_address(span_of_inbox(node));
 		next = node->next;
-		partial_push(bin, fill_side(bin), span_of_inbox(node));
+		partial_add(bin, span_of_inbox(node));
 	}
 	return span_of_inbox(&head->node);
 }
@@ -287,17 +300,19 @@ static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
+static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
+			    bool *made)
 {
 	struct span *slab = bin_get_own(&set->bins[class], class);
 
+	*made = false;
 	if (!slab)
 		slab = bin_steal(set, id, class);
-	if (!slab)
-		slab = slab_open(class, id);
-	if (unlikely(!slab))
-		slab = bin_steal_any(set, id, class);
-	return slab;
+	if (slab)
+		return slab;
+	slab = slab_open(class, id);
+	*made = slab;
+	return likely(slab) ? slab : bin_steal_any(set, id, class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -308,6 +323,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 		slab_close(slab);
 		return;
 	}
+	quiet_use(slab);
 	if (w.owner == id) {
 		slab_list(&set->bins[w.class], slab);
 		return;
@@ -327,27 +343,6 @@ static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
 	bin_place(set, id, slab, slab_word_unpack(word));
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
-{
-	struct bin_set *set = bin_set_of(id);
-	struct span *slab;
-	unsigned n = 0;
-
-	while (set && !n) {
-		slab = bin_get(set, id, class);
-		if (!slab)
-			return 0;
-		n = slab_take(slab, out, most);
-		store_relaxed(&slab->used_at, load_relaxed(&age_now)); // hint
-		/* Without a bit it was listed by a sleeper: the next one. */
-		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[class], slab);
-		else
-			bin_leave(set, id, slab);
-	}
-	return n;
-}
-
 /* What a sweep may do and what it has done. */
 struct sweep {
 	unsigned class; /* of the bin */
@@ -360,12 +355,9 @@ struct sweep {
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
-	uint32_t age = load_relaxed(&age_now); // hint
-
 	slab_check_listed(slab, sweep->class);
-	age -= load_relaxed(&slab->used_at); // held
 	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
-	    age >= sweep->age)
+	    quiet_age(slab) >= quiet_braked(sweep->age))
 		sweep->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
@@ -465,6 +457,57 @@ void bin_give(unsigned id, void *const *objects, unsigned n)
 	}
 }
 
+static void sweep_note(const struct sweep *sweep)
+{
+	if (!sweep->purged_size)
+		return;
+	add_relaxed(&purged_size, sweep->purged_size); // counter
+	quiet_note_purged(sweep->purged_size);
+}
+
+/* Looks at slabs that were listed lately, and passes those that are quiet to
+ * the other side. False: it came to the end, or to one that is not quiet. */
+static bool bin_look_at(struct bin *bin, unsigned class)
+{
+	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
+	unsigned fill = fill_side(bin), i;
+	struct span *slab = NULL;
+
+	for (i = 0; i < GROWTH_LOOKS; i++) {
+		slab = partial_pop(bin, fill);
+		if (!slab) {
+			store_relaxed(&bin->fresh, 0); // hint
+			break;
+		}
+		slab_check_listed(slab, class);
+		if (quiet_age(slab) < quiet_braked(COLLECT_AGE_QUIET)) {
+			partial_push(bin, fill, slab);
+			break;
+		}
+		if (!sweep_slab(&sweep, slab))
+			partial_push(bin, !fill, slab);
+	}
+	sweep_note(&sweep);
+	return i == GROWTH_LOOKS;
+}
+
+/* The heap has grown by a slab of this set. */
+static void bin_look(struct bin_set *set)
+{
+	uint32_t class = load_relaxed(&set->look_next); // hint
+	unsigned i;
+
+	for (i = 0; i < GROWTH_BINS; i++) {
+		if (class - 1 >= NR_CLASSES - 1)
+			class = 1;
+		if (load_relaxed(&set->bins[class].fresh) && // hint
+		    bin_look_at(&set->bins[class], class))
+			break;
+		class++;
+	}
+	store_relaxed(&set->look_next, class); // hint
+}
+
 static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 			  unsigned age)
 {
@@ -476,9 +519,45 @@ static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 	if (load_relaxed(&bin->nr_listed) || // hint
 	    CMM_LOAD_SHARED(bin->inbox.head))
 		bin_sweep(bin, &sweep);
-	if (sweep.purged_size)
-		add_relaxed(&purged_size, sweep.purged_size); // counter
+	sweep_note(&sweep);
 	return sweep.nr_closed + sweep.purged_size;
+}
+
+/* The holder takes objects; regrets the clean pages among them. */
+static unsigned slab_use(struct span *slab, void **out, unsigned most)
+{
+	uint64_t clean = load_relaxed(&slab->clean); // held
+	unsigned n = slab_take(slab, out, most);
+
+	if (unlikely(clean)) {
+		clean &= ~load_relaxed(&slab->clean); // held
+		quiet_note_taken(slab, bits_count(clean));
+	}
+	quiet_use(slab);
+	return n;
+}
+
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+{
+	struct bin_set *set = bin_set_of(id);
+	struct span *slab;
+	unsigned n = 0;
+	bool made;
+
+	while (set && !n) {
+		slab = bin_get(set, id, class, &made);
+		if (!slab)
+			return 0;
+		n = slab_use(slab, out, most);
+		/* Without a bit it was listed by a sleeper: the next one. */
+		if (n == most && slab_has_free(slab))
+			slab_list(&set->bins[class], slab);
+		else
+			bin_leave(set, id, slab);
+		if (made && quiet_heap_grew())
+			bin_look(set);
+	}
+	return n;
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
@@ -514,7 +593,7 @@ size_t bin_collect_next(unsigned most, unsigned age)
 
 void bin_grow_older(void)
 {
-	add_relaxed(&age_now, 1); // hint
+	quiet_tick();
 }
 
 void bin_stats(struct bin_stats *out)

@@ -68,8 +68,6 @@ struct slab_word {
 	unsigned generation;
 };
 
-#define PURGE_SIZE_LEAST 4096
-
 #define SLAB_ON ((uint64_t)1)
 #define SLAB_CLASS_SHIFT 8
 #define SLAB_OWNER_SHIFT 16
@@ -103,14 +101,6 @@ uint32_t slab_nr_open(unsigned class);
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);
-
-/* The holder gives the memory of free objects back to the system, as far as
- * they fill whole pages (classes of PURGE_SIZE_LEAST and more). Objects that
- * it gave back are clean; their bits in the words behind the slab's own say
- * so, which only holders read and write. While it works the objects' bits are
- * in its hand: a thread that dies here loses them, and a giver cannot see that
- * the slab became empty: look again. Returns the bytes. */
-size_t slab_purge(struct span *slab);
 
 /* The holder finds no bits and lets go. True: done. False: an object came
  * back meanwhile, and the caller holds the slab, perhaps in another life:

@@ -2,107 +2,17 @@
  * protocol in bin.h */
 #include "slab/bin.h"
 
-#define _LGPL_SOURCE
-#include <ck_stack.h>
-#include <urcu/lfstack.h>
-
-#include "pageheap/page_heap.h"
+#include "slab/bin_set.h"
 #include "slab/slab_purge.h"
-#include "system/place.h"
 #include "system/system.h"
-
-struct bin {
-	struct ck_stack partial[2];	/* atomic: double words */
-	_Atomic(struct span *) slot;	/* atomic */
-	struct __cds_lfs_stack inbox;	/* atomic */
-	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
-	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
-	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
-	_Atomic(uint32_t) fresh;	/* atomic: hint, partial[fill] has slabs
-					 * that no growth has looked at */
-} __attribute__((aligned(CACHE_LINE)));
-
-/* The bins of one id and its counters; never freed. */
-struct bin_set {
-	struct bin bins[NR_CLASSES];
-	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
-	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
-	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
-	_Atomic(uint32_t) look_next;	   /* atomic: hint, a class */
-};
 
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
 #define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
 #define GROWTH_BINS 8  /* bins in search of such slabs */
 
-static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
-static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
-
-static struct bin_set *bin_set_find(unsigned id)
-{
-	// [bin_sets] with bin_set_add(): the set's zeros
-	return load_acquire(&bin_sets[id]);
-}
-
-static void nr_ids_raise(unsigned end)
-{
-	uint32_t seen = load_relaxed(&nr_ids); // hint
-
-	while (seen < end && !cas_relaxed(&nr_ids, &seen, end)) // hint
-		;
-}
-
-/* Any set that exists: without memory for a new one it serves as well. NULL
- * only before the first take. */
-static struct bin_set *bin_set_any(void)
-{
-	unsigned end = load_relaxed(&nr_ids), id; // hint
-	struct bin_set *set = NULL;
-
-	for (id = 0; id < end && !set; id++)
-		set = bin_set_find(id);
-	return set;
-}
-
-/* Makes the set of an id that is new, apart from all blocks. Of racing threads
- * one wins; the others give their memory back. A thread that dies here strands
- * a few pages. */
-static struct bin_set *bin_set_add(unsigned id)
-{
-	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
-
-	if (!set) {
-		add_relaxed(&nr_refused, 1); // hint
-		return bin_set_any();
-	}
-	nr_ids_raise(id + 1);
-	// [bin_sets] with bin_set_find(): the set's zeros
-	if (!cas_release(&bin_sets[id], &found, set)) {
-		system_unmap(set, round_up(sizeof(*set), system_page_size()));
-		return bin_set_find(id);
-	}
-	return set;
-}
-
-/* Where there is no unit for a set, the page heap is not searched at every
- * free. */
-static struct bin_set *bin_set_of(unsigned id)
-{
-	struct bin_set *set = bin_set_find(id);
-
-	if (likely(set))
-		return set;
-	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
-		add_relaxed(&nr_refused, 1); // hint
-		set = bin_set_any();
-	}
-	return set ? set : bin_set_add(id);
-}
 
 /* The bin of (owner, class); where the owner never got a set, the giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
@@ -254,7 +164,7 @@ static struct span *bin_get_own(struct bin *bin, unsigned class)
 /* A listed slab of another id, adopted. */
 static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -282,7 +192,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 				       unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -573,7 +483,7 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 
 size_t bin_collect_all(unsigned most, unsigned age)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	size_t done = 0;
 
 	for (id = 0; id < end; id++)
@@ -584,7 +494,7 @@ size_t bin_collect_all(unsigned most, unsigned age)
 size_t bin_collect_next(unsigned most, unsigned age)
 {
 	static _Atomic(uint32_t) next; /* atomic: hint */
-	unsigned end = load_relaxed(&nr_ids); // hint
+	unsigned end = bin_set_end();
 
 	if (!end)
 		return 0;
@@ -598,7 +508,7 @@ void bin_grow_older(void)
 
 void bin_stats(struct bin_stats *out)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	struct bin_set *set;
 
 	*out = (struct bin_stats){ 0 };

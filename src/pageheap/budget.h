@@ -33,6 +33,7 @@ struct budget {
 	_Atomic(uint64_t) units;       /* counter: see above */
 	_Atomic(uint64_t) low_dirty;   /* hint: least since the last tick */
 	_Atomic(uint64_t) bonus_size;  /* hint */
+	_Atomic(uint64_t) gap_size;    /* hint */
 	_Atomic(uint64_t) purge_time;  /* hint: of the last purge, ms; 0 none */
 	_Atomic(uint64_t) purged_size; /* counter */
 	_Atomic(uint64_t) nr_purges;   /* counter */
@@ -95,8 +96,9 @@ void budget_refused(uint32_t nr, bool more);
 /* Something was purged now. */
 void budget_purge_time(void);
 
-/* size bytes were taken that had been in use before, and were clean. */
-void budget_regret(size_t size);
+/* A run was taken of which size bytes had been in use before, and were
+ * clean. */
+void budget_regret(size_t size, size_t run_size);
 
 /* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
  * that nobody wanted in it. */

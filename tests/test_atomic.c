@@ -29,6 +29,34 @@ static void test_raises_and_never_lowers(void **state)
 		}
 }
 
+/* Another thread comes first, and raises it less than this one wants. */
+static uint32_t others;
+
+static bool cas_after_others(_Atomic(uint32_t) *p, uint32_t *seen, uint32_t v)
+{
+	if (others) {
+		store_relaxed(p, others); // own
+		others = 0;
+	}
+	return cas_order(p, seen, v, memory_order_relaxed,
+			 memory_order_relaxed);
+}
+
+#undef cas_relaxed
+#define cas_relaxed(p, seen, v) cas_after_others((p), (seen), (v))
+
+static void test_comes_second(void **state)
+{
+	(void)state;
+	store_relaxed(&word, 1); // own
+	others = 5;
+	raise_relaxed(&word, 9); // own
+	assert_int_equal(load_relaxed(&word), 9); // own
+	others = 12;
+	raise_relaxed(&word, 11); // own
+	assert_int_equal(load_relaxed(&word), 12); // own
+}
+
 static void *raiser(void *first)
 {
 	uint32_t i, before, now;
@@ -64,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raises_and_never_lowers),
+		cmocka_unit_test(test_comes_second),
 		cmocka_unit_test(test_many_raise),
 	};
 

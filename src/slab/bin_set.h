@@ -32,6 +32,7 @@ struct bin_set {
 	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
 	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
 	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
+	_Atomic(int64_t) freed;		   /* atomic: hint, not yet told */
 	_Atomic(uint32_t) look_next;	   /* atomic: hint, a class */
 };
 

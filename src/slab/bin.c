@@ -12,7 +12,6 @@
 #define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
-#define LOOK_BINS 8    /* bins in search of such slabs */
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -69,7 +68,7 @@ static void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);
 	if (!load_relaxed(&bin->fresh)) // hint
-		store_relaxed(&bin->fresh, 1); // hint
+		store_relaxed(&bin->fresh, FRESH_SOME); // hint
 }
 
 static struct span *slot_take(struct bin *bin)
@@ -371,20 +370,40 @@ static void sweep_note(const struct sweep *sweep)
 	quiet_note_purged(sweep->purged_size);
 }
 
+/* partial[fill] has no more; what was passed as too young is there again. */
+static void look_ends(struct bin *bin)
+{
+	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
+
+	if (young)
+		store_relaxed(&bin->fill, !fill_side(bin));	      // hint
+	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
+}
+
+/* The holder of a slab out of partial[fill] has had a look at it. */
+static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
+			struct sweep *sweep)
+{
+	if (!slab_is_quiet(slab, sweep->age))
+		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+	if (!sweep_slab(sweep, slab))
+		partial_push(bin, !fill, slab);
+}
+
 /* Looks at slabs that were listed lately, and passes them to the other side.
- * False: it came to the end or, without `again`, to one that is not quiet, which
- * stays. */
-static bool bin_look_at(struct bin *bin, unsigned class, unsigned looks,
-			bool again)
+ * Ends at the end and, without `again`, at one that is not quiet, which stays.
+ * Returns how many it looked at. */
+static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
+			    bool again)
 {
 	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
-	struct span *slab = NULL;
+	struct span *slab;
 
 	for (i = 0; i < looks; i++) {
 		slab = partial_pop(bin, fill);
 		if (!slab) {
-			store_relaxed(&bin->fresh, 0); // hint
+			look_ends(bin);
 			break;
 		}
 		slab_check_listed(slab, class);
@@ -392,32 +411,33 @@ static bool bin_look_at(struct bin *bin, unsigned class, unsigned looks,
 			partial_push(bin, fill, slab);
 			break;
 		}
-		if (!sweep_slab(&sweep, slab))
-			partial_push(bin, !fill, slab);
+		look_passes(bin, fill, slab, &sweep);
 	}
 	sweep_note(&sweep);
-	return i == looks;
+	return i;
 }
 
-/* As many looks in one of the set's bins, the next in turn. With `again` those
- * that had a look have another when all had one. */
+/* As many looks in the set's bins in turn. With `again` those that had a look
+ * have another when all of the bin had one. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
 	uint32_t class = load_relaxed(&set->look_next); // hint
 	struct bin *bin;
 	unsigned i;
 
-	for (i = 0; i < LOOK_BINS; i++, class++) {
+	for (i = 0; i < NR_CLASSES; i++, class++) {
 		if (class - 1 >= NR_CLASSES - 1)
 			class = 1;
 		bin = &set->bins[class];
-		if (load_relaxed(&bin->fresh)) { // hint
-			if (bin_look_at(bin, class, looks, again))
-				break;
-		} else if (again && load_relaxed(&bin->nr_listed)) { // hint
-			store_relaxed(&bin->fill, !fill_side(bin)); // hint
-			store_relaxed(&bin->fresh, 1); // hint
+		if (again && !load_relaxed(&bin->fresh) && // hint
+		    load_relaxed(&bin->nr_listed)) {	    // hint
+			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+			look_ends(bin);
 		}
+		if (load_relaxed(&bin->fresh)) // hint
+			looks -= bin_look_at(bin, class, looks, again);
+		if (!looks)
+			break;
 	}
 	store_relaxed(&set->look_next, class); // hint
 }

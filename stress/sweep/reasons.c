@@ -46,7 +46,6 @@ const struct reason reasons[] = {
 	{ "undo_move", "system_abort", ENDS },
 	{ "undo_move", "lost", ENDS },
 
-	{ "page_heap_dirty_size", NULL, TESTS },
 	{ "slab_check", NULL, TESTS },
 	{ "size_class_lanes_size", NULL, TESTS },
 	{ "slab_nr_free", NULL, TESTS },

@@ -11,14 +11,6 @@
 #include "system/config.h"
 #include "system/report.h"
 
-/* With a footer, what the program wrote behind the block's end is seen. */
-static void direct_free(void *pointer, const struct block *block)
-{
-	if (config_checks_full())
-		block_fill(pointer, block);
-	cpu_cache_free_direct(pointer);
-}
-
 /* The lanes' way. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
@@ -30,14 +22,17 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* No lane took it: what the first of them to be full does. */
+/* No lane took it. What goes straight to its slab with checks=full is filled
+ * before. */
 static enum home object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum home home = HOME_REFUSED;
 
 	if (!gate_is_open()) {
-		direct_free(pointer, block);
+		if (config_checks_full())
+			block_fill(pointer, block);
+		cpu_cache_free_direct(pointer);
 		return home;
 	}
 	if (tag->away != tag->lane && tag->owner != rseq_current_id())

@@ -431,11 +431,6 @@ size_t page_heap_tick(size_t most_size)
 	return done;
 }
 
-size_t page_heap_dirty_size(void)
-{
-	return budget_dirty_size();
-}
-
 /* Tags and spans of the units ever taken, the words over them, and the head;
  * bits as if all slabs had the smallest objects. */
 static size_t stats_metadata_size(const struct region *region)

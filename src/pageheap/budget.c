@@ -147,7 +147,8 @@ void budget_regret(size_t size, size_t run_size)
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	budget_learn(&budget.bonus_size, size, peak);
-	if (run_size <= GAP_RUN_MOST && budget_breath(budget_claimed_size()))
+	if (run_size <= GAP_RUN_MOST &&
+	    budget_breath(budget_claimed_size()))
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 #include "front/reclaimer.h"
+#include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
 #include "slab/bin.h"
@@ -46,7 +47,7 @@ void tick_pass(void)
 	bin_grow_older();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
 	page_heap_tick(max_size(TICK_PURGE_SIZE,
-				page_heap_dirty_size() >> TICK_PURGE_SHIFT));
+				budget_dirty_size() >> TICK_PURGE_SHIFT));
 }
 
 void tick_ensure_helper(void)

@@ -147,7 +147,8 @@ void budget_regret(size_t size, size_t run_size)
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	budget_learn(&budget.bonus_size, size, peak);
-	if (run_size <= GAP_RUN_MOST && budget_breath(budget_claimed_size()))
+	if (run_size <= GAP_RUN_MOST &&
+	    budget_breath(budget_claimed_size()))
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
@@ -167,11 +168,12 @@ static unsigned budget_nr_ticks(void)
 static void budget_lower_peak(unsigned nr_ticks)
 {
 	uint32_t claimed = (uint32_t)budget_units();
-	uint32_t peak = load_relaxed(&budget.peak); // hint
+	uint64_t peak = load_relaxed(&budget.peak); // hint
 
-	if (peak > claimed)
-		store_relaxed(&budget.peak, // hint
-			      claimed + ((uint64_t)(peak - claimed) >> nr_ticks));
+	if (peak <= claimed)
+		return;
+	peak = claimed + ((peak - claimed) >> nr_ticks);
+	store_relaxed(&budget.peak, (uint32_t)peak); // hint
 }
 
 size_t budget_tick(void)

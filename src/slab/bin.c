@@ -9,7 +9,7 @@
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
+#define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
 
@@ -497,8 +497,9 @@ static size_t gift_size(const struct slab_gift *gift)
 {
 	unsigned class = slab_word_unpack(gift->word).class;
 
-	return class < NR_CLASSES ? gift->nr * (size_t)size_classes[class].size :
-				    0;
+	if (class >= NR_CLASSES)
+		return 0;
+	return gift->nr * (size_t)size_classes[class].size;
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)

@@ -13,8 +13,8 @@
  * after the slab's last use should have been kept. Where they are more than a
  * fourth of what was given back lately, and than a MiB, the brake rises a
  * notch, which doubles the age that makes a slab quiet; each age without regret
- * takes an eighth of a notch away. So a program that comes back to its slabs in turns pays for a
- * few page faults, and not for all of them.
+ * takes an eighth of a notch away. So a program that comes back to its slabs in
+ * turns pays for a few page faults, and not for all of them.
  *
  * Everything here is a hint: ages are 16 bits wide in a span and may wrap, two
  * threads may count one step twice or lose a sum. A wrong one costs a page

@@ -5,6 +5,7 @@
 #include "cpucache/rseq.h"
 #include "slab/size_class.h"
 #include "system/config.h"
+#include "system/sandbox.h"
 
 #define GATE_COUNT_MASK ((uint64_t)0xffffffff)
 #define GATE_VERSION_ONE ((uint64_t)1 << 32)
@@ -12,6 +13,7 @@
 #define START_TRIES 10 /* each slow call tries again */
 
 static _Atomic(uint64_t) gate_word; /* atomic */
+static _Atomic(uint32_t) gate_debt; /* atomic: closers that had no fence */
 struct gate_words gate_checked;
 
 static bool mode_has_lanes(void)
@@ -78,28 +80,57 @@ bool gate_start(void)
 	return open_words(gate, START_TRIES) != PERCPU_ABORT;
 }
 
+/* A closer more, until there was a fence. */
+static cold void gate_owe(void)
+{
+	add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // as a closer's
+	// [gate.debt] with gate_settle(): the debt, then the sandbox's word
+	add_seq(&gate_debt, 1);
+}
+
 void gate_close(void)
 {
 	add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // the fence orders it
-	/* A fence that fails although the kernel has it: nobody can tell when
-	 * the last opener is through, so the gate is never opened again. */
-	if (!rseq_fence() && rseq_state.fence)
-		add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // likewise
+	if (unlikely(!rseq_fence()) && rseq_state.fence)
+		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
 	store_relaxed(&anchor.tags_end, 0);  // likewise
 	store_relaxed(&gate_checked.small_end, 0); // likewise
 	store_relaxed(&gate_checked.tags_end, 0);  // likewise
 }
 
-bool gate_open(void)
+/* n closers less; the last opens it. */
+static bool gate_leave(uint32_t n)
 {
-	// [gate.word] with gate_is_stuck(): then heap_gate_open()'s ready
-	uint64_t gate = add_seq(&gate_word, GATE_VERSION_ONE - 1) +
-			GATE_VERSION_ONE - 1;
+	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready
+	uint64_t gate = add_seq(&gate_word, GATE_VERSION_ONE - n) +
+			GATE_VERSION_ONE - n;
 
 	if (gate & GATE_COUNT_MASK || !rseq_state.fence || !mode_has_lanes())
 		return true;
 	return open_words(gate, OPEN_TRIES) != PERCPU_ABORT;
+}
+
+bool gate_settle(void)
+{
+	uint32_t debt;
+
+	// [gate.debt] with gate_owe(): the sandbox's word, then the debt
+	if (likely(!load_seq(&gate_debt)))
+		return true;
+	// [sandbox.word] with sandbox_end(): the debt, then the word
+	if (load_seq(&sandbox_word))
+		return true;
+	debt = take_relaxed(&gate_debt, 0); // own: the fence follows
+	gate_close();
+	return gate_leave(1 + debt);
+}
+
+bool gate_open(void)
+{
+	bool opened = gate_leave(1);
+
+	return gate_settle() && opened;
 }
 
 void gate_close_for_good(void)

@@ -120,6 +120,13 @@ static bool thread_is_gone(struct system_thread *thread)
 	return true;
 }
 
+/* Not so in the child of a vfork or clone(CLONE_VM), and of a fork where the
+ * kernel cannot wipe. A rare call. */
+static bool is_own(const struct helper *h)
+{
+	return load_relaxed(&h->pid) == (uint32_t)system_getpid(); // const
+}
+
 /* Birth */
 
 /* A life whose former task is gone; NULL: there is none. */
@@ -219,18 +226,13 @@ static int birth(struct helper *h, struct helper_life *life, bool current)
 	return result;
 }
 
-int helper_start(void (*run)(struct helper_life *life), bool current,
-		 struct helper_life **born)
+static int start_one(struct helper *h, void (*run)(struct helper_life *life),
+		     bool current, struct helper_life **born)
 {
 	struct helper_life *life;
-	struct helper *h = helper_memory();
 	uint64_t signals;
 	int result = -EBUSY;
 
-	if (sandbox_known() || !helper_is_prepared() ||
-	    load_relaxed(&h->births) & BIRTHS_COUNT_MASK || // hint
-	    load_relaxed(&h->pid) != (uint32_t)system_getpid()) // const
-		return -EPERM;
 	note_first_thread(h);
 	signals = system_signals_block();
 	life = life_take(h);
@@ -241,6 +243,22 @@ int helper_start(void (*run)(struct helper_life *life), bool current,
 	if (born)
 		*born = life;
 	system_signals_restore(signals);
+	return result;
+}
+
+int helper_start(void (*run)(struct helper_life *life), bool current,
+		 struct helper_life **born)
+{
+	struct helper *h = helper_memory();
+	int result = -EPERM;
+
+	if (!helper_is_prepared() ||
+	    load_relaxed(&h->births) & BIRTHS_COUNT_MASK || // hint
+	    !sandbox_try_rare(SANDBOX_ALL))
+		return -EPERM;
+	if (is_own(h))
+		result = start_one(h, run, current, born);
+	sandbox_rare_done();
 	return result;
 }
 
@@ -355,20 +373,45 @@ void helper_await_end(struct helper_life *life)
 	life_await_end(life, AWAIT_WAITS);
 }
 
+static bool lives_await_end(struct helper *h)
+{
+	struct helper_life *life;
+	bool was = false;
+
+	for (life = h->lives; life < h->lives + NR_LIVES; life++)
+		was |= life_await_end(life, (unsigned)-1);
+	return was;
+}
+
+/* Whether there was a helper, or may have been: who forbade it before may have
+ * ended it, and whoever allows last gives birth to the next. */
+static bool forbid(struct helper *h, bool *rare)
+{
+	// [helper.births] with life_take(): births, then alive
+	uint64_t old = add_seq(&h->births, BIRTHS_VERSION_ONE + 1);
+	bool was = old & BIRTHS_COUNT_MASK;
+
+	if (!*rare)
+		*rare = sandbox_try_rare(SANDBOX_PROCESS);
+	return (*rare && lives_await_end(h)) || was;
+}
+
 uint32_t helper_forbid(bool *ended)
 {
 	struct helper *h = helper_memory();
-	struct helper_life *life;
-	uint32_t pid;
+	uint32_t pid = h ? load_relaxed(&h->pid) : 0; // const
+	bool rare;
 
 	*ended = false;
-	pid = h ? load_relaxed(&h->pid) : 0; // const
-	if (!pid || sandbox_known() || pid != (uint32_t)system_getpid())
+	if (!pid || sandbox_child_entered())
 		return 0;
-	// [helper.births] with life_take(): births, then alive
-	add_seq(&h->births, BIRTHS_VERSION_ONE + 1);
-	for (life = h->lives; life < h->lives + NR_LIVES; life++)
-		*ended |= life_await_end(life, (unsigned)-1);
+	rare = sandbox_try_rare(SANDBOX_PROCESS);
+	if (rare && !is_own(h))
+		pid = 0;
+	else
+		*ended = forbid(h, &rare);
+	if (rare)
+		sandbox_rare_done();
 	return pid;
 }
 

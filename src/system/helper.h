@@ -38,6 +38,12 @@
  * thread is stopped) is not waited for: the version in `births` has changed,
  * and a helper born after all ends before it does anything.
  *
+ * Where a sandbox is there, or may be there soon, nobody asks the kernel for
+ * anything rare (sandbox.h): no birth begins, and who forbids does not wait. It
+ * need not: births counts it first, then it looks at the sandbox's word; who is
+ * in there forbade before it entered, waited for the lives then, and allows
+ * after it has left the word. So births is not 0 from its wait on.
+ *
  * Who watches whom: a process ends when its last own thread ends, by whatever
  * way. The helper sleeps on two words (futex_waitv): its own, and the one that
  * the kernel clears when the first thread of the process ends. If that one has

@@ -9,12 +9,38 @@
  * other threads before the call returns, and takes it back where the kernel
  * refused. The word goes to the child of a fork, as filters do.
  *
- *	bits 0..15	calls under way that may enter
- *	bit 16		a filter is there, for ever
- *	bit 17		strict mode is on, for ever
+ *	bits  0..15	calls under way that may enter
+ *	bit  16		a filter is there, for ever
+ *	bit  17		strict mode is on, for ever
+ *	bits 32..47	vfork children that made such a call, and still run
+ *	bits 48..63	of these, the ones in strict mode
+ *
+ * A vfork child (clone.c, vfork_*.S) has its parent's memory, but what it
+ * enters is its own: while it lives the whole process is modest, as nobody
+ * knows which of the two reads the word, and the parent takes the child's part
+ * back when it goes on. Both run on one thread's memory, never at once, so
+ * what belongs to the child stands there; the process id tells it from a
+ * handler of the parent's in the same place.
+ *
+ * A rare call, one of those that a filter may kill for, comes after a look at
+ * the word, and a filter may come for all threads (TSYNC) between the two. So
+ * rare calls are counted, and who enters waits for them:
+ *
+ *	rare call	nr_rare + 1 (seq)	then reads the word (seq)
+ *	who enters	the word + 1 (seq)	then reads nr_rare (seq)
+ *
+ * One of them sees the other: the call is not made, or it is over before the
+ * filter is there. The wait makes no call itself, as another thread's filter
+ * may come, and is bounded (RARE_SPINS): who does not come out is stopped,
+ * dead or, in the child of a fork, not there, and is counted no more. In a
+ * handler the interrupted thread's own rare call is one of these: a filter
+ * that is installed there must let it pass.
  *
  * A thread that dies between begin and end leaves its count: the library is
- * modest from then on, which costs speed and nothing else.
+ * modest from then on, which costs speed and nothing else. One that dies in a
+ * rare call costs the next who enters the bound. A vfork child that dies
+ * anywhere leaves what its parent takes back, but between the two steps of
+ * sandbox_begin(), where it leaves its count.
  */
 #ifndef LANE_SANDBOX_H
 #define LANE_SANDBOX_H
@@ -22,10 +48,16 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
-#define SANDBOX_FILTER ((uint32_t)1 << 16)
-#define SANDBOX_STRICT ((uint32_t)1 << 17)
+#define SANDBOX_FILTER ((uint64_t)1 << 16)
+#define SANDBOX_STRICT ((uint64_t)1 << 17)
+#define SANDBOX_CHILD_ONE ((uint64_t)1 << 32)
+#define SANDBOX_CHILD_STRICT_ONE ((uint64_t)1 << 48)
 
-extern _Atomic(uint32_t) sandbox_word internal; /* atomic: see above */
+/* Whose parts of the word count. */
+#define SANDBOX_PROCESS ((uint64_t)0xffffffff)
+#define SANDBOX_ALL UINT64_MAX
+
+extern _Atomic(uint64_t) sandbox_word internal; /* atomic: see above */
 
 static force_inline bool sandbox_known(void)
 {
@@ -34,19 +66,25 @@ static force_inline bool sandbox_known(void)
 
 static force_inline bool sandbox_strict(void)
 {
-	return unlikely(load_relaxed(&sandbox_word) & SANDBOX_STRICT); // hint
+	uint64_t strict = SANDBOX_STRICT | -SANDBOX_CHILD_STRICT_ONE;
+
+	return unlikely(load_relaxed(&sandbox_word) & strict); // hint
 }
 
-static inline void sandbox_begin(void)
-{
-	add_relaxed(&sandbox_word, 1); // own: before the call that enters
-}
+/* Whether rare calls may be made, until sandbox_rare_done(). Wait-free. */
+bool sandbox_try_rare(uint64_t whose);
+void sandbox_rare_done(void);
 
-/* kind: what is on now; 0 where the kernel refused. */
-static inline void sandbox_end(uint32_t kind)
-{
-	or_relaxed(&sandbox_word, kind); // own: before the count goes
-	sub_relaxed(&sandbox_word, 1);   // counter
-}
+/* Around a call that enters: kind is what is on now, 0 where the kernel
+ * refused. After begin nobody makes a rare call. */
+void sandbox_begin(void);
+void sandbox_end(uint64_t kind);
+
+/* Whether the calling thread is a vfork child that made such a call. */
+bool sandbox_child_entered(void);
+
+/* Around the life of a vfork child, by its parent; they nest. */
+void sandbox_vfork_begin(void);
+void sandbox_vfork_end(void);
 
 #endif

@@ -16,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -135,6 +136,21 @@ static void get_helper(void)
 	free(malloc(3 << 20));
 }
 
+/* The task that is not the first; 0: there is none, or nobody tells. */
+static int helper_task(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int task = 0;
+
+	while (dir && (entry = readdir(dir)))
+		if (atoi(entry->d_name) && atoi(entry->d_name) != getpid())
+			task = atoi(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return task;
+}
+
 /* ---- the calls ---- */
 
 static gid_t groups[] = { NOBODY };
@@ -214,11 +230,39 @@ RAW(unshare_vm, SYS_unshare, CLONE_VM)
 RAW(no_new_privs, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 RAW(bounding, SYS_prctl, PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0)
 
+/* A new root, which is the old one bound to another place. */
+static long mounts_of_its_own(void)
+{
+	return unshare(CLONE_NEWNS) ||
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	       mount("/", "/tmp", NULL, MS_BIND | MS_REC, NULL) ||
+	       chdir("/tmp");
+}
+
+RAW(pivot_root, SYS_pivot_root, ".", ".")
+
+#define SYS_LANDLOCK_CREATE 444 /* on both architectures */
+#define SYS_LANDLOCK_RESTRICT 446
+#define LANDLOCK_MAKE_SOCK (1 << 9)
+static int ruleset;
+
+static long landlock_rules(void)
+{
+	uint64_t handled = LANDLOCK_MAKE_SOCK;
+
+	ruleset = (int)syscall(SYS_LANDLOCK_CREATE, &handled, sizeof(handled),
+			       0);
+	return ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+RAW(landlock, SYS_LANDLOCK_RESTRICT, ruleset, 0)
+
 static const struct call {
 	const char *name;
 	long (*make)(void);
+	long (*prepare)(void);
 } calls[] = {
-#define CALL(name) { #name, name }
+#define CALL(name) { #name, name, NULL }
 	CALL(by_libc_setuid), CALL(by_libc_setgid), CALL(by_libc_seteuid),
 	CALL(by_libc_setegid), CALL(by_libc_setreuid), CALL(by_libc_setregid),
 	CALL(by_libc_setresuid), CALL(by_libc_setresgid),
@@ -234,6 +278,8 @@ static const struct call {
 	CALL(by_syscall_chroot), CALL(by_syscall_new_user),
 	CALL(by_syscall_new_mounts), CALL(by_syscall_unshare_vm),
 	CALL(by_syscall_setns),
+	{ "by_syscall_pivot_root", by_syscall_pivot_root, mounts_of_its_own },
+	{ "by_syscall_landlock", by_syscall_landlock, landlock_rules },
 };
 
 /* Status of a child that runs it: 0, REFUSED, or what it failed of. */
@@ -254,18 +300,24 @@ static int in_child(void (*run)(const struct call *), const struct call *call)
 
 static void make_alone(const struct call *call)
 {
-	if (call->make())
+	if ((call->prepare && call->prepare()) || call->make())
 		_exit(REFUSED);
 }
 
 static void make_with_helper(const struct call *call)
 {
+	int helper;
+
+	must(!call->prepare || !call->prepare());
 	get_helper();
+	helper = helper_task();
+	must(helper);
 	errno = 0;
 	if (call->make()) {
 		fprintf(stderr, "%s: %s\n", call->name, strerror(errno));
 		_exit(1);
 	}
+	must(helper_task() != helper);
 	must(tasks_are_equal());
 	thread_once();
 	free(malloc(3 << 20));

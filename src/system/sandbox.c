@@ -9,7 +9,9 @@
 #include "system/syscall_aarch64.h"
 #endif
 
+#ifndef RARE_SPINS /* tests wait longer */
 #define RARE_SPINS (1 << 25) /* looks: some 10 to 40 ms */
+#endif
 
 _Atomic(uint64_t) sandbox_word;
 static _Atomic(uint32_t) nr_rare; /* atomic: rare calls under way */
@@ -55,7 +57,7 @@ static void rare_await(void)
 {
 	// [sandbox.rare] with sandbox_try_rare(): the word, then nr_rare
 	uint32_t nr = load_seq(&nr_rare);
-	unsigned i;
+	uint64_t i;
 
 	for (i = 0; nr && i < RARE_SPINS; i++) {
 		// [sandbox.rare] with sandbox_rare_done(): the call is over

@@ -16,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -510,6 +511,26 @@ static void strict(const struct call *call)
 	syscall(SYS_exit, 0);
 }
 
+/* Free blocks that end in guard pages, which nobody can clear: others are made
+ * around them. */
+static void strict_among_guards(const struct call *call)
+{
+	void *blocks[24];
+	unsigned i;
+
+	(void)call;
+	free(opaque(malloc(200 << 10))); /* the lanes are there from now on */
+	for (i = 0; i < 24; i++)
+		blocks[i] = malloc(300 << 10);
+	for (i = 0; i < 24; i++)
+		free(blocks[i]);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		_exit(REFUSED);
+	for (i = 0; i < 12; i++)
+		memset(opaque(malloc(200 << 10)), 1, 200 << 10);
+	syscall(SYS_exit, 0);
+}
+
 static void test_sandboxes(void)
 {
 	static const struct call filters[] = {
@@ -529,6 +550,110 @@ static void test_sandboxes(void)
 	must(!in_child(refused_filter, NULL));
 	status = in_child(strict, NULL);
 	must(!status || status == REFUSED);
+	status = in_child(strict_among_guards, NULL);
+	must(!status || status == REFUSED);
+}
+
+/* ---- sandboxes that the process is not in ---- */
+
+static bool has_fast_paths(void)
+{
+	return LANE(lanemalloc_mode) &&
+	       strcmp(LANE(lanemalloc_mode)(NULL), "direct") != 0;
+}
+
+static uint64_t nr_direct(void)
+{
+	struct lanemalloc_stats stats;
+
+	LANE(lanemalloc_stats)(&stats, sizeof(stats));
+	return stats.nr_direct;
+}
+
+/* But for the few that are interrupted too often. */
+static bool fast_paths_run(void)
+{
+	uint64_t before = nr_direct();
+	unsigned i;
+
+	for (i = 0; i < 1000; i++)
+		free(opaque(malloc(64)));
+	return nr_direct() - before < 500;
+}
+
+static void *be_refused(void *stop)
+{
+	while (!atomic_load((atomic_bool *)stop))
+		must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) ==
+		     -1);
+	return NULL;
+}
+
+static void vfork_once(void (*run)(void))
+{
+	int status = 1;
+	pid_t pid = vfork();
+
+	must(pid >= 0);
+	if (!pid) {
+		run();
+		syscall(SYS_exit, 0);
+	}
+	must(waitpid(pid, &status, 0) == pid && !status);
+}
+
+static void work_once(void)
+{
+	work(NULL);
+}
+
+static void vfork_beside_refusals(const struct call *call)
+{
+	atomic_bool stop = false;
+	pthread_t thread;
+	unsigned i;
+
+	(void)call;
+	must(!pthread_create(&thread, NULL, be_refused, &stop));
+	for (i = 0; i < 300; i++)
+		vfork_once(work_once);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	must(fast_paths_run());
+}
+
+static void work_in_a_filter(void)
+{
+	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(!filter_one_thread());
+	work(NULL);
+}
+
+static void work_strictly(void)
+{
+	if (!prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		free(malloc(64));
+}
+
+/* What a vfork child forbids itself ends with it. */
+static void vfork_into_sandboxes(const struct call *call)
+{
+	(void)call;
+	get_helper();
+	vfork_once(work_in_a_filter);
+	must(fast_paths_run());
+	vfork_once(work_strictly);
+	must(fast_paths_run());
+	get_helper();
+	must(nr_tasks() == 2);
+}
+
+static void test_other_sandboxes(void)
+{
+	if (!has_fast_paths())
+		return;
+	must(!in_child(vfork_beside_refusals, NULL));
+	must(!in_child(vfork_into_sandboxes, NULL));
 }
 
 /* ---- an idle process has its own threads alone ---- */
@@ -562,6 +687,7 @@ int main(int argc, char **argv)
 	test_descriptors();
 	test_exits();
 	test_sandboxes();
+	test_other_sandboxes();
 	test_idle();
 	return 0;
 }

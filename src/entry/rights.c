@@ -24,7 +24,9 @@
  * out of a handler), no helper is born any more.
  *
  * A sandbox is said to be there before the kernel is asked for it, as other
- * threads may be in it before the call returns (TSYNC).
+ * threads may be in it before the call returns (TSYNC); what a thread of this
+ * process asks the kernel for is over by then (system/sandbox.h). Where it was
+ * refused the gate may owe a fence, which is paid.
  */
 #define _GNU_SOURCE
 #include "entry/rights.h"

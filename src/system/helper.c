@@ -415,6 +415,13 @@ uint32_t helper_forbid(bool *ended)
 	return pid;
 }
 
+bool helper_is_awaited(void)
+{
+	struct helper *h = helper_memory();
+
+	return h && load_relaxed(&h->births) & BIRTHS_COUNT_MASK; // hint
+}
+
 /* In the child of a fork that came in between there is nothing to allow. */
 void helper_allow(uint32_t token)
 {

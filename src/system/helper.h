@@ -121,6 +121,10 @@ void helper_await_end(struct helper_life *life);
  * whether there was one. The result is helper_allow()'s argument. Counts. */
 uint32_t helper_forbid(bool *ended);
 
+/* Whether somebody waits for the helper's end, or may; who has done a piece of
+ * long work leaves the rest. */
+bool helper_is_awaited(void);
+
 /* Asks the kernel for nothing, as the program may be in a sandbox now. */
 void helper_allow(uint32_t token);
 

@@ -15,6 +15,18 @@ static int purge_and_more(void *addr, size_t size)
 	return system_purge(addr, size);
 }
 
+/* What a thread sees behind its fence. */
+static void (*behind_fence)(void);
+
+static void fence_and_more(void)
+{
+	atomic_thread_fence(memory_order_acquire);
+	if (behind_fence)
+		behind_fence();
+}
+
+#undef fence_acquire
+#define fence_acquire() fence_and_more()
 #define system_purge purge_and_more
 #include "slab/slab.c"
 #undef system_purge
@@ -356,17 +368,58 @@ static void test_damaged_lists_are_seen(void **state)
 	store_relaxed(&bin->slot, (struct span *)(void *)nowhere);
 	assert_corrupted(collect());
 	for (side = 0; side < 2; side++) {
-		bin->partial[side].head = (void *)&nowhere[1];
+		bin->partial[side].ck.head = (void *)&nowhere[1];
 		assert_corrupted(take_one());
 		store_relaxed(&bin->nr_listed, 1);
 		assert_corrupted(collect());
 		*bin = sound;
 	}
-	bin->inbox.head = (void *)&nowhere[1];
+	bin->inbox.lfs.head = (void *)&nowhere[1];
 	assert_corrupted(take_one());
-	bin->inbox.head = (void *)&nowhere[1];
+	bin->inbox.lfs.head = (void *)&nowhere[1];
 	assert_corrupted(slab_send(bin, NULL));
 	*bin = sound;
+}
+
+static uint32_t bound;
+
+static void bound_arrives(void)
+{
+	store_relaxed(&regions[0].nr_committed, bound); // own
+	behind_fence = NULL;
+}
+
+static void bound_is_old(uint32_t old)
+{
+	bound = load_relaxed(&regions[0].nr_committed); // own
+	store_relaxed(&regions[0].nr_committed, old);	// own
+	behind_fence = bound_arrives;
+}
+
+/* A slab in a list is newer than what this thread knows of the region's bound:
+ * it looks again behind a fence, and finds nothing wrong. */
+static void test_old_bounds_are_looked_at_again(void **state)
+{
+	struct bin *bin = &bin_set_of(1)->bins[CLASS];
+	struct span *slab = slab_open(CLASS, 1), *more = slab_open(CLASS, 1);
+	uint32_t unit = region_span_unit(&regions[0], slab);
+
+	(void)state;
+	collect();
+	partial_push(bin, 0, slab);
+	bound_is_old(unit);
+	assert_ptr_equal(partial_pop(bin, 0), slab);
+	assert_null(behind_fence);
+	slab_send(bin, slab);
+	bound_is_old(unit);
+	slab_send(bin, more);
+	assert_null(behind_fence);
+	bound_is_old(unit);
+	assert_ptr_equal(inbox_take(bin), more);
+	assert_null(behind_fence);
+	assert_ptr_equal(partial_pop(bin, fill_side(bin)), slab);
+	slab_close(slab);
+	slab_close(more);
 }
 
 /* A slab of another class in the list, as of a descriptor written over. */
@@ -374,6 +427,7 @@ static void test_damaged_words_are_seen(void **state)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab;
+	struct slab_word w;
 	uint64_t word;
 	void *object;
 
@@ -382,9 +436,12 @@ static void test_damaged_words_are_seen(void **state)
 	slab = load_relaxed(&bin->slot);
 	assert_non_null(slab);
 	word = load_relaxed(&slab->word);
-	store_relaxed(&slab->word, word + (1 << SLAB_CLASS_SHIFT));
+	w = slab_word_unpack(word);
+	w.class++;
+	store_relaxed(&slab->word, slab_word_pack(w));
 	assert_corrupted(take_one());
-	store_relaxed(&slab->word, word | (uint64_t)0xffff << SLAB_OWNER_SHIFT);
+	w = slab_word_adopted(slab_word_unpack(word), 0xffff);
+	store_relaxed(&slab->word, slab_word_pack(w));
 	store_relaxed(&bin->slot, slab);
 	assert_corrupted(take_one());
 	store_relaxed(&slab->word, word);
@@ -471,6 +528,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_memory, teardown),
 		cmocka_unit_test_teardown(test_no_memory_for_a_set, teardown),
 		cmocka_unit_test_teardown(test_damaged_lists_are_seen,
+					  teardown),
+		cmocka_unit_test_teardown(test_old_bounds_are_looked_at_again,
 					  teardown),
 		cmocka_unit_test_teardown(test_damaged_words_are_seen,
 					  teardown),

@@ -95,6 +95,29 @@ static int done(void **state)
 	return 0;
 }
 
+/* Every change makes the word larger, so that no holder meets its own value
+ * again; odd is held. */
+static void test_rights_by_enumeration(void **state)
+{
+	struct drain_right w, taken, dropped;
+	uint64_t word;
+
+	(void)state;
+	for (word = 0; word < 1000; word++) {
+		w = drain_right_unpack(word);
+		assert_int_equal(w.held, word % 2);
+		assert_int_equal(drain_right_pack(w), word);
+		taken = right_taken(w);
+		assert_true(taken.held);
+		assert_int_equal(drain_right_pack(taken),
+				 word + 1 + word % 2);
+		dropped = right_dropped(taken);
+		assert_false(dropped.held);
+		assert_int_equal(drain_right_pack(dropped),
+				 drain_right_pack(taken) + 1);
+	}
+}
+
 static void test_moves_everything(void **state)
 {
 	uint64_t n, nr_drains, word;
@@ -432,6 +455,7 @@ static int pinned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rights_by_enumeration),
 		T(test_nothing_is_lost_under_load),
 		P(test_moves_everything),
 		P(test_limits_alone_are_a_reason),

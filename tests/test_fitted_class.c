@@ -20,6 +20,34 @@ static unsigned grow(size_t size, unsigned nr_slabs)
 	return size_class_of(size);
 }
 
+/* Samples fill a window while slabs become more; the end of one leaves nothing
+ * but how many there were. */
+static void test_windows_by_enumeration(void **state)
+{
+	static const uint32_t counts[] = { 0, 1, 2, INT32_MAX, UINT32_MAX };
+	struct window w, next;
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < 5 * 5 * 4 * 4; i++) {
+		w = (struct window){ (uint16_t)(i / 25 % 4 * 0x5555),
+				     (uint16_t)(i / 100 * 100), counts[i % 5] };
+		k = counts[i / 5 % 5];
+		next = window_unpack(window_pack(w));
+		assert_memory_equal(&next, &w, sizeof(w));
+		assert_int_equal(window_is_open(w, k),
+				 k != w.slabs && k - w.slabs < 1u << 31);
+		next = window_sampled(w, 0x6000, k);
+		assert_int_equal(next.most, w.most > 0x6000 ? w.most : 0x6000);
+		assert_int_equal(next.nr, w.nr + 1);
+		assert_int_equal(next.slabs, k);
+		assert_false(window_is_open(next, k));
+		assert_true(window_is_open(next, k + 1));
+		next = window_ended(next);
+		assert_int_equal(window_pack(next), (uint64_t)k << 32);
+	}
+}
+
 static void test_a_class_fits(void **state)
 {
 	unsigned old = size_class_of(1032), new;
@@ -194,7 +222,7 @@ static void test_geometry(void **state)
 	(void)state;
 	for (size = 144; size <= SMALL_SIZE_MOST;
 	     size += size < 512 ? 16 : 64) {
-		struct size_geometry g = size_class_geometry(size);
+		struct fitted_geometry g = fitted_class_geometry(size);
 		size_t whole = g.nr_units * UNIT_SIZE, used;
 
 		used = (size_t)g.nr_objects * size;
@@ -306,6 +334,7 @@ static int fitted_setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FITTED_TEST(test_windows_by_enumeration),
 		FITTED_TEST(test_a_class_fits),
 		FITTED_TEST(test_start_again),
 		FITTED_TEST(test_few_large_ones_forbid),

@@ -49,6 +49,31 @@ static int done(void **state)
 	return 0;
 }
 
+/* Each change is one addition, and makes the word larger: none comes twice. */
+static void test_words_by_enumeration(void **state)
+{
+	struct gate_word w, next;
+	uint64_t word;
+
+	(void)state;
+	for (w.version = 0; w.version < 5; w.version++)
+		for (w.nr_closers = 0; w.nr_closers < 5; w.nr_closers++) {
+			word = gate_word_pack(w);
+			assert_int_equal(gate_has_closers(word),
+					 w.nr_closers > 0);
+			next = gate_word_unpack(word + GATE_CLOSES);
+			assert_int_equal(next.nr_closers, w.nr_closers + 1);
+			assert_int_equal(next.version, w.version + 1);
+			assert_true(gate_word_pack(next) > word);
+			if (!w.nr_closers)
+				continue;
+			next = gate_word_unpack(word + GATE_OPENS(1u));
+			assert_int_equal(next.nr_closers, w.nr_closers - 1);
+			assert_int_equal(next.version, w.version + 1);
+			assert_true(gate_word_pack(next) > word);
+		}
+}
+
 static void test_only_the_last_opens(void **state)
 {
 	unsigned depth, i;
@@ -313,14 +338,14 @@ static void test_a_failed_fence_is_owed(void **state)
 	gate_close();
 	gate_open();
 	is_closed();
-	assert_int_equal(load_relaxed(&gate_word) & GATE_COUNT_MASK, // own
-			 load_relaxed(&gate_debt));		      // own
+	assert_int_equal(gate_word_unpack(load_relaxed(&gate_word)).nr_closers,
+			 load_relaxed(&gate_debt)); // own
 	fake_fail_from(FAKE_FENCE, 0);
 	gate_close();
 	is_closed();
 	gate_open();
 	is_open();
-	assert_int_equal(load_relaxed(&gate_word) & GATE_COUNT_MASK, 0); // own
+	assert_false(gate_has_closers(load_relaxed(&gate_word))); // own
 }
 
 /* What it owes in a sandbox, which may kill for a fence, is paid when the
@@ -422,6 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(
 			test_closed_as_long_as_a_closer_is_inside, done),
+		cmocka_unit_test(test_words_by_enumeration),
 		T(test_only_the_last_opens),
 		T(test_commits_raise_the_open_bound),
 		T(test_commits_do_not_open),

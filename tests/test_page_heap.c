@@ -37,6 +37,28 @@ static void every_level(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
+/* A CPU alone stays alone; another one's take counts for SEVERAL_TAKES. */
+static void takers_by_enumeration(void **state)
+{
+	struct taker w, next;
+	uint32_t cpu;
+
+	(void)state;
+	for (w.cpu = 0; w.cpu < 4; w.cpu++)
+		for (w.left = 0; w.left <= SEVERAL_TAKES; w.left++)
+			for (cpu = 0; cpu < 4; cpu++) {
+				next = taker_next(w, cpu);
+				assert_int_equal(next.cpu, cpu);
+				assert_int_equal(next.left,
+						 cpu != w.cpu ? SEVERAL_TAKES :
+						 w.left       ? w.left - 1 :
+								0);
+				assert_int_equal(taker_pack(next),
+						 (uint64_t)next.left << 32 |
+							 cpu);
+			}
+}
+
 /* Claims at the topmost levels; their memory is not needed for that. */
 static void top_level(void **state)
 {
@@ -542,6 +564,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_level),
+		cmocka_unit_test(takers_by_enumeration),
 		cmocka_unit_test(top_level),
 		cmocka_unit_test(coalesces),
 		cmocka_unit_test(alignments),

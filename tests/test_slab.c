@@ -7,25 +7,51 @@
 #define OWNER 3
 #define OTHER 9
 
-static void test_word_packs_and_unpacks(void **state)
+static bool words_equal(struct slab_word a, struct slab_word b)
 {
-	unsigned owners[] = { 0, 1, 8191, 65535 };
-	unsigned i, class, on;
+	return a.on == b.on && a.class == b.class && a.owner == b.owner &&
+	       a.generation == b.generation;
+}
+
+/* What the states and their changes are in the plain word: `on` alone is what
+ * leavers clear and givers set, and a new life has nothing of the last but its
+ * number. */
+static void word_changes(struct slab_word w)
+{
+	uint64_t word = slab_word_pack(w);
+	struct slab_word next;
+
+	assert_int_equal(word, (uint64_t)w.on | (uint64_t)w.class << 8 |
+				       (uint64_t)w.owner << 16 |
+				       (uint64_t)w.generation << 32);
+	assert_true(words_equal(slab_word_unpack(word), w));
+	assert_int_equal(slab_word_pack(slab_word_left(w)), word & ~SLAB_ON);
+	assert_int_equal(slab_word_pack(slab_word_won(w)), word | SLAB_ON);
+	next = slab_word_adopted(w, w.owner ^ 0x1fff);
+	assert_int_equal(slab_word_pack(next) ^ word, (uint64_t)0x1fff << 16);
+	next = slab_word_opened(w, w.class ^ 0xff, w.owner ^ 1);
+	assert_true(next.on && !next.unused);
+	assert_int_equal(next.class, w.class ^ 0xff);
+	assert_int_equal(next.owner, w.owner ^ 1);
+	assert_int_equal(next.generation, (uint32_t)(w.generation + 1));
+}
+
+static void test_words_by_enumeration(void **state)
+{
+	static const uint16_t owners[] = { 0, 1, 8191, 65535 };
+	static const uint32_t lives[] = { 0, 1, 0x89abcdef, UINT32_MAX };
+	unsigned i, class;
 
 	(void)state;
-	for (i = 0; i < 4; i++)
+	assert_int_equal(SLAB_ON, 1);
+	for (i = 0; i < 32; i++)
 		for (class = 0; class < 256; class++)
-			for (on = 0; on < 2; on++) {
-				struct slab_word w = { on, class, owners[i],
-						       0x89abcdef };
-				struct slab_word v =
-					slab_word_unpack(slab_word_pack(w));
-
-				assert_int_equal(v.on, w.on);
-				assert_int_equal(v.class, w.class);
-				assert_int_equal(v.owner, w.owner);
-				assert_int_equal(v.generation, w.generation);
-			}
+			word_changes((struct slab_word){
+				.on = i & 1,
+				.class = (uint8_t)class,
+				.owner = owners[i >> 1 & 3],
+				.generation = lives[i >> 3 & 3],
+			});
 }
 
 static struct slab_word word_of(struct span *slab)
@@ -142,6 +168,10 @@ static void test_adopt_changes_the_owner_alone(void **state)
 
 	(void)state;
 	assert_int_equal(tag_of(slab)->owner, OWNER);
+	slab_adopt(slab, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
+			 size_classes[word_of(slab).class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
 	assert_int_equal(tag_of(slab)->owner, OTHER);
@@ -249,7 +279,7 @@ static void test_damaged_objects_are_seen(void **state)
 	tag->class = NR_FIXED_CLASSES;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
-	tag->magic++;
+	tag->magic += TAG_OWNER_MASK + 1;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
 	tag->start -= UNIT_SIZE;
@@ -449,7 +479,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_word_packs_and_unpacks),
+		cmocka_unit_test(test_words_by_enumeration),
 		cmocka_unit_test(test_life_of_every_class),
 		cmocka_unit_test(test_take_is_in_address_order_and_bounded),
 		cmocka_unit_test(test_leave_sees_what_came_back),

@@ -76,7 +76,7 @@ static force_inline enum home free_home(void *pointer)
 	const struct unit_tag *tag = heap_tag_below(pointer, end);
 
 	if (!tag || tag->away == tag->lane ||
-	    tag->owner == (uint8_t)rseq_current_id())
+	    tag->owner == rseq_current_id())
 		return HOME_REFUSED;
 	return cpu_cache_free_home(pointer, tag->class);
 }

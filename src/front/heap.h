@@ -47,12 +47,13 @@ static force_inline const struct unit_tag *heap_tag_below(const void *block,
 	 * lane, hangs on the block by as few steps as can be. */
 	size_t at = round_down((uintptr_t)block >> (UNIT_SHIFT - 4), 16);
 	const struct unit_tag *tag = (void *)(anchor.tags + at);
-	uint64_t offset;
+	uint64_t offset, magic;
 
 	if (unlikely(at - anchor.tags_first >= end))
 		return NULL;
 	offset = (uint32_t)(uintptr_t)block - tag->start;
-	if (unlikely(offset * tag->magic >= tag->magic))
+	magic = load_once(&tag->magic); /* one owner for both */
+	if (unlikely(offset * magic >= magic))
 		return NULL;
 	return tag;
 }

@@ -14,6 +14,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_check.h"
 #include "front/gate.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"

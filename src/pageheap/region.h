@@ -77,15 +77,32 @@
 /* What the fast path of free() needs to know of a unit; 16 bytes. All zero
  * where no slab is and no large block begins. Written by the holder of the
  * unit before it hands out an object of it, zeroed before it gives the unit
- * back; read by whoever holds an object of the unit. */
+ * back; read by whoever holds an object of the unit.
+ *
+ * The owner lies in the low end of the magic number, where it changes nothing
+ * that is asked of that. For an object of d bytes the magic number m is a
+ * little more than 2^64/d, by less than 2^17 with the owner in it, and at least
+ * 2^46; offset * m < m tells the multiples of d, as what an offset below 2^19
+ * makes of that little is below 2^36: a multiple's product stays below m, any
+ * other offset's lies between m and 2^64. */
 struct unit_tag {
-	uint64_t magic; /* held: 2^64/object size + 1; 0: not a slab */
+	union {
+		uint64_t magic; /* held: of the size, and the owner; 0: none */
+		uint16_t owner; /* hint: the slab's owner id */
+	};
 	uint32_t start; /* held: low half of the slab's address */
-	uint8_t class;  /* held: size class, or CLASS_LARGE */
-	uint8_t lane;   /* held: the class's lane, in words */
-	uint8_t away;   /* held: the lane for objects freed on another id */
-	uint8_t owner;  /* hint: low byte of the slab's owner id */
+	union {
+		uint16_t lane; /* held: the class's lane, in words */
+		struct {
+			uint16_t lane_word : 2; /* 0 */
+			uint16_t class : 14; /* held: or CLASS_LARGE */
+		};
+	};
+	uint16_t away; /* held: the lane for objects freed on another id */
 };
+_Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
+
+#define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
 #define CLASS_LARGE 255

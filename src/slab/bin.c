@@ -2,18 +2,14 @@
  * protocol in bin.h */
 #include "slab/bin.h"
 
-#define _LGPL_SOURCE
-#include <ck_stack.h>
-#include <urcu/lfstack.h>
-
-#include "pageheap/page_heap.h"
+#include "slab/slab_stack.h"
 #include "system/place.h"
 #include "system/system.h"
 
 struct bin {
-	struct ck_stack partial[2];	/* atomic: double words */
+	struct slab_stack partial[2];	/* atomic */
 	_Atomic(struct span *) slot;	/* atomic */
-	struct __cds_lfs_stack inbox;	/* atomic */
+	struct slab_inbox inbox;	/* atomic */
 	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
 	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
 	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
@@ -44,14 +40,6 @@ static struct bin_set *bin_set_find(unsigned id)
 	return load_acquire(&bin_sets[id]);
 }
 
-static void nr_ids_raise(unsigned end)
-{
-	uint32_t seen = load_relaxed(&nr_ids); // hint
-
-	while (seen < end && !cas_relaxed(&nr_ids, &seen, end)) // hint
-		;
-}
-
 /* Any set that exists: without memory for a new one it serves as well. NULL
  * only before the first take. */
 static struct bin_set *bin_set_any(void)
@@ -75,7 +63,7 @@ static struct bin_set *bin_set_add(unsigned id)
 		add_relaxed(&nr_refused, 1); // hint
 		return bin_set_any();
 	}
-	nr_ids_raise(id + 1);
+	raise_relaxed(&nr_ids, id + 1); // hint
 	// [bin_sets] with bin_set_find(): the set's zeros
 	if (!cas_release(&bin_sets[id], &found, set)) {
 		system_unmap(set, round_up(sizeof(*set), system_page_size()));
@@ -107,37 +95,24 @@ static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 	return set ? &set->bins[w.class] : &giver->bins[w.class];
 }
 
-static struct span *span_of_stack(struct ck_stack_entry *entry)
-{
-	return container_of((struct span_link *)(void *)entry, struct span,
-			    link);
-}
-
-static struct span *span_of_inbox(struct cds_lfs_node *node)
-{
-	return container_of((struct span_link *)(void *)node, struct span,
-			    link);
-}
-
 static void partial_push(struct bin *bin, unsigned side, struct span *slab)
 {
 	add_relaxed(&bin->nr_listed, 1); // hint
-	ck_stack_push_upmc(&bin->partial[side & 1], (void *)&slab->link);
+	slab_stack_push(&bin->partial[side & 1], slab);
 }
 
 static struct span *partial_pop(struct bin *bin, unsigned side)
 {
-	struct ck_stack *stack = &bin->partial[side & 1];
-	struct ck_stack_entry *entry;
+	struct slab_stack *stack = &bin->partial[side & 1];
+	struct span *slab;
 
-	/* trypop loads head and generation anew each time, pop does not: a
-	 * failing double-word CAS may tear its answer on old aarch64. */
-	while ((entry = ck_pr_load_ptr(&stack->head))) {
-		slab_check_address(span_of_stack(entry));
-		if (!ck_stack_trypop_mpmc(stack, &entry))
+	while ((slab = slab_stack_top(stack))) {
+		slab_check_address(slab);
+		slab = slab_stack_try_pop(stack);
+		if (!slab)
 			continue;
 		sub_relaxed(&bin->nr_listed, 1); // hint
-		return span_of_stack(entry);
+		return slab;
 	}
 	return NULL;
 }
@@ -170,43 +145,39 @@ static void slab_list(struct bin *bin, struct span *slab)
 /* The holder sends a slab that was full to its owner. */
 static void slab_send(struct bin *bin, struct span *slab)
 {
-	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
-	struct cds_lfs_head *head = CMM_LOAD_SHARED(bin->inbox.head);
+	struct span *top = slab_inbox_top(&bin->inbox);
 	uint32_t depth = 1;
 
-	if (head)
-		slab_check_address(span_of_inbox(&head->node));
-	if (head)
-		// hint
-		depth += load_relaxed(&span_of_inbox(&head->node)->depth);
+	if (top) {
+		slab_check_address(top);
+		depth += load_relaxed(&top->depth); // hint
+	}
 	if (depth > INBOX_DEPTH_MOST) {
 		partial_push(bin, fill_side(bin), slab);
 		return;
 	}
 	store_relaxed(&slab->depth, depth); // held
-	_cds_lfs_push(inbox, (void *)&slab->link);
+	slab_inbox_push(&bin->inbox, slab);
 }
 
 /* Takes the inbox whole: returns its first slab, held; the rest is pushed to
  * partial at once, last link first in hand. */
 static struct span *inbox_take(struct bin *bin)
 {
-	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
-	struct cds_lfs_head *head;
-	struct cds_lfs_node *node, *next;
+	struct span *first, *slab, *next;
 
-	if (!CMM_LOAD_SHARED(bin->inbox.head))
+	if (!slab_inbox_top(&bin->inbox))
 		return NULL;
-	head = ___cds_lfs_pop_all(inbox);
-	if (!head)
+	first = slab_inbox_take(&bin->inbox);
+	if (!first)
 		return NULL;
-	slab_check_address(span_of_inbox(&head->node));
-	for (node = head->node.next; node; node = next) {
-		slab_check_address(span_of_inbox(node));
-		next = node->next;
-		partial_push(bin, fill_side(bin), span_of_inbox(node));
+	slab_check_address(first);
+	for (slab = slab_chain_next(first); slab; slab = next) {
+		slab_check_address(slab);
+		next = slab_chain_next(slab);
+		partial_push(bin, fill_side(bin), slab);
 	}
-	return span_of_inbox(&head->node);
+	return first;
 }
 
 /* One that may have been counted as empty is in use again. */
@@ -474,7 +445,7 @@ static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 	if (slab && !sweep_slab(&sweep, slab))
 		slab_list(bin, slab);
 	if (load_relaxed(&bin->nr_listed) || // hint
-	    CMM_LOAD_SHARED(bin->inbox.head))
+	    slab_inbox_top(&bin->inbox))
 		bin_sweep(bin, &sweep);
 	if (sweep.purged_size)
 		add_relaxed(&purged_size, sweep.purged_size); // counter

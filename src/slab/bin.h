@@ -1,10 +1,9 @@
 /* layer 3.3: bin: the slabs of one (id, class) that have free objects
  *
  *	slot	one slab, the next to take from; a word swapped in and out
- *	partial	two stacks (Concurrency Kit's ck_stack, MPMC); new slabs go
- *		to the one that `fill` names, a sweep empties the other
- *	inbox	a stack (liburcu's cds_lfs: push, pop_all) that other ids
- *		push to
+ *	partial	two stacks (slab_stack.h); new slabs go to the one that `fill`
+ *		names, a sweep empties the other
+ *	inbox	a stack that other ids push to, and that is taken whole
  *
  * A slab in any of the three is listed; whoever gets it out holds it.
  *

@@ -40,12 +40,10 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 {
 	struct unit_tag tag = {
-		.magic = v->class->magic,
+		.magic = v->class->magic | owner,
 		.start = (uint32_t)(uintptr_t)v->start,
-		.class = (uint8_t)class,
-		.lane = (uint8_t)v->class->lane,
-		.away = (uint8_t)size_classes[size_class_away(class)].lane,
-		.owner = (uint8_t)owner,
+		.lane = v->class->lane,
+		.away = size_classes[size_class_away(class)].lane,
 	};
 	unsigned i;
 
@@ -53,14 +51,15 @@ static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
 		v->region->tags[v->unit + i] = tag;
 }
 
-/* Givers read it meanwhile: one byte, and a hint. */
+/* Givers read it meanwhile, and the magic number around it: as it was or as it
+ * is, and both serve. */
 static void tags_set_owner(const struct slab_view *v, unsigned owner)
 {
 	unsigned i;
 
 	for (i = 0; i < v->class->nr_units; i++)
-		*(volatile uint8_t *)&v->region->tags[v->unit + i].owner =
-			(uint8_t)owner;
+		store_once(&v->region->tags[v->unit + i].owner,
+			   (uint16_t)owner);
 }
 
 static void tags_clear(const struct slab_view *v)
@@ -84,7 +83,7 @@ static bool is_purged_class(const struct slab_view *v)
 
 struct span *slab_open(unsigned class, unsigned owner)
 {
-	struct slab_word w = { .on = true, .class = class, .owner = owner };
+	struct slab_word w;
 	struct slab_view v;
 	struct span *slab;
 	struct run run;
@@ -93,8 +92,8 @@ struct span *slab_open(unsigned class, unsigned owner)
 	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
 		return NULL;
 	slab = &run.region->spans[run.unit];
-	w.generation = slab_word_unpack(load_relaxed(&slab->word)) // own
-			       .generation + 1;
+	w = slab_word_unpack(load_relaxed(&slab->word)); // own
+	w = slab_word_opened(w, class, owner);
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
 	v = slab_view(slab);
 	for (i = 0; i < v.class->nr_words; i++)
@@ -251,31 +250,50 @@ bool slab_is_empty(const struct span *slab)
 void slab_close(struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
-	uint64_t word = load_relaxed(&slab->word); // held
+	// held
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word));
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
 	tags_clear(&v);
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
-	store_relaxed(&slab->word, word | SLAB_ON); // held
-	sub_relaxed(&nr_open[slab_word_unpack(word).class], 1); // counter
+	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
+	sub_relaxed(&nr_open[w.class], 1); // counter
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 
-void slab_check_address(const struct span *slab)
+/* Whether it is a descriptor, as far as the bounds that are read here tell. */
+static bool span_is_known(const struct span *slab)
 {
 	struct region *region = region_of_span(slab);
 	size_t offset;
 
 	if (unlikely(!region))
-		fault("corrupted: a list of slabs has %p", (const void *)slab);
+		return false;
 	offset = (size_t)((const char *)slab - (const char *)region->spans);
-	if (unlikely(offset % sizeof(*slab)) ||
-	    // [region.nr_committed] with region_raise(): readable
-	    unlikely(offset / sizeof(*slab) >=
-		     load_acquire(&region->nr_committed)))
+	return offset % sizeof(*slab) == 0 &&
+	       // [region.nr_committed] with region_raise(): readable
+	       offset / sizeof(*slab) < load_acquire(&region->nr_committed);
+}
+
+/* The pointer was read from a list without an order, so the bounds may have
+ * been read before it, though they come later in the program: a machine that
+ * reorders loads finds a slab beyond a bound that was raised for it. Behind the
+ * fence the bounds are as new as the pointer is. */
+static cold void slab_check_address_again(const struct span *slab)
+{
+	// [slab.listed] with slab_stack_push(): the bounds that it is within
+	// [slab.sent] with slab_inbox_push(): likewise
+	fence_acquire();
+	if (!span_is_known(slab))
 		fault("corrupted: a list of slabs has %p", (const void *)slab);
+}
+
+void slab_check_address(const struct span *slab)
+{
+	if (unlikely(!span_is_known(slab)))
+		slab_check_address_again(slab);
 }
 
 static cold _Noreturn void word_fault(const struct span *slab,
@@ -311,7 +329,8 @@ static force_inline bool tag_is_sound(const struct unit_tag *tag,
 {
 	const struct size_class *class = &size_classes[tag->class];
 
-	return tag->class < NR_CLASSES && tag->magic == class->magic &&
+	return tag->class < NR_CLASSES &&
+	       (tag->magic & ~TAG_OWNER_MASK) == class->magic &&
 	       offset < class->nr_units * UNIT_SIZE;
 }
 
@@ -437,9 +456,10 @@ void slab_adopt(struct span *slab, unsigned owner)
 {
 	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held: owner is ours
-	uint64_t from = slab_word_unpack(word).owner;
+	struct slab_word w = slab_word_adopted(slab_word_unpack(word), owner);
 
-	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
+	// held: who wakes meanwhile sets `on`, which is set
+	add_relaxed(&slab->word, slab_word_pack(w) - word);
 	tags_set_owner(&v, owner);
 }
 
@@ -492,5 +512,6 @@ void slab_check(const struct span *slab)
 
 		check(!(bits & ~full_word(v.class, i)));
 	}
-	check(v.region->tags[v.unit].magic == v.class->magic);
+	check((v.region->tags[v.unit].magic & ~TAG_OWNER_MASK) ==
+	      v.class->magic);
 }

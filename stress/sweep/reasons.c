@@ -12,6 +12,7 @@
 #define FORCED "an exit of a thread in a new_handler"
 #define OWN "in a program with some of these names of its own"
 #define RACE "only if others come between two instructions, several times"
+#define REORDERS "only where loads overtake each other"
 #define ABORTS "only if the kernel aborts the same section again and again"
 #define ABORTED_ONCE "only if the kernel aborts a section, and not the next"
 #define MEMORY "only if the very last memory is gone at that place"
@@ -26,7 +27,6 @@ const struct reason reasons[] = {
 	{ NULL, "fault(", ENDS },
 	{ "fault", NULL, ENDS },
 	{ "block_fault", NULL, ENDS },
-	{ "batch_refuse", NULL, ENDS },
 	{ "word_fault", NULL, ENDS },
 	{ "cached_finds", NULL, SUSPECT },
 	{ "area_holds", NULL, SUSPECT },
@@ -35,6 +35,8 @@ const struct reason reasons[] = {
 	{ "cpu_cache_free_home", "HOME_REFUSED", ENDS },
 	{ "inside_large", NULL, ENDS },
 	{ "level_fault", NULL, ENDS },
+	{ "slab_check_address_again", NULL, REORDERS },
+	{ "slab_check_address", "again", REORDERS },
 	{ "system_abort", NULL, ENDS },
 	{ "raise_abort", NULL, ENDS },
 	{ "foreign_free", "{", ENDS },
@@ -165,8 +167,8 @@ const struct reason reasons[] = {
 	{ "gate_moved", NULL, ABORTS },
 	{ "cpu_cache_free_home", "}", ABORTED_ONCE },
 	{ "cpu_cache_free_home", "return HOME_LANE", ABORTED_ONCE },
-	{ "home_flush", "if (n < 0)", RACE },
-	{ "home_flush", "n = percpu_pop_batch", ABORTED_ONCE },
+	{ "batch_take", "if (n < 0)", RACE },
+	{ "batch_take", "n = percpu_pop_batch", ABORTED_ONCE },
 	{ "start_slow", "&ready, 0", ABORTS },
 	{ "gate_is_stuck", NULL, RACE },
 	{ "area_swap", NULL, ABORTS },

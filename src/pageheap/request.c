@@ -10,7 +10,7 @@ static bool request_send(struct helper_life *life)
 {
 	uint32_t word = HELPER_AWAKE;
 
-	if (!sandbox_try_rare(SANDBOX_ALL))
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return false;
 	if (cas_relaxed(&life->word, &word, HELPER_ASKED)) // hint
 		system_wake(&life->word);

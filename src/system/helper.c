@@ -274,7 +274,7 @@ int helper_start(void (*run)(struct helper_life *life), bool current,
 
 	if (!helper_is_prepared() ||
 	    births_are_forbidden(load_relaxed(&h->births)) || // hint
-	    !sandbox_try_rare(SANDBOX_ALL))
+	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return -EPERM;
 	if (is_own(h))
 		result = start_one(h, run, current, born);
@@ -412,7 +412,7 @@ static bool forbid(struct helper *h, bool *rare)
 	bool was = births_are_forbidden(old);
 
 	if (!*rare)
-		*rare = sandbox_try_rare(SANDBOX_PROCESS);
+		*rare = sandbox_try_rare(SANDBOX_OF_PROCESS);
 	return (*rare && lives_await_end(h)) || was;
 }
 
@@ -425,7 +425,7 @@ uint32_t helper_forbid(bool *ended)
 	*ended = false;
 	if (!pid || sandbox_child_entered())
 		return 0;
-	rare = sandbox_try_rare(SANDBOX_PROCESS);
+	rare = sandbox_try_rare(SANDBOX_OF_PROCESS);
 	if (rare && !is_own(h))
 		pid = 0;
 	else

@@ -404,7 +404,7 @@ int system_rseq_fence(void)
 {
 	int ret;
 
-	if (!sandbox_try_rare(SANDBOX_ALL))
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return -EACCES;
 	ret = rseq_fence_now();
 	sandbox_rare_done();

@@ -40,14 +40,14 @@ void sandbox_rare_done(void)
 		;
 }
 
-bool sandbox_try_rare(uint64_t whose)
+bool sandbox_try_rare(enum sandbox_whose whose)
 {
-	if (load_relaxed(&sandbox_word) & whose) // hint
+	if (sandbox_forbids(load_relaxed(&sandbox_word), whose)) // hint
 		return false;
 	// [sandbox.rare] with rare_await(): nr_rare, then the word
 	add_seq(&nr_rare, 1);
 	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
-	if (likely(!(load_seq(&sandbox_word) & whose)))
+	if (likely(!sandbox_forbids(load_seq(&sandbox_word), whose)))
 		return true;
 	sandbox_rare_done();
 	return false;
@@ -93,11 +93,11 @@ static void child_mark(uint64_t one)
 void sandbox_begin(void)
 {
 	if (unlikely(is_vfork_child())) {
-		child_mark(SANDBOX_CHILD_ONE);
+		child_mark(SANDBOX_CHILD);
 		return;
 	}
 	// [sandbox.word] with sandbox_try_rare(): the word, then nr_rare
-	add_seq(&sandbox_word, 1);
+	add_seq(&sandbox_word, SANDBOX_CALL);
 	rare_await();
 }
 
@@ -105,12 +105,12 @@ void sandbox_end(uint64_t kind)
 {
 	if (unlikely(sandbox_child_entered())) {
 		if (kind == SANDBOX_STRICT)
-			child_mark(SANDBOX_CHILD_STRICT_ONE);
+			child_mark(SANDBOX_CHILD_STRICT);
 		return;
 	}
 	or_relaxed(&sandbox_word, kind); // own: before the count goes
 	// [sandbox.word] with gate_settle(): the word, then the debt
-	sub_seq(&sandbox_word, 1);
+	sub_seq(&sandbox_word, SANDBOX_CALL);
 }
 
 /* vfork */

@@ -9,11 +9,8 @@
  * other threads before the call returns, and takes it back where the kernel
  * refused. The word goes to the child of a fork, as filters do.
  *
- *	bits  0..15	calls under way that may enter
- *	bit  16		a filter is there, for ever
- *	bit  17		strict mode is on, for ever
- *	bits 32..47	vfork children that made such a call, and still run
- *	bits 48..63	of these, the ones in strict mode
+ * The process's own part of the word is what it does and is in, for ever;
+ * beside it stands what children of vfork are in.
  *
  * A vfork child (clone.c, vfork_*.S) has its parent's memory, but what it
  * enters is its own: while it lives the whole process is modest, as nobody
@@ -47,17 +44,29 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/word.h"
 
-#define SANDBOX_FILTER ((uint64_t)1 << 16)
-#define SANDBOX_STRICT ((uint64_t)1 << 17)
-#define SANDBOX_CHILD_ONE ((uint64_t)1 << 32)
-#define SANDBOX_CHILD_STRICT_ONE ((uint64_t)1 << 48)
+struct sandbox_word {
+	uint16_t nr_calls;	/* under way, that may enter */
+	uint16_t filter : 1;	/* there is one, for ever */
+	uint16_t strict : 1;	/* strict mode is on, for ever */
+	uint16_t : 14;
+	uint16_t nr_children;	/* of vfork, that made such a call and run */
+	uint16_t nr_strict;	/* of these, the ones in strict mode */
+};
+WORD(sandbox_word, uint64_t);
 
-/* Whose parts of the word count. */
-#define SANDBOX_PROCESS ((uint64_t)0xffffffff)
-#define SANDBOX_ALL UINT64_MAX
+/* What is added, or set in, the word. */
+#define SANDBOX_CALL sandbox_word_pack((struct sandbox_word){ .nr_calls = 1 })
+#define SANDBOX_FILTER sandbox_word_pack((struct sandbox_word){ .filter = 1 })
+#define SANDBOX_STRICT sandbox_word_pack((struct sandbox_word){ .strict = 1 })
+#define SANDBOX_CHILD \
+	sandbox_word_pack((struct sandbox_word){ .nr_children = 1 })
+#define SANDBOX_CHILD_STRICT \
+	sandbox_word_pack((struct sandbox_word){ .nr_strict = 1 })
 
-extern _Atomic(uint64_t) sandbox_word internal; /* atomic: see above */
+/* atomic: struct sandbox_word */
+extern _Atomic(uint64_t) sandbox_word internal;
 
 static force_inline bool sandbox_known(void)
 {
@@ -66,13 +75,25 @@ static force_inline bool sandbox_known(void)
 
 static force_inline bool sandbox_strict(void)
 {
-	uint64_t strict = SANDBOX_STRICT | -SANDBOX_CHILD_STRICT_ONE;
+	uint64_t word = load_relaxed(&sandbox_word); // hint
+	struct sandbox_word w = sandbox_word_unpack(word);
 
-	return unlikely(load_relaxed(&sandbox_word) & strict); // hint
+	return unlikely(w.strict || w.nr_strict);
+}
+
+/* Whose part of the word counts. */
+enum sandbox_whose { SANDBOX_OF_PROCESS, SANDBOX_OF_ANYBODY };
+
+static inline bool sandbox_forbids(uint64_t word, enum sandbox_whose whose)
+{
+	struct sandbox_word w = sandbox_word_unpack(word);
+
+	return w.nr_calls || w.filter || w.strict ||
+	       (whose == SANDBOX_OF_ANYBODY && (w.nr_children || w.nr_strict));
 }
 
 /* Whether rare calls may be made, until sandbox_rare_done(). Wait-free. */
-bool sandbox_try_rare(uint64_t whose);
+bool sandbox_try_rare(enum sandbox_whose whose);
 void sandbox_rare_done(void);
 
 /* Around a call that enters: kind is what is on now, 0 where the kernel

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "slab_check.h"
 #include "fake_system.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"

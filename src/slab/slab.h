@@ -183,7 +183,4 @@ bool slab_object_is_free(const void *object);
  * object. */
 uint64_t slab_life(const void *object);
 
-/* Verifies the header's invariants; only while nobody uses the slab. */
-void slab_check(const struct span *slab);
-
 #endif

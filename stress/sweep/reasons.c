@@ -51,7 +51,6 @@ const struct reason reasons[] = {
 	{ "page_heap_check", NULL, TESTS },
 	{ "page_heap_count", NULL, TESTS },
 	{ "page_heap_dirty_size", NULL, TESTS },
-	{ "slab_check", NULL, TESTS },
 	{ "size_class_lanes_size", NULL, TESTS },
 	{ "slab_nr_free", NULL, TESTS },
 

@@ -5,6 +5,9 @@
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
+ * In strict mode (system/sandbox.h) no guard can be cleared and the heap cannot
+ * grow: take leaves guarded units claimed and tries again, so that it ends.
+ *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
  */
@@ -18,6 +21,7 @@
 #include "pageheap/purge.h"
 #include "pageheap/region_grow.h"
 #include "pageheap/regions.h"
+#include "system/sandbox.h"
 
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
@@ -181,6 +185,23 @@ static void count_used(struct region *region, uint32_t unit, uint32_t n,
 	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 
+/* A run that cannot be made accessible. In strict mode a guard's unit stays
+ * claimed, as it would be found again and again, and the next run may have
+ * none; the heap cannot grow there. */
+static cold void page_heap_refused(struct region *region, uint32_t unit,
+				   uint32_t n)
+{
+	uint32_t end = unit + n, from = unit;
+
+	for (; sandbox_strict() && unit < end; unit++) {
+		if (!guard_is_set(region, unit))
+			continue;
+		level_release_units(region, from, unit - from);
+		from = unit + 1;
+	}
+	level_release_units(region, from, end - from);
+}
+
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
  * accessible. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
@@ -189,7 +210,7 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 	uint32_t nr_dirty;
 
 	if (unlikely(!guard_clear(region, unit, n - guarded))) {
-		level_release_units(region, unit, n);
+		page_heap_refused(region, unit, n);
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
@@ -251,19 +272,32 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
+/* In strict mode one that has a guard is followed by another. */
+static bool take_free_of(struct region *region, const struct run_request *r,
+			 struct run *out)
+{
+	bool within = is_within_hugepage(r);
+	uint32_t unit;
+
+	do {
+		if (!(within ? claim_within_hugepage(region, r, &unit) :
+			       claim_hugepages(region, r, &unit)))
+			return false;
+		if (likely(run_finish(region, r, unit, out)))
+			return true;
+	} while (sandbox_strict());
+	return false;
+}
+
 /* What is free; with `all` whatever is, wherever it is filed. */
 static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
-	bool within = is_within_hugepage(r);
-	uint32_t unit;
 
 	for (; region; region = region_next(region + 1)) {
 		if (unlikely(r->all))
 			level_repair(region);
-		if ((within ? claim_within_hugepage(region, r, &unit) :
-			      claim_hugepages(region, r, &unit)) &&
-		    run_finish(region, r, unit, out))
+		if (take_free_of(region, r, out))
 			return true;
 	}
 	return false;

@@ -80,12 +80,17 @@ $(eval $(call FUZZ_VARIANT,coverage,$$(FUZZ_CLANG),-O1 \
 	-fprofile-instr-generate -fcoverage-mapping,,))
 
 fuzz_programs = $(FUZZ_TARGETS:%=$(FUZZ_DIR)/$(1)/fuzz_%)
+# libFuzzer wants a file for each input.
+unpack_corpus = rm -rf $(FUZZ_DIR)/corpus/$(1) && python3 \
+	stress/fuzz/corpus.py unpack $(FUZZ_CORPUS)/$(1).txt \
+	$(FUZZ_DIR)/corpus/$(1)
 # What the fuzzer finds stays in $(FUZZ_DIR)/found; faults beside it.
-run_fuzzer = mkdir -p $(FUZZ_DIR)/found/$(1) && \
+run_fuzzer = mkdir -p $(FUZZ_DIR)/found/$(1) && $(call unpack_corpus,$(1)) && \
 	$(FUZZ_DIR)/libfuzzer/fuzz_$(1) -max_total_time=$(FUZZ_SECONDS) \
 	-max_len=400 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \
 	-verbosity=1 -artifact_prefix=$(FUZZ_DIR)/fault_$(1)_ $(FUZZ) \
-	$(FUZZ_DIR)/found/$(1) $(FUZZ_CORPUS)/$(1) >$(FUZZ_DIR)/$(1).log 2>&1 \
+	$(FUZZ_DIR)/found/$(1) $(FUZZ_DIR)/corpus/$(1) \
+	>$(FUZZ_DIR)/$(1).log 2>&1 \
 	|| { tail -n 40 $(FUZZ_DIR)/$(1).log; exit 1; }; \
 	echo "fuzz_$(1):"; grep -E 'DONE|^stat::' $(FUZZ_DIR)/$(1).log
 
@@ -101,13 +106,13 @@ fuzz: ## random operations against a reference, FUZZ_SECONDS each
 
 fuzz-quick: $(call fuzz_programs,replay) ## the fuzzer's corpus once more
 	@$(foreach t,$(FUZZ_TARGETS),printf 'fuzz_%s: ' $(t) && \
-		$(FUZZ_DIR)/replay/fuzz_$(t) $(FUZZ_CORPUS)/$(t) &&) :
+		$(FUZZ_DIR)/replay/fuzz_$(t) $(FUZZ_CORPUS)/$(t).txt &&) :
 
 fuzz-coverage: ## which lines of the library the corpus reaches
 	@tests/install-packages.sh $(PACKAGES_FUZZ)
 	@$(MAKE) --no-print-directory fuzz-build-coverage
 	@$(foreach t,$(FUZZ_TARGETS),LLVM_PROFILE_FILE=$(FUZZ_DIR)/$(t).profraw \
-		$(FUZZ_DIR)/coverage/fuzz_$(t) $(FUZZ_CORPUS)/$(t) >/dev/null &&) :
+		$(FUZZ_DIR)/coverage/fuzz_$(t) $(FUZZ_CORPUS)/$(t).txt >/dev/null &&) :
 	@$(FUZZ_LLVM_PROFDATA) merge -o $(FUZZ_DIR)/all.profdata \
 		$(FUZZ_TARGETS:%=$(FUZZ_DIR)/%.profraw)
 	@$(FUZZ_LLVM_COV) report $(subst $(subst ,, ), -object ,$(strip \
@@ -122,9 +127,11 @@ fuzz-control: ## faults put into copies of the library, which must be found
 # The corpus anew: the fewest inputs that reach what all that were found do.
 fuzz-minimise: fuzz-build-libfuzzer ## found inputs into the corpus
 	@$(foreach t,$(FUZZ_TARGETS),rm -rf $(FUZZ_DIR)/new && \
-		mkdir -p $(FUZZ_DIR)/new && \
-		$(FUZZ_DIR)/libfuzzer/fuzz_$(t) -merge=1 -use_counters=0 -max_len=400 \
-		$(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) $(FUZZ_CORPUS)/$(t) \
-		>$(FUZZ_DIR)/merge.log 2>&1 && rm -f $(FUZZ_CORPUS)/$(t)/* && \
-		cp $(FUZZ_DIR)/new/* $(FUZZ_CORPUS)/$(t) &&) :
-	@du -sh --apparent-size $(FUZZ_CORPUS)/*
+		mkdir -p $(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) && \
+		$(call unpack_corpus,$(t)) && \
+		$(FUZZ_DIR)/libfuzzer/fuzz_$(t) -merge=1 -use_counters=0 \
+		-max_len=400 $(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) \
+		$(FUZZ_DIR)/corpus/$(t) >$(FUZZ_DIR)/merge.log 2>&1 && \
+		python3 stress/fuzz/corpus.py pack $(FUZZ_DIR)/new \
+		$(FUZZ_CORPUS)/$(t).txt &&) :
+	@wc -lc $(FUZZ_CORPUS)/*

@@ -161,6 +161,21 @@ static void test_index(void **state)
 	assert_int_equal(strncmp(child.out, "cpu_id|", 7), 0);
 }
 
+/* Each is complete, and says which process wrote it. */
+static int lines_of_child(void)
+{
+	const char *line = child.err, *end;
+	int pid, n;
+
+	for (n = 0; *line; line = end + 1, n++) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		assert_int_equal(sscanf(line, "lanemalloc: pid %d: ", &pid), 1);
+		assert_true(pid > 1 && pid != getpid());
+	}
+	return n;
+}
+
 static void test_verbose(void **state)
 {
 	char text[256];
@@ -173,16 +188,17 @@ static void test_verbose(void **state)
 	assert_non_null(strstr(child.err, LANE(lanemalloc_mode)(&why)));
 	assert_non_null(strstr(child.err, why));
 #define FIND(name, kind, value, least, most, help)              \
-	snprintf(text, sizeof(text), "lanemalloc: %s=", #name); \
+	snprintf(text, sizeof(text), "%s=", #name);             \
 	assert_non_null(strstr(child.err, text));
 	CONFIG_OPTIONS(FIND)
 #undef FIND
 	assert_non_null(strstr(child.err, "verbose=on"));
 	run("nothing",
 	    "verbose=1,purge_delay=77,cpu_cache=3m,usable=requested");
-	assert_non_null(strstr(child.err, "purge_delay=77\n"));
-	assert_non_null(strstr(child.err, "cpu_cache=3145728\n"));
-	assert_non_null(strstr(child.err, "usable=requested\n"));
+	assert_non_null(strstr(child.err, ",purge_delay=77,"));
+	assert_non_null(strstr(child.err, ",cpu_cache=3145728,"));
+	assert_non_null(strstr(child.err, ",usable=requested\n"));
+	assert_int_equal(lines_of_child(), 3);
 }
 
 static void test_stats(void **state)

@@ -334,12 +334,12 @@ static void test_warnings_are_limited(void **state)
 	assert_int_equal(got.purge_delay, 5);
 }
 
+/* What it prints, read back, is what was printed. */
 static void test_print(void **state)
 {
 	static struct capture capture;
 	struct config saved = config, got;
-	char text[2048] = "", *line;
-	const char *printed;
+	char head[64], *line, *rest, *item;
 	unsigned i;
 
 	(void)state;
@@ -347,23 +347,25 @@ static void test_print(void **state)
 		       "hugepage=off,usable=requested,rseq=0");
 	capture_begin(&capture);
 	config_print();
-	printed = capture_end(&capture);
-	assert_non_null(strstr(printed, "lanemalloc: verbose=on\n"));
-	assert_non_null(strstr(printed, "lanemalloc: index=mm_cid\n"));
-	assert_non_null(
-		strstr(printed, "lanemalloc: purge_budget=1073741824\n"));
-	/* What it prints, read back, is what was printed. */
-	strcpy(text, printed);
-	line = strtok(text, "\n");
-	for (i = 0; i < NR_CONFIG_OPTIONS; i++, line = strtok(NULL, "\n")) {
-		assert_non_null(line);
-		line += strlen("lanemalloc: ");
-		assert_memory_equal(line, rows[i].name, strlen(rows[i].name));
-		assert_string_equal(parse(&got, line), "");
+	line = (char *)capture_end(&capture);
+	snprintf(head, sizeof(head), "lanemalloc: pid %d: LANEMALLOC_CONF=",
+		 (int)getpid());
+	assert_memory_equal(line, head, strlen(head));
+	line += strlen(head);
+	assert_non_null(strstr(line, "verbose=on,"));
+	assert_non_null(strstr(line, ",index=mm_cid,"));
+	assert_non_null(strstr(line, ",purge_budget=1073741824,"));
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	rest = strtok(line, "\n");
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+		item = strsep(&rest, ",");
+		assert_non_null(item);
+		assert_memory_equal(item, rows[i].name, strlen(rows[i].name));
+		assert_string_equal(parse(&got, item), "");
 		assert_int_equal(*config_field(&got, i),
 				 *config_field(&config, i));
 	}
-	assert_null(line);
+	assert_null(rest);
 	config = saved;
 }
 

@@ -133,14 +133,7 @@ static inline int is_aligned(const void *p, size_t align)
 
 #ifndef EXPECT_LINKED
 
-#include <setjmp.h>
-#ifdef __cplusplus
-extern "C" {
-#endif
-#include <cmocka.h>
-#ifdef __cplusplus
-}
-#endif
+#include "cases.h"
 
 /* The library's path; NULL when this program was started without it. */
 __attribute__((unused)) static const char *library_path(void)

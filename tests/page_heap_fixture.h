@@ -4,14 +4,10 @@
 #ifndef LANE_PAGE_HEAP_FIXTURE_H
 #define LANE_PAGE_HEAP_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "fake_system.h"
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"

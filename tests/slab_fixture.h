@@ -2,13 +2,9 @@
 #ifndef LANE_SLAB_FIXTURE_H
 #define LANE_SLAB_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "fake_system.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"

@@ -95,13 +95,14 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_moves_everything(void **state)
+static int pinned(void **state);
+
+TEST(test_moves_everything, pinned, done)
 {
 	uint64_t n, nr_drains, word;
 	unsigned round;
 	char *spare;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (round = 0; round < 4; round++) {
@@ -126,12 +127,11 @@ static void test_moves_everything(void **state)
 	assert_int_equal(drain_count(), nr_drains + 1);
 }
 
-static void test_limits_alone_are_a_reason(void **state)
+TEST(test_limits_alone_are_a_reason, pinned, done)
 {
 	void *blocks[200];
 	unsigned n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	blocks[0] = heap_alloc(64);
@@ -144,12 +144,11 @@ static void test_limits_alone_are_a_reason(void **state)
 		heap_free(blocks[--n]);
 }
 
-static void test_idle_alone(void **state)
+TEST(test_idle_alone, pinned, done)
 {
 	uint64_t n;
 	void *block;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	n = fill_cache();
@@ -163,11 +162,10 @@ static void test_idle_alone(void **state)
 	heap_free(block);
 }
 
-static void test_held_right_is_respected(void **state)
+TEST(test_held_right_is_respected, pinned, done)
 {
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	n = fill_cache();
@@ -235,12 +233,11 @@ static uint64_t die(enum death death)
 	return n - 10;
 }
 
-static void test_dead_holder_is_superseded(void **state)
+TEST(test_dead_holder_is_superseded, pinned, done)
 {
 	enum death death;
 	uint64_t n, mine;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (death = DIES_AT_ONCE; death < DEATHS; death++) {
@@ -255,12 +252,11 @@ static void test_dead_holder_is_superseded(void **state)
 }
 
 /* It slept past its deadline, and its right is another one's. */
-static void test_late_holder_writes_nothing(void **state)
+TEST(test_late_holder_writes_nothing, pinned, done)
 {
 	struct drainer late = { .self = rseq_self() };
 	uint64_t n, word, held;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	assert_true(right_take(&late, false));
@@ -280,12 +276,11 @@ static void test_late_holder_writes_nothing(void **state)
 }
 
 /* Who is out of memory does not wait for the deadline. */
-static void test_urgent_drain_takes_over(void **state)
+TEST(test_urgent_drain_takes_over, pinned, done)
 {
 	struct drainer slow = { .self = rseq_self() };
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	assert_true(right_take(&slow, false));
@@ -305,12 +300,11 @@ static void test_urgent_drain_takes_over(void **state)
 }
 
 /* Fences fail from the k-th of a drain on: a part may be left for later. */
-static void test_no_fence(void **state)
+TEST(test_no_fence, pinned, done)
 {
 	unsigned k;
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (k = 1; k <= 3; k++) {
@@ -392,14 +386,13 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-static void test_nothing_is_lost_under_load(void **state)
+TEST_FIRST(test_nothing_is_lost_under_load, fresh, done)
 {
 	pthread_t threads[THREADS];
 	uint64_t nr_drains = drain_count();
 	struct out *out;
 	unsigned i;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	atomic_store(&stop, 0);
@@ -426,22 +419,4 @@ static int pinned(void **state)
 	return fresh(state);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
-#define P(test) cmocka_unit_test_setup_teardown(test, pinned, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_nothing_is_lost_under_load),
-		P(test_moves_everything),
-		P(test_limits_alone_are_a_reason),
-		P(test_idle_alone),
-		P(test_held_right_is_respected),
-		P(test_dead_holder_is_superseded),
-		P(test_late_holder_writes_nothing),
-		P(test_urgent_drain_takes_over),
-		P(test_no_fence),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

@@ -49,11 +49,12 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_only_the_last_opens(void **state)
+static int pinned(void **state);
+
+TEST(test_only_the_last_opens, pinned, done)
 {
 	unsigned depth, i;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	is_open();
@@ -82,11 +83,10 @@ static void *commit_more(void)
 	return block;
 }
 
-static void test_commits_raise_the_open_bound(void **state)
+TEST(test_commits_raise_the_open_bound, pinned, done)
 {
 	void *block;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	block = commit_more();
@@ -98,11 +98,10 @@ static void test_commits_raise_the_open_bound(void **state)
 	is_open();
 }
 
-static void test_commits_do_not_open(void **state)
+TEST(test_commits_do_not_open, pinned, done)
 {
 	void *block;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	gate_close();
@@ -115,13 +114,12 @@ static void test_commits_do_not_open(void **state)
 	heap_free(block);
 }
 
-static void test_calls_work_while_closed(void **state)
+TEST(test_calls_work_while_closed, pinned, done)
 {
 	struct lanemalloc_stats before, now;
 	unsigned i;
 	char *block;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	heap_free(heap_alloc(64)); /* CPUs without lanes are not counted */
@@ -140,11 +138,10 @@ static void test_calls_work_while_closed(void **state)
 }
 
 /* An opener that saw the count 0 slept; meanwhile somebody closed. */
-static void test_late_opener_is_refused(void **state)
+TEST(test_late_opener_is_refused, pinned, done)
 {
 	uint64_t seen;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	seen = load_relaxed(&gate_word); // own
@@ -167,11 +164,10 @@ static void test_late_opener_is_refused(void **state)
 }
 
 /* Children that share the memory and never say that they are gone. */
-static void test_any_number_of_closers(void **state)
+TEST(test_any_number_of_closers, pinned, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	for (i = 0; i <= 65536; i++)
@@ -183,9 +179,8 @@ static void test_any_number_of_closers(void **state)
 	is_open();
 }
 
-static void test_stays_closed_without_a_fence(void **state)
+TEST(test_stays_closed_without_a_fence, pinned, done)
 {
-	(void)state;
 	if (!gate_moves())
 		skip();
 	rseq_state.fence = false;
@@ -198,11 +193,10 @@ static void test_stays_closed_without_a_fence(void **state)
 }
 
 /* checks=fast: the other pair opens, and follows what is committed. */
-static void test_checked_opens_the_other_pair(void **state)
+TEST(test_checked_opens_the_other_pair, pinned, done)
 {
 	uint64_t end;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	option_set(&config.checks, CHECKS_FAST);
@@ -225,11 +219,10 @@ static void test_checked_opens_the_other_pair(void **state)
 	is_open();
 }
 
-static void test_stays_closed_in_modes_that_look(void **state)
+TEST(test_stays_closed_in_modes_that_look, pinned, done)
 {
 	uint32_t mode = load_relaxed(&rseq_state.mode); // own
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	option_set(&config.checks, 1);
@@ -280,12 +273,11 @@ static void *commit(void *unused)
 	return unused;
 }
 
-static void test_closed_as_long_as_a_closer_is_inside(void **state)
+TEST_FIRST(test_closed_as_long_as_a_closer_is_inside, NULL, done)
 {
 	pthread_t threads[THREADS];
 	unsigned i;
 
-	(void)state;
 	if (!gate_moves())
 		skip();
 	for (i = 0; i < THREADS; i++)
@@ -298,9 +290,8 @@ static void test_closed_as_long_as_a_closer_is_inside(void **state)
 
 /* The kernel has fences, and one fails: nobody knows when the last opener is
  * through. */
-static void test_a_failed_fence_closes_for_good(void **state)
+TEST(test_a_failed_fence_closes_for_good, pinned, done)
 {
-	(void)state;
 	if (!gate_moves())
 		skip();
 	fake_fail_at(FAKE_FENCE, 1);
@@ -317,9 +308,8 @@ static void test_a_failed_fence_closes_for_good(void **state)
 	is_open();
 }
 
-static void test_closed_for_good(void **state)
+TEST(test_closed_for_good)
 {
-	(void)state;
 	gate_close_for_good();
 	is_closed();
 	gate_close();
@@ -336,25 +326,4 @@ static int pinned(void **unused)
 	return 0;
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, pinned, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(
-			test_closed_as_long_as_a_closer_is_inside, done),
-		T(test_only_the_last_opens),
-		T(test_commits_raise_the_open_bound),
-		T(test_commits_do_not_open),
-		T(test_calls_work_while_closed),
-		T(test_late_opener_is_refused),
-		T(test_any_number_of_closers),
-		T(test_stays_closed_without_a_fence),
-		T(test_checked_opens_the_other_pair),
-		T(test_stays_closed_in_modes_that_look),
-		T(test_a_failed_fence_closes_for_good),
-		cmocka_unit_test(test_closed_for_good),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

@@ -36,11 +36,10 @@ static int fresh(void **state)
 	return 0;
 }
 
-static void test_nothing_before_it_is_prepared(void **state)
+TEST(test_nothing_before_it_is_prepared, fresh)
 {
 	bool was;
 
-	(void)state;
 	helper_forget();
 	assert_false(helper_is_prepared());
 	assert_null(helper_current());
@@ -51,9 +50,8 @@ static void test_nothing_before_it_is_prepared(void **state)
 	assert_int_equal(started.nr, 0);
 }
 
-static void test_birth(void **state)
+TEST(test_birth, fresh)
 {
-	(void)state;
 	assert_int_equal(birth_now(), 0);
 	assert_int_equal(started.nr, 1);
 	assert_ptr_equal(started.arg, born);
@@ -66,9 +64,8 @@ static void test_birth(void **state)
 	assert_int_equal(word_of(born), HELPER_AWAKE);
 }
 
-static void test_the_kernel_refuses(void **state)
+TEST(test_the_kernel_refuses, fresh)
 {
-	(void)state;
 	start_result = -EAGAIN;
 	assert_int_equal(birth_now(), -EAGAIN);
 	assert_null(helper_current());
@@ -79,11 +76,10 @@ static void test_the_kernel_refuses(void **state)
 }
 
 /* The former one is told to leave, and a third one has no place. */
-static void test_successor(void **state)
+TEST(test_successor, fresh)
 {
 	struct helper_life *former;
 
-	(void)state;
 	birth_now();
 	former = born;
 	assert_int_equal(birth_now(), 0);
@@ -99,9 +95,8 @@ static void test_successor(void **state)
 }
 
 /* Its stack is free before its task is gone: never more tasks than lives. */
-static void test_no_birth_before_the_task_is_gone(void **state)
+TEST(test_no_birth_before_the_task_is_gone, fresh)
 {
-	(void)state;
 	birth_now();
 	kernel.lingers = (int)load_relaxed(&born->thread.tid); // own
 	thread_ends(&born->thread);
@@ -112,9 +107,8 @@ static void test_no_birth_before_the_task_is_gone(void **state)
 	assert_ptr_equal(born, &helper_memory()->lives[1]);
 }
 
-static void test_child_of_a_fork(void **state)
+TEST(test_child_of_a_fork, fresh)
 {
-	(void)state;
 	birth_now();
 	/* With memory that is wiped: nobody lives, until it is claimed. */
 	helper_forget();
@@ -126,11 +120,10 @@ static void test_child_of_a_fork(void **state)
 }
 
 /* As after clone(CLONE_VM): another process on the same memory. */
-static void test_shared_memory(void **state)
+TEST(test_shared_memory, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	fake.pid = kernel.tid = FIRST_TID + 1;
 	helper_prepare();
@@ -147,12 +140,11 @@ static void leaves(struct helper_life *life)
 	thread_ends(&life->thread);
 }
 
-static void test_forbid_waits_for_its_end(void **state)
+TEST(test_forbid_waits_for_its_end, fresh)
 {
 	uint32_t token;
 	bool was;
 
-	(void)state;
 	birth_now();
 	awaited = leaves;
 	token = helper_forbid(&was);
@@ -164,12 +156,11 @@ static void test_forbid_waits_for_its_end(void **state)
 	assert_int_equal(birth_now(), 0);
 }
 
-static void test_forbid_nests(void **state)
+TEST(test_forbid_nests, fresh)
 {
 	uint32_t one, two;
 	bool was;
 
-	(void)state;
 	one = helper_forbid(&was);
 	assert_false(was);
 	two = helper_forbid(&was);
@@ -186,11 +177,10 @@ static void test_forbid_nests(void **state)
 }
 
 /* An id that is another thread's by now does not hold anybody up for ever. */
-static void test_forbid_gives_up_on_an_id(void **state)
+TEST(test_forbid_gives_up_on_an_id, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	thread_ends(&born->thread);
 	store_relaxed(&born->thread.tid, FIRST_TID + 1); // own: a live one
@@ -201,11 +191,10 @@ static void test_forbid_gives_up_on_an_id(void **state)
 
 /* A birth that stopped in the middle is not waited for, and what is born of
  * it after all ends before it does anything. */
-static void test_late_birth(void **state)
+TEST(test_late_birth, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	store_relaxed(&born->thread.tid, 0); // own: not cloned yet
 	helper_allow(helper_forbid(&was));
@@ -225,9 +214,8 @@ static void forbid_now(unsigned nr)
 	thread_ends(&born->thread);
 }
 
-static void test_ends_when_told(void **state)
+TEST(test_ends_when_told, fresh)
 {
-	(void)state;
 	birth_now();
 	event = forbid_now;
 	run_to_its_end();
@@ -241,9 +229,8 @@ static void other_rights(unsigned nr)
 	kernel.same_rights = nr < 3;
 }
 
-static void test_ends_with_other_rights(void **state)
+TEST(test_ends_with_other_rights, fresh)
 {
-	(void)state;
 	birth_now();
 	event = other_rights;
 	run_to_its_end();
@@ -259,9 +246,8 @@ static void first_ends(unsigned nr)
 	kernel.first_runs = false;
 }
 
-static void test_ends_with_the_first_thread(void **state)
+TEST(test_ends_with_the_first_thread, fresh)
 {
-	(void)state;
 	birth_now();
 	event = first_ends;
 	run_to_its_end();
@@ -277,9 +263,8 @@ static void creator_ends(unsigned nr)
 }
 
 /* Born of another thread, it lives as long as one of the two. */
-static void test_ends_with_the_last_of_two(void **state)
+TEST(test_ends_with_the_last_of_two, fresh)
 {
-	(void)state;
 	kernel.tid = FIRST_TID + 1;
 	birth_now();
 	event = creator_ends;
@@ -290,9 +275,8 @@ static void test_ends_with_the_last_of_two(void **state)
 }
 
 /* Behind a filter that was there before the program it uses no rare call. */
-static void test_filtered(void **state)
+TEST(test_filtered, fresh)
 {
-	(void)state;
 	helper_forget();
 	kernel.filtered = true;
 	kernel.same_rights = false;
@@ -306,9 +290,8 @@ static void test_filtered(void **state)
 }
 
 /* Where nobody could tell it that the process has ended. */
-static void test_nobody_to_watch(void **state)
+TEST(test_nobody_to_watch, fresh)
 {
-	(void)state;
 	helper_forget();
 	kernel.has_word = kernel.first_runs = false;
 	helper_prepare();
@@ -316,11 +299,10 @@ static void test_nobody_to_watch(void **state)
 	assert_int_equal(started.nr, 0);
 }
 
-static void test_no_birth_in_a_sandbox(void **state)
+TEST(test_no_birth_in_a_sandbox, fresh)
 {
 	bool was;
 
-	(void)state;
 	sandbox_begin();
 	assert_int_equal(birth_now(), -EPERM);
 	assert_int_equal(helper_forbid(&was), 0);
@@ -328,30 +310,4 @@ static void test_no_birth_in_a_sandbox(void **state)
 	assert_int_equal(birth_now(), 0);
 }
 
-#define T(test) cmocka_unit_test_setup(test, fresh)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_nothing_before_it_is_prepared),
-		T(test_birth),
-		T(test_the_kernel_refuses),
-		T(test_successor),
-		T(test_no_birth_before_the_task_is_gone),
-		T(test_child_of_a_fork),
-		T(test_shared_memory),
-		T(test_forbid_waits_for_its_end),
-		T(test_forbid_nests),
-		T(test_forbid_gives_up_on_an_id),
-		T(test_late_birth),
-		T(test_ends_when_told),
-		T(test_ends_with_other_rights),
-		T(test_ends_with_the_first_thread),
-		T(test_ends_with_the_last_of_two),
-		T(test_filtered),
-		T(test_nobody_to_watch),
-		T(test_no_birth_in_a_sandbox),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

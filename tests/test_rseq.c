@@ -3,12 +3,7 @@
  * rseq.c is part of this program, with libc's registration replaced by
  * variables, so that every decision can be reached. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,6 +15,7 @@
 #define __rseq_offset test_rseq_offset
 #define __rseq_size test_rseq_size
 #define getauxval test_getauxval
+#include "cases.h"
 #include "cpucache/rseq.c"
 #undef __rseq_offset
 #undef __rseq_size
@@ -122,9 +118,8 @@ static void assert_direct(void)
 	assert_sections_fail();
 }
 
-static void test_release_keys(void **unused)
+TEST(test_release_keys, reset)
 {
-	(void)unused;
 	assert_int_equal(release_key("6.18.44-custom"), 0x06122c);
 	assert_int_equal(release_key("6.19.0-rc1"), 0x061300);
 	assert_int_equal(release_key("6.19-foo"), 0x061300);
@@ -153,9 +148,8 @@ static const struct facts good = {
 		assert_int_equal(decide(&f), DECIDED_##decision);        \
 	} while (0)
 
-static void test_decisions(void **unused)
+TEST(test_decisions, reset)
 {
-	(void)unused;
 	assert_decides(MM_CID, );
 	assert_decides(OFF, f.wanted = false);
 	assert_decides(OFF, f.wanted = false; f.libc_knows = false);
@@ -172,9 +166,8 @@ static void test_decisions(void **unused)
 	assert_decides(BROKEN, f.index = INDEX_CPU_ID; f.broken = true);
 }
 
-static void test_decisions_by_sizes(void **unused)
+TEST(test_decisions_by_sizes, reset)
 {
-	(void)unused;
 	assert_decides(CPU_ID, f.feature_size = 0);
 	assert_decides(CPU_ID, f.feature_size = 27);
 	assert_decides(MM_CID, f.feature_size = 33);
@@ -187,9 +180,8 @@ static void test_decisions_by_sizes(void **unused)
 	assert_decides(MM_CID, f.index = INDEX_MM_CID);
 }
 
-static void test_off_by_option(void **unused)
+TEST(test_off_by_option, reset)
 {
-	(void)unused;
 	config.rseq = 0;
 	rseq_start();
 	assert_direct();
@@ -197,9 +189,8 @@ static void test_off_by_option(void **unused)
 	assert_true(rseq_kernel_aborts());
 }
 
-static void test_libc_did_not_register(void **unused)
+TEST(test_libc_did_not_register, reset)
 {
-	(void)unused;
 	libc_size = 0;
 	rseq_start();
 	assert_direct();
@@ -208,9 +199,8 @@ static void test_libc_did_not_register(void **unused)
 
 static __thread struct rseq_area refused = { .cpu_id = UINT32_MAX - 1 };
 
-static void test_kernel_refused(void **unused)
+TEST(test_kernel_refused, reset)
 {
-	(void)unused;
 	libc_offset = (char *)&refused - percpu_thread_pointer();
 	libc_size = 32;
 	rseq_start();
@@ -218,18 +208,16 @@ static void test_kernel_refused(void **unused)
 	assert_non_null(strstr(why(), "no CPU number"));
 }
 
-static void test_before_start(void **unused)
+TEST(test_before_start, reset)
 {
-	(void)unused;
 	assert_null(rseq_self());
 	assert_int_equal(rseq_current_id(), 0);
 	assert_false(rseq_fence());
 	assert_true(rseq_libc_ready());
 }
 
-static void test_cpu_id_mode(void **unused)
+TEST(test_cpu_id_mode, reset)
 {
-	(void)unused;
 	need_rseq();
 	config.index = INDEX_CPU_ID;
 	rseq_start();
@@ -239,9 +227,8 @@ static void test_cpu_id_mode(void **unused)
 	assert_true(rseq_current_id() < system_nr_cpus());
 }
 
-static void test_mm_cid_mode(void **unused)
+TEST(test_mm_cid_mode, reset)
 {
-	(void)unused;
 	need_rseq();
 	if (feature_size() < FEATURES_MM_CID)
 		skip();
@@ -253,12 +240,11 @@ static void test_mm_cid_mode(void **unused)
 }
 
 /* A second start, though everything looks different, changes nothing. */
-static void test_start_is_idempotent(void **unused)
+TEST(test_start_is_idempotent, reset)
 {
 	struct anchor first;
 	uint32_t first_mode;
 
-	(void)unused;
 	rseq_start();
 	first = anchor;
 	first_mode = mode();
@@ -285,7 +271,7 @@ static void *racer(void *unused)
 	return NULL;
 }
 
-static void test_start_races(void **unused)
+TEST(test_start_races, reset)
 {
 	struct anchor seen[NR_RACERS];
 	pthread_t threads[NR_RACERS];
@@ -293,7 +279,7 @@ static void test_start_races(void **unused)
 
 	pthread_barrier_init(&race, NULL, NR_RACERS);
 	for (k = 0; k < NR_RACES; k++) {
-		reset(unused);
+		reset(NULL);
 		for (i = 0; i < NR_RACERS; i++)
 			pthread_create(&threads[i], NULL, racer, &seen[i]);
 		for (i = 0; i < NR_RACERS; i++)
@@ -305,9 +291,8 @@ static void test_start_races(void **unused)
 	pthread_barrier_destroy(&race);
 }
 
-static void test_old_kernel(void **unused)
+TEST(test_old_kernel, reset)
 {
-	(void)unused;
 	need_rseq();
 	aux_unknown = true;
 	config.index = INDEX_MM_CID;
@@ -316,9 +301,8 @@ static void test_old_kernel(void **unused)
 	assert_non_null(strstr(why(), "does not fill mm_cid"));
 }
 
-static void test_errno_is_kept(void **unused)
+TEST(test_errno_is_kept, reset)
 {
-	(void)unused;
 	aux_unknown = true;
 	errno = 12345;
 	rseq_start();
@@ -327,12 +311,11 @@ static void test_errno_is_kept(void **unused)
 	assert_int_equal(errno, 12345);
 }
 
-static void test_fence(void **unused)
+TEST(test_fence, reset)
 {
 	int status = -1;
 	pid_t child;
 
-	(void)unused;
 	rseq_start();
 	if (!rseq_state.fence)
 		skip();
@@ -346,9 +329,8 @@ static void test_fence(void **unused)
 	assert_int_equal(status, 0);
 }
 
-static void test_fence_refused(void **unused)
+TEST(test_fence_refused, reset)
 {
-	(void)unused;
 	fake_fail_at(FAKE_REGISTER, 1);
 	rseq_start();
 	assert_false(rseq_state.fence);
@@ -356,9 +338,8 @@ static void test_fence_refused(void **unused)
 	assert_int_equal(fake_calls(FAKE_FENCE), 0);
 }
 
-static void test_give_up(void **unused)
+TEST(test_give_up, reset)
 {
-	(void)unused;
 	rseq_start();
 	rseq_give_up("direct: for a test");
 	assert_direct();
@@ -398,13 +379,12 @@ static void *unregistered_thread(void *unused)
 	return unused;
 }
 
-static void test_unregistered_thread(void **unused)
+TEST(test_unregistered_thread, reset)
 {
 	static char head[REGION_HEAD_SIZE];
 	void *ran = NULL;
 	pthread_t thread;
 
-	(void)unused;
 	need_rseq();
 	config.index = INDEX_CPU_ID;
 	rseq_start();
@@ -444,12 +424,11 @@ static enum check_state check_again(struct rseq_area *self)
 	return state;
 }
 
-static void test_kernel_aborts(void **unused)
+TEST(test_kernel_aborts, reset)
 {
 	enum check_state state = CHECK_RUNNING;
 	unsigned i;
 
-	(void)unused;
 	need_rseq();
 	rseq_start();
 	helper_prepare();
@@ -463,14 +442,13 @@ static void test_kernel_aborts(void **unused)
 }
 
 /* An area that the kernel does not know is a kernel that does not abort. */
-static void test_kernel_does_not_abort(void **unused)
+TEST(test_kernel_does_not_abort, reset)
 {
 	static struct rseq_area unknown;
 	enum check_state state = CHECK_RUNNING;
 	cpu_set_t before;
 	unsigned i;
 
-	(void)unused;
 	need_rseq();
 	rseq_start();
 	sched_getaffinity(0, sizeof(before), &before);
@@ -482,9 +460,8 @@ static void test_kernel_does_not_abort(void **unused)
 	assert_int_equal(state, CHECK_FAILS);
 }
 
-static void test_check_without_threads(void **unused)
+TEST(test_check_without_threads, reset)
 {
-	(void)unused;
 	need_rseq();
 	rseq_start();
 	store_relaxed(&check.state, CHECK_NEW); // own
@@ -492,30 +469,4 @@ static void test_check_without_threads(void **unused)
 	assert_true(rseq_kernel_aborts());
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_release_keys, reset),
-		cmocka_unit_test_setup(test_decisions, reset),
-		cmocka_unit_test_setup(test_decisions_by_sizes, reset),
-		cmocka_unit_test_setup(test_before_start, reset),
-		cmocka_unit_test_setup(test_off_by_option, reset),
-		cmocka_unit_test_setup(test_libc_did_not_register, reset),
-		cmocka_unit_test_setup(test_kernel_refused, reset),
-		cmocka_unit_test_setup(test_cpu_id_mode, reset),
-		cmocka_unit_test_setup(test_mm_cid_mode, reset),
-		cmocka_unit_test_setup(test_old_kernel, reset),
-		cmocka_unit_test_setup(test_start_is_idempotent, reset),
-		cmocka_unit_test_setup(test_start_races, reset),
-		cmocka_unit_test_setup(test_errno_is_kept, reset),
-		cmocka_unit_test_setup(test_fence, reset),
-		cmocka_unit_test_setup(test_fence_refused, reset),
-		cmocka_unit_test_setup(test_give_up, reset),
-		cmocka_unit_test_setup(test_unregistered_thread, reset),
-		cmocka_unit_test_setup(test_kernel_aborts, reset),
-		cmocka_unit_test_setup(test_kernel_does_not_abort, reset),
-		cmocka_unit_test_setup(test_check_without_threads, reset),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -14,7 +14,7 @@
 #                                   in the shared library only
 #   src/entry/static_names.c        in the archive only
 #   src/entry/libc_names.c          and static_names.c: with glibc only
-#   src/system/linux.c              replaced by tests/fake_*.c in unit tests
+#   src/system/{linux,cpus}.c       replaced by tests/fake_*.c in unit tests
 # and for the tests see tests/run.sh.
 
 ifeq ($(origin CC),default)
@@ -154,7 +154,7 @@ PLUGINS := $(addsuffix .so,$(call programs,plugin))
 STATIC_TESTS := $(foreach form,static static-pie dynamic,\
 	$(addsuffix .$(form),$(call programs,static)))
 FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
-REAL_SYSTEM := $(BUILD)/obj/system/linux.o
+REAL_SYSTEM := $(addprefix $(BUILD)/obj/system/,linux.o cpus.o)
 
 .PHONY: tests
 tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## builds all tests
@@ -176,7 +176,7 @@ $(UNIT_TESTS): $(T)/%: tests/%.c $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
 	$(call say,CC,$@)
 	$(Q)system="$(FAKES)"; \
 	[ "$(call head_comment,links)" != real-system ] || \
-		system=$(REAL_SYSTEM); \
+		system="$(REAL_SYSTEM)"; \
 	$(TEST_CC) $< $$system $(T)/unit.a $(CMOCKA) \
 		$(call head_comment,build) -o $@
 

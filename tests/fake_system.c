@@ -24,7 +24,12 @@
 #define system_wake real_wake
 #define system_thread_start real_thread_start
 #define system_read_file real_read_file
+#define system_nr_usable_cpus real_nr_usable_cpus
+#define system_bind_to_cpu real_bind_to_cpu
+#define system_rseq_register real_rseq_register
+#define system_kernel_release real_kernel_release
 #include "system/linux.c"
+#include "system/cpus.c"
 #undef system_map_at
 #undef system_address_space_limited
 #undef system_unmap
@@ -49,8 +54,13 @@
 #undef system_wake
 #undef system_thread_start
 #undef system_read_file
+#undef system_nr_usable_cpus
+#undef system_bind_to_cpu
+#undef system_rseq_register
+#undef system_kernel_release
 /* Again, for the names themselves. */
 #undef LANE_SYSTEM_H
+#undef LANE_CPUS_H
 #include "fake_system.h"
 
 #include <string.h>
@@ -353,6 +363,34 @@ int system_rseq_fence_register(void)
 int system_rseq_fence(void)
 {
 	return must_fail(FAKE_FENCE) ? -EPERM : real_rseq_fence();
+}
+
+int system_nr_usable_cpus(void)
+{
+	return must_fail(FAKE_USABLE_CPUS) ? -EPERM : real_nr_usable_cpus();
+}
+
+int system_bind_to_cpu(uint32_t cpu)
+{
+	return must_fail(FAKE_BIND) ? -EINVAL : real_bind_to_cpu(cpu);
+}
+
+int system_rseq_register(void *area, uint32_t size, uint32_t signature)
+{
+	return must_fail(FAKE_RSEQ) ? -EINVAL :
+				      real_rseq_register(area, size, signature);
+}
+
+int system_kernel_release(char release[SYSTEM_RELEASE_SIZE])
+{
+	int result;
+
+	if (must_fail(FAKE_RELEASE))
+		return -ENOSYS;
+	result = real_kernel_release(release);
+	if (fake.release)
+		strncpy(release, fake.release, SYSTEM_RELEASE_SIZE - 1);
+	return result;
 }
 
 int system_thread_start(void *stack, size_t stack_size, void *tls,

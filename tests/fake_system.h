@@ -1,7 +1,7 @@
 /* fake_system: a system layer that fails on demand, for unit tests
  *
- * Linked instead of src/system/linux.c. It contains the real one and passes
- * every call on, so that memory is really mapped and purged; but
+ * Linked instead of src/system/linux.c and cpus.c. It contains the real ones
+ * and passes every call on, so that memory is really mapped and purged; but
  * before that it counts the call, and fails it where the test said so.
  *
  *	fake_reset();
@@ -29,6 +29,7 @@
 
 #include <setjmp.h>
 
+#include "system/cpus.h"
 #include "system/system.h"
 
 /* Kinds of calls, with what a failing one returns. */
@@ -43,6 +44,10 @@ enum fake_call {
 	FAKE_FENCE,        /* system_rseq_fence: -EPERM */
 	FAKE_THREAD_START, /* system_thread_start: -EAGAIN */
 	FAKE_READ_FILE,    /* system_read_file: -ENOENT */
+	FAKE_USABLE_CPUS,  /* system_nr_usable_cpus: -EPERM */
+	FAKE_BIND,         /* system_bind_to_cpu: -EINVAL */
+	FAKE_RSEQ,         /* system_rseq_register: -EINVAL */
+	FAKE_RELEASE,      /* system_kernel_release: -ENOSYS */
 	NR_FAKE_FAILING,
 	/* Counted, but cannot fail; not part of FAKE_ANY. */
 	FAKE_UNMAP = NR_FAKE_FAILING,
@@ -74,6 +79,7 @@ unsigned long fake_failures(enum fake_call kind);
 extern struct fake_settings {
 	int pid;
 	unsigned nr_cpus;
+	const char *release; /* system_kernel_release()'s text */
 	uint64_t memory_size; /* 0: 256 GiB, for the largest region */
 	/* With this set, ranges of purge, hugepages and move that are
 	 * no multiples of it are refused with -EINVAL, as such a kernel does.

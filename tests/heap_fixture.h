@@ -18,6 +18,7 @@
 #include "front/gate.h"
 #include "front/heap.h"
 #include "front/stats.h"
+#include "page_heap_check.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
 
@@ -81,6 +82,16 @@ static inline uint64_t claimed_size(void)
 
 	page_heap_stats(&stats);
 	return stats.claimed_size;
+}
+
+/* Whether the object's bit is set. */
+static inline bool object_is_free(const void *object)
+{
+	struct block block;
+
+	page_map_find(object, &block);
+	assert_int_equal(block.kind, BLOCK_OBJECT);
+	return page_map_is_free(&block);
 }
 
 /* Everything was freed: nothing stays behind, in no layer. */

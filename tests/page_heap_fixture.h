@@ -12,24 +12,24 @@
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"
 #include "pageheap/region_grow.c"
+#include "pageheap/regions.c"
 #include "system/place.c"
 
-#include "pageheap/page_heap_check.h"
+#include "page_heap_check.h"
 #include "system/config.h"
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
-/* The bound that layer 4 was told of; it must be usable when it is told. */
+/* The bound that the anchor was told of; it must be usable when it is told. */
 static _Atomic(uint32_t) told_committed;
 
-void region_committed(struct region *region, uint32_t nr_units)
+void anchor_commit(uint32_t nr_units)
 {
 	uint32_t old = load_relaxed(&told_committed); // hint
 
-	assert_true(nr_units <= load_relaxed(&region->nr_committed)); // hint
-	if (region != &regions[0])
-		return;
+	assert_true(nr_units <=
+		    load_relaxed(&regions[0].nr_committed)); // hint
 	while (old < nr_units && !cas_relaxed(&told_committed, &old, nr_units))
 		; // hint
 }

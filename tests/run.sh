@@ -167,6 +167,7 @@ group_build() {
 
 group_binary() {
 	run binary 60 tests/lint/binary.sh "$BUILD"
+	run "binary calls" 60 python3 tests/lint/calls.py "$BUILD"
 }
 
 group_unit() {
@@ -254,6 +255,7 @@ group_lint() {
 		run "lint-selftest $rule" 120 \
 			python3 tests/lint/selftest.py "$rule"
 	done
+	run "lint-selftest calls" 60 python3 tests/lint/calls.py --selftest
 }
 
 group_clang() {

@@ -15,8 +15,20 @@ static int purge_and_more(void *addr, size_t size)
 	return system_purge(addr, size);
 }
 
+/* What a thread sees behind its fence. */
+static void (*behind_fence)(void);
+
+static void fence_and_more(void)
+{
+	atomic_thread_fence(memory_order_acquire);
+	if (behind_fence)
+		behind_fence();
+}
+
+#undef fence_acquire
+#define fence_acquire() fence_and_more()
 #define system_purge purge_and_more
-#include "slab/slab.c"
+#include "slab/slab_purge.c"
 #undef system_purge
 #include "slab/bin.c"
 
@@ -154,13 +166,12 @@ static void give_last_object(void)
 	bin_give(2, &last_object, 1);
 }
 
-/* The last object comes back while the purge has the others in its hands, so
- * that its giver cannot see that the slab is empty. */
+/* The last object comes back while the slab is purged, and held. */
 static void empties_while_purged(unsigned class)
 {
 	unsigned nr = size_classes[class].nr_objects;
 	uint64_t before = claimed_units();
-	void *objects[64];
+	static void *objects[2048];
 
 	take_all(1, class, objects, nr);
 	bin_give(1, objects, nr - 1);
@@ -173,12 +184,12 @@ static void empties_while_purged(unsigned class)
 
 TEST(test_slab_that_empties_while_purged, NULL, teardown)
 {
-	unsigned class = size_class_of(PURGE_SIZE_LEAST);
+	unsigned class;
 
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
-	for (; size_classes[class].nr_objects > 1; class++)
+	for (class = 1; size_classes[class].nr_objects > 1; class++)
 		empties_while_purged(class);
 }
 
@@ -342,17 +353,57 @@ TEST(test_damaged_lists_are_seen, NULL, teardown)
 	store_relaxed(&bin->slot, (struct span *)(void *)nowhere);
 	assert_corrupted(collect());
 	for (side = 0; side < 2; side++) {
-		bin->partial[side].head = (void *)&nowhere[1];
+		bin->partial[side].ck.head = (void *)&nowhere[1];
 		assert_corrupted(take_one());
 		store_relaxed(&bin->nr_listed, 1);
 		assert_corrupted(collect());
 		*bin = sound;
 	}
-	bin->inbox.head = (void *)&nowhere[1];
+	bin->inbox.lfs.head = (void *)&nowhere[1];
 	assert_corrupted(take_one());
-	bin->inbox.head = (void *)&nowhere[1];
+	bin->inbox.lfs.head = (void *)&nowhere[1];
 	assert_corrupted(slab_send(bin, NULL));
 	*bin = sound;
+}
+
+static uint32_t bound;
+
+static void bound_arrives(void)
+{
+	store_relaxed(&regions[0].nr_committed, bound); // own
+	behind_fence = NULL;
+}
+
+static void bound_is_old(uint32_t old)
+{
+	bound = load_relaxed(&regions[0].nr_committed); // own
+	store_relaxed(&regions[0].nr_committed, old);	// own
+	behind_fence = bound_arrives;
+}
+
+/* A slab in a list is newer than what this thread knows of the region's bound:
+ * it looks again behind a fence, and finds nothing wrong. */
+TEST(test_old_bounds_are_looked_at_again, NULL, teardown)
+{
+	struct bin *bin = &bin_set_of(1)->bins[CLASS];
+	struct span *slab = slab_open(CLASS, 1), *more = slab_open(CLASS, 1);
+	uint32_t unit = region_span_unit(&regions[0], slab);
+
+	collect();
+	partial_push(bin, 0, slab);
+	bound_is_old(unit);
+	assert_ptr_equal(partial_pop(bin, 0), slab);
+	assert_null(behind_fence);
+	slab_send(bin, slab);
+	bound_is_old(unit);
+	slab_send(bin, more);
+	assert_null(behind_fence);
+	bound_is_old(unit);
+	assert_ptr_equal(inbox_take(bin), more);
+	assert_null(behind_fence);
+	assert_ptr_equal(partial_pop(bin, fill_side(bin)), slab);
+	slab_close(slab);
+	slab_close(more);
 }
 
 /* A slab of another class in the list, as of a descriptor written over. */
@@ -360,6 +411,7 @@ TEST(test_damaged_words_are_seen, NULL, teardown)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab;
+	struct slab_word w;
 	uint64_t word;
 	void *object;
 
@@ -367,9 +419,12 @@ TEST(test_damaged_words_are_seen, NULL, teardown)
 	slab = load_relaxed(&bin->slot);
 	assert_non_null(slab);
 	word = load_relaxed(&slab->word);
-	store_relaxed(&slab->word, word + (1 << SLAB_CLASS_SHIFT));
+	w = slab_word_unpack(word);
+	w.class++;
+	store_relaxed(&slab->word, slab_word_pack(w));
 	assert_corrupted(take_one());
-	store_relaxed(&slab->word, word | (uint64_t)0xffff << SLAB_OWNER_SHIFT);
+	w = slab_word_adopted(slab_word_unpack(word), 0xffff);
+	store_relaxed(&slab->word, slab_word_pack(w));
 	store_relaxed(&bin->slot, slab);
 	assert_corrupted(take_one());
 	store_relaxed(&slab->word, word);

@@ -12,8 +12,9 @@ static void *areas_or_none(size_t size)
 }
 
 #define place_map areas_or_none
+#include "cpucache/areas.c"
+#include "cpucache/capacity.c"
 #include "cpucache/cpu_cache.c"
-#undef place_map
 
 #define CLASS SIZE_CLASS_256
 #define CLASS_SIZE 256u
@@ -23,15 +24,14 @@ static void *areas_or_none(size_t size)
 
 static void *held[MOST];
 static unsigned nr_held;
-
 static struct cpu_cache *own(void)
 {
-	return &caches[rseq_current_id()];
+	return &cpu_caches[rseq_current_id()];
 }
 
 static struct lane *own_lane(unsigned class)
 {
-	return lane_of(rseq_current_id(), class);
+	return areas_lane(rseq_current_id(), class);
 }
 
 static uint64_t limit_of(unsigned class)
@@ -92,11 +92,11 @@ static void give_held(void)
 static void forget_id(void)
 {
 	unsigned id = rseq_current_id();
-	char *areas = load_relaxed(&caches[id].areas); // own
+	char *areas = load_relaxed(&cpu_caches[id].areas); // own
 
 	cpu_cache_flush_own();
 	store_relaxed(cpu_cache_table_word(id), 0); // own
-	memset(&caches[id], 0, sizeof(caches[id]));
+	memset(&cpu_caches[id], 0, sizeof(cpu_caches[id]));
 	if (areas)
 		system_unmap(areas, 2 * area_size());
 }
@@ -340,14 +340,14 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	if (!has_lanes())
 		skip();
 	miss(SIZE_CLASS_48);
-	home = lane_of(id, HOME_LANES + SIZE_CLASS_48);
+	home = areas_lane(id, HOME_LANES + SIZE_CLASS_48);
 	while (nr_held <= nr)
 		nr_held += bin_take(id + 1, SIZE_CLASS_48, held + nr_held, 1);
 	object = held[1];
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
 		assert_int_equal(*(volatile uint64_t *)&home->count, i);
-		assert_false(slab_object_is_free(held[i]));
+		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
 		hold(block_alloc(48));
@@ -359,7 +359,7 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
 	assert_int_equal(*(volatile uint64_t *)&home->count, 1);
-	assert_true(slab_object_is_free(object));
+	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
 	heap_free(another);
@@ -391,7 +391,7 @@ TEST(test_no_bytes_for_home_lanes, fresh, done)
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
-	assert_true(slab_object_is_free(object));
+	assert_true(object_is_free(object));
 }
 
 TEST(test_limits_stay_within_the_bytes, fresh, done)

@@ -477,7 +477,7 @@ TEST(test_pointers_into_blocks, NULL, done)
 
 TEST(test_foreign_blocks_go_home, NULL, done)
 {
-	uint64_t before = heap_nr_foreign_frees();
+	uint64_t before = foreign_nr_frees();
 	char *block = malloc(100);
 
 	assert_int_equal(heap_usable_size(block), malloc_usable_size(block));
@@ -486,7 +486,7 @@ TEST(test_foreign_blocks_go_home, NULL, done)
 	assert_string_equal(block, "kept");
 	heap_free(block);
 	heap_free_sized(malloc(10), 10);
-	assert_int_equal(heap_nr_foreign_frees(), before + 2);
+	assert_int_equal(foreign_nr_frees(), before + 2);
 }
 
 TEST(test_purge_says_what_it_did, NULL, done)

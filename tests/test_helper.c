@@ -36,6 +36,32 @@ static int fresh(void **state)
 	return 0;
 }
 
+/* Forbidding is one addition, and its version never comes back; allowing takes
+ * one forbidder off, and none from nobody. */
+TEST(test_births_by_enumeration)
+{
+	uint64_t one = births_pack(births_forbid);
+	struct births w, next;
+
+	for (w.version = 0; w.version < 4; w.version++)
+		for (w.nr_forbidders = 0; w.nr_forbidders < 4;
+		     w.nr_forbidders++) {
+			next = births_unpack(births_pack(w) + one);
+			assert_int_equal(next.nr_forbidders,
+					 w.nr_forbidders + 1);
+			assert_int_equal(next.version, w.version + 1);
+			assert_true(births_are_forbidden(births_pack(next)));
+			next = births_allowed(next);
+			assert_int_equal(next.nr_forbidders, w.nr_forbidders);
+			assert_int_equal(next.version, w.version + 1);
+			assert_int_equal(births_are_forbidden(births_pack(w)),
+					 w.nr_forbidders > 0);
+		}
+	next = births_allowed((struct births){ 0, 7 });
+	assert_int_equal(next.nr_forbidders, 0);
+	assert_int_equal(next.version, 7);
+}
+
 TEST(test_nothing_before_it_is_prepared, fresh)
 {
 	bool was;
@@ -171,9 +197,8 @@ TEST(test_forbid_nests, fresh)
 	/* In a child that was forked in between there is nothing to allow. */
 	helper_allow(two);
 	helper_allow(two + 1);
-	assert_int_equal(load_relaxed(&helper_memory()->births) & // own
-				 BIRTHS_COUNT_MASK,
-			 0);
+	assert_false(births_are_forbidden(
+		load_relaxed(&helper_memory()->births))); // own
 }
 
 /* An id that is another thread's by now does not hold anybody up for ever. */

@@ -47,7 +47,7 @@ TEST(test_block_knows_its_units, NULL, done)
 		void *pointer = large(sizes[i]);
 		struct block block = find(pointer);
 
-		assert_int_equal(block.kind, BLOCK_LARGE);
+		assert_int_equal(block.kind, BLOCK_RUN);
 		assert_int_equal(block.size, round_up(sizes[i], UNIT_SIZE));
 		assert_int_equal(block.nr_units * UNIT_SIZE, block.size);
 		assert_ptr_equal(region_addr(block.region, block.unit),

@@ -107,7 +107,7 @@ static struct lane *away_lane(void)
 	return l;
 }
 
-/* The id, 5, is compared by its low byte. */
+/* The id, 5, is compared whole: 5 + 256 is another one. */
 TEST(test_push_tagged, setup, teardown)
 {
 	struct unit_tag tag = { .lane = LANE, .away = AWAY, .owner = 5 };
@@ -135,6 +135,11 @@ TEST(test_push_tagged, setup, teardown)
 	fake_area()->mm_cid = 5 + 256;
 	*table_word(5 + 256) = *table_word(5);
 	tag = (struct unit_tag){ .lane = LANE, .away = AWAY, .owner = 5 };
+	store_relaxed(&away->limit, 3); // own
+	assert_true(percpu_push_tagged(&tag, &words[6]));
+	assert_ptr_equal(away->slots[1], &words[6]);
+	away->count = 1;
+	tag.owner = 5 + 256;
 	assert_true(percpu_push_tagged(&tag, &words[4]));
 	assert_int_equal(l->count, 3);
 	store_relaxed(&l->limit, 3); // own

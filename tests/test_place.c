@@ -35,6 +35,28 @@ static void is_in(const char *addr, size_t size, uint64_t first, uint64_t end)
 	assert_true(at + size <= top / 32 * end);
 }
 
+/* All small sizes and alignments around a range's end: a place is the first
+ * that fits, lies within the range, and there is none only where none fits. */
+TEST(test_places_by_enumeration, forget)
+{
+	uint64_t end = (uint64_t)1 << 35, at, addr, fits;
+	size_t size, align;
+
+	end = end / 32 * bounds[PLACE_META].end;
+	assert_int_equal(range_end(PLACE_META, end - 1), end);
+	for (at = end - 64; at <= end; at++)
+		for (align = 1; align <= 16; align *= 2)
+			for (size = 1; size < 70; size++) {
+				addr = place_within(PLACE_META, at, size,
+						    align);
+				for (fits = at; fits % align; fits++)
+					;
+				assert_int_equal(addr, fits + size <= end ?
+							       fits :
+							       0);
+			}
+}
+
 TEST(test_ranges, forget)
 {
 	char *data = place_take(PLACE_DATA, 3 * MIB, HUGEPAGE_ALIGN), *next;

@@ -64,18 +64,22 @@ TEST(an_added_region_is_large_enough)
 	static const uint32_t sizes[] = {
 		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
 	};
-	struct wish wish = { .align_units = 1 };
+	struct run_request request = { .align_units = 1 };
 	unsigned i;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct region *r = &regions[1];
 		struct run run;
+		uint32_t unit;
 
 		heap_small(2 * MIB);
 		assert_true(region_add(sizes[i]));
 		is_laid_out(r);
-		wish.nr_units = sizes[i];
-		assert_true(page_heap_take_in(r, &wish, &run));
+		request.nr_units = sizes[i];
+		assert_true(sizes[i] <= HUGEPAGE_UNITS ?
+				    claim_within_hugepage(r, &request, &unit) :
+				    claim_hugepages(r, &request, &unit));
+		assert_true(run_finish(r, &request, unit, &run));
 		are_usable(r, run.unit, 1);
 		heap_check();
 	}

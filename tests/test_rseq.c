@@ -1,14 +1,14 @@
-/* rseq: the decision for a mode, ids, fences, and the check of the kernel
+/* rseq: the decision for a mode, ids, fences, and what the kernel refuses
  *
  * rseq.c is part of this program, with libc's registration replaced by
  * variables, so that every decision can be reached. */
 #define _GNU_SOURCE
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,7 +43,6 @@ unsigned long test_getauxval(unsigned long type)
 
 #define NR_RACERS 8
 #define NR_RACES 200
-#define NR_TRIES 500
 #define UNREGISTER 1
 
 static bool libc_has_rseq(void)
@@ -186,7 +185,6 @@ TEST(test_off_by_option, reset)
 	rseq_start();
 	assert_direct();
 	assert_non_null(strstr(why(), "option"));
-	assert_true(rseq_kernel_aborts());
 }
 
 TEST(test_libc_did_not_register, reset)
@@ -357,8 +355,7 @@ static bool unregister(unsigned size)
 {
 	struct rseq_area *area = area_at(libc_rseq_cs());
 
-	return !call(SYS_rseq, area, size, (void *)UNREGISTER,
-		     PERCPU_SIGNATURE);
+	return !syscall(SYS_rseq, area, size, UNREGISTER, PERCPU_SIGNATURE);
 }
 
 static void *unregistered_thread(void *unused)
@@ -375,7 +372,7 @@ static void *unregistered_thread(void *unused)
 	must(rseq_register(&own) == -EBUSY);
 	must(errno == 12345);
 	must(area_cpu_id(&own) < system_nr_cpus());
-	call(SYS_rseq, &own, AREA_SIZE, (void *)UNREGISTER, PERCPU_SIGNATURE);
+	syscall(SYS_rseq, &own, AREA_SIZE, UNREGISTER, PERCPU_SIGNATURE);
 	return unused;
 }
 
@@ -399,74 +396,50 @@ TEST(test_unregistered_thread, reset)
 		skip();
 }
 
-static unsigned nr_tasks(void)
+/* The kernel refuses what the library asks for. */
+TEST(test_no_release_is_no_broken_one, reset)
 {
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned n = 0;
-
-	while (dir && (entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return n;
+	fake.release = "6.19.3-test";
+	assert_int_equal(kernel_broken(), PERCPU_BROKEN_LAST > 0);
+	fake_fail_at(FAKE_RELEASE, 1);
+	assert_false(kernel_broken());
+	assert_int_equal(fake_failures(FAKE_RELEASE), 1);
 }
 
-/* Its helper is gone when it returns. */
-static enum check_state check_again(struct rseq_area *self)
+/* As many ids as the thread may use CPUs; one where the kernel does not say. */
+TEST(test_ids_of_direct_mode, reset)
 {
-	enum check_state state;
+	cpu_set_t mask;
 
-	store_relaxed(&check.stop, 0); // own
-	store_relaxed(&check.count, 0); // own
-	state = check_kernel(self);
-	assert_int_equal(nr_tasks(), 1);
-	return state;
-}
-
-TEST(test_kernel_aborts, reset)
-{
-	enum check_state state = CHECK_RUNNING;
-	unsigned i;
-
-	need_rseq();
+	config.rseq = 0;
+	sched_getaffinity(0, sizeof(mask), &mask);
 	rseq_start();
-	helper_prepare();
-	assert_true(rseq_kernel_aborts());
-	assert_true(rseq_kernel_aborts());
-	assert_true(fake_calls(FAKE_THREAD_START) <= 1);
-	assert_int_equal(nr_tasks(), 1);
-	for (i = 0; i < NR_TRIES && state == CHECK_RUNNING; i++)
-		state = check_again(rseq_self());
-	assert_int_equal(state, CHECK_ABORTS);
+	assert_int_equal(rseq_state.nr_cpus, CPU_COUNT(&mask));
+	reset(NULL);
+	config.rseq = 0;
+	fake_fail_at(FAKE_USABLE_CPUS, 1);
+	rseq_start();
+	assert_int_equal(fake_failures(FAKE_USABLE_CPUS), 1);
+	assert_int_equal(rseq_state.nr_cpus, 1);
+	assert_direct();
 }
 
-/* An area that the kernel does not know is a kernel that does not abort. */
-TEST(test_kernel_does_not_abort, reset)
+TEST(test_registration_is_refused, reset)
 {
-	static struct rseq_area unknown;
-	enum check_state state = CHECK_RUNNING;
-	cpu_set_t before;
-	unsigned i;
+	static struct rseq_area own;
 
-	need_rseq();
-	rseq_start();
-	sched_getaffinity(0, sizeof(before), &before);
-	unknown.cpu_id = area_cpu_id(rseq_self());
-	assert_true(bind_to_cpu(unknown.cpu_id));
-	for (i = 0; i < NR_TRIES && state == CHECK_RUNNING; i++)
-		state = check_again(&unknown);
-	sched_setaffinity(0, sizeof(before), &before);
-	assert_int_equal(state, CHECK_FAILS);
+	errno = 12345;
+	fake_fail_at(FAKE_RSEQ, 1);
+	assert_int_equal(rseq_register(&own), -EINVAL);
+	assert_int_equal(errno, 12345);
+	assert_int_equal(own.cpu_id, 0);
 }
 
-TEST(test_check_without_threads, reset)
+TEST(test_binding_to_no_cpu, reset)
 {
-	need_rseq();
-	rseq_start();
-	store_relaxed(&check.state, CHECK_NEW); // own
-	fake_fail_at(FAKE_THREAD_START, 1);
-	assert_true(rseq_kernel_aborts());
+	assert_int_equal(system_bind_to_cpu(1 << 20), -EINVAL);
+	fake_fail_at(FAKE_BIND, 1);
+	assert_int_equal(system_bind_to_cpu(0), -EINVAL);
 }
 
 TEST_MAIN(NULL, NULL)

@@ -60,21 +60,72 @@ TEST(test_geometry_of_slabs)
 	}
 }
 
+/* With any owner in its low end, and also at the object's number. */
+static void magic_is_exact(const struct size_class *c, uint64_t owner)
+{
+	uint64_t magic = c->magic | owner, offset;
+
+	assert_int_equal(c->magic & TAG_OWNER_MASK, 0);
+	for (offset = 0; offset < c->nr_units * UNIT_SIZE; offset++) {
+		int start = offset * magic < magic;
+
+		if (start != (offset % c->size == 0))
+			fail_msg("size %u owner %lu offset %lu", c->size,
+				 owner, offset);
+		if (start && (unsigned __int128)magic * offset >> 64 !=
+				     offset / c->size)
+			fail_msg("size %u owner %lu number at %lu", c->size,
+				 owner, offset);
+	}
+}
+
 TEST(test_magic_tells_starts_from_insides)
 {
-	unsigned class;
-	uint64_t offset;
+	static const uint64_t owners[] = { 0, 1, 255, REGION_TABLE_WORDS - 1,
+					   TAG_OWNER_MASK };
+	unsigned class, i;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		const struct size_class *c = &size_classes[class];
+	for (class = 1; class < NR_FIXED_CLASSES; class++)
+		for (i = 0; i < 5; i++)
+			magic_is_exact(&size_classes[class], owners[i]);
+}
 
-		for (offset = 0; offset < c->nr_units * UNIT_SIZE; offset++) {
-			int start = offset * c->magic < c->magic;
+/* Every size that a fitted class may have. */
+TEST(test_magic_of_fitted_sizes)
+{
+	struct size_class c = { .nr_units = FITTED_UNITS_MOST };
 
-			if (start != (offset % c->size == 0))
-				fail_msg("class %u offset %lu", class, offset);
-		}
+	for (c.size = 144; c.size <= SMALL_SIZE_MOST; c.size += 16) {
+		c.magic = class_magic(c.size);
+		if (c.size % 256 == 144)
+			magic_is_exact(&c, TAG_OWNER_MASK);
 	}
+}
+
+/* The class and its lane are one field of a tag, wide enough for all. */
+TEST(test_tags_have_room)
+{
+	struct unit_tag tag = { 0 };
+	unsigned class;
+
+	assert_int_equal(LANE_WORDS, 4);
+	assert_true(REGION_TABLE_WORDS <= TAG_OWNER_MASK + 1);
+	for (class = 0; class < NR_LANES; class++) {
+		tag.lane = (uint16_t)(class * LANE_WORDS);
+		assert_int_equal(tag.class, class);
+	}
+	tag = (struct unit_tag){ .class = CLASS_LARGE };
+	assert_int_equal(tag.magic, 0);
+	assert_int_equal(tag.class, CLASS_LARGE);
+	for (class = 0; class < 1 << 14; class += 1000) {
+		tag.class = (uint16_t)class & 0x3fff;
+		assert_int_equal(tag.lane, class * LANE_WORDS);
+		assert_int_equal(tag.away, 0);
+	}
+	tag.magic = 5 << 16;
+	tag.owner = 8191;
+	assert_int_equal(tag.magic, (5 << 16) + 8191);
+	assert_int_equal(tag.start, 0);
 }
 
 /* A word is in front of each lane's slots that nobody writes. */

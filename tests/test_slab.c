@@ -7,24 +7,50 @@
 #define OWNER 3
 #define OTHER 9
 
-TEST(test_word_packs_and_unpacks)
+static bool words_equal(struct slab_word a, struct slab_word b)
 {
-	unsigned owners[] = { 0, 1, 8191, 65535 };
-	unsigned i, class, on;
+	return a.on == b.on && a.class == b.class && a.owner == b.owner &&
+	       a.generation == b.generation;
+}
 
-	for (i = 0; i < 4; i++)
+/* What the states and their changes are in the plain word: `on` alone is what
+ * leavers clear and givers set, and a new life has nothing of the last but its
+ * number. */
+static void word_changes(struct slab_word w)
+{
+	uint64_t word = slab_word_pack(w);
+	struct slab_word next;
+
+	assert_int_equal(word, (uint64_t)w.on | (uint64_t)w.class << 8 |
+				       (uint64_t)w.owner << 16 |
+				       (uint64_t)w.generation << 32);
+	assert_true(words_equal(slab_word_unpack(word), w));
+	assert_int_equal(slab_word_pack(slab_word_left(w)), word & ~SLAB_ON);
+	assert_int_equal(slab_word_pack(slab_word_won(w)), word | SLAB_ON);
+	next = slab_word_adopted(w, w.owner ^ 0x1fff);
+	assert_int_equal(slab_word_pack(next) ^ word, (uint64_t)0x1fff << 16);
+	next = slab_word_opened(w, w.class ^ 0xff, w.owner ^ 1);
+	assert_true(next.on && !next.unused);
+	assert_int_equal(next.class, w.class ^ 0xff);
+	assert_int_equal(next.owner, w.owner ^ 1);
+	assert_int_equal(next.generation, (uint32_t)(w.generation + 1));
+}
+
+TEST(test_words_by_enumeration)
+{
+	static const uint16_t owners[] = { 0, 1, 8191, 65535 };
+	static const uint32_t lives[] = { 0, 1, 0x89abcdef, UINT32_MAX };
+	unsigned i, class;
+
+	assert_int_equal(SLAB_ON, 1);
+	for (i = 0; i < 32; i++)
 		for (class = 0; class < 256; class++)
-			for (on = 0; on < 2; on++) {
-				struct slab_word w = { on, class, owners[i],
-						       0x89abcdef };
-				struct slab_word v =
-					slab_word_unpack(slab_word_pack(w));
-
-				assert_int_equal(v.on, w.on);
-				assert_int_equal(v.class, w.class);
-				assert_int_equal(v.owner, w.owner);
-				assert_int_equal(v.generation, w.generation);
-			}
+			word_changes((struct slab_word){
+				.on = i & 1,
+				.class = (uint8_t)class,
+				.owner = owners[i >> 1 & 3],
+				.generation = lives[i >> 3 & 3],
+			});
 }
 
 static struct slab_word word_of(struct span *slab)
@@ -57,8 +83,9 @@ TEST(test_life_of_every_class)
 		assert_int_equal(give(slab, objects, 1, &word),
 				 SLAB_GIVEN_HELD);
 		assert_int_equal(slab_word_unpack(word).owner, OWNER);
-		assert_int_equal(give(slab, objects + 1, n - 1, &word),
-				 SLAB_GIVEN_EMPTY);
+		if (n > 1)
+			assert_int_equal(give(slab, objects + 1, n - 1, &word),
+					 SLAB_GIVEN_EMPTY);
 		slab_check(slab);
 		slab_close(slab);
 		page_heap_check();
@@ -136,6 +163,10 @@ TEST(test_adopt_changes_the_owner_alone)
 	uint64_t before = load_relaxed(&slab->word);
 
 	assert_int_equal(tag_of(slab)->owner, OWNER);
+	slab_adopt(slab, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
+	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
+			 size_classes[word_of(slab).class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
 	assert_int_equal(tag_of(slab)->owner, OTHER);
@@ -241,7 +272,7 @@ TEST(test_damaged_objects_are_seen)
 	tag->class = NR_FIXED_CLASSES;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
-	tag->magic++;
+	tag->magic += TAG_OWNER_MASK + 1;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
 	tag->start -= UNIT_SIZE;
@@ -286,6 +317,14 @@ TEST(test_damaged_descriptors_are_seen)
 	slab_close(slab);
 }
 
+static uint64_t life_of(const void *object)
+{
+	struct block block;
+
+	page_map_find(object, &block);
+	return slab_life(&block);
+}
+
 /* No life of any slab that an object's memory was part of has the name of
  * another one: not with another first unit, either. */
 TEST(test_lives_have_names)
@@ -296,125 +335,19 @@ TEST(test_lives_have_names)
 	unsigned i, k;
 
 	slab_take(slab, objects, 4);
-	lives[0] = slab_life(objects[0]);
-	assert_int_equal(slab_life(objects[3]), lives[0]);
+	lives[0] = life_of(objects[0]);
+	assert_int_equal(life_of(objects[3]), lives[0]);
 	give(slab, objects, 4, &word);
 	slab_close(slab);
 	for (i = 1; i < 4; i++) {
 		slab = slab_open(size_class_of(i % 2 ? 1024 : 32768), OWNER);
 		slab_take(slab, objects, 1);
-		lives[i] = slab_life(objects[0]);
+		lives[i] = life_of(objects[0]);
 		for (k = 0; k < i; k++)
 			assert_int_not_equal(lives[k], lives[i]);
 		give(slab, objects, 1, &word);
 		slab_close(slab);
 	}
-}
-
-/* The memory of the free objects of every class that is purged, and of no
- * live one; what is clean is not given back again. */
-TEST(test_purge_gives_back_free_objects_alone)
-{
-	unsigned class = size_class_of(PURGE_SIZE_LEAST), i, nr;
-	static void *objects[64], *live[64];
-	uint64_t word;
-
-	for (; class < NR_FIXED_CLASSES; class++) {
-		struct span *slab = slab_open(class, OWNER);
-		unsigned size = size_classes[class].size, nr_live = 0;
-		size_t done;
-
-		nr = slab_take(slab, objects, 64);
-		for (i = 0; i < nr; i++)
-			memset(objects[i], 0xa5, size);
-		for (i = 0; i < nr; i++)
-			if (i % 3 == 1)
-				live[nr_live++] = objects[i];
-			else
-				give(slab, &objects[i], 1, &word);
-		fake_reset();
-		done = slab_purge(slab);
-		assert_int_equal(done, fake_purged_size());
-		assert_true(done + (nr - nr_live) * 8190 >=
-			    (size_t)(nr - nr_live) * size);
-		for (i = 0; i < nr_live; i++)
-			assert_false(fake_purge_touched(live[i], size));
-		for (i = 0; i < nr_live; i++)
-			assert_int_equal(((unsigned char *)live[i])[size - 1],
-					 0xa5);
-		assert_int_equal(slab_purge(slab), 0);
-		slab_check(slab);
-		assert_int_equal(slab_take(slab, objects, 1), 1);
-		give(slab, objects, 1, &word);
-		slab_purge(slab);
-		assert_true(size % 4096 ||
-			    fake_purge_touched(objects[0], size));
-		give(slab, live, nr_live, &word);
-		assert_true(slab_is_empty(slab));
-		slab_close(slab);
-	}
-}
-
-/* Whether every whole page of [from, to) reads as zero. */
-static bool pages_are_zero(char *from, char *to)
-{
-	char *page = (char *)round_up((uintptr_t)from, system_page_size());
-
-	for (; page + system_page_size() <= to; page += system_page_size())
-		if (page[0] || page[system_page_size() - 1])
-			return false;
-	return true;
-}
-
-/* Objects that come back one by one, `step` apart, with a purge after each;
- * the last one stays. */
-static void purge_one_by_one(unsigned class, unsigned step)
-{
-	struct span *slab = slab_open(class, OWNER);
-	unsigned size = size_classes[class].size, nr, first, i;
-	void *objects[64];
-	uint64_t word;
-
-	nr = slab_take(slab, objects, 64);
-	for (i = 0; i < nr; i++)
-		memset(objects[i], 0xa5, size);
-	for (first = 0; first < step; first++)
-		for (i = first; i + 1 < nr; i += step) {
-			give(slab, &objects[i], 1, &word);
-			slab_purge(slab);
-		}
-	assert_true(pages_are_zero(objects[0], objects[nr - 1]));
-	assert_int_equal(*(unsigned char *)objects[nr - 1], 0xa5);
-	assert_int_equal(slab_purge(slab), 0);
-	give(slab, &objects[nr - 1], 1, &word);
-	slab_close(slab);
-}
-
-/* A page that two objects share goes back with the second of them. */
-TEST(test_purge_gives_back_shared_pages)
-{
-	unsigned class, step;
-
-	for (class = size_class_of(PURGE_SIZE_LEAST); class < NR_FIXED_CLASSES;
-	     class++)
-		for (step = 1; step <= 3; step++)
-			purge_one_by_one(class, step);
-}
-
-/* Smaller classes are left alone; a refusing system loses nothing. */
-TEST(test_purge_that_does_nothing)
-{
-	struct span *slab = slab_open(size_class_of(2048), OWNER);
-
-	assert_int_equal(slab_purge(slab), 0);
-	slab_close(slab);
-	slab = slab_open(size_class_of(8192), OWNER);
-	fake_fail_from(FAKE_PURGE, 1);
-	assert_int_equal(slab_purge(slab), 0);
-	slab_check(slab);
-	fake_reset();
-	assert_true(slab_purge(slab) > 0);
-	slab_close(slab);
 }
 
 TEST(test_no_memory)

@@ -34,9 +34,10 @@ static struct span *victim;
 
 static struct span *slab_of(const void *object)
 {
-	struct slab_view v = view_of_object(object);
+	struct block block;
 
-	return &v.region->spans[v.unit];
+	page_map_find(object, &block);
+	return &block.region->spans[block.unit];
 }
 
 /* The leaver has cleared `on`: one object comes back, its giver lists the

@@ -3,7 +3,9 @@
  * A field that several threads touch is _Atomic, and C reaches it through these
  * names. Plain are what sections in assembly write (lanes; percpu.h), what the
  * fast paths read of the gate (gate_read()) and a unit's tag, which its holder
- * writes before any block of the unit is handed out. Each acquire and each
+ * writes before any block of the unit is handed out; where others write a plain
+ * word meanwhile, load_once() and store_once() are one access of an aligned
+ * word, so that it is whole, and order nothing. Each acquire and each
  * release carries a comment that names its partner,
  * `// [field] with function(): what it orders`; a relaxed access gives its
  * reason in a word. `make lint` reads those comments, and fails on an operation
@@ -19,6 +21,9 @@
 #define LANE_ATOMIC_H
 
 #include <stdatomic.h>
+
+#define load_once(p) (*(const volatile __typeof__(*(p)) *)(p))
+#define store_once(p, v) (*(volatile __typeof__(*(p)) *)(p) = (v))
 
 #define load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
 #define load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
@@ -54,6 +59,16 @@
 	cas_order(p, expected, v, memory_order_seq_cst,               \
 		  memory_order_relaxed)
 
+/* The word becomes at least v. Lock-free: a round is lost to who raised it. */
+#define raise_relaxed(p, v)                                                  \
+	do {                                                                 \
+		__typeof__(load_relaxed(p)) raised_to = (v);                 \
+		__typeof__(raised_to) raised_from = load_relaxed(p);         \
+		while (raised_from < raised_to &&                            \
+		       !cas_relaxed((p), &raised_from, raised_to))           \
+			;                                                    \
+	} while (0)
+
 #define add_relaxed(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define add_seq(p, v) \
@@ -70,5 +85,8 @@
 #define and_acquire(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_acquire)
 #define and_seq(p, v) atomic_fetch_and_explicit((p), (v), memory_order_seq_cst)
+
+/* What was loaded before, without an order, is as if loaded with it. */
+#define fence_acquire() atomic_thread_fence(memory_order_acquire)
 
 #endif

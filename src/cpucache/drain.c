@@ -2,6 +2,7 @@
  * drain.h */
 #include "cpucache/drain.h"
 
+#include "base/word.h"
 #include "cpucache/cpu_cache.h"
 #include "slab/bin.h"
 #include "system/sandbox.h"
@@ -10,7 +11,14 @@
 #define DRAIN_DEADLINE_MS 2000
 #define ABORTS_MOST 1000 /* in a row: single-stepped; give up for now */
 
-static _Atomic(uint64_t) right;	   /* atomic: odd while held */
+/* Odd while held; no value comes twice. */
+struct drain_right {
+	uint64_t held : 1;
+	uint64_t turn : 63;
+};
+WORD(drain_right, uint64_t);
+
+static _Atomic(uint64_t) right;	   /* atomic: struct drain_right */
 static _Atomic(uint64_t) deadline; /* atomic: hint, ms */
 static _Atomic(uint64_t) nr_drains; /* atomic: counter */
 
@@ -21,27 +29,39 @@ struct drainer {
 	size_t nr_objects;
 };
 
+/* From the one that drops it, or by taking over. */
+static struct drain_right right_taken(struct drain_right w)
+{
+	return (struct drain_right){ .held = 1, .turn = w.turn + w.held };
+}
+
+static struct drain_right right_dropped(struct drain_right w)
+{
+	return (struct drain_right){ .held = 0, .turn = w.turn + 1 };
+}
+
 static bool right_take(struct drainer *d, bool urgent)
 {
 	uint64_t seen = load_relaxed(&right), now = system_now_ms(); // own
-	bool held = seen & 1;
+	struct drain_right w = drain_right_unpack(seen);
 
-	if (held && !urgent && now < load_relaxed(&deadline)) // hint
+	if (w.held && !urgent && now < load_relaxed(&deadline)) // hint
 		return false;
-	d->mine = seen + (held ? 2 : 1);
+	d->mine = drain_right_pack(right_taken(w));
 	// [drain.right] with right_drop(): the former holder's areas
 	if (!cas_acquire(&right, &seen, d->mine))
 		return false;
 	store_relaxed(&deadline, now + DRAIN_DEADLINE_MS); // hint
-	return !held || rseq_fence();
+	return !w.held || rseq_fence();
 }
 
 static void right_drop(struct drainer *d)
 {
 	uint64_t mine = d->mine;
+	struct drain_right w = right_dropped(drain_right_unpack(mine));
 
 	// [drain.right] with right_take(): this holder's areas
-	cas_release(&right, &mine, mine + 1);
+	cas_release(&right, &mine, drain_right_pack(w));
 }
 
 /* Takes all objects out of one lane of a detached area; false: the right is
@@ -142,7 +162,7 @@ static bool cache_holds_objects(struct cpu_cache *cache)
 		for (class = 1; class < NR_LANES; class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
 					      class);
-			if (*(volatile uint64_t *)&lane->count)
+			if (load_once(&lane->count))
 				return true;
 		}
 	return false;

@@ -35,7 +35,7 @@
  *
  *	percpu_push_tagged(tag, object): as percpu_push() with this lane,
  *	chosen without a branch, as who frees what is a matter of luck
- *		lane = low byte of id == tag->owner ? tag->lane : tag->away
+ *		lane = id == tag->owner ? tag->lane : tag->away
  *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)
@@ -69,7 +69,7 @@
 #define LANE_PERCPU_H
 
 #include "base/compiler.h"
-#include "pageheap/region.h"
+#include "pageheap/anchor.h"
 #include "slab/size_class.h"
 
 struct lane {
@@ -78,26 +78,6 @@ struct lane {
 	void **slots;		   /* const; what they hold is percpu */
 	uint64_t unused;
 };
-
-/* What both fast paths load first; one cache line, const after start but for
- * the two gate words. While the gate is closed (before start-up, in modes
- * that must look at every call) both are 0 and every call takes the slow
- * path: that is the only test for anything unusual. */
-struct anchor {
-	char *base;			/* const: region 0's head */
-	_Atomic(uint64_t) tags_end;	/* atomic: gate; 16 * usable units */
-	_Atomic(uint64_t) small_end;	/* atomic: gate; of small sizes */
-	uint64_t tags_first;		/* const: 16 * unit number of base */
-	char *tags;			/* const: tag of unit number 0 */
-	int64_t rseq_cs;		/* const: from the thread pointer */
-	int64_t id;			/* const: likewise, the index field */
-} __attribute__((aligned(64)));
-
-extern struct anchor anchor internal;
-
-/* A gate word as the fast paths read it, once a call: a load that compilers,
- * unlike that of an atomic, fold into the compare. Aligned, so it is whole. */
-#define gate_read(word) (*(const uint64_t *)(const void *)(word))
 
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid
  * where AT_RSEQ_FEATURE_SIZE >= 28. rseq_cs alone is ours to write. */

@@ -189,10 +189,9 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
-		"ldrb %w[lane], [%[tag], %[tag_lane]]\n\t"
-		"ldrb %w[t], [%[tag], %[tag_away]]\n\t"
-		"ldrb %w[tp], [%[tag], %[tag_owner]]\n\t"
-		"and %w[n], %w[n], #255\n\t"
+		"ldrh %w[lane], [%[tag], %[tag_lane]]\n\t"
+		"ldrh %w[t], [%[tag], %[tag_away]]\n\t"
+		"ldrh %w[tp], [%[tag], %[tag_owner]]\n\t"
 		"cmp %w[n], %w[tp]\n\t"		/* id == owner? */
 		"csel %[lane], %[lane], %[t], eq\n\t" /* no: away */
 		PERCPU_LANE(l)

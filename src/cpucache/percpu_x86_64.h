@@ -186,9 +186,9 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
-		"movzbl %c[tag_lane](%[tag]), %k[lane]\n\t"
-		"movzbl %c[tag_away](%[tag]), %k[slots]\n\t"
-		"cmpb %b[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
+		"movzwl %c[tag_lane](%[tag]), %k[lane]\n\t"
+		"movzwl %c[tag_away](%[tag]), %k[slots]\n\t"
+		"cmpw %w[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
 		"cmovne %[slots], %[lane]\n\t"	/* no: away */
 		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots),

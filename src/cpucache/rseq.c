@@ -6,48 +6,19 @@
  * a thread that dies in between leaves a decision that the next one applies.
  *
  *	undecided --cas--> decided --every caller--> applied (why is set)
- *
- * rseq_kernel_aborts() must see a thread being interrupted in a section,
- * scheduled out, and resumed on the same CPU. A system call inside a section
- * is no way to get there: kernels with rseq debugging kill for it, and kernels
- * since 6.19 rightly do not abort for it. So a helper thread, bound to the
- * caller's CPU (system/helper.h), counts and sleeps in turn, while the caller
- * watches the count inside a section. On that CPU the count can change only
- * while the caller is off it: then the section must have been aborted.
- *
- *	count changed, section went on	-> the kernel does not abort
- *	count changed, section aborted	-> it does
- *	neither within the bound	-> nothing learnt: trust it
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
-#include <sys/utsname.h>
 
 #include "base/atomic.h"
-#include "base/bits.h"
 #include "cpucache/rseq.h"
 #include "system/config.h"
-#include "system/helper.h"
+#include "system/cpus.h"
 #include "system/system.h"
-#include "system/threads.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
 
 #define AUX_RSEQ_FEATURE_SIZE 27
 #define FEATURES_MM_CID 28 /* end of mm_cid */
 #define AREA_SIZE 32
 #define NOT_REGISTERED RSEQ_NEW_THREAD
-#define AFFINITY_WORDS 128 /* 8192 CPUs */
-
-#define CHECK_ROUNDS 32
-#define CHECK_SPINS 2000 /* some 50 to 150 us each round */
-#define CHECK_COUNTS 400
-#define CHECK_NAP_US 20
 
 /* libc's, since glibc 2.35. */
 extern const ptrdiff_t __rseq_offset weak_import;
@@ -55,7 +26,6 @@ extern const unsigned int __rseq_size weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 extern char **environ weak_import;
 
-struct anchor anchor;
 struct rseq_state rseq_state;
 
 #ifdef LANE_INJECT
@@ -114,11 +84,6 @@ struct facts {
 	uint64_t index; /* enum config_index */
 };
 
-static long call(long nr, const void *a, long b, const void *c, long d)
-{
-	return syscall_6(nr, (long)a, b, (long)c, d, 0, 0);
-}
-
 /* The number at *text, at most 255; *text then stands behind it and a dot. */
 static uint32_t release_number(const char **text)
 {
@@ -146,11 +111,11 @@ static bool release_broken(uint32_t key, uint32_t first, uint32_t last)
 
 static bool kernel_broken(void)
 {
-	struct utsname name;
+	char release[SYSTEM_RELEASE_SIZE];
 
-	if (call(SYS_uname, &name, 0, NULL, 0))
+	if (system_kernel_release(release))
 		return false;
-	return release_broken(release_key(name.release), PERCPU_BROKEN_FIRST,
+	return release_broken(release_key(release), PERCPU_BROKEN_FIRST,
 			      PERCPU_BROKEN_LAST);
 }
 
@@ -202,7 +167,7 @@ static struct rseq_area *area_at(int64_t rseq_cs)
 
 static uint32_t area_cpu_id(const struct rseq_area *area)
 {
-	return *(const volatile uint32_t *)&area->cpu_id;
+	return load_once(&area->cpu_id);
 }
 
 static int64_t libc_rseq_cs(void)
@@ -233,17 +198,12 @@ static void collect_facts(struct facts *f)
 		f->cpu_id = area_cpu_id(area_at(libc_rseq_cs()));
 }
 
-/* CPUs that the process may run on: as many ids spread the threads of direct
- * mode. */
-static unsigned nr_usable_cpus(void)
+/* As many ids as CPUs spread the threads of direct mode. */
+static unsigned nr_direct_ids(void)
 {
-	uint64_t mask[AFFINITY_WORDS];
-	long i, size = call(SYS_sched_getaffinity, NULL, sizeof(mask), mask, 0);
-	unsigned n = 0;
+	int nr = system_nr_usable_cpus();
 
-	for (i = 0; i < size / 8; i++)
-		n += bits_count(mask[i]);
-	return n ? n : 1;
+	return nr > 0 ? (unsigned)nr : 1;
 }
 
 static void apply(enum decision decision)
@@ -257,7 +217,7 @@ static void apply(enum decision decision)
 	anchor.rseq_cs = cs;
 	anchor.id = cs + (int64_t)id - (int64_t)offsetof(struct rseq_area,
 							 rseq_cs);
-	rseq_state.nr_cpus = nr_usable_cpus();
+	rseq_state.nr_cpus = nr_direct_ids();
 	rseq_state.fence = !system_rseq_fence_register();
 	store_relaxed(&rseq_state.mode, mode); // before publish
 	// [rseq.why] with rseq_start(): anchor and the state are set
@@ -288,7 +248,7 @@ bool rseq_libc_ready(void)
  * the change reads the real id behind an area that fails it. */
 void rseq_give_up(const char *why)
 {
-	*(volatile int64_t *)&anchor.rseq_cs = unregistered_rseq_cs();
+	store_once(&anchor.rseq_cs, unregistered_rseq_cs());
 	store_relaxed(&rseq_state.mode, MODE_DIRECT); // hint
 	// [rseq.why] with rseq_start(): anchor and the state are set
 	store_release(&rseq_state.why, why);
@@ -314,11 +274,11 @@ static struct rseq_area *armed_area(void)
 unsigned rseq_current_id(void)
 {
 	struct rseq_area *area = rseq_self();
-	char *field = percpu_thread_pointer() + anchor.id;
+	uint32_t *field = (void *)(percpu_thread_pointer() + anchor.id);
 	uint32_t id = REGION_TABLE_WORDS;
 
 	if (area)
-		id = *(volatile uint32_t *)(void *)field;
+		id = load_once(field);
 	return id < REGION_TABLE_WORDS ? id : hash_thread(rseq_state.nr_cpus);
 }
 
@@ -331,97 +291,10 @@ struct rseq_area *rseq_self(void)
 
 int rseq_register(struct rseq_area *area)
 {
-	return (int)call(SYS_rseq, area, AREA_SIZE, NULL, PERCPU_SIGNATURE);
+	return system_rseq_register(area, AREA_SIZE, PERCPU_SIGNATURE);
 }
 
 bool rseq_fence(void)
 {
 	return rseq_state.fence && !system_rseq_fence();
-}
-
-/* The check of the kernel */
-
-static struct check {
-	_Atomic(uint32_t) state; /* atomic: enum check_state */
-	_Atomic(uint32_t) stop;	 /* atomic: the caller has seen enough */
-	uint32_t cpu;		 /* const once the helper runs */
-	_Atomic(uint64_t) count; /* atomic: the helper's, on that CPU only */
-} check;
-
-enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };
-
-static bool bind_to_cpu(uint32_t cpu)
-{
-	uint64_t mask[AFFINITY_WORDS] = { 0 };
-
-	mask[cpu / 64] = bits_one(cpu % 64);
-	return !call(SYS_sched_setaffinity, NULL, sizeof(mask), mask, 0);
-}
-
-/* Nobody wants it to go on. */
-static bool check_is_over(struct helper_life *life)
-{
-	return load_relaxed(&check.stop) || helper_must_end(life); // hint
-}
-
-/* Off the CPU and on again in turn; nothing is waited for. */
-static void check_helper(struct helper_life *life)
-{
-	unsigned i;
-
-	helper_begin(life);
-	if (bind_to_cpu(check.cpu)) {
-		for (i = 0; i < CHECK_COUNTS && !check_is_over(life); i++) {
-			add_relaxed(&check.count, 1); // counter
-			system_nap(CHECK_NAP_US);
-		}
-	}
-	helper_end(life);
-}
-
-/* CHECK_RUNNING: nothing learnt. */
-static enum check_state check_round(struct rseq_area *self)
-{
-	uint64_t before = load_relaxed(&check.count); // counter
-	enum percpu_result result;
-
-	result = percpu_watch(self, check.cpu, &check.count, CHECK_SPINS);
-	if (result == PERCPU_DONE)
-		return CHECK_FAILS;
-	if (result == PERCPU_ABORT &&
-	    load_relaxed(&check.count) != before) // counter
-		return CHECK_ABORTS;
-	return CHECK_RUNNING;
-}
-
-static enum check_state check_kernel(struct rseq_area *self)
-{
-	enum check_state state = CHECK_RUNNING;
-	struct helper_life *life;
-	unsigned i;
-
-	check.cpu = area_cpu_id(self);
-	if (helper_start(check_helper, false, &life))
-		return CHECK_RUNNING;
-	system_nap(CHECK_NAP_US); /* who wakes up preempts soonest */
-	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
-		state = check_round(self);
-	store_relaxed(&check.stop, 1); // hint
-	helper_await_end(life);
-	return state;
-}
-
-bool rseq_kernel_aborts(void)
-{
-	struct rseq_area *self = rseq_self();
-	uint32_t state = CHECK_NEW;
-
-	if (!self)
-		return true;
-	// held: one caller alone checks
-	if (!cas_relaxed(&check.state, &state, CHECK_RUNNING))
-		return state != CHECK_FAILS;
-	state = check_kernel(self);
-	store_relaxed(&check.state, state); // hint: the answer of later calls
-	return state != CHECK_FAILS;
 }

@@ -9,7 +9,7 @@
  * it. Before rseq_start() no section may run.
  *
  * All functions are wait-free, leave errno alone and may be called in signal
- * handlers; rseq_start() and rseq_kernel_aborts() need libc's TLS.
+ * handlers; rseq_start() needs libc's TLS.
  */
 #ifndef LANE_RSEQ_H
 #define LANE_RSEQ_H
@@ -37,15 +37,6 @@ void rseq_start(void);
 
 /* Whether libc is relocated, so that its rseq symbols can be read. */
 bool rseq_libc_ready(void);
-
-/* Checks by behaviour that this kernel aborts a section when its thread is
- * scheduled out and goes on on its CPU. Gives birth to a helper on the
- * caller's CPU, which is gone on return; takes a fraction of a millisecond, on
- * a busy machine a few. Runs once: later calls get the first one's answer.
- * False: sections are not safe here, call rseq_give_up(). True also where
- * nothing was seen either way. Cannot kill: no system call is made inside a
- * section. */
-bool rseq_kernel_aborts(void);
 
 /* From now on MODE_DIRECT, for this reason (a constant text). Sections that
  * already run may still commit. */

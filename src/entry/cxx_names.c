@@ -157,7 +157,7 @@ static cold void *new_nothrow_slow(size_t size, size_t align)
 	return block ? block : cxx_catch(new_by_handler, size, align);
 }
 
-static force_inline void *new_any(size_t size)
+static force_inline void *new_or_throw(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -166,7 +166,7 @@ static force_inline void *new_any(size_t size)
 	return object;
 }
 
-static force_inline void *new_nothrow_any(size_t size)
+static force_inline void *new_or_null(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -181,7 +181,7 @@ static cold void delete_slow(void *block, enum program_first first)
 		heap_free_slow(block);
 }
 
-static force_inline void delete_any(void *block, enum program_first first)
+static force_inline void delete_plain(void *block, enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
 		delete_slow(block, first);
@@ -235,7 +235,7 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 #define CXX_NEW_NAMES(k)                                                   \
 	exported void *_Zn##k##m(size_t size)                              \
 	{                                                                  \
-		return new_any(size);                                      \
+		return new_or_throw(size);                                 \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zn##k##m)                                           \
 	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                \
@@ -244,7 +244,7 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 		(void)tag;                                                 \
 		if (unlikely(program_defines(_Zn##k##m)))                  \
 			return cxx_catch(program_new_##k, size, 0);        \
-		return new_nothrow_any(size);                              \
+		return new_or_null(size);                                  \
 	}                                                                  \
 	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align) \
 	{                                                                  \
@@ -266,14 +266,14 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 #define CXX_DELETE_NAMES(k, plain, other)                                  \
 	exported void _Zd##k##Pv(void *block)                              \
 	{                                                                  \
-		delete_any(block, plain);                                  \
+		delete_plain(block, plain);                                \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zd##k##Pv)                                          \
 	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                \
 					       const struct nothrow *tag)  \
 	{                                                                  \
 		(void)tag;                                                 \
-		delete_any(block, other);                                  \
+		delete_plain(block, other);                                \
 	}                                                                  \
 	exported void _Zd##k##Pvm(void *block, size_t size)                \
 	{                                                                  \

@@ -1,11 +1,12 @@
-/* layer 5.4: alloc: the cold half of allocation */
-#include "front/heap.h"
+/* layer 5.5: alloc: the cold half of allocation */
+#include "front/alloc.h"
 
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/start.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
@@ -25,129 +26,136 @@ static force_inline void *unmarked(void *object)
 	return object;
 }
 
-static void *small_alloc(unsigned class)
-{
-	if (gate_is_open())
-		return unmarked(cpu_cache_alloc_slow(class));
-	return cpu_cache_alloc_direct(class);
-}
-
 /* What the caller wants of a block. */
-struct wish {
+struct alloc_request {
 	size_t size; /* footer included; at most PTRDIFF_MAX */
 	size_t align;
 	bool run;  /* rather a run than an object of medium size */
 	bool zero; /* answer: all bytes read as zero */
 };
 
-/* The class that serves the wish; 0: none. */
-static unsigned wish_class(const struct wish *wish)
+/* The class that serves, where an object is wanted; 0: none. */
+static unsigned request_class(const struct alloc_request *r)
 {
-	if (wish->run && wish->size > SMALL_SIZE_MOST)
-		return 0;
-	if (wish->align > 16)
-		return size_class_aligned(wish->size, wish->align);
-	if (wish->size <= SMALL_SIZE_MOST)
-		return size_class_of(wish->size);
-	if (wish->size <= MEDIUM_SIZE_MOST)
-		return size_class_of_medium(wish->size);
+	if (r->align > 16)
+		return size_class_aligned(r->size, r->align);
+	if (r->size <= SMALL_SIZE_MOST)
+		return size_class_of(r->size);
+	if (r->size <= MEDIUM_SIZE_MOST)
+		return size_class_of_medium(r->size);
 	return 0;
 }
 
-static void *alloc_any(struct wish *wish)
+static void *alloc_object(unsigned class)
 {
-	unsigned class = wish_class(wish);
-
-	if (class && wish->align <= 16 && wish->size <= SMALL_SIZE_MOST) {
-		fitted_class_note(class, wish->size);
-		size_lane_mend(wish->size, class);
-	}
-	if (class)
-		return small_alloc(class);
-	return large_alloc(max_size(wish->size, 1), wish->align, &wish->zero);
+	if (!class)
+		return NULL;
+	if (gate_is_open())
+		return unmarked(cpu_cache_alloc_slow(class));
+	return cpu_cache_alloc_direct(class);
 }
 
-/* No memory: what lies free in the CPUs' caches and in slabs may do. */
-static cold void alloc_collect(void)
+static void *alloc_run(struct alloc_request *r)
 {
+	return large_alloc(max_size(r->size, 1), r->align, &r->zero);
+}
+
+/* What suits the size, and what comes after it. */
+static void *alloc_suited(struct alloc_request *r)
+{
+	unsigned class = 0;
+
+	if (!r->run || r->size <= SMALL_SIZE_MOST)
+		class = request_class(r);
+	if (!class)
+		return alloc_run(r);
+	if (r->align <= 16 && r->size <= SMALL_SIZE_MOST) {
+		fitted_class_note(class, r->size);
+		size_lane_mend(r->size, class);
+	}
+	return alloc_object(class);
+}
+
+/* What serves as well: the class that a fitted one took the size from, which
+ * may have free objects, or smaller slabs; of medium sizes a run for an object,
+ * which is fewer units than a slab, and an object for a run. */
+static void *alloc_unsuited(struct alloc_request *r)
+{
+	unsigned class;
+
+	if (r->size > MEDIUM_SIZE_MOST)
+		return NULL;
+	class = request_class(r);
+	if (r->size > SMALL_SIZE_MOST)
+		return r->run ? alloc_object(class) : alloc_run(r);
+	if (class == size_classes[class].fixed)
+		return NULL;
+	return alloc_object(size_classes[class].fixed);
+}
+
+/* What lies free in the CPUs' caches and in slabs becomes units. False: that
+ * cannot help. */
+static cold bool alloc_collect(const struct alloc_request *r)
+{
+	if (!page_heap_may_hold(div_up(r->size, UNIT_SIZE)))
+		return false;
 	if (gate_is_open()) {
 		cpu_cache_flush_own();
 		drain_caches_urgent(rseq_self());
 	}
 	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
+	return true;
 }
 
-static cold void *alloc_failed(void)
+/* The sources of memory beyond what suits, in order. */
+static cold void *alloc_where_short(struct alloc_request *r)
+{
+	void *pointer = alloc_unsuited(r);
+
+	if (!pointer && alloc_collect(r)) {
+		pointer = alloc_suited(r);
+		if (!pointer)
+			pointer = alloc_unsuited(r);
+	}
+	/* A small block may be a unit. */
+	if (!pointer && r->size <= SMALL_SIZE_MOST)
+		pointer = alloc_run(r);
+	return pointer;
+}
+
+/* With checks=full what goes out is as it was when it was freed. */
+static cold void alloc_finish(void *pointer, size_t size)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	if (config_checks_full() && block.kind == BLOCK_OBJECT)
+		block_fill_check(pointer, &block);
+	block_footer_set(pointer, &block, size);
+}
+
+static cold void *out_of_memory(void)
 {
 	add_relaxed(&nr_out_of_memory, 1); // counter
 	return NULL;
 }
 
-/* Whom a fitted class took the size from may have free objects, or smaller
- * slabs. */
-static void *alloc_fixed(const struct wish *wish)
-{
-	unsigned class = wish_class(wish);
-
-	if (class == size_classes[class].fixed)
-		return NULL;
-	return small_alloc(size_classes[class].fixed);
-}
-
-/* The same, and where a slab of medium objects cannot be had, a run of fewer
- * units; where no run, a free object. */
-static void *alloc_either(struct wish *wish)
-{
-	void *pointer = alloc_any(wish);
-
-	if (likely(pointer) || wish->size > MEDIUM_SIZE_MOST)
-		return pointer;
-	if (wish->size <= SMALL_SIZE_MOST)
-		return alloc_fixed(wish);
-	wish->run = !wish->run;
-	return alloc_any(wish);
-}
-
-/* The same, collecting once where memory is short; in the end a small block
- * may be a unit. */
-static void *alloc_hard(struct wish *wish)
-{
-	void *pointer = alloc_either(wish);
-
-	if (likely(pointer))
-		return pointer;
-	if (page_heap_may_hold(div_up(wish->size, UNIT_SIZE))) {
-		alloc_collect();
-		pointer = alloc_either(wish);
-	}
-	if (!pointer && wish->size <= SMALL_SIZE_MOST)
-		pointer = large_alloc(max_size(wish->size, 1), wish->align,
-				      &wish->zero);
-	return pointer ? pointer : alloc_failed();
-}
-
-static cold void alloc_finish(void *pointer, size_t size)
-{
-	struct block block;
-
-	block_find(pointer, "malloc", &block);
-	if (config_checks_full() && block.kind == BLOCK_SMALL)
-		block_fill_check(pointer, &block);
-	block_footer_set(pointer, &block, size);
-}
-
-static void *alloc_slow(struct wish *wish)
+static void *alloc_cold(struct alloc_request *r)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
-	size_t footer = block_footer_size(), size = wish->size;
+	size_t footer = block_footer_size(), size = r->size;
 	void *pointer;
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
-	    wish->align > (size_t)PTRDIFF_MAX)
-		return alloc_failed();
-	wish->size += footer;
-	pointer = alloc_hard(wish);
-	if (pointer && unlikely(footer))
+	    r->align > (size_t)PTRDIFF_MAX)
+		return out_of_memory();
+	r->size += footer;
+	pointer = alloc_suited(r);
+	if (unlikely(!pointer))
+		pointer = alloc_where_short(r);
+	if (unlikely(!pointer))
+		pointer = out_of_memory();
+	else if (unlikely(footer))
 		alloc_finish(pointer, size);
 	tick_pass();
 	return pointer;
@@ -173,39 +181,39 @@ static force_inline void *lane_try_alloc(size_t size)
 
 void *heap_alloc_slow(size_t size)
 {
-	struct wish wish = { .size = size, .align = 16 };
+	struct alloc_request r = { .size = size, .align = 16 };
 	void *object = lane_try_alloc(size);
 
-	return object ? object : alloc_slow(&wish);
+	return object ? object : alloc_cold(&r);
 }
 
 void *heap_alloc_zeroed(size_t size)
 {
-	struct wish wish = { .size = size, .align = 16, .run = true };
+	struct alloc_request r = { .size = size, .align = 16, .run = true };
 	void *pointer;
 
 	if (size < (gate_read(&anchor.small_end) |
 		    gate_read(&gate_checked.small_end)))
 		pointer = heap_alloc(size);
 	else
-		pointer = alloc_slow(&wish);
-	if (pointer && !wish.zero)
+		pointer = alloc_cold(&r);
+	if (pointer && !r.zero)
 		__builtin_memset(pointer, 0, size);
 	return pointer;
 }
 
 void *heap_alloc_growing(size_t size)
 {
-	struct wish wish = { .size = size, .align = 16, .run = true };
+	struct alloc_request r = { .size = size, .align = 16, .run = true };
 
 	if (size <= SMALL_SIZE_MOST)
 		return heap_alloc(size);
-	return alloc_slow(&wish);
+	return alloc_cold(&r);
 }
 
 void *heap_alloc_aligned(size_t size, size_t align)
 {
-	struct wish wish = { .size = size, .align = align };
+	struct alloc_request r = { .size = size, .align = align };
 	void *object = NULL;
 	unsigned class;
 
@@ -218,7 +226,7 @@ void *heap_alloc_aligned(size_t size, size_t align)
 			object = unmarked(
 				percpu_pop(size_classes[class].lane));
 	}
-	return object ? object : alloc_slow(&wish);
+	return object ? object : alloc_cold(&r);
 }
 
 uint64_t heap_nr_out_of_memory(void)

@@ -1,8 +1,8 @@
 /* layer 5.2: block: what a pointer of the program points at
  *
- * block_find() is the one place that judges a pointer: foreign, a small
- * object, a large block, or misuse, which is a fault() with a message that
- * begins with `verb`, the call that the program made.
+ * block_find() asks the page map (page_map.h) and ends the program where the
+ * answer is misuse: a fault() with a message that begins with `verb`, the call
+ * that the program made.
  *
  * With usable=requested or checks=full each block ends in a footer: eight
  * bytes that hold the size asked for, mixed with the block's address, so that
@@ -13,8 +13,8 @@
  *
  *	block.size = size asked for + slack + footer
  *
- * With checks=full a small block is filled when it is freed, in classes that
- * slab_purge() works on as far as one page at its start. The words of the fill
+ * With checks=full a small block is filled when it is freed, as far as the
+ * page that it begins in, which slab_purge() takes whole. The words of the fill
  * follow from the address and from the slab's life, so that none that the
  * memory holds from another life is taken for one of this life. On its way out
  * either no word is the fill (fresh memory, or a purged page) or all are: some
@@ -27,45 +27,17 @@
 #ifndef LANE_BLOCK_H
 #define LANE_BLOCK_H
 
-#include "pageheap/region.h"
-#include "slab/size_class.h"
+#include "slab/page_map.h"
 
-enum block_kind { BLOCK_FOREIGN, BLOCK_SMALL, BLOCK_LARGE };
-
-struct block {
-	enum block_kind kind;
-	unsigned class;		/* of a small one */
-	struct region *region;	/* of a large one */
-	uint32_t unit;		/* of a large one */
-	uint32_t nr_units;	/* of a large one */
-	size_t size;		/* bytes behind the pointer, footer included */
-};
-
+/* A block of the program's, as page_map_find() has it: foreign, an object that
+ * its slab holds to be live, or a run. */
 void block_find(const void *pointer, const char *verb, struct block *block);
 
-/* The same for one that the program holds to be live: with checks=fast one
- * that waits in a CPU's cache is a fault(), too. Not for the cold half of a
+/* As block_find(), for one that the program holds to be live: with checks=fast
+ * one that waits in a CPU's cache is a fault(), too. Not for the cold half of a
  * free, which has set the mark itself. */
 void block_find_live(const void *pointer, const char *verb,
 		     struct block *block);
-
-/* What a tag has told to begin where an object of region 0 does, or one behind
- * the slab's last: whether it is live as far as the slab knows. As
- * slab_object_is_free(), but without another look at the tag. */
-static force_inline bool block_is_live(const void *pointer,
-				       const struct unit_tag *tag)
-{
-	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	const char *slab = (const char *)pointer - offset;
-	uint32_t unit = region_unit(&regions[0], slab);
-	uint64_t i = (uint64_t)((unsigned __int128)tag->magic * offset >> 64);
-	_Atomic(uint64_t) *bits = regions[0].bits;
-
-	bits += (size_t)unit * UNIT_BITS_WORDS;
-	if (unlikely(i >= size_classes[tag->class].nr_objects))
-		return false;
-	return !(load_relaxed(&bits[i / 64]) & bits_one(i % 64)); // hint
-}
 
 /* Bytes of the footer, 0 where there is none. */
 size_t block_footer_size(void);

@@ -1,5 +1,5 @@
-/* layer 5.4: free: the cold half of freeing, and sizes */
-#include "front/heap.h"
+/* layer 5.5: free: the cold half of freeing, and sizes */
+#include "front/free.h"
 
 #include "cpucache/cached.h"
 #include "cpucache/cpu_cache.h"
@@ -19,28 +19,63 @@ static void direct_free(void *pointer, const struct block *block)
 	cpu_cache_free_direct(pointer);
 }
 
-static void block_free(void *pointer, const struct block *block)
+/* The lanes' way. With checks=fast the object gets its mark first. */
+static force_inline bool lane_try_free(void *pointer,
+				       const struct unit_tag *tag)
 {
-	if (block->kind == BLOCK_FOREIGN) {
-		foreign_free(pointer);
-		return;
-	}
-	if (block_footer_size())
-		block_usable_size(pointer, block, "free");
-	if (block->kind == BLOCK_LARGE)
-		large_free(pointer, block);
-	else if (gate_is_open())
-		cpu_cache_free_slow(pointer, block->class);
-	else
-		direct_free(pointer, block);
+	if (gate_read(&gate_checked.tags_end))
+		mark_set(pointer, tag->magic);
+	else if (!gate_read(&anchor.tags_end))
+		return false;
+	return percpu_push_tagged(tag, pointer);
 }
 
-static cold void free_any(void *pointer)
+/* No lane took it: what the first of them to be full does. */
+static enum home object_free(void *pointer, const struct block *block)
+{
+	const struct unit_tag *tag = block->tag;
+	enum home home = HOME_REFUSED;
+
+	if (!gate_is_open()) {
+		direct_free(pointer, block);
+		return home;
+	}
+	if (tag->away != tag->lane && tag->owner != rseq_current_id())
+		home = cpu_cache_free_home(pointer, block->class);
+	if (home == HOME_REFUSED)
+		cpu_cache_free_slow(pointer, block->class);
+	return home;
+}
+
+/* By kind, where no lane took the block or none can. */
+static cold void free_unlaned(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_FOREIGN)
+		foreign_free(pointer);
+	else if (block->kind == BLOCK_RUN)
+		large_free(pointer, block);
+	else if (object_free(pointer, block) == HOME_LANE)
+		return;
+	tick_pass();
+}
+
+void heap_free_judged(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_OBJECT && lane_try_free(pointer, block->tag))
+		return;
+	free_unlaned(pointer, block);
+}
+
+/* Where blocks have a footer, what the program wrote behind the block's end is
+ * seen. */
+static cold void free_judge(void *pointer)
 {
 	struct block block;
 
 	block_find(pointer, "free", &block);
-	block_free(pointer, &block);
+	if (block.kind != BLOCK_FOREIGN && block_footer_size())
+		block_usable_size(pointer, &block, "free");
+	free_unlaned(pointer, &block);
 }
 
 /* With checks=fast: the lanes' way. False: another way must judge and free the
@@ -48,55 +83,21 @@ static cold void free_any(void *pointer)
 static force_inline bool checked_try_free(void *pointer)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
-	const struct unit_tag *tag = heap_tag_below(pointer, end);
+	struct block block;
 
-	if (!tag)
+	if (!page_map_try_live(pointer, end, &block))
 		return false;
-	if (unlikely(!block_is_live(pointer, tag))) {
-		free_any(pointer); /* to the judge */
-		return true;
-	}
-	if (unlikely(mark_is_set(pointer, tag->magic)) &&
-	    cached_finds(pointer, tag->class))
+	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
+	    cached_finds(pointer, block.class))
 		fault("free of %p: already free", pointer);
-	mark_set(pointer, tag->magic);
-	return percpu_push_tagged(tag, pointer);
-}
-
-static cold void slow_path_ends(void)
-{
-	tick_pass();
-}
-
-/* A tiny object of another CPU's slab. */
-static force_inline enum home free_home(void *pointer)
-{
-	uint64_t end = gate_read(&anchor.tags_end) |
-		       gate_read(&gate_checked.tags_end);
-	const struct unit_tag *tag = heap_tag_below(pointer, end);
-
-	if (!tag || tag->away == tag->lane ||
-	    tag->owner == (uint8_t)rseq_current_id())
-		return HOME_REFUSED;
-	return cpu_cache_free_home(pointer, tag->class);
-}
-
-static force_inline void free_unlaned(void *pointer)
-{
-	enum home home = free_home(pointer);
-
-	if (home == HOME_LANE)
-		return;
-	if (home == HOME_REFUSED)
-		free_any(pointer);
-	slow_path_ends();
+	mark_set(pointer, block.tag->magic);
+	return percpu_push_tagged(block.tag, pointer);
 }
 
 void heap_free_slow(void *pointer)
 {
-	if (!pointer || checked_try_free(pointer))
-		return;
-	free_unlaned(pointer);
+	if (pointer && !checked_try_free(pointer))
+		free_judge(pointer);
 }
 
 size_t heap_usable_size(const void *pointer)
@@ -115,18 +116,26 @@ size_t heap_usable_size(const void *pointer)
  * the last realloc, whether that moved the block or not. Without footers all
  * that is known is what the block can hold: a size that is too small may be
  * right after a realloc that found no memory and stayed in place. */
-static void size_hint_check(const void *pointer, size_t size)
+static void size_hint_check(const void *pointer, const struct block *block,
+			    size_t size)
 {
-	struct block block;
 	size_t has;
 
-	block_find_live(pointer, "free_sized", &block);
-	if (block.kind == BLOCK_FOREIGN)
+	if (block->kind == BLOCK_FOREIGN)
 		return;
-	has = block_usable_size(pointer, &block, "free_sized");
+	has = block_usable_size(pointer, block, "free_sized");
 	if (size > has || (size < has && block_footer_size()))
 		fault("free_sized of %p: size %zu given, block has %zu",
 		      pointer, size, has);
+}
+
+static cold void free_sized_checked(void *pointer, size_t size)
+{
+	struct block block;
+
+	block_find_live(pointer, "free_sized", &block);
+	size_hint_check(pointer, &block, size);
+	heap_free_judged(pointer, &block);
 }
 
 static void align_hint_check(const void *pointer, size_t align)
@@ -142,8 +151,9 @@ static void align_hint_check(const void *pointer, size_t align)
 void heap_free_sized(void *pointer, size_t size)
 {
 	if (unlikely(config.checks) && pointer)
-		size_hint_check(pointer, size);
-	heap_free(pointer);
+		free_sized_checked(pointer, size);
+	else
+		heap_free(pointer);
 }
 
 void heap_free_aligned_sized(void *pointer, size_t align, size_t size)
@@ -158,9 +168,4 @@ void heap_free_aligned(void *pointer, size_t align)
 	if (unlikely(config.checks) && align)
 		align_hint_check(pointer, align);
 	heap_free(pointer);
-}
-
-uint64_t heap_nr_foreign_frees(void)
-{
-	return foreign_nr_frees();
 }

@@ -12,25 +12,11 @@
 #define START_TRIES 10 /* each slow call tries again */
 
 static _Atomic(uint64_t) gate_word; /* atomic */
-struct gate_words gate_checked;
 
 static bool mode_has_lanes(void)
 {
 	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
 	       !config_checks_full() && config.usable == USABLE_REAL;
-}
-
-/* The pair that opens. */
-static _Atomic(uint64_t) *word_tags_end(void)
-{
-	return config_checks_fast() ? &gate_checked.tags_end :
-				      &anchor.tags_end;
-}
-
-static _Atomic(uint64_t) *word_small_end(void)
-{
-	return config_checks_fast() ? &gate_checked.small_end :
-				      &anchor.small_end;
 }
 
 static uint64_t tags_end(void)
@@ -58,12 +44,13 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 {
 	enum percpu_result result;
 
-	result = open_word(word_tags_end(), tags_end(), gate, tries);
+	result = open_word(anchor_tags_end(), tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;
-	result = open_word(word_small_end(), SMALL_SIZE_MOST + 1, gate, tries);
+	result = open_word(anchor_small_end(), SMALL_SIZE_MOST + 1, gate,
+			   tries);
 	/* What was committed since tags_end() found the gate closed. */
-	region_committed(&regions[0], (uint32_t)(tags_end() / 16));
+	anchor_commit((uint32_t)(tags_end() / 16));
 	return result;
 }
 
@@ -120,19 +107,4 @@ bool gate_is_stuck(void)
 
 	return mode_has_lanes() && !(gate & GATE_COUNT_MASK) &&
 	       (!gate || rseq_state.fence) && !gate_is_open();
-}
-
-/* More tags became usable: the fast path of free may look at them. A closed
- * gate stays closed; its next opening reads the new end. */
-void region_committed(struct region *region, uint32_t nr_units)
-{
-	_Atomic(uint64_t) *word = word_tags_end();
-	uint64_t end = load_relaxed(word); // hint
-
-	if (region != &regions[0])
-		return;
-	while (end && end < 16 * (uint64_t)nr_units)
-		// hint: the kernel made the tags readable for everybody
-		if (cas_relaxed(word, &end, 16 * (uint64_t)nr_units))
-			return;
 }

@@ -23,15 +23,6 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
-/* The second pair of the words: with checks=fast it is this one that opens,
- * and the anchor's stays closed, so that every call reaches its cold half,
- * which looks closer and then uses the lanes. At most one pair is open. */
-struct gate_words {
-	_Atomic(uint64_t) tags_end;  /* atomic: gate; as the anchor's */
-	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */
-};
-extern struct gate_words gate_checked internal;
-
 /* Opens it for the first time, at start-up, where the mode allows. False:
  * every try was aborted (a debugger steps, signals rain); try again. */
 bool gate_start(void);

@@ -32,20 +32,16 @@ static bool large_wants_guard(size_t size)
 
 static bool large_take(size_t size, size_t align_units, struct run *run)
 {
-	unsigned id = rseq_current_id();
-	uint32_t last;
+	bool guarded = large_wants_guard(size);
+	bool all = guarded && config.large_guard == LARGE_GUARD_ALL;
 
-	if (!large_wants_guard(size))
-		return page_heap_take(div_up(size, UNIT_SIZE), align_units, id,
-				      run);
-	if (config.large_guard == LARGE_GUARD_ALL)
+	if (all)
 		size += system_page_size();
-	if (!page_heap_take_guarded(div_up(size, UNIT_SIZE), align_units, id,
-				    run))
+	if (!page_heap_take_guarded(div_up(size, UNIT_SIZE), align_units,
+				    rseq_current_id(), guarded, run))
 		return false;
-	last = run->unit + run->nr_units - 1;
-	if (run->zero || config.large_guard == LARGE_GUARD_ALL)
-		guard_set(run->region, last);
+	if (all || (guarded && run->zero))
+		guard_set(run->region, run->unit + run->nr_units - 1);
 	return true;
 }
 
@@ -57,59 +53,64 @@ void *large_alloc(size_t size, size_t align, bool *zero)
 	if (!large_take(size, align_units, &run))
 		return NULL;
 	*zero = run.zero;
-	store_relaxed(&run.region->spans[run.unit].nr_units,
-		      run.nr_units); // before publish
-	run.region->tags[run.unit].class = CLASS_LARGE;
+	page_map_set_run(run.region, run.unit, run.nr_units);
 	return region_addr(run.region, run.unit);
 }
 
 void large_free(void *pointer, const struct block *block)
 {
-	struct region *region = block->region;
-	uint32_t nr = take_relaxed(&region->spans[block->unit].nr_units,
-				   0); // own: of two frees one gets it
+	uint32_t nr = page_map_take_run(block);
 
 	if (!nr)
 		fault("free of %p: already free", pointer);
-	region->tags[block->unit] = (struct unit_tag){ 0 };
-	page_heap_give(region, block->unit, nr);
+	page_heap_give(block->region, block->unit, nr);
 }
 
-static void large_shrink(const struct block *block, uint32_t nr_units)
+static void large_shrink(struct block *block, uint32_t nr_units)
 {
-	store_relaxed(&block->region->spans[block->unit].nr_units,
-		      nr_units); // own
-	page_heap_give(block->region, block->unit + nr_units,
-		       block->nr_units - nr_units);
+	uint32_t nr_less = block->nr_units - nr_units;
+
+	page_map_resize_run(block, nr_units);
+	page_heap_give(block->region, block->unit + nr_units, nr_less);
 }
 
 /* The page that ended the block becomes a part of it. */
-static bool large_unguard(const struct block *block)
+static bool large_unguard(struct block *block)
 {
-	return guard_clear(block->region, block->unit + block->nr_units - 1, 1);
+	if (!guard_clear(block->region, block->unit + block->nr_units - 1, 1))
+		return false;
+	block->size = (size_t)block->nr_units << UNIT_SHIFT;
+	return true;
 }
 
-bool large_resize(const struct block *block, size_t size)
+static bool large_grow(struct block *block, size_t nr_units)
+{
+	struct region *region = block->region;
+	uint32_t end = block->unit + block->nr_units, nr_more;
+
+	if (nr_units > load_relaxed(&region->nr_units)) // const
+		return false;
+	nr_more = (uint32_t)nr_units - block->nr_units;
+	if (!page_heap_try_extend(region, block->unit, block->nr_units,
+				  nr_more))
+		return false;
+	if (!large_unguard(block)) {
+		page_heap_give(region, end, nr_more);
+		return false;
+	}
+	page_map_resize_run(block, (uint32_t)nr_units);
+	return true;
+}
+
+bool large_resize(struct block *block, size_t size)
 {
 	size_t nr_units = div_up(size, UNIT_SIZE);
 
+	if (nr_units > block->nr_units)
+		return large_grow(block, nr_units);
 	if (nr_units < block->nr_units)
 		large_shrink(block, (uint32_t)nr_units);
-	if (nr_units <= block->nr_units)
-		return size <= block->size || large_unguard(block);
-	if (nr_units > load_relaxed(&block->region->nr_units)) // const
-		return false;
-	if (!page_heap_try_extend(block->region, block->unit, block->nr_units,
-				  (uint32_t)nr_units - block->nr_units))
-		return false;
-	if (!large_unguard(block)) {
-		page_heap_give(block->region, block->unit + block->nr_units,
-			       (uint32_t)nr_units - block->nr_units);
-		return false;
-	}
-	store_relaxed(&block->region->spans[block->unit].nr_units,
-		      (uint32_t)nr_units); // own
-	return true;
+	return size <= block->size || large_unguard(block);
 }
 
 /* Whole pages, by page tables as far as that goes. A source that was moved

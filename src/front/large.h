@@ -17,8 +17,8 @@ void *large_alloc(size_t size, size_t align, bool *zero);
 void large_free(void *pointer, const struct block *block);
 
 /* Makes the block large enough for size bytes in place, or smaller where that
- * frees units; false: it stays as it was. */
-bool large_resize(const struct block *block, size_t size);
+ * frees units; *block says how large it is then. False: it stays as it was. */
+bool large_resize(struct block *block, size_t size);
 
 /* Moves the first size bytes from one large block to another: by page tables
  * where that pays and the kernel can. */

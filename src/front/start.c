@@ -1,22 +1,14 @@
-/* layer 5.6: start: making the heap ready, and purging it whole
- *
- * Start-up has no lock and no owner: every thread that finds the heap not
- * ready runs all of it, and each step stores what any other thread would
- * store, or is decided by one CAS (the region). A thread that dies in the
- * middle leaves the rest to the next call.
- *
- * In IFUNC resolvers' time libc is not relocated: its symbols read as absent.
- * Then only the region is made and calls take the direct path; the next call
- * tries again.
- */
-#include "front/heap.h"
+/* layer 5.4: start: making the heap ready, and purging it whole */
+#include "front/start.h"
 
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_check.h"
 #include "front/gate.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
+#include "pageheap/regions.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/helper.h"
@@ -24,15 +16,6 @@
 
 static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
-
-static void anchor_set(const struct region *region)
-{
-	uintptr_t first = (uintptr_t)region->base >> UNIT_SHIFT << 4;
-
-	anchor.base = region->head;
-	anchor.tags_first = first;
-	anchor.tags = (char *)((uintptr_t)region->tags - first);
-}
 
 static cold bool start_slow(void)
 {

@@ -21,7 +21,9 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
-#include "front/heap.h"
+#include "front/alloc.h"
+#include "front/foreign.h"
+#include "front/start.h"
 #include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
@@ -179,7 +181,7 @@ static void gather_bins(struct lanemalloc_stats *out)
 void stats_gather(struct lanemalloc_stats *out)
 {
 	*out = (struct lanemalloc_stats){ 0 };
-	out->nr_foreign_frees = heap_nr_foreign_frees();
+	out->nr_foreign_frees = foreign_nr_frees();
 	out->nr_out_of_memory = heap_nr_out_of_memory();
 	if (!heap_start())
 		return;

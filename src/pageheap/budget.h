@@ -33,6 +33,7 @@ struct budget {
 	_Atomic(uint64_t) units;       /* counter: see above */
 	_Atomic(uint64_t) low_dirty;   /* hint: least since the last tick */
 	_Atomic(uint64_t) bonus_size;  /* hint */
+	_Atomic(uint64_t) gap_size;    /* hint */
 	_Atomic(uint64_t) purge_time;  /* hint: of the last purge, ms; 0 none */
 	_Atomic(uint64_t) purged_size; /* counter */
 	_Atomic(uint64_t) nr_purges;   /* counter */
@@ -41,6 +42,8 @@ struct budget {
 	_Atomic(uint64_t) refused_size; /* hint: since the last tick */
 	_Atomic(uint64_t) purge_place; /* hint: where refusals ended a walk, see
 					* purge.c; 0: nowhere */
+	_Atomic(uint64_t) tick_time;   /* hint: of the last tick, ms; 0 none */
+	_Atomic(uint32_t) peak;        /* hint: most units claimed lately */
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -59,6 +62,14 @@ static force_inline size_t budget_claimed_size(void)
 static force_inline size_t budget_dirty_size(void)
 {
 	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
+}
+
+/* What has memory behind it, as far as the page heap knows. */
+static force_inline size_t budget_resident_size(void)
+{
+	uint64_t units = budget_units();
+
+	return (size_t)((uint32_t)units + (units >> 32)) << UNIT_SHIFT;
 }
 
 size_t budget_size(void);
@@ -85,8 +96,9 @@ void budget_refused(uint32_t nr, bool more);
 /* Something was purged now. */
 void budget_purge_time(void);
 
-/* size bytes were taken that had been in use before, and were clean. */
-void budget_regret(size_t size);
+/* A run was taken of which size bytes had been in use before, and were
+ * clean. */
+void budget_regret(size_t size, size_t run_size);
 
 /* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
  * that nobody wanted in it. */

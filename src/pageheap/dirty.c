@@ -2,6 +2,7 @@
 #include "pageheap/dirty.h"
 
 #include "pageheap/level.h"
+#include "pageheap/region_grow.h"
 #include "system/system.h"
 
 /* The part of [unit, end) that lies in unit's hugepage. */

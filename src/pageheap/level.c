@@ -47,27 +47,6 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 	return true;
 }
 
-static bool level_take_class(struct region *region, unsigned level, unsigned k,
-			     unsigned n, unsigned align, bool all,
-			     uint32_t *granule)
-{
-	uint32_t word = fit_next(region, level, k, 0);
-	unsigned look;
-
-	for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS);
-	     look++) {
-		uint64_t now;
-
-		if (level_try_take(region, level, word, n, align, granule))
-			return true;
-		now = load_relaxed(level_word(region, level, word)); // hint
-		if (unit_word_class(now) != k)
-			fit_refile(region, level, word);
-		word = fit_next(region, level, k, word + 1);
-	}
-	return false;
-}
-
 static bool level_take_top(struct region *region, unsigned n, unsigned align,
 			   uint32_t *granule)
 {
@@ -82,17 +61,29 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 }
 
 /* Among the open words, the smallest class that fits first: full hugepages
- * fill up, empty ones stay empty. */
+ * fill up, empty ones stay empty. A word that is filed wrongly is filed anew. */
 static bool level_take_open(struct region *region, unsigned level, unsigned n,
 			    unsigned align, bool all, uint32_t *granule)
 {
-	unsigned k;
+	unsigned k = unit_word_class_of_run(n), look;
+	uint32_t word;
+	uint64_t now;
 
 	if (level == NR_LEVELS - 1)
 		return level_take_top(region, n, align, granule);
-	for (k = unit_word_class_of_run(n); k < UNIT_WORD_CLASSES; k++) {
-		if (level_take_class(region, level, k, n, align, all, granule))
-			return true;
+	for (; k < UNIT_WORD_CLASSES; k++) {
+		word = fit_next(region, level, k, 0);
+		for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS);
+		     look++) {
+			if (level_try_take(region, level, word, n, align,
+					   granule))
+				return true;
+			now = load_relaxed(
+				level_word(region, level, word)); // hint
+			if (unit_word_class(now) != k)
+				fit_refile(region, level, word);
+			word = fit_next(region, level, k, word + 1);
+		}
 	}
 	return false;
 }

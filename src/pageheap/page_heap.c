@@ -1,6 +1,7 @@
 /* layer 2.9: page heap: take, give, extend
  *
- * take: claim (level.h), else grow the region; then clear guards, then count.
+ * take: claim (level.h), else grow a region, else add one, else claim what the
+ * hints do not show; then clear guards, then count.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -14,6 +15,8 @@
 #include "pageheap/guard.h"
 #include "pageheap/level.h"
 #include "pageheap/purge.h"
+#include "pageheap/region_grow.h"
+#include "pageheap/regions.h"
 
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
@@ -31,7 +34,7 @@ static struct preferred {
 /* Who took last: takes left in which the CPUs count as several << 32 | CPU. */
 static _Atomic(uint64_t) last_taker; /* hint */
 
-struct wish {
+struct run_request {
 	uint32_t nr_units;
 	uint32_t align_units;
 	unsigned cpu;
@@ -40,27 +43,37 @@ struct wish {
 };
 
 /* FIT_NONE: in another region. */
-static uint32_t page_heap_preferred(const struct region *region,
-				    const struct wish *wish)
+static uint32_t preferred_hugepage(const struct region *region,
+				   const struct run_request *r)
 {
-	struct preferred *at = &preferred[wish->cpu % NR_PREFERRED];
+	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
 	uint64_t place = load_relaxed(&at->place); // hint
 
 	return place >> 32 == (uint64_t)(region - regions) ? (uint32_t)place :
 							     FIT_NONE;
 }
 
+static void prefer_hugepage(struct region *region, const struct run_request *r,
+		   uint32_t unit)
+{
+	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
+	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
+
+	if (r->nr_units <= PREFER_UNITS_MOST)
+		store_relaxed(&at->place, place); // hint
+}
+
 /* Whether several CPUs take at this time. */
-static bool page_heap_several_take(const struct wish *wish)
+static bool several_cpus_take(const struct run_request *r)
 {
 	uint64_t last = load_relaxed(&last_taker); // hint
-	bool same = (uint32_t)last == wish->cpu;
+	bool same = (uint32_t)last == r->cpu;
 	uint64_t left = last >> 32;
 
 	if (likely(same && !left))
 		return false;
 	left = same ? left - 1 : SEVERAL_TAKES;
-	store_relaxed(&last_taker, left << 32 | wish->cpu); // hint
+	store_relaxed(&last_taker, left << 32 | r->cpu); // hint
 	return true;
 }
 
@@ -68,98 +81,87 @@ static bool page_heap_several_take(const struct wish *wish)
  * on to a new hugepage it would fill that to the end, and leave free and
  * resident what it had before. Several begin with what is near to each, which
  * is in its cache. */
-static bool page_heap_take_warm(struct region *region, const struct wish *wish,
-				uint32_t near, uint32_t *unit)
+static bool claim_warm(struct region *region, const struct run_request *r,
+		       uint32_t near, uint32_t *unit)
 {
-	if (!page_heap_several_take(wish))
+	if (!several_cpus_take(r))
 		near = FIT_NONE;
-	return budget_dirty_size() >= (size_t)wish->nr_units << UNIT_SHIFT &&
-	       level_take_warm(region, near, wish->nr_units, wish->align_units,
+	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
+	       level_take_warm(region, near, r->nr_units, r->align_units,
 			       unit);
 }
 
-static void page_heap_prefer(struct region *region, const struct wish *wish,
-			     uint32_t unit)
+static bool is_within_hugepage(const struct run_request *r)
 {
-	struct preferred *at = &preferred[wish->cpu % NR_PREFERRED];
-	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
-
-	if (wish->nr_units <= PREFER_UNITS_MOST)
-		store_relaxed(&at->place, place); // hint
+	return r->nr_units <= HUGEPAGE_UNITS &&
+	       r->align_units <= HUGEPAGE_UNITS;
 }
 
 /* A run within one hugepage. */
-static bool page_heap_take_small(struct region *region, const struct wish *wish,
-				 uint32_t *unit)
+static bool claim_within_hugepage(struct region *region,
+				  const struct run_request *r, uint32_t *unit)
 {
-	uint32_t near = page_heap_preferred(region, wish);
-	unsigned n = wish->nr_units, align = wish->align_units;
+	uint32_t near = preferred_hugepage(region, r);
+	unsigned n = r->nr_units, align = r->align_units;
 
-	if (!page_heap_take_warm(region, wish, near, unit)) {
+	if (!claim_warm(region, r, near, unit)) {
 		if (near < region->levels[0].nr_words &&
 		    level_try_take(region, 0, near, n, align, unit))
 			return true;
-		if (!level_take(region, 0, n, align, wish->all, unit))
+		if (!level_take(region, 0, n, align, r->all, unit))
 			return false;
 	}
-	page_heap_prefer(region, wish, *unit);
+	prefer_hugepage(region, r, *unit);
 	return true;
 }
 
 /* Units that hold the run whatever hugepage they begin at. */
-static uint32_t page_heap_with_surplus(const struct wish *wish)
+static uint32_t units_with_surplus(const struct run_request *r)
 {
-	if (wish->align_units <= HUGEPAGE_UNITS)
-		return wish->nr_units;
-	return wish->nr_units + wish->align_units - HUGEPAGE_UNITS;
+	if (r->align_units <= HUGEPAGE_UNITS)
+		return r->nr_units;
+	return r->nr_units + r->align_units - HUGEPAGE_UNITS;
 }
 
-/* Alignment counts from address 0, not from the base. */
-static uint32_t page_heap_align(const struct region *region,
-				const struct wish *wish, uint32_t unit)
+/* Of held units [first, end) the run that is aligned, counted from address 0
+ * and not from the base; what lies before and behind it is released. */
+static uint32_t run_trim(struct region *region, const struct run_request *r,
+		     uint32_t first, uint32_t end)
 {
-	size_t base_unit = (size_t)region->base >> UNIT_SHIFT;
+	size_t base = (size_t)region->base >> UNIT_SHIFT;
+	uint32_t unit = (uint32_t)(round_up(base + first, r->align_units) -
+				   base);
+	uint32_t behind = unit + r->nr_units;
 
-	return (uint32_t)(round_up(base_unit + unit, wish->align_units) -
-			  base_unit);
+	level_release_units(region, first, unit - first);
+	level_release_units(region, behind, end - behind);
+	return unit;
 }
 
 /* Whole hugepages at the front; alignment beyond a hugepage by claiming more
  * than needed. */
-static bool page_heap_take_large(struct region *region, const struct wish *wish,
-				 uint32_t *unit)
+static bool claim_hugepages(struct region *region, const struct run_request *r,
+			    uint32_t *unit)
 {
-	uint32_t total = page_heap_with_surplus(wish);
-	uint32_t n = wish->nr_units, first, end;
+	uint32_t total = units_with_surplus(r), first;
 
 	if (!level_take_units(region, total, &first))
-		return wish->all && wish->align_units == 1 &&
-		       level_take_anywhere(region, n, unit);
-	end = first + total;
-	*unit = page_heap_align(region, wish, first);
-	level_release_units(region, first, *unit - first);
-	level_release_units(region, *unit + n, end - (*unit + n));
+		return r->all && r->align_units == 1 &&
+		       level_take_anywhere(region, r->nr_units, unit);
+	*unit = run_trim(region, r, first, first + total);
 	return true;
 }
 
-static bool page_heap_claim(struct region *region, const struct wish *wish,
-			    uint32_t *unit)
-{
-	if (wish->nr_units <= HUGEPAGE_UNITS &&
-	    wish->align_units <= HUGEPAGE_UNITS)
-		return page_heap_take_small(region, wish, unit);
-	return page_heap_take_large(region, wish, unit);
-}
-
 /* Counts clean units that were in use before; raises the high-water mark. */
-static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
-			   uint32_t nr_dirty)
+static void count_used(struct region *region, uint32_t unit, uint32_t n,
+		       uint32_t nr_dirty)
 {
 	uint32_t used = load_relaxed(&region->nr_used); // hint
 	uint32_t old = used > unit ? used - unit : 0;
 
 	if (nr_dirty < n && old)
-		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT);
+		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT,
+			      (size_t)n << UNIT_SHIFT);
 	while (used < unit + n &&
 	       !cas_relaxed(&region->nr_used, &used, unit + n)) // hint
 		;
@@ -167,8 +169,8 @@ static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
 
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
  * accessible. */
-static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
-			     bool guarded, bool *zero)
+static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
+		   bool guarded, bool *zero)
 {
 	uint32_t nr_dirty;
 
@@ -178,25 +180,22 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 	}
 	nr_dirty = dirty_count(region, unit, n);
 	budget_taken(n, nr_dirty);
-	page_heap_used(region, unit, n, nr_dirty);
+	count_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
 	return true;
 }
 
-static bool page_heap_take_in(struct region *region, const struct wish *wish,
-			      struct run *out)
+static bool run_finish(struct region *region, const struct run_request *r,
+		       uint32_t unit, struct run *out)
 {
-	if (!page_heap_claim(region, wish, &out->unit))
-		return false;
 	out->region = region;
-	out->nr_units = wish->nr_units;
-	return page_heap_finish(region, out->unit, wish->nr_units,
-				wish->guarded, &out->zero);
+	out->unit = unit;
+	out->nr_units = r->nr_units;
+	return units_finish(region, unit, r->nr_units, r->guarded, &out->zero);
 }
 
 /* Units right behind `unit`, where the region has mapped nothing yet. */
-static bool page_heap_grow_behind(struct region *region, uint32_t unit,
-				  uint32_t need)
+static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 {
 	uint32_t n;
 
@@ -207,138 +206,115 @@ static bool page_heap_grow_behind(struct region *region, uint32_t unit,
 }
 
 /* A long run that begins with what is free at the end of what is mapped. */
-static bool page_heap_grow_tail(struct region *region, const struct wish *wish,
-				struct run *out)
+static bool grow_from_tail(struct region *region, const struct run_request *r,
+			   uint32_t *unit)
 {
 	uint32_t end = load_relaxed(&region->nr_taken), n; // hint
 
-	if (wish->nr_units <= HUGEPAGE_UNITS || wish->align_units > 1)
+	if (r->nr_units <= HUGEPAGE_UNITS || r->align_units > 1)
 		return false;
-	n = level_free_below(region, end, wish->nr_units - 1);
+	n = level_free_below(region, end, r->nr_units - 1);
 	if (!n || !level_try_claim_units(region, end - n, n))
 		return false;
-	if (!page_heap_grow_behind(region, end, wish->nr_units - n)) {
-		level_release_units(region, end - n, n);
-		return false;
-	}
-	out->region = region;
-	out->nr_units = wish->nr_units;
-	out->unit = end - n;
-	return page_heap_finish(region, out->unit, wish->nr_units,
-				wish->guarded, &out->zero);
-}
-
-/* From units that are new, the rest of which is released. */
-static bool page_heap_grow_in(struct region *region, const struct wish *wish,
-			      struct run *out)
-{
-	uint32_t total = page_heap_with_surplus(wish), first, n;
-
-	if (page_heap_grow_tail(region, wish, out))
+	*unit = end - n;
+	if (grow_behind(region, end, r->nr_units - n))
 		return true;
-	if (!region_grow(region, total, &first, &n))
-		return false;
-	out->region = region;
-	out->nr_units = wish->nr_units;
-	out->unit = page_heap_align(region, wish, first);
-	level_release_units(region, first, out->unit - first);
-	first += n;
-	n = out->unit + wish->nr_units;
-	level_release_units(region, n, first - n);
-	return page_heap_finish(region, out->unit, wish->nr_units,
-				wish->guarded, &out->zero);
+	level_release_units(region, *unit, n);
+	return false;
 }
 
-static bool page_heap_take_any(const struct wish *wish, struct run *out)
+/* Units that are new, the rest of which is released. */
+static bool grow_anew(struct region *region, const struct run_request *r,
+		      uint32_t *unit)
+{
+	uint32_t first, n;
+
+	if (!region_grow(region, units_with_surplus(r), &first, &n))
+		return false;
+	*unit = run_trim(region, r, first, first + n);
+	return true;
+}
+
+/* The sources of a run, in the order in which they are asked: */
+
+/* What is free; with `all` whatever is, wherever it is filed. */
+static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
+	bool within = is_within_hugepage(r);
+	uint32_t unit;
 
 	for (; region; region = region_next(region + 1)) {
-		if (page_heap_take_in(region, wish, out))
+		if (unlikely(r->all))
+			level_repair(region);
+		if ((within ? claim_within_hugepage(region, r, &unit) :
+			      claim_hugepages(region, r, &unit)) &&
+		    run_finish(region, r, unit, out))
 			return true;
 	}
 	return false;
 }
 
-/* *room: whether a region has addresses for the run; then no other is made, as
- * what lacks is memory. */
-static bool page_heap_grow_any(const struct wish *wish, bool *room,
-			       struct run *out)
+/* More of a region. *room: whether one has addresses for the run; then no other
+ * is made, as what lacks is memory. */
+static cold bool take_grown(const struct run_request *r, bool *room,
+			    struct run *out)
 {
 	struct region *region = region_next(regions);
-	uint32_t taken;
+	uint32_t taken, unit;
 
 	*room = false;
 	for (; region; region = region_next(region + 1)) {
-		if (page_heap_grow_in(region, wish, out))
+		if ((grow_from_tail(region, r, &unit) ||
+		     grow_anew(region, r, &unit)) &&
+		    run_finish(region, r, unit, out))
 			return true;
 		taken = load_relaxed(&region->nr_taken); // hint
 		*room |= load_relaxed(&region->nr_units) - taken >= // const
-			 page_heap_with_surplus(wish);
+			 units_with_surplus(r);
 	}
 	return false;
 }
 
-/* The system gives no more: whatever is free, wherever it is filed. */
-static cold bool page_heap_take_hard(const struct wish *wish, struct run *out)
+/* Another region. */
+static cold bool take_added(const struct run_request *r, struct run *out)
 {
-	struct region *region = region_next(regions);
-	struct wish hard = *wish;
-
-	hard.all = true;
-	for (; region; region = region_next(region + 1)) {
-		level_repair(region);
-		if (page_heap_take_in(region, &hard, out))
-			return true;
-	}
-	return false;
-}
-
-static cold bool page_heap_take_slow(const struct wish *wish, struct run *out)
-{
-	size_t nr_units = page_heap_with_surplus(wish);
 	unsigned i;
-	bool room;
 
-	if (!region_start())
-		return false;
-	if (page_heap_grow_any(wish, &room, out))
-		return true;
-	for (i = 0; i < ADDS_MOST && !room && region_add(nr_units); i++) {
-		if (page_heap_take_any(wish, out))
+	for (i = 0; i < ADDS_MOST && region_add(units_with_surplus(r)); i++) {
+		if (take_free(r, out))
 			return true;
 	}
-	return page_heap_take_hard(wish, out);
+	return false;
 }
 
-static bool page_heap_take_wish(size_t nr_units, size_t align_units,
-				unsigned cpu, bool guarded, struct run *out)
+/* What the searches pass over. */
+static cold bool take_hidden(const struct run_request *r, struct run *out)
 {
-	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
-	struct wish wish;
+	struct run_request all = *r;
 
-	if (nr_units > most || align_units > most)
-		return false;
-	wish.nr_units = (uint32_t)nr_units;
-	wish.align_units = (uint32_t)align_units;
-	wish.cpu = cpu;
-	wish.guarded = guarded;
-	wish.all = false;
-	if (likely(page_heap_take_any(&wish, out)))
-		return true;
-	return page_heap_take_slow(&wish, out);
-}
-
-bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
-		    struct run *out)
-{
-	return page_heap_take_wish(nr_units, align_units, cpu, false, out);
+	all.all = true;
+	return take_free(&all, out);
 }
 
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
-			    struct run *out)
+			    bool guarded, struct run *out)
 {
-	return page_heap_take_wish(nr_units, align_units, cpu, true, out);
+	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
+	struct run_request r = {
+		.nr_units = (uint32_t)nr_units,
+		.align_units = (uint32_t)align_units,
+		.cpu = cpu,
+		.guarded = guarded,
+	};
+	bool room;
+
+	if (nr_units > most || align_units > most)
+		return false;
+	return likely(take_free(&r, out)) ||
+	       (region_start() &&
+		(take_grown(&r, &room, out) ||
+		 (!room && take_added(&r, out)) || take_hidden(&r, out)));
 }
 
 bool page_heap_may_hold(size_t nr_units)
@@ -398,7 +374,7 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 		return false;
 	if (nr_free && !level_try_claim_units(region, unit, nr_free))
 		return false;
-	if (page_heap_grow_behind(region, taken, nr_more - nr_free))
+	if (grow_behind(region, taken, nr_more - nr_free))
 		return true;
 	level_release_units(region, unit, nr_free);
 	return false;
@@ -416,7 +392,7 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 	if (!level_try_claim_units(region, unit, nr_more) &&
 	    !page_heap_extend_grow(region, unit, nr_more))
 		return false;
-	return page_heap_finish(region, unit, nr_more, false, &zero);
+	return units_finish(region, unit, nr_more, false, &zero);
 }
 
 size_t page_heap_purge(size_t keep_size, size_t most_size)
@@ -444,4 +420,47 @@ size_t page_heap_tick(size_t most_size)
 size_t page_heap_dirty_size(void)
 {
 	return budget_dirty_size();
+}
+
+/* Tags and spans of the units ever taken, the words over them, and the head;
+ * bits as if all slabs had the smallest objects. */
+static size_t stats_metadata_size(const struct region *region)
+{
+	size_t n = load_relaxed(&region->nr_used); // hint
+
+	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
+		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
+	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
+	       REGION_TABLE_WORDS * sizeof(uint64_t);
+}
+
+static void stats_add_region(struct region *region, struct page_heap_stats *out)
+{
+	uint64_t nr_units = load_relaxed(&region->nr_units); // const
+	uint64_t mapped = load_relaxed(&region->nr_mapped);  // counter
+
+	out->reserved_size += nr_units << UNIT_SHIFT;
+	out->committed_size += mapped << UNIT_SHIFT;
+	out->metadata_size += stats_metadata_size(region);
+}
+
+void page_heap_stats(struct page_heap_stats *out)
+{
+	uint64_t used;
+	unsigned i;
+
+	*out = (struct page_heap_stats){ 0 };
+	for (i = 0; i < NR_REGIONS_MOST; i++) {
+		if (region_is_ready(&regions[i]))
+			stats_add_region(&regions[i], out);
+	}
+	out->claimed_size = budget_claimed_size();
+	out->free_dirty_size = budget_dirty_size();
+	used = out->claimed_size + out->free_dirty_size;
+	if (out->committed_size > used)
+		out->free_clean_size = out->committed_size - used;
+	out->purged_size = load_relaxed(&budget.purged_size); // counter
+	out->nr_purges = load_relaxed(&budget.nr_purges);     // counter
+	out->regret_size = load_relaxed(&budget.regret_size); // counter
+	out->budget_size = budget_size();
 }

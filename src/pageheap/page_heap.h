@@ -24,14 +24,17 @@ struct run {
 
 /* Claims nr_units > 0 units, the first one's address at a multiple of
  * align_units (a power of two) units. cpu is a hint: runs of one CPU keep
- * together. False: no memory. */
-bool page_heap_take(size_t nr_units, size_t align_units, unsigned cpu,
-		    struct run *out);
-
-/* The same; the last page of the last unit may be inaccessible, if a block was
- * there that ended so (guard.h). */
+ * together. With `guarded` the last page of the last unit may be inaccessible,
+ * if a block was there that ended so (guard.h). False: no memory. */
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
-			    struct run *out);
+			    bool guarded, struct run *out);
+
+/* All of it accessible. */
+static inline bool page_heap_take(size_t nr_units, size_t align_units,
+				  unsigned cpu, struct run *out)
+{
+	return page_heap_take_guarded(nr_units, align_units, cpu, false, out);
+}
 
 /* Whether a run of that length could be free in what the system has given
  * already; a hint. */
@@ -75,9 +78,5 @@ struct page_heap_stats {
 	uint64_t metadata_size;	  /* resident, estimated from what is in use */
 };
 void page_heap_stats(struct page_heap_stats *out);
-
-/* Verifies: words, dirty words and levels agree; calls fault() if not. Only
- * while no other thread is inside the page heap. */
-void page_heap_check(void);
 
 #endif

@@ -15,30 +15,13 @@
  *		bits:   256 bytes a unit
  *
  * Region 0 serves all programs but the largest; the fast paths know it alone.
- *
- * Growth (region_grow). A grower claims units by one CAS of nr_taken, maps
- * them, makes the arrays over them usable and holds them: it alone, so nobody
- * waits for it. What it has no use for it releases into the level words, which
- * therefore name only units that are mapped. Three bounds, all in units:
+ * Regions come into being in regions.c and grow in region_grow.c, which move
+ * the bounds, all in units:
  *
  *	nr_used <= nr_taken <= nr_units		of the data
  *	nr_committed				of tags, spans and bits: mapped
  *						in quanta of REGION_QUANTUM, by
  *						whoever needs them first
- *
- *	claim	CAS nr_taken from u to u + n
- *	data	map [u, u + n). Refused: the claim goes back (CAS nr_taken from
- *		u + n to u) or, where others claimed behind it, to `spare`, for
- *		a later grower. Taken: somebody of the process has mapped
- *		memory there; these units stay claimed for ever, and the next
- *		ones are tried
- *	arrays	while nr_committed < u + n: map the next quantum of each array
- *		(mapped already: another grower did), raise nr_committed.
- *		Refused: the data are unmapped, and the claim goes back
- *
- * Two growers at once each get units of their own; while one is at work the
- * others take steps as small as can be. A grower that dies strands the units
- * that it claimed, untouched, and what it mapped of the arrays serves others.
  *
  * Nothing is ever unmapped: a descriptor that was once readable stays readable
  * and typed for ever, so a reader that slept may use what it read of it. Tags
@@ -77,15 +60,32 @@
 /* What the fast path of free() needs to know of a unit; 16 bytes. All zero
  * where no slab is and no large block begins. Written by the holder of the
  * unit before it hands out an object of it, zeroed before it gives the unit
- * back; read by whoever holds an object of the unit. */
+ * back; read by whoever holds an object of the unit.
+ *
+ * The owner lies in the low end of the magic number, where it changes nothing
+ * that is asked of that. For an object of d bytes the magic number m is a
+ * little more than 2^64/d, by less than 2^17 with the owner in it, and at least
+ * 2^46; offset * m < m tells the multiples of d, as what an offset below 2^19
+ * makes of that little is below 2^36: a multiple's product stays below m, any
+ * other offset's lies between m and 2^64. */
 struct unit_tag {
-	uint64_t magic; /* held: 2^64/object size + 1; 0: not a slab */
+	union {
+		uint64_t magic; /* held: of the size, and the owner; 0: none */
+		uint16_t owner; /* hint: the slab's owner id */
+	};
 	uint32_t start; /* held: low half of the slab's address */
-	uint8_t class;  /* held: size class, or CLASS_LARGE */
-	uint8_t lane;   /* held: the class's lane, in words */
-	uint8_t away;   /* held: the lane for objects freed on another id */
-	uint8_t owner;  /* hint: low byte of the slab's owner id */
+	union {
+		uint16_t lane; /* held: the class's lane, in words */
+		struct {
+			uint16_t lane_word : 2; /* 0 */
+			uint16_t class : 14; /* held: or CLASS_LARGE */
+		};
+	};
+	uint16_t away; /* held: the lane for objects freed on another id */
 };
+_Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
+
+#define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
 #define CLASS_LARGE 255
@@ -100,9 +100,9 @@ struct span {
 	_Atomic(uint64_t) word;	  /* atomic: a slab's state word (layer 3) */
 	struct span_link link;	  /* held: by the list that holds the span */
 	_Atomic(uint32_t) nr_units; /* held: length of a large run */
-	_Atomic(uint32_t) depth;  /* held: length of the chain below it */
-	_Atomic(uint32_t) used_at; /* held: age of the last take (layer 3) */
-	_Atomic(uint32_t) unused;
+	_Atomic(uint16_t) depth;  /* held: length of the chain below it */
+	_Atomic(uint16_t) used_at; /* held: age of the last use (layer 3) */
+	_Atomic(uint64_t) clean;  /* held: pages that a slab gave back */
 };
 
 struct level {
@@ -147,39 +147,6 @@ static force_inline bool region_is_ready(struct region *region)
 	// [region.state] with region_publish(): all const fields
 	return load_acquire(&region->state) == REGION_READY;
 }
-
-/* Makes region 0, once; later calls return at once. Threads may race: each
- * loser gives its memory back. False: no memory. Lock-free. */
-bool region_start(void);
-
-/* Adds a region with at least nr_units free in one run. False: no addresses,
- * the kernel refuses that much memory, or the table is full; then all is as
- * before. Lock-free. */
-bool region_add(size_t nr_units);
-
-/* Usable units that nobody had yet, at least `need` and all the caller's, the
- * first one at a hugepage. False: no memory, or no addresses in this region.
- * Lock-free. */
-bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
-		 uint32_t *n);
-
-/* As region_grow(), exactly the units [unit, unit + need) and perhaps more
- * behind; false also where somebody has taken them. */
-bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
-		    uint32_t *n);
-
-/* Whether the kernel refused the last growth: memory in somebody's hands is
- * memory that others lack. A hint. */
-bool region_growth_is_refused(void);
-
-/* Raises nr_committed: the arrays below `to` are usable. Wait-free for one that
- * nobody else raises, else lock-free. */
-void region_raise(_Atomic(uint32_t) *bound, uint32_t to);
-
-/* Called after the arrays of units below nr_units became usable, by whoever
- * moved the bound; calls may come out of order. Defined by layer 4, which
- * opens its tables to them. */
-void region_committed(struct region *region, uint32_t nr_units);
 
 /* The ready region at or behind this one; NULL: there are no more. */
 struct region *region_next(struct region *region);

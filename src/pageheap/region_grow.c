@@ -1,26 +1,9 @@
-/* layer 2.5: region_grow: more of a region becomes usable
- *
- * The protocol is in region.h. The bad interleavings:
- *
- *	A claims [u, v), B claims [v, w) and is faster: B needs the arrays over
- *	its own units, and nr_committed says "all below". So B maps the quanta
- *	below, too; A finds them mapped, which is as good as having done it.
- *	Who maps at a quantum's addresses is this library, as nobody else knows
- *	them (place.h).
- *
- *	A's mapping of data is refused, B has claimed behind: nr_taken cannot
- *	go back, and [u, v) goes to `spare`. A spare that finds no slot costs
- *	addresses, and no memory.
- *
- *	A finds foreign memory in [u, v): that stays A's for ever. A tries the
- *	next units, GROW_TRIES times.
- *
- * region_grow() and region_grow_at() are lock-free.
- */
-#include "pageheap/region.h"
+/* layer 2.5: region_grow: more of a region becomes usable */
+#include "pageheap/region_grow.h"
 
 #include <errno.h>
 
+#include "pageheap/anchor.h"
 #include "system/config.h"
 #include "system/system.h"
 
@@ -94,7 +77,8 @@ static bool region_cover(struct region *region, uint32_t end)
 	if (result && from < to)
 		return false;
 	region_raise(&region->nr_committed, to);
-	region_committed(region, to);
+	if (region == &regions[0])
+		anchor_commit(to);
 	return true;
 }
 
@@ -226,8 +210,8 @@ bool region_growth_is_refused(void)
 	return load_relaxed(&refused); // hint
 }
 
-static bool region_grow_any(struct region *region, bool exact, uint32_t need,
-			    uint32_t *unit, uint32_t *n)
+static bool region_claim_mapped(struct region *region, bool exact,
+				uint32_t need, uint32_t *unit, uint32_t *n)
 {
 	int result = -EEXIST;
 	unsigned i;
@@ -252,7 +236,7 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 	bool grown;
 
 	add_relaxed(&region->nr_growers, 1); // hint
-	grown = region_grow_any(region, false, need, unit, n);
+	grown = region_claim_mapped(region, false, need, unit, n);
 	sub_relaxed(&region->nr_growers, 1); // hint
 	return grown;
 }
@@ -260,5 +244,5 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 		    uint32_t *n)
 {
-	return region_grow_any(region, true, need, &unit, n);
+	return region_claim_mapped(region, true, need, &unit, n);
 }

@@ -2,102 +2,17 @@
  * protocol in bin.h */
 #include "slab/bin.h"
 
-#define _LGPL_SOURCE
-#include <ck_stack.h>
-#include <urcu/lfstack.h>
-
-#include "pageheap/page_heap.h"
-#include "system/place.h"
+#include "slab/bin_set.h"
+#include "slab/slab_purge.h"
 #include "system/system.h"
-
-struct bin {
-	struct ck_stack partial[2];	/* atomic: double words */
-	_Atomic(struct span *) slot;	/* atomic */
-	struct __cds_lfs_stack inbox;	/* atomic */
-	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
-	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
-	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
-} __attribute__((aligned(CACHE_LINE)));
-
-/* The bins of one id and its counters; never freed. */
-struct bin_set {
-	struct bin bins[NR_CLASSES];
-	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
-	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
-	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
-};
 
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
+#define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
+#define GROWTH_BINS 8  /* bins in search of such slabs */
 
-static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
-static _Atomic(uint32_t) age_now; /* atomic: hint, ticks */
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
-static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
-
-static struct bin_set *bin_set_find(unsigned id)
-{
-	// [bin_sets] with bin_set_add(): the set's zeros
-	return load_acquire(&bin_sets[id]);
-}
-
-static void nr_ids_raise(unsigned end)
-{
-	uint32_t seen = load_relaxed(&nr_ids); // hint
-
-	while (seen < end && !cas_relaxed(&nr_ids, &seen, end)) // hint
-		;
-}
-
-/* Any set that exists: without memory for a new one it serves as well. NULL
- * only before the first take. */
-static struct bin_set *bin_set_any(void)
-{
-	unsigned end = load_relaxed(&nr_ids), id; // hint
-	struct bin_set *set = NULL;
-
-	for (id = 0; id < end && !set; id++)
-		set = bin_set_find(id);
-	return set;
-}
-
-/* Makes the set of an id that is new, apart from all blocks. Of racing threads
- * one wins; the others give their memory back. A thread that dies here strands
- * a few pages. */
-static struct bin_set *bin_set_add(unsigned id)
-{
-	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
-
-	if (!set) {
-		add_relaxed(&nr_refused, 1); // hint
-		return bin_set_any();
-	}
-	nr_ids_raise(id + 1);
-	// [bin_sets] with bin_set_find(): the set's zeros
-	if (!cas_release(&bin_sets[id], &found, set)) {
-		system_unmap(set, round_up(sizeof(*set), system_page_size()));
-		return bin_set_find(id);
-	}
-	return set;
-}
-
-/* Where there is no unit for a set, the page heap is not searched at every
- * free. */
-static struct bin_set *bin_set_of(unsigned id)
-{
-	struct bin_set *set = bin_set_find(id);
-
-	if (likely(set))
-		return set;
-	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
-		add_relaxed(&nr_refused, 1); // hint
-		set = bin_set_any();
-	}
-	return set ? set : bin_set_add(id);
-}
 
 /* The bin of (owner, class); where the owner never got a set, the giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
@@ -107,37 +22,24 @@ static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 	return set ? &set->bins[w.class] : &giver->bins[w.class];
 }
 
-static struct span *span_of_stack(struct ck_stack_entry *entry)
-{
-	return container_of((struct span_link *)(void *)entry, struct span,
-			    link);
-}
-
-static struct span *span_of_inbox(struct cds_lfs_node *node)
-{
-	return container_of((struct span_link *)(void *)node, struct span,
-			    link);
-}
-
 static void partial_push(struct bin *bin, unsigned side, struct span *slab)
 {
 	add_relaxed(&bin->nr_listed, 1); // hint
-	ck_stack_push_upmc(&bin->partial[side & 1], (void *)&slab->link);
+	slab_stack_push(&bin->partial[side & 1], slab);
 }
 
 static struct span *partial_pop(struct bin *bin, unsigned side)
 {
-	struct ck_stack *stack = &bin->partial[side & 1];
-	struct ck_stack_entry *entry;
+	struct slab_stack *stack = &bin->partial[side & 1];
+	struct span *slab;
 
-	/* trypop loads head and generation anew each time, pop does not: a
-	 * failing double-word CAS may tear its answer on old aarch64. */
-	while ((entry = ck_pr_load_ptr(&stack->head))) {
-		slab_check_address(span_of_stack(entry));
-		if (!ck_stack_trypop_mpmc(stack, &entry))
+	while ((slab = slab_stack_top(stack))) {
+		slab_check_address(slab);
+		slab = slab_stack_try_pop(stack);
+		if (!slab)
 			continue;
 		sub_relaxed(&bin->nr_listed, 1); // hint
-		return span_of_stack(entry);
+		return slab;
 	}
 	return NULL;
 }
@@ -145,6 +47,14 @@ static struct span *partial_pop(struct bin *bin, unsigned side)
 static unsigned fill_side(struct bin *bin)
 {
 	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
+}
+
+/* One that was in no list of the bin yet. */
+static void partial_add(struct bin *bin, struct span *slab)
+{
+	partial_push(bin, fill_side(bin), slab);
+	if (!load_relaxed(&bin->fresh)) // hint
+		store_relaxed(&bin->fresh, 1); // hint
 }
 
 static struct span *slot_take(struct bin *bin)
@@ -164,49 +74,45 @@ static void slab_list(struct bin *bin, struct span *slab)
 	    // [bin.slot] with slot_take(): this holder's work on the slab
 	    cas_release(&bin->slot, &none, slab))
 		return;
-	partial_push(bin, fill_side(bin), slab);
+	partial_add(bin, slab);
 }
 
 /* The holder sends a slab that was full to its owner. */
 static void slab_send(struct bin *bin, struct span *slab)
 {
-	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
-	struct cds_lfs_head *head = CMM_LOAD_SHARED(bin->inbox.head);
-	uint32_t depth = 1;
+	struct span *top = slab_inbox_top(&bin->inbox);
+	uint16_t depth = 1;
 
-	if (head)
-		slab_check_address(span_of_inbox(&head->node));
-	if (head)
-		// hint
-		depth += load_relaxed(&span_of_inbox(&head->node)->depth);
+	if (top) {
+		slab_check_address(top);
+		depth += load_relaxed(&top->depth); // hint
+	}
 	if (depth > INBOX_DEPTH_MOST) {
-		partial_push(bin, fill_side(bin), slab);
+		partial_add(bin, slab);
 		return;
 	}
 	store_relaxed(&slab->depth, depth); // held
-	_cds_lfs_push(inbox, (void *)&slab->link);
+	slab_inbox_push(&bin->inbox, slab);
 }
 
 /* Takes the inbox whole: returns its first slab, held; the rest is pushed to
  * partial at once, last link first in hand. */
 static struct span *inbox_take(struct bin *bin)
 {
-	cds_lfs_stack_ptr_t inbox = { ._s = &bin->inbox };
-	struct cds_lfs_head *head;
-	struct cds_lfs_node *node, *next;
+	struct span *first, *slab, *next;
 
-	if (!CMM_LOAD_SHARED(bin->inbox.head))
+	if (!slab_inbox_top(&bin->inbox))
 		return NULL;
-	head = ___cds_lfs_pop_all(inbox);
-	if (!head)
+	first = slab_inbox_take(&bin->inbox);
+	if (!first)
 		return NULL;
-	slab_check_address(span_of_inbox(&head->node));
-	for (node = head->node.next; node; node = next) {
-		slab_check_address(span_of_inbox(node));
-		next = node->next;
-		partial_push(bin, fill_side(bin), span_of_inbox(node));
+	slab_check_address(first);
+	for (slab = slab_chain_next(first); slab; slab = next) {
+		slab_check_address(slab);
+		next = slab_chain_next(slab);
+		partial_add(bin, slab);
 	}
-	return span_of_inbox(&head->node);
+	return first;
 }
 
 /* One that may have been counted as empty is in use again. */
@@ -241,7 +147,7 @@ static struct span *bin_get_own(struct bin *bin, unsigned class)
 /* A listed slab of another id, adopted. */
 static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -266,10 +172,10 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 }
 
 /* No memory for a new slab: any id's, also the one that it takes from next. */
-static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
-				       unsigned class)
+static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
+					 unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -287,17 +193,19 @@ static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
+static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
+			    bool *made)
 {
 	struct span *slab = bin_get_own(&set->bins[class], class);
 
+	*made = false;
 	if (!slab)
 		slab = bin_steal(set, id, class);
-	if (!slab)
-		slab = slab_open(class, id);
-	if (unlikely(!slab))
-		slab = bin_steal_any(set, id, class);
-	return slab;
+	if (slab)
+		return slab;
+	slab = slab_open(class, id);
+	*made = slab;
+	return likely(slab) ? slab : bin_steal_slots(set, id, class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -308,6 +216,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 		slab_close(slab);
 		return;
 	}
+	quiet_use(slab);
 	if (w.owner == id) {
 		slab_list(&set->bins[w.class], slab);
 		return;
@@ -327,27 +236,6 @@ static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
 	bin_place(set, id, slab, slab_word_unpack(word));
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
-{
-	struct bin_set *set = bin_set_of(id);
-	struct span *slab;
-	unsigned n = 0;
-
-	while (set && !n) {
-		slab = bin_get(set, id, class);
-		if (!slab)
-			return 0;
-		n = slab_take(slab, out, most);
-		store_relaxed(&slab->used_at, load_relaxed(&age_now)); // hint
-		/* Without a bit it was listed by a sleeper: the next one. */
-		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[class], slab);
-		else
-			bin_leave(set, id, slab);
-	}
-	return n;
-}
-
 /* What a sweep may do and what it has done. */
 struct sweep {
 	unsigned class; /* of the bin */
@@ -360,12 +248,9 @@ struct sweep {
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
-	uint32_t age = load_relaxed(&age_now); // hint
-
 	slab_check_listed(slab, sweep->class);
-	age -= load_relaxed(&slab->used_at); // held
 	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
-	    age >= sweep->age)
+	    quiet_age(slab) >= quiet_braked(sweep->age))
 		sweep->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
@@ -465,6 +350,57 @@ void bin_give(unsigned id, void *const *objects, unsigned n)
 	}
 }
 
+static void sweep_note(const struct sweep *sweep)
+{
+	if (!sweep->purged_size)
+		return;
+	add_relaxed(&purged_size, sweep->purged_size); // counter
+	quiet_note_purged(sweep->purged_size);
+}
+
+/* Looks at slabs that were listed lately, and passes those that are quiet to
+ * the other side. False: it came to the end, or to one that is not quiet. */
+static bool bin_look_at(struct bin *bin, unsigned class)
+{
+	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
+	unsigned fill = fill_side(bin), i;
+	struct span *slab = NULL;
+
+	for (i = 0; i < GROWTH_LOOKS; i++) {
+		slab = partial_pop(bin, fill);
+		if (!slab) {
+			store_relaxed(&bin->fresh, 0); // hint
+			break;
+		}
+		slab_check_listed(slab, class);
+		if (quiet_age(slab) < quiet_braked(COLLECT_AGE_QUIET)) {
+			partial_push(bin, fill, slab);
+			break;
+		}
+		if (!sweep_slab(&sweep, slab))
+			partial_push(bin, !fill, slab);
+	}
+	sweep_note(&sweep);
+	return i == GROWTH_LOOKS;
+}
+
+/* The heap has grown by a slab of this set. */
+static void bin_look(struct bin_set *set)
+{
+	uint32_t class = load_relaxed(&set->look_next); // hint
+	unsigned i;
+
+	for (i = 0; i < GROWTH_BINS; i++) {
+		if (class - 1 >= NR_CLASSES - 1)
+			class = 1;
+		if (load_relaxed(&set->bins[class].fresh) && // hint
+		    bin_look_at(&set->bins[class], class))
+			break;
+		class++;
+	}
+	store_relaxed(&set->look_next, class); // hint
+}
+
 static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 			  unsigned age)
 {
@@ -474,11 +410,47 @@ static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 	if (slab && !sweep_slab(&sweep, slab))
 		slab_list(bin, slab);
 	if (load_relaxed(&bin->nr_listed) || // hint
-	    CMM_LOAD_SHARED(bin->inbox.head))
+	    slab_inbox_top(&bin->inbox))
 		bin_sweep(bin, &sweep);
-	if (sweep.purged_size)
-		add_relaxed(&purged_size, sweep.purged_size); // counter
+	sweep_note(&sweep);
 	return sweep.nr_closed + sweep.purged_size;
+}
+
+/* The holder takes objects; regrets the clean pages among them. */
+static unsigned slab_use(struct span *slab, void **out, unsigned most)
+{
+	uint64_t clean = load_relaxed(&slab->clean); // held
+	unsigned n = slab_take(slab, out, most);
+
+	if (unlikely(clean)) {
+		clean &= ~load_relaxed(&slab->clean); // held
+		quiet_note_taken(slab, bits_count(clean));
+	}
+	quiet_use(slab);
+	return n;
+}
+
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+{
+	struct bin_set *set = bin_set_of(id);
+	struct span *slab;
+	unsigned n = 0;
+	bool made;
+
+	while (set && !n) {
+		slab = bin_get(set, id, class, &made);
+		if (!slab)
+			return 0;
+		n = slab_use(slab, out, most);
+		/* Without a bit it was listed by a sleeper: the next one. */
+		if (n == most && slab_has_free(slab))
+			slab_list(&set->bins[class], slab);
+		else
+			bin_leave(set, id, slab);
+		if (made && quiet_heap_grew())
+			bin_look(set);
+	}
+	return n;
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
@@ -494,7 +466,7 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 
 size_t bin_collect_all(unsigned most, unsigned age)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	size_t done = 0;
 
 	for (id = 0; id < end; id++)
@@ -505,7 +477,7 @@ size_t bin_collect_all(unsigned most, unsigned age)
 size_t bin_collect_next(unsigned most, unsigned age)
 {
 	static _Atomic(uint32_t) next; /* atomic: hint */
-	unsigned end = load_relaxed(&nr_ids); // hint
+	unsigned end = bin_set_end();
 
 	if (!end)
 		return 0;
@@ -514,12 +486,12 @@ size_t bin_collect_next(unsigned most, unsigned age)
 
 void bin_grow_older(void)
 {
-	add_relaxed(&age_now, 1); // hint
+	quiet_tick();
 }
 
 void bin_stats(struct bin_stats *out)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	struct bin_set *set;
 
 	*out = (struct bin_stats){ 0 };

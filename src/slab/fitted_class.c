@@ -1,6 +1,7 @@
 /* layer 3.4: fitted class: the windows; protocol in fitted_class.h */
 #include "slab/fitted_class.h"
 
+#include "base/word.h"
 #include "pageheap/budget.h"
 #include "slab/slab.h"
 
@@ -13,27 +14,36 @@
 #define FIRST_CLASS SIZE_CLASS_160
 #define LAST_CLASS SIZE_CLASS_32768
 
-/* A window's word, unpacked; see the header. */
+/* A window's word; see the header. */
 struct window {
 	uint16_t most, nr;
 	uint32_t slabs;
 };
+WORD(window, uint64_t);
 
 static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic */
 static _Atomic(uint32_t) nr_fitted;               /* atomic */
 
-static struct window window_unpack(uint64_t word)
+/* Whether the class has more slabs than any sample saw; it counts on and on. */
+static bool window_is_open(struct window w, uint32_t slabs)
+{
+	return (int32_t)(slabs - w.slabs) > 0;
+}
+
+static struct window window_sampled(struct window w, size_t size,
+				    uint32_t slabs)
 {
 	return (struct window){
-		.most = (uint16_t)word,
-		.nr = (uint16_t)(word >> 16),
-		.slabs = (uint32_t)(word >> 32),
+		.most = (uint16_t)max_size(w.most, size),
+		.nr = w.nr + 1,
+		.slabs = slabs,
 	};
 }
 
-static uint64_t window_pack(struct window w)
+/* The next one, as large as it is. */
+static struct window window_ended(struct window w)
 {
-	return w.most | (uint64_t)w.nr << 16 | (uint64_t)w.slabs << 32;
+	return (struct window){ .slabs = w.slabs };
 }
 
 unsigned fitted_class_count(void)
@@ -84,25 +94,23 @@ static cold void fitted_class_make(unsigned class, uint32_t size)
 
 void fitted_class_note(unsigned class, size_t size)
 {
-	struct window w;
+	struct window w, next;
 	uint64_t word;
+	uint32_t slabs;
+	bool ends;
 
 	if (class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
 		return;
+	slabs = slab_nr_open(class);
 	word = load_relaxed(&windows[class]); // hint
 	w = window_unpack(word);
-	if (likely((int32_t)(slab_nr_open(class) - w.slabs) <= 0))
+	if (likely(!window_is_open(w, slabs)))
 		return;
-	w.most = (uint16_t)max_size(w.most, size);
-	w.slabs = slab_nr_open(class);
-	if (++w.nr < window_samples()) {
-		cas_relaxed(&windows[class], &word, window_pack(w)); // hint
-		return;
-	}
-	size = w.most;
-	w = (struct window){ .slabs = w.slabs };
+	w = window_sampled(w, size, slabs);
+	ends = w.nr >= window_samples();
+	next = ends ? window_ended(w) : w;
 	// hint: whoever is too late has sampled for nothing
-	if (cas_relaxed(&windows[class], &word, window_pack(w)) &&
+	if (cas_relaxed(&windows[class], &word, window_pack(next)) && ends &&
 	    counts_in_heap(class))
-		fitted_class_make(class, (uint32_t)size);
+		fitted_class_make(class, w.most);
 }

@@ -66,13 +66,19 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
+/* Its low end is the owner's in a tag. */
+static uint64_t class_magic(uint32_t size)
+{
+	return round_up(ALL_ONES / size + 1, TAG_OWNER_MASK + 1);
+}
+
 static void class_fill(unsigned class, uint32_t slots)
 {
 	const struct class_geometry *g = &geometry[class];
 	uint16_t nr = (uint16_t)(g->nr_units * UNIT_SIZE / g->size);
 
 	size_classes[class] = (struct size_class){
-		.magic = ALL_ONES / g->size + 1,
+		.magic = class_magic(g->size),
 		.size = g->size,
 		.slots = slots,
 		.lane_slots = class_lane_slots(g->lane_slots),
@@ -182,7 +188,7 @@ void size_class_fit(unsigned fitted, unsigned class, uint32_t size)
 	struct size_class *c = &size_classes[fitted];
 	unsigned i;
 
-	c->magic = ALL_ONES / size + 1;
+	c->magic = class_magic(size);
 	c->size = size;
 	c->lane_slots = size_classes[class].lane_slots;
 	c->nr_objects = g.nr_objects;

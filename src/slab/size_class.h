@@ -55,7 +55,7 @@ enum {
 };
 
 #define LANE_WORDS 4 /* of a lane without its slots */
-_Static_assert(NR_LANES * LANE_WORDS <= 256, "tags have bytes for lanes");
+_Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
 #define HOME_LANE_SLOTS 128
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
@@ -64,7 +64,7 @@ _Static_assert(NR_LANES * LANE_WORDS <= 256, "tags have bytes for lanes");
 #define MEDIUM_SIZE_MOST 262144
 
 struct size_class {
-	uint64_t magic;	      /* 2^64 / size + 1 */
+	uint64_t magic;	      /* 2^64 / size and a little; see unit_tag */
 	uint32_t size;	      /* of an object */
 	uint32_t slots;	      /* offset of the lane's slots in its area */
 	uint32_t lane_slots;  /* most objects that a lane holds */

@@ -2,6 +2,7 @@
 #include "slab/slab.h"
 
 #include "pageheap/page_heap.h"
+#include "slab/slab_purge.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -37,54 +38,9 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
 }
 
-static void tags_fill(const struct slab_view *v, unsigned class, unsigned owner)
-{
-	struct unit_tag tag = {
-		.magic = v->class->magic,
-		.start = (uint32_t)(uintptr_t)v->start,
-		.class = (uint8_t)class,
-		.lane = (uint8_t)v->class->lane,
-		.away = (uint8_t)size_classes[size_class_away(class)].lane,
-		.owner = (uint8_t)owner,
-	};
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		v->region->tags[v->unit + i] = tag;
-}
-
-/* Givers read it meanwhile: one byte, and a hint. */
-static void tags_set_owner(const struct slab_view *v, unsigned owner)
-{
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		*(volatile uint8_t *)&v->region->tags[v->unit + i].owner =
-			(uint8_t)owner;
-}
-
-static void tags_clear(const struct slab_view *v)
-{
-	unsigned i;
-
-	for (i = 0; i < v->class->nr_units; i++)
-		v->region->tags[v->unit + i] = (struct unit_tag){ 0 };
-}
-
-/* Which objects of word i are clean; for classes that are purged. */
-static _Atomic(uint64_t) *clean_word(const struct slab_view *v, unsigned i)
-{
-	return &v->bits[v->class->nr_words + i];
-}
-
-static bool is_purged_class(const struct slab_view *v)
-{
-	return v->class->size >= PURGE_SIZE_LEAST;
-}
-
 struct span *slab_open(unsigned class, unsigned owner)
 {
-	struct slab_word w = { .on = true, .class = class, .owner = owner };
+	struct slab_word w;
 	struct slab_view v;
 	struct span *slab;
 	struct run run;
@@ -93,16 +49,15 @@ struct span *slab_open(unsigned class, unsigned owner)
 	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
 		return NULL;
 	slab = &run.region->spans[run.unit];
-	w.generation = slab_word_unpack(load_relaxed(&slab->word)) // own
-			       .generation + 1;
+	w = slab_word_unpack(load_relaxed(&slab->word)); // own
+	w = slab_word_opened(w, class, owner);
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
 	v = slab_view(slab);
 	for (i = 0; i < v.class->nr_words; i++)
 		// before publish
 		store_relaxed(&v.bits[i], full_word(v.class, i));
-	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
-		store_relaxed(clean_word(&v, i), 0); // held
-	tags_fill(&v, class, owner);
+	store_relaxed(&slab->clean, 0); // held
+	page_map_set_slab(v.region, v.unit, class, owner);
 	add_relaxed(&nr_open[class], 1); // counter
 	return slab;
 }
@@ -151,70 +106,11 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 			continue;
 		// [slab.bits] with slab_give(): the last use of the objects
 		and_acquire(&v.bits[i], ~bits);
-		if (unlikely(is_purged_class(&v)))
-			and_relaxed(clean_word(&v, i), ~bits); // held
 		n += objects_of_bits(&v, i, bits, out + n);
 	}
+	if (unlikely(load_relaxed(&slab->clean))) // held
+		slab_purge_forget(slab, out, n);
 	return n;
-}
-
-/* A purged slab has one word of bits, so that taking and giving back its
- * objects is one order with the givers' additions. */
-_Static_assert(FITTED_UNITS_MOST * UNIT_SIZE / PURGE_SIZE_LEAST <= 63,
-	       "see purge_word()");
-
-/* The pages of the dirty objects of word i, all within `run`, a row of objects
- * that the caller took: with those that they share with clean neighbours. */
-static size_t purge_run(const struct slab_view *v, unsigned i, uint64_t run,
-			uint64_t dirty)
-{
-	size_t page = system_page_size(), size = v->class->size;
-	uintptr_t at = (uintptr_t)v->start + 64 * i * size;
-	uintptr_t from = round_up(at + bits_first(run) * size, page);
-	uintptr_t to = round_down(at + (bits_last(run) + 1) * size, page);
-
-	from = max_size(from, round_down(at + bits_first(dirty) * size, page));
-	to = min_size(to, round_up(at + (bits_last(dirty) + 1) * size, page));
-	if (from >= to || system_purge((void *)from, to - from))
-		return 0;
-	or_relaxed(clean_word(v, i), dirty); // held
-	return to - from;
-}
-
-static size_t purge_word(const struct slab_view *v, unsigned i)
-{
-	uint64_t clean = load_relaxed(clean_word(v, i)); // held
-	uint64_t bits = load_relaxed(&v->bits[i]); // held: only grow
-	uint64_t rest = bits;
-	size_t done = 0;
-
-	if (!(bits & ~clean))
-		return 0;
-	// [slab.bits] with slab_give(): the last use of the objects
-	and_acquire(&v->bits[i], ~bits);
-	while (rest) {
-		unsigned first = bits_first(rest);
-		unsigned n = bits_first(~(rest >> first));
-		uint64_t run = bits_range(first, n);
-
-		if (run & ~clean)
-			done += purge_run(v, i, run, run & ~clean);
-		rest &= ~run;
-	}
-	// [slab.bits] with slab_take(): they are free again
-	or_release(&v->bits[i], bits);
-	return done;
-}
-
-size_t slab_purge(struct span *slab)
-{
-	struct slab_view v = slab_view(slab);
-	size_t done = 0;
-	unsigned i;
-
-	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
-		done += purge_word(&v, i);
-	return done;
 }
 
 bool slab_leave(struct span *slab, uint64_t *word)
@@ -251,31 +147,50 @@ bool slab_is_empty(const struct span *slab)
 void slab_close(struct span *slab)
 {
 	struct slab_view v = slab_view(slab);
-	uint64_t word = load_relaxed(&slab->word); // held
+	// held
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word));
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
-	tags_clear(&v);
+	page_map_clear(v.region, v.unit, v.class->nr_units);
 	for (i = 0; i < v.class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0); // held
-	store_relaxed(&slab->word, word | SLAB_ON); // held
-	sub_relaxed(&nr_open[slab_word_unpack(word).class], 1); // counter
+	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
+	sub_relaxed(&nr_open[w.class], 1); // counter
 	page_heap_give(v.region, v.unit, v.class->nr_units);
 }
 
-void slab_check_address(const struct span *slab)
+/* Whether it is a descriptor, as far as the bounds that are read here tell. */
+static bool span_is_known(const struct span *slab)
 {
 	struct region *region = region_of_span(slab);
 	size_t offset;
 
 	if (unlikely(!region))
-		fault("corrupted: a list of slabs has %p", (const void *)slab);
+		return false;
 	offset = (size_t)((const char *)slab - (const char *)region->spans);
-	if (unlikely(offset % sizeof(*slab)) ||
-	    // [region.nr_committed] with region_raise(): readable
-	    unlikely(offset / sizeof(*slab) >=
-		     load_acquire(&region->nr_committed)))
+	return offset % sizeof(*slab) == 0 &&
+	       // [region.nr_committed] with region_raise(): readable
+	       offset / sizeof(*slab) < load_acquire(&region->nr_committed);
+}
+
+/* The pointer was read from a list without an order, so the bounds may have
+ * been read before it, though they come later in the program: a machine that
+ * reorders loads finds a slab beyond a bound that was raised for it. Behind the
+ * fence the bounds are as new as the pointer is. */
+static cold void slab_check_address_again(const struct span *slab)
+{
+	// [slab.listed] with slab_stack_push(): the bounds that it is within
+	// [slab.sent] with slab_inbox_push(): likewise
+	fence_acquire();
+	if (!span_is_known(slab))
 		fault("corrupted: a list of slabs has %p", (const void *)slab);
+}
+
+void slab_check_address(const struct span *slab)
+{
+	if (unlikely(!span_is_known(slab)))
+		slab_check_address_again(slab);
 }
 
 static cold _Noreturn void word_fault(const struct span *slab,
@@ -304,43 +219,28 @@ void slab_check_listed(const struct span *slab, unsigned class)
 		word_fault(slab, w);
 }
 
-/* What every tag of a slab says. A fitted class without a size has no magic
- * number, so the run that it tells of has units. */
-static force_inline bool tag_is_sound(const struct unit_tag *tag,
-				      size_t offset)
+/* Not an object: it came out of a lane that the program wrote over, or was
+ * freed twice and its slab is gone since. */
+static cold _Noreturn void give_fault(const void *object,
+				      const struct block *block)
 {
-	const struct size_class *class = &size_classes[tag->class];
-
-	return tag->class < NR_CLASSES && tag->magic == class->magic &&
-	       offset < class->nr_units * UNIT_SIZE;
+	if (!block->tag)
+		fault("corrupted: %p came back as a block", object);
+	page_map_fault(object, "free", block);
 }
 
-/* The slab that an object is of, as its tag tells. Objects come out of lanes
- * that a program may have written over. */
-static force_inline struct slab_view view_of_object(const void *object)
+/* The slab that an object is of. */
+static force_inline struct slab_view view_of_block(const struct block *block)
 {
-	struct region *region = region_of(object);
-	struct slab_view v = { .region = region };
-	struct unit_tag *tag;
-	uint32_t offset;
+	struct region *region = block->region;
 
-	if (unlikely(!region) ||
-	    // [region.nr_committed] with region_raise(): readable
-	    unlikely(region_unit(region, object) >=
-		     load_acquire(&region->nr_committed)))
-		fault("corrupted: %p came back as a block", object);
-	tag = &region->tags[region_unit(region, object)];
-	offset = (uint32_t)(uintptr_t)object - tag->start;
-	/* Freed twice, and its slab is gone since. */
-	if (unlikely(!tag->magic))
-		fault("free of %p: not a block", object);
-	if (unlikely(!tag_is_sound(tag, offset)))
-		fault("corrupted: the tag of %p", object);
-	v.class = &size_classes[tag->class];
-	v.start = (char *)object - offset;
-	v.unit = region_unit(region, v.start);
-	v.bits = region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
-	return v;
+	return (struct slab_view){
+		.region = region,
+		.class = &size_classes[block->class],
+		.bits = region->bits + (size_t)block->unit * UNIT_BITS_WORDS,
+		.start = region_addr(region, block->unit),
+		.unit = block->unit,
+	};
 }
 
 /* The number of the object at `offset` in its slab. A pointer that is no
@@ -415,9 +315,17 @@ static force_inline bool give_prefix(const struct slab_view *v,
 
 struct slab_gift slab_give(void *const *objects, unsigned n)
 {
-	struct slab_view v = view_of_object(objects[0]);
-	struct slab_gift gift = { .slab = &v.region->spans[v.unit], .nr = n };
-	bool filled = give_prefix(&v, objects, &gift.nr);
+	struct slab_gift gift = { .nr = n };
+	struct slab_view v;
+	struct block block;
+	bool filled;
+
+	page_map_find(objects[0], &block);
+	if (unlikely(block.kind != BLOCK_OBJECT))
+		give_fault(objects[0], &block);
+	v = view_of_block(&block);
+	gift.slab = &v.region->spans[v.unit];
+	filled = give_prefix(&v, objects, &gift.nr);
 
 	// [slab.on] with slab_leave(): the second half: bits set, now read on
 	gift.word = load_seq(&gift.slab->word);
@@ -437,10 +345,11 @@ void slab_adopt(struct span *slab, unsigned owner)
 {
 	struct slab_view v = slab_view(slab);
 	uint64_t word = load_relaxed(&slab->word); // held: owner is ours
-	uint64_t from = slab_word_unpack(word).owner;
+	struct slab_word w = slab_word_adopted(slab_word_unpack(word), owner);
 
-	add_relaxed(&slab->word, (owner - from) << SLAB_OWNER_SHIFT); // held
-	tags_set_owner(&v, owner);
+	// held: who wakes meanwhile sets `on`, which is set
+	add_relaxed(&slab->word, slab_word_pack(w) - word);
+	page_map_set_owner(v.region, v.unit, v.class->nr_units, owner);
 }
 
 bool slab_has_free(const struct span *slab)
@@ -465,21 +374,13 @@ unsigned slab_nr_free(const struct span *slab)
 	return nr;
 }
 
-bool slab_object_is_free(const void *object)
+uint64_t slab_life(const struct block *block)
 {
-	struct slab_view v = view_of_object(object);
-	unsigned i = object_index(&v, object_offset(&v, object));
-
-	return load_relaxed(&v.bits[i / 64]) & bits_one(i % 64); // hint
-}
-
-uint64_t slab_life(const void *object)
-{
-	struct slab_view v = view_of_object(object);
+	const struct span *slab = &block->region->spans[block->unit];
 	// own: the generation is const while an object is out
-	uint64_t word = load_relaxed(&v.region->spans[v.unit].word);
+	uint64_t word = load_relaxed(&slab->word);
 
-	return (uint64_t)v.unit << 32 | slab_word_unpack(word).generation;
+	return (uint64_t)block->unit << 32 | slab_word_unpack(word).generation;
 }
 
 void slab_check(const struct span *slab)
@@ -492,5 +393,6 @@ void slab_check(const struct span *slab)
 
 		check(!(bits & ~full_word(v.class, i)));
 	}
-	check(v.region->tags[v.unit].magic == v.class->magic);
+	check((v.region->tags[v.unit].magic & ~TAG_OWNER_MASK) ==
+	      v.class->magic);
 }

@@ -58,40 +58,54 @@
 #ifndef LANE_SLAB_H
 #define LANE_SLAB_H
 
+#include "base/word.h"
+#include "slab/page_map.h"
 #include "slab/size_class.h"
 
-/* A slab's word, unpacked; every transition is a pure function on it. */
+/* A slab's word; see above. */
 struct slab_word {
-	bool on;
-	unsigned class;
-	unsigned owner;
-	unsigned generation;
+	uint8_t on : 1;
+	uint8_t unused : 7;
+	uint8_t class;
+	uint16_t owner;
+	uint32_t generation;
 };
+WORD(slab_word, uint64_t);
 
-#define PURGE_SIZE_LEAST 4096
-
-#define SLAB_ON ((uint64_t)1)
-#define SLAB_CLASS_SHIFT 8
-#define SLAB_OWNER_SHIFT 16
-#define SLAB_GENERATION_SHIFT 32
-
-static force_inline struct slab_word slab_word_unpack(uint64_t word)
+/* Transitions, of the holder but for the third. */
+static force_inline struct slab_word
+slab_word_opened(struct slab_word last, unsigned class, unsigned owner)
 {
 	return (struct slab_word){
-		.on = word & SLAB_ON,
-		.class = (unsigned)(word >> SLAB_CLASS_SHIFT) & 0xff,
-		.owner = (unsigned)(word >> SLAB_OWNER_SHIFT) & 0xffff,
-		.generation = (unsigned)(word >> SLAB_GENERATION_SHIFT),
+		.on = 1,
+		.class = (uint8_t)class,
+		.owner = (uint16_t)owner,
+		.generation = last.generation + 1,
 	};
 }
 
-static force_inline uint64_t slab_word_pack(struct slab_word w)
+static force_inline struct slab_word slab_word_left(struct slab_word w)
 {
-	return (w.on ? SLAB_ON : 0) |
-	       (uint64_t)w.class << SLAB_CLASS_SHIFT |
-	       (uint64_t)w.owner << SLAB_OWNER_SHIFT |
-	       (uint64_t)w.generation << SLAB_GENERATION_SHIFT;
+	w.on = 0;
+	return w;
 }
+
+/* By whoever saw it off, and for ever when the slab is closed. */
+static force_inline struct slab_word slab_word_won(struct slab_word w)
+{
+	w.on = 1;
+	return w;
+}
+
+static force_inline struct slab_word slab_word_adopted(struct slab_word w,
+						       unsigned owner)
+{
+	w.owner = (uint16_t)owner;
+	return w;
+}
+
+/* The bit by which a word that was left and one that was won differ. */
+#define SLAB_ON slab_word_pack((struct slab_word){ .on = 1 })
 
 /* Makes a slab of `class` for `owner` out of fresh units. The caller holds
  * it. NULL: no memory. Lock-free. */
@@ -103,14 +117,6 @@ uint32_t slab_nr_open(unsigned class);
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);
-
-/* The holder gives the memory of free objects back to the system, as far as
- * they fill whole pages (classes of PURGE_SIZE_LEAST and more). Objects that
- * it gave back are clean; their bits in the words behind the slab's own say
- * so, which only holders read and write. While it works the objects' bits are
- * in its hand: a thread that dies here loses them, and a giver cannot see that
- * the slab became empty: look again. Returns the bytes. */
-size_t slab_purge(struct span *slab);
 
 /* The holder finds no bits and lets go. True: done. False: an object came
  * back meanwhile, and the caller holds the slab, perhaps in another life:
@@ -160,13 +166,10 @@ struct slab_gift slab_give(void *const *objects, unsigned n);
 bool slab_has_free(const struct span *slab);
 unsigned slab_nr_free(const struct span *slab);
 
-/* Whether the object's bit is set: it is free in its slab. A hint. */
-bool slab_object_is_free(const void *object);
-
 /* Names the life of the slab that an object is of: no other life of any slab
  * that the object's memory is part of has the same. The caller holds the
  * object. */
-uint64_t slab_life(const void *object);
+uint64_t slab_life(const struct block *block);
 
 /* Verifies the header's invariants; only while nobody uses the slab. */
 void slab_check(const struct span *slab);

@@ -106,7 +106,7 @@ struct config_option {
 	uint64_t most;
 	const char *help;
 };
-extern const struct config_option config_options[NR_CONFIG_OPTIONS];
+extern const struct config_option config_options[NR_CONFIG_OPTIONS] internal;
 
 static inline uint64_t *config_field(struct config *out, unsigned option)
 {

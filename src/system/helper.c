@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/atomic.h"
+#include "base/word.h"
 #include "system/place.h"
 #include "system/sandbox.h"
 
@@ -14,20 +15,39 @@
 #define BIRTH_WAITS 20	  /* for a birth that is under way */
 #define SHORT_NAPS 50	  /* of 20 us: what a task's end takes */
 #define LONG_NAPS 1000	  /* of 1 ms: its id is another thread's by now */
-#define BIRTHS_COUNT_MASK ((uint64_t)0xffffffff)
-#define BIRTHS_VERSION_ONE ((uint64_t)1 << 32)
+
+/* Whether births are allowed, and in which age. */
+struct births {
+	uint32_t nr_forbidders;
+	uint32_t version; /* counts those that came */
+};
+WORD(births, uint64_t);
 
 /* Zero in the child of a fork. */
 struct helper {
 	_Atomic(uint32_t) pid;	    /* atomic: whose; 0: nobody's yet */
 	_Atomic(uint32_t) current;  /* atomic: hint, life + 1; 0: none */
-	_Atomic(uint64_t) births;   /* atomic: version << 32 | forbidders */
+	_Atomic(uint64_t) births;   /* atomic: struct births */
 	_Atomic(uint32_t) filtered; /* atomic: rare calls may kill */
 	_Atomic(uint32_t) first_value; /* atomic: of the first thread's word */
 	/* atomic: the word that is cleared when the first thread ends */
 	_Atomic(_Atomic(uint32_t) *) first_word;
 	struct helper_life lives[NR_LIVES];
 };
+
+/* What is added for one that forbids. */
+static const struct births births_forbid = { .nr_forbidders = 1, .version = 1 };
+
+static struct births births_allowed(struct births w)
+{
+	w.nr_forbidders -= w.nr_forbidders != 0;
+	return w;
+}
+
+static bool births_are_forbidden(uint64_t births)
+{
+	return births_unpack(births).nr_forbidders != 0;
+}
 
 static _Atomic(struct helper *) helper; /* atomic: mapped once, for ever */
 
@@ -187,7 +207,7 @@ static int life_start(struct helper *h, struct helper_life *life)
 {
 	// [helper.births] with helper_forbid(): alive is set
 	life->births = load_seq(&h->births);
-	if (life->births & BIRTHS_COUNT_MASK)
+	if (births_are_forbidden(life->births))
 		return -EPERM;
 	if (!life_can_watch(life))
 		return -ENOSYS;
@@ -228,7 +248,7 @@ int helper_start(void (*run)(struct helper_life *life), bool current,
 	int result = -EBUSY;
 
 	if (sandbox_known() || !helper_is_prepared() ||
-	    load_relaxed(&h->births) & BIRTHS_COUNT_MASK || // hint
+	    births_are_forbidden(load_relaxed(&h->births)) || // hint
 	    load_relaxed(&h->pid) != (uint32_t)system_getpid()) // const
 		return -EPERM;
 	note_first_thread(h);
@@ -366,7 +386,7 @@ uint32_t helper_forbid(bool *ended)
 	if (!pid || sandbox_known() || pid != (uint32_t)system_getpid())
 		return 0;
 	// [helper.births] with life_take(): births, then alive
-	add_seq(&h->births, BIRTHS_VERSION_ONE + 1);
+	add_seq(&h->births, births_pack(births_forbid));
 	for (life = h->lives; life < h->lives + NR_LIVES; life++)
 		*ended |= life_await_end(life, (unsigned)-1);
 	return pid;
@@ -376,12 +396,12 @@ uint32_t helper_forbid(bool *ended)
 void helper_allow(uint32_t token)
 {
 	struct helper *h = helper_memory();
-	uint64_t births;
+	uint64_t births, allowed;
 
 	if (!token || load_relaxed(&h->pid) != token) // const
 		return;
 	births = load_relaxed(&h->births); // counter
-	while (births & BIRTHS_COUNT_MASK &&
-	       !cas_relaxed(&h->births, &births, births - 1)) // counter
-		;
+	do {
+		allowed = births_pack(births_allowed(births_unpack(births)));
+	} while (!cas_relaxed(&h->births, &births, allowed)); // counter
 }

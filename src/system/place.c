@@ -96,16 +96,23 @@ static uint64_t range_next(enum place place)
 	return cas_relaxed(&next_place[place], &at, chosen) ? chosen : at;
 }
 
+/* Where a place of that size begins, of a range whose next one begins at `at`;
+ * 0: behind the range's end. */
+static uint64_t place_within(enum place place, uint64_t at, size_t size,
+			     size_t align)
+{
+	uint64_t addr = round_up(at, align), end = range_end(place, at);
+
+	return addr < end && size <= end - addr ? addr : 0;
+}
+
 char *place_take(enum place place, size_t size, size_t align)
 {
-	uint64_t at = range_next(place), addr, end;
+	uint64_t at = range_next(place), addr;
 
 	do {
-		if (!at)
-			return NULL;
-		addr = round_up(at, align);
-		end = range_end(place, at);
-		if (addr >= end || size > end - addr)
+		addr = at ? place_within(place, at, size, align) : 0;
+		if (!addr)
 			return NULL;
 		// own: the winner alone has these addresses
 	} while (!cas_relaxed(&next_place[place], &at, addr + size));

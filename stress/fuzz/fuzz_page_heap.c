@@ -11,7 +11,7 @@
 #include "interrupt.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
-#include "pageheap/page_heap_check.h"
+#include "../../tests/page_heap_check.h"
 #include "system/config.h"
 #include "target.h"
 #include "world.h"

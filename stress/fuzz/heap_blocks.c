@@ -193,7 +193,7 @@ static size_t usable_of(void *block)
 	must(usable + block_footer_size() <= found.size);
 	if (!block_footer_size())
 		must(usable == found.size);
-	if (found.kind == BLOCK_SMALL)
+	if (found.kind == BLOCK_OBJECT)
 		must(found.size == size_classes[found.class].size);
 	interrupt_resume(paused);
 	return usable;

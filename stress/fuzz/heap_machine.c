@@ -17,7 +17,7 @@
 #include "names.h"
 #include "point.h"
 #include "pageheap/page_heap.h"
-#include "pageheap/page_heap_check.h"
+#include "../../tests/page_heap_check.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "world.h"

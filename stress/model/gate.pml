@@ -1,5 +1,5 @@
-/* The gate: gate_close(), gate_open(), gate_start(), region_committed() of
- * gate.c, and children that must find it closed.
+/* The gate: gate_close(), gate_open(), gate_start() of gate.c,
+ * anchor_commit(), and children that must find it closed.
  *
  * NT threads close, run a child, open, ROUNDS times together; one thread
  * starts the gate; one commits units. A section compares the gate word and
@@ -62,7 +62,7 @@ inline open_word(word, value)
 #endif
 }
 
-inline region_committed(units)
+inline anchor_commit(units)
 {
 	end = tags_end;
 	do
@@ -98,7 +98,7 @@ inline open_words()
 		open_word(small_end, 1);
 #ifndef M_NO_SECOND_END
 		n = nr_committed;
-		region_committed(n)
+		anchor_commit(n)
 #endif
 	:: else
 	fi
@@ -206,7 +206,7 @@ active proctype starter()
 	atomic { quiet_check() }
 }
 
-/* region_commit(), in any thread */
+/* region_cover(), in any thread */
 active proctype committer()
 {
 	byte end, n;
@@ -215,7 +215,7 @@ active proctype committer()
 	:: nr_committed < COMMITS + 1 ->
 		nr_committed++;
 		n = nr_committed;
-		region_committed(n)
+		anchor_commit(n)
 	:: else -> break
 	od;
 	atomic { quiet_check() }

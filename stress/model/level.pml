@@ -216,7 +216,7 @@ inline level_release(h, m)
 
 /* dirty_count(), then the program's use: units whose dirty bit was clear are
  * promised to be zero. */
-inline page_heap_finish(h, m)
+inline units_finish(h, m)
 {
 	f = dirty[h];
 	atomic {
@@ -426,7 +426,7 @@ active [NT] proctype thread()
 				level_take(n);
 				if
 				:: m ->
-					page_heap_finish(h, m);
+					units_finish(h, m);
 					atomic { mine = m; hugepage = h }
 				:: else
 				fi

@@ -13,7 +13,7 @@
 #include "cpucache/cpu_cache.h"
 #include "load.h"
 #include "pageheap/budget.h"
-#include "pageheap/page_heap_check.h"
+#include "../../tests/page_heap_check.h"
 #include "system/report.h"
 
 /* Bits by unit: whether a slab was met in a list; by object: in a lane. */
@@ -55,30 +55,26 @@ static void listed_note(unsigned id, unsigned class, struct span *slab)
 		fault("slab %p is listed and not on", (void *)slab);
 }
 
-static unsigned listed_partial(unsigned id, unsigned class, struct bin *bin)
+static unsigned listed_chain(unsigned id, unsigned class, struct span *slab)
 {
-	struct ck_stack_entry *entry;
-	unsigned side, n = 0;
+	unsigned n = 0;
 
-	for (side = 0; side < 2; side++) {
-		entry = bin->partial[side].head;
-		for (; entry; entry = entry->next, n++)
-			listed_note(id, class, span_of_stack(entry));
-	}
+	for (; slab; slab = slab_chain_next(slab), n++)
+		listed_note(id, class, slab);
 	return n;
 }
 
 static void listed_bin(unsigned id, unsigned class, struct bin *bin)
 {
-	struct cds_lfs_head *head = bin->inbox.head;
-	struct cds_lfs_node *node = head ? &head->node : NULL;
 	struct span *slot = load_relaxed(&bin->slot); // own
-	unsigned n = listed_partial(id, class, bin);
+	unsigned side, n = 0;
 
+	for (side = 0; side < 2; side++)
+		n += listed_chain(id, class,
+				  slab_stack_top(&bin->partial[side]));
 	if (slot)
 		listed_note(id, class, slot);
-	for (; node; node = node->next)
-		listed_note(id, class, span_of_inbox(node));
+	listed_chain(id, class, slab_inbox_top(&bin->inbox));
 	if (n != load_relaxed(&bin->nr_listed)) // own
 		fault("bin of id %u, class %u: %u slabs, nr_listed %u", id,
 		      class, n, load_relaxed(&bin->nr_listed)); // own
@@ -100,14 +96,15 @@ static void listed_all(void)
 
 static void cached_note(void *object, unsigned class)
 {
-	struct region *r = region_of(object);
-	struct unit_tag *tag = &r->tags[region_unit(r, object)];
-	size_t at = ((size_t)((char *)object - r->base) >> 4) +
-		    marks.units_before[r - regions] * (UNIT_SIZE / 16);
+	struct block block;
+	size_t at;
 
-	if (!tag->magic || tag->class != class)
+	page_map_find(object, &block);
+	if (block.kind != BLOCK_OBJECT || block.class != class)
 		fault("object %p is in a lane of another class", object);
-	if (slab_object_is_free(object))
+	at = ((size_t)((char *)object - block.region->base) >> 4) +
+	     marks.units_before[block.region - regions] * (UNIT_SIZE / 16);
+	if (page_map_is_free(&block))
 		fault("object %p is cached and free", object);
 	if (marks.cached[at]++)
 		fault("object %p is cached twice", object);

@@ -70,7 +70,7 @@ $(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
 RUN_CONTROL = $(RUN_SWEEP) --modes a --surveys 8 --timeout 4 \
 	--failures 2 --enough 2
 RUN_PATCHED = $(RUN_CONTROL) --scenario cold \
-	--functions slab_send,inbox_take,page_heap_claim \
+	--functions slab_send,inbox_take,claim_within_hugepage \
 	--report $(SWEEP_DIR)/$(1).txt \
 	--library $(SWEEP_DIR)/$(1)/build/liblanemalloc.so
 

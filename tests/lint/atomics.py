@@ -12,8 +12,19 @@ import re
 import source
 
 ATOMIC_H = "src/base/atomic.h"
-USE = re.compile(r"\b(load|store|take|cas|add|sub|or|and)_"
+USE = re.compile(r"\b(load|store|take|cas|raise|add|sub|or|and|fence)_"
                  r"(relaxed|acquire|release|acq_rel|seq)\s*\(")
+# What the libraries' calls are, and the one file that makes them.
+FOREIGN_H = "src/slab/slab_stack.h"
+FOREIGN = {
+    "ck_stack_push_upmc": "release",
+    "ck_stack_trypop_mpmc": "acquire",
+    "ck_pr_load_ptr": "relaxed",
+    "_cds_lfs_push": "release",
+    "___cds_lfs_pop_all": "acquire",
+    "CMM_LOAD_SHARED": "relaxed",
+}
+FOREIGN_USE = re.compile(r"\b((?:ck|CK|_*cds|_*cmm|CMM|uatomic)_\w+)\s*\(")
 RAW = re.compile(r"\b(__atomic_\w+|__sync_\w+|atomic_\w+)\s*\(")
 FUNCTION = r"[A-Za-z_]\w*\(\)"
 PAIR = re.compile(r"\[([^\[\]]+)\] with (%s(?:(?:,| and|, and| or) %s)*): "
@@ -35,7 +46,8 @@ class Access:
     def __init__(self, src, line, operation, order, comments):
         self.path, self.line = src.path, line + 1
         self.operation, self.order = operation, order
-        self.what = operation + "_" + order if order else operation
+        self.what = operation + "_" + order \
+            if order and operation not in FOREIGN else operation
         self.function = src.function_at(line)
         self.comment = " ".join(c for c in comments if c)
         self.pairs = [(m.group(1), m.group(2), m.group(3).strip(" ;."))
@@ -46,7 +58,8 @@ class Access:
     def sides(self):
         if self.order in SIDES:
             return SIDES[self.order]
-        if self.pairs and self.operation in ("load", "assembly"):
+        if self.pairs and (self.operation in ("load", "assembly") or
+                           self.operation in FOREIGN):
             return ("acquire",)
         return ()
 
@@ -94,6 +107,20 @@ def share_pairs(statement):
             a.pairs = [pairs[i]]
 
 
+def uses(src):
+    found = list(USE.finditer(src.code_text))
+    if src.path == FOREIGN_H:
+        found += [m for m in FOREIGN_USE.finditer(src.code_text)
+                  if m.group(1) in FOREIGN]
+    return found
+
+
+def operation_of(m):
+    """The operation and its order, of one of uses()."""
+    return (m.group(1), FOREIGN[m.group(1)]) if m.re is FOREIGN_USE else \
+        (m.group(1), m.group(2))
+
+
 def accesses(root):
     """All uses below src/, in the order of the text."""
     found = []
@@ -104,12 +131,12 @@ def accesses(root):
         if ARCH_FILE.search(path):
             found += assembly(src)
         statements = {}
-        for m in USE.finditer(src.code_text):
+        for m in uses(src):
             first = src.code_text.count("\n", 0, m.start())
             last = call_end(src, m.end() - 1)
             words = [source.comment_words(lines) for lines in
                      src.statement_comments(first, last)]
-            a = Access(src, first, m.group(1), m.group(2), words)
+            a = Access(src, first, *operation_of(m), words)
             statements.setdefault(src.statement_start(first), []).append(a)
             found.append(a)
         for statement in statements.values():
@@ -139,6 +166,11 @@ def check(root):
             line = src.code_text.count("\n", 0, m.start()) + 1
             errors.append("%s:%d: %s() outside base/atomic.h"
                           % (path, line, m.group(1)))
+        for m in FOREIGN_USE.finditer(src.code_text):
+            if path != FOREIGN_H or m.group(1) not in FOREIGN:
+                line = src.code_text.count("\n", 0, m.start()) + 1
+                errors.append("%s:%d: %s() outside %s, or of no known order"
+                              % (path, line, m.group(1), FOREIGN_H))
     sides = {}
     for a in accesses(root):
         where = "%s:%d: %s" % (a.path, a.line, a.what)

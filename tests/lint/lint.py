@@ -23,6 +23,7 @@ RULES = {
     "layers": layers.check,
     "atomics": atomics.check,
     "waiting": words.check_waiting,
+    "data": words.check_data,
     "shape": shape.check,
     "marks": words.check_marks,
     "shell": tools.check_shell,

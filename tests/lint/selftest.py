@@ -21,6 +21,7 @@ CLEAN = {
                          "#define add_seq(p, n) atomic_add(p, n)\n",
     "src/low/low.h": "/* layer 1.1: low: below */\n"
                      "#include \"base/atomic.h\"\n"
+                     "extern _Atomic(int) hint[2] internal;\n"
                      "int low_get(void);\n",
     "src/low/low.c": "/* layer 1.1: low: below */\n"
                      "#include \"low/low.h\"\n"
@@ -136,6 +137,15 @@ BAD = {
          "/* layer 1.1: x: x */\nint x = __atomic_load_n(&y, 0);\n"),
         ("a raw C11 access", "src/low/x.c",
          "/* layer 1.1: x: x */\nint x = atomic_load(&y);\n"),
+        ("a library's call out of its file", "src/low/x.c",
+         "/* layer 1.1: x: x */\nint x = ck_pr_load_ptr(&y);\n"),
+        ("a library's call of no known order", "src/slab/slab_stack.h",
+         "/* layer 1.1: x: x */\nint x = uatomic_xchg(&y, 1);\n"),
+        ("a library's call without a pair", "src/slab/slab_stack.h",
+         "/* layer 1.1: x: x */\nvoid x(void)\n{\n"
+         "\tck_stack_push_upmc(&y, z);\n}\n"),
+        ("a fence without a pair", "src/low/x.c",
+         "/* layer 1.1: x: x */\nvoid x(void)\n{\n\tfence_acquire();\n}\n"),
         ("a raw sync", "src/low/x.c",
          "/* layer 1.1: x: x */\nint x = __sync_fetch_and_add(&y, 1);\n"),
     ],
@@ -143,6 +153,13 @@ BAD = {
         (word, "src/low/x.c", "/* layer 1.1: x: x */\nint y = %s(x);\n" % word)
         for word in ("pthread_mutex_lock", "pthread_spin_lock", "sched_yield",
                      "nanosleep", "usleep", "futex")
+    ],
+    "data": [
+        (what, "src/low/low.h", "/* layer 1.1: low: x */\nextern %s;\n" % text)
+        for what, text in (("a variable", "int x"),
+                           ("an array", "_Atomic(uint8_t) x[2 * (3)]"),
+                           ("a pointer", "struct x *_Atomic x"),
+                           ("a struct", "struct y { int (*z)(void); } x"))
     ],
     "shape": [
         ("a long file", "src/low/x.c", "int x;\n" * 601),

@@ -11,6 +11,10 @@ WAITING = re.compile(r"pthread_(mutex|spin|cond|rwlock|barrier)_?\w*"
 # Split, so that this file does not hold them.
 OPEN = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]) + r")\b")
 MACHINE = re.compile(r"(?<![\w.*}])/(work|home|farm|root)/")
+# Data of a header are reached without the GOT, and no name of the program's.
+BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+EXTERN = re.compile(r"^extern\b(?:[^;{]|%s)*;" % BRACES, re.M)
+HIDDEN = re.compile(r"\b(internal|exported|weak_import)\b|hidden")
 TEXT_SUFFIXES = source.CODE_SUFFIXES + (
     ".sh", ".py", ".md", ".map", ".in", ".txt", ".yml", ".pml", ".mk", ".hpp",
     ".rs", ".toml", ".spec", "APKBUILD", "control", "rules", "copyright")
@@ -43,6 +47,20 @@ def check_waiting(root):
     paths = [p for p in source.files(root, ["src"])
              if not p.startswith("src/system/")]
     return search(root, paths, WAITING, "a word of waiting")
+
+
+def check_data(root):
+    """What headers declare is hidden."""
+    errors = []
+    for path in source.files(root, ["src"], (".h",)):
+        src = source.Source(root, path)
+        for m in EXTERN.finditer(src.text):
+            head = re.sub(BRACES + r"|\[[^;]*\]|_Atomic\([^;]*?\)(?= )", "",
+                          m.group())
+            if not HIDDEN.search(head) and "(" not in head:
+                line = src.text.count("\n", 0, m.start()) + 1
+                errors.append("%s:%d: data without `internal`" % (path, line))
+    return errors
 
 
 def check_marks(root):

@@ -1,18 +1,29 @@
-/* layer 2.9: page heap check: invariants, counts and statistics */
-#include "pageheap/page_heap_check.h"
+/* The page heap's invariants, and an exact count of what is free: walks all
+ * regions, while no other thread is inside. */
+#ifndef LANE_PAGE_HEAP_CHECK_H
+#define LANE_PAGE_HEAP_CHECK_H
 
-#include "pageheap/budget.h"
 #include "pageheap/level.h"
+#include "pageheap/page_heap.h"
 #include "system/report.h"
 
-static uint64_t check_word(const struct region *region, unsigned level,
+struct page_heap_count {
+	uint64_t nr_free;     /* units, committed or not */
+	uint64_t nr_data;     /* units behind the heads */
+	uint64_t nr_dirty;    /* free and dirty units */
+	uint64_t nr_unfiled;  /* words that a search of their class misses */
+	uint64_t nr_stale;    /* words that are filed where they do not fit */
+	uint64_t nr_unhinted; /* hugepages: free dirty units without a hint */
+};
+
+static inline uint64_t check_word(const struct region *region, unsigned level,
 			   uint32_t word)
 {
 	return load_relaxed(&region->levels[level].words[word]); // hint
 }
 
 /* The end of a level's words that may be other than untouched. */
-static uint32_t check_end(const struct region *region, unsigned level)
+static inline uint32_t check_end(const struct region *region, unsigned level)
 {
 	uint32_t taken = load_relaxed(&region->nr_taken); // hint
 
@@ -22,7 +33,7 @@ static uint32_t check_end(const struct region *region, unsigned level)
 }
 
 /* Invariant of level.h: below a free granule there are zeros. */
-static void check_closed(const struct region *region, unsigned level)
+static inline void check_closed(const struct region *region, unsigned level)
 {
 	uint32_t word;
 
@@ -39,7 +50,7 @@ static void check_closed(const struct region *region, unsigned level)
 }
 
 /* Granules that reach beyond what is mapped are never free. */
-static void check_bounds(const struct region *region, unsigned level)
+static inline void check_bounds(const struct region *region, unsigned level)
 {
 	unsigned shift = level * LEVEL_SHIFT;
 	uint32_t end = load_relaxed(&region->nr_taken) >> shift; // hint
@@ -56,7 +67,7 @@ static void check_bounds(const struct region *region, unsigned level)
 }
 
 /* What was never taken is not dirty; what is dirty is mapped. */
-static void check_dirty(const struct region *region)
+static inline void check_dirty(const struct region *region)
 {
 	uint32_t used = load_relaxed(&region->nr_used);   // hint
 	uint32_t taken = load_relaxed(&region->nr_taken); // hint
@@ -69,7 +80,8 @@ static void check_dirty(const struct region *region)
 		fault("page heap: unit %u is dirty and was never taken", used);
 }
 
-void page_heap_check(void)
+/* Verifies: words, dirty words and levels agree; calls fault() if not. */
+static inline void page_heap_check(void)
 {
 	unsigned i, level;
 
@@ -85,7 +97,7 @@ void page_heap_check(void)
 }
 
 /* The free units of a hugepage, whatever level says so. */
-static uint64_t count_free(struct region *region, uint32_t hugepage)
+static inline uint64_t count_free(struct region *region, uint32_t hugepage)
 {
 	if (level_free_hugepages(region, hugepage / 64) &
 	    bits_one(hugepage % 64))
@@ -93,7 +105,7 @@ static uint64_t count_free(struct region *region, uint32_t hugepage)
 	return check_word(region, 0, hugepage);
 }
 
-static void count_dirty(struct region *region, struct page_heap_count *out)
+static inline void count_dirty(struct region *region, struct page_heap_count *out)
 {
 	uint32_t h = 0;
 	uint64_t dirty;
@@ -109,7 +121,7 @@ static void count_dirty(struct region *region, struct page_heap_count *out)
 	}
 }
 
-static void count_filing(struct region *region, unsigned level, uint32_t word,
+static inline void count_filing(struct region *region, unsigned level, uint32_t word,
 			 struct page_heap_count *out)
 {
 	unsigned k = unit_word_class(check_word(region, level, word)), i;
@@ -124,7 +136,7 @@ static void count_filing(struct region *region, unsigned level, uint32_t word,
 	}
 }
 
-static void count_level(struct region *region, unsigned level,
+static inline void count_level(struct region *region, unsigned level,
 			struct page_heap_count *out)
 {
 	uint64_t free;
@@ -139,7 +151,7 @@ static void count_level(struct region *region, unsigned level,
 	}
 }
 
-void page_heap_count(struct page_heap_count *out)
+static inline void page_heap_count(struct page_heap_count *out)
 {
 	unsigned i, level;
 
@@ -154,45 +166,4 @@ void page_heap_count(struct page_heap_count *out)
 	}
 }
 
-/* Tags and spans of the units ever taken, the words over them, and the head;
- * bits as if all slabs had the smallest objects. */
-static size_t stats_metadata_size(const struct region *region)
-{
-	size_t n = load_relaxed(&region->nr_used); // hint
-
-	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
-		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
-	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
-	       REGION_TABLE_WORDS * sizeof(uint64_t);
-}
-
-static void stats_add_region(struct region *region, struct page_heap_stats *out)
-{
-	uint64_t nr_units = load_relaxed(&region->nr_units); // const
-	uint64_t mapped = load_relaxed(&region->nr_mapped);  // counter
-
-	out->reserved_size += nr_units << UNIT_SHIFT;
-	out->committed_size += mapped << UNIT_SHIFT;
-	out->metadata_size += stats_metadata_size(region);
-}
-
-void page_heap_stats(struct page_heap_stats *out)
-{
-	uint64_t used;
-	unsigned i;
-
-	*out = (struct page_heap_stats){ 0 };
-	for (i = 0; i < NR_REGIONS_MOST; i++) {
-		if (region_is_ready(&regions[i]))
-			stats_add_region(&regions[i], out);
-	}
-	out->claimed_size = budget_claimed_size();
-	out->free_dirty_size = budget_dirty_size();
-	used = out->claimed_size + out->free_dirty_size;
-	if (out->committed_size > used)
-		out->free_clean_size = out->committed_size - used;
-	out->purged_size = load_relaxed(&budget.purged_size); // counter
-	out->nr_purges = load_relaxed(&budget.nr_purges);     // counter
-	out->regret_size = load_relaxed(&budget.regret_size); // counter
-	out->budget_size = budget_size();
-}
+#endif

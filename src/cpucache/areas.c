@@ -1,0 +1,116 @@
+/* layer 4.3: areas: the memory of the lanes of each id; contract in areas.h */
+#include "cpucache/areas.h"
+
+#include "pageheap/page_heap.h"
+#include "system/place.h"
+#include "system/system.h"
+
+#define REFUSED_PASSES 64 /* calls for each that asks for memory again */
+
+struct cpu_cache cpu_caches[NR_IDS_MOST];
+static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+
+static size_t area_size(void)
+{
+	return round_up(size_class_area_size(), UNIT_SIZE);
+}
+
+char *cpu_cache_area(struct cpu_cache *cache, unsigned which)
+{
+	// [cpu_cache.areas] with areas_add(): the areas' lanes
+	return load_acquire(&cache->areas) + which * area_size();
+}
+
+_Atomic(uint64_t) *cpu_cache_table_word(unsigned id)
+{
+	return (_Atomic(uint64_t) *)(void *)(anchor.base +
+					     REGION_TABLE_OFFSET) +
+	       id;
+}
+
+unsigned cpu_cache_nr_ids(void)
+{
+	return load_relaxed(&nr_ids); // hint
+}
+
+struct cpu_cache *cpu_cache_of(unsigned id)
+{
+	struct cpu_cache *cache = &cpu_caches[id];
+
+	return load_relaxed(&cache->areas) ? cache : NULL; // hint
+}
+
+static void area_fill(char *area)
+{
+	unsigned class;
+
+	for (class = 1; class < NR_LANES; class++)
+		cpu_cache_lane(area, class)->slots =
+			(void *)(area + size_classes[class].slots);
+}
+
+/* Memory for two areas, of which only what is used becomes resident. Where
+ * there is none the system is not asked at every call. */
+static char *areas_map(struct cpu_cache *cache)
+{
+	size_t size = 2 * area_size();
+	uint32_t nr = load_relaxed(&cache->nr_refused); // hint
+	char *areas;
+
+	if (nr % REFUSED_PASSES) {
+		add_relaxed(&cache->nr_refused, 1); // hint
+		return NULL;
+	}
+	areas = place_map(size);
+	if (areas)
+		system_hugepages(areas, size, false);
+	else
+		add_relaxed(&cache->nr_refused, 1); // hint
+	return areas;
+}
+
+/* Empty lane areas for a new id. Racing threads: one wins, the others give
+ * theirs back. */
+static bool areas_add(unsigned id, struct cpu_cache *cache)
+{
+	char *areas = areas_map(cache), *none = NULL;
+
+	if (!areas)
+		return false;
+	area_fill(areas);
+	area_fill(areas + area_size());
+	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
+	if (!cas_release(&cache->areas, &none, areas))
+		system_unmap(areas, 2 * area_size());
+	raise_relaxed(&nr_ids, id + 1); // hint
+	return true;
+}
+
+/* The table word goes from 0 to the first area by CAS, before any section or
+ * drain can write it. */
+bool areas_install(unsigned id, struct cpu_cache *cache)
+{
+	_Atomic(uint64_t) *word = cpu_cache_table_word(id);
+	uint64_t none = 0;
+
+	if (load_relaxed(word)) // hint: it never returns to 0
+		return true;
+	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
+		return false;
+	/* Sections read the word and then the area by address dependency. */
+	// [cpu_cache.table] with area_of(): the area's lanes
+	cas_release(word, &none,
+		    (uint64_t)(cpu_cache_area(cache, 0) - anchor.base));
+	return true;
+}
+
+static char *area_of(unsigned id)
+{
+	// [cpu_cache.table] with areas_install(): the area's lanes
+	return anchor.base + load_acquire(cpu_cache_table_word(id));
+}
+
+struct lane *areas_lane(unsigned id, unsigned class)
+{
+	return cpu_cache_lane(area_of(id), class);
+}

@@ -1,0 +1,37 @@
+/* layer 4.3: capacity: how many objects each lane of an id may hold
+ *
+ * A lane's limit starts at 0 and becomes a batch with the first miss or
+ * overflow. Beyond, it grows by a batch where a longer lane would have saved
+ * work: with the first overflow after a miss, and with a miss that answers a
+ * flush, as many misses as there were flushes. So a CPU that only allocates
+ * or only frees keeps lanes of a batch, and phases that allocate and free n
+ * objects in turn get a lane of n in three turns. The sum of limit * object
+ * size over the id's lanes stays within config.cpu_cache, a lane of medium
+ * sizes within an eighth of it; beyond the sum, growing takes from the
+ * limits of other lanes in turn.
+ *
+ * Where flush follows flush and no refill comes between, the program only
+ * frees: the limit goes down to a batch, since each cached object may be the
+ * last that keeps a slab from being empty. A drain sets all limits back to
+ * 0. Limits, used_size and what decides about them are hints: a wrong one
+ * costs a refill. Lock-free; a limit that was cut leaves its objects to
+ * lane_trim(), and a thread that dies there has a batch in its hand.
+ */
+#ifndef LANE_CAPACITY_H
+#define LANE_CAPACITY_H
+
+#include "cpucache/areas.h"
+
+/* A miss: where it answers a flush neither would have been, had the lane been
+ * longer by a batch, so it grows; then the refill is noted. */
+void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned class);
+void capacity_note_refill(struct cpu_cache *cache, unsigned class);
+
+/* The lane is full. True: it grew, as after a miss, before anything is
+ * flushed. That stands for a flush, so that the next one does not grow it. */
+bool capacity_overflow(unsigned id, struct cpu_cache *cache, unsigned class);
+
+/* A batch was flushed. */
+void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned class);
+
+#endif

@@ -1,0 +1,41 @@
+/* layer 5.5: alloc: blocks of any size
+ *
+ * A block is an object of a class, or a run. What is asked for first is what
+ * suits the size; where there is no memory for that, each source that may have
+ * some is asked once, in the order of alloc_where_short(), before the answer is
+ * NULL.
+ *
+ * All functions are lock-free and leave errno alone. A thread that dies in one
+ * of them loses what it has in its hands: the block, a batch, a slab.
+ */
+#ifndef LANE_ALLOC_H
+#define LANE_ALLOC_H
+
+#include "front/fast.h"
+
+/* The cold half: the whole operation, whatever the size. */
+void *heap_alloc_slow(size_t size);
+
+/* A block of at least size bytes; NULL: no memory, or size > PTRDIFF_MAX. */
+static force_inline void *heap_alloc(size_t size)
+{
+	void *object = heap_try_alloc(size);
+
+	if (unlikely(!object))
+		return heap_alloc_slow(size);
+	return object;
+}
+
+/* As heap_alloc(), and the block's bytes are zero. */
+void *heap_alloc_zeroed(size_t size);
+
+/* As heap_alloc(), beyond SMALL_SIZE_MOST a run, which may grow in place. */
+void *heap_alloc_growing(size_t size);
+
+/* As heap_alloc(); align: any power of two. */
+void *heap_alloc_aligned(size_t size, size_t align);
+
+/* Allocations without an answer, since start. */
+uint64_t heap_nr_out_of_memory(void);
+
+#endif

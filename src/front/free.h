@@ -1,0 +1,36 @@
+/* layer 5.5: free: blocks go back, and what is known of them
+ *
+ * A free that no fast path takes asks the page map once (block_find()) and
+ * hands the answer down: to libc, to a lane, to a slab, to the page heap.
+ *
+ * All functions are lock-free and leave errno alone; misuse ends the program.
+ * A thread that dies in one of them loses the block, or the batch that it
+ * flushes.
+ */
+#ifndef LANE_FREE_H
+#define LANE_FREE_H
+
+#include "front/fast.h"
+
+/* The cold half: the whole operation, whatever the pointer. */
+void heap_free_slow(void *pointer);
+
+/* A block that block_find_live() judged. */
+void heap_free_judged(void *pointer, const struct block *block);
+
+/* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */
+static force_inline void heap_free(void *pointer)
+{
+	if (unlikely(!heap_try_free(pointer)))
+		heap_free_slow(pointer);
+}
+
+/* size (and align) as the program believes it; checked on request only. */
+void heap_free_sized(void *pointer, size_t size);
+void heap_free_aligned_sized(void *pointer, size_t align, size_t size);
+void heap_free_aligned(void *pointer, size_t align);
+
+/* Bytes that the program may use; pointer may be NULL: 0. */
+size_t heap_usable_size(const void *pointer);
+
+#endif

@@ -1,0 +1,34 @@
+/* layer 5.4: start: making the heap ready, and purging it whole
+ *
+ * Start-up has no lock and no owner: every thread that finds the heap not
+ * ready runs all of it, and each step stores what any other thread would
+ * store, or is decided by one CAS (the region). A thread that dies in the
+ * middle leaves the rest to the next call.
+ *
+ * In IFUNC resolvers' time libc is not relocated: its symbols read as absent.
+ * Then only the region is made and calls take the direct path; the next call
+ * tries again.
+ */
+#ifndef LANE_START_H
+#define LANE_START_H
+
+#include "base/compiler.h"
+
+/* Makes the heap ready; every slow path calls it by itself. False: no memory.
+ * Lock-free, idempotent. */
+bool heap_start(void);
+
+/* The program may now have threads: checks the kernel, gives birth to a helper.
+ * Called where a thread is about to be created, never from an allocation. */
+void heap_threads_start(void);
+
+/* Closes and opens the fast paths' gate for a while (vfork): nested calls
+ * count. While closed every call takes the direct path. */
+void heap_gate_close(void);
+void heap_gate_open(void);
+
+/* Gives back what can be given, but for keep_size bytes of free memory; the
+ * bytes. */
+size_t heap_purge(size_t keep_size);
+
+#endif

@@ -1,0 +1,152 @@
+/* layer 3.2: page map: what an address points at */
+#include "slab/page_map.h"
+
+#include "pageheap/guard.h"
+#include "system/report.h"
+
+/* What every entry of a slab says. A fitted class without a size has no magic
+ * number, so the run that it tells of has units. */
+static bool entry_is_sound(const struct unit_tag *tag, uint32_t offset)
+{
+	const struct size_class *class = &size_classes[tag->class];
+
+	return tag->class < NR_CLASSES &&
+	       (tag->magic & ~TAG_OWNER_MASK) == class->magic &&
+	       offset < class->nr_units * UNIT_SIZE;
+}
+
+static void find_object(const void *pointer, struct block *block)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - block->tag->start;
+
+	if (unlikely(!entry_is_sound(block->tag, offset)))
+		fault("corrupted: the tag of %p", pointer);
+	page_map_object(block->region, block->tag, pointer, block);
+}
+
+static void measure_run(struct block *block)
+{
+	struct region *region = block->region;
+	uint32_t nr = block->nr_units;
+
+	block->size = (size_t)nr << UNIT_SHIFT;
+	if (nr)
+		block->size -= guard_size(region, block->unit + nr - 1);
+}
+
+static void find_run(const void *pointer, struct block *block)
+{
+	struct region *region = block->region;
+
+	block->kind = BLOCK_INSIDE;
+	if (pointer != region_addr(region, block->unit))
+		return;
+	block->kind = BLOCK_RUN;
+	// own: held by caller
+	block->nr_units = load_relaxed(&region->spans[block->unit].nr_units);
+	measure_run(block);
+}
+
+/* Units without an entry: of nobody, or behind the first of a run. */
+static cold void find_inside(struct block *block)
+{
+	const struct region *region = block->region;
+	uint32_t at = block->unit, nr;
+
+	while (at > 0 && !region->tags[at].class)
+		at--;
+	nr = load_relaxed(&region->spans[at].nr_units); // hint
+	block->kind = BLOCK_NONE;
+	if (region->tags[at].class == CLASS_LARGE && block->unit - at < nr)
+		block->kind = BLOCK_INSIDE;
+}
+
+void page_map_find(const void *pointer, struct block *block)
+{
+	struct region *region = region_of(pointer);
+
+	block->kind = region ? BLOCK_NONE : BLOCK_FOREIGN;
+	block->region = region;
+	block->tag = NULL;
+	if (!region)
+		return;
+	block->unit = region_unit(region, pointer);
+	// [region.nr_committed] with region_raise(): the tags are readable
+	if (block->unit >= load_acquire(&region->nr_committed))
+		return;
+	block->tag = &region->tags[block->unit];
+	if (block->tag->magic)
+		find_object(pointer, block);
+	else if (block->tag->class == CLASS_LARGE)
+		find_run(pointer, block);
+	else
+		find_inside(block);
+}
+
+_Noreturn cold void page_map_fault(const void *pointer, const char *verb,
+				   const struct block *block)
+{
+	fault("%s of %p: %s", verb, pointer,
+	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
+}
+
+void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
+		       unsigned owner)
+{
+	const struct size_class *c = &size_classes[class];
+	struct unit_tag tag = {
+		.magic = c->magic | owner,
+		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
+		.lane = c->lane,
+		.away = size_classes[size_class_away(class)].lane,
+	};
+	unsigned i;
+
+	for (i = 0; i < c->nr_units; i++)
+		region->tags[unit + i] = tag;
+}
+
+void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr_units; i++)
+		region->tags[unit + i] = (struct unit_tag){ 0 };
+}
+
+/* Givers read it meanwhile, and the magic number around it: as it was or as it
+ * is, and both serve. */
+void page_map_set_owner(struct region *region, uint32_t unit,
+			uint32_t nr_units, unsigned owner)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr_units; i++)
+		store_once(&region->tags[unit + i].owner, (uint16_t)owner);
+}
+
+void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)
+{
+	store_relaxed(&region->spans[unit].nr_units,
+		      nr_units); // before publish
+	region->tags[unit].class = CLASS_LARGE;
+}
+
+uint32_t page_map_take_run(const struct block *block)
+{
+	struct region *region = block->region;
+	// own: of two frees one gets it
+	uint32_t nr = take_relaxed(&region->spans[block->unit].nr_units, 0);
+
+	if (nr)
+		region->tags[block->unit] = (struct unit_tag){ 0 };
+	return nr;
+}
+
+void page_map_resize_run(struct block *block, uint32_t nr_units)
+{
+	store_relaxed(&block->region->spans[block->unit].nr_units,
+		      nr_units); // own
+	block->nr_units = nr_units;
+	measure_run(block);
+}

@@ -1,0 +1,144 @@
+/* layer 3.2: page map: what an address points at
+ *
+ * The page map is the tags of all regions, one entry a unit. It is zero where
+ * no block begins; the holder of the units of a slab writes the same entry for
+ * each of them, that of a large block one for the first.
+ *
+ * page_map_find() is the one judge of a pointer. The fast paths look by
+ * page_map_try(), which reads region 0's entries below a bound and says no
+ * where it would have to look closer.
+ *
+ *	BLOCK_FOREIGN	no region has the address
+ *	BLOCK_NONE	no block: units of nobody, or the end of a slab
+ *	BLOCK_INSIDE	not where the block begins
+ *	BLOCK_OBJECT	object `index` of the slab at `unit`
+ *	BLOCK_RUN	the large block at `unit`
+ *
+ * The answer is exact for who holds the block. Whoever else asks (a program
+ * that frees twice) may get what was true before or will be: the units may
+ * change hands between two loads. Then the bits of the slab, or the length of
+ * the run, which one atomic operation takes, decide. An entry that no slab
+ * has written is the end of the program.
+ *
+ * A thread that dies while it writes entries holds the units: they are lost
+ * with it. Everything is wait-free; the search for the block that an address
+ * is inside of, on the way to a fault(), is bounded by the region.
+ */
+#ifndef LANE_PAGE_MAP_H
+#define LANE_PAGE_MAP_H
+
+#include "pageheap/anchor.h"
+#include "slab/size_class.h"
+
+enum block_kind {
+	BLOCK_FOREIGN,
+	BLOCK_NONE,
+	BLOCK_INSIDE,
+	BLOCK_OBJECT,
+	BLOCK_RUN
+};
+
+/* What is at a pointer; fields behind `region` where the kind has them. */
+struct block {
+	enum block_kind kind;
+	unsigned class;		    /* of an object */
+	struct region *region;	    /* NULL: foreign */
+	const struct unit_tag *tag; /* NULL: no entry there is usable */
+	uint32_t unit;		    /* of a slab or a run, its first */
+	uint32_t index;		    /* of an object in its slab */
+	uint32_t nr_units;	    /* of a run; 0: freed meanwhile */
+	size_t size;		    /* bytes behind the pointer */
+};
+
+/* The entry of the object that begins at a pointer, as far as the entries
+ * below `end` tell; NULL: page_map_find() must judge. */
+static force_inline const struct unit_tag *page_map_try(const void *pointer,
+							uint64_t end)
+{
+	/* 16 * unit number, counted from address 0: the tag, and with it the
+	 * lane, hangs on the block by as few steps as can be. */
+	size_t at = round_down((uintptr_t)pointer >> (UNIT_SHIFT - 4), 16);
+	const struct unit_tag *tag = (void *)(anchor.tags + at);
+	uint64_t offset, magic;
+
+	if (unlikely(at - anchor.tags_first >= end))
+		return NULL;
+	offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	magic = load_once(&tag->magic); /* one owner for both */
+	if (unlikely(offset * magic >= magic))
+		return NULL;
+	return tag;
+}
+
+/* What a slab's entry tells of an address in it. */
+static force_inline void page_map_object(struct region *region,
+					 const struct unit_tag *tag,
+					 const void *pointer,
+					 struct block *block)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	uint64_t magic = load_once(&tag->magic); /* one owner for both */
+	unsigned __int128 product = (unsigned __int128)magic * offset;
+
+	block->kind = BLOCK_OBJECT;
+	block->class = tag->class;
+	block->region = region;
+	block->tag = tag;
+	block->unit = region_unit(region, (const char *)pointer - offset);
+	block->index = (uint32_t)(product >> 64);
+	block->size = size_classes[tag->class].size;
+	if (unlikely((uint64_t)product >= magic))
+		block->kind = BLOCK_INSIDE;
+	if (unlikely(block->index >= size_classes[tag->class].nr_objects))
+		block->kind = BLOCK_NONE;
+}
+
+/* Whether an object's bit is set: it is free in its slab. A hint but for who
+ * holds the object. */
+static force_inline bool page_map_is_free(const struct block *block)
+{
+	_Atomic(uint64_t) *bits = block->region->bits;
+
+	bits += (size_t)block->unit * UNIT_BITS_WORDS;
+	return load_relaxed(&bits[block->index / 64]) & // hint
+	       bits_one(block->index % 64);
+}
+
+/* As page_map_try(), and the object is live as far as its slab knows. */
+static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
+					   struct block *block)
+{
+	const struct unit_tag *tag = page_map_try(pointer, end);
+
+	if (unlikely(!tag))
+		return false;
+	page_map_object(&regions[0], tag, pointer, block);
+	return likely(block->kind == BLOCK_OBJECT) &&
+	       likely(!page_map_is_free(block));
+}
+
+/* The judge. */
+void page_map_find(const void *pointer, struct block *block);
+
+/* Of what page_map_find() said is no block, or none of a slab. */
+_Noreturn void page_map_fault(const void *pointer, const char *verb,
+			      const struct block *block);
+
+/* By the holder of a slab's units: all of them, before it hands out an object;
+ * before they go back; while others free. */
+void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
+		       unsigned owner);
+void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
+void page_map_set_owner(struct region *region, uint32_t unit,
+			uint32_t nr_units, unsigned owner);
+
+/* By the holder of units, before it hands them out as one block. */
+void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);
+
+/* How long the run is; of two callers one gets it, the other 0. */
+uint32_t page_map_take_run(const struct block *block);
+
+/* The holder of a run made it as long as it says. */
+void page_map_resize_run(struct block *block, uint32_t nr_units);
+
+#endif

@@ -1,0 +1,62 @@
+/* layer 1.2: cpus: cpus.h by raw system calls
+ *
+ * Nothing is kept, and a thread that dies in here leaves nothing behind but
+ * what it asked the kernel for itself.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "system/cpus.h"
+
+#include <errno.h>
+#include <sys/utsname.h>
+
+#include "base/bits.h"
+#if defined(__x86_64__)
+#include "system/syscall_x86_64.h"
+#elif defined(__aarch64__)
+#include "system/syscall_aarch64.h"
+#endif
+
+#define MASK_WORDS 128 /* 8192 CPUs */
+
+#define call_cpus(nr, a, b, c, d) \
+	((int)syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0))
+
+/* The kernel says how many bytes of the mask it wrote. */
+int system_nr_usable_cpus(void)
+{
+	uint64_t mask[MASK_WORDS];
+	int i, size, nr = 0;
+
+	size = call_cpus(SYS_sched_getaffinity, 0, sizeof(mask), mask, 0);
+	for (i = 0; i < size / 8; i++)
+		nr += (int)bits_count(mask[i]);
+	return size < 0 ? size : nr;
+}
+
+int system_bind_to_cpu(uint32_t cpu)
+{
+	uint64_t mask[MASK_WORDS] = { 0 };
+
+	if (cpu / 64 >= MASK_WORDS)
+		return -EINVAL;
+	mask[cpu / 64] = bits_one(cpu % 64);
+	return call_cpus(SYS_sched_setaffinity, 0, sizeof(mask), mask, 0);
+}
+
+int system_rseq_register(void *area, uint32_t size, uint32_t signature)
+{
+	return call_cpus(SYS_rseq, area, size, 0, signature);
+}
+
+int system_kernel_release(char text[SYSTEM_RELEASE_SIZE])
+{
+	struct utsname name;
+	int result = call_cpus(SYS_uname, &name, 0, 0, 0);
+
+	_Static_assert(sizeof(name.release) == SYSTEM_RELEASE_SIZE, "the text");
+	if (!result)
+		__builtin_memcpy(text, name.release, SYSTEM_RELEASE_SIZE);
+	return result;
+}

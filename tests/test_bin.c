@@ -27,6 +27,7 @@ static void fence_and_more(void)
 
 #undef fence_acquire
 #define fence_acquire() fence_and_more()
+#include "slab/slab.c"
 #define system_purge purge_and_more
 #include "slab/slab_purge.c"
 #undef system_purge

@@ -36,10 +36,12 @@ build() {
 prepare() {
 	rm -rf "$work/src" "$work/build"
 	mkdir -p "$work/build"
+	touch "$work/build/begun"
 	cp -a src "$work/src" &&
 		cp -a "$BUILD/flags" "$BUILD/headers" "$work/build/" &&
 		mkdir "$work/build/fuzz" &&
-		cp -a "$base/replay" "$base/libfuzzer" "$work/build/fuzz/" &&
+		cp -a "$base/replay" "$base/libfuzzer" "$base/shadow" \
+			"$work/build/fuzz/" &&
 		rm -f "$work"/build/fuzz/*/fuzz_{heap,page_heap,config}
 }
 
@@ -75,6 +77,9 @@ control() {
 	prepare || exit 2
 	python3 $faults --src "$work/src" $list "$name" ||
 		{ say_error "$name does not fit any more"; return; }
+	# A header may be anywhere in the library.
+	find "$work/src" -name '*.h' -newer "$work/build/begun" |
+		grep -q . && rm -rf "$work"/build/fuzz/*/lib
 	build BUILD="$work/build" FUZZ_SRC="$work/src" \
 		"$work/build/fuzz/replay/fuzz_$target" ||
 		{ say_error "$name does not compile"; return; }

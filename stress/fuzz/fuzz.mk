@@ -31,7 +31,8 @@ FUZZ_RENAME = $(foreach n,__rseq_offset=fuzz_rseq_offset \
 	__rseq_size=fuzz_rseq_size environ=fuzz_environ \
 	getauxval=fuzz_getauxval,-D$(n))
 FUZZ_CFLAGS = -std=gnu11 -g $(WARNINGS) -fno-stack-protector \
-	-fno-builtin-malloc -DLANE_DEBUG -Istress/fuzz/shadow -I$(FUZZ_SRC) \
+	-fno-builtin-malloc -DLANE_DEBUG -I$(FUZZ_DIR)/shadow \
+	-Istress/fuzz/shadow -I$(FUZZ_SRC) \
 	-Iinclude -I. $(CROSS_INCLUDES)
 # Its variables in sections of their own, so that they can be set back; its
 # malloc under another name.
@@ -39,18 +40,23 @@ FUZZ_OBJCOPY = $(OBJCOPY) --rename-section .data=lane_data \
 	--rename-section .bss=lane_bss,alloc \
 	--redefine-syms=stress/fuzz/names.txt
 
+$(FUZZ_DIR)/shadow/made: stress/harness/shadow.py $(FUZZ_SRC)/base/atomic.h
+	@mkdir -p $(@D)
+	$(Q)python3 $< --hook fuzz --src $(FUZZ_SRC) --out $(@D)
+	@touch $@
+
 # $(1) variant, $(2) compiler, $(3) flags for what is looked at, $(4) to link,
 # $(5) for our own files
 define FUZZ_VARIANT
 $(FUZZ_DIR)/$(1)/lib/%.o: $(FUZZ_SRC)/%.c stress/fuzz/fuzz.mk \
-		$(BUILD)/flags | $(BUILD)/headers
+		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) $$(FUZZ_RENAME) $(3) -MMD -MP -c $$< -o $$@
 	$$(Q)$$(FUZZ_OBJCOPY) $$@
 
 $(FUZZ_DIR)/$(1)/%.o: stress/fuzz/%.c stress/fuzz/fuzz.mk \
-		$(BUILD)/flags | $(BUILD)/headers
+		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) -fno-builtin $$(if $$(filter \

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes instrumented copies of two headers of the library.
+"""Makes instrumented copies of headers of the library.
 
-base/atomic.h: every operation gets a site of hook.h around it.
-cpucache/percpu_x86_64.h: the injection points become those of
-point_x86_64.h, and the id that a section reads can be moved.
+base/atomic.h: a hook is called around every operation, or before it.
+cpucache/percpu_x86_64.h (with --hook perturb): the injection points become
+those of point_x86_64.h, and the id that a section reads can be moved.
 
 The copies shadow the originals by standing first in the include path, so
 that src/ itself knows nothing of them. Text that is not found exactly as
@@ -16,34 +16,54 @@ import re
 import sys
 
 ORDERS = "relaxed|acquire|release|acq_rel|seq"
-DEFINE = re.compile(r"^#define (\w+)\(([^)]*)\)", re.M)
+MACRO = re.compile(r"^#define (\w+)\(([^)]*)\)(?:[^\n]*\\\n)*[^\n]*\n", re.M)
 OPERATION = re.compile(r"(load|store|take|cas|add|sub|or|and)_(%s)" % ORDERS)
+# Made of other operations, which have their hooks; and what is no access that
+# other threads can tell from its neighbours.
+KEPT = re.compile(r"raise_(%s)|load_once|store_once|fence_acquire" % ORDERS)
 
 
 class Unknown(Exception):
     """The header is not what this script knows."""
 
 
-def wrapper(name, arguments):
+def perturb_wrapper(name, arguments):
     kind = "PERTURB_VOID" if name.startswith("store_") else \
         "PERTURB_LOAD" if name.startswith("load_") else "PERTURB_VALUE"
-    return "#define %s(%s) \\\n\t%s(\"%s\", plain_%s(%s))\n" % (
-        name, arguments, kind, name, name, arguments)
+    return "%s(\"%s\", plain_%s(%s))" % (kind, name, name, arguments)
 
 
-def atomic(text):
-    """Each macro under the name plain_..., and a wrapper with its own."""
-    found = DEFINE.findall(text)
-    if len(found) < 20:
-        raise Unknown("base/atomic.h: only %d macros" % len(found))
-    for name, _ in found:
+def fuzz_wrapper(name, arguments):
+    return "(fuzz_point(), plain_%s(%s))" % (name, arguments)
+
+
+# What a hook includes, and how it wraps an operation.
+HOOKS = {
+    "perturb": ("hook.h", perturb_wrapper),
+    "fuzz": ("stress/fuzz/point.h", fuzz_wrapper),
+}
+
+
+def atomic(text, hook):
+    """Each operation under the name plain_..., and a wrapper with its own."""
+    include, wrapper = HOOKS[hook]
+    found = [m for m in MACRO.finditer(text) if not KEPT.fullmatch(m.group(1))]
+    names = [m.group(1) for m in found]
+    for name in names:
         if not OPERATION.fullmatch(name) and name != "cas_order":
             raise Unknown("base/atomic.h: what is %s()?" % name)
-        text = re.sub(r"\b%s\b" % name, "plain_" + name, text)
-    wrappers = "".join(wrapper(name, arguments) for name, arguments in found
-                       if name != "cas_order")
-    head, end, tail = text.rpartition("#endif")
-    return head + '#include "hook.h"\n\n' + wrappers + "\n" + end + tail
+    if len(names) < 20:
+        raise Unknown("base/atomic.h: only %d operations" % len(names))
+    plain, wrappers = text, ""
+    for m in reversed(found):
+        body = re.sub(r"\b(%s)\b" % "|".join(names), r"plain_\1", m.group())
+        plain = plain[:m.start()] + body + plain[m.end():]
+    for m in found:
+        if m.group(1) != "cas_order":
+            wrappers += "#define %s(%s) \\\n\t%s\n" % (
+                m.group(1), m.group(2), wrapper(m.group(1), m.group(2)))
+    head, end, tail = plain.rpartition("#endif")
+    return '%s#include "%s"\n\n%s\n%s' % (head, include, wrappers, end + tail)
 
 
 def replaced(text, pattern, new, what):
@@ -66,18 +86,16 @@ def percpu(text):
         r'( /\* t = id \*/)', r"\1 PERTURB_MOVE_ID(t)\2", "the load of the id")
 
 
-HEADERS = {
-    "base/atomic.h": atomic,
-    "cpucache/percpu_x86_64.h": percpu,
-}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--src", required=True, help="the library's sources")
     parser.add_argument("--out", required=True, help="where the copies go")
+    parser.add_argument("--hook", choices=HOOKS, required=True)
     options = parser.parse_args()
-    for path, change in HEADERS.items():
+    headers = {"base/atomic.h": lambda text: atomic(text, options.hook)}
+    if options.hook == "perturb":
+        headers["cpucache/percpu_x86_64.h"] = percpu
+    for path, change in headers.items():
         with open(os.path.join(options.src, path), encoding="utf-8") as f:
             text = change(f.read())
         to = os.path.join(options.out, path)

@@ -323,7 +323,8 @@ format-check:
 
 FIGURES = pair many_threads give_back metadata
 figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
-$(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h $(BUILD)/flags
+$(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
+		$(wildcard stress/harness/*.h) $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread $< -o $@
 

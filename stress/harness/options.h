@@ -111,7 +111,9 @@ static inline void options_read(int argc, char **argv,
 			option_wrong(row->name, "takes a value", "");
 		if (row->flag && value)
 			option_wrong(row->name, "takes no value:", value + 1);
-		option_set(row, row->flag ? NULL : value ? value + 1 : argv[++i]);
+		if (!row->flag)
+			value = value ? value + 1 : argv[++i];
+		option_set(row, value);
 	}
 }
 

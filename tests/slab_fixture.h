@@ -11,6 +11,7 @@
 #include "pageheap/regions.h"
 #include "slab/bin.h"
 #include "slab/slab.h"
+#include "slab_check.h"
 
 static inline int heap_setup(void **state)
 {

@@ -212,7 +212,7 @@ TEST(test_geometry, fitted_setup)
 
 	for (size = 144; size <= SMALL_SIZE_MOST;
 	     size += size < 512 ? 16 : 64) {
-		struct size_geometry g = size_class_geometry(size);
+		struct fitted_geometry g = fitted_class_geometry(size);
 		size_t whole = g.nr_units * UNIT_SIZE, used;
 
 		used = (size_t)g.nr_objects * size;

@@ -49,6 +49,30 @@ static int done(void **state)
 	return 0;
 }
 
+/* Each change is one addition, and makes the word larger: none comes twice. */
+TEST(test_words_by_enumeration)
+{
+	struct gate_word w, next;
+	uint64_t word;
+
+	for (w.version = 0; w.version < 5; w.version++)
+		for (w.nr_closers = 0; w.nr_closers < 5; w.nr_closers++) {
+			word = gate_word_pack(w);
+			assert_int_equal(gate_has_closers(word),
+					 w.nr_closers > 0);
+			next = gate_word_unpack(word + GATE_CLOSES);
+			assert_int_equal(next.nr_closers, w.nr_closers + 1);
+			assert_int_equal(next.version, w.version + 1);
+			assert_true(gate_word_pack(next) > word);
+			if (!w.nr_closers)
+				continue;
+			next = gate_word_unpack(word + GATE_OPENS);
+			assert_int_equal(next.nr_closers, w.nr_closers - 1);
+			assert_int_equal(next.version, w.version + 1);
+			assert_true(gate_word_pack(next) > word);
+		}
+}
+
 static int pinned(void **state);
 
 TEST(test_only_the_last_opens, pinned, done)

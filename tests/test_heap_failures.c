@@ -10,6 +10,7 @@
  *
  * timeout: 240 */
 #include "heap_fixture.h"
+#include "slab/fitted_class.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -361,7 +362,7 @@ static void size_that_was_taken_over(void)
 
 	short_life_begins();
 	keep(0, block_alloc(size), size);
-	size_class_fit(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1088);
+	fitted_class_fill(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1088);
 	keep(1, block_alloc(20000), 20000);
 	use_up_units();
 	must(size_class_of(size) == NR_FIXED_CLASSES);

@@ -36,6 +36,27 @@ TEST(every_level)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
+/* A CPU alone stays alone; another one's take counts for SEVERAL_TAKES. */
+TEST(takers_by_enumeration)
+{
+	struct taker w, next;
+	uint32_t cpu;
+
+	for (w.cpu = 0; w.cpu < 4; w.cpu++)
+		for (w.left = 0; w.left <= SEVERAL_TAKES; w.left++)
+			for (cpu = 0; cpu < 4; cpu++) {
+				next = taker_next(w, cpu);
+				assert_int_equal(next.cpu, cpu);
+				assert_int_equal(next.left,
+						 cpu != w.cpu ? SEVERAL_TAKES :
+						 w.left       ? w.left - 1 :
+								0);
+				assert_int_equal(taker_pack(next),
+						 (uint64_t)next.left << 32 |
+							 cpu);
+			}
+}
+
 /* Claims at the topmost levels; their memory is not needed for that. */
 TEST(top_level)
 {

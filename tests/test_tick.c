@@ -261,6 +261,20 @@ TEST(test_delay_is_honoured, fresh, done)
 	}
 }
 
+/* A fourth of it where that is more. */
+TEST(test_pieces_grow_with_what_is_free, fresh, done)
+{
+	size_t dirty;
+
+	memory_freed(40 * TICK_PURGE_SIZE);
+	fake_now_ms += DELAY;
+	tick_pass(); /* begins the interval */
+	dirty = page_heap_dirty_size();
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_in_range(fake_purged_size(), dirty / 4 - UNIT_SIZE, dirty / 4);
+}
+
 TEST(test_whole_tick_purges_all, fresh, done)
 {
 	size_t size = 3 * TICK_PURGE_SIZE;

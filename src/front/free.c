@@ -129,15 +129,6 @@ static void size_hint_check(const void *pointer, const struct block *block,
 		      pointer, size, has);
 }
 
-static cold void free_sized_checked(void *pointer, size_t size)
-{
-	struct block block;
-
-	block_find_live(pointer, "free_sized", &block);
-	size_hint_check(pointer, &block, size);
-	heap_free_judged(pointer, &block);
-}
-
 static void align_hint_check(const void *pointer, size_t align)
 {
 	uintptr_t at = (uintptr_t)pointer;
@@ -148,24 +139,23 @@ static void align_hint_check(const void *pointer, size_t align)
 		      pointer, align, (size_t)(at & -at));
 }
 
-void heap_free_sized(void *pointer, size_t size)
+static cold void free_and_check_size(void *pointer, size_t size)
 {
-	if (unlikely(config.checks) && pointer)
-		free_sized_checked(pointer, size);
+	struct block block;
+
+	block_find_live(pointer, "free_sized", &block);
+	size_hint_check(pointer, &block, size);
+	heap_free_judged(pointer, &block);
+}
+
+void heap_free_hinted(void *pointer, size_t align, const size_t *size)
+{
+	bool checks = config.checks && pointer;
+
+	if (checks && align)
+		align_hint_check(pointer, align);
+	if (checks && size)
+		free_and_check_size(pointer, *size);
 	else
 		heap_free(pointer);
-}
-
-void heap_free_aligned_sized(void *pointer, size_t align, size_t size)
-{
-	if (unlikely(config.checks) && align)
-		align_hint_check(pointer, align);
-	heap_free_sized(pointer, size);
-}
-
-void heap_free_aligned(void *pointer, size_t align)
-{
-	if (unlikely(config.checks) && align)
-		align_hint_check(pointer, align);
-	heap_free(pointer);
 }

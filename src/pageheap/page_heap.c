@@ -10,6 +10,7 @@
  */
 #include "pageheap/page_heap.h"
 
+#include "base/word.h"
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"
@@ -31,8 +32,13 @@ static struct preferred {
 	_Atomic(uint64_t) place; /* hint */
 } __attribute__((aligned(CACHE_LINE))) preferred[NR_PREFERRED];
 
-/* Who took last: takes left in which the CPUs count as several << 32 | CPU. */
-static _Atomic(uint64_t) last_taker; /* hint */
+/* Who took last, and the takes left in which the CPUs count as several. */
+struct taker {
+	uint32_t cpu, left;
+};
+WORD(taker, uint64_t);
+
+static _Atomic(uint64_t) last_taker; /* hint: struct taker */
 
 struct run_request {
 	uint32_t nr_units;
@@ -54,7 +60,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 }
 
 static void prefer_hugepage(struct region *region, const struct run_request *r,
-		   uint32_t unit)
+			    uint32_t unit)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
 	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
@@ -63,17 +69,27 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 		store_relaxed(&at->place, place); // hint
 }
 
+/* Another CPU's take sets `left` anew, the same one's counts down. */
+static struct taker taker_next(struct taker last, uint32_t cpu)
+{
+	bool same = last.cpu == cpu;
+
+	return (struct taker){
+		.cpu = cpu,
+		.left = same ? last.left - (last.left != 0) : SEVERAL_TAKES,
+	};
+}
+
 /* Whether several CPUs take at this time. */
 static bool several_cpus_take(const struct run_request *r)
 {
-	uint64_t last = load_relaxed(&last_taker); // hint
-	bool same = (uint32_t)last == r->cpu;
-	uint64_t left = last >> 32;
+	uint64_t word = load_relaxed(&last_taker); // hint
+	struct taker last = taker_unpack(word);
 
-	if (likely(same && !left))
+	if (likely(last.cpu == r->cpu && !last.left))
 		return false;
-	left = same ? left - 1 : SEVERAL_TAKES;
-	store_relaxed(&last_taker, left << 32 | r->cpu); // hint
+	last = taker_next(last, r->cpu);
+	store_relaxed(&last_taker, taker_pack(last)); // hint
 	return true;
 }
 
@@ -162,9 +178,7 @@ static void count_used(struct region *region, uint32_t unit, uint32_t n,
 	if (nr_dirty < n && old)
 		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT,
 			      (size_t)n << UNIT_SHIFT);
-	while (used < unit + n &&
-	       !cas_relaxed(&region->nr_used, &used, unit + n)) // hint
-		;
+	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 
 /* A claimed run becomes the caller's; not where the kernel refuses to make it

@@ -382,17 +382,3 @@ uint64_t slab_life(const struct block *block)
 
 	return (uint64_t)block->unit << 32 | slab_word_unpack(word).generation;
 }
-
-void slab_check(const struct span *slab)
-{
-	struct slab_view v = slab_view(slab);
-	unsigned i;
-
-	for (i = 0; i < v.class->nr_words; i++) {
-		uint64_t bits = load_relaxed(&v.bits[i]); // own
-
-		check(!(bits & ~full_word(v.class, i)));
-	}
-	check((v.region->tags[v.unit].magic & ~TAG_OWNER_MASK) ==
-	      v.class->magic);
-}

@@ -17,7 +17,7 @@ PERTURB_PARTS := $(filter-out slab/bin \
 	entry/wrappers entry/real entry/rights entry/syscall_$(ARCH),$(patsubst \
 	$(PERTURB_SRC)/%,%,$(basename $(call of_arch,$(sort $(wildcard \
 	$(PERTURB_SRC)/*/*.c $(PERTURB_SRC)/*/*.S))))))
-PERTURB_INCLUDES = -I$(PERTURB_SRC) -Iinclude -I$(PERTURB_AT)
+PERTURB_INCLUDES = -I$(PERTURB_SRC) -Iinclude -I$(PERTURB_AT) -I.
 PERTURB_SHADOW = -DPERTURB_SITES -I$(PERTURB_DIR)/shadow \
 	-I$(PERTURB_AT)/shadow
 PERTURB_LIBRARY = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \

@@ -12,6 +12,7 @@
 #define FORCED "an exit of a thread in a new_handler"
 #define OWN "in a program with some of these names of its own"
 #define RACE "only if others come between two instructions, several times"
+#define REORDERS "only where loads overtake each other"
 #define ABORTS "only if the kernel aborts the same section again and again"
 #define ABORTED_ONCE "only if the kernel aborts a section, and not the next"
 #define MEMORY "only if the very last memory is gone at that place"
@@ -35,6 +36,8 @@ const struct reason reasons[] = {
 	{ "cpu_cache_free_home", "HOME_REFUSED", ENDS },
 	{ "find_inside", NULL, ENDS },
 	{ "level_fault", NULL, ENDS },
+	{ "slab_check_address_again", NULL, REORDERS },
+	{ "slab_check_address", "again", REORDERS },
 	{ "system_abort", NULL, ENDS },
 	{ "raise_abort", NULL, ENDS },
 	{ "foreign_free", "{", ENDS },
@@ -47,7 +50,6 @@ const struct reason reasons[] = {
 	{ "undo_move", "lost", ENDS },
 
 	{ "page_heap_dirty_size", NULL, TESTS },
-	{ "slab_check", NULL, TESTS },
 	{ "size_class_lanes_size", NULL, TESTS },
 	{ "slab_nr_free", NULL, TESTS },
 
@@ -92,12 +94,10 @@ const struct reason reasons[] = {
 	{ "program_delete", "}", OWN },
 	{ "program_delete_aligned", "return", OWN },
 	{ "program_delete_aligned", "}", OWN },
-	{ "free_sized_slow", "}", OWN },
-	{ "free_aligned_sized_slow", "}", OWN },
+	{ "free_hinted_slow", "}", OWN },
 	{ "delete_slow", "}", OWN },
 	{ "delete_sized_slow", "}", OWN },
 	{ "delete_aligned_slow", "}", OWN },
-	{ "delete_aligned_sized_slow", "}", OWN },
 	{ "taken_by", NULL, OWN },
 	{ "taken_by_aligned", NULL, OWN },
 	{ "foreign_count", NULL, OWN },
@@ -155,8 +155,8 @@ const struct reason reasons[] = {
 	{ "heap_gate_open", NULL, ABORTS },
 	{ "cpu_cache_free_home", "}", ABORTED_ONCE },
 	{ "cpu_cache_free_home", "return HOME_LANE", ABORTED_ONCE },
-	{ "home_flush", "if (n < 0)", RACE },
-	{ "home_flush", "n = percpu_pop_batch", ABORTED_ONCE },
+	{ "batch_take", "if (n < 0)", RACE },
+	{ "batch_take", "n = percpu_pop_batch", ABORTED_ONCE },
 	{ "start_slow", "&ready, 0", ABORTS },
 	{ "gate_is_stuck", NULL, RACE },
 	{ "area_swap", NULL, ABORTS },

@@ -7,15 +7,11 @@
 #endif
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "fake_system.h"

@@ -1,25 +1,20 @@
 /* base/atomic.h: a word that many raise ends at the highest of all */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "cases.h"
 
 #define THREADS 4
 #define ROUNDS 100000
 
 static _Atomic(uint32_t) word;
 
-static void test_raises_and_never_lowers(void **state)
+TEST(test_raises_and_never_lowers)
 {
 	uint32_t from, to;
 
-	(void)state;
 	for (from = 0; from < 20; from++)
 		for (to = 0; to < 20; to++) {
 			store_relaxed(&word, from); // own
@@ -45,9 +40,8 @@ static bool cas_after_others(_Atomic(uint32_t) *p, uint32_t *seen, uint32_t v)
 #undef cas_relaxed
 #define cas_relaxed(p, seen, v) cas_after_others((p), (seen), (v))
 
-static void test_comes_second(void **state)
+TEST(test_comes_second)
 {
-	(void)state;
 	store_relaxed(&word, 1); // own
 	others = 5;
 	raise_relaxed(&word, 9); // own
@@ -71,13 +65,12 @@ static void *raiser(void *first)
 	return NULL;
 }
 
-static void test_many_raise(void **state)
+TEST(test_many_raise)
 {
 	pthread_t threads[THREADS];
 	void *failed;
 	uintptr_t i;
 
-	(void)state;
 	store_relaxed(&word, 0); // own
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, raiser, (void *)(i + 1));
@@ -88,13 +81,4 @@ static void test_many_raise(void **state)
 	assert_in_range(load_relaxed(&word), ROUNDS - 1, ROUNDS + 3); // own
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_raises_and_never_lowers),
-		cmocka_unit_test(test_comes_second),
-		cmocka_unit_test(test_many_raise),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -70,12 +70,13 @@ static void are_whole(void **at, size_t n, size_t step)
 			assert_int_equal(bytes[j], 0x5a);
 }
 
+static int teardown(void **state);
+
 /* A phase of one size of which an object a slab stays, then one of another. */
-static void test_growth_takes_from_what_was_left(void **state)
+TEST(test_growth_takes_from_what_was_left, NULL, teardown)
 {
 	size_t before, i, most;
 
-	(void)state;
 	take_n(CLASS, objects, NR, SIZE);
 	before = purged();
 	for (i = 0; i < NR; i++)
@@ -91,11 +92,10 @@ static void test_growth_takes_from_what_was_left(void **state)
 }
 
 /* A heap that stays as large as it is gives nothing back by itself. */
-static void test_no_growth_no_look(void **state)
+TEST(test_no_growth_no_look, NULL, teardown)
 {
 	size_t before, i, j;
 
-	(void)state;
 	take_n(CLASS, objects, NR, SIZE);
 	take_n(OTHER_CLASS, others, NR_OTHERS, 640);
 	for (i = 0; i < NR; i += 8)
@@ -114,12 +114,11 @@ static void test_no_growth_no_look(void **state)
 }
 
 /* Nine of ten objects are freed in any order, and no call follows. */
-static void test_what_shrinks_gives_back(void **state)
+TEST(test_what_shrinks_gives_back, NULL, teardown)
 {
 	size_t before, i, j;
 	void *object;
 
-	(void)state;
 	take_n(CLASS, objects, NR, SIZE);
 	for (i = NR - 1; i > 0; i--) {
 		j = random_below(i + 1);
@@ -148,15 +147,4 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define T(test) cmocka_unit_test_teardown(test, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_growth_takes_from_what_was_left),
-		T(test_what_shrinks_gives_back),
-		T(test_no_growth_no_look),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

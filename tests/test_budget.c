@@ -29,11 +29,10 @@ static size_t resident(void)
 }
 
 /* Whatever was missed: no more is kept than what was claimed at once. */
-static void the_peak_bounds_the_bonus(void **state)
+TEST(the_peak_bounds_the_bonus)
 {
 	unsigned round;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	take_all(1, 0, NR_RUNS);
 	for (round = 0; round < 10; round++) {
@@ -70,11 +69,10 @@ static void churn(uint32_t least, uint32_t n, unsigned nr)
 
 /* Where runs come and go and nothing fits, some more is kept: after a while
  * little is missed. */
-static void gaps_are_kept(void **state)
+TEST(gaps_are_kept)
 {
 	uint64_t regret;
 
-	(void)state;
 	memset(runs, 0, sizeof(runs));
 	heap_keeping(4 * MIB);
 	churn(2, 126, 4000);
@@ -88,9 +86,8 @@ static void gaps_are_kept(void **state)
 }
 
 /* Not for runs that are large themselves. */
-static void large_runs_have_no_gaps(void **state)
+TEST(large_runs_have_no_gaps)
 {
-	(void)state;
 	memset(runs, 0, sizeof(runs));
 	heap_keeping(4 * MIB);
 	churn(129, 256, 2000);
@@ -102,13 +99,12 @@ static void large_runs_have_no_gaps(void **state)
 }
 
 /* Each run is replaced by one that is a fourth larger, in turns. */
-static void growth_needs_no_gap(void **state)
+TEST(growth_needs_no_gap)
 {
 	struct run old;
 	uint32_t n;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	take_all(2, 0, 200);
 	for (n = 3; n < 32; n += n / 4 + 1)
@@ -122,11 +118,10 @@ static void growth_needs_no_gap(void **state)
 }
 
 /* Late ticks count for all the time that passed. */
-static void late_ticks_count_as_many(void **state)
+TEST(late_ticks_count_as_many)
 {
 	uint32_t peak;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	take_all(1, 0, NR_RUNS);
 	give_all(0, NR_RUNS);
@@ -150,15 +145,4 @@ static void late_ticks_count_as_many(void **state)
 	assert_int_equal(load_relaxed(&budget.peak), 0);       // own
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_peak_bounds_the_bonus),
-		cmocka_unit_test(gaps_are_kept),
-		cmocka_unit_test(large_runs_have_no_gaps),
-		cmocka_unit_test(growth_needs_no_gap),
-		cmocka_unit_test(late_ticks_count_as_many),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -29,12 +29,11 @@ static int fresh(void **state)
 	return 0;
 }
 
-static void test_an_age_a_tick(void **state)
+TEST(test_an_age_a_tick, fresh)
 {
 	struct span slab = { 0 };
 	uint32_t before = now();
 
-	(void)state;
 	quiet_use(&slab);
 	assert_int_equal(quiet_age(&slab), 0);
 	quiet_tick();
@@ -51,12 +50,11 @@ static void test_an_age_a_tick(void **state)
 }
 
 /* A 16th at a time, 4 MiB at least; each maximum is told once. */
-static void test_growth(void **state)
+TEST(test_growth, fresh)
 {
 	uint32_t before;
 	size_t size;
 
-	(void)state;
 	resident_is(2 * MIB);
 	before = now();
 	assert_true(quiet_heap_grew());
@@ -82,11 +80,10 @@ static void test_growth(void **state)
 
 /* The same for what is free in slabs; what is taken and freed again is no
  * news. */
-static void test_shrinking(void **state)
+TEST(test_shrinking, fresh)
 {
 	uint32_t before;
 
-	(void)state;
 	resident_is(64 * MIB);
 	assert_false(quiet_heap_shrank(-(int64_t)(32 * MIB)));
 	quiet_tick();
@@ -114,11 +111,10 @@ static void regret(size_t size)
 	quiet_note_taken(&slab, (unsigned)(size / system_page_size()));
 }
 
-static void test_brake(void **state)
+TEST(test_brake, fresh)
 {
 	unsigned i, notch;
 
-	(void)state;
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 	/* A fourth of what went back may be wanted again, or a MiB. */
 	regret(MIB);
@@ -148,12 +144,11 @@ static void test_brake(void **state)
 }
 
 /* Who comes back after long was not missed. */
-static void test_late_is_no_regret(void **state)
+TEST(test_late_is_no_regret, fresh)
 {
 	struct span slab = { 0 };
 	unsigned i;
 
-	(void)state;
 	quiet_use(&slab);
 	for (i = 0; i < REGRET_AGES; i++)
 		quiet_tick();
@@ -162,15 +157,4 @@ static void test_late_is_no_regret(void **state)
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 }
 
-#define T(test) cmocka_unit_test_setup(test, fresh)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_an_age_a_tick), T(test_growth),
-		T(test_shrinking),     T(test_brake),
-		T(test_late_is_no_regret),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

@@ -36,11 +36,11 @@ $(PERTURB_DIR)/cell-perturbed $(PERTURB_DIR)/cell-plain:
 	$(call say,CC,$@)
 	$(Q)$(CC) -pthread $^ $(PERTURB_WRAPS:%=-Wl,--wrap=%) -o $@
 
-$(PERTURB_DIR)/shadow/made: $(PERTURB_AT)/shadow.py \
+$(PERTURB_DIR)/shadow/made: stress/harness/shadow.py \
 		$(PERTURB_SRC)/base/atomic.h \
 		$(PERTURB_SRC)/cpucache/percpu_x86_64.h
 	@mkdir -p $(@D)
-	$(Q)python3 $< --src $(PERTURB_SRC) --out $(@D)
+	$(Q)python3 $< --hook perturb --src $(PERTURB_SRC) --out $(@D)
 	@touch $@
 
 define PERTURB_RULES

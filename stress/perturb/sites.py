@@ -4,9 +4,9 @@ import collections
 import os
 import re
 
-FAMILIES = ("load_", "store_", "take_", "cas_", "raise_", "add_", "sub_",
-            "or_", "and_", "ck_pr_cas_ptr_2_value", "ck_pr_cas_ptr_value",
-            "uatomic_cmpxchg", "uatomic_xchg")
+FAMILIES = ("load_", "store_", "take_", "cas_", "add_", "sub_", "or_", "and_",
+            "ck_pr_cas_ptr_2_value", "ck_pr_cas_ptr_value", "uatomic_cmpxchg",
+            "uatomic_xchg")
 POINT_KINDS = ("abort", "trap", "delay")
 SECTION = re.compile(r"^(?:static .*\b)?(percpu_\w+)\(")
 

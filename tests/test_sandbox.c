@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RARE_SPINS (1ull << 40)
+#define RARE_NAPS (1u << 30)
 #include "system/sandbox.c"
 
 #define WORKERS 3

@@ -2,6 +2,7 @@
 #include "system/sandbox.h"
 
 #include <sys/syscall.h>
+#include <time.h>
 
 #if defined(__x86_64__)
 #include "system/syscall_x86_64.h"
@@ -9,8 +10,9 @@
 #include "system/syscall_aarch64.h"
 #endif
 
-#ifndef RARE_SPINS /* tests wait longer */
-#define RARE_SPINS (1 << 25) /* looks: some 10 to 40 ms */
+#define RARE_LOOKS (1 << 18) /* some 0.1 to 0.4 ms */
+#ifndef RARE_NAPS	      /* tests wait longer */
+#define RARE_NAPS 500	      /* of 1 ms */
 #endif
 
 _Atomic(uint64_t) sandbox_word;
@@ -35,7 +37,7 @@ void sandbox_rare_done(void)
 {
 	uint32_t nr = load_relaxed(&nr_rare); // counter
 
-	// [sandbox.rare] with rare_await(): the call is over
+	// [sandbox.rare] with rare_look(): the call is over
 	while (nr && !cas_seq(&nr_rare, &nr, nr - 1))
 		;
 }
@@ -44,7 +46,7 @@ bool sandbox_try_rare(enum sandbox_whose whose)
 {
 	if (sandbox_forbids(load_relaxed(&sandbox_word), whose)) // hint
 		return false;
-	// [sandbox.rare] with rare_await(): nr_rare, then the word
+	// [sandbox.rare] with rare_look(): nr_rare, then the word
 	add_seq(&nr_rare, 1);
 	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
 	if (likely(!sandbox_forbids(load_seq(&sandbox_word), whose)))
@@ -53,15 +55,41 @@ bool sandbox_try_rare(enum sandbox_whose whose)
 	return false;
 }
 
-static void rare_await(void)
+static uint32_t rare_look(void)
 {
 	// [sandbox.rare] with sandbox_try_rare(): the word, then nr_rare
 	uint32_t nr = load_seq(&nr_rare);
-	uint64_t i;
+	unsigned i;
 
-	for (i = 0; nr && i < RARE_SPINS; i++) {
+	for (i = 0; nr && i < RARE_LOOKS; i++)
 		// [sandbox.rare] with sandbox_rare_done(): the call is over
 		nr = load_seq(&nr_rare);
+	return nr;
+}
+
+/* A rare call itself, not made beside another who enters. */
+static void rare_nap(void)
+{
+	struct timespec time = { 0, 1000000 };
+	struct sandbox_word w;
+
+	// [sandbox.rare] with rare_look(): nr_rare, then the word
+	add_seq(&nr_rare, 1);
+	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
+	w = sandbox_word_unpack(load_seq(&sandbox_word));
+	if (w.nr_calls == 1 && !w.filter && !w.strict)
+		syscall_6(SYS_ppoll, 0, 0, (long)&time, 0, 0, 0);
+	sandbox_rare_done();
+}
+
+static void rare_await(void)
+{
+	uint32_t nr = rare_look();
+	unsigned i;
+
+	for (i = 0; unlikely(nr) && i < RARE_NAPS; i++) {
+		rare_nap();
+		nr = rare_look();
 	}
 	if (unlikely(nr))
 		cas_relaxed(&nr_rare, &nr, 0); // counter

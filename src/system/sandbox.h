@@ -27,9 +27,9 @@
  *	who enters	the word + 1 (seq)	then reads nr_rare (seq)
  *
  * One of them sees the other: the call is not made, or it is over before the
- * filter is there. The wait makes no call itself, as another thread's filter
- * may come, and is bounded (RARE_SPINS): who does not come out is stopped,
- * dead or, in the child of a fork, not there, and is counted no more. In a
+ * filter is there. The wait's naps are rare calls, too: two who enter at once
+ * do not nap. It is bounded (RARE_NAPS): who does not come out is stopped, dead
+ * or, in the child of a fork, not there, and is counted no more. In a
  * handler the interrupted thread's own rare call is one of these: a filter
  * that is installed there must let it pass.
  *

@@ -58,6 +58,7 @@ const struct reason reasons[] = {
 	{ "gate_settle", "gate_debt, 0", SANDBOXED },
 	{ "child_mark", NULL, SANDBOXED },
 	{ "rare_await", "nr_rare, &nr", SANDBOXED },
+	{ "rare_nap", NULL, SANDBOXED },
 	{ "sandbox_end", "child_mark", SANDBOXED },
 	{ "sandbox_vfork_end", "entered)", SANDBOXED },
 	{ "page_heap_refused", NULL, SANDBOXED },

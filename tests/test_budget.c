@@ -121,6 +121,23 @@ static void growth_needs_no_gap(void **state)
 	assert_true(resident() <= budget_claimed_size() + 12 * MIB);
 }
 
+/* Twice what the peak rises by; nothing below the peak. */
+static void a_rise_lowers_the_gap(void **state)
+{
+	(void)state;
+	heap_keeping(4 * MIB);
+	take_all(1, 0, 400);
+	give_all(0, 100);
+	store_relaxed(&budget.gap_size, 20 * MIB); // own
+	take_all(1, 0, 100);
+	assert_int_equal(load_relaxed(&budget.gap_size), 20 * MIB); // own
+	take_all(1, 400, 500);
+	assert_int_equal(load_relaxed(&budget.gap_size), // own
+			 20 * MIB - 200 * UNIT_SIZE);
+	take_all(1, 500, 1500);
+	assert_int_equal(load_relaxed(&budget.gap_size), 0); // own
+}
+
 /* Late ticks count for all the time that passed. */
 static void late_ticks_count_as_many(void **state)
 {
@@ -157,6 +174,7 @@ int main(void)
 		cmocka_unit_test(gaps_are_kept),
 		cmocka_unit_test(large_runs_have_no_gaps),
 		cmocka_unit_test(growth_needs_no_gap),
+		cmocka_unit_test(a_rise_lowers_the_gap),
 		cmocka_unit_test(late_ticks_count_as_many),
 	};
 

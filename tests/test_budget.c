@@ -117,6 +117,22 @@ TEST(growth_needs_no_gap)
 	assert_true(resident() <= budget_claimed_size() + 12 * MIB);
 }
 
+/* Twice what the peak rises by; nothing below the peak. */
+TEST(a_rise_lowers_the_gap)
+{
+	heap_keeping(4 * MIB);
+	take_all(1, 0, 400);
+	give_all(0, 100);
+	store_relaxed(&budget.gap_size, 20 * MIB); // own
+	take_all(1, 0, 100);
+	assert_int_equal(load_relaxed(&budget.gap_size), 20 * MIB); // own
+	take_all(1, 400, 500);
+	assert_int_equal(load_relaxed(&budget.gap_size), // own
+			 20 * MIB - 200 * UNIT_SIZE);
+	take_all(1, 500, 1500);
+	assert_int_equal(load_relaxed(&budget.gap_size), 0); // own
+}
+
 /* Late ticks count for all the time that passed. */
 TEST(late_ticks_count_as_many)
 {

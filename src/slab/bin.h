@@ -25,12 +25,14 @@
  * Counts here are hints; a wrong one costs a sweep or delays one.
  *
  * Pages inside slabs (slab_purge.h) go back by sweeps of ticks and purges, and
- * while the heap grows: whoever makes a slab that resident memory grows by
- * looks at GROWTH_LOOKS of its id's slabs that lie in partial[fill], as only
- * those that were listed since the last look do, and passes them to the other
- * stack. What is quiet gives its free pages; a slab that is not ends the look.
- * One bin after the other has its turn; a bit for each says where there may be
- * something.
+ * by looks: GROWTH_LOOKS by whoever makes a slab that resident memory grows by,
+ * SHRINK_LOOKS by whoever makes SHRINK_SIZE more free in slabs than before, in
+ * the bins of its own set in turn. A look pops a slab of partial[fill], where
+ * newly listed ones are, purges it if it is quiet (quiet.h) and pushes it to
+ * the other stack. Growth leaves one that is not quiet, and goes on with the
+ * next bin; who shrinks passes it on, and begins anew where all of a bin had a
+ * look. bin.fresh, a hint, says where there may be something. A thread that
+ * dies in a look strands the one slab that it holds.
  *
  * Progress: every operation is lock-free; a sweep is bounded by its argument.
  * A thread that dies strands the slab it holds, or the chain that it took

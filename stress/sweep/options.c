@@ -62,7 +62,8 @@ _Noreturn static void usage(int status)
 		"  --most-address-space N\n"
 		"  --scenario NAME   only under these circumstances\n"
 		"  --failures N      print at most N of them [25]\n"
-		"  --explain         why instructions are not reached\n"
+		"  --explain SCRIPT  why instructions are not reached; with "
+		"--report\n"
 		"  --expect-blocked  succeed if somebody was blocked\n"
 		"  --verbose         every stop\n");
 	exit(status);
@@ -92,7 +93,7 @@ static const struct option long_options[] = {
 	{ "most-objects", required_argument, NULL, 'O' },
 	{ "most-address-space", required_argument, NULL, 'A' },
 	{ "scenario", required_argument, NULL, 'c' },
-	{ "explain", no_argument, NULL, 'L' },
+	{ "explain", required_argument, NULL, 'L' },
 	{ "expect-blocked", no_argument, NULL, 'B' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "server", required_argument, NULL, 'S' },
@@ -153,6 +154,8 @@ static const char **option_text(int c)
 		return &options.functions;
 	case 'W':
 		return &options.row;
+	case 'L':
+		return &options.explain;
 	case 'z':
 		return &options.state;
 	case 'R':
@@ -172,8 +175,6 @@ static void option_take(int c, struct settings *set)
 		*text = optarg;
 	else if (c == 'c')
 		set->scenarios = scenario_bit(optarg);
-	else if (c == 'L')
-		options.explain = true;
 	else if (c == 'B')
 		options.expect_blocked = true;
 	else if (c == 'v')
@@ -190,6 +191,8 @@ static void check(const struct settings *set)
 {
 	if (!options.library)
 		die("--library is missing");
+	if (options.explain && !options.report)
+		die("--explain is with --report");
 	if (!set->step || set->work < 100)
 		die("--step is at least 1, --work at least 100");
 	if (!options.jobs || options.jobs > NR_SERVERS_MOST)

@@ -6,11 +6,12 @@
 
 extern struct options {
 	const char *library, *range, *functions, *modes, *hits;
-	const char *row; /* "NAME,FILE" */
+	const char *row;     /* "NAME,FILE" */
+	const char *explain; /* a script */
 	const char *state, *report; /* files */
 	unsigned jobs;
 	int server, fd; /* -1: this is the driver */
-	bool expect_blocked, explain;
+	bool expect_blocked;
 } options;
 
 /* Ends the process where something is wrong. */

@@ -19,8 +19,12 @@ void report_survey(void);
 unsigned report_failures(void);
 /* What remains without a stop, though nothing should. */
 unsigned report_rest(void);
-/* The library, if the reasons shall be found; else NULL. */
-void report_unreached(const char *explain);
+struct unreached {
+	const char *explain; /* the script that finds reasons; NULL: none */
+	const char *library, *report;
+};
+/* What no survey reached. Not 0: some of it has no reason. */
+unsigned report_unreached(const struct unreached *u);
 void report_row(const char *name_and_file);
 void report_mode(int mode, double seconds);
 

@@ -324,9 +324,6 @@ void scenario_enter(const struct scenario *s)
 		REFUSE(not_told);
 	if (s->throws)
 		runtime_load();
-	if (s->hasty)
-		atomic_store(&haste, 2000);
-		clock_replace();
 	if (s->early) {
 		environ_kept = environ;
 		environ = NULL;
@@ -335,6 +332,11 @@ void scenario_enter(const struct scenario *s)
 		limit_to(address_space_used() + ((size_t)s->limit << 20));
 	if (s->reset)
 		text_reset_data();
+	/* Among the variables. */
+	if (s->hasty) {
+		atomic_store(&haste, 2000);
+		clock_replace();
+	}
 }
 
 void scenario_half_way(const struct scenario *s)

@@ -328,7 +328,10 @@ static void run_survey(void)
 	servers_run();
 	report_survey();
 	shared->nr_bad += report_failures() + report_rest();
-	report_unreached(options.explain ? options.library : NULL);
+	shared->nr_bad += report_unreached(
+		&(struct unreached){ .explain = options.explain,
+				     .library = options.library,
+				     .report = options.report });
 	say("survey: %.0f s\n", now() - start);
 	shared->surveyed = !atomic_load(&shared->interrupted);
 }

@@ -30,7 +30,7 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 # Where it was interrupted, the same command goes on.
 sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction, an hour
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
-		$(SWEEP_BOUNDS) --hit 1,7 --explain --state $(SWEEP_DIR)/state \
+		$(SWEEP_BOUNDS) --hit 1,7 --explain stress/sweep/explain.py --state $(SWEEP_DIR)/state \
 		--report $(SWEEP_DIR)/report.txt
 
 sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it

@@ -82,6 +82,7 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 			.constructors = s->constructors,
 			.close_stderr = s->close_stderr,
 			.foreign = !s->reset,
+			.rights = s->rights,
 		};
 		if (i != 3)
 			start_thread(&workers[i]);
@@ -93,17 +94,21 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 
 /* ---- the wait ---- */
 
-/* Whether this worker must finish: not so the one that stands or is gone. One
- * whose vfork child is gone goes on. */
+/* Whether this worker must finish: not so the one that stands or is gone, nor
+ * who waits for a helper that stands. One whose vfork child is gone goes on. */
 static bool is_needed(int i)
 {
+	int victim = atomic_load(&cell->victim);
 	bool gone = stop.mode == 'a' ||
 		    (stop.mode == 'b' && !atomic_load(&cell->borrowed));
 
 	if (i == 3 && !atomic_load(&late_worker_runs) &&
 	    !atomic_load(&cell->tids[3]))
 		return false;
-	return !(gone && atomic_load(&cell->victim) == i);
+	if (stop.mode == 'a' && victim == BARE &&
+	    atomic_load(&workers[i].waits_for_helper))
+		return false;
+	return !(gone && victim == i);
 }
 
 static bool all_done(void)
@@ -119,16 +124,11 @@ static bool all_done(void)
 static void wait_for_all(const struct scenario *s)
 {
 	const struct timespec pause = { 0, 500000 };
-	bool half = false;
 
 	while (!all_done()) {
 		uint32_t seen = atomic_load(&changed);
 
-		if (!half && atomic_load(&cell->progress) >
-				     shared->settings.work * 3 / 2) {
-			half = true;
-			scenario_half_way(s);
-		}
+		scenario_go_on(s, atomic_load(&cell->progress));
 		if (!all_done())
 			futex(&changed, FUTEX_WAIT_PRIVATE, seen, &pause);
 	}

@@ -39,7 +39,7 @@ class Reason:
         self.text = " ".join(words[:2])
 
     def applies(self, edge):
-        return self.function in edge.functions and \
+        return self.function in edge.functions | {"*"} and \
             (self.operation is None or self.operation in edge.operations)
 
 
@@ -104,14 +104,15 @@ class Edge:
     def place(self, function):
         """Where in that function it is."""
         for name, place in self.where.frames:
-            if name == function:
+            if function in (name, "*"):
                 return place
         return "%#x" % self.to
 
     def ends(self, machine, enders):
-        """Nothing behind it returns, and it says so by one of these."""
-        return self.to not in machine.returns and \
-            self.operations & enders
+        """Nothing behind it returns, and it comes to one of these."""
+        return self.to not in machine.returns and any(
+            enders & {f for f, _ in machine.code[at].frames}
+            for at in self.behind)
 
 
 def spread(machine, unreached, to):
@@ -141,13 +142,18 @@ def find_edges(machine, unreached):
 
 def explain(edges, reasons, machine, enders):
     ends = Reason(0, ["ends"], "never", "ends the process")
+    dead = Reason(0, ["dead"], "never", "no call leads there")
+    nobody = machine.dead()
     for edge in edges:
         if edge.ends(machine, enders):
             edge.reason = ends
             continue
+        if edge.at is None and edge.to in nobody:
+            edge.reason = dead
+            continue
         fit = [r for r in reasons if r.applies(edge)]
-        # One that names the operation is meant before one that does not.
-        fit.sort(key=lambda r: r.operation is None)
+        # The one that says most is meant.
+        fit.sort(key=lambda r: (r.operation is None, r.function == "*"))
         if fit:
             edge.reason = fit[0]
             fit[0].places.add(edge.place(fit[0].function))
@@ -165,7 +171,7 @@ def check_reasons(reasons, machine):
     out = []
     for r in reasons:
         line = "reasons.txt:%d: %s: " % (r.number, r.text)
-        if r.function not in called:
+        if r.function not in called and r.function != "*":
             out.append(line + "there is no such function")
         elif r.operation and r.operation not in called and \
                 r.operation not in called[None]:

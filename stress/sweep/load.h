@@ -28,6 +28,13 @@ void seldom_start(void);
 void seldom_do(struct worker *w, unsigned which);
 /* What only the first worker does, by its step. */
 void seldom_do_first(struct worker *w);
+/* rights.c: behind the names that change rights stands what changes none. */
+void rights_replace(void);
+void rights_drop(void); /* of the calling thread, the capabilities */
+void rights_change(struct worker *w);
+void rights_enter_filter(struct worker *w);
+void rights_enter_strict(const struct worker *w);
+void rights_keep(void);
 /* Around a fork: the first worker holds no lock of libc meanwhile. */
 void seldom_fork_begins(const struct worker *w);
 void seldom_fork_ends(void);

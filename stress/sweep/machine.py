@@ -105,6 +105,16 @@ class Elf:
             name = self.data[start:self.data.index(b"\0", start)].decode()
             self.sections[name] = head
 
+    def is_in(self, section, where):
+        head = self.sections.get(section)
+        return head and head[3] <= where < head[3] + head[5]
+
+    def pointed_at(self):
+        """What pointers in the file lead to, but those about sections."""
+        return {what for where, what in self.relative().items()
+                if not self.is_in("__rseq_cs", where) and
+                not self.is_in("__rseq_exit_point_array", where)}
+
     def relative(self):
         """Where -> what, of all pointers in the file."""
         head = self.sections.get(".rela.dyn")
@@ -212,12 +222,23 @@ class Machine:
         return min(k for k in self.of_symbol[symbol.split(".")[0]]
                    if self.code[k].symbol == symbol)
 
-    def roots(self):
-        """What no way leads to: entered from outside."""
+    def dead(self):
+        """Functions that are there and that nothing leads to."""
         led = {to for all_ in self.ways.values() for to in all_}
         led |= {to for all_ in self.calls.values() for to in all_}
-        out = {at for at in self.code if at not in led}
-        out |= set(self.elf.relative().values()) & set(self.code)
+        return {at for at in self.code
+                if at not in led and at == self.first_of(at)} - \
+            self.entered()
+
+    def roots(self):
+        """What no way leads to."""
+        led = {to for all_ in self.ways.values() for to in all_}
+        led |= {to for all_ in self.calls.values() for to in all_}
+        return {at for at in self.code if at not in led} | self.entered()
+
+    def entered(self):
+        """What is entered from outside."""
+        out = self.elf.pointed_at() & set(self.code)
         for line in run("nm", "-D", "--defined-only",
                         self.library).splitlines():
             out.add(int(line.split()[0], 16))

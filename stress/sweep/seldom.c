@@ -59,7 +59,8 @@ static void do_failing(const struct worker *w)
 	free(memalign(64, huge - 100));
 	free(memalign(huge, 100));
 	free(aligned_alloc(odd, 100));
-	if (!posix_memalign(&at, 3, 100) || at != &at)
+	if (!posix_memalign(&at, 3, 100) || !posix_memalign(&at, 0, 100) ||
+	    at != &at)
 		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
 	at = malloc(100);
 	if (at && realloc(at, huge / 2 + 1))
@@ -207,6 +208,8 @@ static void do_huge(struct worker *w)
 	}
 	slot_free(w, slot);
 	slot_free(w, other);
+	/* Within its units, to the page that may be a guard. */
+	free(realloc(malloc(300 * KIB), 310 * KIB));
 }
 
 static void do_vast(struct worker *w)
@@ -396,7 +399,19 @@ static void load_libc_again(void)
 	enter_libc();
 	dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
 	dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	rights_keep();
 	leave_libc();
+}
+
+/* A helper is there from a quarter on. */
+static void seldom_rights(struct worker *w)
+{
+	if (w->step == w->nr_steps / 4 + 10 || w->step == w->nr_steps / 2 + 60)
+		rights_change(w);
+	if (w->step == w->nr_steps - 90)
+		rights_enter_filter(w);
+	if (w->step == w->nr_steps - 40)
+		rights_enter_strict(w);
 }
 
 void seldom_do_first(struct worker *w)
@@ -409,6 +424,8 @@ void seldom_do_first(struct worker *w)
 		text_run_array(true);
 	if (w->step == w->nr_steps / 4)
 		start_late_worker();
+	if (w->rights)
+		seldom_rights(w);
 	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
 		do_vfork();
 	if (w->step == w->nr_steps / 2 + 20)

@@ -261,22 +261,6 @@ static void on_fault(int sig, siginfo_t *info, void *arg)
 	child_fail(CRASHED, line);
 }
 
-/* A thread of the library's own is about to get a stack within the library's
- * variables, just large enough for what it does (scenario.c lets such calls
- * trap). It gets a larger one, since a signal must find room there. */
-static void on_refused(int sig, siginfo_t *info, void *arg)
-{
-	static char stack[64 << 10] __attribute__((aligned(64)));
-	ucontext_t *context = arg;
-
-	(void)sig;
-	(void)info;
-	context->uc_mcontext.gregs[REG_RSI] =
-		(greg_t)(uintptr_t)(stack + sizeof(stack));
-	context->uc_mcontext.gregs[REG_RAX] = SYS_clone;
-	context->uc_mcontext.gregs[REG_RIP] -= 2; /* the call again */
-}
-
 static void handle(int sig, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction action = { .sa_sigaction = handler,
@@ -291,7 +275,6 @@ void stop_prepare(void)
 
 	process = getpid();
 	handle(SIGTRAP, on_trap);
-	handle(SIGSYS, on_refused);
 	handle(SIGSEGV, on_fault);
 	handle(SIGBUS, on_fault);
 	handle(SIGILL, on_fault);

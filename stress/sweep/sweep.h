@@ -39,7 +39,7 @@
 
 #define NR_MODES 6
 #define NR_SERVERS_MOST 64
-#define NR_SCENARIOS_MOST 20
+#define NR_SCENARIOS_MOST 30
 #define NR_WORKERS 4 /* the last one is started by the first */
 #define NR_FAILURES_MOST 256
 #define NR_SLOTS 320 /* blocks that a worker holds at most */
@@ -187,11 +187,18 @@ struct scenario {
 	bool refuse_late;  /* the system refuses memory half-way */
 	bool refuse_fence; /* no membarrier */
 	bool refuse_all;   /* no memory at all */
+	bool refuse_caches; /* none for CPU caches */
+	bool refuse_area;   /* helpers get no rseq */
+	bool refuse_guards; /* the kernel has no guard pages */
 	bool strange;      /* much of what the kernel tells is missing */
 	bool throws;       /* a C++ runtime is there */
 	bool close_stderr; /* the program does that before it ends */
 	bool early;        /* libc does not seem ready, at first */
 	bool hasty;        /* the clock runs 2000 times as fast */
+	bool prepared;     /* the first thread has readied the helper */
+	bool rights;       /* they change, and the program enters a sandbox */
+	bool crowded;      /* regions have no addresses left, again and again */
+	bool full;         /* and only a few regions can be made */
 	bool no_measure;   /* what is stranded has other reasons, too */
 	unsigned limit;    /* MiB of address space beyond what is used */
 	unsigned linger;   /* ms that the threads stay */
@@ -199,7 +206,8 @@ struct scenario {
 extern const struct scenario scenarios[]; /* up to one without a name */
 unsigned scenario_count(void);            /* for this library */
 void scenario_enter(const struct scenario *s);
-void scenario_half_way(const struct scenario *s);
+/* progress: the load's steps so far. */
+void scenario_go_on(const struct scenario *s, uint64_t progress);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
@@ -243,6 +251,8 @@ struct worker {
 	bool constructors;
 	bool close_stderr;
 	bool foreign; /* the library knows libc's functions */
+	bool rights;  /* the first worker changes them, and enters a sandbox */
+	_Atomic(bool) waits_for_helper;
 	_Atomic(bool) done;
 };
 extern struct worker workers[NR_WORKERS];

@@ -42,6 +42,12 @@ class Reason:
         return self.function in edge.functions | {"*"} and \
             (self.operation is None or self.operation in edge.operations)
 
+    def distance(self, edge):
+        """The nearest is meant: of the branch itself, of what is around."""
+        near = edge.functions - {self.function}
+        return (self.operation not in near, self.operation is None,
+                self.function == "*")
+
 
 def read_reasons(path):
     out, kind, why = [], None, None
@@ -152,8 +158,7 @@ def explain(edges, reasons, machine, enders):
             edge.reason = dead
             continue
         fit = [r for r in reasons if r.applies(edge)]
-        # The one that says most is meant.
-        fit.sort(key=lambda r: (r.operation is None, r.function == "*"))
+        fit.sort(key=lambda r: r.distance(edge))
         if fit:
             edge.reason = fit[0]
             fit[0].places.add(edge.place(fit[0].function))

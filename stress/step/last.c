@@ -312,7 +312,7 @@ static void trial_body(const void *arg)
 	nr_many = options.threads - 1;
 	self = (struct worker){ .random = t->seed, .index = 2 };
 	threads_start(t->seed);
-	start_others();
+	child_start();
 	raw_sleep_us((long)load_below(&self, 3000));
 	while (atomic_load(&nr_stopped) < nr_many)
 		stop_one(&self);

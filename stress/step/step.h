@@ -110,20 +110,16 @@ void library_start(void);
 void job_start(void);
 /* Options, as the library reads them when it starts anew. */
 void conf_set(const char *conf);
-/* Behind the library's back: threads that are there before it starts. */
-void thread_start(void *(*run)(void *), void *arg);
-void fate_sleep(void) __attribute__((noreturn));
 /* Runs body in a child, with its output caught; place says how it ended. */
 enum outcome child_do(void (*body)(const void *), const void *arg);
 /* The tail of what the last child printed. */
 const char *child_said(void);
-uint64_t claimed_size(void);
-void start_others(void);
-void wait_changed(void);
-unsigned number_of(const char *arg);
 void check_library(const char *path);
 /* "function+0x12" */
 const char *where_is(uint32_t offset);
+
+/* rare.c: what the load adds */
+extern const struct load_parts rare_parts;
 
 /* ---- ops.c ---- */
 

@@ -12,16 +12,6 @@ struct options options = {
 	.modes = "abcdef", .hits = "1", .jobs = 1, .server = -1, .fd = -1
 };
 
-static unsigned number(const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 0);
-
-	if (end == arg || *end || n > UINT32_MAX)
-		die("not a number: %s", arg);
-	return (unsigned)n;
-}
-
 static unsigned scenario_bit(const char *name)
 {
 	unsigned s;
@@ -170,7 +160,7 @@ static void option_take(int c, struct settings *set)
 	const char **text = option_text(c);
 
 	if (to)
-		*to = number(optarg);
+		*to = number_of(optarg);
 	else if (text)
 		*text = optarg;
 	else if (c == 'c')
@@ -180,9 +170,9 @@ static void option_take(int c, struct settings *set)
 	else if (c == 'v')
 		set->verbose = true;
 	else if (c == 'S')
-		options.server = (int)number(optarg);
+		options.server = (int)number_of(optarg);
 	else if (c == 'F')
-		options.fd = (int)number(optarg);
+		options.fd = (int)number_of(optarg);
 	else
 		usage(c == 'h' ? 0 : 2);
 }

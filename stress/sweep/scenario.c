@@ -203,9 +203,11 @@ static const struct refusal not_told[] = {
 	  .arg = 3,
 	  .bits = MREMAP_FIXED },
 };
-/* Of what is so large the data of regions are whole hugepages; the rest are
- * the CPU caches. */
+/* The data of regions are whole hugepages, their other parts whole 64 KiB,
+ * but for a page that tries a place: what is neither is a CPU's cache or the
+ * helper's memory. */
 static const struct refusal no_caches[] = {
+	{ .nr = SYS_mmap, .error = ENOMEM, .arg = 1, .bits = 0xe000 },
 	{ .nr = SYS_mmap,
 	  .error = ENOMEM,
 	  .arg = 1,

@@ -19,8 +19,6 @@
 #include "names.h"
 #include "raw.h"
 
-_Atomic(bool) late_worker_runs;
-
 static FILE *nowhere;
 
 /* Without a C++ runtime the operators ask the loader for one, which has a
@@ -221,15 +219,7 @@ static void do_vast(struct worker *w)
 	w->hand[0] = (struct block){ 0 };
 }
 
-void load_purge(void)
-{
-	if (names.purge)
-		names.purge();
-	else
-		malloc_trim(0);
-}
-
-void seldom_do(struct worker *w, unsigned which)
+static void seldom_do(struct worker *w, unsigned which)
 {
 	switch (which) {
 	case 0:
@@ -306,7 +296,7 @@ static int apart_child(void *arg)
  */
 static _Atomic(bool) in_libc, forks;
 
-void seldom_fork_begins(const struct worker *w)
+static void seldom_fork_begins(const struct worker *w)
 {
 	if (w->index == 0)
 		return;
@@ -315,7 +305,7 @@ void seldom_fork_begins(const struct worker *w)
 		raw_sleep_us(100);
 }
 
-void seldom_fork_ends(void)
+static void seldom_fork_ends(void)
 {
 	atomic_store(&forks, false);
 }
@@ -414,7 +404,7 @@ static void seldom_rights(struct worker *w)
 		rights_enter_strict(w);
 }
 
-void seldom_do_first(struct worker *w)
+static void seldom_do_first(struct worker *w)
 {
 	if (w->constructors && w->step == 1)
 		w->foreign = text_run_array(false);
@@ -437,10 +427,17 @@ void seldom_do_first(struct worker *w)
 	}
 }
 
-void seldom_start(void)
+void seldom_open(void)
 {
 	nowhere = fopen("/dev/null", "we");
 	if (!nowhere)
 		die("no /dev/null");
 	setvbuf(nowhere, NULL, _IONBF, 0);
 }
+
+const struct load_parts seldom_parts = {
+	.seldom = seldom_do,
+	.first = seldom_do_first,
+	.fork_begins = seldom_fork_begins,
+	.fork_ends = seldom_fork_ends,
+};

@@ -1,7 +1,7 @@
 /* server: the library is preloaded here and its heap is warm; one child of
  * this process per stop
  */
-#include "sweep.h"
+#include "load.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -110,7 +110,7 @@ static enum outcome run_child(const struct scenario *s, uint64_t seed)
 	if (!pid)
 		child_begin(s, seed);
 	setpgid(pid, pid);
-	ended = watch_until_end(pid);
+	ended = watch_until_end(pid, shared->settings.timeout);
 	if (!ended) {
 		describe_blocked(pid, cell->text, sizeof(cell->text));
 		atomic_store(&cell->outcome, BLOCKED);
@@ -324,7 +324,8 @@ int server_run(unsigned number, const char *library)
 	putenv(scenario_conf);
 	child_stderr = memfd_create("stderr", MFD_CLOEXEC);
 	text_find(library);
-	load_warm_up();
+	seldom_open();
+	load_warm_up(&seldom_parts);
 	cell = &shared->cells[number];
 	if (!shared->settings.mode) {
 		for (;;) {

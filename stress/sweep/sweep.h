@@ -3,18 +3,20 @@
  *
  *	options.c  the command line
  *	sweep.c	   the survey, then one mode after the other
- *	report.c   what is printed
- *	reason.c   why instructions are not reached: reasons.c by source.c
+ *	report.c   what is printed; explain.py: why instructions are not
+ *		   reached, by reasons.txt
  *	text.c	   the library's instructions: finding and arming them
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
  *	watch.c	   whether that child still moves
+ *	process.c  a child, its threads, its end
  *	child.c	   one stop from start to end, with the checks
  *	scenario.c under which circumstances the load runs
- *	load.c	   the load, bounded by counts; seldom.c: its rare parts
+ *	load.c	   the load, bounded by counts; seldom.c: its rare parts;
+ *		   rights.c: the calls that change rights
  *	names.c	   what of it only some libraries have
  *	ledger.c   patterns and the shadow map of live blocks
- *	stop.c	   the trap, and what the victim does there
+ *	stop.c	   the trap; fate.c: what the victim does there
  *
  * The driver has the ordinary malloc. It starts servers with the library
  * preloaded; all share one mapping, struct shared. In a child an int3 stands
@@ -187,7 +189,7 @@ struct scenario {
 	bool refuse_late;  /* the system refuses memory half-way */
 	bool refuse_fence; /* no membarrier */
 	bool refuse_all;   /* no memory at all */
-	bool refuse_caches; /* none for CPU caches */
+	bool refuse_caches; /* none for CPU caches and the helper */
 	bool refuse_area;   /* helpers get no rseq */
 	bool refuse_guards; /* the kernel has no guard pages */
 	bool strange;      /* much of what the kernel tells is missing */
@@ -258,7 +260,17 @@ struct worker {
 extern struct worker workers[NR_WORKERS];
 extern _Atomic(bool) late_worker_runs;
 
-void load_warm_up(void);
+/* What a program adds to the load; NULL where it adds nothing. */
+struct load_parts {
+	void (*seldom)(struct worker *w, unsigned which);
+	void (*first)(struct worker *w); /* in each step of the first worker */
+	/* Around a victim's fork: nobody holds a lock of libc meanwhile. */
+	void (*fork_begins)(const struct worker *w);
+	void (*fork_ends)(void);
+};
+extern const struct load_parts *load_parts;
+
+void load_warm_up(const struct load_parts *parts);
 void *load_run(void *worker);
 void load_in_handler(struct worker *w);
 _Noreturn void load_in_child(void);
@@ -277,25 +289,43 @@ void ledger_verify(const struct block *b);
 /* The pattern again, of a block that is live. */
 void ledger_rewrite(struct block *b);
 
+/* process.c */
+_Noreturn void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+unsigned number_of(const char *arg);
+extern struct cell *cell;
+_Noreturn void child_fail(enum outcome outcome, const char *text);
+/* A thread that waits there until child_start(). */
+void thread_start(void *(*run)(void *), void *arg);
+void child_wait_for_start(void);
+void child_start(void);
+/* Some worker is through; the first thread waits for that, a while. */
+void child_wake(void);
+void child_wait_unless(bool (*done)(void));
+/* Verifies what is live, frees it all and measures what remains. */
+void child_check_heap(void);
+/* The handlers of traps, and of what ends a process. */
+void child_handle(void (*on_trap)(int, siginfo_t *, void *));
+
+/* fate.c */
+_Noreturn void fate_sleep(void);
+/* In a handler; w: NULL, a thread that has no libc behind it. It only comes
+ * back in the modes in which a victim goes on. */
+void fate_meet(int mode, struct worker *w, bool may_leave);
+
 /* child.c */
 _Noreturn void child_run(const struct scenario *s, uint64_t seed);
-_Noreturn void child_fail(enum outcome outcome, const char *text);
-void child_wait_for_start(void);
-void child_wake(void);
-extern struct cell *cell;
 
 /* server.c */
 int server_run(unsigned number, const char *library);
 
 /* watch.c */
 
-/* False: it does not move any more. */
-bool watch_until_end(pid_t pid);
+/* False: it has not moved for so many seconds. */
+bool watch_until_end(pid_t pid, unsigned timeout);
 void watch_read(const char *path, char *out, size_t size);
 
 /* sweep.c */
-_Noreturn void die(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
 uint8_t *shared_reached(unsigned scenario);
 extern struct shared *shared;
 

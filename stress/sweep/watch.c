@@ -120,11 +120,11 @@ static void look(struct stillness *s, pid_t pid)
 	s->ticks = a.ticks;
 }
 
-bool watch_until_end(pid_t pid)
+bool watch_until_end(pid_t pid, unsigned timeout)
 {
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0),
 			      .events = POLLIN };
-	uint64_t most = 1000 * (uint64_t)shared->settings.timeout;
+	uint64_t most = 1000 * (uint64_t)timeout;
 	struct stillness still = { .progress = ~(uint64_t)0 };
 	bool ended;
 

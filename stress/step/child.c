@@ -20,7 +20,6 @@ struct common common = {
 struct place *place;
 
 static char conf[256] = "LANEMALLOC_CONF=";
-static int said; /* a file for the child's output */
 
 void check_library(const char *path)
 {
@@ -80,73 +79,17 @@ void library_start(void)
 	text_find(common.library);
 	trap_start();
 	load_warm_up(&rare_parts);
-	job_start();
+	outside_open();
 }
 
-void job_start(void)
-{
-	said = memfd_create("said", MFD_CLOEXEC);
-	if (said < 0)
-		die("no file for the child's words");
-}
-
-/* ---- a child from outside ---- */
-
-const char *child_said(void)
-{
-	static char out[160];
-	off_t end = lseek(said, 0, SEEK_END);
-	off_t from = end > 150 ? end - 150 : 0;
-	ssize_t n = pread(said, out, sizeof(out) - 1, from), i;
-
-	out[n > 0 ? n : 0] = 0;
-	for (i = 0; i < n; i++)
-		if (out[i] == '\n')
-			out[i] = ' ';
-	return out;
-}
-
-_Noreturn static void child_begin(void (*body)(const void *), const void *arg)
-{
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(said, 2);
-	dup2(said, 1);
-	body(arg);
-	_exit(0);
-}
-
-static void note_end(int status)
-{
-	uint32_t none = NOT_RUN;
-	bool sound = WIFEXITED(status) && !WEXITSTATUS(status);
-
-	if (atomic_compare_exchange_strong(&cell->outcome, &none,
-					   sound ? STOPPED : CRASHED) &&
-	    !sound)
-		snprintf(cell->text, sizeof(cell->text), "status %#x", status);
-}
+/* ---- a child ---- */
 
 enum outcome child_do(void (*body)(const void *), const void *arg)
 {
-	int status = 0;
-	pid_t pid;
+	int status;
 
 	memset(place, 0, sizeof(*place));
 	cell = &place->cell;
-	atomic_store(&cell->victim, NOBODY);
-	if (ftruncate(said, 0) || lseek(said, 0, SEEK_SET))
-		die("no file for the child's words");
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
-	if (!pid)
-		child_begin(body, arg);
-	setpgid(pid, pid);
-	if (!watch_until_end(pid, common.timeout))
-		atomic_store(&cell->outcome, BLOCKED);
-	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	note_end(status);
+	outside_do(body, arg, common.timeout, &status);
 	return atomic_load(&cell->outcome);
 }

@@ -366,7 +366,7 @@ static void one_trial(unsigned seed, enum manner manner)
 	       outcome == BLOCKED   ? "blocked"
 	       : outcome == CRASHED ? "crashed"
 				    : "unsound",
-	       cell->text, child_said());
+	       cell->text, outside_said());
 	fflush(stdout);
 }
 

@@ -234,7 +234,7 @@ static void say_bad(const struct task *t, const char *what)
 	printf("  %s, %s sections, mode %c, step %lu (%s): %s; %s %s\n",
 	       t->op->name, manner_names[t->manner], t->mode ? t->mode : ' ',
 	       (unsigned long)t->step, place->at ? where_is(place->at) : "-",
-	       what, cell->text, child_said());
+	       what, cell->text, outside_said());
 	fflush(stdout);
 }
 
@@ -397,7 +397,7 @@ static void stop_all(void)
 		if (fork())
 			continue;
 		place = &state->places[i];
-		job_start();
+		outside_open();
 		each_task(one_stop);
 		_exit(0);
 	}

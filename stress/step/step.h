@@ -106,14 +106,10 @@ void *shared_memory(size_t size);
 void preload(char **argv);
 /* The text, the trap, a warm heap. */
 void library_start(void);
-/* A process that runs children of its own. */
-void job_start(void);
 /* Options, as the library reads them when it starts anew. */
 void conf_set(const char *conf);
 /* Runs body in a child, with its output caught; place says how it ended. */
 enum outcome child_do(void (*body)(const void *), const void *arg);
-/* The tail of what the last child printed. */
-const char *child_said(void);
 void check_library(const char *path);
 /* "function+0x12" */
 const char *where_is(uint32_t offset);

@@ -8,6 +8,7 @@
  *	text.c	   the library's instructions: finding and arming them
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
+ *	outside.c  a child from outside
  *	watch.c	   whether that child still moves
  *	process.c  a child, its threads, its end
  *	child.c	   one stop from start to end, with the checks
@@ -318,6 +319,14 @@ _Noreturn void child_run(const struct scenario *s, uint64_t seed);
 
 /* server.c */
 int server_run(unsigned number, const char *library);
+
+/* outside.c */
+void outside_open(void); /* once in each process that has children */
+/* Runs body in a child; the cell says how that ended. status: wait's. */
+void outside_do(void (*body)(const void *), const void *arg, unsigned timeout,
+		int *status);
+/* The last line that the child printed. */
+const char *outside_said(void);
 
 /* watch.c */
 

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """explain: why some of the library's instructions are never reached
 
-Usage: explain.py LIBRARY [REASONS]
-
 Standard input: a line for each instruction, "OFFSET TIMES PADDING". What was
 not reached begins where a branch of code that was reached is not taken, or at
 a function that nobody calls. Each such beginning needs a reason; all that only
@@ -16,11 +14,13 @@ function is one line of reasons.txt, which says how they are written.
 
 Exit status: 0, all is explained; 1, some is not, or a reason is wrong.
 """
+import argparse
 import os
 import sys
 from collections import defaultdict
 
-from machine import Machine
+sys.dont_write_bytecode = True
+from machine import Machine  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,6 +37,9 @@ class Reason:
         self.operation = words[1] if len(words) > 1 else None
         self.places = set()
         self.text = " ".join(words[:2])
+
+    def line(self):
+        return "reasons.txt:%d: %s: " % (self.number, self.text)
 
     def applies(self, edge):
         return self.function in edge.functions | {"*"} and \
@@ -164,27 +167,30 @@ def explain(edges, reasons, machine, enders):
             fit[0].places.add(edge.place(fit[0].function))
 
 
-def check_reasons(reasons, machine):
-    """Lines about reasons that are wrong."""
-    called = defaultdict(set)
+def check_names(reasons, machine):
+    """Lines about reasons that name what is not there."""
+    functions, callees = set(), set()
     for one in machine.code.values():
-        names = {f for f, _ in one.frames}
+        functions |= {f for f, _ in one.frames}
         if one.target_name:
-            called[None] |= {one.target_name.split("@")[0].split(".")[0]}
-        for name in names:
-            called[name] |= names
+            callees.add(one.target_name.split("@")[0].split(".")[0])
     out = []
     for r in reasons:
-        line = "reasons.txt:%d: %s: " % (r.number, r.text)
-        if r.function not in called and r.function != "*":
-            out.append(line + "there is no such function")
-        elif r.operation and r.operation not in called and \
-                r.operation not in called[None]:
-            out.append(line + "there is no such operation")
-        elif not r.places and r.kind == "never":
-            out.append(line + "nothing of that is unreached")
+        if r.function not in functions | {"*"}:
+            out.append(r.line() + "there is no such function")
+        elif r.operation and r.operation not in functions | callees:
+            out.append(r.line() + "there is no such operation")
+    return out
+
+
+def check_places(reasons):
+    """Lines about reasons that are not true, or say too little."""
+    out = []
+    for r in reasons:
+        if not r.places and r.kind == "never":
+            out.append(r.line() + "nothing of that is unreached")
         elif len(r.places) > r.places_most:
-            out.append(line + "explains %d places, not %d: %s" % (
+            out.append(r.line() + "explains %d places, not %d: %s" % (
                 len(r.places), r.places_most,
                 " ".join(os.path.basename(p) for p in sorted(r.places))))
     return out
@@ -217,23 +223,18 @@ def say_reached(edges, unexplained):
             len(fresh), reason.text, reason.why))
 
 
-def main():
-    library = sys.argv[1]
-    path = sys.argv[2] if len(sys.argv) > 2 else \
-        os.path.join(HERE, "reasons.txt")
-    rows = [line.split() for line in sys.stdin]
+def machine_read(library, rows):
     machine = Machine(library, {int(r[0], 16) for r in rows})
     machine.padding = {int(r[0], 16) for r in rows if r[2] != "0"}
-    unreached = {int(r[0], 16) for r in rows if r[1] == "0"}
     machine.before = defaultdict(list)
     for at, ways in machine.ways.items():
         for to in ways:
             machine.before[to].append(at)
-    reasons = read_reasons(path)
-    enders = {r.function for r in reasons if r.kind == "ends"}
-    reasons = [r for r in reasons if r.kind != "ends"]
-    edges = find_edges(machine, unreached)
-    explain(edges, reasons, machine, enders)
+    return machine
+
+
+def say_all(edges, machine, unreached):
+    """True: nothing is without a reason."""
     unexplained = set()
     for edge in edges:
         if not edge.reason:
@@ -242,15 +243,43 @@ def main():
     for edge in edges:
         if not edge.reason:
             say_edge(edge, len(edge.behind - machine.padding), machine)
-    wrong = check_reasons(reasons, machine)
-    for line in wrong:
-        print("  WRONG:", line)
     real = unreached - machine.padding
     print("%d of %d instructions were reached by no survey: %d no-ops that "
           "only fill, %d for a reason, %d UNEXPLAINED" % (
-              len(unreached), len(rows), len(unreached & machine.padding),
-              len(real - unexplained), len(real & unexplained)))
-    sys.exit(1 if real & unexplained or wrong else 0)
+              len(unreached), len(machine.code),
+              len(unreached & machine.padding), len(real - unexplained),
+              len(real & unexplained)))
+    return not real & unexplained
+
+
+def say_wrong(lines):
+    for line in lines:
+        print("  WRONG:", line)
+    return not lines
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--names", action="store_true", help="only whether "
+                         "the library has what the reasons name")
+    options.add_argument("library")
+    options.add_argument("reasons", nargs="?",
+                         default=os.path.join(HERE, "reasons.txt"))
+    options = options.parse_args()
+    reasons = read_reasons(options.reasons)
+    if options.names:
+        machine = Machine(options.library, None)
+        sys.exit(not say_wrong(check_names(reasons, machine)))
+    rows = [line.split() for line in sys.stdin]
+    machine = machine_read(options.library, rows)
+    unreached = {int(r[0], 16) for r in rows if r[1] == "0"}
+    enders = {r.function for r in reasons if r.kind == "ends"}
+    others = [r for r in reasons if r.kind != "ends"]
+    edges = find_edges(machine, unreached)
+    explain(edges, others, machine, enders)
+    good = say_all(edges, machine, unreached)
+    good &= say_wrong(check_names(reasons, machine) + check_places(others))
+    sys.exit(not good)
 
 
 if __name__ == "__main__":

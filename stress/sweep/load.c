@@ -445,7 +445,8 @@ static void worker_step(struct worker *w)
 	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
 		raw_sleep_us(150000);
 	if (w->step % every == phase)
-		load_parts->seldom(w, (w->step / every + w->index * 5) % NR_SELDOM);
+		load_parts->seldom(w, (w->step / every + w->index * 5) %
+					      NR_SELDOM);
 	else if (w->no_throw && w->index == 1 &&
 		 w->step % (half / 2) == half / 2 - 5)
 		do_exhaust(w);

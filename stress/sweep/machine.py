@@ -53,6 +53,7 @@ def run(*command, text=None):
 
 
 def read_instructions(library, wanted):
+    """wanted: offsets; None, all."""
     code, symbol, last = {}, "", None
     for line in run("objdump", "-dw", "--no-show-raw-insn",
                     library).splitlines():
@@ -61,7 +62,8 @@ def read_instructions(library, wanted):
             symbol, last = head.group(2).split("@")[0], None
             continue
         found = LINE.match(line)
-        if not found or int(found.group(1), 16) not in wanted:
+        if not found or (wanted is not None and
+                         int(found.group(1), 16) not in wanted):
             continue
         one = Instruction(int(found.group(1), 16), symbol,
                           (found.group(2) + " " + found.group(3)).split())

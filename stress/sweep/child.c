@@ -61,7 +61,8 @@ static bool all_done(void)
 static void wait_for_all(const struct scenario *s)
 {
 	while (!all_done()) {
-		scenario_go_on(s, atomic_load(&cell->progress));
+		scenario_go_on(s, atomic_load(&cell->progress),
+			       shared->settings.work);
 		child_wait_unless(all_done);
 	}
 	if (s->linger && atomic_load(&cell->victim) == NOBODY)

@@ -1,15 +1,20 @@
 /* options: the command line */
 #include "options.h"
 
-#include "report.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct options options = {
-	.modes = "abcdef", .hits = "1", .jobs = 1, .server = -1, .fd = -1
+	.modes = "abcdef",
+	.hits = "1",
+	.jobs = 1,
+	.failures = 25,
+	.most_live = UINT32_MAX,
+	.most_claimed = UINT32_MAX,
+	.server = -1,
+	.fd = -1,
 };
 
 static unsigned scenario_bit(const char *name)
@@ -119,11 +124,11 @@ static unsigned *option_number(int c, struct settings *set)
 	case 'o':
 		return &set->only;
 	case 'f':
-		return &report.failures;
+		return &options.failures;
 	case 'O':
-		return &report.most_live;
+		return &options.most_live;
 	case 'A':
-		return &report.most_claimed;
+		return &options.most_claimed;
 	}
 	return NULL;
 }
@@ -187,7 +192,7 @@ static void check(const struct settings *set)
 		die("--step is at least 1, --work at least 100");
 	if (!options.jobs || options.jobs > NR_SERVERS_MOST)
 		die("--jobs is 1 to %d", NR_SERVERS_MOST);
-	if (report.failures > NR_FAILURES_MOST)
+	if (options.failures > NR_FAILURES_MOST)
 		die("--failures is at most %d", NR_FAILURES_MOST);
 	if (strspn(options.modes, "abcdef") != strlen(options.modes))
 		die("a mode is one of a to f, not %s", options.modes);

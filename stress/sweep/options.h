@@ -10,6 +10,8 @@ extern struct options {
 	const char *explain; /* a script */
 	const char *state, *report; /* files */
 	unsigned jobs;
+	unsigned failures;                /* printed at most, of each mode */
+	unsigned most_live, most_claimed; /* stranded; more is a fault */
 	int server, fd; /* -1: this is the driver */
 	bool expect_blocked;
 } options;

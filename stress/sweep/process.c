@@ -10,41 +10,15 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/bits.h"
-#include "pageheap/region.h"
 #include "raw.h"
 
 struct cell *cell;
 
 static _Atomic(uint32_t) started, changed;
-
-_Noreturn void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "%s: ", program_invocation_short_name);
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n");
-	va_end(args);
-	_exit(3);
-}
-
-unsigned number_of(const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 0);
-
-	if (end == arg || *end || n > UINT32_MAX)
-		die("not a number: %s", arg);
-	return (unsigned)n;
-}
 
 _Noreturn void child_fail(enum outcome outcome, const char *what)
 {
@@ -106,39 +80,6 @@ void thread_start(void *(*run)(void *), void *arg)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (!create || create(&thread, &attr, run, arg))
 		child_fail(CRASHED, "no thread");
-}
-
-/* Units of all regions that are not free, by the page heap's own words. */
-static uint64_t claimed_size(void)
-{
-	struct region *all = text_symbol("regions");
-	uint64_t units = 0;
-	uint32_t word;
-	unsigned i, l;
-
-	for (i = 0; all && i < NR_REGIONS_MOST; i++) {
-		struct region *r = &all[i];
-
-		if (!region_is_ready(r))
-			continue;
-		units += load_relaxed(&r->nr_mapped); // quiet
-		for (l = 0; l < NR_LEVELS; l++)
-			for (word = 0; word < r->levels[l].nr_words; word++)
-				units -= (uint64_t)bits_count(load_relaxed(
-						 &r->levels[l].words[word]))
-					 << 6 * l; // quiet
-	}
-	return units << UNIT_SHIFT;
-}
-
-void child_check_heap(void)
-{
-	load_verify_warm();
-	load_free_all();
-	load_purge();
-	load_purge();
-	if (load_live_size(&cell->live_size))
-		cell->claimed_size = claimed_size();
 }
 
 static void on_fault(int sig, siginfo_t *info, void *arg)

@@ -1,14 +1,21 @@
 /* report: what is printed: one line per mode, faults, what is not reached */
 #include "report.h"
 
+#include "options.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct report report = { .failures = 25,
-			 .most_live = ~0u,
-			 .most_claimed = ~0u };
+static FILE *copy; /* of all; NULL: none */
+
+void report_open(const char *path, bool more)
+{
+	copy = fopen(path, more ? "ae" : "we");
+	if (!copy)
+		die("cannot write %s", path);
+}
 
 void say(const char *format, ...)
 {
@@ -18,12 +25,12 @@ void say(const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	fflush(stdout);
-	if (!report.file)
+	if (!copy)
 		return;
 	va_start(args, format);
-	vfprintf(report.file, format, args);
+	vfprintf(copy, format, args);
 	va_end(args);
-	fflush(report.file);
+	fflush(copy);
 }
 
 static const char *const outcome_names[NR_OUTCOMES] = {
@@ -66,7 +73,7 @@ unsigned report_failures(void)
 	uint32_t i, n = atomic_load(&shared->nr_failures);
 	char where[200];
 
-	for (i = 0; i < n && i < report.failures; i++) {
+	for (i = 0; i < n && i < options.failures; i++) {
 		const struct failure *f = &shared->failures[i];
 
 		text_where(text.all[f->instruction].offset, where,
@@ -154,7 +161,7 @@ void report_mode(int mode, double seconds)
 		count[BLOCKED] + count[CRASHED] + count[UNSOUND];
 	shared->nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
 	shared->nr_bad +=
-		live > report.most_live || claimed > report.most_claimed;
+		live > options.most_live || claimed > options.most_claimed;
 	/* Whoever goes on strands nothing. */
 	if (strchr("def", mode) && live) {
 		say("  and none should be, as nobody was lost\n");

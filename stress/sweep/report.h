@@ -4,14 +4,8 @@
 
 #include "sweep.h"
 
-#include <stdio.h>
-
-extern struct report {
-	FILE *file;                       /* a copy of all, NULL: none */
-	unsigned failures;                /* printed at most, of each mode */
-	unsigned most_live, most_claimed; /* stranded; more is a fault */
-} report;
-
+/* A copy of all that is said goes there, too; more: behind what is there. */
+void report_open(const char *path, bool more);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* How many scenarios reach this instruction. */
 unsigned scenarios_reaching(uint32_t instruction);

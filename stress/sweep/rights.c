@@ -129,7 +129,7 @@ static void resize_guarded(void *same_units, void *more_units, size_t size)
 	more_units = realloc(more_units, size + 64 * KIB);
 	free(same_units);
 	free(more_units);
-	free(malloc(2 * size));
+	free(malloc(2 * size - 20 * KIB));
 }
 
 /* Each for ever: a filter by one way or the other, then strict mode. */

@@ -461,9 +461,8 @@ static void half_way(const struct scenario *s)
 		take_places();
 }
 
-void scenario_go_on(const struct scenario *s, uint64_t progress)
+void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work)
 {
-	unsigned work = shared->settings.work;
 	static uint64_t crowded_at;
 	static bool half;
 

@@ -2,6 +2,7 @@
  * the others go on
  *
  *	options.c  the command line
+ *	shared.c   what the driver and its servers have in common
  *	sweep.c	   the survey, then one mode after the other
  *	report.c   what is printed; explain.py: why instructions are not
  *		   reached, by reasons.txt
@@ -209,8 +210,8 @@ struct scenario {
 extern const struct scenario scenarios[]; /* up to one without a name */
 unsigned scenario_count(void);            /* for this library */
 void scenario_enter(const struct scenario *s);
-/* progress: the load's steps so far. */
-void scenario_go_on(const struct scenario *s, uint64_t progress);
+/* progress: the load's steps so far; work: those of a thread. */
+void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
@@ -290,10 +291,12 @@ void ledger_verify(const struct block *b);
 /* The pattern again, of a block that is live. */
 void ledger_rewrite(struct block *b);
 
-/* process.c */
+/* die.c */
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 unsigned number_of(const char *arg);
+
+/* process.c */
 extern struct cell *cell;
 _Noreturn void child_fail(enum outcome outcome, const char *text);
 /* A thread that waits there until child_start(). */
@@ -303,10 +306,11 @@ void child_start(void);
 /* Some worker is through; the first thread waits for that, a while. */
 void child_wake(void);
 void child_wait_unless(bool (*done)(void));
-/* Verifies what is live, frees it all and measures what remains. */
-void child_check_heap(void);
 /* The handlers of traps, and of what ends a process. */
 void child_handle(void (*on_trap)(int, siginfo_t *, void *));
+
+/* remains.c: verifies what is live, frees it all and measures the rest. */
+void child_check_heap(void);
 
 /* fate.c */
 _Noreturn void fate_sleep(void);
@@ -334,8 +338,11 @@ const char *outside_said(void);
 bool watch_until_end(pid_t pid, unsigned timeout);
 void watch_read(const char *path, char *out, size_t size);
 
-/* sweep.c */
-uint8_t *shared_reached(unsigned scenario);
+/* shared.c */
 extern struct shared *shared;
+uint8_t *shared_reached(unsigned scenario);
+/* In the driver; true: an interrupted sweep goes on. */
+bool shared_make(const struct settings *settings);
+void shared_join(void); /* in a server */
 
 #endif

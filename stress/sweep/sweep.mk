@@ -66,7 +66,7 @@ $(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
 		$(wildcard src/* src/*/* include/*) $(BUILD)/flags
 	$(call say,COPY,$(SWEEP_DIR)/$*)
 	$(Q)rm -rf $(SWEEP_DIR)/$* && mkdir -p $(SWEEP_DIR)/$*
-	$(Q)cp -r Makefile src include $(SWEEP_DIR)/$*
+	$(Q)cp -r Makefile src include packaging $(SWEEP_DIR)/$*
 	$(Q)tests/install-packages.sh patch
 	$(Q)$(PATCH)
 	$(Q)$(MAKE) --no-print-directory -C $(SWEEP_DIR)/$* BUILD=build \

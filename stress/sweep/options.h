@@ -6,13 +6,13 @@
 
 extern struct options {
 	const char *library, *range, *functions, *modes, *hits;
-	const char *row;     /* "NAME,FILE" */
-	const char *explain; /* a script */
+	const char *row;            /* "NAME,FILE" */
+	const char *explain;        /* a script */
 	const char *state, *report; /* files */
 	unsigned jobs;
 	unsigned failures;                /* printed at most, of each mode */
 	unsigned most_live, most_claimed; /* stranded; more is a fault */
-	int server, fd; /* -1: this is the driver */
+	int server, fd;                   /* -1: this is the driver */
 	bool expect_blocked;
 } options;
 

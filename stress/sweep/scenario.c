@@ -170,8 +170,8 @@ unsigned scenario_count(void)
 /* What the library's own system calls are answered with. */
 struct refusal {
 	unsigned nr;
-	unsigned error; /* 0: success, and nothing happens */
-	unsigned bits;  /* only if that argument has one of these */
+	unsigned error;      /* 0: success, and nothing happens */
+	unsigned bits;       /* only if that argument has one of these */
 	unsigned arg, least; /* and is at least that */
 };
 
@@ -198,10 +198,7 @@ static const struct refusal not_told[] = {
 	{ .nr = SYS_sched_getaffinity, .error = ENOSYS },
 	{ .nr = SYS_uname, .error = ENOSYS },
 	{ .nr = SYS_getrlimit, .error = ENOSYS },
-	{ .nr = SYS_mremap,
-	  .error = ENOMEM,
-	  .arg = 3,
-	  .bits = MREMAP_FIXED },
+	{ .nr = SYS_mremap, .error = ENOMEM, .arg = 3, .bits = MREMAP_FIXED },
 };
 /* The data of regions are whole hugepages, their other parts whole 64 KiB,
  * but for a page that tries a place: what is neither is a CPU's cache or the
@@ -244,8 +241,8 @@ static void refuse(const struct refusal *list, size_t n)
 		     offsetof(struct seccomp_data, nr)));
 	for (i = 0; i < n; i++) {
 		bool some = list[i].bits;
-		uint32_t arg = offsetof(struct seccomp_data, args) +
-			       8 * list[i].arg;
+		uint32_t arg =
+			offsetof(struct seccomp_data, args) + 8 * list[i].arg;
 
 		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0,
 			     some ? 5 : 1));

@@ -59,8 +59,7 @@ static uint32_t count_results(bool of_done)
 	for (i = 0; i < text.nr; i++) {
 		uint8_t outcome = shared->results[i].outcome;
 
-		n += outcome != NR_OUTCOMES &&
-		     (!of_done || outcome != NOT_RUN);
+		n += outcome != NR_OUTCOMES && (!of_done || outcome != NOT_RUN);
 	}
 	return n;
 }

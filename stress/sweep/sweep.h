@@ -185,27 +185,27 @@ void *text_symbol(const char *name);
 
 struct scenario {
 	const char *name;
-	const char *conf;  /* LANEMALLOC_CONF */
-	bool reset;        /* the library starts anew under the load */
-	bool constructors; /* are part of the load */
-	bool refuse_late;  /* the system refuses memory half-way */
-	bool refuse_fence; /* no membarrier */
-	bool refuse_all;   /* no memory at all */
+	const char *conf;   /* LANEMALLOC_CONF */
+	bool reset;         /* the library starts anew under the load */
+	bool constructors;  /* are part of the load */
+	bool refuse_late;   /* the system refuses memory half-way */
+	bool refuse_fence;  /* no membarrier */
+	bool refuse_all;    /* no memory at all */
 	bool refuse_caches; /* none for CPU caches and the helper */
 	bool refuse_area;   /* helpers get no rseq */
 	bool refuse_guards; /* the kernel has no guard pages */
-	bool strange;      /* much of what the kernel tells is missing */
-	bool throws;       /* a C++ runtime is there */
-	bool close_stderr; /* the program does that before it ends */
-	bool early;        /* libc does not seem ready, at first */
-	bool hasty;        /* the clock runs 2000 times as fast */
-	bool prepared;     /* the first thread has readied the helper */
-	bool rights;       /* they change, and the program enters a sandbox */
-	bool crowded;      /* regions have no addresses left, again and again */
-	bool full;         /* and only a few regions can be made */
-	bool no_measure;   /* what is stranded has other reasons, too */
-	unsigned limit;    /* MiB of address space beyond what is used */
-	unsigned linger;   /* ms that the threads stay */
+	bool strange;       /* much of what the kernel tells is missing */
+	bool throws;        /* a C++ runtime is there */
+	bool close_stderr;  /* the program does that before it ends */
+	bool early;         /* libc does not seem ready, at first */
+	bool hasty;         /* the clock runs 2000 times as fast */
+	bool prepared;      /* the first thread has readied the helper */
+	bool rights;        /* they change, and the program enters a sandbox */
+	bool crowded;    /* regions have no addresses left, again and again */
+	bool full;       /* and only a few regions can be made */
+	bool no_measure; /* what is stranded has other reasons, too */
+	unsigned limit;  /* MiB of address space beyond what is used */
+	unsigned linger; /* ms that the threads stay */
 };
 extern const struct scenario scenarios[]; /* up to one without a name */
 unsigned scenario_count(void);            /* for this library */
@@ -222,9 +222,9 @@ struct stop {
 	uint32_t instruction;
 	int mode;
 	unsigned hit;
-	bool shake;   /* all other instructions trap once */
-	bool survey;  /* nobody is stopped; what is reached is noted */
-	bool nothing; /* no trap at all */
+	bool shake;    /* all other instructions trap once */
+	bool survey;   /* nobody is stopped; what is reached is noted */
+	bool nothing;  /* no trap at all */
 	uint32_t luck; /* where naps are */
 	uint8_t *reached;
 };

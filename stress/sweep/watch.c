@@ -42,8 +42,9 @@ static void add_thread(struct activity *a, const char *stat, bool idles)
 	unsigned long user, system;
 	char state;
 
-	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
-				  "%*u %lu %lu",
+	if (!at || sscanf(at + 1,
+			  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
+			  "%*u %lu %lu",
 			  &state, &user, &system) != 3)
 		return;
 	a->ticks += user + system;

@@ -32,7 +32,7 @@ static pid_t server_start(unsigned number)
 	snprintf(fd, sizeof(fd), "%d", options.fd);
 	setenv("LD_PRELOAD", options.library, 1);
 	setenv("LANEMALLOC_CONF", strchr(scenario_conf, '=') + 1, 1);
-	execl(self, self, "--library", options.library, "--server", server,
+	execl(self, "sweep", "--library", options.library, "--server", server,
 	      "--fd", fd, (char *)NULL);
 	die("cannot run %s: %s", self, strerror(errno));
 }

@@ -24,6 +24,8 @@ hidden _Noreturn void fault(int n)
 
 hidden int seldom(int n)
 {
+	if (n > 1000)
+		fault(n);
 	outside(n);
 	return n + 1;
 }

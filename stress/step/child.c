@@ -77,7 +77,7 @@ void library_start(void)
 {
 	text_read(common.library, NULL, NULL);
 	text_find(common.library);
-	trap_start();
+	trap_start(common.library);
 	load_warm_up(&rare_parts);
 	outside_open();
 }

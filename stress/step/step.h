@@ -55,7 +55,7 @@ struct steps {
 extern struct steps steps;
 
 /* In the preloaded process, once, after text_find(). */
-void trap_start(void);
+void trap_start(const char *library);
 /* The calling thread is the one that steps, from here to steps_end(). */
 void steps_begin(void);
 void steps_end(void);

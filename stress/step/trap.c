@@ -47,7 +47,7 @@ struct section {
 static struct section *sections;
 static size_t nr_sections;
 
-static _Atomic(int) stepper; /* its thread id; 0: nobody steps */
+static _Atomic(int) stepper;       /* its thread id; 0: nobody steps */
 static _Atomic(uint64_t) nr_traps; /* of who steps, in whose code ever */
 static uint32_t last; /* offset of the step before; 0: not the library's */
 
@@ -487,9 +487,9 @@ void steps_begin_at(ucontext_t *context)
 	flag_set(context, true);
 }
 
-void trap_start(void)
+void trap_start(const char *library)
 {
-	sections_find(common.library);
+	sections_find(library);
 	text_make_writable();
 	child_handle(on_trap);
 }

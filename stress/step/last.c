@@ -23,9 +23,9 @@
 #define SEVERAL 4     /* bounds, until a call is said not to end */
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
-#define POLLS_INT3 60   /* until another way is tried */
+#define POLLS_INT3 60     /* until another way is tried */
 #define POLLS_MOST 100000 /* until one that does not move is called blocked */
-#define WORK UINT32_MAX /* steps of the load: more than there is time for */
+#define WORK UINT32_MAX   /* steps of the load: more than there is time for */
 
 static struct {
 	unsigned threads, trials, calls;
@@ -130,9 +130,9 @@ _Noreturn static void cannot_stop(unsigned i)
 	snprintf(cell->text + n, sizeof(cell->text) - n,
 		 "; it is at step %u of its load, in %.60s; steps %s, %lu of "
 		 "%lu, at %s",
-		 many[i].step, line,
-		 steps_are_on() ? "on" : "off", (unsigned long)steps.nr,
-		 (unsigned long)wish, where_is(steps.at));
+		 many[i].step, line, steps_are_on() ? "on" : "off",
+		 (unsigned long)steps.nr, (unsigned long)wish,
+		 where_is(steps.at));
 	atomic_store(&cell->outcome, BLOCKED);
 	_exit(0);
 }
@@ -312,7 +312,7 @@ static void trial_body(const void *arg)
 	nr_many = options.threads - 1;
 	self = (struct worker){ .random = t->seed, .index = 2 };
 	threads_start(t->seed);
-	start_others();
+	child_start();
 	raw_sleep_us((long)load_below(&self, 3000));
 	while (atomic_load(&nr_stopped) < nr_many)
 		stop_one(&self);
@@ -366,7 +366,7 @@ static void one_trial(unsigned seed, enum manner manner)
 	       outcome == BLOCKED   ? "blocked"
 	       : outcome == CRASHED ? "crashed"
 				    : "unsound",
-	       cell->text, child_said());
+	       cell->text, outside_said());
 	fflush(stdout);
 }
 

@@ -6,17 +6,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-/* The load asks whether its fourth worker runs: there is none here. */
-_Atomic(bool) late_worker_runs;
-
-void load_purge(void)
-{
-	if (names.purge)
-		names.purge();
-	else
-		malloc_trim(0);
-}
-
 static void do_statistics(void)
 {
 	struct lanemalloc_stats s;
@@ -61,7 +50,7 @@ static void do_refused(void)
 	free(memalign(64, huge - 100));
 }
 
-void seldom_do(struct worker *w, unsigned which)
+static void rare_do(struct worker *w, unsigned which)
 {
 	switch (which) {
 	case 0:
@@ -94,11 +83,4 @@ void seldom_do(struct worker *w, unsigned which)
 	}
 }
 
-void seldom_do_first(struct worker *w)
-{
-	(void)w;
-}
-
-void seldom_start(void)
-{
-}
+const struct load_parts rare_parts = { .seldom = rare_do };

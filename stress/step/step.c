@@ -21,7 +21,6 @@
 #define NR_OPS_MOST 64
 #define STEPS_MOST 400000 /* beyond them an operation does not end */
 #define REPORTED_MOST 20
-#define CHILD_POLLS 50000 /* of 200 us */
 
 static struct {
 	const char *modes, *only;
@@ -69,51 +68,17 @@ static uint32_t *trace_of(const struct task *t)
 
 static struct task task; /* the child's own */
 
-static void fork_here(void)
-{
-	int status = 0, polls = 0;
-	pid_t child = _Fork();
-
-	if (!child)
-		load_in_child();
-	if (child < 0)
-		child_fail(CRASHED, "fork failed");
-	while (!raw_4(SYS_wait4, child, &status, WNOHANG, 0)) {
-		raw_sleep_us(200);
-		atomic_fetch_add(&cell->progress, 1);
-		if (++polls > CHILD_POLLS) {
-			kill(child, SIGKILL);
-			child_fail(BLOCKED, "the fork's child does not end");
-		}
-	}
-	if (status)
-		child_fail(CRASHED, "the fork's child failed");
-}
-
 static void at_stop(void)
 {
 	struct worker *w = &workers[0];
-	int saved = errno;
 
 	place->at = steps.at;
 	if (strchr("abc", task.mode))
 		cell->hand_size = w->hand[0].size + w->hand[1].size;
 	atomic_store(&cell->victim, 0);
-	start_others();
-	if (task.mode == 'a')
-		fate_sleep();
-	if (task.mode == 'b')
-		raw_1(SYS_exit, 0);
+	child_start();
 	/* A thread that ends has nowhere to go back to. */
-	if (task.mode == 'c' && !task.op->thread)
-		siglongjmp(w->jump, 1);
-	if (task.mode == 'd')
-		load_in_handler(w);
-	if (task.mode == 'e')
-		fork_here();
-	if (task.mode == 'f')
-		raw_sleep_us(3000);
-	errno = saved;
+	fate_meet(task.mode, w, !task.op->thread);
 }
 
 /* ---- the child ---- */
@@ -124,10 +89,19 @@ static bool victim_is_gone(void)
 	       (task.mode == 'a' || task.mode == 'b');
 }
 
+static unsigned awaited;
+
+static bool is_through(void)
+{
+	return atomic_load(&workers[awaited].done) ||
+	       (awaited == 0 && victim_is_gone());
+}
+
 static void wait_for(unsigned i)
 {
-	while (!atomic_load(&workers[i].done) && !(i == 0 && victim_is_gone()))
-		wait_changed();
+	awaited = i;
+	while (!is_through())
+		child_wait_unless(is_through);
 	atomic_fetch_add(&cell->progress, 1);
 }
 
@@ -142,16 +116,6 @@ static void workers_make(void)
 			.nr_steps = common.work,
 			.foreign = !task.op->conf,
 		};
-}
-
-static void check_heap(void)
-{
-	load_verify_warm();
-	load_free_all();
-	load_purge();
-	load_purge();
-	if (load_live_size(&cell->live_size))
-		cell->claimed_size = claimed_size();
 }
 
 /* Every call takes the direct path from now on. */
@@ -171,7 +135,7 @@ static void note_steps(void)
 	place->nr = steps.nr;
 	place->nr_sections = steps.nr_sections;
 	place->nr_aborts = steps.nr_aborts;
-	start_others();
+	child_start();
 }
 
 /* Stepped through to its end, or stopped where the n-th step was then. */
@@ -249,11 +213,11 @@ static void child_body(const void *arg)
 	atomic_store(&may_reset, true);
 	wait_for(0);
 	note_steps();
-	start_others();
+	child_start();
 	wait_for(1);
 	wait_for(2);
 	place->shut = is_shut();
-	check_heap();
+	child_check_heap();
 }
 
 /* ---- from outside ---- */
@@ -270,7 +234,7 @@ static void say_bad(const struct task *t, const char *what)
 	printf("  %s, %s sections, mode %c, step %lu (%s): %s; %s %s\n",
 	       t->op->name, manner_names[t->manner], t->mode ? t->mode : ' ',
 	       (unsigned long)t->step, place->at ? where_is(place->at) : "-",
-	       what, cell->text, child_said());
+	       what, cell->text, outside_said());
 	fflush(stdout);
 }
 
@@ -433,7 +397,7 @@ static void stop_all(void)
 		if (fork())
 			continue;
 		place = &state->places[i];
-		job_start();
+		outside_open();
 		each_task(one_stop);
 		_exit(0);
 	}

@@ -55,7 +55,7 @@ struct steps {
 extern struct steps steps;
 
 /* In the preloaded process, once, after text_find(). */
-void trap_start(void);
+void trap_start(const char *library);
 /* The calling thread is the one that steps, from here to steps_end(). */
 void steps_begin(void);
 void steps_end(void);
@@ -106,24 +106,16 @@ void *shared_memory(size_t size);
 void preload(char **argv);
 /* The text, the trap, a warm heap. */
 void library_start(void);
-/* A process that runs children of its own. */
-void job_start(void);
 /* Options, as the library reads them when it starts anew. */
 void conf_set(const char *conf);
-/* Behind the library's back: threads that are there before it starts. */
-void thread_start(void *(*run)(void *), void *arg);
-void fate_sleep(void) __attribute__((noreturn));
 /* Runs body in a child, with its output caught; place says how it ended. */
 enum outcome child_do(void (*body)(const void *), const void *arg);
-/* The tail of what the last child printed. */
-const char *child_said(void);
-uint64_t claimed_size(void);
-void start_others(void);
-void wait_changed(void);
-unsigned number_of(const char *arg);
 void check_library(const char *path);
 /* "function+0x12" */
 const char *where_is(uint32_t offset);
+
+/* rare.c: what the load adds */
+extern const struct load_parts rare_parts;
 
 /* ---- ops.c ---- */
 

@@ -19,7 +19,8 @@ STEP_LIBRARY ?= $(BUILD)/liblanemalloc.so
 STEP_CC = $(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin \
 	-fno-stack-protector $(INCLUDES) -MMD -MP -MF $@.d -pthread
 STEP_SHARED = $(addprefix stress/step/,trap.c child.c rare.c) \
-	$(addprefix stress/sweep/,load.c ledger.c names.c text.c)
+	$(addprefix stress/sweep/,die.c process.c fate.c remains.c load.c ledger.c \
+	names.c outside.c text.c watch.c)
 RUN_STEP = $(STEP_DIR)/step --jobs $(STEP_JOBS) $(STEP) --library
 RUN_LAST = $(STEP_DIR)/last $(LAST) --library
 

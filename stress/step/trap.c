@@ -47,7 +47,7 @@ struct section {
 static struct section *sections;
 static size_t nr_sections;
 
-static _Atomic(int) stepper; /* its thread id; 0: nobody steps */
+static _Atomic(int) stepper;       /* its thread id; 0: nobody steps */
 static _Atomic(uint64_t) nr_traps; /* of who steps, in whose code ever */
 static uint32_t last; /* offset of the step before; 0: not the library's */
 
@@ -487,33 +487,9 @@ void steps_begin_at(ucontext_t *context)
 	flag_set(context, true);
 }
 
-static void on_fault(int sig, siginfo_t *info, void *arg)
+void trap_start(const char *library)
 {
-	ucontext_t *context = arg;
-	uintptr_t rip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-	char line[160];
-
-	snprintf(line, sizeof(line), "signal %d code %d at %p by %s", sig,
-		 info->si_code, info->si_addr,
-		 text_has(rip) ? where_is(offset_of(rip)) : "other code");
-	child_fail(CRASHED, line);
-}
-
-static void handle(int sig, void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction action = { .sa_sigaction = handler,
-				    .sa_flags = SA_SIGINFO | SA_NODEFER };
-
-	sigaction(sig, &action, NULL);
-}
-
-void trap_start(void)
-{
-	sections_find(common.library);
+	sections_find(library);
 	text_make_writable();
-	handle(SIGTRAP, on_trap);
-	handle(SIGSEGV, on_fault);
-	handle(SIGBUS, on_fault);
-	handle(SIGILL, on_fault);
-	handle(SIGABRT, on_fault);
+	child_handle(on_trap);
 }

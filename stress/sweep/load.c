@@ -19,6 +19,8 @@
 #include "raw.h"
 
 struct worker workers[NR_WORKERS];
+_Atomic(bool) late_worker_runs;
+const struct load_parts *load_parts;
 
 static _Atomic(struct block *) boxes[NR_BOXES];
 
@@ -263,6 +265,14 @@ static void boxes_empty(struct worker *w)
 	}
 }
 
+void load_purge(void)
+{
+	if (names.purge)
+		names.purge();
+	else
+		malloc_trim(0);
+}
+
 /* ---- slabs that come back: full ones of one id, of which another id frees
  * an object each ---- */
 
@@ -430,12 +440,13 @@ static void worker_step(struct worker *w)
 	unsigned phase = w->index * every / NR_WORKERS;
 	unsigned half = w->nr_steps / 2;
 
-	if (w->index == 0)
-		seldom_do_first(w);
+	if (w->index == 0 && load_parts->first)
+		load_parts->first(w);
 	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
 		raw_sleep_us(150000);
 	if (w->step % every == phase)
-		seldom_do(w, (w->step / every + w->index * 5) % NR_SELDOM);
+		load_parts->seldom(w, (w->step / every + w->index * 5) %
+					      NR_SELDOM);
 	else if (w->no_throw && w->index == 1 &&
 		 w->step % (half / 2) == half / 2 - 5)
 		do_exhaust(w);
@@ -550,7 +561,7 @@ bool load_live_size(uint64_t *live_size)
  * too, with its bits in the shadow. */
 static struct worker warm;
 
-void load_warm_up(void)
+void load_warm_up(const struct load_parts *parts)
 {
 	pthread_t thread;
 	unsigned i;
@@ -558,7 +569,7 @@ void load_warm_up(void)
 	cpus_find();
 	names_find();
 	ledger_start();
-	seldom_start();
+	load_parts = parts;
 	if (!pthread_create(&thread, NULL, child_thread, NULL))
 		pthread_join(thread, NULL);
 	warm = (struct worker){ .random = 77, .index = 2, .nr_steps = 3000 };

@@ -23,13 +23,15 @@ struct block *slot_empty(struct worker *w);
 /* Many of a size, then none: refills, limits, flushes, slabs that empty. */
 void do_burst(struct worker *w, size_t size, unsigned most);
 
-/* seldom.c */
-void seldom_start(void);
-void seldom_do(struct worker *w, unsigned which);
-/* What only the first worker does, by its step. */
-void seldom_do_first(struct worker *w);
-/* Around a fork: the first worker holds no lock of libc meanwhile. */
-void seldom_fork_begins(const struct worker *w);
-void seldom_fork_ends(void);
+/* seldom.c: the parts that the sweep adds */
+extern const struct load_parts seldom_parts;
+void seldom_open(void); /* before all */
 
+/* rights.c: behind the names that change rights stands what changes none. */
+void rights_replace(void);
+void rights_drop(void); /* of the calling thread, the capabilities */
+void rights_change(struct worker *w);
+void rights_enter_filter(struct worker *w);
+void rights_enter_strict(const struct worker *w);
+void rights_keep(void);
 #endif

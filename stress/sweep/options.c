@@ -1,26 +1,21 @@
 /* options: the command line */
 #include "options.h"
 
-#include "report.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct options options = {
-	.modes = "abcdef", .hits = "1", .jobs = 1, .server = -1, .fd = -1
+	.modes = "abcdef",
+	.hits = "1",
+	.jobs = 1,
+	.failures = 25,
+	.most_live = UINT32_MAX,
+	.most_claimed = UINT32_MAX,
+	.server = -1,
+	.fd = -1,
 };
-
-static unsigned number(const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 0);
-
-	if (end == arg || *end || n > UINT32_MAX)
-		die("not a number: %s", arg);
-	return (unsigned)n;
-}
 
 static unsigned scenario_bit(const char *name)
 {
@@ -62,7 +57,8 @@ _Noreturn static void usage(int status)
 		"  --most-address-space N\n"
 		"  --scenario NAME   only under these circumstances\n"
 		"  --failures N      print at most N of them [25]\n"
-		"  --explain         why instructions are not reached\n"
+		"  --explain SCRIPT  why instructions are not reached; with "
+		"--report\n"
 		"  --expect-blocked  succeed if somebody was blocked\n"
 		"  --verbose         every stop\n");
 	exit(status);
@@ -92,7 +88,7 @@ static const struct option long_options[] = {
 	{ "most-objects", required_argument, NULL, 'O' },
 	{ "most-address-space", required_argument, NULL, 'A' },
 	{ "scenario", required_argument, NULL, 'c' },
-	{ "explain", no_argument, NULL, 'L' },
+	{ "explain", required_argument, NULL, 'L' },
 	{ "expect-blocked", no_argument, NULL, 'B' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "server", required_argument, NULL, 'S' },
@@ -128,11 +124,11 @@ static unsigned *option_number(int c, struct settings *set)
 	case 'o':
 		return &set->only;
 	case 'f':
-		return &report.failures;
+		return &options.failures;
 	case 'O':
-		return &report.most_live;
+		return &options.most_live;
 	case 'A':
-		return &report.most_claimed;
+		return &options.most_claimed;
 	}
 	return NULL;
 }
@@ -153,6 +149,8 @@ static const char **option_text(int c)
 		return &options.functions;
 	case 'W':
 		return &options.row;
+	case 'L':
+		return &options.explain;
 	case 'z':
 		return &options.state;
 	case 'R':
@@ -167,21 +165,19 @@ static void option_take(int c, struct settings *set)
 	const char **text = option_text(c);
 
 	if (to)
-		*to = number(optarg);
+		*to = number_of(optarg);
 	else if (text)
 		*text = optarg;
 	else if (c == 'c')
 		set->scenarios = scenario_bit(optarg);
-	else if (c == 'L')
-		options.explain = true;
 	else if (c == 'B')
 		options.expect_blocked = true;
 	else if (c == 'v')
 		set->verbose = true;
 	else if (c == 'S')
-		options.server = (int)number(optarg);
+		options.server = (int)number_of(optarg);
 	else if (c == 'F')
-		options.fd = (int)number(optarg);
+		options.fd = (int)number_of(optarg);
 	else
 		usage(c == 'h' ? 0 : 2);
 }
@@ -190,11 +186,13 @@ static void check(const struct settings *set)
 {
 	if (!options.library)
 		die("--library is missing");
+	if (options.explain && !options.report)
+		die("--explain is with --report");
 	if (!set->step || set->work < 100)
 		die("--step is at least 1, --work at least 100");
 	if (!options.jobs || options.jobs > NR_SERVERS_MOST)
 		die("--jobs is 1 to %d", NR_SERVERS_MOST);
-	if (report.failures > NR_FAILURES_MOST)
+	if (options.failures > NR_FAILURES_MOST)
 		die("--failures is at most %d", NR_FAILURES_MOST);
 	if (strspn(options.modes, "abcdef") != strlen(options.modes))
 		die("a mode is one of a to f, not %s", options.modes);

@@ -6,11 +6,14 @@
 
 extern struct options {
 	const char *library, *range, *functions, *modes, *hits;
-	const char *row; /* "NAME,FILE" */
+	const char *row;            /* "NAME,FILE" */
+	const char *explain;        /* a script */
 	const char *state, *report; /* files */
 	unsigned jobs;
-	int server, fd; /* -1: this is the driver */
-	bool expect_blocked, explain;
+	unsigned failures;                /* printed at most, of each mode */
+	unsigned most_live, most_claimed; /* stranded; more is a fault */
+	int server, fd;                   /* -1: this is the driver */
+	bool expect_blocked;
 } options;
 
 /* Ends the process where something is wrong. */

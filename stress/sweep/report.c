@@ -1,15 +1,21 @@
 /* report: what is printed: one line per mode, faults, what is not reached */
 #include "report.h"
 
-#include "reason.h"
+#include "options.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct report report = { .failures = 25,
-			 .most_live = ~0u,
-			 .most_claimed = ~0u };
+static FILE *copy; /* of all; NULL: none */
+
+void report_open(const char *path, bool more)
+{
+	copy = fopen(path, more ? "ae" : "we");
+	if (!copy)
+		die("cannot write %s", path);
+}
 
 void say(const char *format, ...)
 {
@@ -19,12 +25,12 @@ void say(const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	fflush(stdout);
-	if (!report.file)
+	if (!copy)
 		return;
 	va_start(args, format);
-	vfprintf(report.file, format, args);
+	vfprintf(copy, format, args);
 	va_end(args);
-	fflush(report.file);
+	fflush(copy);
 }
 
 static const char *const outcome_names[NR_OUTCOMES] = {
@@ -67,7 +73,7 @@ unsigned report_failures(void)
 	uint32_t i, n = atomic_load(&shared->nr_failures);
 	char where[200];
 
-	for (i = 0; i < n && i < report.failures; i++) {
+	for (i = 0; i < n && i < options.failures; i++) {
 		const struct failure *f = &shared->failures[i];
 
 		text_where(text.all[f->instruction].offset, where,
@@ -155,7 +161,7 @@ void report_mode(int mode, double seconds)
 		count[BLOCKED] + count[CRASHED] + count[UNSOUND];
 	shared->nr_bad += count[BLOCKED] + count[CRASHED] + count[UNSOUND];
 	shared->nr_bad +=
-		live > report.most_live || claimed > report.most_claimed;
+		live > options.most_live || claimed > options.most_claimed;
 	/* Whoever goes on strands nothing. */
 	if (strchr("def", mode) && live) {
 		say("  and none should be, as nobody was lost\n");
@@ -164,44 +170,62 @@ void report_mode(int mode, double seconds)
 }
 
 /* By function, where nobody asks for the reasons. */
-static void say_unreached(const uint32_t *all, uint32_t n)
+static void say_unreached(void)
 {
-	uint32_t i, first = 0;
+	uint32_t i, n = 0;
 
-	for (i = 1; i <= n; i++) {
-		if (i < n && text.all[all[i]].name == text.all[all[first]].name)
+	for (i = 0; i < text.nr; i++) {
+		n += !scenarios_reaching(i) && !text.all[i].padding;
+		if (i + 1 < text.nr && text.all[i + 1].name == text.all[i].name)
 			continue;
-		say("  never reached: %4u in %s\n", i - first,
-		    text_name(all[first]));
-		first = i;
+		if (n)
+			say("  never reached: %4u in %s\n", n, text_name(i));
+		n = 0;
 	}
 }
 
-void report_unreached(const char *explain)
+/* A line for each instruction: its offset, by how many scenarios it is
+ * reached, whether it is a no-op. */
+static void write_reached(const char *path)
 {
-	uint32_t *all = calloc(text.nr + 1, sizeof(*all));
-	uint32_t i, n = 0, padding = 0, unexplained = 0;
+	FILE *file = fopen(path, "we");
+	uint32_t i;
 
-	for (i = 0; i < text.nr; i++) {
-		if (scenarios_reaching(i))
-			continue;
-		if (text.all[i].padding)
-			padding++;
-		else
-			all[n++] = i;
+	if (!file)
+		die("cannot write %s", path);
+	for (i = 0; i < text.nr; i++)
+		fprintf(file, "%#x %u %d\n", text.all[i].offset,
+			scenarios_reaching(i), text.all[i].padding);
+	if (fclose(file))
+		die("cannot write %s", path);
+}
+
+/* explain.py reads that list; false: not all has a reason. */
+static bool say_reasons(const char *explain, const char *library,
+			const char *list)
+{
+	char command[8192], line[1024];
+	FILE *from;
+
+	snprintf(command, sizeof(command), "'%s' '%s' <'%s'", explain, library,
+		 list);
+	from = popen(command, "r");
+	while (from && fgets(line, sizeof(line), from))
+		say("%s", line);
+	return from && !pclose(from);
+}
+
+unsigned report_unreached(const struct unreached *u)
+{
+	char list[4096];
+
+	if (!u->explain) {
+		say_unreached();
+		return 0;
 	}
-	if (explain)
-		unexplained = reason_report(explain, all, n);
-	else if (n)
-		say_unreached(all, n);
-	free(all);
-	say("%u of %u instructions were reached by no survey: %u no-ops that "
-	    "only fill",
-	    n + padding, text.nr, padding);
-	if (explain)
-		say(", %u for a reason, %u UNEXPLAINED", n - unexplained,
-		    unexplained);
-	say("\n");
+	snprintf(list, sizeof(list), "%s.reached", u->report);
+	write_reached(list);
+	return !say_reasons(u->explain, u->library, list);
 }
 
 void report_survey(void)

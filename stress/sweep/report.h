@@ -4,14 +4,8 @@
 
 #include "sweep.h"
 
-#include <stdio.h>
-
-extern struct report {
-	FILE *file;                       /* a copy of all, NULL: none */
-	unsigned failures;                /* printed at most, of each mode */
-	unsigned most_live, most_claimed; /* stranded; more is a fault */
-} report;
-
+/* A copy of all that is said goes there, too; more: behind what is there. */
+void report_open(const char *path, bool more);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* How many scenarios reach this instruction. */
 unsigned scenarios_reaching(uint32_t instruction);
@@ -19,8 +13,12 @@ void report_survey(void);
 unsigned report_failures(void);
 /* What remains without a stop, though nothing should. */
 unsigned report_rest(void);
-/* The library, if the reasons shall be found; else NULL. */
-void report_unreached(const char *explain);
+struct unreached {
+	const char *explain; /* the script that finds reasons; NULL: none */
+	const char *library, *report;
+};
+/* What no survey reached. Not 0: some of it has no reason. */
+unsigned report_unreached(const struct unreached *u);
 void report_row(const char *name_and_file);
 void report_mode(int mode, double seconds);
 

@@ -17,7 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "load.h"
+#include "pageheap/region.h"
 #include "raw.h"
+#include "system/place.h"
 #include "system/sealed.h"
 
 const struct scenario scenarios[] = {
@@ -38,11 +41,21 @@ const struct scenario scenarios[] = {
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g",
 	  .reset = true,
+	  .crowded = true,
 	  .constructors = true },
 	/* The lanes' way through the cold halves. */
-	{ .name = "marked", .conf = "reclaimer=0,checks=fast", .reset = true },
+	{ .name = "marked",
+	  .conf = "reclaimer=0,checks=fast,purge_delay=1",
+	  .reset = true,
+	  .crowded = true },
+	/* A guard behind each large block, by a kernel without MADV_GUARD. */
+	{ .name = "walled",
+	  .conf = "reclaimer=0,large_guard=all,checks=fast",
+	  .reset = true,
+	  .refuse_guards = true },
 	{ .name = "plain",
-	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,",
+	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,"
+		  "large_guard=off,",
 	  .reset = true,
 	  .close_stderr = true,
 	  .constructors = true },
@@ -52,10 +65,32 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .constructors = true,
 	  .linger = 160 },
+	/* A helper that watches the first thread, and must be gone before the
+	 * program's rights change; then a sandbox, as far as is known. */
+	{ .name = "rights",
+	  .conf = "reclaimer=1,purge_delay=1,purge_budget=64k",
+	  .reset = true,
+	  .prepared = true,
+	  .rights = true,
+	  .no_measure = true,
+	  .linger = 40 },
+	/* More regions than one. */
+	{ .name = "crowded",
+	  .conf = "reclaimer=0,purge_delay=1,purge_budget=64k",
+	  .reset = true,
+	  .crowded = true },
+	/* As many as there may be; then no addresses for others. */
+	{ .name = "full",
+	  .conf = "reclaimer=0",
+	  .reset = true,
+	  .crowded = true,
+	  .full = true,
+	  .no_measure = true },
 	/* Small regions, and more of them. */
 	{ .name = "limited",
 	  .conf = "reclaimer=0",
 	  .reset = true,
+	  .crowded = true,
 	  .limit = 120,
 	  .no_measure = true },
 	{ .name = "tight",
@@ -63,6 +98,11 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .limit = 36,
 	  .no_measure = true },
+	/* No CPU has a cache. */
+	{ .name = "bare",
+	  .conf = "reclaimer=1",
+	  .reset = true,
+	  .refuse_caches = true },
 	/* Room for a region, but not for all CPU caches. */
 	{ .name = "cramped",
 	  .conf = "reclaimer=0",
@@ -72,6 +112,7 @@ const struct scenario scenarios[] = {
 	{ .name = "refused",
 	  .conf = "reclaimer=1,purge_delay=1,purge_budget=0",
 	  .reset = true,
+	  .crowded = true,
 	  .refuse_late = true,
 	  .no_measure = true },
 	/* Before libc is ready, as in other libraries' first calls. */
@@ -83,7 +124,9 @@ const struct scenario scenarios[] = {
 	{ .name = "hasty",
 	  .conf = "reclaimer=1,purge_delay=500,purge_budget=0",
 	  .reset = true,
+	  .prepared = true,
 	  .hasty = true,
+	  .refuse_area = true,
 	  .linger = 30 },
 	/* Nor a thread for the reclaimer. */
 	{ .name = "no-fence",
@@ -127,31 +170,10 @@ unsigned scenario_count(void)
 /* What the library's own system calls are answered with. */
 struct refusal {
 	unsigned nr;
-	unsigned error; /* 0: success, and nothing happens */
-	unsigned flags; /* only if the fourth argument has one of these */
+	unsigned error;      /* 0: success, and nothing happens */
+	unsigned bits;       /* only if that argument has one of these */
+	unsigned arg, least; /* and is at least that */
 };
-
-/* A stack among the library's variables: stop.c gives a larger one. */
-static size_t trap_small_stacks(struct sock_filter *code)
-{
-	uint32_t at = offsetof(struct seccomp_data, args[1]);
-	uintptr_t from = text_base(), to = from + text_image_size();
-	const struct sock_filter test[] = {
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 7),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(from >> 32), 0,
-			 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)from, 0, 2),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)to, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-	};
-
-	memcpy(code, test, sizeof(test));
-	return sizeof(test) / sizeof(*test);
-}
 
 /* So that the library's own threads can be stopped, too. */
 static const struct refusal no_mask[] = { { .nr = SYS_rt_sigprocmask } };
@@ -176,9 +198,25 @@ static const struct refusal not_told[] = {
 	{ .nr = SYS_sched_getaffinity, .error = ENOSYS },
 	{ .nr = SYS_uname, .error = ENOSYS },
 	{ .nr = SYS_getrlimit, .error = ENOSYS },
-	{ .nr = SYS_mremap,
+	{ .nr = SYS_mremap, .error = ENOMEM, .arg = 3, .bits = MREMAP_FIXED },
+};
+/* The data of regions are whole hugepages, their other parts whole 64 KiB,
+ * but for a page that tries a place: what is neither is a CPU's cache or the
+ * helper's memory. */
+static const struct refusal no_caches[] = {
+	{ .nr = SYS_mmap, .error = ENOMEM, .arg = 1, .bits = 0xe000 },
+	{ .nr = SYS_mmap,
 	  .error = ENOMEM,
-	  .flags = MREMAP_FIXED },
+	  .arg = 1,
+	  .bits = (2 << 20) - 1,
+	  .least = 4 << 20 },
+};
+static const struct refusal no_area[] = {
+	{ .nr = SYS_rseq, .error = EINVAL },
+};
+/* MADV_GUARD_INSTALL and its like: no other advice has these bits. */
+static const struct refusal no_guards[] = {
+	{ .nr = SYS_madvise, .error = EINVAL, .arg = 2, .bits = 0x60 },
 };
 
 /* Calls by the library alone; all threads. */
@@ -201,21 +239,23 @@ static void refuse(const struct refusal *list, size_t n)
 	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		     offsetof(struct seccomp_data, nr)));
-	c += trap_small_stacks(code + c);
 	for (i = 0; i < n; i++) {
-		bool flags = list[i].flags;
+		bool some = list[i].bits;
+		uint32_t arg =
+			offsetof(struct seccomp_data, args) + 8 * list[i].arg;
 
 		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0,
-			     flags ? 4 : 1));
-		if (flags) {
-			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-				     offsetof(struct seccomp_data, args[3])));
-			ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, list[i].flags,
+			     some ? 5 : 1));
+		if (some) {
+			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg));
+			ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, list[i].least,
+				     0, 2));
+			ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, list[i].bits,
 				     0, 1));
 		}
 		ADD(BPF_STMT(BPF_RET | BPF_K,
 			     SECCOMP_RET_ERRNO | list[i].error));
-		if (flags)
+		if (some)
 			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 				     offsetof(struct seccomp_data, nr)));
 	}
@@ -311,10 +351,34 @@ static void runtime_load(void)
 		child_fail(CRASHED, dlerror());
 }
 
-void scenario_enter(const struct scenario *s)
+/* The constructors of most scenarios do not run; in a program the first thread
+ * has made the helper's memory ready before there is a sandbox. */
+static void prepare(void)
 {
-	if (s->conf)
-		strcpy(strchr(scenario_conf, '=') + 1, s->conf);
+	union {
+		void *found;
+		void (*call)(void);
+	} prepare = { text_symbol("helper_prepare") };
+
+	text_reset_data();
+	if (prepare.found)
+		prepare.call();
+}
+
+/* Slots whose makers have died: the table has few others. */
+#define NR_SLOTS_LEFT 6
+
+static void fill_table(void)
+{
+	struct region *r = text_symbol("regions");
+	unsigned i;
+
+	for (i = NR_SLOTS_LEFT; r && i < NR_REGIONS_MOST; i++)
+		atomic_store(&r[i].state, REGION_CLAIMED);
+}
+
+static void filters_set(const struct scenario *s)
+{
 	REFUSE(no_mask);
 	if (s->refuse_fence)
 		REFUSE(no_fence);
@@ -322,25 +386,89 @@ void scenario_enter(const struct scenario *s)
 		REFUSE(no_region);
 	if (s->strange)
 		REFUSE(not_told);
+	if (s->refuse_caches)
+		REFUSE(no_caches);
+	if (s->refuse_area)
+		REFUSE(no_area);
+	if (s->refuse_guards)
+		REFUSE(no_guards);
+}
+
+void scenario_enter(const struct scenario *s)
+{
+	if (s->conf)
+		strcpy(strchr(scenario_conf, '=') + 1, s->conf);
+	if (s->prepared)
+		prepare();
+	filters_set(s);
 	if (s->throws)
 		runtime_load();
-	if (s->hasty)
-		atomic_store(&haste, 2000);
-		clock_replace();
 	if (s->early) {
 		environ_kept = environ;
 		environ = NULL;
 	}
 	if (s->limit)
 		limit_to(address_space_used() + ((size_t)s->limit << 20));
-	if (s->reset)
+	if (s->reset && !s->prepared)
 		text_reset_data();
+	/* These are among the variables. */
+	if (s->hasty) {
+		atomic_store(&haste, 2000);
+		clock_replace();
+	}
+	if (s->rights)
+		rights_replace();
+	if (s->full)
+		fill_table();
 }
 
-void scenario_half_way(const struct scenario *s)
+/* No addresses are left to the regions that there are: the next is added. */
+static void crowd(void)
+{
+	struct region *r = text_symbol("regions");
+	unsigned i;
+
+	for (i = 0; r && i < NR_REGIONS_MOST; i++)
+		if (region_is_ready(&r[i]))
+			atomic_store(&r[i].nr_taken,
+				     load_relaxed(&r[i].nr_units)); // const
+}
+
+/* The next address of each range is beyond its end. */
+static void take_places(void)
+{
+	_Atomic(uint64_t) *next = text_symbol("next_place");
+	unsigned i;
+
+	for (i = 0; next && i < NR_PLACES; i++)
+		if (atomic_load(&next[i]))
+			atomic_store(&next[i],
+				     atomic_load(&next[i]) | 0xfffffffff000);
+}
+
+static void half_way(const struct scenario *s)
 {
 	if (s->refuse_late)
 		REFUSE(no_memory);
 	if (s->early)
 		environ = environ_kept;
+	if (s->rights)
+		rights_drop();
+	if (s->full)
+		take_places();
+}
+
+void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work)
+{
+	static uint64_t crowded_at;
+	static bool half;
+
+	if (!half && progress > work * 3 / 2) {
+		half = true;
+		half_way(s);
+	}
+	if (s->crowded && (s->full || progress > crowded_at + work / 2)) {
+		crowded_at = progress;
+		crowd();
+	}
 }

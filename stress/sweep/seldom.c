@@ -19,8 +19,6 @@
 #include "names.h"
 #include "raw.h"
 
-_Atomic(bool) late_worker_runs;
-
 static FILE *nowhere;
 
 /* Without a C++ runtime the operators ask the loader for one, which has a
@@ -59,7 +57,8 @@ static void do_failing(const struct worker *w)
 	free(memalign(64, huge - 100));
 	free(memalign(huge, 100));
 	free(aligned_alloc(odd, 100));
-	if (!posix_memalign(&at, 3, 100) || at != &at)
+	if (!posix_memalign(&at, 3, 100) || at != &at ||
+	    (names.stats && !posix_memalign(&at, 0, 100)))
 		child_fail(UNSOUND, "posix_memalign with a wrong alignment");
 	at = malloc(100);
 	if (at && realloc(at, huge / 2 + 1))
@@ -207,6 +206,8 @@ static void do_huge(struct worker *w)
 	}
 	slot_free(w, slot);
 	slot_free(w, other);
+	/* Within its units, to the page that may be a guard. */
+	free(realloc(malloc(300 * KIB), 310 * KIB));
 }
 
 static void do_vast(struct worker *w)
@@ -218,15 +219,7 @@ static void do_vast(struct worker *w)
 	w->hand[0] = (struct block){ 0 };
 }
 
-void load_purge(void)
-{
-	if (names.purge)
-		names.purge();
-	else
-		malloc_trim(0);
-}
-
-void seldom_do(struct worker *w, unsigned which)
+static void seldom_do(struct worker *w, unsigned which)
 {
 	switch (which) {
 	case 0:
@@ -303,7 +296,7 @@ static int apart_child(void *arg)
  */
 static _Atomic(bool) in_libc, forks;
 
-void seldom_fork_begins(const struct worker *w)
+static void seldom_fork_begins(const struct worker *w)
 {
 	if (w->index == 0)
 		return;
@@ -312,7 +305,7 @@ void seldom_fork_begins(const struct worker *w)
 		raw_sleep_us(100);
 }
 
-void seldom_fork_ends(void)
+static void seldom_fork_ends(void)
 {
 	atomic_store(&forks, false);
 }
@@ -396,10 +389,22 @@ static void load_libc_again(void)
 	enter_libc();
 	dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD | RTLD_DEEPBIND);
 	dlmopen(LM_ID_BASE, "libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	rights_keep();
 	leave_libc();
 }
 
-void seldom_do_first(struct worker *w)
+/* A helper is there from a quarter on. */
+static void seldom_rights(struct worker *w)
+{
+	if (w->step == w->nr_steps / 4 + 10 || w->step == w->nr_steps / 2 + 60)
+		rights_change(w);
+	if (w->step == w->nr_steps - 90)
+		rights_enter_filter(w);
+	if (w->step == w->nr_steps - 40)
+		rights_enter_strict(w);
+}
+
+static void seldom_do_first(struct worker *w)
 {
 	if (w->constructors && w->step == 1)
 		w->foreign = text_run_array(false);
@@ -409,6 +414,8 @@ void seldom_do_first(struct worker *w)
 		text_run_array(true);
 	if (w->step == w->nr_steps / 4)
 		start_late_worker();
+	if (w->rights)
+		seldom_rights(w);
 	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
 		do_vfork();
 	if (w->step == w->nr_steps / 2 + 20)
@@ -420,10 +427,17 @@ void seldom_do_first(struct worker *w)
 	}
 }
 
-void seldom_start(void)
+void seldom_open(void)
 {
 	nowhere = fopen("/dev/null", "we");
 	if (!nowhere)
 		die("no /dev/null");
 	setvbuf(nowhere, NULL, _IONBF, 0);
 }
+
+const struct load_parts seldom_parts = {
+	.seldom = seldom_do,
+	.first = seldom_do_first,
+	.fork_begins = seldom_fork_begins,
+	.fork_ends = seldom_fork_ends,
+};

@@ -1,90 +1,17 @@
 /* server: the library is preloaded here and its heap is warm; one child of
  * this process per stop
  */
-#include "sweep.h"
+#include "load.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define BASE_RUNS 12
 
-static int child_stderr;
-
 /* ---- one child ---- */
-
-/* The last line that it printed. */
-static void child_output(char *out, size_t size)
-{
-	off_t end = lseek(child_stderr, 0, SEEK_END);
-	off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
-	ssize_t n = pread(child_stderr, out, size - 1, from);
-	char *line;
-
-	out[n > 0 ? n : 0] = 0;
-	while (n > 0 && out[n - 1] == '\n')
-		out[--n] = 0;
-	line = strrchr(out, '\n');
-	if (line)
-		memmove(out, line + 1, strlen(line));
-}
-
-/* In which system call a thread is; whose word it waits for. */
-static void describe_thread(pid_t pid, pid_t tid, char *out, size_t size)
-{
-	unsigned long nr, first = 0;
-	char path[64], line[160];
-	Dl_info at = { 0 };
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
-	watch_read(path, line, sizeof(line));
-	line[strcspn(line, "\n")] = 0;
-	if (sscanf(line, "%lu %lx", &nr, &first) == 2)
-		dladdr((void *)first, &at);
-	snprintf(out, size, "%.24s%s%s", line, at.dli_fname ? " of " : "",
-		 at.dli_fname ? at.dli_fname : "");
-}
-
-/* Who has not finished, at which step. */
-static void describe_blocked(pid_t pid, char *out, size_t size)
-{
-	pid_t child = atomic_load(&cell->fork_child);
-	char what[120];
-	size_t n = 0;
-	int i;
-
-	for (i = 0; i < NR_WORKERS && n < size; i++) {
-		if (i == atomic_load(&cell->victim) ||
-		    !atomic_load(&cell->tids[i]))
-			continue;
-		describe_thread(pid, atomic_load(&cell->tids[i]), what,
-				sizeof(what));
-		n += (size_t)snprintf(out + n, size - n,
-				      "worker %d step %u: %s; ", i,
-				      atomic_load(&cell->works[i]), what);
-	}
-	describe_thread(child ? child : pid, child ? child : pid, what,
-			sizeof(what));
-	if (n < size)
-		snprintf(out + n, size - n, "%s: %s",
-			 child ? "the fork's child" : "main", what);
-}
-
-static void child_begin(const struct scenario *s, uint64_t seed)
-{
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(child_stderr, 2);
-	dup2(child_stderr, 1);
-	child_run(s, seed);
-}
 
 /* A thread that blocks signals, as libc's do while they begin and end, came to
  * an int3: the kernel then ends the process. That says nothing. */
@@ -94,38 +21,26 @@ static bool trap_was_blocked(int status)
 	       (stop.shake || atomic_load(&cell->victim) == NOBODY);
 }
 
+struct run {
+	const struct scenario *scenario;
+	uint64_t seed;
+};
+
+static void run_body(const void *arg)
+{
+	const struct run *run = arg;
+
+	child_run(run->scenario, run->seed);
+}
+
 static enum outcome run_child(const struct scenario *s, uint64_t seed)
 {
-	int status = 0;
-	bool ended;
-	pid_t pid;
+	struct run run = { s, seed };
+	int status;
 
-	memset(cell, 0, sizeof(*cell));
-	atomic_store(&cell->victim, NOBODY);
-	if (ftruncate(child_stderr, 0) || lseek(child_stderr, 0, SEEK_SET))
-		die("no file for the child's words");
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
-	if (!pid)
-		child_begin(s, seed);
-	setpgid(pid, pid);
-	ended = watch_until_end(pid);
-	if (!ended) {
-		describe_blocked(pid, cell->text, sizeof(cell->text));
-		atomic_store(&cell->outcome, BLOCKED);
-	}
-	/* Its own children too, such as one that stands in a vfork. */
-	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	if (atomic_load(&cell->outcome) != NOT_RUN)
-		return atomic_load(&cell->outcome);
-	if (trap_was_blocked(status)) {
+	outside_do(run_body, &run, shared->settings.timeout, &status);
+	if (trap_was_blocked(status))
 		atomic_store(&cell->outcome, NOT_REACHED);
-	} else {
-		atomic_store(&cell->outcome, CRASHED);
-		snprintf(cell->text, sizeof(cell->text), "status %#x", status);
-	}
 	return atomic_load(&cell->outcome);
 }
 
@@ -135,11 +50,10 @@ static void note_failure(uint32_t instruction, unsigned scenario)
 {
 	uint32_t i = atomic_fetch_add(&shared->nr_failures, 1);
 	struct failure *f = &shared->failures[i];
-	char output[128];
+	const char *output = outside_said();
 
 	if (i >= NR_FAILURES_MOST)
 		return;
-	child_output(output, sizeof(output));
 	f->instruction = instruction;
 	f->outcome = (uint8_t)atomic_load(&cell->outcome);
 	f->scenario = (uint8_t)scenario;
@@ -322,9 +236,10 @@ int server_run(unsigned number, const char *library)
 	signal(SIGTERM, SIG_IGN);
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
-	child_stderr = memfd_create("stderr", MFD_CLOEXEC);
+	outside_open();
 	text_find(library);
-	load_warm_up();
+	seldom_open();
+	load_warm_up(&seldom_parts);
 	cell = &shared->cells[number];
 	if (!shared->settings.mode) {
 		for (;;) {

@@ -1,16 +1,10 @@
-/* stop: the trap, and what the victim does in it */
+/* stop: the trap */
 #include "sweep.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ucontext.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "load.h"
 #include "raw.h"
 
 #define TRAP_FLAG 0x100
@@ -31,79 +25,6 @@ static int worker_now(void)
 		if (atomic_load(&cell->tids[i]) == tid)
 			return i;
 	return BARE;
-}
-
-/* ---- the modes ---- */
-
-_Noreturn static void sleep_for_ever(void)
-{
-	for (;;)
-		raw_0(SYS_pause);
-}
-
-_Noreturn static void end_here(void)
-{
-	for (;;)
-		raw_1(SYS_exit, 0);
-}
-
-/* The child says itself how it gets on; the server waits for that. */
-static void fork_here(void)
-{
-	pid_t child = _Fork();
-	int status = 0;
-	char line[100];
-
-	if (!child)
-		load_in_child();
-	if (child < 0)
-		child_fail(CRASHED, "fork failed");
-	atomic_store(&cell->fork_child, child);
-	while (raw_4(SYS_wait4, child, &status, 0, 0) == -EINTR)
-		;
-	atomic_store(&cell->fork_child, 0);
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return;
-	snprintf(line, sizeof(line), "the fork's child ended with status %#x",
-		 status);
-	child_fail(CRASHED, line);
-}
-
-/* On the library's own threads, and on a borrowed one, only what needs no
- * libc: they never run a program's handler. */
-static void be_victim(int who, bool borrowed)
-{
-	bool bare = who < 0 || borrowed;
-	int saved;
-
-	switch (stop.mode) {
-	case 'a':
-		sleep_for_ever();
-	case 'b':
-		end_here();
-	case 'c':
-		if (bare)
-			break;
-		workers[who].left = true;
-		siglongjmp(workers[who].jump, 1);
-	case 'd':
-		if (bare)
-			break;
-		saved = errno;
-		load_in_handler(&workers[who]);
-		errno = saved;
-		return;
-	case 'e':
-		if (bare)
-			break;
-		saved = errno;
-		seldom_fork_begins(&workers[who]);
-		fork_here();
-		seldom_fork_ends();
-		errno = saved;
-		return;
-	}
-	raw_sleep_us(2000);
 }
 
 /* ---- the trap ---- */
@@ -201,7 +122,9 @@ static void at_target(ucontext_t *context)
 				text_base()));
 	atomic_store(&cell->borrowed, borrowed);
 	atomic_store(&cell->victim, who);
-	be_victim(who, borrowed);
+	/* On the library's own threads, and on a borrowed one, only what needs
+	 * no libc: they never run a program's handler. */
+	fate_meet(stop.mode, who < 0 || borrowed ? NULL : &workers[who], true);
 }
 
 static void stepped(ucontext_t *context)
@@ -242,60 +165,12 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
 		text_each_section(offset, spend_section);
 }
 
-static void on_fault(int sig, siginfo_t *info, void *arg)
-{
-	ucontext_t *context = arg;
-	uintptr_t rip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-	char line[240];
-	int n;
-
-	n = snprintf(line, sizeof(line),
-		     "signal %d code %d at address %p, worker %d, by ", sig,
-		     info->si_code, info->si_addr, worker_now());
-	if (text_has(rip))
-		text_where((uint32_t)(rip - text_base()), line + n,
-			   sizeof(line) - (size_t)n);
-	else
-		snprintf(line + n, sizeof(line) - (size_t)n, "code at %#lx",
-			 (unsigned long)rip);
-	child_fail(CRASHED, line);
-}
-
-/* A thread of the library's own is about to get a stack within the library's
- * variables, just large enough for what it does (scenario.c lets such calls
- * trap). It gets a larger one, since a signal must find room there. */
-static void on_refused(int sig, siginfo_t *info, void *arg)
-{
-	static char stack[64 << 10] __attribute__((aligned(64)));
-	ucontext_t *context = arg;
-
-	(void)sig;
-	(void)info;
-	context->uc_mcontext.gregs[REG_RSI] =
-		(greg_t)(uintptr_t)(stack + sizeof(stack));
-	context->uc_mcontext.gregs[REG_RAX] = SYS_clone;
-	context->uc_mcontext.gregs[REG_RIP] -= 2; /* the call again */
-}
-
-static void handle(int sig, void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction action = { .sa_sigaction = handler,
-				    .sa_flags = SA_SIGINFO | SA_NODEFER };
-
-	sigaction(sig, &action, NULL);
-}
-
 void stop_prepare(void)
 {
 	uint32_t i;
 
 	process = getpid();
-	handle(SIGTRAP, on_trap);
-	handle(SIGSYS, on_refused);
-	handle(SIGSEGV, on_fault);
-	handle(SIGBUS, on_fault);
-	handle(SIGILL, on_fault);
-	handle(SIGABRT, on_fault);
+	child_handle(on_trap);
 	if (stop.nothing)
 		return;
 	text_make_writable();

@@ -9,130 +9,13 @@
 #include "report.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-struct shared *shared;
-
-_Noreturn void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "sweep: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n");
-	va_end(args);
-	_exit(3);
-}
-
-/* ---- the shared mapping ---- */
-
-uint8_t *shared_reached(unsigned scenario)
-{
-	uint32_t nr = shared->nr_instructions;
-
-	return (uint8_t *)(shared->results + nr) + (size_t)scenario * nr;
-}
-
-static void *shared_text(void)
-{
-	uintptr_t end = (uintptr_t)shared_reached(NR_SCENARIOS_MOST);
-
-	return (void *)((end + 15) & ~(uintptr_t)15);
-}
-
-static uint32_t names_size(void)
-{
-	const char *last = text.names + text.all[text.nr - 1].name;
-
-	return (uint32_t)(last + strlen(last) + 1 - text.names);
-}
-
-static uint64_t stamp_add(uint64_t stamp, const void *data, size_t size)
-{
-	const unsigned char *at = data;
-
-	while (size--)
-		stamp = (stamp ^ *at++) * 0x100000001b3;
-	return stamp;
-}
-
-/* The same library, options and instructions. */
-static uint64_t stamp_make(const struct settings *settings)
-{
-	uint64_t stamp = 0xcbf29ce484222325;
-	char buf[4096];
-	size_t n;
-	FILE *f = fopen(options.library, "re");
-
-	while (f && (n = fread(buf, 1, sizeof(buf), f)))
-		stamp = stamp_add(stamp, buf, n);
-	if (f)
-		fclose(f);
-	stamp = stamp_add(stamp, settings, sizeof(*settings));
-	stamp = stamp_add(stamp, options.modes, strlen(options.modes));
-	stamp = stamp_add(stamp, options.hits, strlen(options.hits));
-	return stamp_add(stamp, text.all, text.nr * sizeof(*text.all));
-}
-
-/* Zeros, or what an interrupted sweep left. */
-static void shared_map(size_t size)
-{
-	options.fd = options.state ? open(options.state, O_RDWR | O_CREAT, 0666)
-				   : memfd_create("sweep", 0);
-	if (options.fd < 0 || ftruncate(options.fd, (off_t)size))
-		die("cannot write %s",
-		    options.state ? options.state : "shared memory");
-	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      options.fd, 0);
-	if (shared == MAP_FAILED)
-		die("no shared memory");
-}
-
-/* True: an interrupted sweep goes on. */
-static bool shared_make(const struct settings *settings)
-{
-	size_t list = text.nr * sizeof(*text.all);
-	size_t size =
-		sizeof(*shared) + list + names_size() + 64 +
-		(size_t)text.nr * (sizeof(struct result) + NR_SCENARIOS_MOST);
-	uint64_t stamp = stamp_make(settings);
-
-	shared_map(size);
-	atomic_store(&shared->interrupted, 0);
-	if (shared->stamp == stamp)
-		return true;
-	memset(shared, 0, size);
-	shared->stamp = stamp;
-	shared->settings = *settings;
-	shared->nr_instructions = text.nr;
-	shared->names_size = names_size();
-	memcpy(shared_text(), text.all, list);
-	memcpy((char *)shared_text() + list, text.names, names_size());
-	return false;
-}
-
-static void shared_join(void)
-{
-	off_t size = lseek(options.fd, 0, SEEK_END);
-
-	shared = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      options.fd, 0);
-	if (shared == MAP_FAILED)
-		die("no shared memory");
-	text.nr = shared->nr_instructions;
-	text.all = shared_text();
-	text.names = (char *)(text.all + text.nr);
-}
 
 /* ---- servers ---- */
 
@@ -149,7 +32,7 @@ static pid_t server_start(unsigned number)
 	snprintf(fd, sizeof(fd), "%d", options.fd);
 	setenv("LD_PRELOAD", options.library, 1);
 	setenv("LANEMALLOC_CONF", strchr(scenario_conf, '=') + 1, 1);
-	execl(self, self, "--library", options.library, "--server", server,
+	execl(self, "sweep", "--library", options.library, "--server", server,
 	      "--fd", fd, (char *)NULL);
 	die("cannot run %s: %s", self, strerror(errno));
 }
@@ -176,8 +59,7 @@ static uint32_t count_results(bool of_done)
 	for (i = 0; i < text.nr; i++) {
 		uint8_t outcome = shared->results[i].outcome;
 
-		n += outcome != NR_OUTCOMES &&
-		     (!of_done || outcome != NOT_RUN);
+		n += outcome != NR_OUTCOMES && (!of_done || outcome != NOT_RUN);
 	}
 	return n;
 }
@@ -328,18 +210,12 @@ static void run_survey(void)
 	servers_run();
 	report_survey();
 	shared->nr_bad += report_failures() + report_rest();
-	report_unreached(options.explain ? options.library : NULL);
+	shared->nr_bad += report_unreached(
+		&(struct unreached){ .explain = options.explain,
+				     .library = options.library,
+				     .report = options.report });
 	say("survey: %.0f s\n", now() - start);
 	shared->surveyed = !atomic_load(&shared->interrupted);
-}
-
-static void report_open(bool resumed)
-{
-	if (!options.report)
-		return;
-	report.file = fopen(options.report, resumed ? "ae" : "we");
-	if (!report.file)
-		die("cannot write %s", options.report);
 }
 
 static int run_all(const struct settings *settings)
@@ -352,7 +228,8 @@ static int run_all(const struct settings *settings)
 	options.library = library;
 	text_read(options.library, options.range, options.functions);
 	resumed = shared_make(settings) && shared->surveyed;
-	report_open(resumed);
+	if (options.report)
+		report_open(options.report, resumed);
 	catch_end();
 	if (!resumed)
 		run_survey();

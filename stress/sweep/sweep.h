@@ -2,19 +2,23 @@
  * the others go on
  *
  *	options.c  the command line
+ *	shared.c   what the driver and its servers have in common
  *	sweep.c	   the survey, then one mode after the other
- *	report.c   what is printed
- *	reason.c   why instructions are not reached: reasons.c by source.c
+ *	report.c   what is printed; explain.py: why instructions are not
+ *		   reached, by reasons.txt
  *	text.c	   the library's instructions: finding and arming them
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
+ *	outside.c  a child from outside
  *	watch.c	   whether that child still moves
+ *	process.c  a child, its threads, its end
  *	child.c	   one stop from start to end, with the checks
  *	scenario.c under which circumstances the load runs
- *	load.c	   the load, bounded by counts; seldom.c: its rare parts
+ *	load.c	   the load, bounded by counts; seldom.c: its rare parts;
+ *		   rights.c: the calls that change rights
  *	names.c	   what of it only some libraries have
  *	ledger.c   patterns and the shadow map of live blocks
- *	stop.c	   the trap, and what the victim does there
+ *	stop.c	   the trap; fate.c: what the victim does there
  *
  * The driver has the ordinary malloc. It starts servers with the library
  * preloaded; all share one mapping, struct shared. In a child an int3 stands
@@ -39,7 +43,7 @@
 
 #define NR_MODES 6
 #define NR_SERVERS_MOST 64
-#define NR_SCENARIOS_MOST 20
+#define NR_SCENARIOS_MOST 30
 #define NR_WORKERS 4 /* the last one is started by the first */
 #define NR_FAILURES_MOST 256
 #define NR_SLOTS 320 /* blocks that a worker holds at most */
@@ -181,25 +185,33 @@ void *text_symbol(const char *name);
 
 struct scenario {
 	const char *name;
-	const char *conf;  /* LANEMALLOC_CONF */
-	bool reset;        /* the library starts anew under the load */
-	bool constructors; /* are part of the load */
-	bool refuse_late;  /* the system refuses memory half-way */
-	bool refuse_fence; /* no membarrier */
-	bool refuse_all;   /* no memory at all */
-	bool strange;      /* much of what the kernel tells is missing */
-	bool throws;       /* a C++ runtime is there */
-	bool close_stderr; /* the program does that before it ends */
-	bool early;        /* libc does not seem ready, at first */
-	bool hasty;        /* the clock runs 2000 times as fast */
-	bool no_measure;   /* what is stranded has other reasons, too */
-	unsigned limit;    /* MiB of address space beyond what is used */
-	unsigned linger;   /* ms that the threads stay */
+	const char *conf;   /* LANEMALLOC_CONF */
+	bool reset;         /* the library starts anew under the load */
+	bool constructors;  /* are part of the load */
+	bool refuse_late;   /* the system refuses memory half-way */
+	bool refuse_fence;  /* no membarrier */
+	bool refuse_all;    /* no memory at all */
+	bool refuse_caches; /* none for CPU caches and the helper */
+	bool refuse_area;   /* helpers get no rseq */
+	bool refuse_guards; /* the kernel has no guard pages */
+	bool strange;       /* much of what the kernel tells is missing */
+	bool throws;        /* a C++ runtime is there */
+	bool close_stderr;  /* the program does that before it ends */
+	bool early;         /* libc does not seem ready, at first */
+	bool hasty;         /* the clock runs 2000 times as fast */
+	bool prepared;      /* the first thread has readied the helper */
+	bool rights;        /* they change, and the program enters a sandbox */
+	bool crowded;    /* regions have no addresses left, again and again */
+	bool full;       /* and only a few regions can be made */
+	bool no_measure; /* what is stranded has other reasons, too */
+	unsigned limit;  /* MiB of address space beyond what is used */
+	unsigned linger; /* ms that the threads stay */
 };
 extern const struct scenario scenarios[]; /* up to one without a name */
 unsigned scenario_count(void);            /* for this library */
 void scenario_enter(const struct scenario *s);
-void scenario_half_way(const struct scenario *s);
+/* progress: the load's steps so far; work: those of a thread. */
+void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
@@ -210,9 +222,9 @@ struct stop {
 	uint32_t instruction;
 	int mode;
 	unsigned hit;
-	bool shake;   /* all other instructions trap once */
-	bool survey;  /* nobody is stopped; what is reached is noted */
-	bool nothing; /* no trap at all */
+	bool shake;    /* all other instructions trap once */
+	bool survey;   /* nobody is stopped; what is reached is noted */
+	bool nothing;  /* no trap at all */
 	uint32_t luck; /* where naps are */
 	uint8_t *reached;
 };
@@ -243,12 +255,24 @@ struct worker {
 	bool constructors;
 	bool close_stderr;
 	bool foreign; /* the library knows libc's functions */
+	bool rights;  /* the first worker changes them, and enters a sandbox */
+	_Atomic(bool) waits_for_helper;
 	_Atomic(bool) done;
 };
 extern struct worker workers[NR_WORKERS];
 extern _Atomic(bool) late_worker_runs;
 
-void load_warm_up(void);
+/* What a program adds to the load; NULL where it adds nothing. */
+struct load_parts {
+	void (*seldom)(struct worker *w, unsigned which);
+	void (*first)(struct worker *w); /* in each step of the first worker */
+	/* Around a victim's fork: nobody holds a lock of libc meanwhile. */
+	void (*fork_begins)(const struct worker *w);
+	void (*fork_ends)(void);
+};
+extern const struct load_parts *load_parts;
+
+void load_warm_up(const struct load_parts *parts);
 void *load_run(void *worker);
 void load_in_handler(struct worker *w);
 _Noreturn void load_in_child(void);
@@ -267,26 +291,58 @@ void ledger_verify(const struct block *b);
 /* The pattern again, of a block that is live. */
 void ledger_rewrite(struct block *b);
 
+/* die.c */
+_Noreturn void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+unsigned number_of(const char *arg);
+
+/* process.c */
+extern struct cell *cell;
+_Noreturn void child_fail(enum outcome outcome, const char *text);
+/* A thread that waits there until child_start(). */
+void thread_start(void *(*run)(void *), void *arg);
+void child_wait_for_start(void);
+void child_start(void);
+/* Some worker is through; the first thread waits for that, a while. */
+void child_wake(void);
+void child_wait_unless(bool (*done)(void));
+/* The handlers of traps, and of what ends a process. */
+void child_handle(void (*on_trap)(int, siginfo_t *, void *));
+
+/* remains.c: verifies what is live, frees it all and measures the rest. */
+void child_check_heap(void);
+
+/* fate.c */
+_Noreturn void fate_sleep(void);
+/* In a handler; w: NULL, a thread that has no libc behind it. It only comes
+ * back in the modes in which a victim goes on. */
+void fate_meet(int mode, struct worker *w, bool may_leave);
+
 /* child.c */
 _Noreturn void child_run(const struct scenario *s, uint64_t seed);
-_Noreturn void child_fail(enum outcome outcome, const char *text);
-void child_wait_for_start(void);
-void child_wake(void);
-extern struct cell *cell;
 
 /* server.c */
 int server_run(unsigned number, const char *library);
 
+/* outside.c */
+void outside_open(void); /* once in each process that has children */
+/* Runs body in a child; the cell says how that ended. status: wait's. */
+void outside_do(void (*body)(const void *), const void *arg, unsigned timeout,
+		int *status);
+/* The last line that the child printed. */
+const char *outside_said(void);
+
 /* watch.c */
 
-/* False: it does not move any more. */
-bool watch_until_end(pid_t pid);
+/* False: it has not moved for so many seconds. */
+bool watch_until_end(pid_t pid, unsigned timeout);
 void watch_read(const char *path, char *out, size_t size);
 
-/* sweep.c */
-_Noreturn void die(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-uint8_t *shared_reached(unsigned scenario);
+/* shared.c */
 extern struct shared *shared;
+uint8_t *shared_reached(unsigned scenario);
+/* In the driver; true: an interrupted sweep goes on. */
+bool shared_make(const struct settings *settings);
+void shared_join(void); /* in a server */
 
 #endif

@@ -30,10 +30,16 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 # Where it was interrupted, the same command goes on.
 sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction, an hour
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
-		$(SWEEP_BOUNDS) --hit 1,7 --explain --state $(SWEEP_DIR)/state \
+		$(SWEEP_BOUNDS) --hit 1,7 --explain $(EXPLAIN) --state $(SWEEP_DIR)/state \
 		--report $(SWEEP_DIR)/report.txt
 
+# Says at once which reasons name what the library no longer has.
+EXPLAIN = stress/sweep/explain.py
+TEST_EXPLAIN = python3 -B -m unittest discover -s stress/sweep -p 'test_*.py'
+
 sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
+	$(TEST_EXPLAIN)
+	$(EXPLAIN) --names $(BUILD)/liblanemalloc.so
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
 		$(SWEEP_BOUNDS) --sample 250 --modes abde \
 		--report $(SWEEP_DIR)/quick.txt
@@ -60,7 +66,7 @@ $(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
 		$(wildcard src/* src/*/* include/*) $(BUILD)/flags
 	$(call say,COPY,$(SWEEP_DIR)/$*)
 	$(Q)rm -rf $(SWEEP_DIR)/$* && mkdir -p $(SWEEP_DIR)/$*
-	$(Q)cp -r Makefile src include $(SWEEP_DIR)/$*
+	$(Q)cp -r Makefile src include packaging $(SWEEP_DIR)/$*
 	$(Q)tests/install-packages.sh patch
 	$(Q)$(PATCH)
 	$(Q)$(MAKE) --no-print-directory -C $(SWEEP_DIR)/$* BUILD=build \

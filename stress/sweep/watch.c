@@ -42,8 +42,9 @@ static void add_thread(struct activity *a, const char *stat, bool idles)
 	unsigned long user, system;
 	char state;
 
-	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
-				  "%*u %lu %lu",
+	if (!at || sscanf(at + 1,
+			  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
+			  "%*u %lu %lu",
 			  &state, &user, &system) != 3)
 		return;
 	a->ticks += user + system;
@@ -120,11 +121,11 @@ static void look(struct stillness *s, pid_t pid)
 	s->ticks = a.ticks;
 }
 
-bool watch_until_end(pid_t pid)
+bool watch_until_end(pid_t pid, unsigned timeout)
 {
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0),
 			      .events = POLLIN };
-	uint64_t most = 1000 * (uint64_t)shared->settings.timeout;
+	uint64_t most = 1000 * (uint64_t)timeout;
 	struct stillness still = { .progress = ~(uint64_t)0 };
 	bool ended;
 

@@ -162,7 +162,7 @@ char scenario_conf[256] = "LANEMALLOC_CONF=reclaimer=0,purge_delay=1,"
 /* Another library has no options of ours, and is not made anew. */
 unsigned scenario_count(void)
 {
-	if (!text_symbol("lanemalloc_version"))
+	if (!text_is_ours())
 		return 1;
 	return sizeof(scenarios) / sizeof(*scenarios) - 1;
 }

@@ -206,8 +206,8 @@ static void do_huge(struct worker *w)
 	}
 	slot_free(w, slot);
 	slot_free(w, other);
-	/* Within its units, to the page that may be a guard. */
-	free(realloc(malloc(300 * KIB), 310 * KIB));
+	/* Within its units, over the page that may be a guard. */
+	free(realloc(malloc(300 * KIB), 320 * KIB - 100));
 }
 
 static void do_vast(struct worker *w)

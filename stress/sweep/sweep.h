@@ -178,7 +178,8 @@ void text_each_section(uint32_t abort_offset,
 void text_reset_data(void);
 /* Its constructors, or its destructors; false: there are none. */
 bool text_run_array(bool at_exit);
-/* An object of the library by its local name; NULL: none. */
+bool text_is_ours(void); /* it is lanemalloc */
+/* An object of the library by its local name; NULL: it is another library. */
 void *text_symbol(const char *name);
 
 /* scenario.c */

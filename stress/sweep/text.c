@@ -477,7 +477,7 @@ bool text_run_array(bool at_exit)
 	return ran;
 }
 
-void *text_symbol(const char *name)
+static void *symbol_find(const char *name)
 {
 	const ElfW(Shdr) *table = section(".symtab");
 	const ElfW(Shdr) *strings = section(".strtab");
@@ -491,4 +491,18 @@ void *text_symbol(const char *name)
 		if (!strcmp(image + strings->sh_offset + sym[i].st_name, name))
 			return (void *)(lib.base + sym[i].st_value);
 	return NULL;
+}
+
+bool text_is_ours(void)
+{
+	return symbol_find("lanemalloc_version");
+}
+
+void *text_symbol(const char *name)
+{
+	void *found = symbol_find(name);
+
+	if (!found && text_is_ours())
+		die("the library has no %s any more", name);
+	return found;
 }

@@ -234,7 +234,7 @@ include packaging/packaging.mk
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
-.PHONY: test test-programs test-aarch64 test-clang test-proof test-lab $(TEST_GROUPS:%=test-%)
+.PHONY: check test test-programs test-aarch64 test-clang test-proof test-lab $(TEST_GROUPS:%=test-%)
 test: ## every check, installing first what they need
 	@status=0; \
 	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
@@ -242,8 +242,24 @@ test: ## every check, installing first what they need
 	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
 		build $(TEST_GROUPS) clang aarch64 proof lab quick
 
-$(TEST_GROUPS:%=test-%): test-%: all tests
+# What a group needs; of programs, with ONLY, those that it names. Where it
+# names none by its first word it is a pattern or a way to serve: then all.
+only = $(or $(strip $(foreach p,$(if $(ONLY),$(1)),$(if $(findstring \
+	$(firstword $(ONLY)),$(notdir $(p))),$(p)))),$(1))
+UNIT_NEEDS := $(call only,$(UNIT_TESTS))
+API_NEEDS := $(call only,$(call programs,api)) $(PLUGINS)
+test-unit: $(UNIT_NEEDS)
+test-api test-valgrind: all $(API_NEEDS)
+test-fault: all $(call only,$(call programs,fault))
+test-storm: all $(call only,$(call programs,storm))
+test-static: all $(call only,$(STATIC_TESTS))
+test-binary test-lint: all
+
+$(TEST_GROUPS:%=test-%): test-%:
 	@$(RUN_TESTS) $*
+
+check: all $(UNIT_NEEDS) $(API_NEEDS) ## build, lint, unit and api: between two edits
+	@$(RUN_TESTS) unit api lint
 
 test-programs: all ## real programs under the library, all of them
 	@$(RUN_TESTS) programs
@@ -307,7 +323,8 @@ format-check:
 
 FIGURES = pair many_threads give_back metadata
 figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
-$(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h $(BUILD)/flags
+$(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
+		$(wildcard stress/harness/*.h) $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -pthread $< -o $@
 

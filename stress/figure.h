@@ -1,4 +1,4 @@
-/* figure: what the figure programs share: numbers of arguments, time, RSS
+/* figure: what the figure programs share: time, RSS
  *
  * A figure program prints one line and checks nothing but its own set-up.
  */
@@ -10,7 +10,6 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/options.h"
+#include "harness/random.h"
+
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 
@@ -26,25 +28,6 @@ _Noreturn static inline void figure_die(const char *what)
 {
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
 	exit(2);
-}
-
-static inline unsigned long figure_number(const char *text)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 0);
-	if (*end || end == text || !n || errno || strchr(text, '-'))
-		figure_die("not a positive number");
-	return n;
-}
-
-/* Options only: what else stands on the line is a mistake. */
-static inline void figure_no_more(int argc, const char *usage)
-{
-	if (optind < argc)
-		figure_die(usage);
 }
 
 static inline double figure_seconds(void)
@@ -75,16 +58,6 @@ static inline void figure_sleep(unsigned seconds)
 
 	while (nanosleep(&rest, &rest))
 		;
-}
-
-/* splitmix64 */
-static inline uint64_t figure_random(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
 }
 
 static inline int figure_compare(const void *a, const void *b)

@@ -33,7 +33,7 @@ static void arrange(char order)
 
 	for (i = nr_blocks; order != 'i' && i-- > 0;) {
 		k = order == 'r' ? nr_blocks - 1 - i
-				 : figure_random(&random) % (i + 1);
+				 : random_next(&random) % (i + 1);
 		if (order == 'r' && k >= i)
 			continue;
 		b = blocks[i];
@@ -77,36 +77,19 @@ static void report(const char *order, int threads, double before)
 	       rss[2], rss[3], rss[4]);
 }
 
-static const char usage[] =
-	"give_back [--order in|reverse|random] [--threads] "
-	"[--size BYTES] [--blocks N]";
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "order", required_argument, NULL, 'o' },
-		{ "threads", no_argument, NULL, 't' },
-		{ "size", required_argument, NULL, 's' },
-		{ "blocks", required_argument, NULL, 'b' },
-		{ 0 },
-	};
 	const char *order = "in";
-	int c, threads = 0;
+	bool threads = false;
 	double before;
+	const struct option_row rows[] = {
+		OPTION_TEXT("order", &order, "in, reverse or random"),
+		OPTION_SWITCH("threads", &threads, "there is another thread"),
+		OPTION_NUMBER("size", &block_size, 1, SIZE_MAX, "bytes"),
+		OPTION_NUMBER("blocks", &nr_blocks, 1, SIZE_MAX, "how many"),
+	};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'o')
-			order = optarg;
-		else if (c == 't')
-			threads = 1;
-		else if (c == 's')
-			block_size = figure_number(optarg);
-		else if (c == 'b')
-			nr_blocks = figure_number(optarg);
-		else
-			figure_die(usage);
-	}
-	figure_no_more(argc, usage);
+	options_read_rows(argc, argv, rows);
 	if (strcmp(order, "in") && strcmp(order, "reverse") &&
 	    strcmp(order, "random"))
 		figure_die("--order in, reverse or random");

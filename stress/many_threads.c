@@ -21,8 +21,8 @@ static void churn(uint64_t random)
 	size_t size;
 
 	for (i = 0; i < nr_blocks; i++) {
-		slot = figure_random(&random) % NR_LIVE;
-		size = 16 + figure_random(&random) % 8176;
+		slot = random_next(&random) % NR_LIVE;
+		size = 16 + random_next(&random) % 8176;
 		free(live[slot]);
 		live[slot] = malloc(size);
 		if (!live[slot])
@@ -68,28 +68,16 @@ static void stop(pthread_t *threads)
 		pthread_join(threads[i], NULL);
 }
 
-static const char usage[] = "many_threads [--threads N] [--blocks N]";
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "threads", required_argument, NULL, 't' },
-		{ "blocks", required_argument, NULL, 'b' },
-		{ 0 },
+	static const struct option_row rows[] = {
+		OPTION_NUMBER("threads", &nr_threads, 1, INT32_MAX, "how many"),
+		OPTION_NUMBER("blocks", &nr_blocks, 1, INT32_MAX, "of each"),
 	};
 	double idle, at_once, later;
 	pthread_t *threads;
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 't')
-			nr_threads = figure_number(optarg);
-		else if (c == 'b')
-			nr_blocks = figure_number(optarg);
-		else
-			figure_die(usage);
-	}
-	figure_no_more(argc, usage);
+	options_read_rows(argc, argv, rows);
 	threads = calloc(nr_threads, sizeof(*threads));
 	if (!threads)
 		figure_die("no memory");

@@ -25,7 +25,7 @@ static struct link *fill(size_t all, int mixed)
 	size_t size, done;
 
 	for (done = 0; done < all; done += size) {
-		size = mixed ? 16 + figure_random(&random) % 32753 : 64;
+		size = mixed ? 16 + random_next(&random) % 32753 : 64;
 		link = malloc(size);
 		if (!link)
 			figure_die("no memory");
@@ -53,29 +53,19 @@ static void report(size_t all, int mixed, double rss)
 		       (double)s.live_size / (double)MIB);
 }
 
-static const char usage[] = "metadata [--mixed] [--mib N]";
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "mixed", no_argument, NULL, 'm' },
-		{ "mib", required_argument, NULL, 'n' },
-		{ 0 },
+	bool mixed = false;
+	size_t mib = 1024, all;
+	const struct option_row rows[] = {
+		OPTION_SWITCH("mixed", &mixed, "random sizes, not 64 bytes"),
+		OPTION_NUMBER("mib", &mib, 1, SIZE_MAX / MIB, "in all"),
 	};
-	size_t all = 1024 * MIB;
 	struct link *list, *next;
-	int c, mixed = 0;
 	double before;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'm')
-			mixed = 1;
-		else if (c == 'n')
-			all = figure_number(optarg) * MIB;
-		else
-			figure_die(usage);
-	}
-	figure_no_more(argc, usage);
+	options_read_rows(argc, argv, rows);
+	all = mib * MIB;
 	*(void **)&stats = dlsym(RTLD_DEFAULT, "lanemalloc_stats");
 	before = figure_rss();
 	list = fill(all, mixed);

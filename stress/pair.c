@@ -63,28 +63,16 @@ static void time_size(size_t size)
 	       layouts[NR_LAYOUTS - 1]);
 }
 
-static const char usage[] = "pair [--rounds N] [--pairs N]";
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "pairs", required_argument, NULL, 'p' },
-		{ 0 },
+	static const struct option_row rows[] = {
+		OPTION_NUMBER("rounds", &nr_rounds, 1, 1000000, "timed"),
+		OPTION_NUMBER("pairs", &nr_pairs, 1, SIZE_MAX, "of a round"),
 	};
 	static const size_t sizes[] = { 16, 64, 256, 1024, 8192 };
 	unsigned i;
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'r')
-			nr_rounds = figure_number(optarg);
-		else if (c == 'p')
-			nr_pairs = figure_number(optarg);
-		else
-			figure_die(usage);
-	}
-	figure_no_more(argc, usage);
+	options_read_rows(argc, argv, rows);
 	printf("pair: ns:");
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		time_size(sizes[i]);

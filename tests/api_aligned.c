@@ -53,20 +53,18 @@ static void check_alignment(enum function function, size_t align)
 	}
 }
 
-static void test_alignments(void **state)
+TEST(test_alignments)
 {
-	(void)state;
 	for (int f = 0; f < NR_FUNCTIONS; f++)
 		for (size_t align = 1; align <= 1 << 24; align *= 2)
 			check_alignment(f, align);
 }
 
 /* Many small blocks of one alignment must not come in each other's way. */
-static void test_many(void **state)
+TEST(test_many)
 {
 	static char *blocks[400];
 
-	(void)state;
 	for (size_t align = 16; align <= 16384; align *= 2) {
 		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 			blocks[i] = memalign(align, i);
@@ -80,9 +78,8 @@ static void test_many(void **state)
 	}
 }
 
-static void test_then_realloc(void **state)
+TEST(test_then_realloc)
 {
-	(void)state;
 	for (size_t align = 16; align <= 1 << 22; align *= 4) {
 		for (size_t i = 1; i < ARRAY_SIZE(sizes); i++) {
 			size_t n = sizes[i] < 128 ? sizes[i] : 128;
@@ -105,7 +102,7 @@ static void test_then_realloc(void **state)
 	} while (0)
 
 /* libc before 2.38 rounds as memalign() does. */
-static void test_aligned_alloc_invalid(void **state)
+TEST(test_aligned_alloc_invalid)
 {
 	static const size_t invalid[] = {
 		0,
@@ -122,7 +119,6 @@ static void test_aligned_alloc_invalid(void **state)
 		((size_t)1 << 40) + 1,
 	};
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(invalid); i++) {
 		size_t align = opaque(invalid[i]);
@@ -133,9 +129,8 @@ static void test_aligned_alloc_invalid(void **state)
 	}
 }
 
-static void test_aligned_alloc_any_size(void **state)
+TEST(test_aligned_alloc_any_size)
 {
-	(void)state;
 	for (size_t n = 0; n < 1000; n += 13) {
 		void *p = aligned_alloc(opaque((size_t)256), n);
 
@@ -144,9 +139,8 @@ static void test_aligned_alloc_any_size(void **state)
 	}
 }
 
-static void test_memalign_rounds(void **state)
+TEST(test_memalign_rounds)
 {
-	(void)state;
 	for (size_t align = 0; align < 10000; align += 1 + align / 7) {
 		size_t rounded = 16;
 		void *p = memalign(opaque(align), 100);
@@ -162,7 +156,7 @@ static void test_memalign_rounds(void **state)
 	assert_errno(ENOMEM, memalign(opaque(SIZE_MAX / 2 - 5), 1));
 }
 
-static void test_posix_memalign_invalid(void **state)
+TEST(test_posix_memalign_invalid)
 {
 	static const size_t invalid[] = {
 		0,
@@ -182,7 +176,6 @@ static void test_posix_memalign_invalid(void **state)
 	};
 	void *p;
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(invalid); i++) {
 		p = &p;
 		assert_int_equal(posix_memalign(&p, opaque(invalid[i]), 64),
@@ -197,11 +190,10 @@ static void test_posix_memalign_invalid(void **state)
 	assert_ptr_equal(p, &p);
 }
 
-static void test_zero_size_unique(void **state)
+TEST(test_zero_size_unique)
 {
 	void *blocks[200];
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		blocks[i] = alloc_by(i % NR_FUNCTIONS, 32, 0);
 		check_block(blocks[i], 32, 0);
@@ -212,11 +204,10 @@ static void test_zero_size_unique(void **state)
 		free(blocks[i]);
 }
 
-static void test_page_aligned(void **state)
+TEST(test_page_aligned)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		size_t rounded = (sizes[i] + page - 1) / page * page;
 		char *p, *q;
@@ -237,18 +228,6 @@ static void test_page_aligned(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alignments),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_then_realloc),
-		cmocka_unit_test(test_aligned_alloc_invalid),
-		cmocka_unit_test(test_aligned_alloc_any_size),
-		cmocka_unit_test(test_memalign_rounds),
-		cmocka_unit_test(test_posix_memalign_invalid),
-		cmocka_unit_test(test_zero_size_unique),
-		cmocka_unit_test(test_page_aligned),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -81,9 +81,8 @@ static size_t nr_lines(const char *text)
 	return n;
 }
 
-static void test_silent(void **state)
+TEST(test_silent)
 {
-	(void)state;
 	need_lane();
 	run("nothing", NULL);
 	assert_string_equal(child.err, "");
@@ -105,9 +104,8 @@ static void check_warning(const char *conf, const char *names)
 	assert_non_null(strstr(child.err, names));
 }
 
-static void test_warnings(void **state)
+TEST(test_warnings)
 {
-	(void)state;
 	need_lane();
 	check_warning("no_such_key=1", "no_such_key");
 	check_warning("stats", "stats");
@@ -125,21 +123,19 @@ static void test_warnings(void **state)
 }
 
 /* What is wrong is left out; what is right beside it counts. */
-static void test_warning_beside_option(void **state)
+TEST(test_warning_beside_option)
 {
-	(void)state;
 	need_lane();
 	run("mode", "wrong=1,rseq=off,index=wrong");
 	assert_int_equal(nr_lines(child.err), 2);
 	assert_int_equal(strncmp(child.out, "direct|", 7), 0);
 }
 
-static void test_rseq_off(void **state)
+TEST(test_rseq_off)
 {
 	static const char *const words[] = { "rseq=off", "rseq=0", "rseq=no",
 					     "rseq=false" };
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		run("mode", words[i]);
@@ -151,9 +147,8 @@ static void test_rseq_off(void **state)
 	assert_true(is_direct() == (strncmp(child.out, "direct|", 7) == 0));
 }
 
-static void test_index(void **state)
+TEST(test_index)
 {
-	(void)state;
 	need_lane();
 	if (is_direct())
 		skip();
@@ -161,33 +156,47 @@ static void test_index(void **state)
 	assert_int_equal(strncmp(child.out, "cpu_id|", 7), 0);
 }
 
-static void test_verbose(void **state)
+/* Each is complete, and says which process wrote it. */
+static int lines_of_child(void)
+{
+	const char *line = child.err, *end;
+	int pid, n;
+
+	for (n = 0; *line; line = end + 1, n++) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		assert_int_equal(sscanf(line, "lanemalloc: pid %d: ", &pid), 1);
+		assert_true(pid > 1 && pid != getpid());
+	}
+	return n;
+}
+
+TEST(test_verbose)
 {
 	char text[256];
 	const char *why;
 
-	(void)state;
 	need_lane();
 	run("nothing", "verbose=1");
 	assert_non_null(strstr(child.err, LANE(lanemalloc_version)()));
 	assert_non_null(strstr(child.err, LANE(lanemalloc_mode)(&why)));
 	assert_non_null(strstr(child.err, why));
 #define FIND(name, kind, value, least, most, help)              \
-	snprintf(text, sizeof(text), "lanemalloc: %s=", #name); \
+	snprintf(text, sizeof(text), "%s=", #name);             \
 	assert_non_null(strstr(child.err, text));
 	CONFIG_OPTIONS(FIND)
 #undef FIND
 	assert_non_null(strstr(child.err, "verbose=on"));
 	run("nothing",
 	    "verbose=1,purge_delay=77,cpu_cache=3m,usable=requested");
-	assert_non_null(strstr(child.err, "purge_delay=77\n"));
-	assert_non_null(strstr(child.err, "cpu_cache=3145728\n"));
-	assert_non_null(strstr(child.err, "usable=requested\n"));
+	assert_non_null(strstr(child.err, ",purge_delay=77,"));
+	assert_non_null(strstr(child.err, ",cpu_cache=3145728,"));
+	assert_non_null(strstr(child.err, ",usable=requested\n"));
+	assert_int_equal(lines_of_child(), 3);
 }
 
-static void test_stats(void **state)
+TEST(test_stats)
 {
-	(void)state;
 	need_lane();
 	run("use", "stats=1");
 #define FIND(name, unit, help) assert_non_null(strstr(child.err, #name));
@@ -197,7 +206,7 @@ static void test_stats(void **state)
 }
 
 /* Under each option, at both ends of its range, programs run. */
-static void test_every_option(void **state)
+TEST(test_every_option)
 {
 	static const char *const more[] = {
 		"hugepage=auto",
@@ -228,7 +237,6 @@ static void test_every_option(void **state)
 	};
 	char conf[128];
 
-	(void)state;
 	need_lane();
 #define TRY_BOOL(name, least, most) TRY_NUMBER(name, least, most)
 #define TRY_NUMBER(name, least, most)                                 \
@@ -254,19 +262,8 @@ static void test_every_option(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silent),
-		cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_warning_beside_option),
-		cmocka_unit_test(test_rseq_off),
-		cmocka_unit_test(test_index),
-		cmocka_unit_test(test_verbose),
-		cmocka_unit_test(test_stats),
-		cmocka_unit_test(test_every_option),
-	};
-
 	have_lane();
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void check_aligned(size_t n, std::align_val_t align)
 	operator delete[](p[7], align);
 }
 
-static void test_all_forms(void **)
+TEST(test_all_forms)
 {
 	for (size_t n = 0; n < 200000; n += 1 + n / 8) {
 		check_plain(n);
@@ -86,7 +86,7 @@ static void test_all_forms(void **)
 	operator delete[](opaque((void *)nullptr), std::align_val_t(64));
 }
 
-static void test_zero_size_unique(void **)
+TEST(test_zero_size_unique)
 {
 	char *a = new char[opaque((size_t)0)];
 	void *b = operator new(opaque((size_t)0));
@@ -124,7 +124,7 @@ static void check_refused(size_t n)
 	assert_null(operator new[](n, align, std::nothrow));
 }
 
-static void test_too_large(void **)
+TEST(test_too_large)
 {
 	check_refused(opaque((size_t)PTRDIFF_MAX));
 	check_refused(TOO_LARGE);
@@ -163,7 +163,7 @@ template <class F> static int handler_calls(F f)
 }
 
 /* Every form asks the handler again and again until there is none. */
-static void test_handler_loop(void **)
+TEST(test_handler_loop)
 {
 	const std::align_val_t align = std::align_val_t(64);
 	size_t n = TOO_LARGE;
@@ -185,7 +185,7 @@ static void test_handler_loop(void **)
 	}));
 }
 
-static void test_handler_throws(void **)
+TEST(test_handler_throws)
 {
 	bool caught = false;
 
@@ -286,7 +286,7 @@ static void handler_throws_foreign(void)
 	abort();
 }
 
-static void test_nothrow_handler_throws(void **)
+TEST(test_nothrow_handler_throws)
 {
 	for (nothrow_form *form : nothrow_forms) {
 		check_nothrow(handler_throws, form);
@@ -297,7 +297,7 @@ static void test_nothrow_handler_throws(void **)
 	assert_int_equal(nr_alive, 0);
 }
 
-static void test_exceptions_freed(void **)
+TEST(test_exceptions_freed)
 {
 	uint64_t before;
 
@@ -321,7 +321,7 @@ struct in_destructor {
 };
 
 /* While another exception flies and inside a catch. */
-static void test_nothrow_nested(void **)
+TEST(test_nothrow_nested)
 {
 	int nr = 0;
 
@@ -358,7 +358,7 @@ static void *end_inside(void *)
 }
 
 /* What unwinds by force is no exception. */
-static void test_forced_unwind(void **)
+TEST(test_forced_unwind)
 {
 	pthread_t thread;
 	void *result;
@@ -374,7 +374,7 @@ static void test_forced_unwind(void **)
 }
 
 /* Success never asks the handler. */
-static void test_handler_unused(void **)
+TEST(test_handler_unused)
 {
 	nr_handler_calls = 0;
 	std::set_new_handler(handler_throws);
@@ -396,7 +396,7 @@ static void unwind(int depth, std::vector<std::string> seen)
 		unwind(depth - 1, seen);
 }
 
-static void test_unwinding(void **)
+TEST(test_unwinding)
 {
 	for (int i = 0; i < 20; i++)
 		assert_true(throws_bad_alloc([] { unwind(30, {}); }));
@@ -422,7 +422,7 @@ struct alignas(256) over_aligned {
 	char c[300];
 };
 
-static void test_classes(void **)
+TEST(test_classes)
 {
 	std::vector<over_aligned> many(50);
 
@@ -441,7 +441,7 @@ static void test_classes(void **)
 	}
 }
 
-static void test_containers(void **)
+TEST(test_containers)
 {
 	std::map<std::string, std::vector<int>> ordered;
 	std::unordered_map<int, std::string> hashed;
@@ -462,22 +462,6 @@ static void test_containers(void **)
 
 int main()
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_forms),
-		cmocka_unit_test(test_zero_size_unique),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_handler_loop),
-		cmocka_unit_test(test_handler_throws),
-		cmocka_unit_test(test_nothrow_handler_throws),
-		cmocka_unit_test(test_exceptions_freed),
-		cmocka_unit_test(test_nothrow_nested),
-		cmocka_unit_test(test_forced_unwind),
-		cmocka_unit_test(test_handler_unused),
-		cmocka_unit_test(test_unwinding),
-		cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_containers),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, nullptr, nullptr);
+	return tests_run(NULL, NULL);
 }

@@ -6,12 +6,11 @@
 typedef void *new_nothrow(size_t size, const void *tag);
 typedef void *new_aligned_nothrow(size_t size, size_t align, const void *tag);
 
-static void test_without_runtime(void **state)
+TEST(test_without_runtime)
 {
 	new_nothrow *one;
 	new_aligned_nothrow *aligned;
 
-	(void)state;
 	need_lane();
 	*(void **)&one = dlsym(RTLD_DEFAULT, "_ZnwmRKSt9nothrow_t");
 	*(void **)&aligned = dlsym(RTLD_DEFAULT,
@@ -22,7 +21,7 @@ static void test_without_runtime(void **state)
 	free(one(100, NULL));
 }
 
-static void test_local_runtime(void **state)
+TEST(test_local_runtime)
 {
 	static const char *const names[] = { "throws_nothing",
 					     "throws_its_own",
@@ -30,7 +29,6 @@ static void test_local_runtime(void **state)
 	void *handle = dlopen(plugin_path("throws"), RTLD_NOW | RTLD_LOCAL);
 	bool (*check)(size_t size);
 
-	(void)state;
 	assert_non_null(handle);
 	assert_null(dlsym(RTLD_DEFAULT, "__gxx_personality_v0"));
 	for (size_t i = 0; i < 3 * ARRAY_SIZE(names); i++) {
@@ -40,12 +38,4 @@ static void test_local_runtime(void **state)
 	}
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_without_runtime),
-		cmocka_unit_test(test_local_runtime),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -221,42 +221,36 @@ static void check_role(const char *role, const char *conf,
 	assert_string_equal(child.err, "");
 }
 
-static void test_plain(void **state)
+TEST(test_plain)
 {
-	(void)state;
 	need_lane();
 	check_role("plain", NULL, NULL);
 }
 
-static void test_deepbind(void **state)
+TEST(test_deepbind)
 {
-	(void)state;
 	need_lane();
 	check_role("deepbind", NULL, NULL);
 }
 
-static void test_deepbind_let_through(void **state)
+TEST(test_deepbind_let_through)
 {
-	(void)state;
 	need_lane();
 	check_role("foreign", "deepbind=1", NULL);
 }
 
-static void test_runpath(void **state)
+TEST(test_runpath)
 {
-	(void)state;
 	check_role("runpath", NULL, NULL);
 }
 
-static void test_namespace(void **state)
+TEST(test_namespace)
 {
-	(void)state;
 	check_role("namespace", NULL, NULL);
 }
 
-static void test_late(void **state)
+TEST(test_late)
 {
-	(void)state;
 	need_lane();
 	check_role("late", NULL, unpreload);
 	check_role("late-global", NULL, unpreload);
@@ -264,16 +258,7 @@ static void test_late(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_deepbind),
-		cmocka_unit_test(test_deepbind_let_through),
-		cmocka_unit_test(test_runpath),
-		cmocka_unit_test(test_namespace),
-		cmocka_unit_test(test_late),
-	};
-
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -58,9 +58,8 @@ LATE static void give_late(void)
 	take_and_give("after main\n");
 }
 
-static void test_constructors(void **state)
+TEST(test_constructors)
 {
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
 		assert_true(pattern_holds(first[i], i * i, i));
 		assert_true(pattern_holds(early[i], i * i, i));
@@ -105,11 +104,10 @@ static void *thread(void *arg)
 	return arg;
 }
 
-static void test_tls_destructors(void **state)
+TEST(test_tls_destructors)
 {
 	pthread_t threads[20];
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
 		must(!pthread_create(&threads[i], NULL, thread, NULL));
 		pthread_join(threads[i], NULL);
@@ -191,9 +189,8 @@ static void check_role(const char *role, const char *out)
 	assert_string_equal(child.out, out);
 }
 
-static void test_end(void **state)
+TEST(test_end)
 {
-	(void)state;
 	check_role("return", "main\nthread_local\natexit\nafter main\n");
 	check_role("quick_exit", "at_quick_exit\n");
 	check_role("pthread_exit", "key\nkey\nlast thread\nafter main\n");
@@ -217,12 +214,11 @@ static void preload_plugin(void)
 }
 
 /* A library's constructor may run before lanemalloc's own. */
-static void test_library_constructor(void **state)
+TEST(test_library_constructor)
 {
 	static struct child child = { .role = "nothing",
 				      .prepare = preload_plugin };
 
-	(void)state;
 	for (int i = 0; i < 2; i++) {
 		plugin_first = i;
 		child_run(&child);
@@ -233,16 +229,9 @@ static void test_library_constructor(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_constructors),
-		cmocka_unit_test(test_tls_destructors),
-		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_library_constructor),
-	};
-
 	have_lane();
 	must(pthread_key_create(&key, key_destructor) == 0);
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -20,11 +20,10 @@ static int setup(void **state)
 	return !(libc_malloc && libc_calloc && libc_memalign && libc_free);
 }
 
-static void test_frees(void **state)
+TEST(test_frees)
 {
 	uint64_t before, nr = 0;
 
-	(void)state;
 	need_lane();
 	before = stats_now().nr_foreign_frees;
 	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
@@ -38,9 +37,8 @@ static void test_frees(void **state)
 	assert_int_equal(stats_now().nr_foreign_frees, before + nr);
 }
 
-static void test_realloc_contents(void **state)
+TEST(test_realloc_contents)
 {
-	(void)state;
 	need_lane();
 	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
 		char *p = libc_malloc(n);
@@ -62,11 +60,10 @@ static void test_realloc_contents(void **state)
 	assert_null(realloc(libc_malloc(100), opaque((size_t)0)));
 }
 
-static void test_realloc_fails(void **state)
+TEST(test_realloc_fails)
 {
 	char *p;
 
-	(void)state;
 	need_lane();
 	p = libc_malloc(100);
 	pattern_fill(p, 100, 1);
@@ -77,9 +74,8 @@ static void test_realloc_fails(void **state)
 	free(p);
 }
 
-static void test_usable_size(void **state)
+TEST(test_usable_size)
 {
-	(void)state;
 	need_lane();
 	for (size_t n = 1; n < MIB; n = n * 2 + 3) {
 		char *p = libc_malloc(n);
@@ -101,12 +97,11 @@ static void *free_foreign(void *arg)
 	return NULL;
 }
 
-static void test_other_thread(void **state)
+TEST(test_other_thread)
 {
 	static void *blocks[1000];
 	pthread_t thread;
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
 		blocks[i] = i % 2 ? libc_malloc(i) : malloc(i);
@@ -115,14 +110,13 @@ static void test_other_thread(void **state)
 }
 
 /* What libc allocates for the program is ours: it calls malloc by name. */
-static void test_libc_uses_ours(void **state)
+TEST(test_libc_uses_ours)
 {
 	uint64_t before;
 	char *line = NULL, *text, *path;
 	size_t size = 0;
 	FILE *f;
 
-	(void)state;
 	need_lane();
 	before = stats_now().nr_foreign_frees;
 	free(strdup("text"));
@@ -140,16 +134,4 @@ static void test_libc_uses_ours(void **state)
 	assert_int_equal(stats_now().nr_foreign_frees, before);
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frees),
-		cmocka_unit_test(test_realloc_contents),
-		cmocka_unit_test(test_realloc_fails),
-		cmocka_unit_test(test_usable_size),
-		cmocka_unit_test(test_other_thread),
-		cmocka_unit_test(test_libc_uses_ours),
-	};
-
-	return cmocka_run_group_tests(tests, setup, NULL);
-}
+TEST_MAIN(setup, NULL)

@@ -101,25 +101,24 @@ static void check_forks(pid_t (*make_child)(void), int n)
 	}
 }
 
-static void test_fork(void **state)
+TEST(test_fork)
 {
-	(void)state;
 	check_forks(fork, 10);
 }
+TEST_AGAIN(test_fork, start_busy, end_busy)
 
-static void test_plain_fork(void **state)
+TEST(test_plain_fork, start_busy, end_busy)
 {
-	(void)state;
 	need_lane();
 	check_forks(_Fork, 10);
 }
 
-static void test_raw_clone(void **state)
+TEST(test_raw_clone)
 {
-	(void)state;
 	need_lane();
 	check_forks(raw_clone, 10);
 }
+TEST_AGAIN(test_raw_clone, start_busy, end_busy)
 
 static void *fork_in_thread(void *arg)
 {
@@ -128,11 +127,10 @@ static void *fork_in_thread(void *arg)
 }
 
 /* Several threads fork at once. */
-static void test_fork_in_threads(void **state)
+TEST(test_fork_in_threads, start_busy, end_busy)
 {
 	pthread_t threads[4];
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, fork_in_thread,
 				     (void *)fork));
@@ -147,11 +145,10 @@ static void *in_child_thread(void *arg)
 }
 
 /* The child is a program like any other: threads, and children again. */
-static void test_child_lives(void **state)
+TEST(test_child_lives, start_busy, end_busy)
 {
 	pid_t pid = fork();
 
-	(void)state;
 	if (pid == 0) {
 		pthread_t threads[4];
 
@@ -214,14 +211,13 @@ static void *send_signals(void *arg)
 
 /* Fork while malloc or free is interrupted. A child may come out at the loop's
  * end, where it would wait for a thread that it does not have. */
-static void test_fork_in_handler(void **state)
+TEST(test_fork_in_handler, start_busy, end_busy)
 {
 	struct sigaction action = { .sa_handler = fork_handler,
 				    .sa_flags = SA_RESTART };
 	pthread_t self = pthread_self(), sender;
 	struct inherited inherited;
 
-	(void)state;
 	need_lane();
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	must(!pthread_create(&sender, NULL, send_signals, &self));
@@ -270,22 +266,21 @@ static void vfork_and(const char *program, bool allocate)
 	}
 }
 
-static void test_vfork_exec(void **state)
+TEST(test_vfork_exec, start_busy, end_busy)
 {
-	(void)state;
 	for (int i = 0; i < 8; i++)
 		vfork_and("/bin/true", false);
 }
 
-static void test_vfork_allocates(void **state)
+TEST(test_vfork_allocates)
 {
-	(void)state;
 	need_lane();
 	for (int i = 0; i < 20; i++)
 		vfork_and(NULL, true);
 	for (int i = 0; i < 10; i++)
 		vfork_and("/bin/true", true);
 }
+TEST_AGAIN(test_vfork_allocates, start_busy, end_busy)
 
 static void *vfork_in_thread(void *arg)
 {
@@ -296,12 +291,11 @@ static void *vfork_in_thread(void *arg)
 
 /* Children of several threads at once; after them the CPU caches serve as
  * before. */
-static void test_vfork_in_threads(void **state)
+TEST(test_vfork_in_threads)
 {
 	pthread_t threads[4];
 	uint64_t direct;
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, vfork_in_thread, NULL));
@@ -335,12 +329,11 @@ static int clone_child(void *arg)
 }
 
 /* Like vfork, on a stack of its own. */
-static void test_clone_vm(void **state)
+TEST(test_clone_vm, start_busy, end_busy)
 {
 	size_t size = 256 << 10;
 	char *stack = malloc(size);
 
-	(void)state;
 	need_lane();
 	for (int n = 0; n < 10; n++) {
 		static struct shared shared;
@@ -359,12 +352,11 @@ static void test_clone_vm(void **state)
 
 extern char **environ;
 
-static void test_spawn(void **state)
+TEST(test_spawn, start_busy, end_busy)
 {
 	char *const arguments[] = { (char *)"true", NULL };
 	char text[64];
 
-	(void)state;
 	for (int i = 0; i < 5; i++) {
 		pid_t pid;
 		FILE *f;
@@ -381,27 +373,8 @@ static void test_spawn(void **state)
 	}
 }
 
-#define busy_test(f) cmocka_unit_test_setup_teardown(f, start_busy, end_busy)
-
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fork),
-		busy_test(test_fork),
-		busy_test(test_plain_fork),
-		cmocka_unit_test(test_raw_clone),
-		busy_test(test_raw_clone),
-		busy_test(test_fork_in_threads),
-		busy_test(test_child_lives),
-		busy_test(test_fork_in_handler),
-		busy_test(test_vfork_exec),
-		cmocka_unit_test(test_vfork_allocates),
-		busy_test(test_vfork_allocates),
-		cmocka_unit_test(test_vfork_in_threads),
-		busy_test(test_clone_vm),
-		busy_test(test_spawn),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -48,14 +48,13 @@ static bool has_room(size_t size)
 	       (size + UNIT - 1) / UNIT * UNIT - size >= 4096;
 }
 
-static void behind_large_blocks(void **state)
+TEST(behind_large_blocks)
 {
 	static const size_t sizes[] = { 262145,  300000,    327680 - 4096,
 					327680,  327681,    1 << 20,
 					5000000, 64 << 20, (64 << 20) + 1 };
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		size_t usable;
 		char *p;
@@ -72,11 +71,10 @@ static void behind_large_blocks(void **state)
 	}
 }
 
-static void not_behind_others(void **state)
+TEST(not_behind_others)
 {
 	char *p = malloc(LARGEST_SMALL), *q = calloc(1, 100000);
 
-	(void)state;
 	assert_false(faults(p + LARGEST_SMALL - 1));
 	assert_false(faults(q + malloc_usable_size(opaque(q)) - 1));
 	free(p);
@@ -84,14 +82,13 @@ static void not_behind_others(void **state)
 }
 
 /* What grew over its guard, shrank before it, or moved is whole. */
-static void realloc_passes(void **state)
+TEST(realloc_passes)
 {
 	uint64_t random = 5;
 	unsigned round;
 	size_t size, keep;
 	char *p;
 
-	(void)state;
 	for (round = 0; round < 300; round++) {
 		keep = LARGEST_SMALL + random_next(&random) % (3 * MIB);
 		p = malloc(keep);
@@ -108,14 +105,13 @@ static void realloc_passes(void **state)
 
 /* Units that had a guard serve blocks of every other kind, and zeros are
  * zeros. */
-static void units_serve_again(void **state)
+TEST(units_serve_again)
 {
 	enum { NR = 64 };
 	char *blocks[NR];
 	unsigned round, i;
 	size_t size;
 
-	(void)state;
 	for (round = 0; round < 4; round++) {
 		for (i = 0; i < NR; i++) {
 			blocks[i] = malloc(300000 + 1000 * i);
@@ -137,13 +133,6 @@ static void units_serve_again(void **state)
 	}
 }
 
-static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(behind_large_blocks),
-	cmocka_unit_test(not_behind_others),
-	cmocka_unit_test(realloc_passes),
-	cmocka_unit_test(units_serve_again),
-};
-
 static int run_with_all(const char *self)
 {
 	const char *conf = getenv("LANEMALLOC_CONF");
@@ -163,6 +152,6 @@ int main(int argc, char **argv)
 	all_are_guarded = argc > 1;
 	if (!have_lane() || !kernel_guards())
 		return 0;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed = tests_run(NULL, NULL);
 	return failed || all_are_guarded ? failed : run_with_all(argv[0]);
 }

@@ -68,36 +68,27 @@ static void check_role(const char *role, void (*prepare)(void))
 	assert_string_equal(child.err, "");
 }
 
-static void test_opened(void **state)
+TEST(test_opened)
 {
-	(void)state;
 	check_role("opened", NULL);
 }
 
-static void test_preloaded_before(void **state)
+TEST(test_preloaded_before)
 {
-	(void)state;
 	plugin_first = true;
 	check_role("preloaded", preload_plugin);
 }
 
-static void test_preloaded_behind(void **state)
+TEST(test_preloaded_behind)
 {
-	(void)state;
 	plugin_first = false;
 	check_role("preloaded", preload_plugin);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opened),
-		cmocka_unit_test(test_preloaded_before),
-		cmocka_unit_test(test_preloaded_behind),
-	};
-
 	if (argc > 1)
 		return role_run(roles, argv[1]);
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -31,9 +31,8 @@ static void check_seen(size_t nr, size_t n)
 			before + total / 50 + 65536);
 }
 
-static void test_mallinfo2(void **state)
+TEST(test_mallinfo2)
 {
-	(void)state;
 	check_seen(65536, 1024);
 	check_seen(1024, 65536);
 	check_seen(1, 64 * MIB);
@@ -41,12 +40,11 @@ static void test_mallinfo2(void **state)
 }
 
 /* Small blocks alone are uordblks, as in libc. */
-static void test_uordblks(void **state)
+TEST(test_uordblks)
 {
 	size_t before = mallinfo2().uordblks, grown;
 	char **blocks = calloc(65536, sizeof(*blocks));
 
-	(void)state;
 	for (size_t i = 0; i < 65536; i++)
 		blocks[i] = malloc(1000);
 	grown = mallinfo2().uordblks - before;
@@ -57,13 +55,12 @@ static void test_uordblks(void **state)
 	free(blocks);
 }
 
-static void test_mallinfo(void **state)
+TEST(test_mallinfo)
 {
 	struct mallinfo2 now;
 	struct mallinfo old;
 	char *p = malloc(10 * MIB);
 
-	(void)state;
 	assert_non_null(p);
 	old = mallinfo();
 	now = mallinfo2();
@@ -74,11 +71,10 @@ static void test_mallinfo(void **state)
 }
 
 /* A mallinfo of more than 2 GiB shows no negative numbers. */
-static void test_mallinfo_saturates(void **state)
+TEST(test_mallinfo_saturates)
 {
 	char *p = malloc((size_t)5 << 30);
 
-	(void)state;
 	need_lane();
 	assert_non_null(p);
 	assert_true(mallinfo2().hblkhd + mallinfo2().uordblks >= (size_t)5
@@ -123,9 +119,8 @@ static int xml_elements(const char *p)
 	return depth == 0 && roots == 1 ? nr : -1;
 }
 
-static void test_xml_check(void **state)
+TEST(test_xml_check)
 {
-	(void)state;
 	assert_int_equal(xml_elements("<a b=\"1\"><c/><d></d></a>"), 3);
 	assert_int_equal(xml_elements("<a><b></a></b>"), -1);
 	assert_int_equal(xml_elements("<a><b></a>"), -1);
@@ -133,13 +128,12 @@ static void test_xml_check(void **state)
 	assert_int_equal(xml_elements("<a></a><b/>"), -1);
 }
 
-static void test_malloc_info(void **state)
+TEST(test_malloc_info)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	(void)state;
 	errno = 4711;
 	assert_int_equal(malloc_info(0, f), 0);
 	fclose(f);
@@ -156,11 +150,10 @@ static void role_malloc_stats(void)
 	must(errno == 4711);
 }
 
-static void test_malloc_stats(void **state)
+TEST(test_malloc_stats)
 {
 	static struct child child = { .role = "malloc_stats" };
 
-	(void)state;
 	need_kernel();
 	child_run(&child);
 	assert_true(child_succeeded(&child));
@@ -182,11 +175,10 @@ static void trim_all(void)
 }
 
 /* 1 while there is something to give back, in the end 0. */
-static void test_malloc_trim(void **state)
+TEST(test_malloc_trim)
 {
 	char *p;
 
-	(void)state;
 	need_lane();
 	trim_all();
 	p = malloc(2 * MIB);
@@ -198,7 +190,7 @@ static void test_malloc_trim(void **state)
 	trim_all();
 }
 
-static void test_mallopt(void **state)
+TEST(test_mallopt)
 {
 	static const int known[] = {
 		M_MXFAST,         M_TRIM_THRESHOLD, M_TOP_PAD,
@@ -206,7 +198,6 @@ static void test_mallopt(void **state)
 		M_PERTURB,        M_ARENA_TEST,     M_ARENA_MAX,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		errno = 4711;
 		assert_int_equal(mallopt(known[i], 0), 1);
@@ -220,20 +211,8 @@ static const struct role roles[] = { { "malloc_stats", role_malloc_stats } };
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mallinfo2),
-		cmocka_unit_test(test_uordblks),
-		cmocka_unit_test(test_mallinfo),
-		cmocka_unit_test(test_mallinfo_saturates),
-		cmocka_unit_test(test_xml_check),
-		cmocka_unit_test(test_malloc_info),
-		cmocka_unit_test(test_malloc_stats),
-		cmocka_unit_test(test_malloc_trim),
-		cmocka_unit_test(test_mallopt),
-	};
-
 	if (argc > 1)
 		return role_run(roles, argv[1]);
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

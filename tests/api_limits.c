@@ -231,28 +231,25 @@ static void check_all(int resource, size_t size)
 	check_role("threads", resource, size);
 }
 
-static void test_address_space(void **state)
+TEST(test_address_space)
 {
-	(void)state;
 	check_all(RLIMIT_AS, 96 * MIB);
 	check_role("small-blocks", RLIMIT_AS, 180 * MIB);
 	check_role("small-program", RLIMIT_AS, 40 * MIB);
 }
 
-static void test_data(void **state)
+TEST(test_data)
 {
-	(void)state;
 	check_all(RLIMIT_DATA, 64 * MIB);
 	check_role("large-blocks", RLIMIT_DATA, 180 * MIB);
 	check_role("small-program", RLIMIT_DATA, 16 * MIB);
 }
 
 /* The limit comes down while the program runs. */
-static void test_limit_at_run_time(void **state)
+TEST(test_limit_at_run_time)
 {
 	pid_t pid = fork();
 
-	(void)state;
 	if (pid == 0) {
 		char *p = malloc(10 * MIB);
 
@@ -267,9 +264,8 @@ static void test_limit_at_run_time(void **state)
 	assert_true(exited_with_zero(pid));
 }
 
-static void test_what_is_mapped(void **state)
+TEST(test_what_is_mapped)
 {
-	(void)state;
 	check_role("virtual-size", RLIMIT_AS, 1024 * MIB);
 	check_role("late-limit", RLIMIT_AS, 1024 * MIB);
 	check_role("locked", RLIMIT_AS, 1024 * MIB);
@@ -277,15 +273,8 @@ static void test_what_is_mapped(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_address_space),
-		cmocka_unit_test(test_data),
-		cmocka_unit_test(test_limit_at_run_time),
-		cmocka_unit_test(test_what_is_mapped),
-	};
-
 	have_lane();
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

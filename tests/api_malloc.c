@@ -2,9 +2,8 @@
 /* malloc, calloc, free: sizes, alignment, errno, limits, zeroes, overlap */
 #include "expect.h"
 
-static void test_every_size(void **state)
+TEST(test_every_size)
 {
-	(void)state;
 	for (size_t n = 0; n <= 70000; n++) {
 		unsigned char *p;
 
@@ -20,7 +19,7 @@ static void test_every_size(void **state)
 	}
 }
 
-static void test_large_sizes(void **state)
+TEST(test_large_sizes)
 {
 	static const size_t sizes[] = {
 		100000,         (1 << 20) - 1,  1 << 20,       (1 << 20) + 1,
@@ -28,7 +27,6 @@ static void test_large_sizes(void **state)
 		33 << 20,       (64 << 20) - 1, 128 << 20,     (300 << 20) + 5,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		char *p;
 
@@ -60,12 +58,11 @@ static void check_apart(char **blocks, size_t n, size_t apart)
 		assert_true(blocks[i] >= blocks[i - 1] + apart);
 }
 
-static void test_unique(void **state)
+TEST(test_unique)
 {
 	static const size_t sizes[] = { 1, 16, 17, 100, 1024, 5000, 40000 };
 	static char *blocks[2000];
 
-	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
 		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 			blocks[i] = malloc(sizes[k]);
@@ -77,11 +74,10 @@ static void test_unique(void **state)
 	}
 }
 
-static void test_zero_size(void **state)
+TEST(test_zero_size)
 {
 	static char *blocks[3000];
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		errno = 4711;
 		blocks[i] = i % 3 == 0   ? malloc(opaque((size_t)0))
@@ -96,9 +92,8 @@ static void test_zero_size(void **state)
 		free(blocks[i]);
 }
 
-static void test_free_null(void **state)
+TEST(test_free_null)
 {
-	(void)state;
 	errno = 4711;
 	free(opaque((void *)NULL));
 	assert_int_equal(errno, 4711);
@@ -134,7 +129,7 @@ static void check_refused(size_t n)
 	free(block);
 }
 
-static void test_too_large(void **state)
+TEST(test_too_large)
 {
 	static const size_t more[] = {
 		1,
@@ -153,7 +148,6 @@ static void test_too_large(void **state)
 		(size_t)PTRDIFF_MAX + 1,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
 		check_refused(opaque((size_t)PTRDIFF_MAX + more[i]));
 	/* within the limit, and above it once they are rounded */
@@ -163,7 +157,7 @@ static void test_too_large(void **state)
 	check_refused(opaque((size_t)PTRDIFF_MAX - 4000));
 }
 
-static void test_calloc_overflow(void **state)
+TEST(test_calloc_overflow)
 {
 	static const size_t pairs[][2] = {
 		{ SIZE_MAX, SIZE_MAX },
@@ -175,7 +169,6 @@ static void test_calloc_overflow(void **state)
 		{ (size_t)PTRDIFF_MAX / 8 + 1, 8 },
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		assert_no_memory(calloc(opaque(pairs[i][0]), pairs[i][1]));
 		assert_no_memory(calloc(opaque(pairs[i][1]), pairs[i][0]));
@@ -207,9 +200,8 @@ static void check_zeroed(size_t n)
 		free(blocks[i]);
 }
 
-static void test_calloc_zeroes(void **state)
+TEST(test_calloc_zeroes)
 {
-	(void)state;
 	for (size_t n = 0; n <= 1100; n++)
 		check_zeroed(n);
 	for (size_t n = 1100; n <= 70000; n += 251)
@@ -295,11 +287,10 @@ static void live_replace(struct live *slot, uint64_t *random)
 	pattern_fill(slot->block, slot->size, slot->seed);
 }
 
-static void test_overlap(void **state)
+TEST(test_overlap)
 {
 	uint64_t random = 88172645463325252ull;
 
-	(void)state;
 	for (size_t i = 0; i < 200000; i++) {
 		size_t k = random_next(&random) % ARRAY_SIZE(live);
 
@@ -313,18 +304,6 @@ static void test_overlap(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_size),
-		cmocka_unit_test(test_large_sizes),
-		cmocka_unit_test(test_unique),
-		cmocka_unit_test(test_zero_size),
-		cmocka_unit_test(test_free_null),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_calloc_overflow),
-		cmocka_unit_test(test_calloc_zeroes),
-		cmocka_unit_test(test_overlap),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

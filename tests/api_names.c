@@ -121,11 +121,10 @@ static char *defined_name(char *line)
 }
 
 /* Exactly the expected names, each once; ours alone with a version. */
-static void test_names(void **state)
+TEST(test_names)
 {
 	size_t nr = 0;
 
-	(void)state;
 	need_lane();
 	for (char *line = strtok(readelf("-W --dyn-syms"), "\n"); line;
 	     line = strtok(NULL, "\n")) {
@@ -151,11 +150,10 @@ static void test_names(void **state)
 }
 
 /* And each resolves to this library in a program that runs under it. */
-static void test_names_resolve(void **state)
+TEST(test_names_resolve)
 {
 	Dl_info ours, info;
 
-	(void)state;
 	need_lane();
 	must(dladdr((void *)LANE(lanemalloc_version), &ours));
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
@@ -180,11 +178,10 @@ static size_t count(const char *haystack, const char *needle)
 	return n;
 }
 
-static void test_dynamic_section(void **state)
+TEST(test_dynamic_section)
 {
 	char *dynamic;
 
-	(void)state;
 	need_lane();
 	dynamic = readelf("-W -d");
 	assert_int_equal(count(dynamic, "(NEEDED)"), 1);
@@ -196,12 +193,11 @@ static void test_dynamic_section(void **state)
 	assert_null(strstr(dynamic, "RUNPATH"));
 }
 
-static void test_segments(void **state)
+TEST(test_segments)
 {
 	char *headers, *tls, *stack;
 	unsigned long file_size, memory_size;
 
-	(void)state;
 	need_lane();
 	headers = readelf("-W -l");
 	assert_non_null(strstr(headers, "GNU_RELRO"));
@@ -219,11 +215,10 @@ static void test_segments(void **state)
 }
 
 /* The sections by which debuggers know rseq. */
-static void test_sections(void **state)
+TEST(test_sections)
 {
 	char *sections;
 
-	(void)state;
 	need_lane();
 	sections = readelf("-W -S");
 	assert_non_null(strstr(sections, "__rseq_cs"));
@@ -231,15 +226,4 @@ static void test_sections(void **state)
 	assert_non_null(strstr(sections, "__rseq_exit_point_array"));
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_resolve),
-		cmocka_unit_test(test_dynamic_section),
-		cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_sections),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -16,7 +16,7 @@ static void (*const taken_delete_array)(void *) = operator delete[];
 static void *(*const taken_new)(size_t) = operator new;
 static void *(*const taken_new_array)(size_t) = operator new[];
 
-static void test_addresses_are_jumps(void **)
+TEST(test_addresses_are_jumps)
 {
 	void *library;
 
@@ -27,7 +27,7 @@ static void test_addresses_are_jumps(void **)
 	assert_ptr_not_equal(opaque(taken_new), dlsym(library, "_Znwm"));
 }
 
-static void test_foreign(void **)
+TEST(test_foreign)
 {
 	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 	auto libc_malloc = (void *(*)(size_t))dlsym(libc, "__libc_malloc");
@@ -48,7 +48,7 @@ static void handler_throws(void)
 	throw 1;
 }
 
-static void test_nothrow(void **)
+TEST(test_nothrow)
 {
 	assert_null(operator new(TOO_LARGE, std::nothrow));
 	std::set_new_handler(handler_throws);
@@ -63,12 +63,6 @@ static void test_nothrow(void **)
 
 int main()
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses_are_jumps),
-		cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_nothrow),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, nullptr, nullptr);
+	return tests_run(NULL, NULL);
 }

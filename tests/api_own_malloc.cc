@@ -126,7 +126,7 @@ static delete_form *const deletes[] = {
 	},
 };
 
-static void test_deletes(void **)
+TEST(test_deletes)
 {
 	for (delete_form *form : deletes) {
 		nr_own_frees = 0;
@@ -138,7 +138,7 @@ static void test_deletes(void **)
 }
 
 /* By name, since libc may lack them. */
-static void test_sized_frees(void **)
+TEST(test_sized_frees)
 {
 	auto sized = (void (*)(void *, size_t))dlsym(RTLD_DEFAULT,
 						     "free_sized");
@@ -153,7 +153,7 @@ static void test_sized_frees(void **)
 }
 
 /* Forms of new that the program does not define but are made of its own. */
-static void test_nothrow_new(void **)
+TEST(test_nothrow_new)
 {
 	void *p = operator new(opaque((size_t)100), std::nothrow);
 	void *q = operator new[](opaque((size_t)100), std::nothrow);
@@ -173,7 +173,7 @@ struct alignas(256) aligned_object {
 	~aligned_object() { opaque(0); }
 };
 
-static void test_objects(void **)
+TEST(test_objects)
 {
 	for (int i = 0; i < 1000; i++) {
 		delete opaque(new object);
@@ -185,7 +185,7 @@ static void test_objects(void **)
 
 /* A program's free that asks the library's for all that is not its own: each
  * foreign block meets it once, and then libc. */
-static void test_wrapper(void **)
+TEST(test_wrapper)
 {
 	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 	auto libc_malloc = (void *(*)(size_t))dlsym(libc, "__libc_malloc");
@@ -205,14 +205,6 @@ static void test_wrapper(void **)
 
 int main()
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deletes),
-		cmocka_unit_test(test_sized_frees),
-		cmocka_unit_test(test_nothrow_new),
-		cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_wrapper),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, nullptr, nullptr);
+	return tests_run(NULL, NULL);
 }

@@ -73,7 +73,7 @@ void operator delete(void *p, std::align_val_t) noexcept
 	pool_give(p);
 }
 
-static void test_one(void **)
+TEST(test_one)
 {
 	nr = {};
 	operator delete(operator new(100), (size_t)100);
@@ -86,7 +86,7 @@ static void test_one(void **)
 	assert_int_equal(nr_pool_used, 0);
 }
 
-static void test_array(void **)
+TEST(test_array)
 {
 	nr = {};
 	operator delete[](operator new[](100), (size_t)100);
@@ -99,7 +99,7 @@ static void test_array(void **)
 	assert_int_equal(nr_pool_used, 0);
 }
 
-static void test_aligned(void **)
+TEST(test_aligned)
 {
 	const std::align_val_t align = std::align_val_t(64);
 
@@ -115,7 +115,7 @@ static void test_aligned(void **)
 }
 
 /* The aligned array's forms are all the library's. */
-static void test_left_out(void **)
+TEST(test_left_out)
 {
 	const std::align_val_t align = std::align_val_t(64);
 
@@ -127,13 +127,6 @@ static void test_left_out(void **)
 
 int main()
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one),
-		cmocka_unit_test(test_array),
-		cmocka_unit_test(test_aligned),
-		cmocka_unit_test(test_left_out),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, nullptr, nullptr);
+	return tests_run(NULL, NULL);
 }

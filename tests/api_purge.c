@@ -57,13 +57,12 @@ static void check_purge(size_t size)
 	assert_true(stats_now().free_dirty_size <= 2 * MIB);
 }
 
-static void test_purge(void **state)
+TEST(test_purge)
 {
 	static const size_t sizes[] = {
 		16, 64, 200, 1024, 5000, 20000, 32768, 40000, 1 << 20, 48 << 20,
 	};
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
@@ -71,12 +70,11 @@ static void test_purge(void **state)
 }
 
 /* One locked page holds its neighbours back, and nothing else. */
-static void test_locked_page(void **state)
+TEST(test_locked_page)
 {
 	size_t before, page = (size_t)sysconf(_SC_PAGESIZE);
 	char *locked;
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	LANE(lanemalloc_purge)();
@@ -97,13 +95,12 @@ static void test_locked_page(void **state)
 }
 
 /* A huge block goes back as it is freed, whatever of it was touched. */
-static void test_huge_block(void **state)
+TEST(test_huge_block)
 {
 	struct lanemalloc_stats before, after;
 	size_t i, full, size = 1024 * MIB;
 	char *p;
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	LANE(lanemalloc_purge)();
@@ -128,13 +125,12 @@ static void test_huge_block(void **state)
 }
 
 /* It says how much it gave. */
-static void test_result(void **state)
+TEST(test_result)
 {
 	struct lanemalloc_stats before, after;
 	size_t given;
 	char *p;
 
-	(void)state;
 	need_lane();
 	LANE(lanemalloc_purge)();
 	before = stats_now();
@@ -150,9 +146,8 @@ static void test_result(void **state)
 }
 
 /* Purged memory comes back as zeroes and works. */
-static void test_reuse(void **state)
+TEST(test_reuse)
 {
-	(void)state;
 	need_lane();
 	for (size_t round = 0; round < 4; round++) {
 		take(16 * MIB, 3000);
@@ -169,11 +164,10 @@ static void test_reuse(void **state)
 }
 
 /* What the program holds is not touched. */
-static void test_live_blocks(void **state)
+TEST(test_live_blocks)
 {
 	static char *live[5000];
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
 		live[i] = malloc(i);
@@ -206,12 +200,11 @@ static void *churn(void *stop)
 }
 
 /* Purging beside threads that allocate disturbs none of them. */
-static void test_beside_threads(void **state)
+TEST(test_beside_threads)
 {
 	pthread_t threads[3];
 	int stop = 0;
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, churn, &stop));
@@ -222,11 +215,10 @@ static void test_beside_threads(void **state)
 		pthread_join(threads[i], NULL);
 }
 
-static void test_trim(void **state)
+TEST(test_trim)
 {
 	size_t before;
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	malloc_trim(0);
@@ -238,18 +230,4 @@ static void test_trim(void **state)
 	assert_true(resident() <= before + 6 * MIB);
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_purge),
-		cmocka_unit_test(test_locked_page),
-		cmocka_unit_test(test_huge_block),
-		cmocka_unit_test(test_result),
-		cmocka_unit_test(test_reuse),
-		cmocka_unit_test(test_live_blocks),
-		cmocka_unit_test(test_beside_threads),
-		cmocka_unit_test(test_trim),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -6,9 +6,8 @@
 
 #include <sys/resource.h>
 
-static void test_null_is_malloc(void **state)
+TEST(test_null_is_malloc)
 {
-	(void)state;
 	for (size_t n = 0; n < 3000; n += 7) {
 		void *p;
 
@@ -22,11 +21,10 @@ static void test_null_is_malloc(void **state)
 	}
 }
 
-static void test_zero_frees(void **state)
+TEST(test_zero_frees)
 {
 	static const size_t sizes[] = { 0, 1, 100, 5000, 40000, 1 << 20 };
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		errno = 4711;
 		assert_null(realloc(malloc(sizes[i]), opaque((size_t)0)));
@@ -35,9 +33,8 @@ static void test_zero_frees(void **state)
 }
 
 /* 64 GiB in all: it succeeds only if each block is really freed. */
-static void test_zero_frees_memory(void **state)
+TEST(test_zero_frees_memory)
 {
-	(void)state;
 	for (size_t i = 0; i < 64; i++) {
 		char *p = malloc((size_t)1 << 30);
 
@@ -49,9 +46,8 @@ static void test_zero_frees_memory(void **state)
 		assert_true(stats_now().live_size < (size_t)1 << 30);
 }
 
-static void test_up_to_usable_in_place(void **state)
+TEST(test_up_to_usable_in_place)
 {
-	(void)state;
 	for (size_t n = 1; n < 140000; n += n < 2000 ? 1 : n / 16) {
 		char *p = malloc(n);
 		size_t usable = malloc_usable_size(p);
@@ -93,21 +89,19 @@ static void check_pair(size_t from, size_t to)
 	free(p);
 }
 
-static void test_contents(void **state)
+TEST(test_contents)
 {
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pair_sizes); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(pair_sizes); k++)
 			check_pair(pair_sizes[i], pair_sizes[k]);
 }
 
 /* As buffers grow in programs, with others in the way. */
-static void test_growth(void **state)
+TEST(test_growth)
 {
 	unsigned char *p = NULL;
 	size_t n = 0;
 
-	(void)state;
 	while (n < 8 * MIB) {
 		size_t more = n + n / 3 + 13;
 		void *other = malloc(more);
@@ -140,7 +134,7 @@ static void check_failing(size_t size, size_t want)
 	free(p);
 }
 
-static void test_failing(void **state)
+TEST(test_failing)
 {
 	static const size_t wants[] = {
 		(size_t)PTRDIFF_MAX,
@@ -153,7 +147,6 @@ static void test_failing(void **state)
 		(size_t)1 << 56,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
 		check_failing(10, wants[i]);
 		check_failing(5000, wants[i]);
@@ -208,11 +201,10 @@ static char *grow_huge(char *p, size_t from, size_t to, bool in_the_way)
 	return p;
 }
 
-static void test_huge(void **state)
+TEST(test_huge)
 {
 	char *p = malloc(16 * MIB);
 
-	(void)state;
 	need_kernel();
 	if (!moves_pages())
 		skip();
@@ -229,11 +221,10 @@ static void test_huge(void **state)
 }
 
 /* The place that a huge block left is as good as any other. */
-static void test_huge_leftover(void **state)
+TEST(test_huge_leftover)
 {
 	char *p = malloc(32 * MIB), *q;
 
-	(void)state;
 	need_kernel();
 	if (!moves_pages())
 		skip();
@@ -249,18 +240,6 @@ static void test_huge_leftover(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_null_is_malloc),
-		cmocka_unit_test(test_zero_frees),
-		cmocka_unit_test(test_zero_frees_memory),
-		cmocka_unit_test(test_up_to_usable_in_place),
-		cmocka_unit_test(test_contents),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_failing),
-		cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_huge_leftover),
-	};
-
 	have_lane();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

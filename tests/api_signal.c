@@ -67,7 +67,7 @@ static void handle(int signal)
 }
 
 /* A timer of the thread's own interrupts wherever it is. */
-static void test_timer(void **state)
+TEST(test_timer)
 {
 	struct itimerspec often = { { 0, 100000 }, { 0, 100000 } };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
@@ -75,7 +75,6 @@ static void test_timer(void **state)
 	struct pool pool = { .random = 5 };
 	timer_t timer;
 
-	(void)state;
 	need_lane();
 	handle(SIGALRM);
 	must(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
@@ -103,13 +102,12 @@ static void *send_signals(void *arg)
 }
 
 /* A storm of signals from another CPU. */
-static void test_storm(void **state)
+TEST(test_storm)
 {
 	struct target target = { .tid = (pid_t)syscall(SYS_gettid) };
 	struct pool pool = { .random = 6 };
 	pthread_t sender;
 
-	(void)state;
 	need_lane();
 	handle(SIGUSR1);
 	must(!pthread_create(&sender, NULL, send_signals, &target));
@@ -162,13 +160,12 @@ static void *work(void *arg)
 
 /* Handlers in several threads at once; nested in each other where the next
  * signal comes meanwhile. */
-static void test_threads(void **state)
+TEST(test_threads)
 {
 	struct sigaction action = { .sa_handler = own_handler,
 				    .sa_flags = SA_RESTART | SA_NODEFER };
 	pthread_t threads[4];
 
-	(void)state;
 	need_lane();
 	must(sigaction(SIGUSR2, &action, NULL) == 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
@@ -192,7 +189,7 @@ static void jump_handler(int signal)
 
 /* A handler that never returns into the allocator loses at most the block in
  * its hands: the heap lives on. */
-static void test_jump_away(void **state)
+TEST(test_jump_away)
 {
 	struct itimerspec often = { { 0, 150000 }, { 0, 150000 } };
 	struct itimerspec never = { { 0, 0 }, { 0, 0 } };
@@ -202,7 +199,6 @@ static void test_jump_away(void **state)
 	struct pool pool = { .random = 8 };
 	timer_t timer;
 
-	(void)state;
 	need_lane();
 	must(sigaction(SIGALRM, &action, NULL) == 0);
 	must(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
@@ -218,14 +214,4 @@ static void test_jump_away(void **state)
 	pool_drop(&pool);
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timer),
-		cmocka_unit_test(test_storm),
-		cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_jump_away),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

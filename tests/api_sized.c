@@ -56,9 +56,8 @@ static void free_by(unsigned way, void *p, size_t hint)
 	}
 }
 
-static void test_null(void **state)
+TEST(test_null)
 {
-	(void)state;
 	need_lane();
 	errno = 4711;
 	for (unsigned way = 0; way < 8; way++)
@@ -66,9 +65,8 @@ static void test_null(void **state)
 	assert_int_equal(errno, 4711);
 }
 
-static void test_right_sizes(void **state)
+TEST(test_right_sizes)
 {
-	(void)state;
 	need_lane();
 	for (unsigned way = 0; way < 8; way++) {
 		for (size_t n = 0; n < 100000; n += 1 + n / 20) {
@@ -123,12 +121,11 @@ static void replace(struct live *slot, uint64_t *random)
 }
 
 /* Wrong hints in any number put no block into a wrong place. */
-static void test_wrong_sizes(void **state)
+TEST(test_wrong_sizes)
 {
 	static struct live live[2000];
 	uint64_t random = 31;
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < 120000; i++)
 		replace(&live[random_next(&random) % ARRAY_SIZE(live)],
@@ -153,11 +150,10 @@ static void role_checked(void)
 static const struct role roles[] = { { "checked", role_checked } };
 
 /* The checking option accepts all that is right. */
-static void test_checked(void **state)
+TEST(test_checked)
 {
 	static struct child child = { .role = "checked", .conf = "checks=1" };
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	child_run(&child);
@@ -167,14 +163,7 @@ static void test_checked(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_null),
-		cmocka_unit_test(test_right_sizes),
-		cmocka_unit_test(test_wrong_sizes),
-		cmocka_unit_test(test_checked),
-	};
-
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return tests_run(setup, NULL);
 }

@@ -2,11 +2,10 @@
 /* lanemalloc_stats, its JSON, lanemalloc_mode, lanemalloc_version */
 #include "expect.h"
 
-static void test_version(void **state)
+TEST(test_version)
 {
 	char expected[32];
 
-	(void)state;
 	need_lane();
 	snprintf(expected, sizeof(expected), "%d.%d.%d",
 		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
@@ -15,13 +14,12 @@ static void test_version(void **state)
 }
 
 /* The environment that this run was given must show in the mode. */
-static void test_mode(void **state)
+TEST(test_mode)
 {
 	const char *conf = getenv("LANEMALLOC_CONF");
 	const char *tunables = getenv("GLIBC_TUNABLES");
 	const char *why = NULL, *mode;
 
-	(void)state;
 	need_lane();
 	mode = LANE(lanemalloc_mode)(&why);
 	assert_ptr_equal(LANE(lanemalloc_mode)(NULL), mode);
@@ -37,12 +35,11 @@ static void test_mode(void **state)
 }
 
 /* A program that knows fewer numbers gets those, and no byte more. */
-static void test_smaller_struct(void **state)
+TEST(test_smaller_struct)
 {
 	struct lanemalloc_stats stats;
 	size_t known;
 
-	(void)state;
 	need_lane();
 	for (size_t n = 0; n <= sizeof(stats); n += 8) {
 		memset(&stats, 0xee, sizeof(stats));
@@ -55,7 +52,7 @@ static void test_smaller_struct(void **state)
 	}
 }
 
-static void test_larger_struct(void **state)
+TEST(test_larger_struct)
 {
 	struct {
 		struct lanemalloc_stats known;
@@ -64,7 +61,6 @@ static void test_larger_struct(void **state)
 	} larger;
 	size_t n = sizeof(larger) - sizeof(larger.beyond);
 
-	(void)state;
 	need_lane();
 	memset(&larger, 0xee, sizeof(larger));
 	errno = 4711;
@@ -93,9 +89,8 @@ static void check_follows(size_t nr, size_t n)
 	assert_in_range(stats_now().live_size, 0, before + 4096);
 }
 
-static void test_live_size(void **state)
+TEST(test_live_size)
 {
-	(void)state;
 	need_lane();
 	check_follows(40000, 16);
 	check_follows(40000, 640);
@@ -104,12 +99,11 @@ static void test_live_size(void **state)
 	check_follows(3, 32 * MIB);
 }
 
-static void test_large(void **state)
+TEST(test_large)
 {
 	struct lanemalloc_stats before, with;
 	char *p;
 
-	(void)state;
 	need_lane();
 	before = stats_now();
 	p = malloc(10 * MIB);
@@ -121,12 +115,11 @@ static void test_large(void **state)
 	assert_int_equal(stats_now().nr_large, before.nr_large);
 }
 
-static void test_plausible(void **state)
+TEST(test_plausible)
 {
 	struct lanemalloc_stats s;
 	uint64_t refused;
 
-	(void)state;
 	need_lane();
 	free(malloc(100));
 	s = stats_now();
@@ -225,9 +218,8 @@ static bool is_json(const char *text)
 	return end && *json_space(end) == 0;
 }
 
-static void test_json_parser(void **state)
+TEST(test_json_parser)
 {
-	(void)state;
 	assert_true(is_json("{\"a\": [1, 2.5, {}], \"b\": \"x\\\"y\"}"));
 	assert_false(is_json("{\"a\": 1,}"));
 	assert_false(is_json("{\"a\" 1}"));
@@ -238,12 +230,11 @@ static void test_json_parser(void **state)
 	assert_false(is_json("{\"a\": -}"));
 }
 
-static void test_json(void **state)
+TEST(test_json)
 {
 	char text[8192], part[64], key[64];
 	size_t length;
 
-	(void)state;
 	need_lane();
 	errno = 4711;
 	length = LANE(lanemalloc_stats_json)(text, sizeof(text));
@@ -269,19 +260,4 @@ static void test_json(void **state)
 			length + 64);
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_mode),
-		cmocka_unit_test(test_smaller_struct),
-		cmocka_unit_test(test_larger_struct),
-		cmocka_unit_test(test_live_size),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_plausible),
-		cmocka_unit_test(test_json_parser),
-		cmocka_unit_test(test_json),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -44,12 +44,11 @@ static void *short_life(void *arg)
 }
 
 /* Threads leave nothing behind in the heap. */
-static void test_thousands(void **state)
+TEST(test_thousands)
 {
 	static pthread_t threads[50];
 	uint64_t before = have_lane() ? stats_now().live_size : 0;
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(left); i += ARRAY_SIZE(threads)) {
 		for (size_t k = 0; k < ARRAY_SIZE(threads); k++)
 			create(&threads[k], short_life, (void *)(i + k));
@@ -75,12 +74,11 @@ static void *touch_and_sleep(void *arg)
 }
 
 /* A thread that sleeps costs the heap nothing. */
-static void test_sleepers(void **state)
+TEST(test_sleepers)
 {
 	static pthread_t threads[1000];
 	struct lanemalloc_stats before, with;
 
-	(void)state;
 	need_lane();
 	pthread_barrier_init(&all_sleep, NULL, ARRAY_SIZE(threads) + 1);
 	pthread_barrier_init(&all_end, NULL, ARRAY_SIZE(threads) + 1);
@@ -142,11 +140,10 @@ static void *exchange(void *arg)
 }
 
 /* Every block is freed by whichever thread meets it. */
-static void test_exchange(void **state)
+TEST(test_exchange)
 {
 	static pthread_t threads[NR_PATTERN_THREADS];
 
-	(void)state;
 	run_all(threads, ARRAY_SIZE(threads), exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
 		stamp_check(slots[i].block);
@@ -171,12 +168,11 @@ static void *consume(void *arg)
 }
 
 /* One thread only allocates, another only frees: memory does not grow. */
-static void test_producer_consumer(void **state)
+TEST(test_producer_consumer)
 {
 	uint64_t before = have_lane() ? stats_now().committed_size : 0;
 	pthread_t consumer;
 
-	(void)state;
 	create(&consumer, consume, NULL);
 	for (size_t i = 0; i < 200000; i++) {
 		while (i - __atomic_load_n(&ring_tail, __ATOMIC_ACQUIRE) ==
@@ -190,14 +186,4 @@ static void test_producer_consumer(void **state)
 		assert_true(stats_now().committed_size < before + 32 * MIB);
 }
 
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thousands),
-		cmocka_unit_test(test_sleepers),
-		cmocka_unit_test(test_exchange),
-		cmocka_unit_test(test_producer_consumer),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

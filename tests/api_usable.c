@@ -2,9 +2,8 @@
 /* malloc_usable_size: true, constant, writable; usable=requested */
 #include "expect.h"
 
-static void test_null(void **state)
+TEST(test_null)
 {
-	(void)state;
 	errno = 4711;
 	assert_int_equal(malloc_usable_size(opaque((void *)NULL)), 0);
 	assert_int_equal(errno, 4711);
@@ -27,22 +26,20 @@ static void check_writable(size_t n)
 	free(b);
 }
 
-static void test_writable(void **state)
+TEST(test_writable)
 {
-	(void)state;
 	for (size_t n = 0; n < 70000; n += n < 1300 ? 1 : 111)
 		check_writable(n);
 	check_writable(MIB - 1);
 	check_writable(3 * MIB + 5);
 }
 
-static void test_constant(void **state)
+TEST(test_constant)
 {
 	static char *blocks[1500];
 	static size_t sizes[ARRAY_SIZE(blocks)];
 	uint64_t random = 99;
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		blocks[i] = malloc(random_next(&random) % 40000);
 		sizes[i] = malloc_usable_size(blocks[i]);
@@ -58,9 +55,8 @@ static void test_constant(void **state)
 }
 
 /* What is lost at the end of blocks is bounded. */
-static void test_slack(void **state)
+TEST(test_slack)
 {
-	(void)state;
 	need_lane();
 	for (size_t n = 16; n < 2 * MIB; n += 1 + n / 50) {
 		void *p = malloc(n);
@@ -77,13 +73,12 @@ static void test_slack(void **state)
 
 /* A program that asks for one size gets a class that fits; its blocks of
  * before stay as they are. */
-static void test_fitted(void **state)
+TEST(test_fitted)
 {
 	static unsigned char *blocks[NR_SAME];
 	uint64_t before = stats_now().nr_fitted_classes;
 	size_t first, last, size;
 
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < NR_SAME; i++) {
 		blocks[i] = malloc(SAME_SIZE);
@@ -191,11 +186,10 @@ static const struct role roles[] = {
 	{ "requested-churn", role_requested_churn },
 };
 
-static void test_requested(void **state)
+TEST(test_requested)
 {
 	static struct child child = { .conf = "usable=requested" };
 
-	(void)state;
 	need_lane();
 	need_kernel();
 	child.role = "requested";
@@ -213,17 +207,8 @@ static void test_requested(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_null),
-		cmocka_unit_test(test_writable),
-		cmocka_unit_test(test_constant),
-		cmocka_unit_test(test_slack),
-		cmocka_unit_test(test_fitted),
-		cmocka_unit_test(test_requested),
-	};
-
 	have_lane();
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -37,6 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../stress/harness/random.h"
 #include "lanemalloc.h"
 
 /* The condition as text on stderr, then the end of the process; in threads,
@@ -68,15 +69,6 @@ __attribute__((noreturn, unused)) static void expect_fail(const char *text)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIB ((size_t)1 << 20)
-
-/* xorshift64*; *state != 0. */
-__attribute__((unused)) static uint64_t random_next(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dull;
-}
 
 /* A pattern that depends on seed and place; blocks above 256 bytes carry it
  * at both ends only. */
@@ -133,14 +125,7 @@ static inline int is_aligned(const void *p, size_t align)
 
 #ifndef EXPECT_LINKED
 
-#include <setjmp.h>
-#ifdef __cplusplus
-extern "C" {
-#endif
-#include <cmocka.h>
-#ifdef __cplusplus
-}
-#endif
+#include "cases.h"
 
 /* The library's path; NULL when this program was started without it. */
 __attribute__((unused)) static const char *library_path(void)

@@ -85,9 +85,8 @@ static void fault_check(const struct fault_case *test, size_t argument)
 static const struct fault_case *fault_cases;
 static size_t nr_fault_cases;
 
-static void test_faults(void **state)
+TEST(test_faults)
 {
-	(void)state;
 	need_lane();
 	for (size_t i = 0; i < nr_fault_cases; i++) {
 		const size_t *argument = fault_cases[i].arguments;
@@ -101,16 +100,12 @@ static void test_faults(void **state)
 static int fault_main_of(const struct fault_case *cases, size_t n, int argc,
 			 char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_faults),
-	};
-
 	fault_cases = cases;
 	nr_fault_cases = n;
 	for (size_t i = 0; argc > 2 && i < n; i++)
 		if (!strcmp(cases[i].name, argv[1]))
 			cases[i].run(strtoul(argv[2], NULL, 10));
-	return argc > 1 ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
+	return argc > 1 ? 0 : tests_run(NULL, NULL);
 }
 
 #define fault_main(cases, argc, argv) \

@@ -47,11 +47,10 @@ static void no_core(void)
 	must(setrlimit(RLIMIT_CORE, &none) == 0);
 }
 
-static void test_foreign(void **state)
+TEST(test_foreign)
 {
 	static struct child child = { .prepare = no_core };
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
 		child.role = roles[i].name;
 		child_run(&child);
@@ -63,12 +62,8 @@ static void test_foreign(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_foreign),
-	};
-
 	have_lane();
 	if (argc > 1)
 		return role_run(roles, argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -7,15 +7,11 @@
 #endif
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
 #include "fake_system.h"
@@ -61,6 +57,13 @@ static __attribute__((noinline, unused)) void *block_alloc(size_t size)
 {
 	return heap_alloc(size);
 }
+
+/* What the names with hints make of them. */
+#define heap_free_sized(block, size) \
+	heap_free_aligned_sized(block, 0, size)
+#define heap_free_aligned(block, align) heap_free_hinted(block, align, NULL)
+#define heap_free_aligned_sized(block, align, size) \
+	heap_free_hinted(block, align, &(size_t){ size })
 
 static inline bool has_lanes(void)
 {

@@ -3,6 +3,7 @@
 #ifndef LANE_PAGE_HEAP_CHECK_H
 #define LANE_PAGE_HEAP_CHECK_H
 
+#include "pageheap/budget.h"
 #include "pageheap/level.h"
 #include "pageheap/page_heap.h"
 #include "system/report.h"
@@ -16,8 +17,14 @@ struct page_heap_count {
 	uint64_t nr_unhinted; /* hugepages: free dirty units without a hint */
 };
 
+/* Free memory that the system has not got back, in bytes. */
+static inline size_t page_heap_dirty_size(void)
+{
+	return budget_dirty_size();
+}
+
 static inline uint64_t check_word(const struct region *region, unsigned level,
-			   uint32_t word)
+				  uint32_t word)
 {
 	return load_relaxed(&region->levels[level].words[word]); // hint
 }
@@ -105,7 +112,8 @@ static inline uint64_t count_free(struct region *region, uint32_t hugepage)
 	return check_word(region, 0, hugepage);
 }
 
-static inline void count_dirty(struct region *region, struct page_heap_count *out)
+static inline void count_dirty(struct region *region,
+			       struct page_heap_count *out)
 {
 	uint32_t h = 0;
 	uint64_t dirty;
@@ -121,8 +129,8 @@ static inline void count_dirty(struct region *region, struct page_heap_count *ou
 	}
 }
 
-static inline void count_filing(struct region *region, unsigned level, uint32_t word,
-			 struct page_heap_count *out)
+static inline void count_filing(struct region *region, unsigned level,
+				uint32_t word, struct page_heap_count *out)
 {
 	unsigned k = unit_word_class(check_word(region, level, word)), i;
 	uint64_t line;
@@ -137,7 +145,7 @@ static inline void count_filing(struct region *region, unsigned level, uint32_t 
 }
 
 static inline void count_level(struct region *region, unsigned level,
-			struct page_heap_count *out)
+			       struct page_heap_count *out)
 {
 	uint64_t free;
 	uint32_t word;

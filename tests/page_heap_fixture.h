@@ -4,14 +4,11 @@
 #ifndef LANE_PAGE_HEAP_FIXTURE_H
 #define LANE_PAGE_HEAP_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "../stress/harness/random.h"
+#include "cases.h"
 #include "fake_system.h"
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"
@@ -100,12 +97,9 @@ static inline void heap_claims_only(void)
 
 static inline uint64_t heap_random(void)
 {
-	static _Thread_local uint64_t random = 88172645463325252u;
+	static _Thread_local uint64_t random;
 
-	random ^= random << 13;
-	random ^= random >> 7;
-	random ^= random << 17;
-	return random;
+	return random_next(&random);
 }
 
 /* The structure is sound, and as much is claimed as the counter says. */

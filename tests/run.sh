@@ -67,7 +67,7 @@ say() {
 }
 
 wanted() {
-	[[ -z $ONLY || $1 == *$ONLY* ]]
+	[[ $1 == *"$ONLY"* || $1 == *$ONLY* ]]
 }
 
 # Runs a command to its end and says how it went.

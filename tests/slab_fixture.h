@@ -2,19 +2,16 @@
 #ifndef LANE_SLAB_FIXTURE_H
 #define LANE_SLAB_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "fake_system.h"
 #include "page_heap_check.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "slab/bin.h"
 #include "slab/slab.h"
+#include "slab_check.h"
 
 static inline int heap_setup(void **state)
 {

@@ -32,7 +32,6 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -47,6 +46,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../stress/harness/options.h"
+#include "../stress/harness/random.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -98,27 +100,19 @@ static inline void *storm_map(size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static inline uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
 struct rng {
 	uint64_t state;
 };
 
 static inline struct rng rng_make(uint64_t stream)
 {
-	return (struct rng){ mix(storm.seed * 0x9e3779b97f4a7c15 + stream) };
+	return (struct rng){ random_mix(
+		storm.seed * RANDOM_STEP + stream) };
 }
 
 static inline uint64_t rng_next(struct rng *rng)
 {
-	return mix(rng->state += 0x9e3779b97f4a7c15);
+	return random_next(&rng->state);
 }
 
 static inline size_t rng_below(struct rng *rng, size_t n)
@@ -181,60 +175,25 @@ static inline size_t storm_rss(void)
 	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static inline unsigned long storm_number(const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 0);
-
-	if (*end || end == text || n > INT_MAX) {
-		fprintf(stderr, "not a number: %s\n", text);
-		exit(2);
-	}
-	return n;
-}
-
-_Noreturn static inline void storm_usage(int status)
-{
-	printf("usage: %s [--threads N] [--rounds N] [--scale N] [--seed N]\n"
-	       "defaults: %u threads, %u rounds, seed 1; --scale (or "
-	       "STORM_SCALE) multiplies the rounds\n",
-	       program_invocation_short_name, storm.threads, storm.rounds);
-	exit(status);
-}
-
 static inline void storm_start(int argc, char **argv, unsigned threads,
 			       unsigned rounds)
 {
-	static const struct option options[] = {
-		{ "threads", required_argument, NULL, 't' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "scale", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'S' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	unsigned scale = 1;
+	const struct option_row rows[] = {
+		OPTION_NUMBER("scale", &scale, 1, INT_MAX,
+			      "times as many rounds; or STORM_SCALE"),
+		OPTION_NUMBER("threads", &storm.threads, 1, INT_MAX, ""),
+		OPTION_NUMBER("rounds", &storm.rounds, 1, INT_MAX, ""),
+		OPTION_NUMBER("seed", &storm.seed, 0, INT_MAX, ""),
 	};
-	const char *text = getenv("STORM_SCALE");
-	unsigned long scale = text ? storm_number(text) : 1;
-	int c;
 
 	storm.threads = threads;
 	storm.rounds = rounds;
 	storm.seed = 1;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 't')
-			storm.threads = (unsigned)storm_number(optarg);
-		else if (c == 'r')
-			storm.rounds = (unsigned)storm_number(optarg);
-		else if (c == 's')
-			scale = storm_number(optarg);
-		else if (c == 'S')
-			storm.seed = storm_number(optarg);
-		else
-			storm_usage(c == 'h' ? 0 : 2);
-	}
-	if (optind != argc || !storm.threads || !storm.rounds || !scale)
-		storm_usage(2);
-	storm.rounds *= (unsigned)scale;
+	if (getenv("STORM_SCALE"))
+		option_number(&rows[0], getenv("STORM_SCALE"));
+	options_read_rows(argc, argv, rows);
+	storm.rounds *= scale;
 }
 
 static inline int storm_done(void)

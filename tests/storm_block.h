@@ -161,11 +161,10 @@ static inline void shadow_clear(const struct block *b)
 
 /* ---- the pattern ---- */
 
-#define PATTERN_STEP 0x9e3779b97f4a7c15
-
 static inline uint64_t pattern_first(const struct block *b)
 {
-	return mix((uintptr_t)b->at ^ mix(b->size ^ mix(b->owner + 1)));
+	return random_mix((uintptr_t)b->at ^
+			  random_mix(b->size ^ random_mix(b->owner + 1)));
 }
 
 static inline void pattern_fill(const struct block *b)
@@ -174,7 +173,7 @@ static inline void pattern_fill(const struct block *b)
 	char *at = b->at;
 	size_t i;
 
-	for (i = 0; i + 8 <= b->size; i += 8, word += PATTERN_STEP)
+	for (i = 0; i + 8 <= b->size; i += 8, word += RANDOM_STEP)
 		memcpy(at + i, &word, 8);
 	memcpy(at + i, &word, b->size - i);
 }
@@ -186,7 +185,7 @@ static inline void pattern_verify(const struct block *b, const char *at,
 	uint64_t word = pattern_first(b), found = 0;
 	size_t i;
 
-	for (i = 0; i + 8 <= n; i += 8, word += PATTERN_STEP) {
+	for (i = 0; i + 8 <= n; i += 8, word += RANDOM_STEP) {
 		memcpy(&found, at + i, 8);
 		if (found != word)
 			break;

@@ -42,7 +42,7 @@ static void handler(int sig)
 	struct handler_state *state = &states[index];
 	unsigned n = state->nr_calls++;
 	struct block *b = &state->kept[n / 2 % NR_KEPT];
-	size_t size = 1 + mix(n) % (n % 128 ? 3000 : 100000);
+	size_t size = 1 + random_mix(n) % (n % 128 ? 3000 : 100000);
 	int saved = errno;
 
 	if (!b->at && n % 3)

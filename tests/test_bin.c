@@ -64,12 +64,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void test_give_and_take_reuse_the_slab(void **state)
+TEST(test_give_and_take_reuse_the_slab, NULL, teardown)
 {
 	void *objects[NR_IN_SLAB], *again[NR_IN_SLAB];
 	uint64_t before;
 
-	(void)state;
 	take_all(1, CLASS, objects, NR_IN_SLAB);
 	before = claimed_units();
 	bin_give(1, objects, NR_IN_SLAB / 2);
@@ -79,13 +78,12 @@ static void test_give_and_take_reuse_the_slab(void **state)
 	bin_give(1, again, NR_IN_SLAB / 2);
 }
 
-static void test_objects_are_distinct(void **state)
+TEST(test_objects_are_distinct, NULL, teardown)
 {
 	enum { N = 4000 };
 	static void *objects[N];
 	unsigned i;
 
-	(void)state;
 	take_all(1, CLASS, objects, N);
 	for (i = 0; i < N; i++)
 		memset(objects[i], 0, 1024);
@@ -95,14 +93,13 @@ static void test_objects_are_distinct(void **state)
 		bin_give(1, objects + i, 40);
 }
 
-static void test_empty_slabs_go_back_at_once(void **state)
+TEST(test_empty_slabs_go_back_at_once, NULL, teardown)
 {
 	enum { N = 64 * NR_IN_SLAB };
 	static void *objects[N];
 	uint64_t before;
 	unsigned i;
 
-	(void)state;
 	before = claimed_units();
 	take_all(1, CLASS, objects, N);
 	assert_true(claimed_units() >= before + 64);
@@ -119,14 +116,13 @@ static uint32_t nr_empty(unsigned id, unsigned class)
 
 /* A few empty slabs are kept for the next breath, however many there were:
  * those in use again are no longer counted. */
-static void test_breathing_keeps_its_slabs(void **state)
+TEST(test_breathing_keeps_its_slabs, NULL, teardown)
 {
 	enum { N = (1 + EMPTY_KEPT) * NR_IN_SLAB };
 	static void *objects[N];
 	uint64_t before = 0;
 	unsigned round, i;
 
-	(void)state;
 	for (round = 0; round < 20; round++) {
 		take_all(1, CLASS, objects, N);
 		assert_int_equal(nr_empty(1, CLASS), 0);
@@ -143,13 +139,12 @@ static void test_breathing_keeps_its_slabs(void **state)
 }
 
 /* A count gone wrong: sweeps that see a whole side halve it. */
-static void test_wrong_count_of_empty_slabs_heals(void **state)
+TEST(test_wrong_count_of_empty_slabs_heals, NULL, teardown)
 {
 	void *objects[3 * NR_IN_SLAB];
 	struct bin *bin;
 	unsigned i;
 
-	(void)state;
 	take_all(1, CLASS, objects, 3 * NR_IN_SLAB);
 	for (i = 0; i < 3; i++)
 		bin_give(1, objects + i * NR_IN_SLAB, 1);
@@ -188,11 +183,10 @@ static void empties_while_purged(unsigned class)
 	assert_int_equal(claimed_units(), before);
 }
 
-static void test_slab_that_empties_while_purged(void **state)
+TEST(test_slab_that_empties_while_purged, NULL, teardown)
 {
 	unsigned class;
 
-	(void)state;
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
@@ -200,14 +194,13 @@ static void test_slab_that_empties_while_purged(void **state)
 		empties_while_purged(class);
 }
 
-static void test_remote_frees_come_home(void **state)
+TEST(test_remote_frees_come_home, NULL, teardown)
 {
 	enum { N = 8 * NR_IN_SLAB };
 	static void *objects[N], *again[N];
 	struct bin_stats stats, was;
 	uint64_t before;
 
-	(void)state;
 	bin_stats(&was);
 	take_all(1, CLASS, objects, N);
 	before = claimed_units();
@@ -224,14 +217,13 @@ static void test_remote_frees_come_home(void **state)
 }
 
 /* More slabs than the inbox may hold come home as well. */
-static void test_long_inbox_overflows_to_partial(void **state)
+TEST(test_long_inbox_overflows_to_partial, NULL, teardown)
 {
 	enum { N = 4 * INBOX_DEPTH_MOST * NR_IN_SLAB };
 	static void *objects[N], *again[N];
 	uint64_t before;
 	unsigned i;
 
-	(void)state;
 	take_all(1, CLASS, objects, N);
 	before = claimed_units();
 	for (i = 0; i < N; i += NR_IN_SLAB)
@@ -243,7 +235,7 @@ static void test_long_inbox_overflows_to_partial(void **state)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
-static void test_other_ids_slabs_are_adopted(void **state)
+TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
 {
 	enum { N = 4 * NR_IN_SLAB };
 	static void *objects[N], *again[N];
@@ -251,7 +243,6 @@ static void test_other_ids_slabs_are_adopted(void **state)
 	uint64_t before;
 	unsigned i;
 
-	(void)state;
 	take_all(1, CLASS, objects, N);
 	for (i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i, NR_IN_SLAB / 2);
@@ -266,12 +257,11 @@ static void test_other_ids_slabs_are_adopted(void **state)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
-static void test_mixed_batches(void **state)
+TEST(test_mixed_batches, NULL, teardown)
 {
 	void *batch[3 * NR_CLASSES];
 	unsigned class, round, n;
 
-	(void)state;
 	for (round = 0; round < 50; round++) {
 		for (n = 0, class = 1; class < NR_FIXED_CLASSES; class++) {
 			take_all(round % 5, class, batch + n, 3);
@@ -282,13 +272,12 @@ static void test_mixed_batches(void **state)
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 }
 
-static void test_no_memory(void **state)
+TEST(test_no_memory, NULL, teardown)
 {
 	enum { MOST = 100000 };
 	static void *objects[MOST];
 	unsigned class = size_class_of(32768), n = 0, got;
 
-	(void)state;
 	fake_fail_from(FAKE_MAP, 1);
 	while (n < MOST && (got = bin_take(1, class, objects + n, 4)))
 		n += got;
@@ -300,14 +289,13 @@ static void test_no_memory(void **state)
 
 /* An id for whose set there is no unit: the system is not asked for one at
  * each free. */
-static void test_no_memory_for_a_set(void **state)
+TEST(test_no_memory_for_a_set, NULL, teardown)
 {
 	enum { MOST = 1000000 };
 	static void *objects[MOST];
 	unsigned n = 0, got, i;
 	unsigned long once;
 
-	(void)state;
 	fake_fail_from(FAKE_MAP, 1);
 	while (n < MOST && (got = bin_take(1, CLASS, objects + n, 128)))
 		n += got;
@@ -322,9 +310,8 @@ static void test_no_memory_for_a_set(void **state)
 }
 
 /* Nothing is given: no bins are made, of whoever. */
-static void test_giving_nothing_makes_no_bins(void **state)
+TEST(test_giving_nothing_makes_no_bins, NULL, teardown)
 {
-	(void)state;
 	assert_null(bin_set_find(61));
 	bin_give(61, NULL, 0);
 	assert_null(bin_set_find(61));
@@ -352,14 +339,13 @@ static void collect(void)
 	} while (0)
 
 /* Each place that a slab comes from holds what is none. */
-static void test_damaged_lists_are_seen(void **state)
+TEST(test_damaged_lists_are_seen, NULL, teardown)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	static uint64_t nowhere[8];
 	struct bin sound = *bin;
 	volatile unsigned side;
 
-	(void)state;
 	collect();
 	assert_null(load_relaxed(&bin->slot));
 	sound = *bin;
@@ -398,13 +384,12 @@ static void bound_is_old(uint32_t old)
 
 /* A slab in a list is newer than what this thread knows of the region's bound:
  * it looks again behind a fence, and finds nothing wrong. */
-static void test_old_bounds_are_looked_at_again(void **state)
+TEST(test_old_bounds_are_looked_at_again, NULL, teardown)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab = slab_open(CLASS, 1), *more = slab_open(CLASS, 1);
 	uint32_t unit = region_span_unit(&regions[0], slab);
 
-	(void)state;
 	collect();
 	partial_push(bin, 0, slab);
 	bound_is_old(unit);
@@ -423,7 +408,7 @@ static void test_old_bounds_are_looked_at_again(void **state)
 }
 
 /* A slab of another class in the list, as of a descriptor written over. */
-static void test_damaged_words_are_seen(void **state)
+TEST(test_damaged_words_are_seen, NULL, teardown)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab;
@@ -431,7 +416,6 @@ static void test_damaged_words_are_seen(void **state)
 	uint64_t word;
 	void *object;
 
-	(void)state;
 	take_all(1, CLASS, &object, 1);
 	slab = load_relaxed(&bin->slot);
 	assert_non_null(slab);
@@ -479,12 +463,11 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-static void test_threads_never_share_an_object(void **state)
+TEST_FIRST(test_threads_never_share_an_object, NULL, teardown)
 {
 	pthread_t threads[THREADS];
 	unsigned i;
 
-	(void)state;
 	/* Recycled memory may hold anything: the mark must not be there. */
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, storm, (void *)(uintptr_t)i);
@@ -500,40 +483,4 @@ static void test_threads_never_share_an_object(void **state)
 	page_heap_check();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_threads_never_share_an_object,
-					  teardown),
-		cmocka_unit_test_teardown(test_give_and_take_reuse_the_slab,
-					  teardown),
-		cmocka_unit_test_teardown(test_objects_are_distinct, teardown),
-		cmocka_unit_test_teardown(test_empty_slabs_go_back_at_once,
-					  teardown),
-		cmocka_unit_test_teardown(test_breathing_keeps_its_slabs,
-					  teardown),
-		cmocka_unit_test_teardown(test_wrong_count_of_empty_slabs_heals,
-					  teardown),
-		cmocka_unit_test_teardown(test_slab_that_empties_while_purged,
-					  teardown),
-		cmocka_unit_test_teardown(test_remote_frees_come_home,
-					  teardown),
-		cmocka_unit_test_teardown(test_long_inbox_overflows_to_partial,
-					  teardown),
-		cmocka_unit_test_teardown(test_other_ids_slabs_are_adopted,
-					  teardown),
-		cmocka_unit_test_teardown(test_mixed_batches, teardown),
-		cmocka_unit_test_teardown(test_giving_nothing_makes_no_bins,
-					  teardown),
-		cmocka_unit_test_teardown(test_no_memory, teardown),
-		cmocka_unit_test_teardown(test_no_memory_for_a_set, teardown),
-		cmocka_unit_test_teardown(test_damaged_lists_are_seen,
-					  teardown),
-		cmocka_unit_test_teardown(test_old_bounds_are_looked_at_again,
-					  teardown),
-		cmocka_unit_test_teardown(test_damaged_words_are_seen,
-					  teardown),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

@@ -1,11 +1,6 @@
 /* base/bits.h, by enumeration against the obvious loops */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/bits.h"
+#include "cases.h"
 
 /* Words whose bits matter: one run of ones at every place, and a mixture. */
 #define FOR_EACH_WORD(word)                                       \
@@ -29,11 +24,10 @@ static bool bit(uint64_t word, unsigned i)
 	return word >> i & 1;
 }
 
-static void test_low(void **state)
+TEST(test_low)
 {
 	unsigned n, i;
 
-	(void)state;
 	for (n = 0; n <= 64; n++) {
 		for (i = 0; i < 64; i++)
 			assert_int_equal(bit(bits_low(n), i), i < n);
@@ -41,11 +35,10 @@ static void test_low(void **state)
 	assert_int_equal(bits_low(65), ALL_ONES);
 }
 
-static void test_range(void **state)
+TEST(test_range)
 {
 	unsigned first, n, i;
 
-	(void)state;
 	for (first = 0; first <= 64; first++) {
 		for (n = 0; first + n <= 64; n++) {
 			for (i = 0; i < 64; i++)
@@ -55,23 +48,21 @@ static void test_range(void **state)
 	}
 }
 
-static void test_one(void **state)
+TEST(test_one)
 {
 	unsigned i, j;
 
-	(void)state;
 	for (i = 0; i < 64; i++) {
 		for (j = 0; j < 64; j++)
 			assert_int_equal(bit(bits_one(i), j), i == j);
 	}
 }
 
-static void test_count_first_last(void **state)
+TEST(test_count_first_last)
 {
 	unsigned i, n, first, last;
 	uint64_t word;
 
-	(void)state;
 	assert_int_equal(bits_count(0), 0);
 	FOR_EACH_WORD(word)
 	{
@@ -89,12 +80,11 @@ static void test_count_first_last(void **state)
 	}
 }
 
-static void test_power_of_two(void **state)
+TEST(test_power_of_two)
 {
 	uint64_t word;
 	unsigned i;
 
-	(void)state;
 	assert_false(is_power_of_two(0));
 	for (i = 0; i < 64; i++)
 		assert_true(is_power_of_two((size_t)1 << i));
@@ -102,11 +92,10 @@ static void test_power_of_two(void **state)
 	assert_int_equal(is_power_of_two(word), bits_count(word) == 1);
 }
 
-static void test_round(void **state)
+TEST(test_round)
 {
 	size_t to, n, up;
 
-	(void)state;
 	for (to = 1; to <= 4096; to *= 2) {
 		up = 0;
 		for (n = 0; n < 3 * 4096; n++) {
@@ -118,12 +107,11 @@ static void test_round(void **state)
 }
 
 /* The one before the first overflow, and what overflows wraps to 0. */
-static void test_round_end(void **state)
+TEST(test_round_end)
 {
 	size_t to;
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 64; i++) {
 		to = (size_t)1 << i;
 		assert_int_equal(round_up(-to, to), -to);
@@ -133,11 +121,10 @@ static void test_round_end(void **state)
 	}
 }
 
-static void test_div_up(void **state)
+TEST(test_div_up)
 {
 	size_t n, by;
 
-	(void)state;
 	for (by = 1; by < 200; by++) {
 		for (n = 0; n < 1000; n++) {
 			assert_true(div_up(n, by) * by >= n);
@@ -147,7 +134,7 @@ static void test_div_up(void **state)
 	}
 }
 
-static void test_min_max(void **state)
+TEST(test_min_max)
 {
 	static const size_t values[] = {
 		0, 1, 2, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX
@@ -155,7 +142,6 @@ static void test_min_max(void **state)
 	const size_t nr = sizeof(values) / sizeof(values[0]);
 	size_t i, j;
 
-	(void)state;
 	for (i = 0; i < nr; i++) {
 		for (j = 0; j < nr; j++) {
 			assert_int_equal(min_size(values[i], values[j]),
@@ -166,19 +152,4 @@ static void test_min_max(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_low),
-		cmocka_unit_test(test_range),
-		cmocka_unit_test(test_one),
-		cmocka_unit_test(test_count_first_last),
-		cmocka_unit_test(test_power_of_two),
-		cmocka_unit_test(test_round),
-		cmocka_unit_test(test_round_end),
-		cmocka_unit_test(test_div_up),
-		cmocka_unit_test(test_min_max),
-	};
-
-	return cmocka_run_group_tests_name("bits", tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

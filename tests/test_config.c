@@ -3,15 +3,11 @@
  * config_start() reads once in a process, so each of its cases runs in a
  * child. getauxval() is this file's, so that the program can be a setuid one.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/auxv.h>
-#include <cmocka.h>
 
 #include "capture.h"
+#include "cases.h"
 #include "system/config.h"
 #include "system/report.h"
 
@@ -76,11 +72,10 @@ static void assert_warns(const char *text, const char *warning)
 	assert_memory_equal(&got, &defaults, sizeof(defaults));
 }
 
-static void test_table(void **state)
+TEST(test_table)
 {
 	unsigned i, j;
 
-	(void)state;
 	assert_int_equal(NR_ROWS, NR_CONFIG_OPTIONS);
 	assert_memory_equal(&config, &defaults, sizeof(defaults));
 	for (i = 0; i < NR_ROWS; i++) {
@@ -149,11 +144,10 @@ static const char *const large_guard_words[] = {
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
 static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
 
-static void test_every_option(void **state)
+TEST(test_every_option)
 {
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < NR_ROWS; i++) {
 		if (!strcmp(rows[i].kind, "NUMBER"))
 			assert_number(i);
@@ -183,11 +177,10 @@ static unsigned option_of(const char *name)
 	return i;
 }
 
-static void test_number_suffixes(void **state)
+TEST(test_number_suffixes)
 {
 	unsigned budget = option_of("purge_budget");
 
-	(void)state;
 	assert_sets(budget, "purge_budget=0", 0);
 	assert_sets(budget, "purge_budget=007", 7);
 	assert_sets(budget, "purge_budget=3k", 3 << 10);
@@ -200,7 +193,7 @@ static void test_number_suffixes(void **state)
 }
 
 /* No number, or none that 64 bits hold: never a small one by overflow. */
-static void test_bad_numbers(void **state)
+TEST(test_bad_numbers)
 {
 	static const char *const values[] = {
 		"",
@@ -233,7 +226,6 @@ static void test_bad_numbers(void **state)
 	char text[128], warning[256];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		snprintf(text, sizeof(text), "purge_budget=%s", values[i]);
 		snprintf(warning, sizeof(warning),
@@ -244,9 +236,8 @@ static void test_bad_numbers(void **state)
 	}
 }
 
-static void test_unknown_keys(void **state)
+TEST(test_unknown_keys)
 {
-	(void)state;
 	assert_warns("foo=1", WARNING "unknown key 'foo'\n");
 	assert_warns("foo=", WARNING "unknown key 'foo'\n");
 	assert_warns("stat=1", WARNING "unknown key 'stat'\n");
@@ -258,9 +249,8 @@ static void test_unknown_keys(void **state)
 		     WARNING "unknown key 'a'\n" WARNING "unknown key 'b'\n");
 }
 
-static void test_malformed_items(void **state)
+TEST(test_malformed_items)
 {
-	(void)state;
 	assert_warns("stats", WARNING "'stats' is not key=value\n");
 	assert_warns("=1", WARNING "'=1' is not key=value\n");
 	assert_warns("=", WARNING "'=' is not key=value\n");
@@ -270,12 +260,11 @@ static void test_malformed_items(void **state)
 }
 
 /* One bad item takes none of its neighbours with it. */
-static void test_lists(void **state)
+TEST(test_lists)
 {
 	struct config want = defaults, got;
 	const char *text;
 
-	(void)state;
 	want.stats = 1;
 	want.purge_delay = 5;
 	want.index = INDEX_CPU_ID;
@@ -288,22 +277,20 @@ static void test_lists(void **state)
 	assert_memory_equal(&got, &want, sizeof(want));
 }
 
-static void test_last_wins(void **state)
+TEST(test_last_wins)
 {
 	struct config got;
 
-	(void)state;
 	parse(&got, "purge_delay=5,stats=1,purge_delay=6,purge_delay=7");
 	assert_int_equal(got.purge_delay, 7);
 	parse(&got, "purge_delay=5,purge_delay=x");
 	assert_int_equal(got.purge_delay, 5);
 }
 
-static void test_long_words_are_cut(void **state)
+TEST(test_long_words_are_cut)
 {
 	char text[1024], want[256];
 
-	(void)state;
 	memset(text, 'k', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	snprintf(want, sizeof(want), WARNING "'%.64s' is not key=value\n",
@@ -315,7 +302,7 @@ static void test_long_words_are_cut(void **state)
 }
 
 /* The eleventh warning is not printed, but the items behind it count. */
-static void test_warnings_are_limited(void **state)
+TEST(test_warnings_are_limited)
 {
 	static const char *const kinds[] = { "nokey=1,", "noitem,", "stats=3,",
 					     "purge_delay=x," };
@@ -324,7 +311,6 @@ static void test_warnings_are_limited(void **state)
 	const char *line;
 	unsigned i, nr = 0;
 
-	(void)state;
 	for (i = 0; i < CONFIG_WARNINGS_MOST + 8; i++)
 		strcat(text, kinds[i % 4]);
 	strcat(text, "purge_delay=5");
@@ -334,36 +320,37 @@ static void test_warnings_are_limited(void **state)
 	assert_int_equal(got.purge_delay, 5);
 }
 
-static void test_print(void **state)
+/* What it prints, read back, is what was printed. */
+TEST(test_print)
 {
 	static struct capture capture;
 	struct config saved = config, got;
-	char text[2048] = "", *line;
-	const char *printed;
+	char head[64], *line, *rest, *item;
 	unsigned i;
 
-	(void)state;
 	parse(&config, "verbose=1,index=mm_cid,purge_budget=1g,"
 		       "hugepage=off,usable=requested,rseq=0");
 	capture_begin(&capture);
 	config_print();
-	printed = capture_end(&capture);
-	assert_non_null(strstr(printed, "lanemalloc: verbose=on\n"));
-	assert_non_null(strstr(printed, "lanemalloc: index=mm_cid\n"));
-	assert_non_null(
-		strstr(printed, "lanemalloc: purge_budget=1073741824\n"));
-	/* What it prints, read back, is what was printed. */
-	strcpy(text, printed);
-	line = strtok(text, "\n");
-	for (i = 0; i < NR_CONFIG_OPTIONS; i++, line = strtok(NULL, "\n")) {
-		assert_non_null(line);
-		line += strlen("lanemalloc: ");
-		assert_memory_equal(line, rows[i].name, strlen(rows[i].name));
-		assert_string_equal(parse(&got, line), "");
+	line = (char *)capture_end(&capture);
+	snprintf(head, sizeof(head), "lanemalloc: pid %d: LANEMALLOC_CONF=",
+		 (int)getpid());
+	assert_memory_equal(line, head, strlen(head));
+	line += strlen(head);
+	assert_non_null(strstr(line, "verbose=on,"));
+	assert_non_null(strstr(line, ",index=mm_cid,"));
+	assert_non_null(strstr(line, ",purge_budget=1073741824,"));
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	rest = strtok(line, "\n");
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+		item = strsep(&rest, ",");
+		assert_non_null(item);
+		assert_memory_equal(item, rows[i].name, strlen(rows[i].name));
+		assert_string_equal(parse(&got, item), "");
 		assert_int_equal(*config_field(&got, i),
 				 *config_field(&config, i));
 	}
-	assert_null(line);
+	assert_null(rest);
 	config = saved;
 }
 
@@ -435,31 +422,12 @@ static void assert_child(void (*run)(void), const char *text)
 	assert_int_equal(status, 0);
 }
 
-static void test_start(void **state)
+TEST(test_start)
 {
-	(void)state;
 	assert_child(start_reads_once, WARNING "unknown key 'foo'\n");
 	assert_child(start_without_variable, "");
 	assert_child(start_privileged, "");
 	assert_child(start_too_early, "");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_every_option),
-		cmocka_unit_test(test_number_suffixes),
-		cmocka_unit_test(test_bad_numbers),
-		cmocka_unit_test(test_unknown_keys),
-		cmocka_unit_test(test_malformed_items),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_last_wins),
-		cmocka_unit_test(test_long_words_are_cut),
-		cmocka_unit_test(test_warnings_are_limited),
-		cmocka_unit_test(test_print),
-		cmocka_unit_test(test_start),
-	};
-
-	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

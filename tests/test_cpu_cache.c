@@ -120,11 +120,10 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_first_miss_installs_lanes(void **state)
+TEST(test_first_miss_installs_lanes, fresh, done)
 {
 	unsigned id = rseq_current_id(), i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	assert_null(cpu_cache_of(id));
@@ -142,12 +141,11 @@ static void test_first_miss_installs_lanes(void **state)
 }
 
 /* One died between the areas and the table word; one lost the race. */
-static void test_areas_without_a_table_word_are_used(void **state)
+TEST(test_areas_without_a_table_word_are_used, fresh, done)
 {
 	uint64_t before;
 	char *areas;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	assert_true(areas_add(rseq_current_id(), own()));
@@ -160,13 +158,12 @@ static void test_areas_without_a_table_word_are_used(void **state)
 	assert_ptr_equal(own_lane(CLASS), cpu_cache_lane(areas, CLASS));
 }
 
-static void test_direct_without_areas(void **state)
+TEST(test_direct_without_areas, fresh, done)
 {
 	uint64_t before = load_relaxed(&own()->nr_direct); // counter
 	unsigned i;
 	void *object;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	no_areas = true;
@@ -191,11 +188,10 @@ static void owe(unsigned class, unsigned nr)
 	store_relaxed(&own()->nr_owed[class], (uint16_t)nr); // own
 }
 
-static void test_misses_alone_keep_a_batch(void **state)
+TEST(test_misses_alone_keep_a_batch, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (i = 1; i <= SLOTS / BATCH; i++) {
@@ -207,11 +203,10 @@ static void test_misses_alone_keep_a_batch(void **state)
 	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
 }
 
-static void test_misses_answer_flushes(void **state)
+TEST(test_misses_answer_flushes, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	miss(CLASS);
@@ -230,11 +225,10 @@ static void test_misses_answer_flushes(void **state)
 
 /* The lane takes two batches, then each overflow flushes one; after some it
  * goes down to a batch. */
-static void test_frees_alone_flush(void **state)
+TEST(test_frees_alone_flush, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (i = 0; i < SLOTS; i++)
@@ -272,12 +266,11 @@ static void turn(unsigned n)
 
 /* Phases that allocate and free so many: from the fourth on the lane has
  * them. */
-static void test_turns_fit_the_lane(void **state)
+TEST(test_turns_fit_the_lane, fresh, done)
 {
 	unsigned n = SLOTS - BATCH, i;
 	uint64_t flushes, refills;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (i = 0; i < 3; i++)
@@ -290,11 +283,10 @@ static void test_turns_fit_the_lane(void **state)
 	assert_int_equal(load_relaxed(&own()->nr_refills), refills); // counter
 }
 
-static void test_medium_lanes_are_bounded(void **state)
+TEST(test_medium_lanes_are_bounded, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (i = 0; i < 20; i++) {
@@ -310,12 +302,11 @@ static void test_medium_lanes_are_bounded(void **state)
 
 /* Frees alone: the limit goes down to a batch, so that few objects keep
  * their slabs from being empty; the first miss ends that. */
-static void test_only_frees_keep_a_batch(void **state)
+TEST(test_only_frees_keep_a_batch, fresh, done)
 {
 	uint64_t limit;
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 6 * BATCH * CLASS_SIZE;
@@ -339,14 +330,13 @@ static void test_only_frees_keep_a_batch(void **state)
 
 /* Objects smaller than a line are not handed out where they were freed if
  * another id owns their slab; larger ones are. */
-static void test_tiny_objects_go_home(void **state)
+TEST(test_tiny_objects_go_home, fresh, done)
 {
 	unsigned id = rseq_current_id(), i, nr = HOME_LANE_SLOTS;
 	void *object, *another;
 	struct lane *home;
 	uint64_t nr_flushes;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	miss(SIZE_CLASS_48);
@@ -377,11 +367,10 @@ static void test_tiny_objects_go_home(void **state)
 	assert_ptr_equal(held[nr_held - 1], another);
 }
 
-static void test_tiny_object_freed_twice(void **state)
+TEST(test_tiny_object_freed_twice, fresh, done)
 {
 	void *object;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	miss(SIZE_CLASS_16);
@@ -392,11 +381,10 @@ static void test_tiny_object_freed_twice(void **state)
 	hold(object); /* it was in the hands of the one that died */
 }
 
-static void test_no_bytes_for_home_lanes(void **state)
+TEST(test_no_bytes_for_home_lanes, fresh, done)
 {
 	void *object;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 0;
@@ -406,11 +394,10 @@ static void test_no_bytes_for_home_lanes(void **state)
 	assert_true(object_is_free(object));
 }
 
-static void test_limits_stay_within_the_bytes(void **state)
+TEST(test_limits_stay_within_the_bytes, fresh, done)
 {
 	unsigned class, round;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 128 << 10;
@@ -425,12 +412,11 @@ static void test_limits_stay_within_the_bytes(void **state)
 }
 
 /* So do the objects: a limit that sinks takes what lies above it along. */
-static void test_objects_stay_within_the_bytes(void **state)
+TEST(test_objects_stay_within_the_bytes, fresh, done)
 {
 	struct cpu_cache_stats stats;
 	unsigned class, i, n;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 1 << 20;
@@ -448,12 +434,11 @@ static void test_objects_stay_within_the_bytes(void **state)
 }
 
 /* A class that took everything gives way to one that misses. */
-static void test_growth_takes_from_others(void **state)
+TEST(test_growth_takes_from_others, fresh, done)
 {
 	uint64_t hog;
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = SLOTS * CLASS_SIZE;
@@ -469,11 +454,10 @@ static void test_growth_takes_from_others(void **state)
 	assert_int_equal(used_size(), sum_of_limits());
 }
 
-static void test_no_bytes_for_the_cache(void **state)
+TEST(test_no_bytes_for_the_cache, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 0;
@@ -501,9 +485,8 @@ static void heals(uint64_t wrong)
 	assert_true(limit_of(CLASS) > 0);
 }
 
-static void test_used_size_heals(void **state)
+TEST(test_used_size_heals, fresh, done)
 {
-	(void)state;
 	if (!has_lanes())
 		skip();
 	miss(CLASS);
@@ -514,11 +497,10 @@ static void test_used_size_heals(void **state)
 	heals(config.cpu_cache);
 }
 
-static void test_double_free_of_the_top(void **state)
+TEST(test_double_free_of_the_top, fresh, done)
 {
 	void *object;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	miss(CLASS);
@@ -532,11 +514,10 @@ static void test_double_free_of_the_top(void **state)
 	hold(object);
 }
 
-static void test_flush_own_empties(void **state)
+TEST(test_flush_own_empties, fresh, done)
 {
 	unsigned class;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (class = 1; class < NR_FIXED_CLASSES; class++)
@@ -548,11 +529,10 @@ static void test_flush_own_empties(void **state)
 	assert_int_equal(stats_now().cached_size, 0);
 }
 
-static void test_stats(void **state)
+TEST(test_stats, fresh, done)
 {
 	struct cpu_cache_stats before, now;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	cpu_cache_stats(&before);
@@ -569,32 +549,4 @@ static void test_stats(void **state)
 				 count_of(SIZE_CLASS_32768) * 32768);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_first_miss_installs_lanes),
-		T(test_areas_without_a_table_word_are_used),
-		T(test_direct_without_areas),
-		T(test_misses_alone_keep_a_batch),
-		T(test_misses_answer_flushes),
-		T(test_frees_alone_flush),
-		T(test_turns_fit_the_lane),
-		T(test_medium_lanes_are_bounded),
-		T(test_only_frees_keep_a_batch),
-		T(test_tiny_objects_go_home),
-		T(test_tiny_object_freed_twice),
-		T(test_no_bytes_for_home_lanes),
-		T(test_limits_stay_within_the_bytes),
-		T(test_objects_stay_within_the_bytes),
-		T(test_growth_takes_from_others),
-		T(test_no_bytes_for_the_cache),
-		T(test_used_size_heals),
-		T(test_double_free_of_the_top),
-		T(test_flush_own_empties),
-		T(test_stats),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
-}
+TEST_MAIN(heap_setup_pinned, NULL)

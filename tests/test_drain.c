@@ -97,12 +97,11 @@ static int done(void **state)
 
 /* Every change makes the word larger, so that no holder meets its own value
  * again; odd is held. */
-static void test_rights_by_enumeration(void **state)
+TEST(test_rights_by_enumeration)
 {
 	struct drain_right w, taken, dropped;
 	uint64_t word;
 
-	(void)state;
 	for (word = 0; word < 1000; word++) {
 		w = drain_right_unpack(word);
 		assert_int_equal(w.held, word % 2);
@@ -118,13 +117,14 @@ static void test_rights_by_enumeration(void **state)
 	}
 }
 
-static void test_moves_everything(void **state)
+static int pinned(void **state);
+
+TEST(test_moves_everything, pinned, done)
 {
 	uint64_t n, nr_drains, word;
 	unsigned round;
 	char *spare;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (round = 0; round < 4; round++) {
@@ -149,12 +149,11 @@ static void test_moves_everything(void **state)
 	assert_int_equal(drain_count(), nr_drains + 1);
 }
 
-static void test_limits_alone_are_a_reason(void **state)
+TEST(test_limits_alone_are_a_reason, pinned, done)
 {
 	void *blocks[200];
 	unsigned n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	blocks[0] = heap_alloc(64);
@@ -167,12 +166,11 @@ static void test_limits_alone_are_a_reason(void **state)
 		heap_free(blocks[--n]);
 }
 
-static void test_idle_alone(void **state)
+TEST(test_idle_alone, pinned, done)
 {
 	uint64_t n;
 	void *block;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	n = fill_cache();
@@ -186,11 +184,10 @@ static void test_idle_alone(void **state)
 	heap_free(block);
 }
 
-static void test_held_right_is_respected(void **state)
+TEST(test_held_right_is_respected, pinned, done)
 {
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	n = fill_cache();
@@ -258,12 +255,11 @@ static uint64_t die(enum death death)
 	return n - 10;
 }
 
-static void test_dead_holder_is_superseded(void **state)
+TEST(test_dead_holder_is_superseded, pinned, done)
 {
 	enum death death;
 	uint64_t n, mine;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (death = DIES_AT_ONCE; death < DEATHS; death++) {
@@ -278,12 +274,11 @@ static void test_dead_holder_is_superseded(void **state)
 }
 
 /* It slept past its deadline, and its right is another one's. */
-static void test_late_holder_writes_nothing(void **state)
+TEST(test_late_holder_writes_nothing, pinned, done)
 {
 	struct drainer late = { .self = rseq_self() };
 	uint64_t n, word, held;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	assert_true(right_take(&late, false));
@@ -303,12 +298,11 @@ static void test_late_holder_writes_nothing(void **state)
 }
 
 /* Who is out of memory does not wait for the deadline. */
-static void test_urgent_drain_takes_over(void **state)
+TEST(test_urgent_drain_takes_over, pinned, done)
 {
 	struct drainer slow = { .self = rseq_self() };
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	assert_true(right_take(&slow, false));
@@ -328,12 +322,11 @@ static void test_urgent_drain_takes_over(void **state)
 }
 
 /* Fences fail from the k-th of a drain on: a part may be left for later. */
-static void test_no_fence(void **state)
+TEST(test_no_fence, pinned, done)
 {
 	unsigned k;
 	uint64_t n;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	for (k = 1; k <= 3; k++) {
@@ -415,14 +408,13 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-static void test_nothing_is_lost_under_load(void **state)
+TEST(test_nothing_is_lost_under_load, fresh, done)
 {
 	pthread_t threads[THREADS];
 	uint64_t nr_drains = drain_count();
 	struct out *out;
 	unsigned i;
 
-	(void)state;
 	if (!can_drain())
 		skip();
 	atomic_store(&stop, 0);
@@ -449,23 +441,4 @@ static int pinned(void **state)
 	return fresh(state);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
-#define P(test) cmocka_unit_test_setup_teardown(test, pinned, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rights_by_enumeration),
-		T(test_nothing_is_lost_under_load),
-		P(test_moves_everything),
-		P(test_limits_alone_are_a_reason),
-		P(test_idle_alone),
-		P(test_held_right_is_respected),
-		P(test_dead_holder_is_superseded),
-		P(test_late_holder_writes_nothing),
-		P(test_urgent_drain_takes_over),
-		P(test_no_fence),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

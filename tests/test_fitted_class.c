@@ -21,15 +21,16 @@ static unsigned grow(size_t size, unsigned nr_slabs)
 	return size_class_of(size);
 }
 
+static int fitted_setup(void **state);
+
 /* Samples fill a window while slabs become more; the end of one leaves nothing
  * but how many there were. */
-static void test_windows_by_enumeration(void **state)
+TEST(test_windows_by_enumeration, fitted_setup)
 {
 	static const uint32_t counts[] = { 0, 1, 2, INT32_MAX, UINT32_MAX };
 	struct window w, next;
 	unsigned i, k;
 
-	(void)state;
 	for (i = 0; i < 5 * 5 * 4 * 4; i++) {
 		w = (struct window){ (uint16_t)(i / 25 % 4 * 0x5555),
 				     (uint16_t)(i / 100 * 100), counts[i % 5] };
@@ -49,11 +50,10 @@ static void test_windows_by_enumeration(void **state)
 	}
 }
 
-static void test_a_class_fits(void **state)
+TEST(test_a_class_fits, fitted_setup)
 {
 	unsigned old = size_class_of(1032), new;
 
-	(void)state;
 	assert_int_equal(grow(1032, window_samples() - 1), old);
 	assert_int_equal(fitted_class_count(), 0);
 	new = grow(1032, 1);
@@ -72,11 +72,10 @@ static void test_a_class_fits(void **state)
 }
 
 /* Start-up may run again at any time. */
-static void test_start_again(void **state)
+TEST(test_start_again, fitted_setup)
 {
 	unsigned class;
 
-	(void)state;
 	class = grow(1032, window_samples());
 	assert_int_equal(class, NR_FIXED_CLASSES);
 	size_class_start();
@@ -86,11 +85,10 @@ static void test_start_again(void **state)
 }
 
 /* One size of the upper end in a window: the class stays. */
-static void test_few_large_ones_forbid(void **state)
+TEST(test_few_large_ones_forbid, fitted_setup)
 {
 	unsigned old = size_class_of(1032), i;
 
-	(void)state;
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(grow(1032, window_samples() - 1), old);
 		assert_int_equal(grow(1280, 1), old);
@@ -99,11 +97,10 @@ static void test_few_large_ones_forbid(void **state)
 	assert_true(grow(1032, window_samples()) != old);
 }
 
-static void test_little_saving_is_none(void **state)
+TEST(test_little_saving_is_none, fitted_setup)
 {
 	unsigned old = size_class_of(1232);
 
-	(void)state;
 	assert_int_equal(grow(1232, 3 * window_samples()), old);
 	assert_int_equal(grow(64, 3 * window_samples()), size_class_of(64));
 	assert_int_equal(grow(128, 3 * window_samples()), size_class_of(128));
@@ -111,22 +108,20 @@ static void test_little_saving_is_none(void **state)
 }
 
 /* Misses alone, of a program that does not grow, are no sample. */
-static void test_only_growth_counts(void **state)
+TEST(test_only_growth_counts, fitted_setup)
 {
 	unsigned class = size_class_of(1032), i;
 
-	(void)state;
 	assert_int_equal(grow(1032, 1), class);
 	for (i = 0; i < 10 * window_samples(); i++)
 		fitted_class_note(class, 1032);
 	assert_int_equal(fitted_class_count(), 0);
 }
 
-static void test_medium_sizes_are_left_alone(void **state)
+TEST(test_medium_sizes_are_left_alone, fitted_setup)
 {
 	unsigned class = size_class_of_medium(SMALL_SIZE_MOST + 1), i;
 
-	(void)state;
 	for (i = 0; i < 3 * window_samples(); i++) {
 		assert_non_null(slab_open(class, OWNER));
 		fitted_class_note(class, SMALL_SIZE_MOST + 1);
@@ -135,11 +130,10 @@ static void test_medium_sizes_are_left_alone(void **state)
 }
 
 /* What opens and closes the same slabs again and again does not grow. */
-static void test_churn_is_no_growth(void **state)
+TEST(test_churn_is_no_growth, fitted_setup)
 {
 	unsigned class = size_class_of(1300), i;
 
-	(void)state;
 	assert_int_equal(grow(1300, 1), class);
 	for (i = 0; i < 10 * window_samples(); i++) {
 		struct span *slab = slab_open(class, OWNER);
@@ -152,11 +146,10 @@ static void test_churn_is_no_growth(void **state)
 }
 
 /* A small part of the heap is not worth it, until it is larger. */
-static void test_small_share(void **state)
+TEST(test_small_share, fitted_setup)
 {
 	unsigned class = size_class_of(2100), i;
 
-	(void)state;
 	for (i = 0; i < 60 * window_samples(); i++)
 		assert_non_null(slab_open(SIZE_CLASS_2048, OWNER));
 	assert_int_equal(grow(2100, window_samples()), class);
@@ -165,23 +158,21 @@ static void test_small_share(void **state)
 }
 
 /* The two tables of a size disagree after a thread died: a miss mends it. */
-static void test_mend(void **state)
+TEST(test_mend, fitted_setup)
 {
 	unsigned class = size_class_of(1032);
 
-	(void)state;
 	store_relaxed(&size_lanes[1040 / 16], 0); // own
 	size_lane_mend(1032, class);
 	assert_int_equal(size_lanes[1040 / 16], size_classes[class].lane);
 }
 
 /* A second one for the same fixed class takes the sizes above the first. */
-static void test_two_of_one_class(void **state)
+TEST(test_two_of_one_class, fitted_setup)
 {
 	unsigned first = grow(1032, window_samples());
 	unsigned second = grow(1100, window_samples());
 
-	(void)state;
 	assert_int_equal(first, NR_FIXED_CLASSES);
 	assert_int_equal(second, NR_FIXED_CLASSES + 1);
 	assert_int_equal(size_class_of(1088), first);
@@ -190,13 +181,12 @@ static void test_two_of_one_class(void **state)
 	assert_int_equal(size_class_of(1153), SIZE_CLASS_1280);
 }
 
-static void test_there_are_so_many(void **state)
+TEST(test_there_are_so_many, fitted_setup)
 {
 	static const size_t sizes[] = { 164,  200,  260,  330,  520,  650,
 					1030, 1300, 2056, 2600, 4100, 8200 };
 	unsigned i, nr = 0;
 
-	(void)state;
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		unsigned class = grow(sizes[i], window_samples());
 
@@ -215,15 +205,14 @@ static bool loses_much(uint32_t size, unsigned units)
 }
 
 /* Every size that there could be: the geometry keeps the slab's rules. */
-static void test_geometry(void **state)
+TEST(test_geometry, fitted_setup)
 {
 	uint32_t size;
 	unsigned units;
 
-	(void)state;
 	for (size = 144; size <= SMALL_SIZE_MOST;
 	     size += size < 512 ? 16 : 64) {
-		struct size_geometry g = size_class_geometry(size);
+		struct fitted_geometry g = fitted_class_geometry(size);
 		size_t whole = g.nr_units * UNIT_SIZE, used;
 
 		used = (size_t)g.nr_objects * size;
@@ -236,14 +225,13 @@ static void test_geometry(void **state)
 }
 
 /* Objects of a fitted class go to its slabs and come back. */
-static void test_objects(void **state)
+TEST(test_objects, fitted_setup)
 {
 	unsigned class = grow(4368, window_samples()), i, n, nr = 0;
 	void *objects[256];
 	uint64_t word;
 	struct span *slab = slab_open(class, OWNER);
 
-	(void)state;
 	assert_int_equal(size_classes[class].size, 4416);
 	while ((n = slab_take(slab, objects + nr, 5)))
 		nr += n;
@@ -298,13 +286,12 @@ static void forget(void)
 	}
 }
 
-static void test_makers_at_once(void **state)
+TEST(test_makers_at_once, fitted_setup)
 {
 	static const uintptr_t sizes[NR_MAKERS] = { 1032, 1100, 1150 };
 	pthread_t threads[NR_MAKERS];
 	unsigned round, i;
 
-	(void)state;
 	for (round = 0; round < NR_ROUNDS; round++) {
 		forget();
 		store_relaxed(&go, 0); // own
@@ -328,27 +315,4 @@ static int fitted_setup(void **state)
 	return heap_setup(state);
 }
 
-#define FITTED_TEST(test) cmocka_unit_test_setup(test, fitted_setup)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		FITTED_TEST(test_windows_by_enumeration),
-		FITTED_TEST(test_a_class_fits),
-		FITTED_TEST(test_start_again),
-		FITTED_TEST(test_few_large_ones_forbid),
-		FITTED_TEST(test_little_saving_is_none),
-		FITTED_TEST(test_only_growth_counts),
-		FITTED_TEST(test_medium_sizes_are_left_alone),
-		FITTED_TEST(test_churn_is_no_growth),
-		FITTED_TEST(test_small_share),
-		FITTED_TEST(test_mend),
-		FITTED_TEST(test_two_of_one_class),
-		FITTED_TEST(test_there_are_so_many),
-		FITTED_TEST(test_geometry),
-		FITTED_TEST(test_objects),
-		FITTED_TEST(test_makers_at_once),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -60,12 +60,11 @@ static bool kernel_guards(void)
 	return is_guarded;
 }
 
-static void fresh_blocks_have_one(void **state)
+TEST(fresh_blocks_have_one, setup, done)
 {
 	unsigned long calls;
 	char *pointer;
 
-	(void)state;
 	if (!kernel_guards())
 		skip();
 	pointer = large(SIZE);
@@ -89,12 +88,11 @@ static void fresh_blocks_have_one(void **state)
 	give(pointer);
 }
 
-static void resident_blocks_have_none(void **state)
+TEST(resident_blocks_have_none, setup, done)
 {
 	char *pointer = large(21 * UNIT_SIZE);
 	unsigned long calls = fake_calls(FAKE_GUARD);
 
-	(void)state;
 	memset(pointer, 1, 21 * UNIT_SIZE);
 	give(pointer);
 	pointer = large(SIZE);
@@ -103,11 +101,10 @@ static void resident_blocks_have_none(void **state)
 	give(pointer);
 }
 
-static void a_refused_guard_is_none(void **state)
+TEST(a_refused_guard_is_none, setup, done)
 {
 	char *pointer;
 
-	(void)state;
 	fake_fail_from(FAKE_GUARD, 1);
 	pointer = large(SIZE);
 	assert_int_equal(find(pointer).size, 21 * UNIT_SIZE);
@@ -116,12 +113,11 @@ static void a_refused_guard_is_none(void **state)
 }
 
 /* Units whose guard stays are not handed out, nor lost. */
-static void a_guard_that_stays_keeps_its_units(void **state)
+TEST(a_guard_that_stays_keeps_its_units, setup, done)
 {
 	struct run run;
 	char *pointer;
 
-	(void)state;
 	if (!kernel_guards())
 		skip();
 	pointer = large(SIZE);
@@ -140,12 +136,11 @@ static void a_guard_that_stays_keeps_its_units(void **state)
 }
 
 /* Growth over the guard, and its refusal. */
-static void resize_passes_the_guard(void **state)
+TEST(resize_passes_the_guard, setup, done)
 {
 	struct block block;
 	char *pointer;
 
-	(void)state;
 	if (!kernel_guards())
 		skip();
 	pointer = large(SIZE);
@@ -162,12 +157,11 @@ static void resize_passes_the_guard(void **state)
 	give(pointer);
 }
 
-static void all_have_one(void **state)
+TEST(all_have_one, setup, done)
 {
 	static const size_t sizes[] = { 9, 10, 21, 64, 100 };
 	unsigned i;
 
-	(void)state;
 	config.large_guard = LARGE_GUARD_ALL;
 	for (i = 0; i < 5; i++) {
 		char *pointer = large(sizes[i] * UNIT_SIZE);
@@ -188,21 +182,4 @@ static void all_have_one(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(fresh_blocks_have_one, setup,
-						done),
-		cmocka_unit_test_setup_teardown(resident_blocks_have_none,
-						setup, done),
-		cmocka_unit_test_setup_teardown(a_refused_guard_is_none, setup,
-						done),
-		cmocka_unit_test_setup_teardown(
-			a_guard_that_stays_keeps_its_units, setup, done),
-		cmocka_unit_test_setup_teardown(resize_passes_the_guard, setup,
-						done),
-		cmocka_unit_test_setup_teardown(all_have_one, setup, done),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

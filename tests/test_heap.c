@@ -92,12 +92,11 @@ static void held_free(void)
 	}
 }
 
-static void test_every_size(void **state)
+TEST(test_every_size, NULL, done)
 {
 	unsigned i, k;
 	size_t size;
 
-	(void)state;
 	for (size = 0; size < 2200; size++)
 		hold(block_alloc(size), size);
 	held_free();
@@ -108,13 +107,12 @@ static void test_every_size(void **state)
 }
 
 /* All usable bytes are the program's, and are as many for all its life. */
-static void test_usable_is_real(void **state)
+TEST(test_usable_is_real, NULL, done)
 {
 	size_t usable, size;
 	unsigned i, class;
 	char *block;
 
-	(void)state;
 	for (i = 0; i < nr_sizes; i++) {
 		size = sizes[i];
 		block = block_alloc(size);
@@ -134,7 +132,7 @@ static void test_usable_is_real(void **state)
 	assert_int_equal(heap_usable_size(NULL), 0);
 }
 
-static void test_too_large(void **state)
+TEST(test_too_large, NULL, done)
 {
 	size_t too_large[] = { (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 15,
 			       SIZE_MAX };
@@ -142,7 +140,6 @@ static void test_too_large(void **state)
 	void *block = block_alloc(100);
 	unsigned i;
 
-	(void)state;
 	pattern_set(block, 100);
 	for (i = 0; i < 3; i++) {
 		assert_null(block_alloc(too_large[i]));
@@ -158,11 +155,10 @@ static void test_too_large(void **state)
 	heap_free(block);
 }
 
-static void test_nothing_has_an_address(void **state)
+TEST(test_nothing_has_an_address, NULL, done)
 {
 	unsigned i, k;
 
-	(void)state;
 	for (i = 0; i < 100; i++)
 		hold(i % 2 ? block_alloc(0) : heap_alloc_zeroed(0), 0);
 	for (i = 0; i < 100; i++)
@@ -173,13 +169,12 @@ static void test_nothing_has_an_address(void **state)
 	heap_free_sized(NULL, 10);
 }
 
-static void test_alignments(void **state)
+TEST(test_alignments, NULL, done)
 {
 	unsigned i, n;
 	size_t align;
 	void *block;
 
-	(void)state;
 	for (align = 1; align <= 8 * MIB; align *= 2) {
 		n = align > MIB ? nr_sizes / 2 : nr_sizes;
 		for (i = 0; i < n && sizes[i] <= MIB; i++) {
@@ -200,7 +195,7 @@ static uint64_t nr_slow(void)
 
 /* Aligned medium sizes come from the lane without a slow path, which would
  * count an abort each time. */
-static void test_aligned_medium_sizes_are_fast(void **state)
+TEST(test_aligned_medium_sizes_are_fast, NULL, done)
 {
 	static const struct {
 		size_t size, align;
@@ -213,7 +208,6 @@ static void test_aligned_medium_sizes_are_fast(void **state)
 	uint64_t before;
 	char *block;
 
-	(void)state;
 	if (!has_lanes())
 		skip();
 	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
@@ -230,13 +224,12 @@ static void test_aligned_medium_sizes_are_fast(void **state)
 	}
 }
 
-static void test_zeroed(void **state)
+TEST(test_zeroed, NULL, done)
 {
 	unsigned i, round, k;
 	size_t usable;
 	char *block;
 
-	(void)state;
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < nr_sizes; i++) {
 			for (k = 0; k < 5; k++) {
@@ -275,23 +268,21 @@ static void realloc_pair(size_t from, size_t to)
 	heap_free(moved);
 }
 
-static void test_realloc_keeps(void **state)
+TEST(test_realloc_keeps, NULL, done)
 {
 	unsigned i, k;
 
-	(void)state;
 	for (i = 0; i < nr_sizes; i += 1 + sizes[i] / 2048)
 		for (k = 1; k < nr_sizes; k += 1 + sizes[k] / 1024)
 			realloc_pair(sizes[i], sizes[k]);
 }
 
 /* Memory that a smaller block does not need is not held for nothing. */
-static void test_realloc_lets_go(void **state)
+TEST(test_realloc_lets_go, NULL, done)
 {
 	char *block = block_alloc(30000);
 	size_t size;
 
-	(void)state;
 	for (size = 30000; size > 16; size /= 3) {
 		block = heap_realloc(block, size);
 		assert_true(heap_usable_size(block) <= 2 * size + 64);
@@ -306,13 +297,12 @@ static void test_realloc_lets_go(void **state)
 }
 
 /* A growing one that finds no memory leaves the block as it was. */
-static void test_realloc_without_memory(void **state)
+TEST(test_realloc_without_memory, NULL, done)
 {
 	uint64_t before = claimed_size();
 	char *block = block_alloc(20 * MIB);
 	size_t all;
 
-	(void)state;
 	all = (size_t)load_relaxed(&regions[0].nr_units) * UNIT_SIZE; // const
 	pattern_set(block, 20 * MIB);
 	fake_fail_from(FAKE_MAP, 1);
@@ -335,13 +325,12 @@ static void usable_is(void *block, size_t size)
 	assert_int_equal(heap_usable_size(block), size);
 }
 
-static void test_usable_is_requested(void **state)
+TEST(test_usable_is_requested, NULL, done)
 {
 	size_t size, next;
 	unsigned i, k;
 	char *block;
 
-	(void)state;
 	option("usable=requested");
 	for (i = 0; i < nr_sizes; i++) {
 		size = sizes[i];
@@ -402,19 +391,17 @@ static void shrinks_without_memory(void)
 	held_free();
 }
 
-static void test_shrinking_without_memory_stays(void **state)
+TEST(test_shrinking_without_memory_stays, NULL, done)
 {
-	(void)state;
 	shrinks_without_memory();
 	option("usable=requested");
 	shrinks_without_memory();
 }
 
-static void test_size_hints_are_checked(void **state)
+TEST(test_size_hints_are_checked, NULL, done)
 {
 	char *block;
 
-	(void)state;
 	/* Without the option a wrong hint does nothing. */
 	heap_free_sized(block_alloc(100), 5000);
 	heap_free_aligned_sized(block_alloc(100000), 4096, 1);
@@ -436,12 +423,11 @@ static void test_size_hints_are_checked(void **state)
 }
 
 /* With checks each double free is seen, at once. */
-static void test_double_free_is_exact(void **state)
+TEST(test_double_free_is_exact, NULL, done)
 {
 	char *blocks[20];
 	unsigned i;
 
-	(void)state;
 	option("checks=1");
 	for (i = 0; i < 20; i++)
 		blocks[i] = block_alloc(1000);
@@ -457,13 +443,12 @@ static void test_double_free_is_exact(void **state)
 	heap_free(blocks[19]);
 }
 
-static void test_pointers_into_blocks(void **state)
+TEST(test_pointers_into_blocks, NULL, done)
 {
 	char *small = block_alloc(1000), *big = block_alloc(MIB);
 	char *head = regions[0].base + UNIT_SIZE;
 	char *end = (char *)((uintptr_t)small | (UNIT_SIZE - 1)) - 15;
 
-	(void)state;
 	assert_fault("free of %p: inside a block", small + 16,
 		     heap_free(small + 16));
 	assert_fault("free of %p: inside a block", small + 1,
@@ -490,12 +475,11 @@ static void test_pointers_into_blocks(void **state)
 	assert_fault("free of %p: not a block", end, heap_free(end));
 }
 
-static void test_foreign_blocks_go_home(void **state)
+TEST(test_foreign_blocks_go_home, NULL, done)
 {
 	uint64_t before = foreign_nr_frees();
 	char *block = malloc(100);
 
-	(void)state;
 	assert_int_equal(heap_usable_size(block), malloc_usable_size(block));
 	strcpy(block, "kept");
 	block = heap_realloc(block, 100000);
@@ -505,11 +489,10 @@ static void test_foreign_blocks_go_home(void **state)
 	assert_int_equal(foreign_nr_frees(), before + 2);
 }
 
-static void test_purge_says_what_it_did(void **state)
+TEST(test_purge_says_what_it_did, NULL, done)
 {
 	char *block = block_alloc(16 * MIB);
 
-	(void)state;
 	config.purge_budget = 1 << 30;
 	memset(block, 1, 16 * MIB);
 	heap_free(block);
@@ -544,9 +527,8 @@ static void mix(void)
 	memset(held, 0, sizeof(held));
 }
 
-static void test_mix(void **state)
+TEST(test_mix, NULL, done)
 {
-	(void)state;
 	memset(held, 0, sizeof(held));
 	mix();
 	option("checks=1");
@@ -555,30 +537,4 @@ static void test_mix(void **state)
 	mix();
 }
 
-#define T(test) cmocka_unit_test_teardown(test, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_every_size),
-		T(test_usable_is_real),
-		T(test_too_large),
-		T(test_nothing_has_an_address),
-		T(test_alignments),
-		T(test_aligned_medium_sizes_are_fast),
-		T(test_zeroed),
-		T(test_realloc_keeps),
-		T(test_realloc_lets_go),
-		T(test_realloc_without_memory),
-		T(test_usable_is_requested),
-		T(test_shrinking_without_memory_stays),
-		T(test_size_hints_are_checked),
-		T(test_double_free_is_exact),
-		T(test_pointers_into_blocks),
-		T(test_foreign_blocks_go_home),
-		T(test_purge_says_what_it_did),
-		T(test_mix),
-	};
-
-	return cmocka_run_group_tests(tests, setup, NULL);
-}
+TEST_MAIN(setup, NULL)

@@ -52,11 +52,10 @@ static void held_free(void)
 }
 
 /* Without footers a size is refused that the block cannot hold. */
-static void test_size_hints_are_bounded(void **state)
+TEST(test_size_hints_are_bounded, NULL, done)
 {
 	char *block;
 
-	(void)state;
 	option("checks=fast");
 	heap_free_sized(block_alloc(100), 112);
 	heap_free_sized(block_alloc(100), 1);
@@ -90,9 +89,8 @@ static void alignment_is_checked(const char *text)
 	heap_free(block == a ? b : a);
 }
 
-static void test_alignment_hints_are_checked(void **state)
+TEST(test_alignment_hints_are_checked, NULL, done)
 {
-	(void)state;
 	alignment_is_checked("checks=fast");
 	alignment_is_checked("checks=full");
 }
@@ -109,13 +107,12 @@ static void test_alignment_hints_are_checked(void **state)
 
 /* Two owners are seen however many frees came between, wherever the block
  * waits; what malloc hands out again is no suspect. */
-static void test_marks_tell_of_freed_blocks(void **state)
+TEST(test_marks_tell_of_freed_blocks, NULL, done)
 {
 	static const size_t tried[] = { 1, 100, 5000, 32768, 40000, 262144 };
 	char *blocks[40];
 	unsigned i, k;
 
-	(void)state;
 	option("checks=fast");
 	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
 		for (i = 0; i < 40; i++)
@@ -133,12 +130,11 @@ static void test_marks_tell_of_freed_blocks(void **state)
 	}
 }
 
-static void test_marks_of_live_blocks_mean_nothing(void **state)
+TEST(test_marks_of_live_blocks_mean_nothing, NULL, done)
 {
 	uint64_t *a, *b, magic = size_classes[size_class_of(64)].magic;
 	unsigned i;
 
-	(void)state;
 	option("checks=fast");
 	for (i = 0; i < 1000; i++) {
 		a = (uint64_t *)(void *)block_alloc(64);
@@ -154,11 +150,10 @@ static void test_marks_of_live_blocks_mean_nothing(void **state)
 }
 
 /* A pointer behind the slab's last object passes the arithmetic alone. */
-static void test_checked_frees_know_the_slabs_end(void **state)
+TEST(test_checked_frees_know_the_slabs_end, NULL, done)
 {
 	char *block, *end;
 
-	(void)state;
 	option("checks=fast");
 	block = block_alloc(896);
 	end = (char *)((uintptr_t)block & ~(UNIT_SIZE - 1)) + 36 * 896;
@@ -167,14 +162,13 @@ static void test_checked_frees_know_the_slabs_end(void **state)
 }
 
 /* checks=full: each byte behind the size asked for that is looked at. */
-static void test_writes_behind_are_seen(void **state)
+TEST(test_writes_behind_are_seen, NULL, done)
 {
 	static const size_t tried[] = { 0, 1, 97, 104, 1000, 40000, 300000 };
 	size_t size;
 	unsigned k;
 	char *block;
 
-	(void)state;
 	option("checks=full");
 	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
 		size = tried[k];
@@ -200,11 +194,10 @@ static void test_writes_behind_are_seen(void **state)
 }
 
 /* A footer that reads as a size beyond the block is no size. */
-static void test_damaged_footers_are_not_trusted(void **state)
+TEST(test_damaged_footers_are_not_trusted, NULL, done)
 {
 	char *block;
 
-	(void)state;
 	option("usable=requested");
 	block = block_alloc(97);
 	memset(block + 104, 0x41, 8);
@@ -236,9 +229,8 @@ static void write_freed(size_t size, size_t at)
 	held_free();
 }
 
-static void test_writes_after_free_are_seen(void **state)
+TEST(test_writes_after_free_are_seen, NULL, done)
 {
-	(void)state;
 	option("checks=full");
 	write_freed(8, 0);
 	write_freed(8, 15);
@@ -250,11 +242,10 @@ static void test_writes_after_free_are_seen(void **state)
 
 /* Blocks of all sizes, of lives that differ, and what was written to them:
  * none of it is taken for a write after a free. */
-static void test_old_contents_are_no_fault(void **state)
+TEST(test_old_contents_are_no_fault, NULL, done)
 {
 	unsigned round, i;
 
-	(void)state;
 	option("checks=full");
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 200; i++)
@@ -266,21 +257,4 @@ static void test_old_contents_are_no_fault(void **state)
 	}
 }
 
-#define T(test) cmocka_unit_test_teardown(test, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_size_hints_are_bounded),
-		T(test_alignment_hints_are_checked),
-		T(test_marks_tell_of_freed_blocks),
-		T(test_marks_of_live_blocks_mean_nothing),
-		T(test_checked_frees_know_the_slabs_end),
-		T(test_writes_behind_are_seen),
-		T(test_damaged_footers_are_not_trusted),
-		T(test_writes_after_free_are_seen),
-		T(test_old_contents_are_no_fault),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
-}
+TEST_MAIN(heap_setup_pinned, NULL)

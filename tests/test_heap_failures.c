@@ -10,6 +10,7 @@
  *
  * timeout: 240 */
 #include "heap_fixture.h"
+#include "slab/fitted_class.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -211,29 +212,25 @@ static unsigned long lives(bool all_from)
 	return k;
 }
 
-static void test_each_call_fails(void **state)
+TEST(test_each_call_fails)
 {
-	(void)state;
 	assert_true(lives(false) > 20);
 }
 
-static void test_all_calls_fail_from_one_on(void **state)
+TEST(test_all_calls_fail_from_one_on)
 {
-	(void)state;
 	assert_true(lives(true) > 20);
 }
 
-static void test_by_cpu_number(void **state)
+TEST(test_by_cpu_number)
 {
-	(void)state;
 	setenv("LANEMALLOC_CONF", "index=cpu_id,purge_budget=0", 1);
 	assert_true(lives(false) > 20);
 	unsetenv("LANEMALLOC_CONF");
 }
 
-static void test_direct_and_footers(void **state)
+TEST(test_direct_and_footers)
 {
-	(void)state;
 	setenv("LANEMALLOC_CONF", "rseq=off,usable=requested,checks=on", 1);
 	assert_true(lives(true) > 10);
 	unsetenv("LANEMALLOC_CONF");
@@ -365,7 +362,7 @@ static void size_that_was_taken_over(void)
 
 	short_life_begins();
 	keep(0, block_alloc(size), size);
-	size_class_fit(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1088);
+	fitted_class_fill(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1088);
 	keep(1, block_alloc(20000), 20000);
 	use_up_units();
 	must(size_class_of(size) == NR_FIXED_CLASSES);
@@ -443,18 +440,16 @@ static void short_life(void (*life)(void))
 	assert_int_equal(WEXITSTATUS(status), LIFE_OK);
 }
 
-static void test_medium_size_in_a_short_run(void **state)
+TEST(test_medium_size_in_a_short_run)
 {
-	(void)state;
 	short_life(medium_size_in_a_short_run);
 	setenv("LANEMALLOC_CONF", "rseq=off", 1);
 	short_life(medium_size_in_a_short_run);
 	unsetenv("LANEMALLOC_CONF");
 }
 
-static void test_the_last_memory_is_found(void **state)
+TEST(test_the_last_memory_is_found)
 {
-	(void)state;
 	short_life(object_instead_of_a_run);
 	short_life(small_size_in_a_unit);
 	short_life(size_that_was_taken_over);
@@ -465,11 +460,10 @@ static void test_the_last_memory_is_found(void **state)
 	unsetenv("LANEMALLOC_CONF");
 }
 
-static void test_caches_are_drained_first(void **state)
+TEST(test_caches_are_drained_first)
 {
 	cpu_set_t cpus;
 
-	(void)state;
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	if (CPU_COUNT(&cpus) < 2)
 		skip();
@@ -480,17 +474,4 @@ static void test_caches_are_drained_first(void **state)
 	unsetenv("LANEMALLOC_CONF");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_call_fails),
-		cmocka_unit_test(test_all_calls_fail_from_one_on),
-		cmocka_unit_test(test_by_cpu_number),
-		cmocka_unit_test(test_direct_and_footers),
-		cmocka_unit_test(test_medium_size_in_a_short_run),
-		cmocka_unit_test(test_the_last_memory_is_found),
-		cmocka_unit_test(test_caches_are_drained_first),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -2,6 +2,9 @@
  * thread */
 #include "helper_world.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct helper_life *born;
 static unsigned nr_ran;
 
@@ -18,6 +21,33 @@ static void run(struct helper_life *life)
 static int birth_now(void)
 {
 	return helper_start(run, true, &born);
+}
+
+/* In the place of the calling thread. */
+static void vfork_child_enters(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		sandbox_begin();
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void *forbid_there(void *was)
+{
+	return (void *)(uintptr_t)helper_forbid(was);
+}
+
+static uint32_t by_another_thread(bool *was)
+{
+	pthread_t thread;
+	void *token;
+
+	assert_int_equal(pthread_create(&thread, NULL, forbid_there, was), 0);
+	pthread_join(thread, &token);
+	return (uint32_t)(uintptr_t)token;
 }
 
 static uint32_t word_of(struct helper_life *life)
@@ -38,12 +68,11 @@ static int fresh(void **state)
 
 /* Forbidding is one addition, and its version never comes back; allowing takes
  * one forbidder off, and none from nobody. */
-static void test_births_by_enumeration(void **state)
+TEST(test_births_by_enumeration)
 {
 	uint64_t one = births_pack(births_forbid);
 	struct births w, next;
 
-	(void)state;
 	for (w.version = 0; w.version < 4; w.version++)
 		for (w.nr_forbidders = 0; w.nr_forbidders < 4;
 		     w.nr_forbidders++) {
@@ -63,11 +92,10 @@ static void test_births_by_enumeration(void **state)
 	assert_int_equal(next.version, 7);
 }
 
-static void test_nothing_before_it_is_prepared(void **state)
+TEST(test_nothing_before_it_is_prepared, fresh)
 {
 	bool was;
 
-	(void)state;
 	helper_forget();
 	assert_false(helper_is_prepared());
 	assert_null(helper_current());
@@ -78,9 +106,8 @@ static void test_nothing_before_it_is_prepared(void **state)
 	assert_int_equal(started.nr, 0);
 }
 
-static void test_birth(void **state)
+TEST(test_birth, fresh)
 {
-	(void)state;
 	assert_int_equal(birth_now(), 0);
 	assert_int_equal(started.nr, 1);
 	assert_ptr_equal(started.arg, born);
@@ -93,9 +120,8 @@ static void test_birth(void **state)
 	assert_int_equal(word_of(born), HELPER_AWAKE);
 }
 
-static void test_the_kernel_refuses(void **state)
+TEST(test_the_kernel_refuses, fresh)
 {
-	(void)state;
 	start_result = -EAGAIN;
 	assert_int_equal(birth_now(), -EAGAIN);
 	assert_null(helper_current());
@@ -106,11 +132,10 @@ static void test_the_kernel_refuses(void **state)
 }
 
 /* The former one is told to leave, and a third one has no place. */
-static void test_successor(void **state)
+TEST(test_successor, fresh)
 {
 	struct helper_life *former;
 
-	(void)state;
 	birth_now();
 	former = born;
 	assert_int_equal(birth_now(), 0);
@@ -126,9 +151,8 @@ static void test_successor(void **state)
 }
 
 /* Its stack is free before its task is gone: never more tasks than lives. */
-static void test_no_birth_before_the_task_is_gone(void **state)
+TEST(test_no_birth_before_the_task_is_gone, fresh)
 {
-	(void)state;
 	birth_now();
 	kernel.lingers = (int)load_relaxed(&born->thread.tid); // own
 	thread_ends(&born->thread);
@@ -139,9 +163,8 @@ static void test_no_birth_before_the_task_is_gone(void **state)
 	assert_ptr_equal(born, &helper_memory()->lives[1]);
 }
 
-static void test_child_of_a_fork(void **state)
+TEST(test_child_of_a_fork, fresh)
 {
-	(void)state;
 	birth_now();
 	/* With memory that is wiped: nobody lives, until it is claimed. */
 	helper_forget();
@@ -153,11 +176,10 @@ static void test_child_of_a_fork(void **state)
 }
 
 /* As after clone(CLONE_VM): another process on the same memory. */
-static void test_shared_memory(void **state)
+TEST(test_shared_memory, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	fake.pid = kernel.tid = FIRST_TID + 1;
 	helper_prepare();
@@ -174,12 +196,11 @@ static void leaves(struct helper_life *life)
 	thread_ends(&life->thread);
 }
 
-static void test_forbid_waits_for_its_end(void **state)
+TEST(test_forbid_waits_for_its_end, fresh)
 {
 	uint32_t token;
 	bool was;
 
-	(void)state;
 	birth_now();
 	awaited = leaves;
 	token = helper_forbid(&was);
@@ -191,12 +212,11 @@ static void test_forbid_waits_for_its_end(void **state)
 	assert_int_equal(birth_now(), 0);
 }
 
-static void test_forbid_nests(void **state)
+TEST(test_forbid_nests, fresh)
 {
 	uint32_t one, two;
 	bool was;
 
-	(void)state;
 	one = helper_forbid(&was);
 	assert_false(was);
 	two = helper_forbid(&was);
@@ -212,11 +232,10 @@ static void test_forbid_nests(void **state)
 }
 
 /* An id that is another thread's by now does not hold anybody up for ever. */
-static void test_forbid_gives_up_on_an_id(void **state)
+TEST(test_forbid_gives_up_on_an_id, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	thread_ends(&born->thread);
 	store_relaxed(&born->thread.tid, FIRST_TID + 1); // own: a live one
@@ -227,11 +246,10 @@ static void test_forbid_gives_up_on_an_id(void **state)
 
 /* A birth that stopped in the middle is not waited for, and what is born of
  * it after all ends before it does anything. */
-static void test_late_birth(void **state)
+TEST(test_late_birth, fresh)
 {
 	bool was;
 
-	(void)state;
 	birth_now();
 	store_relaxed(&born->thread.tid, 0); // own: not cloned yet
 	helper_allow(helper_forbid(&was));
@@ -251,9 +269,8 @@ static void forbid_now(unsigned nr)
 	thread_ends(&born->thread);
 }
 
-static void test_ends_when_told(void **state)
+TEST(test_ends_when_told, fresh)
 {
-	(void)state;
 	birth_now();
 	event = forbid_now;
 	run_to_its_end();
@@ -267,9 +284,8 @@ static void other_rights(unsigned nr)
 	kernel.same_rights = nr < 3;
 }
 
-static void test_ends_with_other_rights(void **state)
+TEST(test_ends_with_other_rights, fresh)
 {
-	(void)state;
 	birth_now();
 	event = other_rights;
 	run_to_its_end();
@@ -285,9 +301,8 @@ static void first_ends(unsigned nr)
 	kernel.first_runs = false;
 }
 
-static void test_ends_with_the_first_thread(void **state)
+TEST(test_ends_with_the_first_thread, fresh)
 {
-	(void)state;
 	birth_now();
 	event = first_ends;
 	run_to_its_end();
@@ -303,9 +318,8 @@ static void creator_ends(unsigned nr)
 }
 
 /* Born of another thread, it lives as long as one of the two. */
-static void test_ends_with_the_last_of_two(void **state)
+TEST(test_ends_with_the_last_of_two, fresh)
 {
-	(void)state;
 	kernel.tid = FIRST_TID + 1;
 	birth_now();
 	event = creator_ends;
@@ -316,9 +330,8 @@ static void test_ends_with_the_last_of_two(void **state)
 }
 
 /* Behind a filter that was there before the program it uses no rare call. */
-static void test_filtered(void **state)
+TEST(test_filtered, fresh)
 {
-	(void)state;
 	helper_forget();
 	kernel.filtered = true;
 	kernel.same_rights = false;
@@ -332,9 +345,8 @@ static void test_filtered(void **state)
 }
 
 /* Where nobody could tell it that the process has ended. */
-static void test_nobody_to_watch(void **state)
+TEST(test_nobody_to_watch, fresh)
 {
-	(void)state;
 	helper_forget();
 	kernel.has_word = kernel.first_runs = false;
 	helper_prepare();
@@ -342,43 +354,80 @@ static void test_nobody_to_watch(void **state)
 	assert_int_equal(started.nr, 0);
 }
 
-static void test_no_birth_in_a_sandbox(void **state)
+TEST(test_no_birth_in_a_sandbox, fresh)
 {
-	bool was;
-
-	(void)state;
 	sandbox_begin();
 	assert_int_equal(birth_now(), -EPERM);
-	assert_int_equal(helper_forbid(&was), 0);
 	sandbox_end(0);
 	assert_int_equal(birth_now(), 0);
 }
 
-#define T(test) cmocka_unit_test_setup(test, fresh)
-
-int main(void)
+static void not_awaited(struct helper_life *life)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_births_by_enumeration),
-		T(test_nothing_before_it_is_prepared),
-		T(test_birth),
-		T(test_the_kernel_refuses),
-		T(test_successor),
-		T(test_no_birth_before_the_task_is_gone),
-		T(test_child_of_a_fork),
-		T(test_shared_memory),
-		T(test_forbid_waits_for_its_end),
-		T(test_forbid_nests),
-		T(test_forbid_gives_up_on_an_id),
-		T(test_late_birth),
-		T(test_ends_when_told),
-		T(test_ends_with_other_rights),
-		T(test_ends_with_the_first_thread),
-		T(test_ends_with_the_last_of_two),
-		T(test_filtered),
-		T(test_nobody_to_watch),
-		T(test_no_birth_in_a_sandbox),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
+	(void)life;
+	fail();
 }
+
+/* Another thread is in a call that may enter a sandbox, and has awaited the
+ * helper. Who forbids now asks the kernel for nothing; when that call was
+ * refused there is still no birth, and who allows last owes one. */
+TEST(test_forbid_beside_a_sandbox, fresh)
+{
+	uint32_t theirs, mine;
+	bool was, maybe;
+
+	birth_now();
+	awaited = leaves;
+	theirs = helper_forbid(&was);
+	assert_true(was);
+	sandbox_begin();
+	awaited = not_awaited;
+	fake.pid = 1;
+	mine = helper_forbid(&maybe);
+	assert_int_equal(mine, FIRST_TID);
+	assert_true(maybe);
+	fake.pid = FIRST_TID;
+	sandbox_end(0);
+	helper_allow(theirs);
+	assert_int_equal(birth_now(), -EPERM);
+	helper_allow(mine);
+	assert_int_equal(birth_now(), 0);
+}
+
+/* Where the call was refused between the two looks, the wait is made. */
+TEST(test_forbid_behind_a_sandbox, fresh)
+{
+	bool was, rare = false;
+
+	birth_now();
+	awaited = leaves;
+	was = forbid(helper_memory(), &rare);
+	assert_true(was);
+	assert_true(rare);
+	sandbox_rare_done();
+	helper_allow(FIRST_TID);
+	assert_int_equal(birth_now(), 0);
+}
+
+/* A vfork child in a sandbox: its parent's helper is not its own, and its
+ * parent's threads may ask for everything. */
+TEST(test_forbid_with_a_child_in_a_sandbox, fresh)
+{
+	uint32_t token;
+	bool was;
+
+	birth_now();
+	sandbox_vfork_begin();
+	vfork_child_enters();
+	assert_int_equal(helper_forbid(&was), 0);
+	assert_int_equal(birth_now(), -EPERM);
+	awaited = leaves;
+	token = by_another_thread(&was);
+	assert_int_equal(token, FIRST_TID);
+	assert_true(was);
+	helper_allow(token);
+	sandbox_vfork_end();
+	assert_int_equal(birth_now(), 0);
+}
+
+TEST_MAIN(heap_setup, NULL)

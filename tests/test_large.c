@@ -38,12 +38,11 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_block_knows_its_units(void **state)
+TEST(test_block_knows_its_units, NULL, done)
 {
 	size_t sizes[] = { 1, UNIT_SIZE, UNIT_SIZE + 1, 3 * MIB, 5 * MIB + 7 };
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 5; i++) {
 		void *pointer = large(sizes[i]);
 		struct block block = find(pointer);
@@ -58,13 +57,12 @@ static void test_block_knows_its_units(void **state)
 	}
 }
 
-static void test_alignment(void **state)
+TEST(test_alignment, NULL, done)
 {
 	size_t align;
 	void *pointer;
 	bool zero;
 
-	(void)state;
 	for (align = 1; align <= 64 * MIB; align *= 2) {
 		pointer = large_alloc(40000, align, &zero);
 		assert_non_null(pointer);
@@ -73,13 +71,12 @@ static void test_alignment(void **state)
 	}
 }
 
-static void test_shrinks_and_grows_in_place(void **state)
+TEST(test_shrinks_and_grows_in_place, NULL, done)
 {
 	char *pointer = large(10 * UNIT_SIZE);
 	uint64_t claimed = claimed_size();
 	struct block block = find(pointer);
 
-	(void)state;
 	pattern_set(pointer, block.size);
 	assert_true(large_resize(&block, 3 * UNIT_SIZE + 1));
 	assert_int_equal(claimed_size(), claimed - 6 * UNIT_SIZE);
@@ -98,13 +95,12 @@ static void test_shrinks_and_grows_in_place(void **state)
 }
 
 /* However large it was, and whatever of it was touched. */
-static void test_a_huge_tail_goes_by_one_call(void **state)
+TEST(test_a_huge_tail_goes_by_one_call, NULL, done)
 {
 	char *pointer = large(3000 * MIB);
 	uint64_t claimed = claimed_size();
 	struct block block = find(pointer);
 
-	(void)state;
 	fake_reset();
 	pattern_set(pointer, 3 * MIB);
 	assert_true(large_resize(&block, 2 * MIB));
@@ -118,14 +114,13 @@ static void test_a_huge_tail_goes_by_one_call(void **state)
 	page_heap_check();
 }
 
-static void test_growth_that_is_refused_changes_nothing(void **state)
+TEST(test_growth_that_is_refused_changes_nothing, NULL, done)
 {
 	char *pointer = large(4 * UNIT_SIZE);
 	struct block block = find(pointer);
 	size_t all = (size_t)block.region->nr_units * UNIT_SIZE;
 	uint64_t claimed = claimed_size();
 
-	(void)state;
 	/* Somebody holds the unit behind. */
 	assert_true(page_heap_try_extend(block.region, block.unit, 4, 1));
 	assert_false(large_resize(&block, 5 * UNIT_SIZE));
@@ -162,9 +157,8 @@ static unsigned long move(size_t size)
 	return fake_calls(FAKE_MOVE) - before;
 }
 
-static void test_moves_page_tables_above_the_threshold(void **state)
+TEST_FIRST(test_moves_page_tables_above_the_threshold, NULL, done)
 {
-	(void)state;
 	assert_int_equal(move(UNIT_SIZE), 0);
 	assert_int_equal(move(MOVE_SIZE_LEAST - 1), 0);
 	assert_int_equal(load_relaxed(&nr_moves), 0); // own
@@ -173,31 +167,28 @@ static void test_moves_page_tables_above_the_threshold(void **state)
 	assert_int_equal(move(MOVE_SIZE_LEAST), 1);
 }
 
-static void test_copies_where_tables_cannot_move(void **state)
+TEST(test_copies_where_tables_cannot_move, NULL, done)
 {
-	(void)state;
 	fake_fail_from(FAKE_MOVE, 1);
 	assert_int_equal(move(MOVE_SIZE_LEAST + 4097), 1);
 	assert_int_equal(fake_failures(FAKE_MOVE), 1);
 	assert_int_equal(load_relaxed(&nr_moves), 0); // own
 }
 
-static void test_moves_are_not_for_ever(void **state)
+TEST(test_moves_are_not_for_ever, NULL, done)
 {
-	(void)state;
 	store_relaxed(&nr_moves, MOVES_MOST); // own
 	assert_int_equal(move(2 * MOVE_SIZE_LEAST), 0);
 	assert_int_equal(move(MOVE_SIZE_LEAST), 0);
 }
 
-static void test_realloc_moves_a_blocked_block(void **state)
+TEST(test_realloc_moves_a_blocked_block, NULL, done)
 {
 	size_t size = 6 * MIB;
 	char *pointer = large(size), *to;
 	struct block block = find(pointer);
 	unsigned refused;
 
-	(void)state;
 	for (refused = 0; refused < 2; refused++) {
 		block = find(pointer);
 		pattern_set(pointer, size);
@@ -217,14 +208,13 @@ static void test_realloc_moves_a_blocked_block(void **state)
 	heap_free(pointer);
 }
 
-static void test_zero_is_true(void **state)
+TEST(test_zero_is_true, NULL, done)
 {
 	unsigned nr_zero = 0, round;
 	size_t size;
 	char *pointer;
 	bool zero;
 
-	(void)state;
 	for (round = 0; round < 40; round++) {
 		size = (1 + round * 7 % 13) * UNIT_SIZE;
 		pointer = large_alloc(size, 16, &zero);
@@ -245,11 +235,10 @@ static void test_zero_is_true(void **state)
 }
 
 /* Memory that a move left behind was counted as in use, and is zero. */
-static void test_zeroed_after_moves(void **state)
+TEST(test_zeroed_after_moves, NULL, done)
 {
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 4; i++) {
 		char *pointer;
 
@@ -262,37 +251,15 @@ static void test_zeroed_after_moves(void **state)
 	}
 }
 
-static void test_of_two_frees_one_faults(void **state)
+TEST(test_of_two_frees_one_faults, NULL, done)
 {
 	char *pointer = large(5 * UNIT_SIZE);
 	struct block block = find(pointer);
 
-	(void)state;
 	large_free(pointer, &block);
 	assert_fault("free of %p: already free", pointer,
 		     large_free(pointer, &block));
 	assert_fault("free of %p: not a block", pointer, heap_free(pointer));
 }
 
-#define T(test) cmocka_unit_test_teardown(test, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		/* First: a kernel may refuse where mappings were moved. */
-		T(test_moves_page_tables_above_the_threshold),
-		T(test_block_knows_its_units),
-		T(test_alignment),
-		T(test_shrinks_and_grows_in_place),
-		T(test_a_huge_tail_goes_by_one_call),
-		T(test_growth_that_is_refused_changes_nothing),
-		T(test_copies_where_tables_cannot_move),
-		T(test_moves_are_not_for_ever),
-		T(test_realloc_moves_a_blocked_block),
-		T(test_zero_is_true),
-		T(test_zeroed_after_moves),
-		T(test_of_two_frees_one_faults),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
-}
+TEST_MAIN(heap_setup_pinned, NULL)

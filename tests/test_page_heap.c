@@ -3,7 +3,7 @@
 
 /* Around the size of each level's granule; the first and the last page are
  * written, so that both are usable. */
-static void every_level(void **state)
+TEST(every_level)
 {
 	static const size_t sizes[] = {
 		1,    2,    63,   64,     65,     127,    128,    4095,
@@ -12,7 +12,6 @@ static void every_level(void **state)
 	unsigned i, j, n = sizeof(sizes) / sizeof(sizes[0]);
 	struct run runs[32];
 
-	(void)state;
 	heap_fresh(0);
 	for (i = 0; i < n; i++) {
 		assert_true(page_heap_take(sizes[i], 1, 0, &runs[i]));
@@ -37,13 +36,33 @@ static void every_level(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
+/* A CPU alone stays alone; another one's take counts for SEVERAL_TAKES. */
+TEST(takers_by_enumeration)
+{
+	struct taker w, next;
+	uint32_t cpu;
+
+	for (w.cpu = 0; w.cpu < 4; w.cpu++)
+		for (w.left = 0; w.left <= SEVERAL_TAKES; w.left++)
+			for (cpu = 0; cpu < 4; cpu++) {
+				next = taker_next(w, cpu);
+				assert_int_equal(next.cpu, cpu);
+				assert_int_equal(next.left,
+						 cpu != w.cpu ? SEVERAL_TAKES :
+						 w.left       ? w.left - 1 :
+								0);
+				assert_int_equal(taker_pack(next),
+						 (uint64_t)next.left << 32 |
+							 cpu);
+			}
+}
+
 /* Claims at the topmost levels; their memory is not needed for that. */
-static void top_level(void **state)
+TEST(top_level)
 {
 	struct page_heap_count before, after;
 	uint32_t half = 1u << 24, unit, other;
 
-	(void)state;
 	heap_claims_only();
 	page_heap_count(&before);
 	assert_true(level_take_units(&regions[0], half, &unit));
@@ -68,14 +87,13 @@ static void top_level(void **state)
 
 /* What came back in pieces is found again as a whole: eagerly up to a
  * hugepage, on demand above. */
-static void coalesces(void **state)
+TEST(coalesces)
 {
 	const uint32_t n = 64 * 4096; /* 8 GiB */
 	struct region *r = &regions[0];
 	uint32_t unit, again, i;
 	uint64_t low;
 
-	(void)state;
 	heap_claims_only();
 	config.purge_budget = (uint64_t)1 << 50;
 	assert_true(level_take_units(r, n, &unit));
@@ -93,14 +111,13 @@ static void coalesces(void **state)
 	page_heap_check();
 }
 
-static void alignments(void **state)
+TEST(alignments)
 {
 	static const size_t sizes[] = { 1, 3, 17, 64, 65, 200 };
 	struct run runs[6 * 16];
 	unsigned i, n = 0;
 	size_t align;
 
-	(void)state;
 	heap_fresh(0);
 	for (align = 1; align <= 32768; align *= 2) {
 		for (i = 0; i < 6; i++, n++) {
@@ -117,11 +134,10 @@ static void alignments(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
-static void zero_is_true(void **state)
+TEST(zero_is_true)
 {
 	struct run run, other;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(4, 1, 0, &other));
 	assert_true(page_heap_take(3, 1, 0, &run));
@@ -140,11 +156,10 @@ static void zero_is_true(void **state)
 	heap_check();
 }
 
-static void refuses_nonsense(void **state)
+TEST(refuses_nonsense)
 {
 	struct run run;
 
-	(void)state;
 	heap_fresh(0);
 	assert_false(page_heap_take(SIZE_MAX, 1, 0, &run));
 	assert_false(page_heap_take(SIZE_MAX / UNIT_SIZE, 1, 0, &run));
@@ -154,12 +169,11 @@ static void refuses_nonsense(void **state)
 }
 
 /* Small runs first fill the hugepages that are in use. */
-static void fills_the_fullest(void **state)
+TEST(fills_the_fullest)
 {
 	struct run runs[256], run;
 	unsigned i;
 
-	(void)state;
 	heap_fresh(0);
 	for (i = 0; i < 256; i++)
 		assert_true(page_heap_take(1, 1, i, &runs[i]));
@@ -177,11 +191,10 @@ static void fills_the_fullest(void **state)
 	heap_check();
 }
 
-static void warm_units_first(void **state)
+TEST(warm_units_first)
 {
 	struct run a, b, c, run;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(8, 1, 0, &a));
 	assert_true(page_heap_take(8, 1, 0, &b));
@@ -198,11 +211,10 @@ static void warm_units_first(void **state)
 /* A CPU that went on to another hugepage comes back to units that are
  * resident: in one that is open, and in one that is free as a whole. Hints
  * of hugepages that have none are passed over. */
-static void warm_units_before_near_ones(void **state)
+TEST(warm_units_before_near_ones)
 {
 	struct run low, near, other, run;
 
-	(void)state;
 	heap_fresh(0);
 	config.purge_budget = (uint64_t)1 << 50;
 	assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, 0, &low));
@@ -229,14 +241,13 @@ static void warm_units_before_near_ones(void **state)
 }
 
 /* Hugepages below that were given and taken again hide no resident unit. */
-static void old_hints_hide_nothing(void **state)
+TEST(old_hints_hide_nothing)
 {
 	enum { OLD = 20, NR = 30 };
 	static struct run all[64 * OLD], warm[64], rest[20];
 	struct run run;
 	unsigned i;
 
-	(void)state;
 	heap_fresh(0);
 	config.purge_budget = (uint64_t)1 << 50;
 	for (i = 0; i < 64 * OLD; i++)
@@ -260,12 +271,11 @@ static void old_hints_hide_nothing(void **state)
 
 /* Where CPUs take in turn, each begins with its own hugepage; one alone goes
  * back to the lowest after some takes. */
-static void several_keep_apart(void **state)
+TEST(several_keep_apart)
 {
 	struct run whole[2], one, run;
 	unsigned i;
 
-	(void)state;
 	heap_fresh(0);
 	config.purge_budget = (uint64_t)1 << 50;
 	for (i = 0; i < 2; i++)
@@ -291,12 +301,11 @@ static void several_keep_apart(void **state)
 	heap_check();
 }
 
-static void extends(void **state)
+TEST(extends)
 {
 	struct run a, b;
 	uint32_t n;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(10, 1, 0, &a));
 	assert_true(page_heap_try_extend(a.region, a.unit, 10, 5));
@@ -323,12 +332,11 @@ static void extends(void **state)
 	assert_int_equal(budget_claimed_size(), 0);
 }
 
-static void gives_pieces(void **state)
+TEST(gives_pieces)
 {
 	struct run run;
 	uint32_t i;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(10000, 1, 0, &run));
 	for (i = 0; i < 10000; i += 100) {
@@ -352,11 +360,10 @@ static __attribute__((noinline)) bool check_aborts(void)
 	return fake_aborts(page_heap_check());
 }
 
-static void sees_double_gives(void **state)
+TEST(sees_double_gives)
 {
 	struct run runs[3], large;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(2, 1, 0, &runs[0]));
 	assert_true(page_heap_take(2, 1, 0, &runs[1]));
@@ -378,13 +385,12 @@ static void sees_double_gives(void **state)
 	assert_true(give_aborts(&large));
 }
 
-static void check_sees_damage(void **state)
+TEST(check_sees_damage)
 {
 	struct region *r = &regions[0];
 	struct run run;
 	uint32_t h;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(2, 1, 0, &run));
 	h = run.unit / 64;
@@ -414,12 +420,11 @@ static void check_sees_damage(void **state)
 }
 
 /* Hints that died with their threads do not lose memory. */
-static void survives_lost_hints(void **state)
+TEST(survives_lost_hints)
 {
 	struct run runs[2000], run;
 	unsigned n, i, l;
 
-	(void)state;
 	heap_small(32 * MIB);
 	assert_true(page_heap_take(1, 1, 0, &runs[0]));
 	fake_fail_from(FAKE_MAP, 1);
@@ -472,12 +477,11 @@ static bool some_work(void)
 	return all;
 }
 
-static void survives_failures(void **state)
+TEST(survives_failures)
 {
 	unsigned long k;
 	unsigned nr_failed = 0;
 
-	(void)state;
 	for (k = 1;; k++) {
 		heap_fresh(0);
 		fake_reset();
@@ -497,11 +501,10 @@ static void survives_failures(void **state)
 }
 
 /* Before anything: take starts the region. */
-static void starts_by_itself(void **state)
+TEST(starts_by_itself)
 {
 	struct run run;
 
-	(void)state;
 	heap_forget();
 	fake_fail_from(FAKE_MAP, 1);
 	assert_false(page_heap_take(1, 1, 0, &run));
@@ -510,12 +513,11 @@ static void starts_by_itself(void **state)
 	heap_check();
 }
 
-static void stats_add_up(void **state)
+TEST(stats_add_up)
 {
 	struct page_heap_stats stats;
 	struct run a, b;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(100, 1, 0, &a));
 	assert_true(page_heap_take(30, 1, 0, &b));
@@ -535,32 +537,7 @@ static void stats_add_up(void **state)
 	assert_int_equal(stats.nr_purges, 1);
 	assert_int_equal(stats.free_dirty_size, 0);
 	assert_int_equal(stats.budget_size,
-			 config.purge_budget + 100 * UNIT_SIZE / 8);
+			 config.purge_budget + 100 * UNIT_SIZE / 128);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_level),
-		cmocka_unit_test(top_level),
-		cmocka_unit_test(coalesces),
-		cmocka_unit_test(alignments),
-		cmocka_unit_test(zero_is_true),
-		cmocka_unit_test(refuses_nonsense),
-		cmocka_unit_test(fills_the_fullest),
-		cmocka_unit_test(warm_units_first),
-		cmocka_unit_test(warm_units_before_near_ones),
-		cmocka_unit_test(old_hints_hide_nothing),
-		cmocka_unit_test(several_keep_apart),
-		cmocka_unit_test(extends),
-		cmocka_unit_test(gives_pieces),
-		cmocka_unit_test(sees_double_gives),
-		cmocka_unit_test(check_sees_damage),
-		cmocka_unit_test(survives_lost_hints),
-		cmocka_unit_test(survives_failures),
-		cmocka_unit_test(starts_by_itself),
-		cmocka_unit_test(stats_add_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

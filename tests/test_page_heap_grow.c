@@ -3,13 +3,12 @@
 
 /* Where mapped units end the region grows in place; refused, all is as it
  * was. */
-static void extends_at_the_frontier(void **state)
+TEST(extends_at_the_frontier)
 {
 	struct region *r = &regions[0];
 	uint32_t n = GROW_LEAST, all;
 	struct run a;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(n - 10, 1, 0, &a));
 	assert_int_equal(load_relaxed(&r->nr_taken), n); // counter
@@ -34,13 +33,12 @@ static void extends_at_the_frontier(void **state)
 }
 
 /* A long run begins with the free units at the end of what is mapped. */
-static void takes_the_tail_along(void **state)
+TEST(takes_the_tail_along)
 {
 	uint32_t n = GROW_LEAST;
 	struct region *r = &regions[0];
 	struct run a, b;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(n - 100, 1, 0, &a));
 	assert_true(page_heap_take(150, 1, 0, &b));
@@ -61,13 +59,12 @@ static void takes_the_tail_along(void **state)
 
 /* Before memory is said to lack all words are looked at: the run that fits
  * lies behind more of its class than a quick search sees. */
-static void searches_all_in_the_end(void **state)
+TEST(searches_all_in_the_end)
 {
 	enum { NR = 12 };
 	uint32_t i, last = (NR - 1) * HUGEPAGE_UNITS;
 	struct run run, all;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));
 	assert_int_equal(all.unit, 0);
@@ -86,13 +83,12 @@ static void searches_all_in_the_end(void **state)
 }
 
 /* Also a run longer than a hugepage that begins at none, over whole ones. */
-static void searches_across_hugepages_in_the_end(void **state)
+TEST(searches_across_hugepages_in_the_end)
 {
 	static const uint32_t sizes[] = { 65, 96, 128, 200 };
 	struct run run, all;
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 4; i++) {
 		heap_fresh(0);
 		config.purge_budget = (uint64_t)1 << 50;
@@ -109,14 +105,4 @@ static void searches_across_hugepages_in_the_end(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(extends_at_the_frontier),
-		cmocka_unit_test(takes_the_tail_along),
-		cmocka_unit_test(searches_all_in_the_end),
-		cmocka_unit_test(searches_across_hugepages_in_the_end),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

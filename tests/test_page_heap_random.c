@@ -99,13 +99,12 @@ static void random_end(struct run *runs, uint32_t base)
 	}
 }
 
-static void random_work(void **state)
+TEST(random_work)
 {
 	static struct run runs[NR_RUNS];
 	static const size_t limits[] = { 0, 64 * MIB, 400 * MIB };
 	unsigned round, i;
 
-	(void)state;
 	for (round = 0; round < 3; round++) {
 		heap_fresh(limits[round]);
 		config.purge_budget = 8 * MIB;
@@ -143,7 +142,7 @@ static void *random_thread(void *arg)
 
 /* Words, levels and dirty bits agree after any mixture; a hint may be off by
  * what two threads filed at once, so those are not compared here. */
-static void threads_work(void **state)
+TEST(threads_work)
 {
 	/* The last two crowd into one hugepage, which opens and closes. */
 	static const struct {
@@ -160,7 +159,6 @@ static void threads_work(void **state)
 	unsigned round;
 	uintptr_t i;
 
-	(void)state;
 	for (round = 0; round < 4; round++) {
 		heap_fresh(modes[round].limit);
 		config.purge_budget = 2 * MIB;
@@ -184,12 +182,4 @@ static void threads_work(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_work),
-		cmocka_unit_test(threads_work),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

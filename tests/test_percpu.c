@@ -4,16 +4,12 @@
  * likes. In the last test the processor's trap flag makes the kernel of it: it
  * aborts each section at each of its instructions. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
+#include "cases.h"
 #include "percpu_world.h"
 
 #define NR_WORDS 600
@@ -42,11 +38,10 @@ static void assert_armed(void)
 
 static int words[NR_WORDS];
 
-static void test_pop(void **unused)
+TEST(test_pop, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 
-	(void)unused;
 	assert_null(percpu_pop(LANE));
 	assert_armed();
 	assert_int_equal(l->count, 0);
@@ -63,12 +58,11 @@ static void test_pop(void **unused)
 	assert_int_equal(load_relaxed(&l->limit), LIMIT); // own
 }
 
-static void test_push(void **unused)
+TEST(test_push, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 	unsigned i;
 
-	(void)unused;
 	for (i = 0; i < LIMIT; i++) {
 		assert_true(percpu_push(LANE, &words[i]));
 		assert_int_equal(l->count, i + 1);
@@ -86,11 +80,10 @@ static void test_push(void **unused)
 		assert_ptr_equal(percpu_pop(LANE), &words[i]);
 }
 
-static void test_push_repeated(void **unused)
+TEST(test_push_repeated, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 
-	(void)unused;
 	assert_true(percpu_push(LANE, &words[0]));
 	assert_false(percpu_push(LANE, &words[0]));
 	assert_int_equal(l->count, 1);
@@ -115,12 +108,11 @@ static struct lane *away_lane(void)
 }
 
 /* The id, 5, is compared whole: 5 + 256 is another one. */
-static void test_push_tagged(void **unused)
+TEST(test_push_tagged, setup, teardown)
 {
 	struct unit_tag tag = { .lane = LANE, .away = AWAY, .owner = 5 };
 	struct lane *l = lane_of(5), *away = away_lane();
 
-	(void)unused;
 	store_relaxed(&away->limit, 1); // own
 	assert_true(percpu_push_tagged(&tag, &words[0]));
 	assert_armed();
@@ -156,13 +148,12 @@ static void test_push_tagged(void **unused)
 }
 
 /* Every count, every size of batch, around the limits. */
-static void test_pop_batch(void **unused)
+TEST(test_pop_batch, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 	unsigned count, most, n, i;
 	void *out[LIMIT + 2];
 
-	(void)unused;
 	for (count = 0; count <= LIMIT; count++) {
 		for (most = 0; most <= LIMIT + 1; most++) {
 			for (i = 0; i < count; i++)
@@ -180,13 +171,12 @@ static void test_pop_batch(void **unused)
 	assert_armed();
 }
 
-static void test_push_batch(void **unused)
+TEST(test_push_batch, setup, teardown)
 {
 	unsigned count, most, n, i, limit = 20;
 	struct lane *l = lane_of(5);
 	void *in[LIMIT];
 
-	(void)unused;
 	for (i = 0; i < LIMIT; i++)
 		in[i] = &words[100 + i];
 	store_relaxed(&l->limit, limit); // own
@@ -208,12 +198,11 @@ static void test_push_batch(void **unused)
 }
 
 /* An id whose word is 0: nothing happens, and the zeros stay zeros. */
-static void test_zero_area(void **unused)
+TEST(test_zero_area, setup, teardown)
 {
 	void *objects[2] = { &words[0], &words[1] };
 	size_t i;
 
-	(void)unused;
 	*table_word(5) = 0;
 	assert_null(percpu_pop(LANE));
 	assert_false(percpu_push(LANE, &words[0]));
@@ -223,9 +212,8 @@ static void test_zero_area(void **unused)
 		assert_int_equal(head[i], 0);
 }
 
-static void test_id_field(void **unused)
+TEST(test_id_field, setup, teardown)
 {
-	(void)unused;
 	assert_true(percpu_push(LANE, &words[0]));
 	assert_int_equal(lane_of(5)->count, 1);
 	arm_at(fake_area(), offsetof(struct rseq_area, cpu_id));
@@ -239,7 +227,7 @@ static void test_id_field(void **unused)
 
 /* glibc says -1 before the registration and -2 where it failed; mm_cid is 0
  * then, which must not be believed. */
-static void test_unregistered(void **unused)
+TEST(test_unregistered, setup, teardown)
 {
 	static const uint32_t bad[] = { UINT32_MAX, UINT32_MAX - 1,
 					REGION_TABLE_WORDS, 1u << 31 };
@@ -248,7 +236,6 @@ static void test_unregistered(void **unused)
 	struct lane *l = lane_of(5);
 	unsigned i;
 
-	(void)unused;
 	l->count = 1;
 	l->slots[0] = &words[7];
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -267,14 +254,13 @@ static void test_unregistered(void **unused)
 	assert_ptr_equal(percpu_pop(LANE), &words[7]);
 }
 
-static void test_pop_checked(void **unused)
+TEST(test_pop_checked, setup, teardown)
 {
 	struct rseq_area *self = fake_area();
 	struct lane *l = lane_of(200);
 	_Atomic(uint64_t) right = 41;
 	void *object = &right;
 
-	(void)unused;
 	assert_int_equal(percpu_pop_checked(self, l, &right, 41, &object),
 			 PERCPU_EMPTY);
 	assert_armed();
@@ -296,13 +282,12 @@ static void test_pop_checked(void **unused)
 	assert_int_equal(l->count, 1);
 }
 
-static void test_store_checked(void **unused)
+TEST(test_store_checked, setup, teardown)
 {
 	uint64_t value = (1ull << 63) + 5;
 	_Atomic(uint64_t) right = 41;
 	uint64_t word = 1;
 
-	(void)unused;
 	assert_int_equal(
 		percpu_store_checked(fake_area(), &word, value, &right, 42),
 		PERCPU_LOST);
@@ -314,11 +299,10 @@ static void test_store_checked(void **unused)
 	assert_int_equal(word, value);
 }
 
-static void test_watch(void **unused)
+TEST(test_watch, setup, teardown)
 {
 	_Atomic(uint64_t) word = 1;
 
-	(void)unused;
 	assert_int_equal(percpu_watch(fake_area(), 4, &word, 10), PERCPU_LOST);
 	assert_int_equal(percpu_watch(fake_area(), 3, &word, 10), PERCPU_EMPTY);
 	assert_armed();
@@ -419,7 +403,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	return done;
 }
 
-static void test_abort_everywhere(void **unused)
+TEST(test_abort_everywhere, setup, teardown)
 {
 	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1 };
 	struct sigaction action = { .sa_sigaction = on_step,
@@ -427,7 +411,6 @@ static void test_abort_everywhere(void **unused)
 	unsigned operation, i;
 	bool done;
 
-	(void)unused;
 	sigaction(SIGTRAP, &action, NULL);
 	for (operation = 0; operation < 7; operation++) {
 		for (i = 0; i < 1000; i++) {
@@ -446,34 +429,4 @@ static void test_abort_everywhere(void **unused)
 }
 #endif
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_pop, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_push, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_push_repeated, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_push_tagged, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_pop_batch, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_push_batch, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_zero_area, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_id_field, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unregistered, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_pop_checked, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_store_checked, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
-#ifdef __x86_64__
-		cmocka_unit_test_setup_teardown(test_abort_everywhere, setup,
-						teardown),
-#endif
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -7,12 +7,7 @@
  * number of steps, not for a time.
  */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "percpu_world.h"
 
 #define NR_THREADS 6
@@ -287,9 +283,8 @@ static void storms(size_t field)
 	assert_true(storm(true, false));
 }
 
-static void test_storm_cpu_id(void **unused)
+TEST(test_storm_cpu_id, setup_real, teardown)
 {
-	(void)unused;
 	storms(offsetof(struct rseq_area, cpu_id));
 }
 
@@ -298,17 +293,15 @@ static bool has_mm_cid(void)
 	return load_relaxed(&rseq_state.mode) == MODE_MM_CID; // hint
 }
 
-static void test_storm_mm_cid(void **unused)
+TEST(test_storm_mm_cid, setup_real, teardown)
 {
-	(void)unused;
 	if (!has_mm_cid())
 		skip();
 	storms(offsetof(struct rseq_area, mm_cid));
 }
 
-static void test_storm_signals(void **unused)
+TEST(test_storm_signals, setup_real, teardown)
 {
-	(void)unused;
 	if (!use_index(offsetof(struct rseq_area, cpu_id)))
 		skip();
 	assert_true(storm(true, true));
@@ -331,11 +324,10 @@ static bool storm_finds_race(void)
 	return status != 0;
 }
 
-static void test_storm_finds_races(void **unused)
+TEST(test_storm_finds_races, setup_real, teardown)
 {
 	unsigned round = 0;
 
-	(void)unused;
 	if (!use_index(offsetof(struct rseq_area, cpu_id)) ||
 	    CPU_COUNT(&all_cpus) < 2)
 		skip();
@@ -414,13 +406,12 @@ static bool revoke_once(unsigned round, unsigned nr)
 	       mine + nr_drained == nr;
 }
 
-static void test_revoked_drain(void **unused)
+TEST(test_revoked_drain, setup_real, teardown)
 {
 	unsigned round, nr = 256;
 	pthread_t thread;
 	bool good = true;
 
-	(void)unused;
 	if (!use_index(offsetof(struct rseq_area, cpu_id)) || !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
@@ -443,7 +434,7 @@ static void inject(unsigned point, uint32_t rounds)
 	percpu_inject[point] = rounds;
 }
 
-static void test_inject_storms(void **unused)
+TEST(test_inject_storms, setup_real, teardown)
 {
 	static const size_t fields[] = { offsetof(struct rseq_area, cpu_id),
 					 offsetof(struct rseq_area, mm_cid) };
@@ -451,7 +442,7 @@ static void test_inject_storms(void **unused)
 
 	for (i = 0; i < 1 + (unsigned)has_mm_cid(); i++) {
 		for (point = 0; point <= 6; point++) {
-			setup_real(unused);
+			setup_real(NULL);
 			if (!use_index(fields[i]))
 				skip();
 			inject(point, point == 6 ? 300 : 3000);
@@ -461,39 +452,17 @@ static void test_inject_storms(void **unused)
 	inject(0, 0);
 }
 
-static void test_inject_drain(void **unused)
+TEST(test_inject_drain, setup_real, teardown)
 {
 	unsigned point;
 
 	for (point = 7; point <= 9; point++) {
-		setup_real(unused);
+		setup_real(NULL);
 		inject(point, 3000);
-		test_revoked_drain(unused);
+		test_revoked_drain();
 	}
 	inject(0, 0);
 }
 #endif
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_storm_cpu_id, setup_real,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_storm_mm_cid, setup_real,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_storm_signals, setup_real,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_storm_finds_races,
-						setup_real, teardown),
-		cmocka_unit_test_setup_teardown(test_revoked_drain, setup_real,
-						teardown),
-#ifdef LANE_INJECT
-		cmocka_unit_test_setup_teardown(test_inject_storms, setup_real,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_inject_drain, setup_real,
-						teardown),
-#endif
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

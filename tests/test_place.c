@@ -1,10 +1,6 @@
 /* system/place.h: places are apart, where they should be, and not foreseen */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,8 +8,8 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "fake_system.h"
 #include "system/place.c"
 
@@ -41,12 +37,11 @@ static void is_in(const char *addr, size_t size, uint64_t first, uint64_t end)
 
 /* All small sizes and alignments around a range's end: a place is the first
  * that fits, lies within the range, and there is none only where none fits. */
-static void test_places_by_enumeration(void **state)
+TEST(test_places_by_enumeration, forget)
 {
 	uint64_t end = (uint64_t)1 << 35, at, addr, fits;
 	size_t size, align;
 
-	(void)state;
 	end = end / 32 * bounds[PLACE_META].end;
 	assert_int_equal(range_end(PLACE_META, end - 1), end);
 	for (at = end - 64; at <= end; at++)
@@ -62,12 +57,11 @@ static void test_places_by_enumeration(void **state)
 			}
 }
 
-static void test_ranges(void **state)
+TEST(test_ranges, forget)
 {
 	char *data = place_take(PLACE_DATA, 3 * MIB, HUGEPAGE_ALIGN), *next;
 	char *meta = place_take(PLACE_META, 100, 4096);
 
-	(void)state;
 	is_in(data, 3 * MIB, 16, 18);
 	is_in(meta, 4096, 20, 21);
 	assert_true((uint64_t)(uintptr_t)meta < stack_top() / 64 * 41);
@@ -79,11 +73,10 @@ static void test_ranges(void **state)
 	assert_ptr_equal(next, meta + 4096);
 }
 
-static void test_untake(void **state)
+TEST(test_untake, forget)
 {
 	char *a = place_take(PLACE_DATA, MIB, 4096), *b;
 
-	(void)state;
 	place_untake(PLACE_DATA, a, MIB);
 	assert_ptr_equal(place_take(PLACE_DATA, MIB, 4096), a);
 	b = place_take(PLACE_DATA, MIB, 4096);
@@ -91,12 +84,11 @@ static void test_untake(void **state)
 	assert_ptr_equal(place_take(PLACE_DATA, MIB, 4096), b + MIB);
 }
 
-static void test_the_end(void **state)
+TEST(test_the_end, forget)
 {
 	size_t most = place_size_most(PLACE_DATA), n = 0;
 	char *last = NULL, *addr;
 
-	(void)state;
 	assert_true(most == stack_top() / 16);
 	assert_null(place_take(PLACE_DATA, SIZE_MAX, 4096));
 	assert_null(place_take(PLACE_DATA, 2 * most + 1, 4096));
@@ -114,11 +106,10 @@ static void test_the_end(void **state)
 	assert_null(place_map((size_t)1 << 45));
 }
 
-static void test_map_leaves_gaps(void **state)
+TEST(test_map_leaves_gaps, forget)
 {
 	char *a = place_map(100), *b = place_map(3 * MIB), *c = place_map(1);
 
-	(void)state;
 	assert_int_equal(a[0] | a[4095] | b[3 * MIB - 1], 0);
 	a[0] = b[3 * MIB - 1] = c[4095] = 1;
 	assert_true(b - a >= 4096 + (ptrdiff_t)PLACE_GAP);
@@ -134,11 +125,10 @@ static void test_map_leaves_gaps(void **state)
 
 /* Somebody else's memory stays, and the next place serves; a limit gives the
  * place back. */
-static void test_map_beside_others(void **state)
+TEST(test_map_beside_others, forget)
 {
 	char *at = place_take(PLACE_META, 4096, 4096), *found;
 
-	(void)state;
 	place_untake(PLACE_META, at, 4096);
 	fake.taken = at;
 	fake.taken_size = 1;
@@ -155,9 +145,8 @@ static void test_map_beside_others(void **state)
 }
 
 /* Nothing can be mapped; later it can. */
-static void test_no_range(void **state)
+TEST(test_no_range, forget)
 {
-	(void)state;
 	fake_fail_from(FAKE_MAP, 1);
 	assert_null(place_take(PLACE_DATA, 4096, 4096));
 	assert_int_equal(place_size_most(PLACE_DATA), 0);
@@ -168,12 +157,11 @@ static void test_no_range(void **state)
 }
 
 /* The highest addresses are refused: half of them serve. */
-static void test_fewer_addresses(void **state)
+TEST(test_fewer_addresses, forget)
 {
 	uint64_t top = stack_top() / 2, at;
 	char *addr;
 
-	(void)state;
 	fake.taken = (char *)(uintptr_t)top;
 	fake.taken_size = top;
 	addr = place_take(PLACE_DATA, 4096, 4096);
@@ -206,7 +194,7 @@ static int by_address(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void test_racers_are_apart(void **state)
+TEST(test_racers_are_apart, forget)
 {
 	pthread_t threads[THREADS];
 	unsigned round, i;
@@ -214,7 +202,7 @@ static void test_racers_are_apart(void **state)
 	for (round = 0; round < 20; round++) {
 		char **all = &taken[0][0];
 
-		forget(state);
+		forget(NULL);
 		for (i = 0; i < THREADS; i++)
 			pthread_create(&threads[i], NULL, take_many, taken[i]);
 		for (i = 0; i < THREADS; i++)
@@ -248,11 +236,10 @@ static void child_places(bool random, char *out[NR_PLACES])
 	close(ends[1]);
 }
 
-static void test_random_unless_asked(void **state)
+TEST(test_random_unless_asked, forget)
 {
 	char *a[NR_PLACES], *b[NR_PLACES], *c[NR_PLACES], *d[NR_PLACES];
 
-	(void)state;
 	if (!system_random() && !system_random())
 		skip(); /* all of this process's children are alike */
 	child_places(true, a);
@@ -276,13 +263,12 @@ static void take_low(void)
 	found_low = place_take(PLACE_DATA, 4096, 4096);
 }
 
-static void test_low_stack(void **state)
+TEST(test_low_stack, forget)
 {
 	char *stack = mmap((void *)0x10000000, 2 * MIB, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 			   -1, 0);
 
-	(void)state;
 	if (stack != (char *)0x10000000)
 		skip();
 	assert_int_equal(getcontext(&low), 0);
@@ -295,22 +281,4 @@ static void test_low_stack(void **state)
 	is_in(found_low, 4096, 16, 20);
 }
 
-int main(void)
-{
-#define TEST(f) cmocka_unit_test_setup(f, forget)
-	const struct CMUnitTest tests[] = {
-		TEST(test_places_by_enumeration),
-		TEST(test_ranges),
-		TEST(test_untake),
-		TEST(test_the_end),
-		TEST(test_map_leaves_gaps),
-		TEST(test_map_beside_others),
-		TEST(test_no_range),
-		TEST(test_fewer_addresses),
-		TEST(test_racers_are_apart),
-		TEST(test_random_unless_asked),
-		TEST(test_low_stack),
-	};
-
-	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

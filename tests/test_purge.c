@@ -29,11 +29,10 @@ static bool is_zero(const char *addr, size_t size)
 }
 
 /* No claimed unit is ever purged; what was purged reads as zero. */
-static void purges_exactly(void **state)
+TEST(purges_exactly)
 {
 	unsigned round, i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	memset(runs, 0, sizeof(runs));
 	for (round = 0; round < 100; round++) {
@@ -66,11 +65,10 @@ static void purges_exactly(void **state)
 	assert_true(load_relaxed(&budget.purged_size) > 0); // counter
 }
 
-static void purged_ranges_are_the_free_ones(void **state)
+TEST(purged_ranges_are_the_free_ones)
 {
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	for (i = 0; i < 640; i++)
 		assert_true(page_heap_take(1, 1, 0, &runs[i]));
@@ -87,11 +85,10 @@ static void purged_ranges_are_the_free_ones(void **state)
 }
 
 /* Free hugepages side by side are one call. */
-static void neighbours_are_one_call(void **state)
+TEST(neighbours_are_one_call)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 40, 1, 0, &run));
 	heap_give(&run);
@@ -113,12 +110,11 @@ static void neighbours_are_one_call(void **state)
 }
 
 /* What is clean or in use ends a range. */
-static void ranges_end_at_what_is_live(void **state)
+TEST(ranges_end_at_what_is_live)
 {
 	struct run run, part;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 40, 1, 0, &run));
 	part = run;
@@ -146,13 +142,12 @@ static void ranges_end_at_what_is_live(void **state)
 }
 
 /* A hugepage may be resident where one unit of it was touched. */
-static void clean_neighbours_go_along(void **state)
+TEST(clean_neighbours_go_along)
 {
 	static const unsigned unit[] = { 1, 2, 0 }, nr[] = { 1, 63, 64 };
 	struct run run, part;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(3, 64, 0, &run));
 	part = run;
@@ -170,11 +165,10 @@ static void clean_neighbours_go_along(void **state)
 }
 
 /* Free runs of 128 MiB and more lie in closed granules of higher levels. */
-static void purges_what_is_coalesced(void **state)
+TEST(purges_what_is_coalesced)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
 	heap_give(&run);
@@ -190,12 +184,11 @@ static void purges_what_is_coalesced(void **state)
 	heap_check();
 }
 
-static void respects_the_bounds(void **state)
+TEST(respects_the_bounds)
 {
 	struct run run;
 	size_t most;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(3200, 1, 0, &run));
 	heap_give(&run);
@@ -210,12 +203,11 @@ static void respects_the_bounds(void **state)
 }
 
 /* The same for units that a thread claimed and gives back unused. */
-static void unused_surplus_is_hinted(void **state)
+TEST(unused_surplus_is_hinted)
 {
 	struct region *r = &regions[0];
 	struct run run;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(5 * 64, 1, 0, &run));
 	heap_give(&run);
@@ -228,13 +220,12 @@ static void unused_surplus_is_hinted(void **state)
 
 /* A purger that comes by while a thread holds a dirty hugepage finds nothing
  * there; who opens the hugepage says again that it is dirty. */
-static void hints_return(void **state)
+TEST(hints_return)
 {
 	struct region *r = &regions[0];
 	struct run run;
 	uint32_t h;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64, 1, 0, &run));
 	heap_give(&run);
@@ -248,11 +239,10 @@ static void hints_return(void **state)
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 63 * UNIT_SIZE);
 }
 
-static void pages_of_64_kib(void **state)
+TEST(pages_of_64_kib)
 {
 	unsigned i;
 
-	(void)state;
 	heap_forget();
 	fake.page_size = 65536;
 	assert_true(region_start());
@@ -279,11 +269,10 @@ static void pages_of_64_kib(void **state)
 	page_heap_check();
 }
 
-static void the_budget_holds(void **state)
+TEST(the_budget_holds)
 {
 	unsigned i;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	for (i = 0; i < NR_RUNS; i++)
 		assert_true(page_heap_take(1, 1, 0, &runs[i]));
@@ -297,12 +286,11 @@ static void the_budget_holds(void **state)
 }
 
 /* What one small give purges is bounded, however much is beyond the budget. */
-static void a_give_purges_a_piece(void **state)
+TEST(a_give_purges_a_piece)
 {
 	struct run large, small;
 	size_t before, done = 0;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(1, 1, 0, &small));
 	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0,
@@ -321,22 +309,21 @@ static void a_give_purges_a_piece(void **state)
 	fake_now_ms += 1000;
 	assert_true(page_heap_take(3200, 1, 0, &large));
 	heap_give(&large);
-	assert_true(page_heap_take(640, 1, 0, &large));
+	assert_true(page_heap_take(480, 1, 0, &large));
 	config.purge_budget = 0;
 	before = fake_purged_size();
 	heap_give(&large);
 	done = fake_purged_size() - before;
-	assert_in_range(done, PIECE_MOST + 1, 80 * MIB);
+	assert_in_range(done, PIECE_MOST + 1, 60 * MIB);
 	heap_check();
 }
 
 /* Where there is nothing to purge although the counter says so, gives stop
  * looking for it until the next tick. */
-static void a_vain_purge_is_not_repeated(void **state)
+TEST(a_vain_purge_is_not_repeated)
 {
 	unsigned i;
 
-	(void)state;
 	heap_forget();
 	fake.page_size = 65536;
 	assert_true(region_start());
@@ -361,14 +348,13 @@ static void a_vain_purge_is_not_repeated(void **state)
 	page_heap_check();
 }
 
-static void a_live_heap_keeps_more(void **state)
+TEST(a_live_heap_keeps_more)
 {
 	struct run live, run;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(8 * NR_RUNS, 1, 0, &live));
-	assert_true(page_heap_take(NR_RUNS, 1, 0, &run));
+	assert_true(page_heap_take(NR_RUNS / 13, 1, 0, &run));
 	heap_give(&run);
 	assert_int_equal(fake_calls(FAKE_PURGE), 0);
 	heap_give(&live);
@@ -386,12 +372,11 @@ static void breathe(uint32_t size, unsigned nr)
 }
 
 /* After a few breaths there is neither a purge nor clean memory. */
-static void breathing_settles(void **state)
+TEST(breathing_settles)
 {
 	static const uint32_t sizes[] = { 1, 7, 64, 100, 3200 };
 	unsigned i, round;
 
-	(void)state;
 	for (i = 0; i < 5; i++) {
 		uint32_t n = NR_RUNS / sizes[i];
 		uint64_t regret;
@@ -414,11 +399,10 @@ static void breathing_settles(void **state)
 }
 
 /* What it learned is forgotten in quiet time. */
-static void quiet_halves_the_bonus(void **state)
+TEST(quiet_halves_the_bonus)
 {
 	unsigned i;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	for (i = 0; i < 10; i++)
 		breathe(1, NR_RUNS);
@@ -437,9 +421,8 @@ static void quiet_halves_the_bonus(void **state)
 	assert_true(page_heap_dirty_size() <= 5 * MIB);
 }
 
-static void late_wants_are_no_regret(void **state)
+TEST(late_wants_are_no_regret)
 {
-	(void)state;
 	heap_keeping(4 * MIB);
 	breathe(1, NR_RUNS);
 	fake_now_ms += 1000;
@@ -450,11 +433,10 @@ static void late_wants_are_no_regret(void **state)
 	assert_true(load_relaxed(&budget.bonus_size) <= 164 * MIB); // hint
 }
 
-static void fresh_memory_is_no_regret(void **state)
+TEST(fresh_memory_is_no_regret)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(0);
 	assert_true(page_heap_take(100, 1, 0, &run));
 	heap_give(&run);
@@ -468,11 +450,10 @@ static void fresh_memory_is_no_regret(void **state)
 }
 
 /* A tick gives back what lay unused since the one before, no more. */
-static void tick_purges_the_unused(void **state)
+TEST(tick_purges_the_unused)
 {
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	breathe(1, 3200);
 	assert_int_equal(page_heap_tick(SIZE_MAX), 0);
@@ -538,9 +519,8 @@ static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 }
 
 /* Runs of a few units, of hugepages, and some that are huge. */
-static void purgers_and_a_user(void **state)
+TEST(purgers_and_a_user)
 {
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	use_beside_purgers(4, 100000);
 	heap_keeping(KEEP_ALL);
@@ -549,30 +529,4 @@ static void purgers_and_a_user(void **state)
 	use_beside_purgers(1500, 400);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(purges_exactly),
-		cmocka_unit_test(purged_ranges_are_the_free_ones),
-		cmocka_unit_test(neighbours_are_one_call),
-		cmocka_unit_test(ranges_end_at_what_is_live),
-		cmocka_unit_test(clean_neighbours_go_along),
-		cmocka_unit_test(purges_what_is_coalesced),
-		cmocka_unit_test(respects_the_bounds),
-		cmocka_unit_test(hints_return),
-		cmocka_unit_test(unused_surplus_is_hinted),
-		cmocka_unit_test(pages_of_64_kib),
-		cmocka_unit_test(the_budget_holds),
-		cmocka_unit_test(a_give_purges_a_piece),
-		cmocka_unit_test(a_vain_purge_is_not_repeated),
-		cmocka_unit_test(a_live_heap_keeps_more),
-		cmocka_unit_test(breathing_settles),
-		cmocka_unit_test(quiet_halves_the_bonus),
-		cmocka_unit_test(late_wants_are_no_regret),
-		cmocka_unit_test(fresh_memory_is_no_regret),
-		cmocka_unit_test(tick_purges_the_unused),
-		cmocka_unit_test(purgers_and_a_user),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

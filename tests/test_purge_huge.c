@@ -1,5 +1,9 @@
-/* Runs so large that they go back as they are freed */
+/* Runs so large that they go back as they are freed; long walks end early */
+#include <unistd.h>
+
 #include "page_heap_fixture.h"
+
+#include "system/helper.h"
 
 static void heap_keeping(size_t budget_wanted)
 {
@@ -30,11 +34,10 @@ static bool is_marked(const struct run *run)
 }
 
 /* A run beyond any budget: one call, while it is held. */
-static void a_huge_run_is_one_call(void **state)
+TEST(a_huge_run_is_one_call)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(1 << 15, 1, 0, &run));
 	*heap_addr(&run) = 1;
@@ -57,11 +60,10 @@ static void a_huge_run_is_one_call(void **state)
 }
 
 /* What was marked before is not marked afterwards. */
-static void a_huge_run_that_was_dirty_is_clean(void **state)
+TEST(a_huge_run_that_was_dirty_is_clean)
 {
 	struct run run, tail;
 
-	(void)state;
 	heap_keeping((size_t)1 << 50);
 	assert_true(page_heap_take(64 * 1001, 1, 0, &run));
 	tail = run;
@@ -82,11 +84,10 @@ static void a_huge_run_that_was_dirty_is_clean(void **state)
 
 /* Its ends are parts of hugepages, where others live: they go along, the others
  * stay as they are. */
-static void a_huge_runs_ends_go_along(void **state)
+TEST(a_huge_runs_ends_go_along)
 {
 	struct run run, part;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(64 * 100, 1, 0, &run));
 	memset(heap_addr(&run), 1, heap_size(&run));
@@ -103,11 +104,10 @@ static void a_huge_runs_ends_go_along(void **state)
 }
 
 /* Refused, it is given as any other run is. */
-static void a_huge_run_is_refused(void **state)
+TEST(a_huge_run_is_refused)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(64 * 1024, 1, 0, &run));
 	memset(heap_addr(&run), 1, MIB);
@@ -123,12 +123,11 @@ static void a_huge_run_is_refused(void **state)
 
 /* However much the program breathes, half of main memory is not kept, and not
  * missed. */
-static void half_of_memory_is_not_kept(void **state)
+TEST(half_of_memory_is_not_kept)
 {
 	struct run run, again;
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 3; i++) {
 		size_t n = (i ? 640 * MIB : 512 * MIB) / UNIT_SIZE;
 
@@ -144,15 +143,32 @@ static void half_of_memory_is_not_kept(void **state)
 	}
 }
 
-int main(void)
+/* setuid() and the like wait for the helper: it leaves the rest of its work
+ * after a piece of it, of a word of level 1 at most. Who trims goes on. */
+TEST(stops_for_who_waits)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_huge_run_is_one_call),
-		cmocka_unit_test(a_huge_run_that_was_dirty_is_clean),
-		cmocka_unit_test(a_huge_runs_ends_go_along),
-		cmocka_unit_test(a_huge_run_is_refused),
-		cmocka_unit_test(half_of_memory_is_not_kept),
-	};
+	size_t piece = 64 * HUGEPAGE_SIZE, left;
+	struct run run;
+	uint32_t token;
+	bool was;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	heap_keeping((size_t)1 << 50);
+	assert_true(page_heap_take(5 * piece / UNIT_SIZE, 1, 0, &run));
+	heap_give(&run);
+	page_heap_tick(SIZE_MAX); /* nothing was unused for a tick before */
+	helper_prepare();
+	config.purge_budget = 0;
+	token = helper_forbid(&was);
+	assert_int_equal(token, getpid());
+	assert_in_range(page_heap_purge_requested(), 1, piece);
+	assert_in_range(page_heap_tick(SIZE_MAX), 1, piece);
+	left = page_heap_dirty_size();
+	assert_true(left >= 3 * piece);
+	assert_int_equal(page_heap_purge(left - piece - 1, SIZE_MAX),
+			 piece + HUGEPAGE_SIZE);
+	helper_allow(token);
+	assert_true(page_heap_purge_requested() >= piece);
+	assert_int_equal(page_heap_dirty_size(), 0);
 }
+
+TEST_MAIN(NULL, NULL)

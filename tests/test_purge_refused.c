@@ -21,14 +21,13 @@ static void lock(char *addr, size_t size)
 }
 
 /* madvise refuses: nothing is lost, nothing loops, later it works. */
-static void survives_refusal(void **state)
+TEST(survives_refusal)
 {
 	struct run run;
 	unsigned long calls;
 	size_t purged;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(0);
 	for (i = 0; i < 640; i++)
 		assert_true(page_heap_take(1, 1, 0, &runs[i]));
@@ -64,12 +63,11 @@ static void survives_refusal(void **state)
 }
 
 /* Every single refusal in turn. */
-static void survives_each_refusal(void **state)
+TEST(survives_each_refusal)
 {
 	unsigned long k;
 	unsigned i;
 
-	(void)state;
 	for (k = 1;; k++) {
 		heap_keeping(KEEP_ALL);
 		for (i = 0; i < 300; i++)
@@ -90,11 +88,10 @@ static void survives_each_refusal(void **state)
 
 /* 512 MiB around a locked page: its hugepage stays, for one more call a walk,
  * and goes when it is unlocked. */
-static void a_locked_page_keeps_a_hugepage(void **state)
+TEST(a_locked_page_keeps_a_hugepage)
 {
 	struct run run;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 256, 1, 0, &run));
 	heap_give(&run);
@@ -117,11 +114,10 @@ static void a_locked_page_keeps_a_hugepage(void **state)
 }
 
 /* In an open hugepage the other runs go. */
-static void a_locked_run_keeps_itself(void **state)
+TEST(a_locked_run_keeps_itself)
 {
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	for (i = 0; i < 128; i++)
 		assert_true(page_heap_take(1, 1, 0, &runs[i]));
@@ -135,13 +131,12 @@ static void a_locked_run_keeps_itself(void **state)
 
 /* A walk is bounded, and the next one goes on below: however much is locked
  * above, what lies below goes; also what is unlocked above meanwhile. */
-static void many_locked_pages_bound_a_walk(void **state)
+TEST(many_locked_pages_bound_a_walk)
 {
 	struct run run;
 	size_t done = 0;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 640, 1, 0, &run));
 	heap_give(&run);
@@ -164,13 +159,12 @@ static void many_locked_pages_bound_a_walk(void **state)
 }
 
 /* What cannot go does not make gives purge what the program breathes. */
-static void refused_memory_is_beside_the_budget(void **state)
+TEST(refused_memory_is_beside_the_budget)
 {
 	struct run run;
 	unsigned long calls;
 	unsigned i;
 
-	(void)state;
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 32, 1, 0, &run));
 	heap_give(&run);
@@ -197,16 +191,4 @@ static void refused_memory_is_beside_the_budget(void **state)
 	heap_check();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(survives_refusal),
-		cmocka_unit_test(survives_each_refusal),
-		cmocka_unit_test(a_locked_page_keeps_a_hugepage),
-		cmocka_unit_test(a_locked_run_keeps_itself),
-		cmocka_unit_test(many_locked_pages_bound_a_walk),
-		cmocka_unit_test(refused_memory_is_beside_the_budget),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -52,9 +52,8 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_off_by_option(void **state)
+TEST(test_off_by_option, fresh, done)
 {
-	(void)state;
 	config.reclaimer = 0;
 	assert_int_equal(reclaimer_start(), -ENOTSUP);
 	assert_int_equal(reclaimer_ensure(), -ENOTSUP);
@@ -62,9 +61,8 @@ static void test_off_by_option(void **state)
 	assert_int_equal(word_now(), HELPER_NONE);
 }
 
-static void test_ensure_starts_once(void **state)
+TEST(test_ensure_starts_once, fresh, done)
 {
-	(void)state;
 	assert_int_equal(reclaimer_ensure(), 0);
 	assert_int_equal(reclaimer_ensure(), 0);
 	assert_int_equal(started.nr, 1);
@@ -76,9 +74,8 @@ static void test_ensure_starts_once(void **state)
 	assert_int_equal(started.nr, 3);
 }
 
-static void test_failure_leaves_it_startable(void **state)
+TEST(test_failure_leaves_it_startable, fresh, done)
 {
-	(void)state;
 	start_result = -EAGAIN;
 	assert_int_equal(reclaimer_start(), -EAGAIN);
 	assert_int_equal(word_now(), HELPER_NONE);
@@ -98,9 +95,8 @@ static void memory_freed(void)
 }
 
 /* Slow paths give birth. */
-static void test_slow_paths_give_birth(void **state)
+TEST(test_slow_paths_give_birth, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 << 30;
 	fake_now_ms += 10 * DELAY;
 	memory_freed();
@@ -110,11 +106,10 @@ static void test_slow_paths_give_birth(void **state)
 	assert_int_equal(word_now(), HELPER_AWAKE);
 }
 
-static void test_ends_when_quiet(void **state)
+TEST(test_ends_when_quiet, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	heap_purge(0);
 	reclaimer_start();
 	run_to_its_end();
@@ -134,9 +129,8 @@ static void pass_after_a_tick(unsigned nr)
 		memory_freed();
 }
 
-static void test_busy_program_replaces_it(void **state)
+TEST(test_busy_program_replaces_it, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 << 30;
 	reclaimer_start();
 	event = pass_after_a_tick;
@@ -162,9 +156,8 @@ static void pass_without_birth(unsigned nr)
 	start_result = 0;
 }
 
-static void test_looks_again_without_a_successor(void **state)
+TEST(test_looks_again_without_a_successor, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 << 30;
 	reclaimer_start();
 	event = pass_without_birth;
@@ -174,9 +167,8 @@ static void test_looks_again_without_a_successor(void **state)
 	assert_int_equal(page_heap_dirty_size(), 0);
 }
 
-static void test_gives_back_what_lies_unused(void **state)
+TEST(test_gives_back_what_lies_unused, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 << 30;
 	memory_freed();
 	assert_int_equal(fake_purged_size(), 0);
@@ -189,9 +181,8 @@ static void test_gives_back_what_lies_unused(void **state)
 	assert_int_equal(sleeps[QUIET_TICKS].value, HELPER_AWAKE);
 }
 
-static void test_no_delay_is_no_busy_loop(void **state)
+TEST(test_no_delay_is_no_busy_loop, fresh, done)
 {
-	(void)state;
 	config.purge_delay = 0;
 	reclaimer_start();
 	run_until_sleep(2);
@@ -205,9 +196,8 @@ static void always_ask(unsigned nr)
 }
 
 /* Never for ever, whatever it finds. */
-static void test_life_is_bounded(void **state)
+TEST(test_life_is_bounded, fresh, done)
 {
-	(void)state;
 	reclaimer_start();
 	event = always_ask;
 	run_to_its_end();
@@ -225,9 +215,8 @@ static void block_freed(size_t size)
 }
 
 /* One wake-up for all gives until it has purged. */
-static void test_gives_ask_it_to_purge(void **state)
+TEST(test_gives_ask_it_to_purge, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 * MIB;
 	reclaimer_start();
 	block_freed(8 * MIB);
@@ -240,9 +229,8 @@ static void test_gives_ask_it_to_purge(void **state)
 }
 
 /* Within the budget nobody is asked. */
-static void test_budget_asks_nobody(void **state)
+TEST(test_budget_asks_nobody, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 16 * MIB;
 	reclaimer_start();
 	block_freed(8 * MIB);
@@ -250,9 +238,8 @@ static void test_budget_asks_nobody(void **state)
 	assert_int_equal(fake_calls(FAKE_WAKE), 0);
 }
 
-static void test_gives_purge_without_it(void **state)
+TEST(test_gives_purge_without_it, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 1 * MIB;
 	block_freed(8 * MIB);
 	assert_true(fake_purged_size() >= 7 * MIB);
@@ -260,11 +247,10 @@ static void test_gives_purge_without_it(void **state)
 }
 
 /* One that is stopped bounds no memory; gives do. */
-static void test_gives_purge_beyond_the_bound(void **state)
+TEST(test_gives_purge_beyond_the_bound, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	config.purge_budget = 1 * MIB;
 	reclaimer_start();
 	block_freed(15 * MIB);
@@ -282,9 +268,8 @@ static void test_gives_purge_beyond_the_bound(void **state)
 }
 
 /* What was missed is kept fourfold from then on. */
-static void test_missed_memory_raises_the_budget(void **state)
+TEST(test_missed_memory_raises_the_budget, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 0;
 	fake_now_ms += DELAY + 1000;
 	block_freed(24 * MIB);
@@ -309,9 +294,8 @@ static void ask_early(unsigned nr)
 
 /* A request is served in the middle of a tick, after a while, and the tick
  * comes when it is due. */
-static void test_serves_requests(void **state)
+TEST(test_serves_requests, fresh, done)
 {
-	(void)state;
 	config.purge_budget = 4 * MIB;
 	reclaimer_start();
 	event = ask_early;
@@ -326,9 +310,8 @@ static void test_serves_requests(void **state)
 }
 
 /* Asked just before it falls asleep it serves first. */
-static void test_no_sleep_hides_a_request(void **state)
+TEST(test_no_sleep_hides_a_request, fresh, done)
 {
-	(void)state;
 	reclaimer_start();
 	asked_at = 1;
 	run_until_sleep(1);
@@ -349,9 +332,8 @@ static void forget_it(unsigned nr)
 	assert_false(request_purge());
 }
 
-static void test_comes_back(void **state)
+TEST(test_comes_back, fresh, done)
 {
-	(void)state;
 	reclaimer_start();
 	event = forget_it;
 	run_until_sleep(2);
@@ -366,40 +348,12 @@ static void leave_it(unsigned nr)
 	assert_false(request_purge());
 }
 
-static void test_leaves(void **state)
+TEST(test_leaves, fresh, done)
 {
-	(void)state;
 	reclaimer_start();
 	event = leave_it;
 	run_to_its_end();
 	assert_int_equal(nr_sleeps, 1);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_off_by_option),
-		T(test_ensure_starts_once),
-		T(test_failure_leaves_it_startable),
-		T(test_slow_paths_give_birth),
-		T(test_ends_when_quiet),
-		T(test_busy_program_replaces_it),
-		T(test_looks_again_without_a_successor),
-		T(test_gives_back_what_lies_unused),
-		T(test_no_delay_is_no_busy_loop),
-		T(test_life_is_bounded),
-		T(test_gives_ask_it_to_purge),
-		T(test_budget_asks_nobody),
-		T(test_gives_purge_without_it),
-		T(test_gives_purge_beyond_the_bound),
-		T(test_missed_memory_raises_the_budget),
-		T(test_serves_requests),
-		T(test_no_sleep_hides_a_request),
-		T(test_comes_back),
-		T(test_leaves),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
-}
+TEST_MAIN(heap_setup_pinned, NULL)

@@ -15,11 +15,10 @@ static uint32_t taken(void)
 }
 
 /* Below a hundredth. */
-static void metadata_is_small(void **state)
+TEST(metadata_is_small)
 {
 	size_t size;
 
-	(void)state;
 	heap_forget();
 	for (size = 2 * MIB; size <= REGION_SIZE_MOST; size *= 2) {
 		struct region r = { 0 };
@@ -33,12 +32,11 @@ static void metadata_is_small(void **state)
 	}
 }
 
-static void starts_once(void **state)
+TEST(starts_once)
 {
 	unsigned long calls;
 	char local;
 
-	(void)state;
 	heap_forget();
 	assert_null(region_of(&local));
 	assert_null(region_of(NULL));
@@ -74,11 +72,10 @@ static size_t resident_size(void)
 	return size << 10;
 }
 
-static void start_is_cheap(void **state)
+TEST(start_is_cheap)
 {
 	size_t before;
 
-	(void)state;
 	heap_forget();
 	resident_size(); /* stdio has its buffer now */
 	before = resident_size();
@@ -94,7 +91,7 @@ static void *start(void *barrier)
 	return region_start() ? r0->base : NULL;
 }
 
-static void threads_race_for_the_start(void **state)
+TEST(threads_race_for_the_start)
 {
 	size_t alone;
 	pthread_barrier_t barrier;
@@ -102,7 +99,6 @@ static void threads_race_for_the_start(void **state)
 	unsigned round, i;
 	void *base;
 
-	(void)state;
 	heap_fresh(0);
 	alone = fake_address_size();
 	pthread_barrier_init(&barrier, NULL, 4);
@@ -122,11 +118,10 @@ static void threads_race_for_the_start(void **state)
 }
 
 /* The winner dies before it publishes: whoever comes next does it. */
-static void start_needs_no_winner(void **state)
+TEST(start_needs_no_winner)
 {
 	unsigned long calls;
 
-	(void)state;
 	heap_forget();
 	assert_non_null(region_elect());
 	assert_false(region_is_ready(r0));
@@ -137,11 +132,10 @@ static void start_needs_no_winner(void **state)
 }
 
 /* Every system call of the start fails in turn. */
-static void start_survives_failures(void **state)
+TEST(start_survives_failures)
 {
 	unsigned long k;
 
-	(void)state;
 	for (k = 1;; k++) {
 		heap_forget();
 		fake_fail_at(FAKE_ANY, k);
@@ -172,12 +166,11 @@ static int map_others(void *at)
 
 /* Where somebody else's memory lies in the metadata's place, it stays, and
  * another place serves. */
-static void start_goes_around_others(void **state)
+TEST(start_goes_around_others)
 {
 	struct part parts[NR_PARTS];
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < NR_PARTS; i++) {
 		uint64_t meta, data;
 
@@ -198,11 +191,10 @@ static void start_goes_around_others(void **state)
 	}
 }
 
-static void respects_small_limits(void **state)
+TEST(respects_small_limits)
 {
 	size_t limit;
 
-	(void)state;
 	for (limit = 16 * MIB; limit <= GIB; limit *= 2) {
 		struct run run;
 
@@ -216,12 +208,11 @@ static void respects_small_limits(void **state)
 }
 
 /* With the real limit, in the real kernel. */
-static void respects_the_real_limit(void **state)
+TEST(respects_the_real_limit)
 {
 	struct rlimit old, now;
 	struct run run;
 
-	(void)state;
 	heap_forget();
 	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
 	now = old;
@@ -234,12 +225,11 @@ static void respects_the_real_limit(void **state)
 	heap_check();
 }
 
-static void grows_in_steps(void **state)
+TEST(grows_in_steps)
 {
 	uint32_t unit, n, end = 0;
 	unsigned steps;
 
-	(void)state;
 	heap_fresh(0);
 	for (steps = 0; end < GIB / UNIT_SIZE; steps++, end += n) {
 		assert_true(region_grow(r0, 1, &unit, &n));
@@ -257,16 +247,19 @@ static void grows_in_steps(void **state)
 	add_relaxed(&r0->nr_growers, 1); // own
 	assert_true(region_grow(r0, 1, &unit, &n));
 	assert_int_equal(n, STEP);
+	add_relaxed(&r0->nr_growers, 1); // own
 	assert_true(region_grow(r0, STEP + 1, &unit, &n));
 	assert_int_equal(n, STEP + 64);
+	/* That one is dead, or this growth was enough for it. */
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(n, round_up(unit / 8, 64));
 }
 
 /* A large step is refused: what is needed; that, too: nothing changes. */
-static void grows_by_what_is_needed(void **state)
+TEST(grows_by_what_is_needed)
 {
 	uint32_t unit, n, k;
 
-	(void)state;
 	for (k = 1; k <= 5; k++) {
 		heap_fresh(0);
 		fake_fail_at(FAKE_MAP, 1);
@@ -287,11 +280,10 @@ static void grows_by_what_is_needed(void **state)
 }
 
 /* Others have claimed behind: what was refused is found again. */
-static void refused_units_are_found_again(void **state)
+TEST(refused_units_are_found_again)
 {
 	uint32_t unit = 0, n, first, got;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(region_claim(r0, false, 1, &first, &n));
 	assert_true(region_grow(r0, 1, &unit, &got));
@@ -314,11 +306,10 @@ static void refused_units_are_found_again(void **state)
 	are_usable(r0, 0, 2 * STEP);
 }
 
-static void the_end_of_a_region(void **state)
+TEST(the_end_of_a_region)
 {
 	uint32_t unit, n, end = 0;
 
-	(void)state;
 	heap_small(34 * MIB);
 	while (region_grow(r0, 65, &unit, &n)) {
 		assert_int_equal(unit, end);
@@ -334,11 +325,10 @@ static void the_end_of_a_region(void **state)
 }
 
 /* Somebody else's memory makes a hole, and the next units serve. */
-static void grows_around_others(void **state)
+TEST(grows_around_others)
 {
 	uint32_t unit, n;
 
-	(void)state;
 	heap_fresh(0);
 	fake.taken = region_addr(r0, 70);
 	fake.taken_size = 4096;
@@ -358,11 +348,10 @@ static void grows_around_others(void **state)
 
 /* A grower that dies between its claim and its mapping leaves the others at
  * work; the quanta that it did not map, or mapped in part, they map. */
-static void growers_die(void **state)
+TEST(growers_die)
 {
 	uint32_t first, n, unit, got;
 
-	(void)state;
 	heap_fresh(0);
 	store_relaxed(&r0->nr_taken, REGION_QUANTUM - STEP); // own
 	add_relaxed(&r0->nr_growers, 1);		     // own
@@ -424,13 +413,12 @@ static void growers_are_apart(void)
 	}
 }
 
-static void growers_race(void **state)
+TEST(growers_race)
 {
 	pthread_t threads[GROWERS];
 	unsigned round;
 	size_t i;
 
-	(void)state;
 	for (round = 0; round < 6; round++) {
 		heap_fresh(round % 2 ? GIB : 4 * GIB);
 		for (i = 0; i < GROWERS; i++)
@@ -442,7 +430,7 @@ static void growers_race(void **state)
 	}
 }
 
-static void hugepage_option(void **state)
+TEST(hugepage_option)
 {
 	static const struct {
 		const char *text;
@@ -456,7 +444,6 @@ static void hugepage_option(void **state)
 	uint32_t unit, n;
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 4; i++) {
 		heap_forget();
 		config_parse(&config, cases[i].text);
@@ -471,27 +458,4 @@ static void hugepage_option(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(metadata_is_small),
-		cmocka_unit_test(starts_once),
-		cmocka_unit_test(start_is_cheap),
-		cmocka_unit_test(threads_race_for_the_start),
-		cmocka_unit_test(start_needs_no_winner),
-		cmocka_unit_test(start_survives_failures),
-		cmocka_unit_test(start_goes_around_others),
-		cmocka_unit_test(respects_small_limits),
-		cmocka_unit_test(respects_the_real_limit),
-		cmocka_unit_test(grows_in_steps),
-		cmocka_unit_test(grows_by_what_is_needed),
-		cmocka_unit_test(refused_units_are_found_again),
-		cmocka_unit_test(the_end_of_a_region),
-		cmocka_unit_test(grows_around_others),
-		cmocka_unit_test(growers_die),
-		cmocka_unit_test(growers_race),
-		cmocka_unit_test(hugepage_option),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

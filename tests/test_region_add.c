@@ -2,12 +2,11 @@
 #include "region_fixture.h"
 
 /* Only where addresses lack; memory that is refused adds none. */
-static void adds_regions(void **state)
+TEST(adds_regions)
 {
 	struct run runs[32], run;
 	unsigned n, i, round;
 
-	(void)state;
 	for (round = 0; round < 3; round++) {
 		heap_small(64 * MIB);
 		for (n = 0; n < 13; n++) {
@@ -36,12 +35,11 @@ static void adds_regions(void **state)
 }
 
 /* What the kernel's overcommit refuses leaves the heap as it was. */
-static void refused_runs_add_nothing(void **state)
+TEST(refused_runs_add_nothing)
 {
 	size_t before, n;
 	struct run run;
 
-	(void)state;
 	heap_fresh(0);
 	assert_true(page_heap_take(1, 1, 0, &run));
 	before = fake_address_size();
@@ -61,7 +59,7 @@ static void refused_runs_add_nothing(void **state)
 }
 
 /* region_add(n) holds a run of n, whatever n. */
-static void an_added_region_is_large_enough(void **state)
+TEST(an_added_region_is_large_enough)
 {
 	static const uint32_t sizes[] = {
 		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
@@ -69,7 +67,6 @@ static void an_added_region_is_large_enough(void **state)
 	struct run_request request = { .align_units = 1 };
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct region *r = &regions[1];
 		struct run run;
@@ -90,12 +87,11 @@ static void an_added_region_is_large_enough(void **state)
 	assert_false(region_add(SIZE_MAX / UNIT_SIZE));
 }
 
-static void the_table_has_an_end(void **state)
+TEST(the_table_has_an_end)
 {
 	size_t before;
 	unsigned i;
 
-	(void)state;
 	heap_small(2 * MIB);
 	/* A slot whose claimer died is passed over. */
 	store_relaxed(&regions[1].state, REGION_CLAIMED); // own
@@ -109,14 +105,4 @@ static void the_table_has_an_end(void **state)
 	heap_check();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(adds_regions),
-		cmocka_unit_test(refused_runs_add_nothing),
-		cmocka_unit_test(an_added_region_is_large_enough),
-		cmocka_unit_test(the_table_has_an_end),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,15 +1,11 @@
 /* system/report.h: the formatter against snprintf, lines, and how it ends */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <limits.h>
 #include <sys/resource.h>
-#include <cmocka.h>
 
 #include "capture.h"
+#include "cases.h"
 #include "system/report.h"
 
 #define PREFIX "lanemalloc: "
@@ -31,14 +27,13 @@
 		}                                                       \
 	} while (0)
 
-static void test_int(void **state)
+TEST(test_int)
 {
 	static const int values[] = {
 		0, 1, -1, 9, 10, -10, 4711, INT_MAX, INT_MIN, INT_MIN + 1
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		SAME_AS_LIBC("%d", values[i]);
 		SAME_AS_LIBC("<%u>", (unsigned)values[i]);
@@ -46,12 +41,11 @@ static void test_int(void **state)
 	}
 }
 
-static void test_long(void **state)
+TEST(test_long)
 {
 	long value;
 	unsigned i, minus;
 
-	(void)state;
 	for (i = 0; i < 128; i++) {
 		minus = i & 1;
 		value = (long)((1UL << i / 2) - minus);
@@ -67,13 +61,12 @@ static void test_long(void **state)
 	SAME_AS_LIBC("%lu", ULONG_MAX);
 }
 
-static void test_text(void **state)
+TEST(test_text)
 {
 	const char *volatile null = NULL;
 	char buf[32];
 	int n;
 
-	(void)state;
 	SAME_AS_LIBC("plain");
 	SAME_AS_LIBC("%s%c%s%%", "one", ',', "");
 	SAME_AS_LIBC("%%%d%%%s%%", 5, "x");
@@ -87,15 +80,14 @@ static void test_text(void **state)
 }
 
 /* More arguments than registers hold: the list is walked, not restarted. */
-static void test_many_arguments(void **state)
+TEST(test_many_arguments)
 {
-	(void)state;
 	SAME_AS_LIBC("%d %ld %s %c %u %zu %x %lx %s %d %p", 1, 2L, "3", '4', 5u,
 		     (size_t)6, 7u, 8UL, "9", 10, (void *)11);
 }
 
 /* The formats are no literals: the compiler would refuse some of them. */
-static void test_unknown_directive(void **state)
+TEST(test_unknown_directive)
 {
 	static const char *const formats[] = { "a%fb%d", "a%5d",  "a%",
 					       "a%l",    "a%ls",  "a%zc",
@@ -104,7 +96,6 @@ static void test_unknown_directive(void **state)
 	char buf[32];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		const char *volatile fmt = formats[i];
 #pragma GCC diagnostic push
@@ -117,11 +108,10 @@ static void test_unknown_directive(void **state)
 	}
 }
 
-static void test_line(void **state)
+TEST(test_line)
 {
 	struct capture capture;
 
-	(void)state;
 	capture_begin(&capture);
 	report_line("%s=%d", "answer", 42);
 	report_line("a\nb\tc\x7f\x1b[0m%s", "\r");
@@ -130,7 +120,7 @@ static void test_line(void **state)
 }
 
 /* Every length around the end of the line's buffer. */
-static void test_long_line(void **state)
+TEST(test_long_line)
 {
 	const size_t room = REPORT_LINE_SIZE - strlen(PREFIX) - 1;
 	char text[REPORT_LINE_SIZE + 10];
@@ -138,7 +128,6 @@ static void test_long_line(void **state)
 	size_t length, want;
 	const char *line;
 
-	(void)state;
 	for (length = room - 3; length < room + 8; length++) {
 		memset(text, 'x', length);
 		text[length] = '\0';
@@ -233,11 +222,10 @@ static void assert_ends(void (*run)(void), int signal, const char *text)
 		assert_true(WIFEXITED(status));
 }
 
-static void test_fault(void **state)
+TEST(test_fault)
 {
 	const char *text = PREFIX "block 0x10 is free\n";
 
-	(void)state;
 	assert_ends(fault_plainly, SIGABRT, text);
 	assert_ends(fault_while_blocked, SIGABRT, text);
 	assert_ends(fault_while_ignored, SIGABRT, text);
@@ -246,11 +234,10 @@ static void test_fault(void **state)
 	assert_ends(fault_with_leaving_handler, 0, text);
 }
 
-static void test_check(void **state)
+TEST(test_check)
 {
 	char text[256];
 
-	(void)state;
 	snprintf(text, sizeof(text),
 		 PREFIX "%s:%d: invariant broken: 1 + 1 == 3\n", __FILE__,
 		 CHECK_LINE);
@@ -258,19 +245,4 @@ static void test_check(void **state)
 	assert_ends(break_check, SIGABRT, text);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_int),
-		cmocka_unit_test(test_long),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_many_arguments),
-		cmocka_unit_test(test_unknown_directive),
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_fault),
-		cmocka_unit_test(test_check),
-	};
-
-	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -3,12 +3,7 @@
  * rseq.c is part of this program, with libc's registration replaced by
  * variables, so that every decision can be reached. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,6 +15,7 @@
 #define __rseq_offset test_rseq_offset
 #define __rseq_size test_rseq_size
 #define getauxval test_getauxval
+#include "cases.h"
 #include "cpucache/rseq.c"
 #undef __rseq_offset
 #undef __rseq_size
@@ -121,9 +117,8 @@ static void assert_direct(void)
 	assert_sections_fail();
 }
 
-static void test_release_keys(void **unused)
+TEST(test_release_keys, reset)
 {
-	(void)unused;
 	assert_int_equal(release_key("6.18.44-custom"), 0x06122c);
 	assert_int_equal(release_key("6.19.0-rc1"), 0x061300);
 	assert_int_equal(release_key("6.19-foo"), 0x061300);
@@ -152,9 +147,8 @@ static const struct facts good = {
 		assert_int_equal(decide(&f), DECIDED_##decision);        \
 	} while (0)
 
-static void test_decisions(void **unused)
+TEST(test_decisions, reset)
 {
-	(void)unused;
 	assert_decides(MM_CID, );
 	assert_decides(OFF, f.wanted = false);
 	assert_decides(OFF, f.wanted = false; f.libc_knows = false);
@@ -171,9 +165,8 @@ static void test_decisions(void **unused)
 	assert_decides(BROKEN, f.index = INDEX_CPU_ID; f.broken = true);
 }
 
-static void test_decisions_by_sizes(void **unused)
+TEST(test_decisions_by_sizes, reset)
 {
-	(void)unused;
 	assert_decides(CPU_ID, f.feature_size = 0);
 	assert_decides(CPU_ID, f.feature_size = 27);
 	assert_decides(MM_CID, f.feature_size = 33);
@@ -186,18 +179,16 @@ static void test_decisions_by_sizes(void **unused)
 	assert_decides(MM_CID, f.index = INDEX_MM_CID);
 }
 
-static void test_off_by_option(void **unused)
+TEST(test_off_by_option, reset)
 {
-	(void)unused;
 	config.rseq = 0;
 	rseq_start();
 	assert_direct();
 	assert_non_null(strstr(why(), "option"));
 }
 
-static void test_libc_did_not_register(void **unused)
+TEST(test_libc_did_not_register, reset)
 {
-	(void)unused;
 	libc_size = 0;
 	rseq_start();
 	assert_direct();
@@ -206,9 +197,8 @@ static void test_libc_did_not_register(void **unused)
 
 static __thread struct rseq_area refused = { .cpu_id = UINT32_MAX - 1 };
 
-static void test_kernel_refused(void **unused)
+TEST(test_kernel_refused, reset)
 {
-	(void)unused;
 	libc_offset = (char *)&refused - percpu_thread_pointer();
 	libc_size = 32;
 	rseq_start();
@@ -216,18 +206,16 @@ static void test_kernel_refused(void **unused)
 	assert_non_null(strstr(why(), "no CPU number"));
 }
 
-static void test_before_start(void **unused)
+TEST(test_before_start, reset)
 {
-	(void)unused;
 	assert_null(rseq_self());
 	assert_int_equal(rseq_current_id(), 0);
 	assert_false(rseq_fence());
 	assert_true(rseq_libc_ready());
 }
 
-static void test_cpu_id_mode(void **unused)
+TEST(test_cpu_id_mode, reset)
 {
-	(void)unused;
 	need_rseq();
 	config.index = INDEX_CPU_ID;
 	rseq_start();
@@ -237,9 +225,8 @@ static void test_cpu_id_mode(void **unused)
 	assert_true(rseq_current_id() < system_nr_cpus());
 }
 
-static void test_mm_cid_mode(void **unused)
+TEST(test_mm_cid_mode, reset)
 {
-	(void)unused;
 	need_rseq();
 	if (feature_size() < FEATURES_MM_CID)
 		skip();
@@ -251,12 +238,11 @@ static void test_mm_cid_mode(void **unused)
 }
 
 /* A second start, though everything looks different, changes nothing. */
-static void test_start_is_idempotent(void **unused)
+TEST(test_start_is_idempotent, reset)
 {
 	struct anchor first;
 	uint32_t first_mode;
 
-	(void)unused;
 	rseq_start();
 	first = anchor;
 	first_mode = mode();
@@ -283,7 +269,7 @@ static void *racer(void *unused)
 	return NULL;
 }
 
-static void test_start_races(void **unused)
+TEST(test_start_races, reset)
 {
 	struct anchor seen[NR_RACERS];
 	pthread_t threads[NR_RACERS];
@@ -291,7 +277,7 @@ static void test_start_races(void **unused)
 
 	pthread_barrier_init(&race, NULL, NR_RACERS);
 	for (k = 0; k < NR_RACES; k++) {
-		reset(unused);
+		reset(NULL);
 		for (i = 0; i < NR_RACERS; i++)
 			pthread_create(&threads[i], NULL, racer, &seen[i]);
 		for (i = 0; i < NR_RACERS; i++)
@@ -303,9 +289,8 @@ static void test_start_races(void **unused)
 	pthread_barrier_destroy(&race);
 }
 
-static void test_old_kernel(void **unused)
+TEST(test_old_kernel, reset)
 {
-	(void)unused;
 	need_rseq();
 	aux_unknown = true;
 	config.index = INDEX_MM_CID;
@@ -314,9 +299,8 @@ static void test_old_kernel(void **unused)
 	assert_non_null(strstr(why(), "does not fill mm_cid"));
 }
 
-static void test_errno_is_kept(void **unused)
+TEST(test_errno_is_kept, reset)
 {
-	(void)unused;
 	aux_unknown = true;
 	errno = 12345;
 	rseq_start();
@@ -325,12 +309,11 @@ static void test_errno_is_kept(void **unused)
 	assert_int_equal(errno, 12345);
 }
 
-static void test_fence(void **unused)
+TEST(test_fence, reset)
 {
 	int status = -1;
 	pid_t child;
 
-	(void)unused;
 	rseq_start();
 	if (!rseq_state.fence)
 		skip();
@@ -344,9 +327,8 @@ static void test_fence(void **unused)
 	assert_int_equal(status, 0);
 }
 
-static void test_fence_refused(void **unused)
+TEST(test_fence_refused, reset)
 {
-	(void)unused;
 	fake_fail_at(FAKE_REGISTER, 1);
 	rseq_start();
 	assert_false(rseq_state.fence);
@@ -354,9 +336,8 @@ static void test_fence_refused(void **unused)
 	assert_int_equal(fake_calls(FAKE_FENCE), 0);
 }
 
-static void test_give_up(void **unused)
+TEST(test_give_up, reset)
 {
-	(void)unused;
 	rseq_start();
 	rseq_give_up("direct: for a test");
 	assert_direct();
@@ -395,13 +376,12 @@ static void *unregistered_thread(void *unused)
 	return unused;
 }
 
-static void test_unregistered_thread(void **unused)
+TEST(test_unregistered_thread, reset)
 {
 	static char head[REGION_HEAD_SIZE];
 	void *ran = NULL;
 	pthread_t thread;
 
-	(void)unused;
 	need_rseq();
 	config.index = INDEX_CPU_ID;
 	rseq_start();
@@ -417,9 +397,8 @@ static void test_unregistered_thread(void **unused)
 }
 
 /* The kernel refuses what the library asks for. */
-static void test_no_release_is_no_broken_one(void **unused)
+TEST(test_no_release_is_no_broken_one, reset)
 {
-	(void)unused;
 	fake.release = "6.19.3-test";
 	assert_int_equal(kernel_broken(), PERCPU_BROKEN_LAST > 0);
 	fake_fail_at(FAKE_RELEASE, 1);
@@ -428,16 +407,15 @@ static void test_no_release_is_no_broken_one(void **unused)
 }
 
 /* As many ids as the thread may use CPUs; one where the kernel does not say. */
-static void test_ids_of_direct_mode(void **unused)
+TEST(test_ids_of_direct_mode, reset)
 {
 	cpu_set_t mask;
 
-	(void)unused;
 	config.rseq = 0;
 	sched_getaffinity(0, sizeof(mask), &mask);
 	rseq_start();
 	assert_int_equal(rseq_state.nr_cpus, CPU_COUNT(&mask));
-	reset(unused);
+	reset(NULL);
 	config.rseq = 0;
 	fake_fail_at(FAKE_USABLE_CPUS, 1);
 	rseq_start();
@@ -446,11 +424,10 @@ static void test_ids_of_direct_mode(void **unused)
 	assert_direct();
 }
 
-static void test_registration_is_refused(void **unused)
+TEST(test_registration_is_refused, reset)
 {
 	static struct rseq_area own;
 
-	(void)unused;
 	errno = 12345;
 	fake_fail_at(FAKE_RSEQ, 1);
 	assert_int_equal(rseq_register(&own), -EINVAL);
@@ -458,39 +435,11 @@ static void test_registration_is_refused(void **unused)
 	assert_int_equal(own.cpu_id, 0);
 }
 
-static void test_binding_to_no_cpu(void **unused)
+TEST(test_binding_to_no_cpu, reset)
 {
-	(void)unused;
 	assert_int_equal(system_bind_to_cpu(1 << 20), -EINVAL);
 	fake_fail_at(FAKE_BIND, 1);
 	assert_int_equal(system_bind_to_cpu(0), -EINVAL);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_release_keys, reset),
-		cmocka_unit_test_setup(test_decisions, reset),
-		cmocka_unit_test_setup(test_decisions_by_sizes, reset),
-		cmocka_unit_test_setup(test_before_start, reset),
-		cmocka_unit_test_setup(test_off_by_option, reset),
-		cmocka_unit_test_setup(test_libc_did_not_register, reset),
-		cmocka_unit_test_setup(test_kernel_refused, reset),
-		cmocka_unit_test_setup(test_cpu_id_mode, reset),
-		cmocka_unit_test_setup(test_mm_cid_mode, reset),
-		cmocka_unit_test_setup(test_old_kernel, reset),
-		cmocka_unit_test_setup(test_start_is_idempotent, reset),
-		cmocka_unit_test_setup(test_start_races, reset),
-		cmocka_unit_test_setup(test_errno_is_kept, reset),
-		cmocka_unit_test_setup(test_fence, reset),
-		cmocka_unit_test_setup(test_fence_refused, reset),
-		cmocka_unit_test_setup(test_give_up, reset),
-		cmocka_unit_test_setup(test_unregistered_thread, reset),
-		cmocka_unit_test_setup(test_no_release_is_no_broken_one, reset),
-		cmocka_unit_test_setup(test_ids_of_direct_mode, reset),
-		cmocka_unit_test_setup(test_registration_is_refused, reset),
-		cmocka_unit_test_setup(test_binding_to_no_cpu, reset),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,15 +1,11 @@
 /* rseq check: the kernel is seen to abort sections, or not to; and what the
  * kernel refuses meanwhile teaches nothing */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <sched.h>
 
+#include "cases.h"
 #include "cpucache/rseq_check.c"
 #include "fake_system.h"
 #include "system/config.h"
@@ -60,12 +56,11 @@ static enum check_state check_again(struct rseq_area *self)
 	return state;
 }
 
-static void test_kernel_aborts(void **unused)
+TEST(test_kernel_aborts, reset)
 {
 	enum check_state state = CHECK_RUNNING;
 	unsigned i;
 
-	(void)unused;
 	need_rseq();
 	assert_true(rseq_kernel_aborts());
 	assert_true(rseq_kernel_aborts());
@@ -77,14 +72,13 @@ static void test_kernel_aborts(void **unused)
 }
 
 /* An area that the kernel does not know is a kernel that does not abort. */
-static void test_kernel_does_not_abort(void **unused)
+TEST(test_kernel_does_not_abort, reset)
 {
 	static struct rseq_area unknown;
 	enum check_state state = CHECK_RUNNING;
 	cpu_set_t before;
 	unsigned i;
 
-	(void)unused;
 	need_rseq();
 	sched_getaffinity(0, sizeof(before), &before);
 	unknown.cpu_id = load_once(&rseq_self()->cpu_id);
@@ -95,18 +89,16 @@ static void test_kernel_does_not_abort(void **unused)
 	assert_int_equal(state, CHECK_FAILS);
 }
 
-static void test_check_without_threads(void **unused)
+TEST(test_check_without_threads, reset)
 {
-	(void)unused;
 	need_rseq();
 	fake_fail_at(FAKE_THREAD_START, 1);
 	assert_true(rseq_kernel_aborts());
 }
 
 /* A helper on any CPU tells nothing, so it does not begin. */
-static void test_check_without_a_cpu(void **unused)
+TEST(test_check_without_a_cpu, reset)
 {
-	(void)unused;
 	need_rseq();
 	fake_fail_at(FAKE_BIND, 1);
 	assert_true(rseq_kernel_aborts());
@@ -116,28 +108,14 @@ static void test_check_without_a_cpu(void **unused)
 	assert_int_equal(nr_tasks(), 1);
 }
 
-static void test_no_thread_no_check(void **unused)
+TEST(test_no_thread_no_check, reset)
 {
 	struct anchor before = anchor;
 
-	(void)unused;
 	anchor.rseq_cs = 0;
 	assert_true(rseq_kernel_aborts());
 	assert_int_equal(fake_calls(FAKE_THREAD_START), 0);
 	anchor = before;
 }
 
-#define T(test) cmocka_unit_test_setup(test, reset)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_kernel_aborts),
-		T(test_kernel_does_not_abort),
-		T(test_check_without_threads),
-		T(test_check_without_a_cpu),
-		T(test_no_thread_no_check),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

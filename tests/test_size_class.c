@@ -5,12 +5,11 @@
 
 #include "cpucache/percpu.h"
 
-static void test_every_size_has_the_smallest_class(void **state)
+TEST(test_every_size_has_the_smallest_class)
 {
 	size_t size;
 	unsigned class;
 
-	(void)state;
 	for (size = 0; size <= SMALL_SIZE_MOST; size++) {
 		class = size_class_of(size);
 		assert_in_range(class, 1, NR_FIXED_CLASSES - 1);
@@ -28,11 +27,10 @@ static void test_every_size_has_the_smallest_class(void **state)
 	assert_int_equal(class, NR_FIXED_CLASSES - 1);
 }
 
-static void test_steps_lose_at_most_a_fifth(void **state)
+TEST(test_steps_lose_at_most_a_fifth)
 {
 	unsigned class;
 
-	(void)state;
 	for (class = 9; class < NR_FIXED_CLASSES; class++) {
 		uint32_t below = size_classes[class - 1].size;
 		uint32_t size = size_classes[class].size;
@@ -42,11 +40,10 @@ static void test_steps_lose_at_most_a_fifth(void **state)
 	}
 }
 
-static void test_geometry_of_slabs(void **state)
+TEST(test_geometry_of_slabs)
 {
 	unsigned class;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		const struct size_class *c = &size_classes[class];
 		size_t whole = c->nr_units * UNIT_SIZE;
@@ -82,24 +79,22 @@ static void magic_is_exact(const struct size_class *c, uint64_t owner)
 	}
 }
 
-static void test_magic_tells_starts_from_insides(void **state)
+TEST(test_magic_tells_starts_from_insides)
 {
 	static const uint64_t owners[] = { 0, 1, 255, REGION_TABLE_WORDS - 1,
 					   TAG_OWNER_MASK };
 	unsigned class, i;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		for (i = 0; i < 5; i++)
 			magic_is_exact(&size_classes[class], owners[i]);
 }
 
 /* Every size that a fitted class may have. */
-static void test_magic_of_fitted_sizes(void **state)
+TEST(test_magic_of_fitted_sizes)
 {
 	struct size_class c = { .nr_units = FITTED_UNITS_MOST };
 
-	(void)state;
 	for (c.size = 144; c.size <= SMALL_SIZE_MOST; c.size += 16) {
 		c.magic = class_magic(c.size);
 		if (c.size % 256 == 144)
@@ -108,12 +103,11 @@ static void test_magic_of_fitted_sizes(void **state)
 }
 
 /* The class and its lane are one field of a tag, wide enough for all. */
-static void test_tags_have_room(void **state)
+TEST(test_tags_have_room)
 {
 	struct unit_tag tag = { 0 };
 	unsigned class;
 
-	(void)state;
 	assert_int_equal(LANE_WORDS, 4);
 	assert_true(REGION_TABLE_WORDS <= TAG_OWNER_MASK + 1);
 	for (class = 0; class < NR_LANES; class++) {
@@ -135,12 +129,11 @@ static void test_tags_have_room(void **state)
 }
 
 /* A word is in front of each lane's slots that nobody writes. */
-static void test_lanes_do_not_overlap(void **state)
+TEST(test_lanes_do_not_overlap)
 {
 	size_t end = size_class_lanes_size(), room;
 	unsigned class, rows[NR_LANES], i = 0;
 
-	(void)state;
 	for (class = 1; class < NR_LANES; class++)
 		assert_int_equal(size_classes[class].lane * 8,
 				 class * sizeof(struct lane));
@@ -175,30 +168,28 @@ static void *first_caller(void *limited)
 }
 
 /* Less room where address space is limited; the first call decides. */
-static void test_limited_lanes_are_shorter(void **state)
+TEST(test_limited_lanes_are_shorter)
 {
 	size_t size = size_class_area_size();
 	unsigned class;
 
-	(void)state;
-	first_caller(state);
+	first_caller(&size);
 	assert_true(size_class_area_size() < (512 << 10));
 	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		assert_in_range(size_classes[class].lane_slots,
 				min_size(512, geometry[class].lane_slots),
 				geometry[class].lane_slots);
-	test_lanes_do_not_overlap(state);
+	test_lanes_do_not_overlap();
 	first_caller(NULL);
 	assert_int_equal(size_class_area_size(), size);
 	fake.address_limit = 0;
 }
 
-static void test_aligned(void **state)
+TEST(test_aligned)
 {
 	size_t size, align;
 	unsigned class;
 
-	(void)state;
 	for (align = 1; align <= UNIT_SIZE; align *= 2)
 		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
 			class = size_class_aligned(size, align);
@@ -211,18 +202,6 @@ static void test_aligned(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_size_has_the_smallest_class),
-		cmocka_unit_test(test_steps_lose_at_most_a_fifth),
-		cmocka_unit_test(test_geometry_of_slabs),
-		cmocka_unit_test(test_magic_tells_starts_from_insides),
-		cmocka_unit_test(test_magic_of_fitted_sizes),
-		cmocka_unit_test(test_tags_have_room),
-		cmocka_unit_test(test_lanes_do_not_overlap),
-		cmocka_unit_test(test_limited_lanes_are_shorter),
-		cmocka_unit_test(test_aligned),
-	};
-
 	size_class_start();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -157,11 +157,10 @@ static void purge_at_random(unsigned class, unsigned odds)
 	close_full(slab);
 }
 
-static void test_free_pages_of_every_class(void **state)
+TEST(test_free_pages_of_every_class, fresh)
 {
 	unsigned class, odds;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		for (odds = 2; odds <= 512; odds *= 4)
 			purge_at_random(class, odds);
@@ -185,25 +184,23 @@ static void purge_one_by_one(unsigned class, unsigned step)
 	close_full(slab);
 }
 
-static void test_shared_pages(void **state)
+TEST(test_shared_pages, fresh)
 {
 	unsigned class, step;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++)
 		for (step = 1; step <= 3; step++)
 			purge_one_by_one(class, step);
 }
 
 /* What was taken is dirty again, and that alone. */
-static void test_taken_pages_are_dirty(void **state)
+TEST(test_taken_pages_are_dirty, fresh)
 {
 	void *taken[NR_OBJECTS_MOST];
 	unsigned class, n, size;
 	struct span *slab;
 	uint64_t word;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		size = size_classes[class].size;
 		slab = slab_full(class);
@@ -226,13 +223,12 @@ static void test_taken_pages_are_dirty(void **state)
 }
 
 /* Clean pages between dirty ones go along, those at the ends do not. */
-static void test_rows_are_one_call(void **state)
+TEST(test_rows_are_one_call, fresh)
 {
 	unsigned class = size_class_of(1024), i;
 	struct span *slab = slab_full(class);
 	void *first;
 
-	(void)state;
 	for (i = 12; i < 16; i++)
 		give_one(slab, i);
 	assert_int_equal(slab_purge(slab), 4096);
@@ -262,11 +258,10 @@ static void give_meanwhile(void)
 
 /* Objects come back between the look and the call: nothing is lost of those
  * that live, and no giver's bit. */
-static void test_gives_meanwhile(void **state)
+TEST(test_gives_meanwhile, fresh)
 {
 	unsigned class, i;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		purged_slab = slab_full(class);
 		for (i = 0; i < nr / 2; i++)
@@ -286,12 +281,11 @@ static void test_gives_meanwhile(void **state)
 }
 
 /* Nothing changes, and the next calls do nothing. */
-static void test_refusals(void **state)
+TEST(test_refusals, fresh)
 {
 	struct span *slab = slab_full(size_class_of(512));
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < nr / 2; i++)
 		give_one(slab, i);
 	fake_fail_from(FAKE_PURGE, 1);
@@ -308,14 +302,13 @@ static void test_refusals(void **state)
 
 /* A slab that is smaller than a page keeps it; one that begins in the middle
  * of a page gives those that are its own. */
-static void test_large_pages(void **state)
+TEST(test_large_pages, fresh)
 {
 	static const unsigned pages[] = { 16384, 65536 };
 	struct span *slab, *before;
 	unsigned i, class;
 	size_t done;
 
-	(void)state;
 	for (i = 0; i < 2; i++) {
 		fake.page_size = pages[i];
 		before = slab_full(SIZE_CLASS_64);
@@ -340,19 +333,4 @@ static void test_large_pages(void **state)
 	fake_reset();
 }
 
-#define T(test) cmocka_unit_test_setup(test, fresh)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_free_pages_of_every_class),
-		T(test_shared_pages),
-		T(test_taken_pages_are_dirty),
-		T(test_rows_are_one_call),
-		T(test_gives_meanwhile),
-		T(test_refusals),
-		T(test_large_pages),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

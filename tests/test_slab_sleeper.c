@@ -67,12 +67,11 @@ static void before_set(const void *word, uint64_t bits)
 	while (slab_of(later[nr_later - 1]) == victim || nr_later < 64);
 }
 
-static void test_slab_goes_to_the_bin_of_its_new_class(void **state)
+TEST(test_slab_goes_to_the_bin_of_its_new_class)
 {
 	unsigned class = size_class_of(1024), n, i, nr_freed = 0;
 	void *taken[4];
 
-	(void)state;
 	assert_int_equal(bin_take(LEAVER, class, objects, NR_OBJECTS - 1),
 			 NR_OBJECTS - 1);
 	victim = slab_of(objects[0]);
@@ -92,11 +91,4 @@ static void test_slab_goes_to_the_bin_of_its_new_class(void **state)
 		assert_ptr_not_equal(slab_of(taken[i]), victim);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slab_goes_to_the_bin_of_its_new_class),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup, NULL);
-}
+TEST_MAIN(heap_setup, NULL)

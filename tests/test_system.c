@@ -5,11 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -17,11 +13,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <cmocka.h>
 
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "capture.h"
+#include "cases.h"
 #include "system/sandbox.h"
 #include "system/sealed.h"
 #include "system/system.h"
@@ -64,12 +60,11 @@ static void *map_anywhere(size_t size)
 	return system_map_at(addr, size) ? NULL : addr;
 }
 
-static void test_map_at(void **state)
+TEST(test_map_at, set_errno, errno_is_kept)
 {
 	const size_t page = system_page_size();
 	char *addr = nowhere(4 * MIB);
 
-	(void)state;
 	assert_false(system_is_mapped(addr, page));
 	assert_int_equal(system_map_at(addr + MIB, MIB), 0);
 	addr[MIB] = addr[2 * MIB - 1] = 1;
@@ -91,11 +86,10 @@ static void test_map_at(void **state)
 	assert_int_equal(system_map_at(addr + 1, MIB), -EINVAL);
 }
 
-static void test_purge(void **state)
+TEST(test_purge, set_errno, errno_is_kept)
 {
 	char *addr = map_anywhere(4 * MIB);
 
-	(void)state;
 	memset(addr, 5, 2 * MIB);
 	assert_int_equal(system_purge(addr + MIB, MIB), 0);
 	assert_int_equal(addr[MIB - 1], 5);
@@ -121,9 +115,8 @@ static void limited(void)
 		_exit(3);
 }
 
-static void test_limits(void **state)
+TEST(test_limits, set_errno, errno_is_kept)
 {
-	(void)state;
 	assert_int_equal(run_in_child(limited), 0);
 }
 
@@ -135,12 +128,11 @@ static void not_random(void)
 		_exit(2);
 }
 
-static void test_random(void **state)
+TEST(test_random, set_errno, errno_is_kept)
 {
 	uint64_t all = 0, both = ALL_ONES, x;
 	unsigned i;
 
-	(void)state;
 	if (!system_random() && !system_random())
 		skip(); /* the process has no random addresses */
 	for (i = 0; i < 64; i++) {
@@ -168,11 +160,10 @@ static void fill(unsigned char *at, size_t size, unsigned seed)
 		at[i] = (unsigned char)((i / 1000 + seed) % 256);
 }
 
-static void test_move_pages(void **state)
+TEST(test_move_pages, set_errno, errno_is_kept)
 {
 	unsigned char *addr = map_anywhere(16 * MIB);
 
-	(void)state;
 	fill(addr, 2 * MIB, 1);
 	fill(addr + 8 * MIB, 2 * MIB, 9);
 	assert_int_equal(
@@ -186,12 +177,11 @@ static void test_move_pages(void **state)
 
 /* A source in two mappings is refused by kernels before 6.17; either way both
  * ranges stay mapped, and no data is lost. */
-static void test_move_of_two_mappings(void **state)
+TEST(test_move_of_two_mappings, set_errno, errno_is_kept)
 {
 	unsigned char *addr = map_anywhere(16 * MIB);
 	int ret;
 
-	(void)state;
 	fill(addr, 2 * MIB, 1);
 	assert_int_equal(madvise(addr + MIB, MIB, MADV_DONTDUMP), 0);
 	ret = system_move_pages(addr + 8 * MIB, addr, 2 * MIB);
@@ -202,14 +192,13 @@ static void test_move_of_two_mappings(void **state)
 	system_unmap(addr, 16 * MIB);
 }
 
-static void test_machine(void **state)
+TEST(test_machine, set_errno, errno_is_kept)
 {
 	char text[64], *list = (char *)environ;
 	char **saved = environ;
 	struct timespec now;
 	uint64_t ms;
 
-	(void)state;
 	(void)list;
 	assert_int_equal(system_page_size(), sysconf(_SC_PAGESIZE));
 	assert_true(system_nr_cpus() >= sysconf(_SC_NPROCESSORS_CONF));
@@ -243,11 +232,10 @@ static void fence_in_child(void)
 		_exit(1);
 }
 
-static void test_fence(void **state)
+TEST(test_fence, set_errno, errno_is_kept)
 {
 	int ret = system_rseq_fence(); /* registers by itself */
 
-	(void)state;
 	if (ret == -ENOSYS || ret == -EINVAL)
 		skip();
 	assert_int_equal(ret, 0);
@@ -332,7 +320,7 @@ static void await_sleep(void)
 	} while (!strstr(text, ") S "));
 }
 
-static void test_thread(void **state)
+TEST(test_thread, set_errno, errno_is_kept)
 {
 	static void *tls[64];
 	char *stack = map_anywhere(STACK_SIZE);
@@ -342,7 +330,6 @@ static void test_thread(void **state)
 	uint64_t signals;
 	unsigned i;
 
-	(void)state;
 	tls[0] = tls;
 	sigprocmask(SIG_SETMASK, NULL, &before);
 	signals = system_signals_block();
@@ -408,12 +395,11 @@ static void *sleep_until_it_ends(void *arg)
 	return system_sleep(&own, 0, 60000, &watch) ? NULL : &own;
 }
 
-static void test_watch(void **state)
+TEST(test_watch, set_errno, errno_is_kept)
 {
 	pthread_t thread_id, sleeper;
 	void *saw;
 
-	(void)state;
 	pthread_create(&thread_id, NULL, watched_run, NULL);
 	while (!atomic_load(&watched.tid))
 		system_nap(100);
@@ -430,11 +416,10 @@ static void test_watch(void **state)
 }
 
 /* The vDSO's clock is the kernel's. */
-static void test_clock(void **state)
+TEST(test_clock, set_errno, errno_is_kept)
 {
 	uint64_t ms = system_now_ms(), now;
 
-	(void)state;
 	sealed_find_clock();
 	now = system_now_ms();
 	assert_in_range(now, ms, ms + 10000);
@@ -460,9 +445,8 @@ static void sandboxed(void)
 		_exit(1);
 }
 
-static void test_sandbox(void **state)
+TEST(test_sandbox, set_errno, errno_is_kept)
 {
-	(void)state;
 	assert_int_equal(run_in_child(sandboxed), 0);
 }
 
@@ -478,9 +462,8 @@ static void forbid_threads(void)
 		_exit(1);
 }
 
-static void test_thread_refused(void **state)
+TEST(test_thread_refused, set_errno, errno_is_kept)
 {
-	(void)state;
 #if defined(__x86_64__)
 	assert_int_equal(run_in_child(forbid_threads), 0);
 #else
@@ -489,11 +472,10 @@ static void test_thread_refused(void **state)
 #endif
 }
 
-static void test_sleep_returns(void **state)
+TEST(test_sleep_returns, set_errno, errno_is_kept)
 {
 	static _Atomic(uint32_t) word = 5;
 
-	(void)state;
 	system_sleep(&word, 4, 60000, NULL); /* differs: no sleep */
 	system_sleep(&word, 5, 1, NULL); /* times out */
 	system_wake(&word);
@@ -501,25 +483,7 @@ static void test_sleep_returns(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_errno, errno_is_kept)
-	const struct CMUnitTest tests[] = {
-		TEST(test_map_at),
-		TEST(test_purge),
-		TEST(test_limits),
-		TEST(test_random),
-		TEST(test_move_pages),
-		TEST(test_move_of_two_mappings),
-		TEST(test_machine),
-		TEST(test_fence),
-		TEST(test_thread),
-		TEST(test_thread_refused),
-		TEST(test_watch),
-		TEST(test_clock),
-		TEST(test_sandbox),
-		TEST(test_sleep_returns),
-	};
-
 	if (run_in_child(page_size_without_libc))
 		return 1;
-	return cmocka_run_group_tests_name("system", tests, NULL, NULL);
+	return tests_run(NULL, NULL);
 }

@@ -112,11 +112,10 @@ static int done(void **state)
 	return 0;
 }
 
-static void test_one_pass_in_a_tick(void **state)
+TEST(test_one_pass_in_a_tick, fresh, done)
 {
 	unsigned tick;
 
-	(void)state;
 	tick_pass();
 	assert_int_equal(asked.nr_ticks, 0);
 	for (tick = 1; tick < 5; tick++) {
@@ -133,9 +132,8 @@ static void test_one_pass_in_a_tick(void **state)
 }
 
 /* After a long sleep one tick is due, not one for each that was missed. */
-static void test_ticks_do_not_pile_up(void **state)
+TEST(test_ticks_do_not_pile_up, fresh, done)
 {
-	(void)state;
 	fake_now_ms += 1000 * DELAY;
 	tick_pass();
 	tick_pass();
@@ -144,9 +142,8 @@ static void test_ticks_do_not_pile_up(void **state)
 	assert_int_equal(asked.nr_ticks, 1);
 }
 
-static void test_pieces_are_bounded(void **state)
+TEST(test_pieces_are_bounded, fresh, done)
 {
-	(void)state;
 	fake_now_ms += DELAY;
 	tick_pass();
 	assert_int_equal(asked.tick_size, TICK_PURGE_SIZE);
@@ -154,9 +151,8 @@ static void test_pieces_are_bounded(void **state)
 }
 
 /* Who is elected gives birth where that is possible, and then does no work. */
-static void test_helper_has_grace(void **state)
+TEST(test_helper_has_grace, fresh, done)
 {
-	(void)state;
 	births_succeed = true;
 	fake_now_ms += DELAY;
 	tick_pass();
@@ -172,9 +168,8 @@ static void test_helper_has_grace(void **state)
 	assert_int_equal(asked.nr_ticks, 0);
 }
 
-static void test_successor_after_a_tick(void **state)
+TEST(test_successor_after_a_tick, fresh, done)
 {
-	(void)state;
 	births_succeed = true;
 	fake_now_ms += DELAY;
 	tick_pass();
@@ -185,11 +180,10 @@ static void test_successor_after_a_tick(void **state)
 	assert_int_equal(nr_births, 2);
 }
 
-static void test_no_delay_is_no_rain_of_births(void **state)
+TEST(test_no_delay_is_no_rain_of_births, fresh, done)
 {
 	unsigned i;
 
-	(void)state;
 	births_succeed = true;
 	config.purge_delay = 0;
 	fake_now_ms += DELAY;
@@ -199,9 +193,8 @@ static void test_no_delay_is_no_rain_of_births(void **state)
 }
 
 /* Without a birth the passer works, and who lives shall look once more. */
-static void test_passers_work_without_a_birth(void **state)
+TEST(test_passers_work_without_a_birth, fresh, done)
 {
-	(void)state;
 	fake_now_ms += DELAY;
 	tick_pass();
 	assert_int_equal(nr_births, 0);
@@ -209,9 +202,8 @@ static void test_passers_work_without_a_birth(void **state)
 	assert_int_equal(asked.nr_looks, 1);
 }
 
-static void test_ensure(void **state)
+TEST(test_ensure, fresh, done)
 {
-	(void)state;
 	lives = true;
 	tick_ensure_helper();
 	fake_now_ms += (1 + RECLAIMER_GRACE) * DELAY - 1;
@@ -222,9 +214,8 @@ static void test_ensure(void **state)
 	assert_int_equal(asked.nr_ticks, 1);
 }
 
-static void test_whole_tick_is_unbounded(void **state)
+TEST(test_whole_tick_is_unbounded, fresh, done)
 {
-	(void)state;
 	tick_whole();
 	assert_int_equal(asked.tick_size, SIZE_MAX);
 	assert_true(asked.all_most > 1000000);
@@ -245,12 +236,11 @@ static void *memory_freed(size_t size)
 }
 
 /* What lay unused for a whole interval goes back, a piece at a time. */
-static void test_delay_is_honoured(void **state)
+TEST(test_delay_is_honoured, fresh, done)
 {
 	size_t size = 3 * TICK_PURGE_SIZE, dirty;
 	unsigned i;
 
-	(void)state;
 	memory_freed(size);
 	dirty = page_heap_dirty_size();
 	assert_true(dirty >= size);
@@ -271,11 +261,24 @@ static void test_delay_is_honoured(void **state)
 	}
 }
 
-static void test_whole_tick_purges_all(void **state)
+/* A fourth of it where that is more. */
+TEST(test_pieces_grow_with_what_is_free, fresh, done)
+{
+	size_t dirty;
+
+	memory_freed(40 * TICK_PURGE_SIZE);
+	fake_now_ms += DELAY;
+	tick_pass(); /* begins the interval */
+	dirty = page_heap_dirty_size();
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_in_range(fake_purged_size(), dirty / 4 - UNIT_SIZE, dirty / 4);
+}
+
+TEST(test_whole_tick_purges_all, fresh, done)
 {
 	size_t size = 3 * TICK_PURGE_SIZE;
 
-	(void)state;
 	memory_freed(size);
 	tick_whole();
 	assert_true(tick_whole() >= size);
@@ -285,11 +288,10 @@ static void test_whole_tick_purges_all(void **state)
 }
 
 /* Slow paths pass by themselves. */
-static void test_slow_paths_pass(void **state)
+TEST(test_slow_paths_pass, fresh, done)
 {
 	unsigned nr = asked.nr_next;
 
-	(void)state;
 	fake_now_ms += DELAY;
 	memory_freed(MIB);
 	assert_int_equal(asked.nr_next, nr + 1);
@@ -300,11 +302,10 @@ static void test_slow_paths_pass(void **state)
 	assert_int_equal(asked.nr_next, nr + 2);
 }
 
-static void test_one_of_two_is_elected(void **state)
+TEST(test_one_of_two_is_elected, fresh, done)
 {
 	unsigned tick;
 
-	(void)state;
 	for (tick = 1; tick < 5; tick++) {
 		fake_now_ms += DELAY;
 		overtaken = true;
@@ -314,25 +315,4 @@ static void test_one_of_two_is_elected(void **state)
 	}
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, fresh, done)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_one_pass_in_a_tick),
-		T(test_ticks_do_not_pile_up),
-		T(test_pieces_are_bounded),
-		T(test_helper_has_grace),
-		T(test_successor_after_a_tick),
-		T(test_no_delay_is_no_rain_of_births),
-		T(test_passers_work_without_a_birth),
-		T(test_ensure),
-		T(test_whole_tick_is_unbounded),
-		T(test_delay_is_honoured),
-		T(test_whole_tick_purges_all),
-		T(test_slow_paths_pass),
-		T(test_one_of_two_is_elected),
-	};
-
-	return cmocka_run_group_tests(tests, heap_setup_pinned, NULL);
-}
+TEST_MAIN(heap_setup_pinned, NULL)

@@ -1,11 +1,7 @@
 /* unit_word.h against slow definitions, over many words x all arguments */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
+#include "cases.h"
 #include "pageheap/unit_word.h"
 
 static uint64_t words[4096];
@@ -58,11 +54,10 @@ static unsigned slow_find(uint64_t word, unsigned n, unsigned align)
 	return UNIT_WORD_NONE;
 }
 
-static void finds_the_lowest_run(void **state)
+TEST(finds_the_lowest_run)
 {
 	unsigned i, n, align;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (n = 1; n <= 64; n++) {
 			for (align = 1; align <= 64; align *= 2)
@@ -73,11 +68,10 @@ static void finds_the_lowest_run(void **state)
 	}
 }
 
-static void starts_are_all_starts(void **state)
+TEST(starts_are_all_starts)
 {
 	unsigned i, n, at;
 
-	(void)state;
 	for (i = 0; i < nr_words; i += 7) {
 		for (n = 1; n <= 64; n++) {
 			uint64_t starts = unit_word_starts(words[i], n);
@@ -89,11 +83,10 @@ static void starts_are_all_starts(void **state)
 	}
 }
 
-static void class_is_the_largest_run(void **state)
+TEST(class_is_the_largest_run)
 {
 	unsigned i, n, largest;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (largest = 0, n = 1; n <= 64; n++) {
 			if (slow_find(words[i], n, 1) != UNIT_WORD_NONE)
@@ -105,11 +98,10 @@ static void class_is_the_largest_run(void **state)
 	}
 }
 
-static void compares_classes(void **state)
+TEST(compares_classes)
 {
 	unsigned i, j;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (j = 0; j < nr_words; j++)
 			assert_int_equal(
@@ -119,11 +111,10 @@ static void compares_classes(void **state)
 	}
 }
 
-static void prefers_warm_runs(void **state)
+TEST(prefers_warm_runs)
 {
 	unsigned i, n, first, warm;
 
-	(void)state;
 	for (i = 1; i < nr_words; i++) {
 		for (n = 1; n <= 64; n += 5) {
 			first = unit_word_pick(words[i], words[i - 1], n, 1);
@@ -137,11 +128,10 @@ static void prefers_warm_runs(void **state)
 
 /* A purge takes nothing that is not free, only whole pages, and no page
  * without a dirty unit; and all the pages that are so. */
-static void purges_whole_pages(void **state)
+TEST(purges_whole_pages)
 {
 	unsigned i, page, at;
 
-	(void)state;
 	for (i = 1; i < nr_words; i++) {
 		uint64_t free = words[i], dirty = words[i - 1];
 
@@ -158,11 +148,10 @@ static void purges_whole_pages(void **state)
 	}
 }
 
-static void highest_bits(void **state)
+TEST(highest_bits)
 {
 	unsigned i, n;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (n = 0; n <= 65; n++) {
 			uint64_t high = unit_word_highest(words[i], n);
@@ -177,11 +166,10 @@ static void highest_bits(void **state)
 	}
 }
 
-static void run_lengths(void **state)
+TEST(run_lengths)
 {
 	unsigned i, first, n;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (first = 0; first < 64; first++) {
 			if (!(words[i] & bits_one(first)))
@@ -206,11 +194,10 @@ static uint64_t slow_widen(uint64_t word, uint64_t open)
 	return wide;
 }
 
-static void widens_to_whole_runs(void **state)
+TEST(widens_to_whole_runs)
 {
 	unsigned i, k;
 
-	(void)state;
 	for (i = 0; i < nr_words; i++) {
 		for (k = 0; k < 50; k++) {
 			uint64_t open = words[(i * 7 + k * 31) % nr_words];
@@ -221,19 +208,4 @@ static void widens_to_whole_runs(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_the_lowest_run),
-		cmocka_unit_test(starts_are_all_starts),
-		cmocka_unit_test(class_is_the_largest_run),
-		cmocka_unit_test(compares_classes),
-		cmocka_unit_test(prefers_warm_runs),
-		cmocka_unit_test(purges_whole_pages),
-		cmocka_unit_test(highest_bits),
-		cmocka_unit_test(run_lengths),
-		cmocka_unit_test(widens_to_whole_runs),
-	};
-
-	return cmocka_run_group_tests(tests, make_words, NULL);
-}
+TEST_MAIN(make_words, NULL)

@@ -91,29 +91,22 @@ exported void *realloc(void *block, size_t size)
 
 /* The sizes are hints, and may be wrong; in the mode that checks them the
  * gate is closed, so that every call reaches the half that sees the size. */
-static cold void free_sized_slow(void *block, size_t size)
+static cold void free_hinted_slow(void *block, size_t align, size_t size)
 {
 	if (!program_free(block))
-		heap_free_sized(block, size);
+		heap_free_hinted(block, align, &size);
 }
 
 exported void free_sized(void *block, size_t size)
 {
 	if (unlikely(!heap_try_free(block)))
-		free_sized_slow(block, size);
-}
-
-static cold void free_aligned_sized_slow(void *block, size_t align,
-					 size_t size)
-{
-	if (!program_free(block))
-		heap_free_aligned_sized(block, align, size);
+		free_hinted_slow(block, 0, size);
 }
 
 exported void free_aligned_sized(void *block, size_t align, size_t size)
 {
 	if (unlikely(!heap_try_free(block)))
-		free_aligned_sized_slow(block, align, size);
+		free_hinted_slow(block, align, size);
 }
 
 exported size_t malloc_usable_size(void *block)

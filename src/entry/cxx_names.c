@@ -187,25 +187,27 @@ static force_inline void delete_plain(void *block, enum program_first first)
 		delete_slow(block, first);
 }
 
-static cold void delete_sized_slow(void *block, size_t size,
+/* align is 0 where the operator has none. */
+static cold void delete_sized_slow(void *block, size_t align, size_t size,
 				   enum program_first first)
 {
-	if (!program_delete(block, first))
-		heap_free_sized(block, size);
+	if (align ? !program_delete_aligned(block, align, first) :
+		    !program_delete(block, first))
+		heap_free_hinted(block, align, &size);
 }
 
-static force_inline void delete_sized(void *block, size_t size,
+static force_inline void delete_sized(void *block, size_t align, size_t size,
 				      enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
-		delete_sized_slow(block, size, first);
+		delete_sized_slow(block, align, size, first);
 }
 
 static cold void delete_aligned_slow(void *block, size_t align,
 				     enum program_first first)
 {
 	if (!program_delete_aligned(block, align, first))
-		heap_free_aligned(block, align);
+		heap_free_hinted(block, align, NULL);
 }
 
 static force_inline void delete_aligned(void *block, size_t align,
@@ -213,22 +215,6 @@ static force_inline void delete_aligned(void *block, size_t align,
 {
 	if (unlikely(!heap_try_free(block)))
 		delete_aligned_slow(block, align, first);
-}
-
-static cold void delete_aligned_sized_slow(void *block, size_t size,
-					   size_t align,
-					   enum program_first first)
-{
-	if (!program_delete_aligned(block, align, first))
-		heap_free_aligned_sized(block, align, size);
-}
-
-static force_inline void delete_aligned_sized(void *block, size_t size,
-					      size_t align,
-					      enum program_first first)
-{
-	if (unlikely(!heap_try_free(block)))
-		delete_aligned_sized_slow(block, size, align, first);
 }
 
 /* new of one kind, w for single objects, a for arrays. */
@@ -277,7 +263,7 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 	}                                                                  \
 	exported void _Zd##k##Pvm(void *block, size_t size)                \
 	{                                                                  \
-		delete_sized(block, size, other);                          \
+		delete_sized(block, 0, size, other);                       \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align) \
 	{                                                                  \
@@ -287,7 +273,7 @@ static force_inline void delete_aligned_sized(void *block, size_t size,
 	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size, \
 						 size_t align)             \
 	{                                                                  \
-		delete_aligned_sized(block, size, align, other);           \
+		delete_sized(block, align, size, other);                   \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(             \
 		void *block, size_t align, const struct nothrow *tag)      \

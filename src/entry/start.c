@@ -20,6 +20,7 @@
 #include "system/config.h"
 #include "system/report.h"
 #include "system/sealed.h"
+#include "system/system.h"
 
 /* Above the numbers that programs count on to be the next free ones. */
 #define COPY_LEAST 100
@@ -56,8 +57,9 @@ static void print_memory_layout(void)
 	// const: heap_start() made the region
 	size_t size = load_relaxed(&r->nr_units) * UNIT_SIZE;
 
-	report_line("blocks lie within %zu MiB from %p on, in units of %zu",
-		    size >> 20, (void *)r->base, UNIT_SIZE);
+	report_line("pid %d: blocks lie within %zu MiB from %p on, "
+		    "in units of %zu",
+		    system_getpid(), size >> 20, (void *)r->base, UNIT_SIZE);
 }
 
 static void print_start(void)
@@ -65,7 +67,8 @@ static void print_start(void)
 	const char *why;
 
 	stats_mode(&why);
-	report_line("version %s, mode %s", lanemalloc_version(), why);
+	report_line("pid %d: version %s, mode %s", system_getpid(),
+		    lanemalloc_version(), why);
 	print_memory_layout();
 	config_print();
 }

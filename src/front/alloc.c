@@ -161,22 +161,16 @@ static void *alloc_cold(struct alloc_request *r)
 	return pointer;
 }
 
-/* The fast path of medium sizes. */
-static void *medium_try_alloc(size_t size)
-{
-	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
-	    size > MEDIUM_SIZE_MOST)
-		return NULL;
-	return unmarked(
-		percpu_pop(size_classes[size_class_of_medium(size)].lane));
-}
-
 /* The fast path of checks=fast, and that of medium sizes. */
 static force_inline void *lane_try_alloc(size_t size)
 {
 	if (size < gate_read(&gate_checked.small_end))
 		return unmarked(percpu_pop(size_lane_of(size)));
-	return medium_try_alloc(size);
+	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
+	    size > MEDIUM_SIZE_MOST)
+		return NULL;
+	return unmarked(
+		percpu_pop(size_classes[size_class_of_medium(size)].lane));
 }
 
 void *heap_alloc_slow(size_t size)

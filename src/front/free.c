@@ -11,14 +11,6 @@
 #include "system/config.h"
 #include "system/report.h"
 
-/* With a footer, what the program wrote behind the block's end is seen. */
-static void direct_free(void *pointer, const struct block *block)
-{
-	if (config_checks_full())
-		block_fill(pointer, block);
-	cpu_cache_free_direct(pointer);
-}
-
 /* The lanes' way. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
@@ -30,14 +22,17 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* No lane took it: what the first of them to be full does. */
+/* No lane took it. What goes straight to its slab with checks=full is filled
+ * before. */
 static enum home object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum home home = HOME_REFUSED;
 
 	if (!gate_is_open()) {
-		direct_free(pointer, block);
+		if (config_checks_full())
+			block_fill(pointer, block);
+		cpu_cache_free_direct(pointer);
 		return home;
 	}
 	if (tag->away != tag->lane && tag->owner != rseq_current_id())
@@ -129,15 +124,6 @@ static void size_hint_check(const void *pointer, const struct block *block,
 		      pointer, size, has);
 }
 
-static cold void free_sized_checked(void *pointer, size_t size)
-{
-	struct block block;
-
-	block_find_live(pointer, "free_sized", &block);
-	size_hint_check(pointer, &block, size);
-	heap_free_judged(pointer, &block);
-}
-
 static void align_hint_check(const void *pointer, size_t align)
 {
 	uintptr_t at = (uintptr_t)pointer;
@@ -148,24 +134,23 @@ static void align_hint_check(const void *pointer, size_t align)
 		      pointer, align, (size_t)(at & -at));
 }
 
-void heap_free_sized(void *pointer, size_t size)
+static cold void free_and_check_size(void *pointer, size_t size)
 {
-	if (unlikely(config.checks) && pointer)
-		free_sized_checked(pointer, size);
+	struct block block;
+
+	block_find_live(pointer, "free_sized", &block);
+	size_hint_check(pointer, &block, size);
+	heap_free_judged(pointer, &block);
+}
+
+void heap_free_hinted(void *pointer, size_t align, const size_t *size)
+{
+	bool checks = config.checks && pointer;
+
+	if (checks && align)
+		align_hint_check(pointer, align);
+	if (checks && size)
+		free_and_check_size(pointer, *size);
 	else
 		heap_free(pointer);
-}
-
-void heap_free_aligned_sized(void *pointer, size_t align, size_t size)
-{
-	if (unlikely(config.checks) && align)
-		align_hint_check(pointer, align);
-	heap_free_sized(pointer, size);
-}
-
-void heap_free_aligned(void *pointer, size_t align)
-{
-	if (unlikely(config.checks) && align)
-		align_hint_check(pointer, align);
-	heap_free(pointer);
 }

@@ -25,10 +25,9 @@ static force_inline void heap_free(void *pointer)
 		heap_free_slow(pointer);
 }
 
-/* size (and align) as the program believes it; checked on request only. */
-void heap_free_sized(void *pointer, size_t size);
-void heap_free_aligned_sized(void *pointer, size_t align, size_t size);
-void heap_free_aligned(void *pointer, size_t align);
+/* align and size as the program believes them, 0 and NULL where it says nothing
+ * of them; checked on request only. */
+void heap_free_hinted(void *pointer, size_t align, const size_t *size);
 
 /* Bytes that the program may use; pointer may be NULL: 0. */
 size_t heap_usable_size(const void *pointer);

@@ -1,17 +1,34 @@
 /* layer 5.2: gate: whether the fast paths may run; protocol in gate.h */
 #include "front/gate.h"
 
+#include "base/word.h"
 #include "cpucache/percpu.h"
 #include "cpucache/rseq.h"
 #include "slab/size_class.h"
 #include "system/config.h"
+#include "system/sandbox.h"
 
-#define GATE_COUNT_MASK ((uint64_t)0xffffffff)
-#define GATE_VERSION_ONE ((uint64_t)1 << 32)
 #define OPEN_TRIES 1000
 #define START_TRIES 10 /* each slow call tries again */
 
-static _Atomic(uint64_t) gate_word; /* atomic */
+struct gate_word {
+	uint32_t nr_closers;
+	uint32_t version; /* changes with the count; see the header */
+};
+WORD(gate_word, uint64_t);
+
+/* What is added for one closer more, and for n less, whose carry is the
+ * version's step: either makes the word larger. */
+#define GATE_CLOSES gate_word_pack((struct gate_word){ 1, 1 })
+#define GATE_OPENS(n) gate_word_pack((struct gate_word){ -(n), 0 })
+
+static _Atomic(uint64_t) gate_word; /* atomic: struct gate_word */
+static _Atomic(uint32_t) gate_debt; /* atomic: closers that had no fence */
+
+static bool gate_has_closers(uint64_t gate)
+{
+	return gate_word_unpack(gate).nr_closers != 0;
+}
 
 static bool mode_has_lanes(void)
 {
@@ -59,34 +76,62 @@ bool gate_start(void)
 	uint64_t gate = load_relaxed(&gate_word); // own: checked by the section
 
 	/* Who closed it will open it, where that is possible. */
-	if (!mode_has_lanes() || gate & GATE_COUNT_MASK ||
+	if (!mode_has_lanes() || gate_has_closers(gate) ||
 	    (gate && !rseq_state.fence))
 		return true;
 	return open_words(gate, START_TRIES) != PERCPU_ABORT;
 }
 
+/* A closer more, until there was a fence. */
+static cold void gate_owe(void)
+{
+	add_relaxed(&gate_word, GATE_CLOSES); // as a closer's
+	// [gate.debt] with gate_settle(): the debt, then the sandbox's word
+	add_seq(&gate_debt, 1);
+}
+
 void gate_close(void)
 {
-	add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // the fence orders it
-	/* A fence that fails although the kernel has it: nobody can tell when
-	 * the last opener is through, so the gate is never opened again. */
-	if (!rseq_fence() && rseq_state.fence)
-		add_relaxed(&gate_word, GATE_VERSION_ONE + 1); // likewise
+	add_relaxed(&gate_word, GATE_CLOSES); // the fence orders it
+	if (unlikely(!rseq_fence()) && rseq_state.fence)
+		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
 	store_relaxed(&anchor.tags_end, 0);  // likewise
 	store_relaxed(&gate_checked.small_end, 0); // likewise
 	store_relaxed(&gate_checked.tags_end, 0);  // likewise
 }
 
-bool gate_open(void)
+/* n closers less; the last opens it. */
+static bool gate_leave(uint32_t n)
 {
-	// [gate.word] with gate_is_stuck(): then heap_gate_open()'s ready
-	uint64_t gate = add_seq(&gate_word, GATE_VERSION_ONE - 1) +
-			GATE_VERSION_ONE - 1;
+	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready
+	uint64_t gate = add_seq(&gate_word, GATE_OPENS(n)) + GATE_OPENS(n);
 
-	if (gate & GATE_COUNT_MASK || !rseq_state.fence || !mode_has_lanes())
+	if (gate_has_closers(gate) || !rseq_state.fence || !mode_has_lanes())
 		return true;
 	return open_words(gate, OPEN_TRIES) != PERCPU_ABORT;
+}
+
+bool gate_settle(void)
+{
+	uint32_t debt;
+
+	// [gate.debt] with gate_owe(): the sandbox's word, then the debt
+	if (likely(!load_seq(&gate_debt)))
+		return true;
+	// [sandbox.word] with sandbox_end(): the debt, then the word
+	if (load_seq(&sandbox_word))
+		return true;
+	debt = take_relaxed(&gate_debt, 0); // own: the fence follows
+	gate_close();
+	return gate_leave(1 + debt);
+}
+
+bool gate_open(void)
+{
+	bool opened = gate_leave(1);
+
+	return gate_settle() && opened;
 }
 
 void gate_close_for_good(void)
@@ -105,6 +150,6 @@ bool gate_is_stuck(void)
 	// [gate.word] with gate_open(): start_slow()'s ready comes before it
 	uint64_t gate = load_seq(&gate_word);
 
-	return mode_has_lanes() && !(gate & GATE_COUNT_MASK) &&
+	return mode_has_lanes() && !gate_has_closers(gate) &&
 	       (!gate || rseq_state.fence) && !gate_is_open();
 }

@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 #include "front/reclaimer.h"
+#include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
 #include "slab/bin.h"
@@ -10,6 +11,7 @@
 #include "system/system.h"
 
 #define TICK_PURGE_SIZE ((size_t)4 << 20) /* bytes of one passer's piece */
+#define TICK_PURGE_SHIFT 2 /* or a fourth of what is free and dirty */
 #define TICK_COLLECT 8			  /* slabs of each list, likewise */
 #define RECLAIMER_GRACE 4		  /* ticks that it may be late */
 
@@ -44,7 +46,8 @@ void tick_pass(void)
 	request_look();
 	bin_grow_older();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
-	page_heap_tick(TICK_PURGE_SIZE);
+	page_heap_tick(max_size(TICK_PURGE_SIZE,
+				budget_dirty_size() >> TICK_PURGE_SHIFT));
 }
 
 void tick_ensure_helper(void)

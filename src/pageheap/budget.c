@@ -14,24 +14,33 @@
 
 struct budget budget;
 
-/* How far what is claimed lies below its peak. */
-static size_t budget_breath(void)
+static size_t budget_breath(size_t claimed)
 {
-	uint64_t claimed = (uint32_t)budget_units();
-	uint64_t peak = load_relaxed(&budget.peak); // hint
+	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
 
-	return peak > claimed ? (size_t)(peak - claimed) << UNIT_SHIFT : 0;
+	return peak > claimed ? peak - claimed : 0;
+}
+
+static size_t budget_for(size_t claimed)
+{
+	size_t bonus = load_relaxed(&budget.bonus_size); // hint
+	size_t gap = load_relaxed(&budget.gap_size);	 // hint
+
+	return config.purge_budget + (claimed >> LIVE_SHIFT) +
+	       min_size(bonus, budget_breath(claimed)) +
+	       min_size(gap, claimed >> GAP_SHIFT);
 }
 
 size_t budget_size(void)
 {
-	size_t bonus = load_relaxed(&budget.bonus_size); // hint
-	size_t gap = load_relaxed(&budget.gap_size);	 // hint
+	return budget_for(budget_claimed_size());
+}
+
+size_t budget_size_without(size_t size)
+{
 	size_t claimed = budget_claimed_size();
 
-	return config.purge_budget + (claimed >> LIVE_SHIFT) +
-	       min_size(bonus, budget_breath()) +
-	       min_size(gap, claimed >> GAP_SHIFT);
+	return budget_for(claimed - min_size(claimed, size));
 }
 
 /* A heap that grows takes clean memory anyway. */
@@ -138,7 +147,8 @@ void budget_regret(size_t size, size_t run_size)
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	budget_learn(&budget.bonus_size, size, peak);
-	if (run_size <= GAP_RUN_MOST && budget_breath())
+	if (run_size <= GAP_RUN_MOST &&
+	    budget_breath(budget_claimed_size()))
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
@@ -158,11 +168,12 @@ static unsigned budget_nr_ticks(void)
 static void budget_lower_peak(unsigned nr_ticks)
 {
 	uint32_t claimed = (uint32_t)budget_units();
-	uint32_t peak = load_relaxed(&budget.peak); // hint
+	uint64_t peak = load_relaxed(&budget.peak); // hint
 
-	if (peak > claimed)
-		store_relaxed(&budget.peak, // hint
-			      claimed + ((uint64_t)(peak - claimed) >> nr_ticks));
+	if (peak <= claimed)
+		return;
+	peak = claimed + ((peak - claimed) >> nr_ticks);
+	store_relaxed(&budget.peak, (uint32_t)peak); // hint
 }
 
 size_t budget_tick(void)

@@ -1,15 +1,29 @@
 /* layer 2.6: budget: how much free memory is kept from the system
  *
- *	budget = config.purge_budget + claimed / 8 + bonus
+ *	budget = config.purge_budget + claimed / 128
+ *		 + min(bonus, peak - claimed) + min(gap, claimed / 2)
  *
- * The bonus learns from regret: memory that is taken clean, below the highest
- * unit ever taken, while something was purged in the last second, would have
- * been better kept; the bonus grows by four times its size, so that of its
- * first breath a program misses a fourth and not all, up to what is claimed
- * and 64 MiB. What is larger than half of main memory is never kept, so its
- * want is no regret. A tick without regret since the tick before halves it.
- * So a program that breathes settles at keeping what it breathes, and a
- * program that calmed down gives it back.
+ * Both learn from regret: memory that is taken clean, below the highest unit
+ * ever taken, while something was purged in the last second, would have been
+ * better kept. Each grows by four times its size, so that of its first breath a
+ * program misses a fourth and not all. What is larger than half of main memory
+ * is never kept, so its want is no regret.
+ *
+ * The bonus is for a heap that breathes. It may grow to the peak, the most that
+ * was claimed lately, and counts as far as what is claimed lies below that:
+ * what was never claimed at once is not wanted at once.
+ *
+ * The gap is for a heap that stays as large as it is while runs come and go:
+ * what is free is then in pieces that fit nobody, and with nothing beyond the
+ * peak each second run would be clean. It learns from runs of at most
+ * GAP_RUN_MOST, as whoever fills a larger one is not slowed down much, up to
+ * GAP_SIZE_MOST. A heap that grows takes clean memory anyway: a rise of the
+ * peak lowers the gap by twice its size, and what raises the peak is no lesson.
+ *
+ * A tick without regret since the tick before halves both, and each tick the
+ * distance from what is claimed up to the peak; where ticks were late, once for
+ * each delay that passed. So a program that breathes settles at keeping what it
+ * breathes, and one that calmed down gives it back.
  *
  * What the system refused to take (a page that the program locked) lies in
  * the free dirty memory and cannot be purged: until the next tick, which tries
@@ -22,7 +36,7 @@
  * ever below 0. Threads that die in between leave it wrong for good: it only
  * steers, nothing depends on it.
  *
- * All operations are wait-free, the two bounds (low_dirty, bonus) lock-free.
+ * All operations are wait-free, the low-water mark lock-free.
  */
 #ifndef LANE_BUDGET_H
 #define LANE_BUDGET_H
@@ -73,6 +87,9 @@ static force_inline size_t budget_resident_size(void)
 }
 
 size_t budget_size(void);
+
+/* What it is when so much of what is claimed has been given. */
+size_t budget_size_without(size_t size);
 
 /* Above that size a run is not kept, whatever the budget. */
 size_t budget_run_most(void);

@@ -17,11 +17,7 @@ static _Atomic(uint64_t) *fit_summary_end(struct level *level)
 
 static void fit_summary_extend(struct level *level, uint64_t end)
 {
-	_Atomic(uint64_t) *at = fit_summary_end(level);
-	uint64_t old = load_relaxed(at); // hint
-
-	while (old < end && !cas_relaxed(at, &old, end)) // hint
-		;
+	raise_relaxed(fit_summary_end(level), end); // hint
 }
 
 /* The line and its summary are a Dekker pair: one of the two sees that the

@@ -61,7 +61,7 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 }
 
 /* Among the open words, the smallest class that fits first: full hugepages
- * fill up, empty ones stay empty. A word that is filed wrongly is filed anew. */
+ * fill up, empty ones stay empty. What is filed wrongly is filed anew. */
 static bool level_take_open(struct region *region, unsigned level, unsigned n,
 			    unsigned align, bool all, uint32_t *granule)
 {

@@ -5,11 +5,15 @@
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
+ * In strict mode (system/sandbox.h) no guard can be cleared and the heap cannot
+ * grow: take leaves guarded units claimed and tries again, so that it ends.
+ *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
  */
 #include "pageheap/page_heap.h"
 
+#include "base/word.h"
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"
@@ -17,6 +21,7 @@
 #include "pageheap/purge.h"
 #include "pageheap/region_grow.h"
 #include "pageheap/regions.h"
+#include "system/sandbox.h"
 
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
@@ -31,8 +36,13 @@ static struct preferred {
 	_Atomic(uint64_t) place; /* hint */
 } __attribute__((aligned(CACHE_LINE))) preferred[NR_PREFERRED];
 
-/* Who took last: takes left in which the CPUs count as several << 32 | CPU. */
-static _Atomic(uint64_t) last_taker; /* hint */
+/* Who took last, and the takes left in which the CPUs count as several. */
+struct taker {
+	uint32_t cpu, left;
+};
+WORD(taker, uint64_t);
+
+static _Atomic(uint64_t) last_taker; /* hint: struct taker */
 
 struct run_request {
 	uint32_t nr_units;
@@ -54,7 +64,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 }
 
 static void prefer_hugepage(struct region *region, const struct run_request *r,
-		   uint32_t unit)
+			    uint32_t unit)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
 	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
@@ -63,17 +73,27 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 		store_relaxed(&at->place, place); // hint
 }
 
+/* Another CPU's take sets `left` anew, the same one's counts down. */
+static struct taker taker_next(struct taker last, uint32_t cpu)
+{
+	bool same = last.cpu == cpu;
+
+	return (struct taker){
+		.cpu = cpu,
+		.left = same ? last.left - (last.left != 0) : SEVERAL_TAKES,
+	};
+}
+
 /* Whether several CPUs take at this time. */
 static bool several_cpus_take(const struct run_request *r)
 {
-	uint64_t last = load_relaxed(&last_taker); // hint
-	bool same = (uint32_t)last == r->cpu;
-	uint64_t left = last >> 32;
+	uint64_t word = load_relaxed(&last_taker); // hint
+	struct taker last = taker_unpack(word);
 
-	if (likely(same && !left))
+	if (likely(last.cpu == r->cpu && !last.left))
 		return false;
-	left = same ? left - 1 : SEVERAL_TAKES;
-	store_relaxed(&last_taker, left << 32 | r->cpu); // hint
+	last = taker_next(last, r->cpu);
+	store_relaxed(&last_taker, taker_pack(last)); // hint
 	return true;
 }
 
@@ -162,9 +182,24 @@ static void count_used(struct region *region, uint32_t unit, uint32_t n,
 	if (nr_dirty < n && old)
 		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT,
 			      (size_t)n << UNIT_SHIFT);
-	while (used < unit + n &&
-	       !cas_relaxed(&region->nr_used, &used, unit + n)) // hint
-		;
+	raise_relaxed(&region->nr_used, unit + n); // hint
+}
+
+/* A run that cannot be made accessible. In strict mode a guard's unit stays
+ * claimed, as it would be found again and again, and the next run may have
+ * none; the heap cannot grow there. */
+static cold void page_heap_refused(struct region *region, uint32_t unit,
+				   uint32_t n)
+{
+	uint32_t end = unit + n, from = unit;
+
+	for (; sandbox_strict() && unit < end; unit++) {
+		if (!guard_is_set(region, unit))
+			continue;
+		level_release_units(region, from, unit - from);
+		from = unit + 1;
+	}
+	level_release_units(region, from, end - from);
 }
 
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
@@ -175,7 +210,7 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 	uint32_t nr_dirty;
 
 	if (unlikely(!guard_clear(region, unit, n - guarded))) {
-		level_release_units(region, unit, n);
+		page_heap_refused(region, unit, n);
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
@@ -237,19 +272,32 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
+/* In strict mode one that has a guard is followed by another. */
+static bool take_free_of(struct region *region, const struct run_request *r,
+			 struct run *out)
+{
+	bool within = is_within_hugepage(r);
+	uint32_t unit;
+
+	do {
+		if (!(within ? claim_within_hugepage(region, r, &unit) :
+			       claim_hugepages(region, r, &unit)))
+			return false;
+		if (likely(run_finish(region, r, unit, out)))
+			return true;
+	} while (sandbox_strict());
+	return false;
+}
+
 /* What is free; with `all` whatever is, wherever it is filed. */
 static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
-	bool within = is_within_hugepage(r);
-	uint32_t unit;
 
 	for (; region; region = region_next(region + 1)) {
 		if (unlikely(r->all))
 			level_repair(region);
-		if ((within ? claim_within_hugepage(region, r, &unit) :
-			      claim_hugepages(region, r, &unit)) &&
-		    run_finish(region, r, unit, out))
+		if (take_free_of(region, r, out))
 			return true;
 	}
 	return false;
@@ -415,11 +463,6 @@ size_t page_heap_tick(size_t most_size)
 		done = purge_down(dirty > most ? dirty - most : 0, most);
 	budget_tick_done();
 	return done;
-}
-
-size_t page_heap_dirty_size(void)
-{
-	return budget_dirty_size();
 }
 
 /* Tags and spans of the units ever taken, the words over them, and the head;

@@ -62,9 +62,6 @@ size_t page_heap_purge_requested(void);
  * elect themselves (see front/tick). */
 size_t page_heap_tick(size_t most_size);
 
-/* Free memory that the system has not got back, in bytes (a counter). */
-size_t page_heap_dirty_size(void);
-
 struct page_heap_stats {
 	uint64_t reserved_size;	  /* addresses, mapped or not, all regions */
 	uint64_t committed_size;  /* usable, metadata excluded */

@@ -19,9 +19,8 @@
  * the bounds, all in units:
  *
  *	nr_used <= nr_taken <= nr_units		of the data
- *	nr_committed				of tags, spans and bits: mapped
- *						in quanta of REGION_QUANTUM, by
- *						whoever needs them first
+ *	nr_committed				of tags, spans and bits, in
+ *						quanta of REGION_QUANTUM
  *
  * Nothing is ever unmapped: a descriptor that was once readable stays readable
  * and typed for ever, so a reader that slept may use what it read of it. Tags

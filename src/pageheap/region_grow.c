@@ -237,7 +237,7 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 
 	add_relaxed(&region->nr_growers, 1); // hint
 	grown = region_claim_mapped(region, false, need, unit, n);
-	sub_relaxed(&region->nr_growers, 1); // hint
+	store_relaxed(&region->nr_growers, 0); // hint
 	return grown;
 }
 

@@ -34,6 +34,10 @@
  *	A finds foreign memory in [u, v): that stays A's for ever. A tries the
  *	next units, GROW_TRIES times.
  *
+ *	A dies while it is counted as a grower: B takes a small step, and
+ *	stores 0. So whoever is done forgets all the others, too: what comes
+ *	then finds what that one has grown, or takes a large step of its own.
+ *
  * region_grow() and region_grow_at() are lock-free.
  */
 #ifndef LANE_REGION_GROW_H

@@ -9,8 +9,9 @@
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define GROWTH_LOOKS 4 /* slabs, for each by which the heap grows */
-#define GROWTH_BINS 8  /* bins in search of such slabs */
+#define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
+#define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
+#define SHRINK_SIZE 65536
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -54,7 +55,7 @@ static void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);
 	if (!load_relaxed(&bin->fresh)) // hint
-		store_relaxed(&bin->fresh, 1); // hint
+		store_relaxed(&bin->fresh, FRESH_SOME); // hint
 }
 
 static struct span *slot_take(struct bin *bin)
@@ -245,12 +246,17 @@ struct sweep {
 	size_t purged_size;
 };
 
+static bool slab_is_quiet(const struct span *slab, unsigned age)
+{
+	return age != COLLECT_AGE_NEVER &&
+	       quiet_age(slab) >= quiet_braked(age);
+}
+
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
 	slab_check_listed(slab, sweep->class);
-	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
-	    quiet_age(slab) >= quiet_braked(sweep->age))
+	if (!slab_is_empty(slab) && slab_is_quiet(slab, sweep->age))
 		sweep->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
@@ -339,17 +345,6 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 		bin_note_empty(bin_of_owner(set, w), gift->slab, w.class);
 }
 
-void bin_give(unsigned id, void *const *objects, unsigned n)
-{
-	struct bin_set *set = n ? bin_set_of(id) : NULL;
-	struct slab_gift gift;
-
-	for (; n; objects += gift.nr, n -= gift.nr) {
-		gift = slab_give(objects, n);
-		bin_note_gift(set, id, &gift);
-	}
-}
-
 static void sweep_note(const struct sweep *sweep)
 {
 	if (!sweep->purged_size)
@@ -358,47 +353,89 @@ static void sweep_note(const struct sweep *sweep)
 	quiet_note_purged(sweep->purged_size);
 }
 
-/* Looks at slabs that were listed lately, and passes those that are quiet to
- * the other side. False: it came to the end, or to one that is not quiet. */
-static bool bin_look_at(struct bin *bin, unsigned class)
+/* partial[fill] has no more; what was passed as too young is there again. */
+static void look_ends(struct bin *bin)
+{
+	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
+
+	if (young)
+		store_relaxed(&bin->fill, !fill_side(bin));	      // hint
+	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
+}
+
+/* The holder of a slab out of partial[fill] has had a look at it. */
+static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
+			struct sweep *sweep)
+{
+	if (!slab_is_quiet(slab, sweep->age))
+		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+	if (!sweep_slab(sweep, slab))
+		partial_push(bin, !fill, slab);
+}
+
+/* Looks at slabs that were listed lately, and passes them to the other side.
+ * Ends at the end and, without `again`, at one that is not quiet, which stays.
+ * Returns how many it looked at. */
+static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
+			    bool again)
 {
 	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
-	struct span *slab = NULL;
+	struct span *slab;
 
-	for (i = 0; i < GROWTH_LOOKS; i++) {
+	for (i = 0; i < looks; i++) {
 		slab = partial_pop(bin, fill);
 		if (!slab) {
-			store_relaxed(&bin->fresh, 0); // hint
+			look_ends(bin);
 			break;
 		}
 		slab_check_listed(slab, class);
-		if (quiet_age(slab) < quiet_braked(COLLECT_AGE_QUIET)) {
+		if (!again && !slab_is_quiet(slab, COLLECT_AGE_QUIET)) {
 			partial_push(bin, fill, slab);
 			break;
 		}
-		if (!sweep_slab(&sweep, slab))
-			partial_push(bin, !fill, slab);
+		look_passes(bin, fill, slab, &sweep);
 	}
 	sweep_note(&sweep);
-	return i == GROWTH_LOOKS;
+	return i;
 }
 
-/* The heap has grown by a slab of this set. */
-static void bin_look(struct bin_set *set)
+/* As many looks in the set's bins in turn. With `again` those that had a look
+ * have another when all of the bin had one. */
+static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
 	uint32_t class = load_relaxed(&set->look_next); // hint
+	struct bin *bin;
 	unsigned i;
 
-	for (i = 0; i < GROWTH_BINS; i++) {
+	for (i = 0; i < NR_CLASSES; i++, class++) {
 		if (class - 1 >= NR_CLASSES - 1)
 			class = 1;
-		if (load_relaxed(&set->bins[class].fresh) && // hint
-		    bin_look_at(&set->bins[class], class))
+		bin = &set->bins[class];
+		if (again && !load_relaxed(&bin->fresh) && // hint
+		    load_relaxed(&bin->nr_listed)) {	    // hint
+			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+			look_ends(bin);
+		}
+		if (load_relaxed(&bin->fresh)) // hint
+			looks -= bin_look_at(bin, class, looks, again);
+		if (!looks)
 			break;
-		class++;
 	}
 	store_relaxed(&set->look_next, class); // hint
+}
+
+/* More is free in slabs, or less. */
+static void bin_note_freed(struct bin_set *set, int64_t size)
+{
+	size += load_relaxed(&set->freed); // hint
+	if (likely(size < SHRINK_SIZE && size > -SHRINK_SIZE)) {
+		store_relaxed(&set->freed, size); // hint
+		return;
+	}
+	store_relaxed(&set->freed, 0); // hint
+	if (quiet_heap_shrank(size))
+		bin_look(set, SHRINK_LOOKS, true);
 }
 
 static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
@@ -448,9 +485,37 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 		else
 			bin_leave(set, id, slab);
 		if (made && quiet_heap_grew())
-			bin_look(set);
+			bin_look(set, GROWTH_LOOKS, false);
 	}
+	if (n)
+		bin_note_freed(set, -(int64_t)n * size_classes[class].size);
 	return n;
+}
+
+/* Bytes of the objects; a hint. */
+static size_t gift_size(const struct slab_gift *gift)
+{
+	unsigned class = slab_word_unpack(gift->word).class;
+
+	if (class >= NR_CLASSES)
+		return 0;
+	return gift->nr * (size_t)size_classes[class].size;
+}
+
+void bin_give(unsigned id, void *const *objects, unsigned n)
+{
+	struct bin_set *set = n ? bin_set_of(id) : NULL;
+	struct slab_gift gift;
+	int64_t size = 0;
+
+	if (!n)
+		return;
+	for (; n; objects += gift.nr, n -= gift.nr) {
+		gift = slab_give(objects, n);
+		size += (int64_t)gift_size(&gift);
+		bin_note_gift(set, id, &gift);
+	}
+	bin_note_freed(set, size);
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)

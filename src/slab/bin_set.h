@@ -19,9 +19,12 @@ struct bin {
 	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
 	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
 	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
-	_Atomic(uint32_t) fresh;	/* atomic: hint, partial[fill] has slabs
-					 * that no growth has looked at */
+	_Atomic(uint32_t) fresh;	/* atomic: hint, see below */
 } __attribute__((aligned(CACHE_LINE)));
+
+/* What a look may find: nothing that had none; slabs in partial[fill]; these,
+ * and in the other stack some that were too young for it. */
+enum bin_fresh { FRESH_NONE, FRESH_SOME, FRESH_YOUNG };
 
 /* The bins of one id and its counters; never freed. */
 struct bin_set {
@@ -29,6 +32,7 @@ struct bin_set {
 	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
 	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
 	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
+	_Atomic(int64_t) freed;		   /* atomic: hint, not yet told */
 	_Atomic(uint32_t) look_next;	   /* atomic: hint, a class */
 };
 

@@ -8,6 +8,8 @@
 #define WINDOW_SAMPLES 32
 #define SAVING_SHIFT 4      /* a 16th of an object's room is worth a class */
 #define SHARE_SHIFT 5       /* so is a class that is a 32nd of the heap */
+#define LOSS_MOST 32 /* part of a slab that is lost behind its objects */
+#define OBJECTS_LEAST 7
 #define LINE_SIZE_LEAST 512 /* from here on objects fill cache lines */
 
 /* The first whose sizes step by more than 16 bytes, and the last. */
@@ -67,15 +69,47 @@ static bool counts_in_heap(unsigned class)
 	return size >= budget_claimed_size() >> SHARE_SHIFT;
 }
 
+/* Small slabs are soon empty: no more units than the loss demands. */
+struct fitted_geometry fitted_class_geometry(uint32_t size)
+{
+	struct fitted_geometry best = { 1, 0 };
+	uint32_t units, nr;
+	size_t whole;
+
+	for (units = 1; units <= FITTED_UNITS_MOST; units++) {
+		whole = units * UNIT_SIZE;
+		nr = (uint32_t)(whole / size);
+		if (nr < OBJECTS_LEAST)
+			continue;
+		if (nr * best.nr_units > best.nr_objects * units)
+			best = (struct fitted_geometry){ (uint16_t)units,
+						       (uint16_t)nr };
+		if ((whole - (size_t)nr * size) * LOSS_MOST <= whole)
+			break;
+	}
+	return best;
+}
+
 /* Whether objects of `size` save enough room beside those of the class: units
  * per object of both, times the objects of both. */
 static bool is_worth_it(const struct size_class *c, uint32_t size)
 {
-	struct size_geometry g = size_class_geometry(size);
+	struct fitted_geometry g = fitted_class_geometry(size);
 	uint64_t now = (uint64_t)c->nr_units * g.nr_objects;
 	uint64_t then = (uint64_t)g.nr_units * c->nr_objects;
 
 	return then + (now >> SAVING_SHIFT) <= now;
+}
+
+void fitted_class_fill(unsigned fitted, unsigned class, uint32_t size)
+{
+	unsigned i = size / 16;
+
+	size_classes[fitted].lane_slots = size_classes[class].lane_slots;
+	size_class_fill(fitted, size, fitted_class_geometry(size).nr_units,
+			class);
+	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
+		size_class_pass(i--, fitted);
 }
 
 static cold void fitted_class_make(unsigned class, uint32_t size)
@@ -89,7 +123,7 @@ static cold void fitted_class_make(unsigned class, uint32_t size)
 		return;
 	n = add_relaxed(&nr_fitted, 1); // own: each number has one maker
 	if (n < NR_FITTED)
-		size_class_fit(NR_FIXED_CLASSES + n, class, size);
+		fitted_class_fill(NR_FIXED_CLASSES + n, class, size);
 }
 
 void fitted_class_note(unsigned class, size_t size)

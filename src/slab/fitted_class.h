@@ -38,4 +38,28 @@ void fitted_class_note(unsigned class, size_t size);
 /* How many there are. */
 unsigned fitted_class_count(void);
 
+/* The class that has the size by size_class_of(). Where a thread vanished
+ * between the writes of the two tables, or two raced, the fast path looks into
+ * another lane, at every call: mended by who comes by. */
+static force_inline void size_lane_mend(size_t size, unsigned class)
+{
+	if (unlikely(size_lane_of(size) != size_classes[class].lane))
+		store_relaxed(&size_lanes[(size + 15) / 16], // hint
+			      size_classes[class].lane);
+}
+
+/* What a slab of such objects is made of. */
+struct fitted_geometry {
+	uint16_t nr_units, nr_objects;
+};
+
+/* The fewest units that lose as little as the fixed classes' slabs; where
+ * none do, those that lose least. 160 <= size <= SMALL_SIZE_MOST. */
+struct fitted_geometry fitted_class_geometry(uint32_t size);
+
+/* Makes `fitted`, which the caller alone holds and which has no size yet, the
+ * class of those sizes up to `size` (a multiple of 16) that `class` served.
+ * Wait-free. */
+void fitted_class_fill(unsigned fitted, unsigned class, uint32_t size);
+
 #endif

@@ -4,24 +4,9 @@
 #include "pageheap/guard.h"
 #include "system/report.h"
 
-/* What every entry of a slab says. A fitted class without a size has no magic
- * number, so the run that it tells of has units. */
-static bool entry_is_sound(const struct unit_tag *tag, uint32_t offset)
+_Noreturn cold void page_map_fault_entry(const void *pointer)
 {
-	const struct size_class *class = &size_classes[tag->class];
-
-	return tag->class < NR_CLASSES &&
-	       (tag->magic & ~TAG_OWNER_MASK) == class->magic &&
-	       offset < class->nr_units * UNIT_SIZE;
-}
-
-static void find_object(const void *pointer, struct block *block)
-{
-	uint32_t offset = (uint32_t)(uintptr_t)pointer - block->tag->start;
-
-	if (unlikely(!entry_is_sound(block->tag, offset)))
-		fault("corrupted: the tag of %p", pointer);
-	page_map_object(block->region, block->tag, pointer, block);
+	fault("corrupted: the tag of %p", pointer);
 }
 
 static void measure_run(struct block *block)
@@ -61,12 +46,11 @@ static cold void find_inside(struct block *block)
 		block->kind = BLOCK_INSIDE;
 }
 
-void page_map_find(const void *pointer, struct block *block)
+static void find_outside_slabs(const void *pointer, struct block *block)
 {
-	struct region *region = region_of(pointer);
+	struct region *region = block->region;
 
 	block->kind = region ? BLOCK_NONE : BLOCK_FOREIGN;
-	block->region = region;
 	block->tag = NULL;
 	if (!region)
 		return;
@@ -75,12 +59,20 @@ void page_map_find(const void *pointer, struct block *block)
 	if (block->unit >= load_acquire(&region->nr_committed))
 		return;
 	block->tag = &region->tags[block->unit];
-	if (block->tag->magic)
-		find_object(pointer, block);
-	else if (block->tag->class == CLASS_LARGE)
+	if (block->tag->class == CLASS_LARGE)
 		find_run(pointer, block);
 	else
 		find_inside(block);
+}
+
+void page_map_find(const void *pointer, struct block *block)
+{
+	const struct unit_tag *tag = page_map_slab(pointer, &block->region);
+
+	if (tag)
+		page_map_object(block->region, tag, pointer, block);
+	else
+		find_outside_slabs(pointer, block);
 }
 
 _Noreturn cold void page_map_fault(const void *pointer, const char *verb,

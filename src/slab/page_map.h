@@ -30,13 +30,8 @@
 #include "pageheap/anchor.h"
 #include "slab/size_class.h"
 
-enum block_kind {
-	BLOCK_FOREIGN,
-	BLOCK_NONE,
-	BLOCK_INSIDE,
-	BLOCK_OBJECT,
-	BLOCK_RUN
-};
+enum block_kind { BLOCK_FOREIGN, BLOCK_NONE, BLOCK_INSIDE, BLOCK_OBJECT,
+		  BLOCK_RUN };
 
 /* What is at a pointer; fields behind `region` where the kind has them. */
 struct block {
@@ -67,6 +62,37 @@ static force_inline const struct unit_tag *page_map_try(const void *pointer,
 	magic = load_once(&tag->magic); /* one owner for both */
 	if (unlikely(offset * magic >= magic))
 		return NULL;
+	return tag;
+}
+
+_Noreturn void page_map_fault_entry(const void *pointer);
+
+/* The entry of the slab that an address lies in; NULL: in none of the region,
+ * or of no region. A fitted class without a size has no magic number, so an
+ * entry that tells of a run has units. */
+static force_inline const struct unit_tag *page_map_slab(const void *pointer,
+							 struct region **region)
+{
+	struct region *r = *region = region_of(pointer);
+	const struct size_class *class;
+	const struct unit_tag *tag;
+	uint32_t unit, offset;
+
+	if (unlikely(!r))
+		return NULL;
+	unit = region_unit(r, pointer);
+	// [region.nr_committed] with region_raise(): the tags are readable
+	if (unlikely(unit >= load_acquire(&r->nr_committed)))
+		return NULL;
+	tag = &r->tags[unit];
+	if (unlikely(!tag->magic))
+		return NULL;
+	class = &size_classes[tag->class];
+	offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	if (unlikely(tag->class >= NR_CLASSES) ||
+	    unlikely((tag->magic & ~TAG_OWNER_MASK) != class->magic) ||
+	    unlikely(offset >= class->nr_units * UNIT_SIZE))
+		page_map_fault_entry(pointer);
 	return tag;
 }
 

@@ -6,16 +6,20 @@
 
 #define GROWTH_SHIFT 4
 #define REGRET_SHIFT 2
-#define NOTCH_SHIFT 4	/* regretless ages that take a notch away */
-#define NOTCHES_MOST 6
+#define REGRET_SIZE_LEAST ((size_t)1 << 20)
+#define NOTCH_SHIFT 3	/* regretless ages that take a notch away */
+#define NOTCHES_MOST 5
 
 static struct quiet {
 	_Atomic(uint32_t) now;	       /* hint: the age */
 	_Atomic(uint32_t) brake;       /* hint: notches << NOTCH_SHIFT */
 	_Atomic(uint64_t) purged_size; /* hint: lately */
 	_Atomic(uint64_t) regret_size; /* hint: likewise */
-	_Atomic(uint64_t) grown_size;  /* hint: most resident since the tick */
+	_Atomic(uint64_t) grown_size;  /* hint: most resident in this age */
 	_Atomic(uint64_t) older_size;  /* hint: resident at the next age */
+	_Atomic(int64_t) free_size;    /* counter: given less taken */
+	_Atomic(int64_t) freed_size;   /* hint: its most in this age */
+	_Atomic(int64_t) older_free;   /* hint: free at the next age */
 } quiet;
 
 /* What is counted for the brake sinks by half with each age. */
@@ -25,7 +29,7 @@ static void brake_adapt(void)
 	uint64_t regret = load_relaxed(&quiet.regret_size); // hint
 	uint32_t brake = load_relaxed(&quiet.brake);	     // hint
 
-	if (regret > purged >> REGRET_SHIFT)
+	if (regret > REGRET_SIZE_LEAST && regret > purged >> REGRET_SHIFT)
 		brake = (uint32_t)min_size(brake + (1 << NOTCH_SHIFT),
 					   NOTCHES_MOST << NOTCH_SHIFT);
 	else if (brake)
@@ -35,21 +39,23 @@ static void brake_adapt(void)
 	store_relaxed(&quiet.regret_size, regret / 2); // hint
 }
 
-static void age_ends(size_t resident)
+static void age_ends(void)
 {
+	size_t resident = budget_resident_size();
 	size_t step = max_size(resident >> GROWTH_SHIFT, QUIET_GROWTH_LEAST);
+	int64_t free = load_relaxed(&quiet.free_size); // counter
 
-	store_relaxed(&quiet.older_size, resident + step); // hint
+	store_relaxed(&quiet.grown_size, resident);		// hint
+	store_relaxed(&quiet.older_size, resident + step);	// hint
+	store_relaxed(&quiet.freed_size, free);			// hint
+	store_relaxed(&quiet.older_free, free + (int64_t)step); // hint
 	brake_adapt();
 	add_relaxed(&quiet.now, 1); // hint
 }
 
 void quiet_tick(void)
 {
-	size_t resident = budget_resident_size();
-
-	store_relaxed(&quiet.grown_size, resident); // hint
-	age_ends(resident);
+	age_ends();
 }
 
 bool quiet_heap_grew(void)
@@ -60,7 +66,19 @@ bool quiet_heap_grew(void)
 		return false;
 	store_relaxed(&quiet.grown_size, resident);	    // hint
 	if (resident >= load_relaxed(&quiet.older_size)) // hint
-		age_ends(resident);
+		age_ends();
+	return true;
+}
+
+bool quiet_heap_shrank(int64_t size)
+{
+	int64_t free = add_relaxed(&quiet.free_size, size) + size; // counter
+
+	if (free <= load_relaxed(&quiet.freed_size)) // hint
+		return false;
+	store_relaxed(&quiet.freed_size, free);		// hint
+	if (free >= load_relaxed(&quiet.older_free)) // hint
+		age_ends();
 	return true;
 }
 

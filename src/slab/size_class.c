@@ -26,9 +26,6 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2         /* of small sizes */
 
-#define LOSS_MOST 32 /* part of a slab that is lost behind its objects */
-#define FITTED_OBJECTS_LEAST 7
-
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
 #define LIMITED_SHIFT 3
@@ -72,23 +69,31 @@ static uint64_t class_magic(uint32_t size)
 	return round_up(ALL_ONES / size + 1, TAG_OWNER_MASK + 1);
 }
 
-static void class_fill(unsigned class, uint32_t slots)
+/* Field by field: others may read while start-up runs once more, and a compiler
+ * fills a row of which it is told a part with zeros first. */
+void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
+		     unsigned fixed)
 {
-	const struct class_geometry *g = &geometry[class];
-	uint16_t nr = (uint16_t)(g->nr_units * UNIT_SIZE / g->size);
+	struct size_class *c = &size_classes[class];
+	uint16_t nr = (uint16_t)(nr_units * UNIT_SIZE / size);
 
-	size_classes[class] = (struct size_class){
-		.magic = class_magic(g->size),
-		.size = g->size,
-		.slots = slots,
-		.lane_slots = class_lane_slots(g->lane_slots),
-		.lane = (uint16_t)(class * LANE_WORDS),
-		.nr_objects = nr,
-		.nr_units = g->nr_units,
-		.nr_words = (uint16_t)div_up(nr, 64),
-		.batch = class_batch(g->size),
-		.fixed = (uint16_t) class,
-	};
+	c->magic = class_magic(size);
+	c->size = size;
+	c->nr_objects = nr;
+	c->nr_units = nr_units;
+	c->nr_words = (uint16_t)div_up(nr, 64);
+	c->batch = class_batch(size);
+	c->fixed = (uint16_t)fixed;
+}
+
+/* Where a class's lane is; the slots' end. */
+static size_t lane_fill(unsigned class, size_t slots, uint32_t lane_slots)
+{
+	struct size_class *c = &size_classes[class];
+
+	c->slots = (uint32_t)slots;
+	c->lane = (uint16_t)(class * LANE_WORDS);
+	return slots + 8 * ((size_t)lane_slots + SLOTS_GAP);
 }
 
 /* Returns where the next lane's slots may begin. */
@@ -97,39 +102,30 @@ static size_t home_lanes_fill(size_t slots)
 	struct size_class *c;
 	unsigned class;
 
-	/* Field by field: others may read while start-up runs once more, and a
-	 * compiler fills a row of which it is told a part with zeros first. */
 	for (class = 1; class <= NR_TINY; class ++) {
 		c = &size_classes[HOME_LANES + class];
 		c->size = geometry[class].size;
-		c->slots = (uint32_t)slots;
 		c->lane_slots = HOME_LANE_SLOTS;
-		c->lane = (uint16_t)((HOME_LANES + class) * LANE_WORDS);
 		c->batch = class_batch(geometry[class].size);
-		slots += 8 * (HOME_LANE_SLOTS + SLOTS_GAP);
+		slots = lane_fill(HOME_LANES + class, slots, HOME_LANE_SLOTS);
 	}
 	return slots;
 }
 
-/* The same; what a fitted class is for is not known yet. */
+/* What a fitted class is for is not known yet, and how long its lane is. */
 static size_t fitted_lanes_fill(size_t slots)
 {
-	struct size_class *c;
+	uint32_t most = class_lane_slots(FITTED_LANE_SLOTS);
 	unsigned class;
 
-	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
-		c = &size_classes[class];
-		c->slots = (uint32_t)slots;
-		c->lane = (uint16_t)(class * LANE_WORDS);
-		slots += 8 * ((size_t)class_lane_slots(FITTED_LANE_SLOTS) +
-			      SLOTS_GAP);
-	}
+	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++)
+		slots = lane_fill(class, slots, most);
 	return slots;
 }
 
 /* The size's lane is there from the start, with nothing in it, so that
  * nobody who reads it too early is misled. */
-static void size_set_class(unsigned i, unsigned class)
+void size_class_pass(unsigned i, unsigned class)
 {
 	// [size_to_class] with size_class_of(): the class's row
 	store_release(&size_to_class[i], (uint8_t) class);
@@ -141,64 +137,25 @@ static void size_set_class(unsigned i, unsigned class)
 static void size_begin(unsigned i, unsigned class)
 {
 	if (!load_relaxed(&size_to_class[i])) // hint: set later is set, too
-		size_set_class(i, class);
+		size_class_pass(i, class);
 }
 
 void size_class_start(void)
 {
 	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
+	const struct class_geometry *g = geometry + 1;
+	uint32_t lane_slots;
 	unsigned class, i = 0;
 
 	slots = fitted_lanes_fill(home_lanes_fill(slots));
-	for (class = 1; class < NR_FIXED_CLASSES; class ++) {
-		const struct class_geometry *g = &geometry[class];
-
-		class_fill(class, (uint32_t)slots);
+	for (class = 1; class < NR_FIXED_CLASSES; class ++, g++) {
+		lane_slots = class_lane_slots(g->lane_slots);
+		slots = lane_fill(class, slots, lane_slots);
+		size_classes[class].lane_slots = lane_slots;
+		size_class_fill(class, g->size, g->nr_units, class);
 		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++)
 			size_begin(i, class);
-		slots += 8 *
-			 ((size_t)class_lane_slots(g->lane_slots) + SLOTS_GAP);
 	}
-}
-
-/* Small slabs are soon empty: no more units than the loss demands. */
-struct size_geometry size_class_geometry(uint32_t size)
-{
-	struct size_geometry best = { 1, 0 };
-	uint32_t units, nr;
-	size_t whole;
-
-	for (units = 1; units <= FITTED_UNITS_MOST; units++) {
-		whole = units * UNIT_SIZE;
-		nr = (uint32_t)(whole / size);
-		if (nr < FITTED_OBJECTS_LEAST)
-			continue;
-		if (nr * best.nr_units > best.nr_objects * units)
-			best = (struct size_geometry){ (uint16_t)units,
-						       (uint16_t)nr };
-		if ((whole - (size_t)nr * size) * LOSS_MOST <= whole)
-			break;
-	}
-	return best;
-}
-
-void size_class_fit(unsigned fitted, unsigned class, uint32_t size)
-{
-	struct size_geometry g = size_class_geometry(size);
-	struct size_class *c = &size_classes[fitted];
-	unsigned i;
-
-	c->magic = class_magic(size);
-	c->size = size;
-	c->lane_slots = size_classes[class].lane_slots;
-	c->nr_objects = g.nr_objects;
-	c->nr_units = g.nr_units;
-	c->nr_words = (uint16_t)div_up(g.nr_objects, 64);
-	c->batch = class_batch(size);
-	c->fixed = (uint16_t) class;
-	i = size / 16;
-	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
-		size_set_class(i--, fitted);
 }
 
 unsigned size_class_aligned(size_t size, size_t align)

@@ -77,7 +77,7 @@ struct size_class {
 };
 
 /* const after size_class_start(), which is idempotent; of a fitted class only
- * lane and slots are, the rest from size_class_fit() on. The rows beyond
+ * lane and slots are, the rest from fitted_class_fill() on. The rows beyond
  * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
  * that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
@@ -92,7 +92,7 @@ void size_class_start(void);
 /* size <= SMALL_SIZE_MOST */
 static force_inline unsigned size_class_of(size_t size)
 {
-	// [size_to_class] with size_class_fit(): the class's row
+	// [size_to_class] with size_class_pass(): the class's row
 	return load_acquire(&size_to_class[(size + 15) / 16]);
 }
 
@@ -111,16 +111,6 @@ static force_inline unsigned size_class_away(unsigned class)
 	return class <= NR_TINY ? HOME_LANES + class : class;
 }
 
-/* The class that has the size by size_class_of(). Where a thread vanished
- * between the writes of the two tables, or two raced, the fast path looks into
- * another lane, at every call: mended by who comes by. */
-static force_inline void size_lane_mend(size_t size, unsigned class)
-{
-	if (unlikely(size_lane_of(size) != size_classes[class].lane))
-		store_relaxed(&size_lanes[(size + 15) / 16], // hint
-			      size_classes[class].lane);
-}
-
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
 static force_inline unsigned size_class_of_medium(size_t size)
 {
@@ -130,19 +120,13 @@ static force_inline unsigned size_class_of_medium(size_t size)
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
-/* What a slab of such objects is made of. */
-struct size_geometry {
-	uint16_t nr_units, nr_objects;
-};
+/* The class's row, but for its lane. */
+void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
+		     unsigned fixed);
 
-/* The fewest units that lose as little as the fixed classes' slabs; where
- * none do, those that lose least. 160 <= size <= SMALL_SIZE_MOST. */
-struct size_geometry size_class_geometry(uint32_t size);
-
-/* Makes `fitted`, which the caller alone holds and which has no size yet, the
- * class of those sizes up to `size` (a multiple of 16) that `class` served.
- * Wait-free. */
-void size_class_fit(unsigned fitted, unsigned class, uint32_t size);
+/* From now on the class, whose row is filled, serves the sizes of up to 16 * i
+ * that begin behind 16 * (i - 1). */
+void size_class_pass(unsigned i, unsigned class);
 
 /* The smallest fixed class that holds size bytes at multiples of align (a
  * power of two, at most UNIT_SIZE); 0 where none does. */

@@ -220,49 +220,32 @@ void slab_check_listed(const struct span *slab, unsigned class)
 }
 
 /* Not an object: it came out of a lane that the program wrote over, or was
- * freed twice and its slab is gone since. */
-static cold _Noreturn void give_fault(const void *object,
-				      const struct block *block)
+ * freed twice and its slab is gone since, or serves another class. */
+static cold _Noreturn void give_fault(const void *object)
 {
-	if (!block->tag)
+	struct block block;
+
+	page_map_find(object, &block);
+	if (!block.tag)
 		fault("corrupted: %p came back as a block", object);
-	page_map_fault(object, "free", block);
+	page_map_fault(object, "free", &block);
 }
 
 /* The slab that an object is of. */
-static force_inline struct slab_view view_of_block(const struct block *block)
+static force_inline struct slab_view view_of_object(const void *object,
+						    const struct unit_tag **tag)
 {
-	struct region *region = block->region;
+	struct slab_view v;
 
-	return (struct slab_view){
-		.region = region,
-		.class = &size_classes[block->class],
-		.bits = region->bits + (size_t)block->unit * UNIT_BITS_WORDS,
-		.start = region_addr(region, block->unit),
-		.unit = block->unit,
-	};
-}
-
-/* The number of the object at `offset` in its slab. A pointer that is no
- * object's start got past the fast path only by a fault of the program: freed
- * twice, and its slab serves another class since. */
-static force_inline unsigned object_index(const struct slab_view *v,
-					  size_t offset)
-{
-	unsigned __int128 product = (unsigned __int128)v->class->magic * offset;
-	uint32_t i = (uint32_t)(product >> 64);
-
-	if (unlikely((uint64_t)product >= v->class->magic))
-		fault("free of %p: inside a block",
-		      (void *)(v->start + offset));
-	if (unlikely(i >= v->class->nr_objects))
-		fault("free of %p: not a block", (void *)(v->start + offset));
-	return i;
-}
-
-static size_t object_offset(const struct slab_view *v, const void *object)
-{
-	return (size_t)((const char *)object - v->start);
+	*tag = page_map_slab(object, &v.region);
+	if (unlikely(!*tag))
+		give_fault(object);
+	v.class = &size_classes[(*tag)->class];
+	v.start = (char *)object - ((uint32_t)(uintptr_t)object -
+				    (*tag)->start);
+	v.unit = region_unit(v.region, v.start);
+	v.bits = v.region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
+	return v;
 }
 
 /* Sets bits that are clear; whether all objects of the word are free now.
@@ -289,24 +272,27 @@ static force_inline bool give_bits(const struct slab_view *v, unsigned word,
  * first that is not; those of one word by one operation. *n: how many. Whether
  * a word is full now. */
 static force_inline bool give_prefix(const struct slab_view *v,
+				     const struct unit_tag *tag,
 				     void *const *objects, unsigned *n)
 {
-	size_t size = v->class->nr_units * UNIT_SIZE, offset;
-	unsigned i = 0, word = 0, at;
+	size_t size = v->class->nr_units * UNIT_SIZE;
+	unsigned i = 0, word = 0;
 	uint64_t bits = 0, bit;
+	struct block block;
 	bool filled = false;
 
 	for (i = 0; i < *n; i++) {
-		offset = object_offset(v, objects[i]);
-		if (offset >= size)
+		if ((size_t)((char *)objects[i] - v->start) >= size)
 			break;
-		at = object_index(v, offset);
-		bit = bits_one(at % 64);
-		if (bits && (at / 64 != word || (bits & bit))) {
+		page_map_object(v->region, tag, objects[i], &block);
+		if (unlikely(block.kind != BLOCK_OBJECT))
+			give_fault(objects[i]);
+		bit = bits_one(block.index % 64);
+		if (bits && (block.index / 64 != word || (bits & bit))) {
 			filled |= give_bits(v, word, bits);
 			bits = 0;
 		}
-		word = at / 64;
+		word = block.index / 64;
 		bits |= bit;
 	}
 	*n = i;
@@ -315,17 +301,10 @@ static force_inline bool give_prefix(const struct slab_view *v,
 
 struct slab_gift slab_give(void *const *objects, unsigned n)
 {
-	struct slab_gift gift = { .nr = n };
-	struct slab_view v;
-	struct block block;
-	bool filled;
-
-	page_map_find(objects[0], &block);
-	if (unlikely(block.kind != BLOCK_OBJECT))
-		give_fault(objects[0], &block);
-	v = view_of_block(&block);
-	gift.slab = &v.region->spans[v.unit];
-	filled = give_prefix(&v, objects, &gift.nr);
+	const struct unit_tag *tag;
+	struct slab_view v = view_of_object(objects[0], &tag);
+	struct slab_gift gift = { .slab = &v.region->spans[v.unit], .nr = n };
+	bool filled = give_prefix(&v, tag, objects, &gift.nr);
 
 	// [slab.on] with slab_leave(): the second half: bits set, now read on
 	gift.word = load_seq(&gift.slab->word);
@@ -381,18 +360,4 @@ uint64_t slab_life(const struct block *block)
 	uint64_t word = load_relaxed(&slab->word);
 
 	return (uint64_t)block->unit << 32 | slab_word_unpack(word).generation;
-}
-
-void slab_check(const struct span *slab)
-{
-	struct slab_view v = slab_view(slab);
-	unsigned i;
-
-	for (i = 0; i < v.class->nr_words; i++) {
-		uint64_t bits = load_relaxed(&v.bits[i]); // own
-
-		check(!(bits & ~full_word(v.class, i)));
-	}
-	check((v.region->tags[v.unit].magic & ~TAG_OWNER_MASK) ==
-	      v.class->magic);
 }

@@ -171,7 +171,4 @@ unsigned slab_nr_free(const struct span *slab);
  * object. */
 uint64_t slab_life(const struct block *block);
 
-/* Verifies the header's invariants; only while nobody uses the slab. */
-void slab_check(const struct span *slab);
-
 #endif

@@ -145,7 +145,8 @@ void slab_purge_forget(struct span *slab, void *const *objects, unsigned n)
 		at = (uintptr_t)objects[i] - p.base;
 		end = at + p.class->size - 1;
 		clean &= ~bits_range((unsigned)(at / p.page),
-				     (unsigned)(end / p.page - at / p.page + 1));
+				     (unsigned)(end / p.page - at / p.page) +
+					     1);
 	}
 	store_relaxed(&slab->clean, clean); // held
 }

@@ -22,7 +22,7 @@
  *
  * Bad without that: a page purged from bits that were seen before the slab was
  * held (an object of it may be out again); a page in which a live object has
- * but its first or its last byte; `clean` written by who does not hold the slab.
+ * but its first or its last byte; `clean` written by one without the slab.
  *
  * Where the system refuses (the page is locked) nothing changes, and the next
  * calls do nothing, so that a locked heap costs few calls.

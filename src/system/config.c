@@ -17,6 +17,7 @@
 #include "system/system.h"
 
 #define VARIABLE "LANEMALLOC_CONF"
+#define OPTION_MOST 64 /* of ",name=value" */
 
 extern char **environ weak_import;
 
@@ -298,21 +299,40 @@ bool config_start(void)
 	return true;
 }
 
+/* "name=value" behind what stands before it; its length. */
+static size_t option_format(char *out, size_t size, const char *before,
+			    unsigned i)
+{
+	const struct config_option *option = &config_options[i];
+	uint64_t value = *config_field(&config, i);
+	const char *word = value ? "on" : "off";
+
+	if (option->kind == CONFIG_NUMBER)
+		return (size_t)report_format(out, size, "%s%s=%lu", before,
+					     option->name, value);
+	if (option->kind == CONFIG_CHOICE)
+		word = option->words[value];
+	return (size_t)report_format(out, size, "%s%s=%s", before,
+				     option->name, word);
+}
+
+static void print_options(const char *list)
+{
+	report_line("pid %d: " VARIABLE "=%s", system_getpid(), list);
+}
+
 void config_print(void)
 {
-	const struct config_option *option = config_options;
+	char list[REPORT_LINE_SIZE - 64];
+	size_t n = 0;
 	unsigned i;
 
-	for (i = 0; i < NR_CONFIG_OPTIONS; i++, option++) {
-		uint64_t value = *config_field(&config, i);
-
-		if (option->kind == CONFIG_NUMBER)
-			report_line("%s=%lu", option->name, value);
-		else if (option->kind == CONFIG_BOOL)
-			report_line("%s=%s", option->name,
-				    value ? "on" : "off");
-		else
-			report_line("%s=%s", option->name,
-				    option->words[value]);
+	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+		if (n + OPTION_MOST > sizeof(list)) {
+			print_options(list);
+			n = 0;
+		}
+		n += option_format(list + n, sizeof(list) - n, n ? "," : "", i);
 	}
+	print_options(list);
 }

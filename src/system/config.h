@@ -129,8 +129,8 @@ bool config_start(void);
  * warning goes to report_line(). For config_start() and the tests. */
 void config_parse(struct config *out, const char *text);
 
-/* One line per option on stderr, "lanemalloc: name=value", the value in a
- * form that the parser reads back. */
+/* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
+ * in a form that the parser reads back; a second line where one is full. */
 void config_print(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* load: threads, clock, tables, random numbers, patterns */
+#include "../harness/random.h"
 #include "run.h"
 
 #include <pthread.h>
@@ -62,13 +63,9 @@ const char *load_results(void)
 
 /* ---- random numbers ---- */
 
-/* splitmix64: neighbouring numbers give unlike ones. */
 static uint64_t spread(uint64_t number)
 {
-	number += 0x9e3779b97f4a7c15;
-	number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
-	number = (number ^ number >> 27) * 0x94d049bb133111eb;
-	return number ^ number >> 31;
+	return random_next(&number);
 }
 
 uint64_t load_random(struct worker *worker)

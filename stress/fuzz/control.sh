@@ -4,8 +4,8 @@
 #
 # Usage: control.sh [NAME...]		(make fuzz-control)
 #
-# control/TARGET-NAME.patch is a fault and the target that finds it. A patch
-# that does not apply any more is an error, as is a fault that nobody finds.
+# control/faults.txt has them, each with the target that finds it. One that
+# does not fit any more is an error, as is one that nobody finds.
 # Environment: BUILD (build), MAKE (make), FUZZ_CONTROL_SECONDS (60).
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 2
@@ -15,6 +15,8 @@ MAKE=${MAKE:-make}
 seconds=${FUZZ_CONTROL_SECONDS:-60}
 base=$BUILD/fuzz
 work=$base/control
+faults=stress/harness/faults.py
+list=stress/fuzz/control/faults.txt
 nr_found=0
 nr_missed=0
 
@@ -34,10 +36,12 @@ build() {
 prepare() {
 	rm -rf "$work/src" "$work/build"
 	mkdir -p "$work/build"
+	touch "$work/build/begun"
 	cp -a src "$work/src" &&
 		cp -a "$BUILD/flags" "$BUILD/headers" "$work/build/" &&
 		mkdir "$work/build/fuzz" &&
-		cp -a "$base/replay" "$base/libfuzzer" "$work/build/fuzz/" &&
+		cp -a "$base/replay" "$base/libfuzzer" "$base/shadow" \
+			"$work/build/fuzz/" &&
 		rm -f "$work"/build/fuzz/*/fuzz_{heap,page_heap,config}
 }
 
@@ -52,28 +56,30 @@ fault_of() {
 by_replay() {
 	{
 		! timeout 300 "$work/build/fuzz/replay/fuzz_$1" \
-			"stress/fuzz/corpus/$1" >"$work/log" 2>&1
+			"stress/fuzz/corpus/$1.txt" >"$work/log" 2>&1
 	} 2>/dev/null
 }
 
 by_fuzzer() {
-	rm -rf "$work/found"
+	rm -rf "$work/found" "$work/corpus"
 	mkdir "$work/found"
+	python3 stress/fuzz/corpus.py unpack "stress/fuzz/corpus/$1.txt" \
+		"$work/corpus" || exit 2
 	! timeout $((seconds * 4 + 60)) "$work/build/fuzz/libfuzzer/fuzz_$1" \
 		-max_total_time="$seconds" -max_len=400 -timeout=25 -seed=1 \
-		-artifact_prefix="$work/" "$work/found" "stress/fuzz/corpus/$1" \
+		-artifact_prefix="$work/" "$work/found" "$work/corpus" \
 		>"$work/log" 2>&1
 }
 
 control() {
-	local patch=$1 name target
-	name=$(basename "$patch" .patch)
-	target=${name%%-*}
+	local name=$1 target=${1%%-*}
+
 	prepare || exit 2
-	if ! patch -s -p1 -F0 -d "$work" <"$patch" >"$work/patch.log" 2>&1; then
-		say_error "$name does not apply any more: rewrite $patch"
-		return
-	fi
+	python3 $faults --src "$work/src" $list "$name" ||
+		{ say_error "$name does not fit any more"; return; }
+	# A header may be anywhere in the library.
+	find "$work/src" -name '*.h' -newer "$work/build/begun" |
+		grep -q . && rm -rf "$work"/build/fuzz/*/lib
 	build BUILD="$work/build" FUZZ_SRC="$work/src" \
 		"$work/build/fuzz/replay/fuzz_$target" ||
 		{ say_error "$name does not compile"; return; }
@@ -102,22 +108,16 @@ wanted() {
 	return 1
 }
 
-for name in "$@"; do
-	if ! compgen -G "stress/fuzz/control/*$name*.patch" >/dev/null; then
-		echo "fuzz-control: no fault $name" >&2
-		exit 2
-	fi
-done
 mkdir -p "$work"
 work=$(realpath "$work")
 build BUILD="$BUILD" fuzz-build-replay fuzz-build-libfuzzer || exit 2
 for target in heap page_heap config; do
-	"$base/replay/fuzz_$target" "stress/fuzz/corpus/$target" >"$work/log" \
-		2>&1 || { echo "fuzz-control: the library itself fails:" \
+	"$base/replay/fuzz_$target" "stress/fuzz/corpus/$target.txt" \
+		>"$work/log" 2>&1 || { echo "fuzz-control: the library itself fails:" \
 		"$(fault_of "$work/log")" >&2; exit 1; }
 done
-for patch in stress/fuzz/control/*.patch; do
-	! wanted "$patch" "$@" || control "$patch"
+for name in $(python3 $faults --list $list); do
+	! wanted "$name" "$@" || control "$name"
 done
 rm -rf "$work/src" "$work/build"
 echo "$nr_found found, $nr_missed missed"

@@ -31,7 +31,8 @@ FUZZ_RENAME = $(foreach n,__rseq_offset=fuzz_rseq_offset \
 	__rseq_size=fuzz_rseq_size environ=fuzz_environ \
 	getauxval=fuzz_getauxval,-D$(n))
 FUZZ_CFLAGS = -std=gnu11 -g $(WARNINGS) -fno-stack-protector \
-	-fno-builtin-malloc -DLANE_DEBUG -Istress/fuzz/shadow -I$(FUZZ_SRC) \
+	-fno-builtin-malloc -DLANE_DEBUG -I$(FUZZ_DIR)/shadow \
+	-Istress/fuzz/shadow -I$(FUZZ_SRC) \
 	-Iinclude -I. $(CROSS_INCLUDES)
 # Its variables in sections of their own, so that they can be set back; its
 # malloc under another name.
@@ -39,18 +40,23 @@ FUZZ_OBJCOPY = $(OBJCOPY) --rename-section .data=lane_data \
 	--rename-section .bss=lane_bss,alloc \
 	--redefine-syms=stress/fuzz/names.txt
 
+$(FUZZ_DIR)/shadow/made: stress/harness/shadow.py $(FUZZ_SRC)/base/atomic.h
+	@mkdir -p $(@D)
+	$(Q)python3 $< --hook fuzz --src $(FUZZ_SRC) --out $(@D)
+	@touch $@
+
 # $(1) variant, $(2) compiler, $(3) flags for what is looked at, $(4) to link,
 # $(5) for our own files
 define FUZZ_VARIANT
 $(FUZZ_DIR)/$(1)/lib/%.o: $(FUZZ_SRC)/%.c stress/fuzz/fuzz.mk \
-		$(BUILD)/flags | $(BUILD)/headers
+		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) $$(FUZZ_RENAME) $(3) -MMD -MP -c $$< -o $$@
 	$$(Q)$$(FUZZ_OBJCOPY) $$@
 
 $(FUZZ_DIR)/$(1)/%.o: stress/fuzz/%.c stress/fuzz/fuzz.mk \
-		$(BUILD)/flags | $(BUILD)/headers
+		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) -fno-builtin $$(if $$(filter \
@@ -80,12 +86,17 @@ $(eval $(call FUZZ_VARIANT,coverage,$$(FUZZ_CLANG),-O1 \
 	-fprofile-instr-generate -fcoverage-mapping,,))
 
 fuzz_programs = $(FUZZ_TARGETS:%=$(FUZZ_DIR)/$(1)/fuzz_%)
+# libFuzzer wants a file for each input.
+unpack_corpus = rm -rf $(FUZZ_DIR)/corpus/$(1) && python3 \
+	stress/fuzz/corpus.py unpack $(FUZZ_CORPUS)/$(1).txt \
+	$(FUZZ_DIR)/corpus/$(1)
 # What the fuzzer finds stays in $(FUZZ_DIR)/found; faults beside it.
-run_fuzzer = mkdir -p $(FUZZ_DIR)/found/$(1) && \
+run_fuzzer = mkdir -p $(FUZZ_DIR)/found/$(1) && $(call unpack_corpus,$(1)) && \
 	$(FUZZ_DIR)/libfuzzer/fuzz_$(1) -max_total_time=$(FUZZ_SECONDS) \
 	-max_len=400 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \
 	-verbosity=1 -artifact_prefix=$(FUZZ_DIR)/fault_$(1)_ $(FUZZ) \
-	$(FUZZ_DIR)/found/$(1) $(FUZZ_CORPUS)/$(1) >$(FUZZ_DIR)/$(1).log 2>&1 \
+	$(FUZZ_DIR)/found/$(1) $(FUZZ_DIR)/corpus/$(1) \
+	>$(FUZZ_DIR)/$(1).log 2>&1 \
 	|| { tail -n 40 $(FUZZ_DIR)/$(1).log; exit 1; }; \
 	echo "fuzz_$(1):"; grep -E 'DONE|^stat::' $(FUZZ_DIR)/$(1).log
 
@@ -101,13 +112,13 @@ fuzz: ## random operations against a reference, FUZZ_SECONDS each
 
 fuzz-quick: $(call fuzz_programs,replay) ## the fuzzer's corpus once more
 	@$(foreach t,$(FUZZ_TARGETS),printf 'fuzz_%s: ' $(t) && \
-		$(FUZZ_DIR)/replay/fuzz_$(t) $(FUZZ_CORPUS)/$(t) &&) :
+		$(FUZZ_DIR)/replay/fuzz_$(t) $(FUZZ_CORPUS)/$(t).txt &&) :
 
 fuzz-coverage: ## which lines of the library the corpus reaches
 	@tests/install-packages.sh $(PACKAGES_FUZZ)
 	@$(MAKE) --no-print-directory fuzz-build-coverage
 	@$(foreach t,$(FUZZ_TARGETS),LLVM_PROFILE_FILE=$(FUZZ_DIR)/$(t).profraw \
-		$(FUZZ_DIR)/coverage/fuzz_$(t) $(FUZZ_CORPUS)/$(t) >/dev/null &&) :
+		$(FUZZ_DIR)/coverage/fuzz_$(t) $(FUZZ_CORPUS)/$(t).txt >/dev/null &&) :
 	@$(FUZZ_LLVM_PROFDATA) merge -o $(FUZZ_DIR)/all.profdata \
 		$(FUZZ_TARGETS:%=$(FUZZ_DIR)/%.profraw)
 	@$(FUZZ_LLVM_COV) report $(subst $(subst ,, ), -object ,$(strip \
@@ -122,9 +133,11 @@ fuzz-control: ## faults put into copies of the library, which must be found
 # The corpus anew: the fewest inputs that reach what all that were found do.
 fuzz-minimise: fuzz-build-libfuzzer ## found inputs into the corpus
 	@$(foreach t,$(FUZZ_TARGETS),rm -rf $(FUZZ_DIR)/new && \
-		mkdir -p $(FUZZ_DIR)/new && \
-		$(FUZZ_DIR)/libfuzzer/fuzz_$(t) -merge=1 -use_counters=0 -max_len=400 \
-		$(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) $(FUZZ_CORPUS)/$(t) \
-		>$(FUZZ_DIR)/merge.log 2>&1 && rm -f $(FUZZ_CORPUS)/$(t)/* && \
-		cp $(FUZZ_DIR)/new/* $(FUZZ_CORPUS)/$(t) &&) :
-	@du -sh --apparent-size $(FUZZ_CORPUS)/*
+		mkdir -p $(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) && \
+		$(call unpack_corpus,$(t)) && \
+		$(FUZZ_DIR)/libfuzzer/fuzz_$(t) -merge=1 -use_counters=0 \
+		-max_len=400 $(FUZZ_DIR)/new $(FUZZ_DIR)/found/$(t) \
+		$(FUZZ_DIR)/corpus/$(t) >$(FUZZ_DIR)/merge.log 2>&1 && \
+		python3 stress/fuzz/corpus.py pack $(FUZZ_DIR)/new \
+		$(FUZZ_CORPUS)/$(t).txt &&) :
+	@wc -lc $(FUZZ_CORPUS)/*

@@ -308,7 +308,7 @@ static uint64_t held_units(void)
 }
 
 /* Words, counters, hints and the table agree. */
-static void check(void)
+static void heap_verify(void)
 {
 	uint64_t paused = interrupt_pause();
 	struct page_heap_count count;
@@ -328,7 +328,7 @@ static void check(void)
 static void (*const operations[])(void) = {
 	do_take, do_take, do_take, do_give,	 do_give,
 	do_give, do_give_joined,   do_extend,	 do_extend,
-	do_purge, do_tick, do_machine,	 do_failures, check,
+	do_purge, do_tick, do_machine,	 do_failures, heap_verify,
 	do_take_absurd,
 };
 
@@ -364,12 +364,12 @@ static void end(void)
 
 	interrupt_pause();
 	memset(world.plan, 0, sizeof(world.plan));
-	check();
+	heap_verify();
 	while ((slot = slot_used(0)) != NR_RUNS)
 		give_part(slot, 3);
-	check();
+	heap_verify();
 	page_heap_purge(0, SIZE_MAX);
-	check();
+	heap_verify();
 	if (!interrupt_nr_deaths())
 		must(!budget_dirty_size());
 }
@@ -388,7 +388,7 @@ void target_run(const uint8_t *data, size_t size)
 			interrupt_run(operations[n % (sizeof(operations) /
 						      sizeof(operations[0]))]);
 		if (i % CHECK_EVERY == 0)
-			check();
+			heap_verify();
 	}
 	end();
 }

@@ -9,7 +9,6 @@
 #endif
 #include "cell.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -25,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../harness/options.h"
 #include "lanemalloc.h"
 #include "load.h"
 #include "perturb.h"
@@ -37,80 +37,34 @@
 
 struct cell cell = { .threads = 16, .steps = 20000, .every = 64, .seed = 1 };
 
-/* X(name, key, argument, help) */
-#define NUMBERS(X)                                                         \
-	X(threads, 't', "how many work")                                   \
-	X(steps, 'n', "how many they do together")                         \
-	X(every, 'e', "sites between two injections; a power of two, or 0") \
-	X(limit, 'l', "MiB of address space in all; 0: no limit")          \
-	X(hasty, 'h', "how much faster the library's clock runs")
-#define SWITCHES(X)                                          \
-	X(affinity, 'a', "threads are moved over the CPUs")  \
-	X(late, 'c', "CPUs appear late, and go away")        \
-	X(no_fence, 'm', "membarrier is refused")            \
-	X(fence_fails, 'f', "it fails now and then")         \
-	X(refuse, 'x', "memory is refused now and then")     \
-	X(reclaimer, 'r', "the reclaimer runs")              \
-	X(purgers, 'u', "two threads purge all the time")    \
-	X(progress, 'p', "a line every ten seconds")
+#define NUMBER(name, most, help) \
+	OPTION_NUMBER(#name, &cell.name, 0, most, help)
+#define SWITCH(name, help) OPTION_SWITCH(#name, &cell.name, help)
 
-static const struct argp_option options[] = {
-#define NUMBER_OPTION(name, key, help) { #name, key, "N", 0, help, 0 },
-	NUMBERS(NUMBER_OPTION)
-#undef NUMBER_OPTION
-#define SWITCH_OPTION(name, key, help) { #name, key, NULL, 0, help, 0 },
-	SWITCHES(SWITCH_OPTION)
-#undef SWITCH_OPTION
-	{ "seed", 's', "N", 0, "of all random numbers", 0 },
-	{ "sites", 'o', "FILE", 0, "where the counts of all sites go", 0 },
-	{ 0 },
+static const struct option_row options[] = {
+	NUMBER(threads, 1000, "how many work"),
+	NUMBER(steps, 1000000000, "how many they do together"),
+	NUMBER(every, 1 << 20, "sites between two injections: 2^n, or 0"),
+	NUMBER(limit, 1 << 20, "MiB of address space in all; 0: no limit"),
+	NUMBER(hasty, 1000000000, "how much faster the library's clock runs"),
+	NUMBER(seed, UINT64_MAX, "of all random numbers"),
+	SWITCH(affinity, "threads are moved over the CPUs"),
+	SWITCH(late, "CPUs appear late, and go away"),
+	SWITCH(no_fence, "membarrier is refused"),
+	SWITCH(fence_fails, "it fails now and then"),
+	SWITCH(refuse, "memory is refused now and then"),
+	SWITCH(reclaimer, "the reclaimer runs"),
+	SWITCH(purgers, "two threads purge all the time"),
+	SWITCH(progress, "a line every ten seconds"),
+	OPTION_TEXT("sites", &cell.sites, "where the counts of all sites go"),
 };
 
-static uint64_t number(const char *text, uint64_t most,
-		       struct argp_state *state)
+static void options_check(void)
 {
-	char *end;
-	unsigned long long n = strtoull(text, &end, 0);
-
-	if (*end || end == text || *text == '-' || n > most)
-		argp_error(state, "not a number up to %llu: %s",
-			   (unsigned long long)most, text);
-	return n;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-#define NUMBER_CASE(name, key, help)                                    \
-	case key:                                                       \
-		cell.name = (unsigned)number(arg, 1000000000, state);   \
-		return 0;
-		NUMBERS(NUMBER_CASE)
-#undef NUMBER_CASE
-#define SWITCH_CASE(name, key, help) \
-	case key:                    \
-		cell.name = true;    \
-		return 0;
-		SWITCHES(SWITCH_CASE)
-#undef SWITCH_CASE
-	case 's':
-		cell.seed = number(arg, UINT64_MAX, state);
-		return 0;
-	case 'o':
-		cell.sites = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (cell.every & (cell.every - 1))
-			argp_error(state, "--every is no power of two");
-		if (!cell.threads || cell.threads > 1000 ||
-		    cell.steps < ROUNDS * cell.threads)
-			argp_error(state,
-				   "1 to 1000 threads, %d steps each at least",
-				   ROUNDS);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (cell.every & (cell.every - 1))
+		option_wrong("every", "is no power of two", "");
+	if (!cell.threads || cell.steps < ROUNDS * cell.threads)
+		option_wrong("steps", "are too few: 16 for each thread", "");
 }
 
 static void die(const char *what)
@@ -339,16 +293,11 @@ static void write_sites(void)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		options, parse, NULL,
-		"A perturbed run of lanemalloc; see README.md.", NULL, NULL,
-		NULL
-	};
 	struct inside base, now;
 	uint64_t base_rss;
 
-	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, NULL))
-		return 2;
+	options_read_rows(argc, argv, options);
+	options_check();
 	stage(argv);
 	prctl(PR_SET_TIMERSLACK, 1);
 	perturb_set(cell.seed, 0);

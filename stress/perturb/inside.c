@@ -12,6 +12,7 @@
 
 #include "cpucache/cpu_cache.h"
 #include "load.h"
+#include "tests/slab_check.h"
 #include "pageheap/budget.h"
 #include "../../tests/page_heap_check.h"
 #include "system/report.h"

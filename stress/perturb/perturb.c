@@ -11,11 +11,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
+#include "../harness/random.h"
+#include "../harness/raw.h"
 #include "hook.h"
 #include "point_x86_64.h"
-#include "raw.h"
 
 #define NR_TARGETS 512
 #define FOCUS_ONE_IN 24
@@ -44,15 +44,6 @@ static struct {
 	int nr_allowed;
 } perturb;
 
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
 static struct perturb_slot *slot_of(uint64_t tp)
 {
 	return &perturb_slots[tp * 0x61c88647 >> 32 & (PERTURB_SLOTS - 1)];
@@ -61,9 +52,9 @@ static struct perturb_slot *slot_of(uint64_t tp)
 static uint64_t slot_random(struct perturb_slot *slot)
 {
 	if (!slot->state)
-		slot->state = mix(perturb.seed +
-				  ++perturb.nr_streams * 0x9e3779b97f4a7c15);
-	return mix(slot->state += 0x9e3779b97f4a7c15);
+		slot->state = random_mix(perturb.seed +
+					 ++perturb.nr_streams * RANDOM_STEP);
+	return random_next(&slot->state);
 }
 
 /* ---- the kinds ---- */
@@ -76,16 +67,9 @@ static void delay(uint64_t random)
 		__asm__ volatile("");
 }
 
-static void sleep_ns(uint64_t ns)
-{
-	struct timespec time = { 0, (long)ns };
-
-	raw_call(SYS_nanosleep, (long)&time, 0, 0);
-}
-
 static void signal_to(long tid, int number)
 {
-	raw_call(SYS_tgkill, raw_call(SYS_getpid, 0, 0, 0), tid, number);
+	raw_3(SYS_tgkill, raw_0(SYS_getpid), tid, number);
 }
 
 /* From a random place on, the first target that there is. */
@@ -115,7 +99,7 @@ void perturb_move(int tid, uint64_t random)
 		;
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
-	raw_call(SYS_sched_setaffinity, tid, sizeof(one), (long)&one);
+	raw_3(SYS_sched_setaffinity, tid, sizeof(one), &one);
 }
 
 void perturb_do(enum perturb_kind kind, uint64_t random)
@@ -124,14 +108,14 @@ void perturb_do(enum perturb_kind kind, uint64_t random)
 	case PERTURB_delay:
 		return delay(random);
 	case PERTURB_yield:
-		raw_call(SYS_sched_yield, 0, 0, 0);
+		raw_0(SYS_sched_yield);
 		return;
 	case PERTURB_nap:
-		return sleep_ns(random % NAP_NS_MOST);
+		return raw_sleep_ns(random % NAP_NS_MOST);
 	case PERTURB_park:
-		return sleep_ns(random % PARK_NS_MOST);
+		return raw_sleep_ns(random % PARK_NS_MOST);
 	case PERTURB_signal_self:
-		return signal_to(raw_call(SYS_gettid, 0, 0, 0), SIGUSR1);
+		return signal_to(raw_0(SYS_gettid), SIGUSR1);
 	case PERTURB_signal_other:
 		return perturb_signal_one(random);
 	case PERTURB_move:
@@ -162,7 +146,7 @@ static void injection(struct perturb_site *site, struct perturb_slot *slot)
 
 	slot->steps = (int32_t)(random % (2 * perturb.every));
 	site->injected[kind]++;
-	perturb_do(kind, mix(random));
+	perturb_do(kind, random_mix(random));
 }
 
 void perturb_hit(struct perturb_site *site)
@@ -192,7 +176,7 @@ void perturb_thread_start(void)
 {
 	uint64_t tp = raw_thread_pointer();
 	struct perturb_slot *slot = slot_of(tp);
-	int tid = (int)raw_call(SYS_gettid, 0, 0, 0), none;
+	int tid = (int)raw_0(SYS_gettid), none;
 	unsigned i;
 
 	slot->section_state = (uint32_t)slot_random(slot);
@@ -207,7 +191,7 @@ void perturb_thread_start(void)
 
 void perturb_thread_end(void)
 {
-	int tid = (int)raw_call(SYS_gettid, 0, 0, 0), own;
+	int tid = (int)raw_0(SYS_gettid), own;
 	unsigned i;
 
 	perturb_trap_allow(false);
@@ -238,7 +222,7 @@ void perturb_focus(uint64_t random)
 	uint64_t i;
 
 	for (i = 0; site < __stop_perturb_sites; site++, i++)
-		site->weight = mix(random ^ site->line) % FOCUS_ONE_IN ?
+		site->weight = random_mix(random ^ site->line) % FOCUS_ONE_IN ?
 				       1 :
 				       FOCUS_WEIGHT;
 }

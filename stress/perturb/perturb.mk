@@ -17,7 +17,7 @@ PERTURB_PARTS := $(filter-out slab/bin \
 	entry/wrappers entry/real entry/rights entry/syscall_$(ARCH),$(patsubst \
 	$(PERTURB_SRC)/%,%,$(basename $(call of_arch,$(sort $(wildcard \
 	$(PERTURB_SRC)/*/*.c $(PERTURB_SRC)/*/*.S))))))
-PERTURB_INCLUDES = -I$(PERTURB_SRC) -Iinclude -I$(PERTURB_AT)
+PERTURB_INCLUDES = -I$(PERTURB_SRC) -Iinclude -I$(PERTURB_AT) -I.
 PERTURB_SHADOW = -DPERTURB_SITES -I$(PERTURB_DIR)/shadow \
 	-I$(PERTURB_AT)/shadow
 PERTURB_LIBRARY = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \
@@ -36,11 +36,11 @@ $(PERTURB_DIR)/cell-perturbed $(PERTURB_DIR)/cell-plain:
 	$(call say,CC,$@)
 	$(Q)$(CC) -pthread $^ $(PERTURB_WRAPS:%=-Wl,--wrap=%) -o $@
 
-$(PERTURB_DIR)/shadow/made: $(PERTURB_AT)/shadow.py \
+$(PERTURB_DIR)/shadow/made: stress/harness/shadow.py \
 		$(PERTURB_SRC)/base/atomic.h \
 		$(PERTURB_SRC)/cpucache/percpu_x86_64.h
 	@mkdir -p $(@D)
-	$(Q)python3 $< --src $(PERTURB_SRC) --out $(@D)
+	$(Q)python3 $< --hook perturb --src $(PERTURB_SRC) --out $(@D)
 	@touch $@
 
 define PERTURB_RULES

@@ -18,12 +18,15 @@ import time
 
 sys.dont_write_bytecode = True
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+FAULTS = os.path.join(HERE, "control", "faults.txt")
+sys.path.append(os.path.join(HERE, "../harness"))
+
 import cells  # noqa: E402
+import faults  # noqa: E402
 import sites  # noqa: E402
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 HANG_SECONDS = 900
-USAGE = 64  # argp's status
 
 
 class Failure(Exception):
@@ -69,7 +72,7 @@ def run_cell(options, cell, build, seed, steps, sites_file=None, live=False):
             HANG_SECONDS, shown(cell, words))
     if done.returncode == 0:
         return None
-    if done.returncode in (2, 3, USAGE):
+    if done.returncode in (2, 3):
         raise Failure("%s%s" % (done.stdout or "", shown(cell, words)))
     return "%sstatus %d\nagain: %s" % (done.stdout or "", done.returncode,
                                        shown(cell, words))
@@ -139,23 +142,17 @@ def soak(options):
     return 0
 
 
-def build_control(options, patch):
+def build_control(options, name, changes):
     """The library with one fault, built; where its cells are."""
-    name = os.path.splitext(os.path.basename(patch))[0]
     to = os.path.abspath(os.path.join(options.build, "control", name))
     shutil.rmtree(os.path.join(to, "src"), ignore_errors=True)
     shutil.copytree("src", os.path.join(to, "src"))
-    done = subprocess.run(["patch", "-p1", "--batch", "--fuzz=2", "-d", to,
-                           "-i", os.path.abspath(patch)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
-    if done.returncode:
-        raise Failure("%s does not apply any more:\n%s" % (patch, done.stdout))
+    faults.put_in(os.path.join(to, "src"), changes)
     make = options.make.split() + [
         "--no-print-directory", "BUILD=" + os.path.dirname(options.build),
         "PERTURB_SRC=%s/src" % to, "PERTURB_DIR=" + to, "perturb-cells"]
     if subprocess.run(make, stdout=subprocess.DEVNULL, check=False).returncode:
-        raise Failure("%s does not compile any more" % patch)
+        raise Failure("%s does not compile any more" % name)
     return argparse.Namespace(build=to)
 
 
@@ -175,14 +172,9 @@ def control_found(options, where, name, build):
 
 def control(options):
     """Each fault must be found by the perturbed cells."""
-    folder, status = os.path.join(HERE, "control"), 0
-    patches = sorted(p for p in os.listdir(folder) if p.endswith(".patch"))
-    if not patches:
-        raise Failure("no patches in %s" % folder)
-    for patch in patches:
-        where = build_control(options, os.path.join(folder, patch))
-        name = patch[:-len(".patch")]
-        found = {}
+    status = 0
+    for name, changes in faults.read(FAULTS).items():
+        where, found = build_control(options, name, changes), {}
         for build in ("perturbed", "plain"):
             found[build] = control_found(options, where, name, build)
         missed = found["perturbed"][0] == 0
@@ -237,7 +229,7 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (Failure, OSError) as error:
+    except (Failure, faults.Unfit, OSError) as error:
         sys.exit("perturb.py: %s" % error)
     except KeyboardInterrupt:
         sys.exit(130)

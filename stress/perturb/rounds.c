@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../harness/random.h"
 #include "cell.h"
 #include "lanemalloc.h"
 #include "load.h"
@@ -36,11 +37,7 @@ static unsigned nr_threads;
 
 static uint64_t random_nth(uint64_t stream, uint64_t n)
 {
-	uint64_t x = cell.seed * 0x9e3779b97f4a7c15 + (stream << 56) + n;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
+	return random_mix(cell.seed * RANDOM_STEP + (stream << 56) + n);
 }
 
 /* ---- workers ---- */

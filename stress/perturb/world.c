@@ -8,11 +8,13 @@
 #include "cell.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "../harness/random.h"
+#include "../harness/raw.h"
 #include "front/tick.h"
 #include "perturb.h"
-#include "raw.h"
 #include "system/helper.h"
 
 #define REFUSE_ONE_IN 12
@@ -26,14 +28,9 @@ static struct {
 
 static bool now_and_then(bool wanted)
 {
-	uint64_t x;
-
-	if (!wanted)
-		return false;
-	x = atomic_fetch_add(&world.random, 0x9e3779b97f4a7c15);
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return (x ^ x >> 31) % REFUSE_ONE_IN == 0;
+	return wanted && random_mix(atomic_fetch_add(&world.random,
+						     RANDOM_STEP)) %
+				 REFUSE_ONE_IN == 0;
 }
 
 void world_start(void)
@@ -92,7 +89,7 @@ uint64_t __wrap_system_now_ms(void)
 
 	if (!world.hasty)
 		return __real_system_now_ms();
-	raw_call(SYS_clock_gettime, 1, (long)&now, 0);
+	raw_2(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
 	return ((uint64_t)now.s * 1000000 + (uint64_t)now.ns / 1000) *
 	       world.hasty / 1000;
 }

@@ -28,6 +28,7 @@ RULES = {
     "marks": words.check_marks,
     "shell": tools.check_shell,
     "docs": tools.check_docs,
+    "faults": tools.check_faults,
 }
 
 

@@ -76,6 +76,10 @@ CLEAN = {
                             "\tX(live_size, \"bytes\", \"held\")\n"
                             "\n",
     "tests/run.sh": "#!/bin/bash\necho \"$1\"\n",
+    "stress/x/control/faults.txt": "# faults\n\n[name]\n"
+                                   "low_two: add_seq(&sum, 1) =>\n"
+                                   "\tadd_seq(&sum, 2)\n"
+                                   "low/low.c low_two: return =>\n",
     "docs/page.md": "# A page\n",
     "Makefile": "all:\n",
 }
@@ -175,6 +179,16 @@ BAD = {
     "shell": [
         ("an unquoted word", "tests/x.sh", "#!/bin/bash\nrm $1\n"),
         ("a syntax error", "stress/x.sh", "#!/bin/bash\nif true\n"),
+    ],
+    "faults": [
+        (what, "stress/x/control/faults.txt", "[name]\n" + text + "\n")
+        for what, text in (
+            ("a function that is gone", "low_gone: return =>"),
+            ("an expression that is gone", "low_get: add_seq =>"),
+            ("an expression that stands twice", "low_get: return =>"),
+            ("half of a word", "low_two: urn load =>"),
+            ("a fault without a change", ""),
+            ("a line that is no change", "low_two add_seq"))
     ],
     "docs": [
         ("a changed option",) + changed(

@@ -1,9 +1,16 @@
 """Rules that other programs check."""
 
+import glob
 import os
 import subprocess
+import sys
 
 import source
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "../../stress/harness"))
+
+import faults  # noqa: E402
 
 
 def run(root, command):
@@ -31,3 +38,14 @@ def check_docs(root):
     here = os.path.dirname(os.path.abspath(__file__))
     script = os.path.join(here, "../../docs/generate/generate.py")
     return run(root, ["python3", script, "--check", "--root", root])
+
+
+def check_faults(root):
+    """What negative controls put into the sources fits these."""
+    errors = []
+    for path in sorted(glob.glob(root + "/stress/*/control/faults.txt")):
+        try:
+            errors += faults.check(os.path.join(root, "src"), path)
+        except faults.Unfit as unfit:
+            errors.append(str(unfit))
+    return errors

@@ -1,0 +1,28 @@
+/* slab_check: verifies what slab.h's head says of a slab that nobody uses */
+#ifndef SLAB_CHECK_H
+#define SLAB_CHECK_H
+
+#include "slab/slab.h"
+#include "system/report.h"
+
+static inline void slab_check(const struct span *slab)
+{
+	struct region *r = region_of_span(slab);
+	uint32_t unit = region_span_unit(r, slab);
+	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
+	const struct size_class *c = &size_classes[w.class];
+	_Atomic(uint64_t) *bits = r->bits + (size_t)unit * UNIT_BITS_WORDS;
+	unsigned i, left = c->nr_objects;
+
+	for (i = 0; i < c->nr_words; i++) {
+		check(!(load_relaxed(&bits[i]) & ~bits_low(left))); // own
+		left -= left < 64 ? left : 64;
+	}
+	for (i = 0; i < c->nr_units; i++) {
+		check(r->tags[unit + i].class == w.class);
+		check(r->tags[unit + i].owner == w.owner);
+		check((r->tags[unit + i].magic & ~TAG_OWNER_MASK) == c->magic);
+	}
+}
+
+#endif

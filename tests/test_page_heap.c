@@ -557,7 +557,7 @@ static void stats_add_up(void **state)
 	assert_int_equal(stats.nr_purges, 1);
 	assert_int_equal(stats.free_dirty_size, 0);
 	assert_int_equal(stats.budget_size,
-			 config.purge_budget + 100 * UNIT_SIZE / 8);
+			 config.purge_budget + 100 * UNIT_SIZE / 128);
 }
 
 int main(void)

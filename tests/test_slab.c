@@ -351,115 +351,6 @@ static void test_lives_have_names(void **state)
 	}
 }
 
-/* The memory of the free objects of every class that is purged, and of no
- * live one; what is clean is not given back again. */
-static void test_purge_gives_back_free_objects_alone(void **state)
-{
-	unsigned class = size_class_of(PURGE_SIZE_LEAST), i, nr;
-	static void *objects[64], *live[64];
-	uint64_t word;
-
-	(void)state;
-	for (; class < NR_FIXED_CLASSES; class++) {
-		struct span *slab = slab_open(class, OWNER);
-		unsigned size = size_classes[class].size, nr_live = 0;
-		size_t done;
-
-		nr = slab_take(slab, objects, 64);
-		for (i = 0; i < nr; i++)
-			memset(objects[i], 0xa5, size);
-		for (i = 0; i < nr; i++)
-			if (i % 3 == 1)
-				live[nr_live++] = objects[i];
-			else
-				give(slab, &objects[i], 1, &word);
-		fake_reset();
-		done = slab_purge(slab);
-		assert_int_equal(done, fake_purged_size());
-		assert_true(done + (nr - nr_live) * 8190 >=
-			    (size_t)(nr - nr_live) * size);
-		for (i = 0; i < nr_live; i++)
-			assert_false(fake_purge_touched(live[i], size));
-		for (i = 0; i < nr_live; i++)
-			assert_int_equal(((unsigned char *)live[i])[size - 1],
-					 0xa5);
-		assert_int_equal(slab_purge(slab), 0);
-		slab_check(slab);
-		assert_int_equal(slab_take(slab, objects, 1), 1);
-		give(slab, objects, 1, &word);
-		slab_purge(slab);
-		assert_true(size % 4096 ||
-			    fake_purge_touched(objects[0], size));
-		give(slab, live, nr_live, &word);
-		assert_true(slab_is_empty(slab));
-		slab_close(slab);
-	}
-}
-
-/* Whether every whole page of [from, to) reads as zero. */
-static bool pages_are_zero(char *from, char *to)
-{
-	char *page = (char *)round_up((uintptr_t)from, system_page_size());
-
-	for (; page + system_page_size() <= to; page += system_page_size())
-		if (page[0] || page[system_page_size() - 1])
-			return false;
-	return true;
-}
-
-/* Objects that come back one by one, `step` apart, with a purge after each;
- * the last one stays. */
-static void purge_one_by_one(unsigned class, unsigned step)
-{
-	struct span *slab = slab_open(class, OWNER);
-	unsigned size = size_classes[class].size, nr, first, i;
-	void *objects[64];
-	uint64_t word;
-
-	nr = slab_take(slab, objects, 64);
-	for (i = 0; i < nr; i++)
-		memset(objects[i], 0xa5, size);
-	for (first = 0; first < step; first++)
-		for (i = first; i + 1 < nr; i += step) {
-			give(slab, &objects[i], 1, &word);
-			slab_purge(slab);
-		}
-	assert_true(pages_are_zero(objects[0], objects[nr - 1]));
-	assert_int_equal(*(unsigned char *)objects[nr - 1], 0xa5);
-	assert_int_equal(slab_purge(slab), 0);
-	give(slab, &objects[nr - 1], 1, &word);
-	slab_close(slab);
-}
-
-/* A page that two objects share goes back with the second of them. */
-static void test_purge_gives_back_shared_pages(void **state)
-{
-	unsigned class, step;
-
-	(void)state;
-	for (class = size_class_of(PURGE_SIZE_LEAST); class < NR_FIXED_CLASSES;
-	     class++)
-		for (step = 1; step <= 3; step++)
-			purge_one_by_one(class, step);
-}
-
-/* Smaller classes are left alone; a refusing system loses nothing. */
-static void test_purge_that_does_nothing(void **state)
-{
-	struct span *slab = slab_open(size_class_of(2048), OWNER);
-
-	(void)state;
-	assert_int_equal(slab_purge(slab), 0);
-	slab_close(slab);
-	slab = slab_open(size_class_of(8192), OWNER);
-	fake_fail_from(FAKE_PURGE, 1);
-	assert_int_equal(slab_purge(slab), 0);
-	slab_check(slab);
-	fake_reset();
-	assert_true(slab_purge(slab) > 0);
-	slab_close(slab);
-}
-
 static void test_no_memory(void **state)
 {
 	unsigned long k;
@@ -489,9 +380,6 @@ int main(void)
 		cmocka_unit_test(test_damaged_objects_are_seen),
 		cmocka_unit_test(test_damaged_descriptors_are_seen),
 		cmocka_unit_test(test_lives_have_names),
-		cmocka_unit_test(test_purge_gives_back_free_objects_alone),
-		cmocka_unit_test(test_purge_gives_back_shared_pages),
-		cmocka_unit_test(test_purge_that_does_nothing),
 		cmocka_unit_test(test_no_memory),
 	};
 

@@ -271,6 +271,21 @@ static void test_delay_is_honoured(void **state)
 	}
 }
 
+/* A fourth of it where that is more. */
+static void test_pieces_grow_with_what_is_free(void **state)
+{
+	size_t dirty;
+
+	(void)state;
+	memory_freed(40 * TICK_PURGE_SIZE);
+	fake_now_ms += DELAY;
+	tick_pass(); /* begins the interval */
+	dirty = page_heap_dirty_size();
+	fake_now_ms += DELAY;
+	tick_pass();
+	assert_in_range(fake_purged_size(), dirty / 4 - UNIT_SIZE, dirty / 4);
+}
+
 static void test_whole_tick_purges_all(void **state)
 {
 	size_t size = 3 * TICK_PURGE_SIZE;
@@ -329,6 +344,7 @@ int main(void)
 		T(test_ensure),
 		T(test_whole_tick_is_unbounded),
 		T(test_delay_is_honoured),
+		T(test_pieces_grow_with_what_is_free),
 		T(test_whole_tick_purges_all),
 		T(test_slow_paths_pass),
 		T(test_one_of_two_is_elected),

@@ -77,8 +77,6 @@
 	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define or_relaxed(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define or_release(p, v) \
-	atomic_fetch_or_explicit((p), (v), memory_order_release)
 #define or_seq(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 #define and_relaxed(p, v) \
 	atomic_fetch_and_explicit((p), (v), memory_order_relaxed)

@@ -100,7 +100,7 @@ void block_find_live(const void *pointer, const char *verb,
 #define SLACK_MOST 128	 /* bytes behind the size asked for that are filled */
 #define SLACK_BYTE 0xa9
 #define FILL_PAGE 4096	 /* no page is smaller */
-#define FILL_MOST 1024	 /* bytes, in classes that are purged */
+#define FILL_MOST 1024	 /* bytes of objects that are larger than a page */
 
 size_t block_footer_size(void)
 {
@@ -158,12 +158,10 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 
 static size_t fill_words(const void *pointer, const struct block *block)
 {
-	size_t size = block->size;
+	size_t page = FILL_PAGE - (uintptr_t)pointer % FILL_PAGE;
+	size_t size = block->size < FILL_PAGE ? block->size : FILL_MOST;
 
-	if (size >= PURGE_SIZE_LEAST)
-		size = min_size(FILL_MOST,
-				FILL_PAGE - (uintptr_t)pointer % FILL_PAGE);
-	return size / sizeof(uint64_t);
+	return min_size(size, page) / sizeof(uint64_t);
 }
 
 static uint64_t fill_word(const void *pointer)

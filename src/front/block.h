@@ -13,8 +13,8 @@
  *
  *	block.size = size asked for + slack + footer
  *
- * With checks=full a small block is filled when it is freed, in classes that
- * slab_purge() works on as far as one page at its start. The words of the fill
+ * With checks=full a small block is filled when it is freed, as far as the
+ * page that it begins in, which slab_purge() takes whole. The words of the fill
  * follow from the address and from the slab's life, so that none that the
  * memory holds from another life is taken for one of this life. On its way out
  * either no word is the fill (fresh memory, or a purged page) or all are: some

@@ -10,6 +10,7 @@
 #include "system/system.h"
 
 #define TICK_PURGE_SIZE ((size_t)4 << 20) /* bytes of one passer's piece */
+#define TICK_PURGE_SHIFT 2 /* or a fourth of what is free and dirty */
 #define TICK_COLLECT 8			  /* slabs of each list, likewise */
 #define RECLAIMER_GRACE 4		  /* ticks that it may be late */
 
@@ -44,7 +45,8 @@ void tick_pass(void)
 	request_look();
 	bin_grow_older();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
-	page_heap_tick(TICK_PURGE_SIZE);
+	page_heap_tick(max_size(TICK_PURGE_SIZE,
+				page_heap_dirty_size() >> TICK_PURGE_SHIFT));
 }
 
 void tick_ensure_helper(void)

@@ -6,15 +6,56 @@
 
 #define REGRET_MS 1000
 #define REGRET_FACTOR 4
-#define BONUS_SLACK_SIZE ((size_t)64 << 20)
-#define LIVE_SHIFT 3 /* an eighth of what is claimed */
+#define LIVE_SHIFT 7 /* a 128th of what is claimed */
+#define GROWTH_FACTOR 2
+#define GAP_SHIFT 1  /* a half of it */
+#define GAP_RUN_MOST ((size_t)4 << 20)
+#define GAP_SIZE_MOST ((size_t)32 << 20)
 
 struct budget budget;
 
+static size_t budget_breath(size_t claimed)
+{
+	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
+
+	return peak > claimed ? peak - claimed : 0;
+}
+
+static size_t budget_for(size_t claimed)
+{
+	size_t bonus = load_relaxed(&budget.bonus_size); // hint
+	size_t gap = load_relaxed(&budget.gap_size);	 // hint
+
+	return config.purge_budget + (claimed >> LIVE_SHIFT) +
+	       min_size(bonus, budget_breath(claimed)) +
+	       min_size(gap, claimed >> GAP_SHIFT);
+}
+
 size_t budget_size(void)
 {
-	return config.purge_budget + (budget_claimed_size() >> LIVE_SHIFT) +
-	       load_relaxed(&budget.bonus_size); // hint
+	return budget_for(budget_claimed_size());
+}
+
+size_t budget_size_without(size_t size)
+{
+	size_t claimed = budget_claimed_size();
+
+	return budget_for(claimed - min_size(claimed, size));
+}
+
+/* A heap that grows takes clean memory anyway. */
+static void budget_raise_peak(uint32_t claimed)
+{
+	uint32_t peak = load_relaxed(&budget.peak); // hint
+	size_t gap, less;
+
+	if (claimed <= peak)
+		return;
+	gap = load_relaxed(&budget.gap_size); // hint
+	less = (size_t)(claimed - peak) << UNIT_SHIFT;
+	store_relaxed(&budget.gap_size, // hint
+		      gap - min_size(gap, GROWTH_FACTOR * less));
+	store_relaxed(&budget.peak, claimed); // hint
 }
 
 static void budget_lower(uint64_t dirty)
@@ -32,6 +73,7 @@ void budget_taken(uint32_t nr, uint32_t nr_dirty)
 	uint64_t old = add_relaxed(&budget.units, change); // counter
 
 	budget_lower((old + change) >> 32);
+	budget_raise_peak((uint32_t)(old + change));
 }
 
 void budget_given(uint32_t nr)
@@ -84,33 +126,69 @@ void budget_purge_time(void)
 	store_relaxed(&budget.purge_time, system_now_ms()); // hint
 }
 
-void budget_regret(size_t size)
+/* Four times what was missed, up to `most`. */
+static void budget_learn(_Atomic(uint64_t) *bonus, size_t size, size_t most)
+{
+	uint64_t old = load_relaxed(bonus); // hint
+	uint64_t more = min_size(old + REGRET_FACTOR * size, most);
+
+	if (more > old)
+		cas_relaxed(bonus, &old, more); // hint
+}
+
+void budget_regret(size_t size, size_t run_size)
 {
 	uint64_t last = load_relaxed(&budget.purge_time); // hint
-	uint64_t most = budget_claimed_size() + BONUS_SLACK_SIZE;
-	uint64_t bonus = load_relaxed(&budget.bonus_size); // hint
+	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
 
 	if (!last || system_now_ms() - last >= REGRET_MS)
 		return;
-	if (size > budget_run_most())
+	if (run_size > budget_run_most())
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
-	while (bonus < most) {
-		uint64_t more = min_size(bonus + REGRET_FACTOR * size, most);
+	budget_learn(&budget.bonus_size, size, peak);
+	if (run_size <= GAP_RUN_MOST &&
+	    budget_breath(budget_claimed_size()))
+		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
+}
 
-		if (cas_relaxed(&budget.bonus_size, &bonus, more)) // hint
-			return;
-	}
+/* How many ticks' time has passed since the last, at least one. */
+static unsigned budget_nr_ticks(void)
+{
+	uint64_t now = system_now_ms();
+	uint64_t last = take_relaxed(&budget.tick_time, now); // hint
+
+	if (!last || now <= last || !config.purge_delay)
+		return 1;
+	return (unsigned)max_size(1, min_size((now - last) / config.purge_delay,
+					      32));
+}
+
+/* A half for each tick. */
+static void budget_lower_peak(unsigned nr_ticks)
+{
+	uint32_t claimed = (uint32_t)budget_units();
+	uint32_t peak = load_relaxed(&budget.peak); // hint
+
+	if (peak > claimed)
+		store_relaxed(&budget.peak, // hint
+			      claimed + ((uint64_t)(peak - claimed) >> nr_ticks));
 }
 
 size_t budget_tick(void)
 {
 	uint64_t bonus = load_relaxed(&budget.bonus_size);   // hint
+	uint64_t gap = load_relaxed(&budget.gap_size);	     // hint
 	uint64_t regret = load_relaxed(&budget.regret_size); // counter
 	uint64_t low = load_relaxed(&budget.low_dirty);      // hint
+	unsigned nr_ticks = budget_nr_ticks();
 
-	if (take_relaxed(&budget.tick_regret, regret) == regret)    // hint
-		cas_relaxed(&budget.bonus_size, &bonus, bonus / 2); // hint
+	if (take_relaxed(&budget.tick_regret, regret) == regret) { // hint
+		cas_relaxed(&budget.bonus_size, &bonus, // hint
+			    bonus >> nr_ticks);
+		cas_relaxed(&budget.gap_size, &gap, gap >> nr_ticks); // hint
+	}
+	budget_lower_peak(nr_ticks);
 	store_relaxed(&budget.refused, 0);                          // hint
 	store_relaxed(&budget.refused_size, 0);                     // hint
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());

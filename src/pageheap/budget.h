@@ -1,15 +1,29 @@
 /* layer 2.6: budget: how much free memory is kept from the system
  *
- *	budget = config.purge_budget + claimed / 8 + bonus
+ *	budget = config.purge_budget + claimed / 128
+ *		 + min(bonus, peak - claimed) + min(gap, claimed / 2)
  *
- * The bonus learns from regret: memory that is taken clean, below the highest
- * unit ever taken, while something was purged in the last second, would have
- * been better kept; the bonus grows by four times its size, so that of its
- * first breath a program misses a fourth and not all, up to what is claimed
- * and 64 MiB. What is larger than half of main memory is never kept, so its
- * want is no regret. A tick without regret since the tick before halves it.
- * So a program that breathes settles at keeping what it breathes, and a
- * program that calmed down gives it back.
+ * Both learn from regret: memory that is taken clean, below the highest unit
+ * ever taken, while something was purged in the last second, would have been
+ * better kept. Each grows by four times its size, so that of its first breath a
+ * program misses a fourth and not all. What is larger than half of main memory
+ * is never kept, so its want is no regret.
+ *
+ * The bonus is for a heap that breathes. It may grow to the peak, the most that
+ * was claimed lately, and counts as far as what is claimed lies below that:
+ * what was never claimed at once is not wanted at once.
+ *
+ * The gap is for a heap that stays as large as it is while runs come and go:
+ * what is free is then in pieces that fit nobody, and with nothing beyond the
+ * peak each second run would be clean. It learns from runs of at most
+ * GAP_RUN_MOST, as whoever fills a larger one is not slowed down much, up to
+ * GAP_SIZE_MOST. A heap that grows takes clean memory anyway: a rise of the
+ * peak lowers the gap by twice its size, and what raises the peak is no lesson.
+ *
+ * A tick without regret since the tick before halves both, and each tick the
+ * distance from what is claimed up to the peak; where ticks were late, once for
+ * each delay that passed. So a program that breathes settles at keeping what it
+ * breathes, and one that calmed down gives it back.
  *
  * What the system refused to take (a page that the program locked) lies in
  * the free dirty memory and cannot be purged: until the next tick, which tries
@@ -22,7 +36,7 @@
  * ever below 0. Threads that die in between leave it wrong for good: it only
  * steers, nothing depends on it.
  *
- * All operations are wait-free, the two bounds (low_dirty, bonus) lock-free.
+ * All operations are wait-free, the low-water mark lock-free.
  */
 #ifndef LANE_BUDGET_H
 #define LANE_BUDGET_H
@@ -33,6 +47,7 @@ struct budget {
 	_Atomic(uint64_t) units;       /* counter: see above */
 	_Atomic(uint64_t) low_dirty;   /* hint: least since the last tick */
 	_Atomic(uint64_t) bonus_size;  /* hint */
+	_Atomic(uint64_t) gap_size;    /* hint */
 	_Atomic(uint64_t) purge_time;  /* hint: of the last purge, ms; 0 none */
 	_Atomic(uint64_t) purged_size; /* counter */
 	_Atomic(uint64_t) nr_purges;   /* counter */
@@ -41,6 +56,8 @@ struct budget {
 	_Atomic(uint64_t) refused_size; /* hint: since the last tick */
 	_Atomic(uint64_t) purge_place; /* hint: where refusals ended a walk, see
 					* purge.c; 0: nowhere */
+	_Atomic(uint64_t) tick_time;   /* hint: of the last tick, ms; 0 none */
+	_Atomic(uint32_t) peak;        /* hint: most units claimed lately */
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -61,7 +78,18 @@ static force_inline size_t budget_dirty_size(void)
 	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
 }
 
+/* What has memory behind it, as far as the page heap knows. */
+static force_inline size_t budget_resident_size(void)
+{
+	uint64_t units = budget_units();
+
+	return (size_t)((uint32_t)units + (units >> 32)) << UNIT_SHIFT;
+}
+
 size_t budget_size(void);
+
+/* What it is when so much of what is claimed has been given. */
+size_t budget_size_without(size_t size);
 
 /* Above that size a run is not kept, whatever the budget. */
 size_t budget_run_most(void);
@@ -85,8 +113,9 @@ void budget_refused(uint32_t nr, bool more);
 /* Something was purged now. */
 void budget_purge_time(void);
 
-/* size bytes were taken that had been in use before, and were clean. */
-void budget_regret(size_t size);
+/* A run was taken of which size bytes had been in use before, and were
+ * clean. */
+void budget_regret(size_t size, size_t run_size);
 
 /* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
  * that nobody wanted in it. */

@@ -175,7 +175,8 @@ static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
 	uint32_t old = used > unit ? used - unit : 0;
 
 	if (nr_dirty < n && old)
-		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT);
+		budget_regret(min_size(n - nr_dirty, old) << UNIT_SHIFT,
+			      (size_t)n << UNIT_SHIFT);
 	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 

@@ -167,7 +167,8 @@ bool purge_is_huge(size_t size)
 {
 	if (likely(size <= BOUND_SLACK))
 		return false;
-	return size > purge_bound(budget_size()) || size > budget_run_most();
+	return size > purge_bound(budget_size_without(size)) ||
+	       size > budget_run_most();
 }
 
 void purge_beyond_budget(size_t given_size)

@@ -117,9 +117,9 @@ struct span {
 	_Atomic(uint64_t) word;	  /* atomic: a slab's state word (layer 3) */
 	struct span_link link;	  /* held: by the list that holds the span */
 	_Atomic(uint32_t) nr_units; /* held: length of a large run */
-	_Atomic(uint32_t) depth;  /* held: length of the chain below it */
-	_Atomic(uint32_t) used_at; /* held: age of the last take (layer 3) */
-	_Atomic(uint32_t) unused;
+	_Atomic(uint16_t) depth;  /* held: length of the chain below it */
+	_Atomic(uint16_t) used_at; /* held: age of the last use (layer 3) */
+	_Atomic(uint64_t) clean;  /* held: pages that a slab gave back */
 };
 
 struct level {

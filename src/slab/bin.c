@@ -2,90 +2,18 @@
  * protocol in bin.h */
 #include "slab/bin.h"
 
-#include "slab/slab_stack.h"
-#include "system/place.h"
+#include "slab/bin_set.h"
+#include "slab/slab_purge.h"
 #include "system/system.h"
-
-struct bin {
-	struct slab_stack partial[2];	/* atomic */
-	_Atomic(struct span *) slot;	/* atomic */
-	struct slab_inbox inbox;	/* atomic */
-	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
-	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
-	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
-} __attribute__((aligned(CACHE_LINE)));
-
-/* The bins of one id and its counters; never freed. */
-struct bin_set {
-	struct bin bins[NR_CLASSES];
-	_Atomic(uint64_t) nr_remote_frees; /* atomic: counter */
-	_Atomic(uint64_t) nr_remote_slabs; /* atomic: counter */
-	_Atomic(uint64_t) nr_steals;	   /* atomic: counter */
-};
 
 #define SWEEP_MOST 32  /* slabs that one give looks at */
 #define STEAL_MOST 16  /* ids that one take looks at */
 #define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
+#define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
+#define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
+#define SHRINK_SIZE 65536
 
-static _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
-static _Atomic(uint32_t) age_now; /* atomic: hint, ticks */
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
-static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
-
-static struct bin_set *bin_set_find(unsigned id)
-{
-	// [bin_sets] with bin_set_add(): the set's zeros
-	return load_acquire(&bin_sets[id]);
-}
-
-/* Any set that exists: without memory for a new one it serves as well. NULL
- * only before the first take. */
-static struct bin_set *bin_set_any(void)
-{
-	unsigned end = load_relaxed(&nr_ids), id; // hint
-	struct bin_set *set = NULL;
-
-	for (id = 0; id < end && !set; id++)
-		set = bin_set_find(id);
-	return set;
-}
-
-/* Makes the set of an id that is new, apart from all blocks. Of racing threads
- * one wins; the others give their memory back. A thread that dies here strands
- * a few pages. */
-static struct bin_set *bin_set_add(unsigned id)
-{
-	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
-
-	if (!set) {
-		add_relaxed(&nr_refused, 1); // hint
-		return bin_set_any();
-	}
-	raise_relaxed(&nr_ids, id + 1); // hint
-	// [bin_sets] with bin_set_find(): the set's zeros
-	if (!cas_release(&bin_sets[id], &found, set)) {
-		system_unmap(set, round_up(sizeof(*set), system_page_size()));
-		return bin_set_find(id);
-	}
-	return set;
-}
-
-/* Where there is no unit for a set, the page heap is not searched at every
- * free. */
-static struct bin_set *bin_set_of(unsigned id)
-{
-	struct bin_set *set = bin_set_find(id);
-
-	if (likely(set))
-		return set;
-	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
-		add_relaxed(&nr_refused, 1); // hint
-		set = bin_set_any();
-	}
-	return set ? set : bin_set_add(id);
-}
 
 /* The bin of (owner, class); where the owner never got a set, the giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
@@ -122,6 +50,14 @@ static unsigned fill_side(struct bin *bin)
 	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
 }
 
+/* One that was in no list of the bin yet. */
+static void partial_add(struct bin *bin, struct span *slab)
+{
+	partial_push(bin, fill_side(bin), slab);
+	if (!load_relaxed(&bin->fresh)) // hint
+		store_relaxed(&bin->fresh, FRESH_SOME); // hint
+}
+
 static struct span *slot_take(struct bin *bin)
 {
 	if (!load_relaxed(&bin->slot)) // hint: an early look
@@ -139,21 +75,21 @@ static void slab_list(struct bin *bin, struct span *slab)
 	    // [bin.slot] with slot_take(): this holder's work on the slab
 	    cas_release(&bin->slot, &none, slab))
 		return;
-	partial_push(bin, fill_side(bin), slab);
+	partial_add(bin, slab);
 }
 
 /* The holder sends a slab that was full to its owner. */
 static void slab_send(struct bin *bin, struct span *slab)
 {
 	struct span *top = slab_inbox_top(&bin->inbox);
-	uint32_t depth = 1;
+	uint16_t depth = 1;
 
 	if (top) {
 		slab_check_address(top);
 		depth += load_relaxed(&top->depth); // hint
 	}
 	if (depth > INBOX_DEPTH_MOST) {
-		partial_push(bin, fill_side(bin), slab);
+		partial_add(bin, slab);
 		return;
 	}
 	store_relaxed(&slab->depth, depth); // held
@@ -175,7 +111,7 @@ static struct span *inbox_take(struct bin *bin)
 	for (slab = slab_chain_next(first); slab; slab = next) {
 		slab_check_address(slab);
 		next = slab_chain_next(slab);
-		partial_push(bin, fill_side(bin), slab);
+		partial_add(bin, slab);
 	}
 	return first;
 }
@@ -212,7 +148,7 @@ static struct span *bin_get_own(struct bin *bin, unsigned class)
 /* A listed slab of another id, adopted. */
 static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -240,7 +176,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 				       unsigned class)
 {
-	unsigned end = load_relaxed(&nr_ids), i; // hint
+	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
 	struct span *slab;
 
@@ -258,17 +194,19 @@ static cold struct span *bin_steal_any(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class)
+static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
+			    bool *made)
 {
 	struct span *slab = bin_get_own(&set->bins[class], class);
 
+	*made = false;
 	if (!slab)
 		slab = bin_steal(set, id, class);
-	if (!slab)
-		slab = slab_open(class, id);
-	if (unlikely(!slab))
-		slab = bin_steal_any(set, id, class);
-	return slab;
+	if (slab)
+		return slab;
+	slab = slab_open(class, id);
+	*made = slab;
+	return likely(slab) ? slab : bin_steal_any(set, id, class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -279,6 +217,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 		slab_close(slab);
 		return;
 	}
+	quiet_use(slab);
 	if (w.owner == id) {
 		slab_list(&set->bins[w.class], slab);
 		return;
@@ -298,27 +237,6 @@ static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
 	bin_place(set, id, slab, slab_word_unpack(word));
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
-{
-	struct bin_set *set = bin_set_of(id);
-	struct span *slab;
-	unsigned n = 0;
-
-	while (set && !n) {
-		slab = bin_get(set, id, class);
-		if (!slab)
-			return 0;
-		n = slab_take(slab, out, most);
-		store_relaxed(&slab->used_at, load_relaxed(&age_now)); // hint
-		/* Without a bit it was listed by a sleeper: the next one. */
-		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[class], slab);
-		else
-			bin_leave(set, id, slab);
-	}
-	return n;
-}
-
 /* What a sweep may do and what it has done. */
 struct sweep {
 	unsigned class; /* of the bin */
@@ -328,15 +246,17 @@ struct sweep {
 	size_t purged_size;
 };
 
+static bool slab_is_quiet(const struct span *slab, unsigned age)
+{
+	return age != COLLECT_AGE_NEVER &&
+	       quiet_age(slab) >= quiet_braked(age);
+}
+
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
-	uint32_t age = load_relaxed(&age_now); // hint
-
 	slab_check_listed(slab, sweep->class);
-	age -= load_relaxed(&slab->used_at); // held
-	if (!slab_is_empty(slab) && sweep->age != COLLECT_AGE_NEVER &&
-	    age >= sweep->age)
+	if (!slab_is_empty(slab) && slab_is_quiet(slab, sweep->age))
 		sweep->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
@@ -425,15 +345,97 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 		bin_note_empty(bin_of_owner(set, w), gift->slab, w.class);
 }
 
-void bin_give(unsigned id, void *const *objects, unsigned n)
+static void sweep_note(const struct sweep *sweep)
 {
-	struct bin_set *set = n ? bin_set_of(id) : NULL;
-	struct slab_gift gift;
+	if (!sweep->purged_size)
+		return;
+	add_relaxed(&purged_size, sweep->purged_size); // counter
+	quiet_note_purged(sweep->purged_size);
+}
 
-	for (; n; objects += gift.nr, n -= gift.nr) {
-		gift = slab_give(objects, n);
-		bin_note_gift(set, id, &gift);
+/* partial[fill] has no more; what was passed as too young is there again. */
+static void look_ends(struct bin *bin)
+{
+	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
+
+	if (young)
+		store_relaxed(&bin->fill, !fill_side(bin));	      // hint
+	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
+}
+
+/* The holder of a slab out of partial[fill] has had a look at it. */
+static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
+			struct sweep *sweep)
+{
+	if (!slab_is_quiet(slab, sweep->age))
+		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+	if (!sweep_slab(sweep, slab))
+		partial_push(bin, !fill, slab);
+}
+
+/* Looks at slabs that were listed lately, and passes them to the other side.
+ * Ends at the end and, without `again`, at one that is not quiet, which stays.
+ * Returns how many it looked at. */
+static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
+			    bool again)
+{
+	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
+	unsigned fill = fill_side(bin), i;
+	struct span *slab;
+
+	for (i = 0; i < looks; i++) {
+		slab = partial_pop(bin, fill);
+		if (!slab) {
+			look_ends(bin);
+			break;
+		}
+		slab_check_listed(slab, class);
+		if (!again && !slab_is_quiet(slab, COLLECT_AGE_QUIET)) {
+			partial_push(bin, fill, slab);
+			break;
+		}
+		look_passes(bin, fill, slab, &sweep);
 	}
+	sweep_note(&sweep);
+	return i;
+}
+
+/* As many looks in the set's bins in turn. With `again` those that had a look
+ * have another when all of the bin had one. */
+static void bin_look(struct bin_set *set, unsigned looks, bool again)
+{
+	uint32_t class = load_relaxed(&set->look_next); // hint
+	struct bin *bin;
+	unsigned i;
+
+	for (i = 0; i < NR_CLASSES; i++, class++) {
+		if (class - 1 >= NR_CLASSES - 1)
+			class = 1;
+		bin = &set->bins[class];
+		if (again && !load_relaxed(&bin->fresh) && // hint
+		    load_relaxed(&bin->nr_listed)) {	    // hint
+			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+			look_ends(bin);
+		}
+		if (load_relaxed(&bin->fresh)) // hint
+			looks -= bin_look_at(bin, class, looks, again);
+		if (!looks)
+			break;
+	}
+	store_relaxed(&set->look_next, class); // hint
+}
+
+/* More is free in slabs, or less. */
+static void bin_note_freed(struct bin_set *set, int64_t size)
+{
+	size += load_relaxed(&set->freed); // hint
+	if (likely(size < SHRINK_SIZE && size > -SHRINK_SIZE)) {
+		store_relaxed(&set->freed, size); // hint
+		return;
+	}
+	store_relaxed(&set->freed, 0); // hint
+	if (quiet_heap_shrank(size))
+		bin_look(set, SHRINK_LOOKS, true);
 }
 
 static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
@@ -447,9 +449,73 @@ static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
 	if (load_relaxed(&bin->nr_listed) || // hint
 	    slab_inbox_top(&bin->inbox))
 		bin_sweep(bin, &sweep);
-	if (sweep.purged_size)
-		add_relaxed(&purged_size, sweep.purged_size); // counter
+	sweep_note(&sweep);
 	return sweep.nr_closed + sweep.purged_size;
+}
+
+/* The holder takes objects; regrets the clean pages among them. */
+static unsigned slab_use(struct span *slab, void **out, unsigned most)
+{
+	uint64_t clean = load_relaxed(&slab->clean); // held
+	unsigned n = slab_take(slab, out, most);
+
+	if (unlikely(clean)) {
+		clean &= ~load_relaxed(&slab->clean); // held
+		quiet_note_taken(slab, bits_count(clean));
+	}
+	quiet_use(slab);
+	return n;
+}
+
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+{
+	struct bin_set *set = bin_set_of(id);
+	struct span *slab;
+	unsigned n = 0;
+	bool made;
+
+	while (set && !n) {
+		slab = bin_get(set, id, class, &made);
+		if (!slab)
+			return 0;
+		n = slab_use(slab, out, most);
+		/* Without a bit it was listed by a sleeper: the next one. */
+		if (n == most && slab_has_free(slab))
+			slab_list(&set->bins[class], slab);
+		else
+			bin_leave(set, id, slab);
+		if (made && quiet_heap_grew())
+			bin_look(set, GROWTH_LOOKS, false);
+	}
+	if (n)
+		bin_note_freed(set, -(int64_t)n * size_classes[class].size);
+	return n;
+}
+
+/* Bytes of the objects; a hint. */
+static size_t gift_size(const struct slab_gift *gift)
+{
+	unsigned class = slab_word_unpack(gift->word).class;
+
+	if (class >= NR_CLASSES)
+		return 0;
+	return gift->nr * (size_t)size_classes[class].size;
+}
+
+void bin_give(unsigned id, void *const *objects, unsigned n)
+{
+	struct bin_set *set = n ? bin_set_of(id) : NULL;
+	struct slab_gift gift;
+	int64_t size = 0;
+
+	if (!n)
+		return;
+	for (; n; objects += gift.nr, n -= gift.nr) {
+		gift = slab_give(objects, n);
+		size += (int64_t)gift_size(&gift);
+		bin_note_gift(set, id, &gift);
+	}
+	bin_note_freed(set, size);
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
@@ -465,7 +531,7 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 
 size_t bin_collect_all(unsigned most, unsigned age)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	size_t done = 0;
 
 	for (id = 0; id < end; id++)
@@ -476,7 +542,7 @@ size_t bin_collect_all(unsigned most, unsigned age)
 size_t bin_collect_next(unsigned most, unsigned age)
 {
 	static _Atomic(uint32_t) next; /* atomic: hint */
-	unsigned end = load_relaxed(&nr_ids); // hint
+	unsigned end = bin_set_end();
 
 	if (!end)
 		return 0;
@@ -485,12 +551,12 @@ size_t bin_collect_next(unsigned most, unsigned age)
 
 void bin_grow_older(void)
 {
-	add_relaxed(&age_now, 1); // hint
+	quiet_tick();
 }
 
 void bin_stats(struct bin_stats *out)
 {
-	unsigned end = load_relaxed(&nr_ids), id; // hint
+	unsigned end = bin_set_end(), id;
 	struct bin_set *set;
 
 	*out = (struct bin_stats){ 0 };

@@ -24,6 +24,14 @@
  * pops the one stack, closes what is empty and pushes the rest to the other.
  * Counts here are hints; a wrong one costs a sweep or delays one.
  *
+ * Pages inside slabs (slab_purge.h) go back by sweeps of ticks and purges, and
+ * while the heap grows: whoever makes a slab that resident memory grows by
+ * looks at GROWTH_LOOKS of its id's slabs that lie in partial[fill], as only
+ * those that were listed since the last look do, and passes them to the other
+ * stack. What is quiet gives its free pages; a slab that is not ends the look.
+ * One bin after the other has its turn; a bit for each says where there may be
+ * something.
+ *
  * Progress: every operation is lock-free; a sweep is bounded by its argument.
  * A thread that dies strands the slab it holds, or the chain that it took
  * from the inbox.
@@ -31,6 +39,7 @@
 #ifndef LANE_BIN_H
 #define LANE_BIN_H
 
+#include "slab/quiet.h"
 #include "slab/slab.h"
 
 #define INBOX_DEPTH_MOST 32
@@ -45,9 +54,9 @@ void bin_give(unsigned id, void *const *objects, unsigned n);
 
 /* How a collection goes about slabs that are not empty: the memory of their
  * free objects is given back if nothing was taken from the slab for so many
- * calls of bin_grow_older(). */
+ * ages (quiet.h). */
 #define COLLECT_AGE_ANY 0
-#define COLLECT_AGE_QUIET 2
+#define COLLECT_AGE_QUIET QUIET_AGES
 #define COLLECT_AGE_NEVER ((unsigned)-1)
 
 /* Closes empty slabs of all bins of all ids and purges those of an age, at

@@ -2,6 +2,7 @@
 #include "slab/slab.h"
 
 #include "pageheap/page_heap.h"
+#include "slab/slab_purge.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -70,17 +71,6 @@ static void tags_clear(const struct slab_view *v)
 		v->region->tags[v->unit + i] = (struct unit_tag){ 0 };
 }
 
-/* Which objects of word i are clean; for classes that are purged. */
-static _Atomic(uint64_t) *clean_word(const struct slab_view *v, unsigned i)
-{
-	return &v->bits[v->class->nr_words + i];
-}
-
-static bool is_purged_class(const struct slab_view *v)
-{
-	return v->class->size >= PURGE_SIZE_LEAST;
-}
-
 struct span *slab_open(unsigned class, unsigned owner)
 {
 	struct slab_word w;
@@ -99,8 +89,7 @@ struct span *slab_open(unsigned class, unsigned owner)
 	for (i = 0; i < v.class->nr_words; i++)
 		// before publish
 		store_relaxed(&v.bits[i], full_word(v.class, i));
-	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
-		store_relaxed(clean_word(&v, i), 0); // held
+	store_relaxed(&slab->clean, 0); // held
 	tags_fill(&v, class, owner);
 	add_relaxed(&nr_open[class], 1); // counter
 	return slab;
@@ -150,70 +139,11 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 			continue;
 		// [slab.bits] with slab_give(): the last use of the objects
 		and_acquire(&v.bits[i], ~bits);
-		if (unlikely(is_purged_class(&v)))
-			and_relaxed(clean_word(&v, i), ~bits); // held
 		n += objects_of_bits(&v, i, bits, out + n);
 	}
+	if (unlikely(load_relaxed(&slab->clean))) // held
+		slab_purge_forget(slab, out, n);
 	return n;
-}
-
-/* A purged slab has one word of bits, so that taking and giving back its
- * objects is one order with the givers' additions. */
-_Static_assert(FITTED_UNITS_MOST * UNIT_SIZE / PURGE_SIZE_LEAST <= 63,
-	       "see purge_word()");
-
-/* The pages of the dirty objects of word i, all within `run`, a row of objects
- * that the caller took: with those that they share with clean neighbours. */
-static size_t purge_run(const struct slab_view *v, unsigned i, uint64_t run,
-			uint64_t dirty)
-{
-	size_t page = system_page_size(), size = v->class->size;
-	uintptr_t at = (uintptr_t)v->start + 64 * i * size;
-	uintptr_t from = round_up(at + bits_first(run) * size, page);
-	uintptr_t to = round_down(at + (bits_last(run) + 1) * size, page);
-
-	from = max_size(from, round_down(at + bits_first(dirty) * size, page));
-	to = min_size(to, round_up(at + (bits_last(dirty) + 1) * size, page));
-	if (from >= to || system_purge((void *)from, to - from))
-		return 0;
-	or_relaxed(clean_word(v, i), dirty); // held
-	return to - from;
-}
-
-static size_t purge_word(const struct slab_view *v, unsigned i)
-{
-	uint64_t clean = load_relaxed(clean_word(v, i)); // held
-	uint64_t bits = load_relaxed(&v->bits[i]); // held: only grow
-	uint64_t rest = bits;
-	size_t done = 0;
-
-	if (!(bits & ~clean))
-		return 0;
-	// [slab.bits] with slab_give(): the last use of the objects
-	and_acquire(&v->bits[i], ~bits);
-	while (rest) {
-		unsigned first = bits_first(rest);
-		unsigned n = bits_first(~(rest >> first));
-		uint64_t run = bits_range(first, n);
-
-		if (run & ~clean)
-			done += purge_run(v, i, run, run & ~clean);
-		rest &= ~run;
-	}
-	// [slab.bits] with slab_take(): they are free again
-	or_release(&v->bits[i], bits);
-	return done;
-}
-
-size_t slab_purge(struct span *slab)
-{
-	struct slab_view v = slab_view(slab);
-	size_t done = 0;
-	unsigned i;
-
-	for (i = 0; is_purged_class(&v) && i < v.class->nr_words; i++)
-		done += purge_word(&v, i);
-	return done;
 }
 
 bool slab_leave(struct span *slab, uint64_t *word)

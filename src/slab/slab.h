@@ -106,8 +106,6 @@ static force_inline struct slab_word slab_word_adopted(struct slab_word w,
 /* The bit by which a word that was left and one that was won differ. */
 #define SLAB_ON slab_word_pack((struct slab_word){ .on = 1 })
 
-#define PURGE_SIZE_LEAST 4096
-
 /* Makes a slab of `class` for `owner` out of fresh units. The caller holds
  * it. NULL: no memory. Lock-free. */
 struct span *slab_open(unsigned class, unsigned owner);
@@ -118,14 +116,6 @@ uint32_t slab_nr_open(unsigned class);
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);
-
-/* The holder gives the memory of free objects back to the system, as far as
- * they fill whole pages (classes of PURGE_SIZE_LEAST and more). Objects that
- * it gave back are clean; their bits in the words behind the slab's own say
- * so, which only holders read and write. While it works the objects' bits are
- * in its hand: a thread that dies here loses them, and a giver cannot see that
- * the slab became empty: look again. Returns the bytes. */
-size_t slab_purge(struct span *slab);
 
 /* The holder finds no bits and lets go. True: done. False: an object came
  * back meanwhile, and the caller holds the slab, perhaps in another life:

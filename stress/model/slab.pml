@@ -323,17 +323,12 @@ inline bin_give()
 	fi
 }
 
-/* slab_purge(): a word's bits are the holder's while it purges. */
+/* slab_purge(): what was free at its look is so at its call, as it holds the
+ * slab; the bits stay where they are. */
 inline slab_purge_word(s, m)
 {
-	atomic {
-		n = bits[s] & m;
-		bits[s] = bits[s] & ~n
-	}
-	atomic {
-		assert(!(out[s] & n) && !(bits[s] & n));
-		bits[s] = bits[s] | n
-	}
+	n = bits[s] & m;
+	assert(!(out[s] & n) && (bits[s] & n) == n)
 }
 
 /* sweep_side(), bin_collect() */
@@ -361,6 +356,9 @@ inline bin_collect()
 		if
 		:: idle -> slab_close(s)
 		:: else ->
+#ifdef M_PURGE_LISTED
+			slab_push(s, wo, wc);
+#endif
 			if
 			:: slab_purge_word(s, 1);
 				if
@@ -369,7 +367,11 @@ inline bin_collect()
 				fi
 			:: true
 			fi;
+#ifndef M_PURGE_LISTED
 			slab_push(s, wo, wc)
+#else
+			skip
+#endif
 		fi
 	:: else
 	fi

@@ -22,7 +22,6 @@
 #undef add_seq
 #undef sub_relaxed
 #undef or_relaxed
-#undef or_release
 #undef or_seq
 #undef and_relaxed
 #undef and_acquire
@@ -49,7 +48,6 @@
 #define add_seq(p, v) at_point(atomic_fetch_add((p), (v)))
 #define sub_relaxed(p, v) at_point(atomic_fetch_sub((p), (v)))
 #define or_relaxed(p, v) point_or(p, v)
-#define or_release(p, v) point_or(p, v)
 #define or_seq(p, v) point_or(p, v)
 #define and_relaxed(p, v) point_and(p, v)
 #define and_acquire(p, v) point_and(p, v)

@@ -1,0 +1,62 @@
+/* layer 3.3: bin set: the table of sets; contract in bin_set.h */
+#include "slab/bin_set.h"
+
+#include "system/place.h"
+#include "system/system.h"
+
+#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
+
+_Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
+
+static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
+
+unsigned bin_set_end(void)
+{
+	return load_relaxed(&nr_ids); // hint
+}
+
+/* Any set that exists: without memory for a new one it serves as well. NULL
+ * only before the first take. */
+static struct bin_set *bin_set_any(void)
+{
+	unsigned end = bin_set_end(), id;
+	struct bin_set *set = NULL;
+
+	for (id = 0; id < end && !set; id++)
+		set = bin_set_find(id);
+	return set;
+}
+
+/* Makes the set of an id that is new. */
+static struct bin_set *bin_set_add(unsigned id)
+{
+	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
+
+	if (!set) {
+		add_relaxed(&nr_refused, 1); // hint
+		return bin_set_any();
+	}
+	raise_relaxed(&nr_ids, id + 1); // hint
+	// [bin_sets] with bin_set_find(): the set's zeros
+	if (!cas_release(&bin_sets[id], &found, set)) {
+		system_unmap(set, round_up(sizeof(*set), system_page_size()));
+		return bin_set_find(id);
+	}
+	return set;
+}
+
+/* Where there is no unit for a set, the page heap is not searched at every
+ * free. */
+struct bin_set *bin_set_of(unsigned id)
+{
+	struct bin_set *set = bin_set_find(id);
+
+	if (likely(set))
+		return set;
+	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
+		add_relaxed(&nr_refused, 1); // hint
+		set = bin_set_any();
+	}
+	return set ? set : bin_set_add(id);
+}

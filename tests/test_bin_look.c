@@ -1,0 +1,162 @@
+/* slab/bin.h: pages inside slabs go back while the heap grows by other classes,
+ * and while more and more is free in them; a piece at each call */
+#include <string.h>
+
+#include "slab_fixture.h"
+
+#include "slab/slab_purge.h"
+
+#define MIB ((size_t)1 << 20)
+#define SIZE 1024
+#define CLASS size_class_of(SIZE) /* 32 objects in a slab of one unit */
+#define OTHER_CLASS size_class_of(640)
+#define NR_IN_SLAB 32
+#define NR (32 * MIB / SIZE)
+#define PIECE_MOST (8 * UNIT_SIZE)
+
+static void *objects[NR];
+#define NR_OTHERS (64 * MIB / 640)
+static void *others[NR_OTHERS];
+
+static uint64_t random_state = 88172645463325252;
+
+static size_t random_below(size_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (size_t)(random_state >> 11) % n;
+}
+
+static size_t purged(void)
+{
+	struct bin_stats stats;
+
+	bin_stats(&stats);
+	return stats.purged_size;
+}
+
+/* One by one, as each may be a look. */
+static void take_n(unsigned class, void **out, size_t n, size_t size)
+{
+	size_t i, before;
+
+	for (i = 0; i < n; i++) {
+		before = purged();
+		assert_int_equal(bin_take(1, class, out + i, 1), 1);
+		assert_true(purged() - before <= PIECE_MOST);
+		memset(out[i], 0x5a, size);
+	}
+}
+
+static void give_n(void **from, size_t n)
+{
+	size_t before;
+
+	for (; n; n--, from++) {
+		before = purged();
+		bin_give(1, from, 1);
+		assert_true(purged() - before <= PIECE_MOST);
+	}
+}
+
+static void are_whole(void **at, size_t n, size_t step)
+{
+	unsigned char *bytes;
+	size_t i, j;
+
+	for (i = 0; i < n; i += step)
+		for (bytes = at[i], j = 0; j < SIZE; j++)
+			assert_int_equal(bytes[j], 0x5a);
+}
+
+/* A phase of one size of which an object a slab stays, then one of another. */
+static void test_growth_takes_from_what_was_left(void **state)
+{
+	size_t before, i, most;
+
+	(void)state;
+	take_n(CLASS, objects, NR, SIZE);
+	before = purged();
+	for (i = 0; i < NR; i++)
+		if (i % NR_IN_SLAB)
+			bin_give(1, objects + i, 1);
+	take_n(OTHER_CLASS, others, NR_OTHERS, 640);
+	most = NR * SIZE / 8 * 7;
+	assert_in_range(purged() - before, most / 10 * 9, most);
+	are_whole(objects, NR, NR_IN_SLAB);
+	for (i = 0; i < NR; i += NR_IN_SLAB)
+		bin_give(1, objects + i, 1);
+	give_n(others, NR_OTHERS);
+}
+
+/* A heap that stays as large as it is gives nothing back by itself. */
+static void test_no_growth_no_look(void **state)
+{
+	size_t before, i, j;
+
+	(void)state;
+	take_n(CLASS, objects, NR, SIZE);
+	take_n(OTHER_CLASS, others, NR_OTHERS, 640);
+	for (i = 0; i < NR; i += 8)
+		bin_give(1, objects + i, 1);
+	before = purged();
+	for (i = 0; i < 200000; i++) {
+		j = random_below(NR_OTHERS);
+		bin_give(1, others + j, 1);
+		bin_take(1, OTHER_CLASS, others + j, 1);
+	}
+	assert_int_equal(purged(), before);
+	for (i = 0; i < NR; i++)
+		if (i % 8)
+			bin_give(1, objects + i, 1);
+	give_n(others, NR_OTHERS);
+}
+
+/* Nine of ten objects are freed in any order, and no call follows. */
+static void test_what_shrinks_gives_back(void **state)
+{
+	size_t before, i, j;
+	void *object;
+
+	(void)state;
+	take_n(CLASS, objects, NR, SIZE);
+	for (i = NR - 1; i > 0; i--) {
+		j = random_below(i + 1);
+		object = objects[i];
+		objects[i] = objects[j];
+		objects[j] = object;
+	}
+	before = purged();
+	give_n(objects, NR / 10 * 9);
+	/* Of the pages two thirds are free then, most of them lately. */
+	assert_in_range(purged() - before, NR * SIZE / 4, NR * SIZE);
+	are_whole(objects + NR / 10 * 9, NR - NR / 10 * 9, 1);
+	bin_give(1, objects + NR / 10 * 9, (unsigned)(NR - NR / 10 * 9));
+}
+
+/* Closes what is empty; the brake comes off. */
+static int teardown(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		bin_grow_older();
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
+	page_heap_check();
+	return 0;
+}
+
+#define T(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_growth_takes_from_what_was_left),
+		T(test_what_shrinks_gives_back),
+		T(test_no_growth_no_look),
+	};
+
+	return cmocka_run_group_tests(tests, heap_setup, NULL);
+}

@@ -7,50 +7,22 @@
  *
  * modes: once no-qemu
  */
-#include "expect.h"
+#include "rights.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 
 #define NOBODY 65534
-#define REFUSED 77 /* a child's status: the system does not grant it */
-#define STATUS_SIZE 8192
 
 int capset(cap_user_header_t head, const cap_user_data_t data);
 
 /* ---- the tasks ---- */
-
-static void read_status(const char *task, char *text)
-{
-	char path[300];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? 0 : read(fd, text, STATUS_SIZE - 1);
-	text[n < 0 ? 0 : n] = '\0';
-	if (fd >= 0)
-		close(fd);
-}
-
-/* The line that begins so, without its end; "" where the task has gone. */
-static void status_line(const char *text, const char *key, char *line)
-{
-	const char *at = strstr(text, key);
-	size_t n = at ? strcspn(at, "\n") : 0;
-
-	memcpy(line, at ? at : "", n);
-	line[n] = '\0';
-}
 
 static bool same_rights(const char *one, const char *other)
 {
@@ -94,45 +66,19 @@ static bool tasks_are_equal(void)
 	return equal;
 }
 
-static unsigned nr_tasks(void)
+/* The task that is not the first; 0: there is none, or nobody tells. */
+static int helper_task(void)
 {
-	char text[STATUS_SIZE], line[64], first[16];
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int task = 0;
 
-	snprintf(first, sizeof(first), "%d", (int)getpid());
-	read_status(first, text);
-	status_line(text, "Threads:", line);
-	return (unsigned)atoi(line + strlen("Threads:"));
-}
-
-/* ---- a process with a helper ---- */
-
-static void *work(void *arg)
-{
-	void *blocks[500];
-	unsigned i;
-
-	for (i = 0; i < 500; i++) {
-		blocks[i] = malloc(i * 20 + 1);
-		memset(blocks[i], 1, i * 20 + 1);
-	}
-	for (i = 0; i < 500; i++)
-		free(blocks[i]);
-	return arg;
-}
-
-static void thread_once(void)
-{
-	pthread_t thread;
-
-	must(!pthread_create(&thread, NULL, work, NULL));
-	pthread_join(thread, NULL);
-}
-
-/* After a thread has ended, so that only the helper may be there. */
-static void get_helper(void)
-{
-	thread_once();
-	free(malloc(3 << 20));
+	while (dir && (entry = readdir(dir)))
+		if (atoi(entry->d_name) && atoi(entry->d_name) != getpid())
+			task = atoi(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return task;
 }
 
 /* ---- the calls ---- */
@@ -214,11 +160,34 @@ RAW(unshare_vm, SYS_unshare, CLONE_VM)
 RAW(no_new_privs, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 RAW(bounding, SYS_prctl, PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0)
 
-static const struct call {
-	const char *name;
-	long (*make)(void);
-} calls[] = {
-#define CALL(name) { #name, name }
+/* A new root, which is the old one bound to another place. */
+static long mounts_of_its_own(void)
+{
+	return unshare(CLONE_NEWNS) ||
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	       mount("/", "/tmp", NULL, MS_BIND | MS_REC, NULL) ||
+	       chdir("/tmp");
+}
+
+RAW(pivot_root, SYS_pivot_root, ".", ".")
+
+#define SYS_LANDLOCK_CREATE 444 /* on both architectures */
+#define SYS_LANDLOCK_RESTRICT 446
+#define LANDLOCK_MAKE_SOCK (1 << 9)
+static int ruleset;
+
+static long landlock_rules(void)
+{
+	uint64_t handled = LANDLOCK_MAKE_SOCK;
+
+	ruleset = (int)syscall(SYS_LANDLOCK_CREATE, &handled, sizeof(handled),
+			       0);
+	return ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+RAW(landlock, SYS_LANDLOCK_RESTRICT, ruleset, 0)
+
+static const struct call calls[] = {
 	CALL(by_libc_setuid), CALL(by_libc_setgid), CALL(by_libc_seteuid),
 	CALL(by_libc_setegid), CALL(by_libc_setreuid), CALL(by_libc_setregid),
 	CALL(by_libc_setresuid), CALL(by_libc_setresgid),
@@ -234,38 +203,30 @@ static const struct call {
 	CALL(by_syscall_chroot), CALL(by_syscall_new_user),
 	CALL(by_syscall_new_mounts), CALL(by_syscall_unshare_vm),
 	CALL(by_syscall_setns),
+	{ "by_syscall_pivot_root", by_syscall_pivot_root, mounts_of_its_own },
+	{ "by_syscall_landlock", by_syscall_landlock, landlock_rules },
 };
-
-/* Status of a child that runs it: 0, REFUSED, or what it failed of. */
-static int in_child(void (*run)(const struct call *), const struct call *call)
-{
-	pid_t pid = fork();
-	int status = 0;
-
-	must(pid >= 0);
-	if (!pid) {
-		alarm(20);
-		run(call);
-		_exit(0);
-	}
-	must(waitpid(pid, &status, 0) == pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
-}
 
 static void make_alone(const struct call *call)
 {
-	if (call->make())
+	if ((call->prepare && call->prepare()) || call->make())
 		_exit(REFUSED);
 }
 
 static void make_with_helper(const struct call *call)
 {
+	int helper;
+
+	must(!call->prepare || !call->prepare());
 	get_helper();
+	helper = helper_task();
+	must(helper);
 	errno = 0;
 	if (call->make()) {
 		fprintf(stderr, "%s: %s\n", call->name, strerror(errno));
 		_exit(1);
 	}
+	must(helper_task() != helper);
 	must(tasks_are_equal());
 	thread_once();
 	free(malloc(3 << 20));
@@ -380,105 +341,6 @@ static void test_exits(void)
 	must(!in_child(leave_by_pthread, NULL));
 }
 
-/* ---- sandboxes ---- */
-
-#define ALLOW(nr)                                         \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), \
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-
-static struct sock_filter filter[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_exit),
-	ALLOW(SYS_exit_group), ALLOW(SYS_mmap), ALLOW(SYS_munmap),
-	ALLOW(SYS_mremap), ALLOW(SYS_mprotect), ALLOW(SYS_madvise),
-	ALLOW(SYS_clock_gettime),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-};
-static struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
-
-static void work_for(long ms)
-{
-	struct timespec start, now;
-	unsigned i;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		for (i = 0; i < 100; i++)
-			work(NULL);
-		free(malloc(3 << 20));
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - start.tv_sec) * 1000 +
-			 (now.tv_nsec - start.tv_nsec) / 1000000 <
-		 ms);
-}
-
-static long filter_all_threads(void)
-{
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		       SECCOMP_FILTER_FLAG_TSYNC, &program);
-}
-
-static long filter_one_thread(void)
-{
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
-}
-
-static long filter_by_prctl(void)
-{
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
-}
-
-static void filtered(const struct call *call)
-{
-	get_helper();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		_exit(REFUSED);
-	free(malloc(3 << 20));
-	if (call->make())
-		_exit(REFUSED);
-	work_for(300);
-}
-
-/* A filter that the kernel refuses leaves no sandbox behind. */
-static void refused_filter(const struct call *call)
-{
-	(void)call;
-	get_helper();
-	must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1);
-	thread_once();
-}
-
-static void strict(const struct call *call)
-{
-	(void)call;
-	get_helper();
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
-		_exit(REFUSED);
-	work(NULL);
-	syscall(SYS_exit, 0);
-}
-
-static void test_sandboxes(void)
-{
-	static const struct call filters[] = {
-		CALL(filter_all_threads), CALL(filter_one_thread),
-		CALL(filter_by_prctl),
-	};
-	size_t i;
-	int status;
-
-	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
-		status = in_child(filtered, &filters[i]);
-		if (status && status != REFUSED)
-			fprintf(stderr, "%s: status %d\n", filters[i].name,
-				status);
-		must(!status || status == REFUSED);
-	}
-	must(!in_child(refused_filter, NULL));
-	status = in_child(strict, NULL);
-	must(!status || status == REFUSED);
-}
-
 /* ---- an idle process has its own threads alone ---- */
 
 static void idle(const struct call *call)
@@ -501,15 +363,11 @@ static void test_idle(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 1 && !getenv("LANEMALLOC_CONF")) {
-		setenv("LANEMALLOC_CONF", "purge_delay=100", 1);
-		execv("/proc/self/exe", argv);
-	}
+	purge_soon(argc, argv);
 	test_results();
 	test_calls();
 	test_descriptors();
 	test_exits();
-	test_sandboxes();
 	test_idle();
 	return 0;
 }

@@ -2,6 +2,9 @@
  * thread */
 #include "helper_world.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct helper_life *born;
 static unsigned nr_ran;
 
@@ -18,6 +21,33 @@ static void run(struct helper_life *life)
 static int birth_now(void)
 {
 	return helper_start(run, true, &born);
+}
+
+/* In the place of the calling thread. */
+static void vfork_child_enters(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		sandbox_begin();
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void *forbid_there(void *was)
+{
+	return (void *)(uintptr_t)helper_forbid(was);
+}
+
+static uint32_t by_another_thread(bool *was)
+{
+	pthread_t thread;
+	void *token;
+
+	assert_int_equal(pthread_create(&thread, NULL, forbid_there, was), 0);
+	pthread_join(thread, &token);
+	return (uint32_t)(uintptr_t)token;
 }
 
 static uint32_t word_of(struct helper_life *life)
@@ -344,13 +374,81 @@ static void test_nobody_to_watch(void **state)
 
 static void test_no_birth_in_a_sandbox(void **state)
 {
-	bool was;
-
 	(void)state;
 	sandbox_begin();
 	assert_int_equal(birth_now(), -EPERM);
-	assert_int_equal(helper_forbid(&was), 0);
 	sandbox_end(0);
+	assert_int_equal(birth_now(), 0);
+}
+
+static void not_awaited(struct helper_life *life)
+{
+	(void)life;
+	fail();
+}
+
+/* Another thread is in a call that may enter a sandbox, and has awaited the
+ * helper. Who forbids now asks the kernel for nothing; when that call was
+ * refused there is still no birth, and who allows last owes one. */
+static void test_forbid_beside_a_sandbox(void **state)
+{
+	uint32_t theirs, mine;
+	bool was, maybe;
+
+	(void)state;
+	birth_now();
+	awaited = leaves;
+	theirs = helper_forbid(&was);
+	assert_true(was);
+	sandbox_begin();
+	awaited = not_awaited;
+	fake.pid = 1;
+	mine = helper_forbid(&maybe);
+	assert_int_equal(mine, FIRST_TID);
+	assert_true(maybe);
+	fake.pid = FIRST_TID;
+	sandbox_end(0);
+	helper_allow(theirs);
+	assert_int_equal(birth_now(), -EPERM);
+	helper_allow(mine);
+	assert_int_equal(birth_now(), 0);
+}
+
+/* Where the call was refused between the two looks, the wait is made. */
+static void test_forbid_behind_a_sandbox(void **state)
+{
+	bool was, rare = false;
+
+	(void)state;
+	birth_now();
+	awaited = leaves;
+	was = forbid(helper_memory(), &rare);
+	assert_true(was);
+	assert_true(rare);
+	sandbox_rare_done();
+	helper_allow(FIRST_TID);
+	assert_int_equal(birth_now(), 0);
+}
+
+/* A vfork child in a sandbox: its parent's helper is not its own, and its
+ * parent's threads may ask for everything. */
+static void test_forbid_with_a_child_in_a_sandbox(void **state)
+{
+	uint32_t token;
+	bool was;
+
+	(void)state;
+	birth_now();
+	sandbox_vfork_begin();
+	vfork_child_enters();
+	assert_int_equal(helper_forbid(&was), 0);
+	assert_int_equal(birth_now(), -EPERM);
+	awaited = leaves;
+	token = by_another_thread(&was);
+	assert_int_equal(token, FIRST_TID);
+	assert_true(was);
+	helper_allow(token);
+	sandbox_vfork_end();
 	assert_int_equal(birth_now(), 0);
 }
 
@@ -378,6 +476,9 @@ int main(void)
 		T(test_filtered),
 		T(test_nobody_to_watch),
 		T(test_no_birth_in_a_sandbox),
+		T(test_forbid_beside_a_sandbox),
+		T(test_forbid_behind_a_sandbox),
+		T(test_forbid_with_a_child_in_a_sandbox),
 	};
 
 	return cmocka_run_group_tests(tests, heap_setup, NULL);

@@ -1,5 +1,9 @@
-/* Runs so large that they go back as they are freed */
+/* Runs so large that they go back as they are freed; long walks end early */
+#include <unistd.h>
+
 #include "page_heap_fixture.h"
+
+#include "system/helper.h"
 
 static void heap_keeping(size_t budget_wanted)
 {
@@ -144,6 +148,35 @@ static void half_of_memory_is_not_kept(void **state)
 	}
 }
 
+/* setuid() and the like wait for the helper: it leaves the rest of its work
+ * after a piece of it, of a word of level 1 at most. Who trims goes on. */
+static void stops_for_who_waits(void **state)
+{
+	size_t piece = 64 * HUGEPAGE_SIZE, left;
+	struct run run;
+	uint32_t token;
+	bool was;
+
+	(void)state;
+	heap_keeping((size_t)1 << 50);
+	assert_true(page_heap_take(5 * piece / UNIT_SIZE, 1, 0, &run));
+	heap_give(&run);
+	page_heap_tick(SIZE_MAX); /* nothing was unused for a tick before */
+	helper_prepare();
+	config.purge_budget = 0;
+	token = helper_forbid(&was);
+	assert_int_equal(token, getpid());
+	assert_in_range(page_heap_purge_requested(), 1, piece);
+	assert_in_range(page_heap_tick(SIZE_MAX), 1, piece);
+	left = page_heap_dirty_size();
+	assert_true(left >= 3 * piece);
+	assert_int_equal(page_heap_purge(left - piece - 1, SIZE_MAX),
+			 piece + HUGEPAGE_SIZE);
+	helper_allow(token);
+	assert_true(page_heap_purge_requested() >= piece);
+	assert_int_equal(page_heap_dirty_size(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +185,7 @@ int main(void)
 		cmocka_unit_test(a_huge_runs_ends_go_along),
 		cmocka_unit_test(a_huge_run_is_refused),
 		cmocka_unit_test(half_of_memory_is_not_kept),
+		cmocka_unit_test(stops_for_who_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

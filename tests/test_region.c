@@ -257,8 +257,12 @@ static void grows_in_steps(void **state)
 	add_relaxed(&r0->nr_growers, 1); // own
 	assert_true(region_grow(r0, 1, &unit, &n));
 	assert_int_equal(n, STEP);
+	add_relaxed(&r0->nr_growers, 1); // own
 	assert_true(region_grow(r0, STEP + 1, &unit, &n));
 	assert_int_equal(n, STEP + 64);
+	/* That one is dead, or this growth was enough for it. */
+	assert_true(region_grow(r0, 1, &unit, &n));
+	assert_int_equal(n, round_up(unit / 8, 64));
 }
 
 /* A large step is refused: what is needed; that, too: nothing changes. */

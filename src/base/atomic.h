@@ -75,6 +75,7 @@
 	atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
 #define sub_relaxed(p, v) \
 	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define sub_seq(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
 #define or_relaxed(p, v) \
 	atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
 #define or_seq(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)

@@ -5,7 +5,9 @@
  * child does (see vfork_x86_64.S): the fast paths' gate is closed for it. With
  * CLONE_VFORK the parent sleeps until the child is done and then opens the
  * gate; without, nobody learns when the child ends, and the process stays on
- * the direct path.
+ * the direct path. For the same reason a sandbox of such a child's is the
+ * parent's, too, for ever (system/sandbox.h); one of a child with CLONE_VFORK
+ * ends with it.
  *
  * Threads (CLONE_SETTLS) and children with memory of their own are passed on
  * untouched. libc's own use of clone (threads, posix_spawn) does not come by
@@ -22,6 +24,22 @@
 
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
+static void share_begin(int flags)
+{
+	if (flags & CLONE_VFORK)
+		heap_vfork_begin();
+	else
+		heap_gate_close();
+}
+
+static void share_end(int flags, int result)
+{
+	if (flags & CLONE_VFORK)
+		heap_vfork_end();
+	else if (result < 0)
+		heap_gate_open();
+}
+
 /* The optional arguments: pid_t *parent_tid, void *tls, pid_t *child_tid. */
 exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 {
@@ -36,10 +54,10 @@ exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 	child_tid = va_arg(args, void *);
 	va_end(args);
 	if (shares)
-		heap_gate_close();
+		share_begin(flags);
 	result = __clone(run, stack, flags, arg, parent_tid, tls, child_tid);
-	if (shares && ((flags & CLONE_VFORK) || result < 0))
-		heap_gate_open();
+	if (shares)
+		share_end(flags, result);
 	return result;
 }
 

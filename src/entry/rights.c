@@ -24,7 +24,9 @@
  * out of a handler), no helper is born any more.
  *
  * A sandbox is said to be there before the kernel is asked for it, as other
- * threads may be in it before the call returns (TSYNC).
+ * threads may be in it before the call returns (TSYNC); what a thread of this
+ * process asks the kernel for is over by then (system/sandbox.h). Where it was
+ * refused the gate may owe a fence, which is paid.
  */
 #define _GNU_SOURCE
 #include "entry/rights.h"
@@ -39,6 +41,7 @@
 #include <unistd.h>
 
 #include "entry/real.h"
+#include "front/heap.h"
 #include "front/tick.h"
 #include "system/helper.h"
 #include "system/sandbox.h"
@@ -54,10 +57,12 @@ struct rights rights_begin(bool may_sandbox)
 }
 
 /* In strict mode and behind filters this asks the kernel for nothing. */
-void rights_end(const struct rights *rights, uint32_t sandbox)
+void rights_end(const struct rights *rights, uint64_t sandbox)
 {
-	if (rights->may_sandbox)
+	if (rights->may_sandbox) {
 		sandbox_end(sandbox);
+		heap_gate_settle();
+	}
 	helper_allow(rights->token);
 	if (rights->ended && !sandbox_known())
 		tick_ensure_helper();
@@ -142,7 +147,7 @@ static bool option_changes_rights(int option)
 }
 
 /* What such an option leaves behind, where the kernel granted it. */
-static uint32_t sandbox_of_option(int option, unsigned long mode, long result)
+static uint64_t sandbox_of_option(int option, unsigned long mode, long result)
 {
 	if (!option_sandboxes(option) || result)
 		return 0;
@@ -216,7 +221,7 @@ static bool syscall_sandboxes(long nr, long a)
 				     a == SECCOMP_SET_MODE_FILTER);
 }
 
-static uint32_t sandbox_of_syscall(long nr, long a, long b, long result)
+static uint64_t sandbox_of_syscall(long nr, long a, long b, long result)
 {
 	if (nr == SYS_prctl)
 		return sandbox_of_option((int)a, (unsigned long)b, result);

@@ -20,6 +20,6 @@ struct rights rights_begin(bool may_sandbox);
 
 /* sandbox: the kind that is on now (system/sandbox.h), 0: none. Another helper
  * is born at once where one was ended, with the rights of now. */
-void rights_end(const struct rights *rights, uint32_t sandbox);
+void rights_end(const struct rights *rights, uint64_t sandbox);
 
 #endif

@@ -11,17 +11,17 @@
  * speed and nothing else.
  *
  *	vfork():
- *		heap_gate_close()
+ *		heap_vfork_begin()
  *		return address: back from the stack, into x30
  *		x0 = SYS_clone(CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)
  *		child: return 0, by x30
- *		parent: heap_gate_open(); errno if it failed; return
+ *		parent: heap_vfork_end(); errno if it failed; return
  *
  * Both return, the child first. From its return on the child overwrites the
  * stack below the caller's frame, so the parent may rely on registers alone:
  * the kernel gives each its own copy of all but x0, x30 with the return
  * address among them. Nothing that must last crosses the call of
- * heap_gate_close(), which precedes the system call; callee-saved registers
+ * heap_vfork_begin(), which precedes the system call; callee-saved registers
  * are not touched but for x29, which is back before it, and so are the
  * caller's own at both returns. After the system call the child is gone, and
  * the parent may use the stack again.
@@ -32,8 +32,8 @@
 #define BTI_C hint #34
 
 	.text
-	.hidden	heap_gate_close
-	.hidden	heap_gate_open
+	.hidden	heap_vfork_begin
+	.hidden	heap_vfork_end
 
 	.globl	vfork
 	.type	vfork, %function
@@ -48,7 +48,7 @@ __vfork:
 	.cfi_adjust_cfa_offset 16
 	.cfi_rel_offset x29, 0
 	.cfi_rel_offset x30, 8
-	bl	heap_gate_close
+	bl	heap_vfork_begin
 	ldp	x29, x30, [sp], #16
 	.cfi_adjust_cfa_offset -16
 	.cfi_restore x29
@@ -67,7 +67,7 @@ __vfork:
 	.cfi_rel_offset x29, 0
 	.cfi_rel_offset x30, 8
 	str	x0, [sp, #16]
-	bl	heap_gate_open
+	bl	heap_vfork_end
 	ldr	x0, [sp, #16]
 	cmn	x0, #ERRNO_MOST
 	b.hs	2f

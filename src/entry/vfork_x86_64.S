@@ -11,18 +11,18 @@
  * speed and nothing else.
  *
  *	vfork():
- *		heap_gate_close()
+ *		heap_vfork_begin()
  *		return address: off the stack, into rdi
  *		rax = SYS_vfork()
  *		child: return 0, by rdi
  *		parent: return address: out of rdi, back to the stack
- *		heap_gate_open(); errno if it failed; return
+ *		heap_vfork_end(); errno if it failed; return
  *
  * Both return, the child first. From its return on the child overwrites the
  * stack below the caller's frame, where the return address was, so the parent
  * may rely on registers alone: the kernel gives each its own copy of all but
  * rax, rcx and r11. Nothing that must last crosses the call of
- * heap_gate_close(), which precedes the system call; callee-saved registers
+ * heap_vfork_begin(), which precedes the system call; callee-saved registers
  * are not touched, and so are the caller's own at both returns. After the
  * system call the child is gone, and the parent may use the stack again.
  *
@@ -33,8 +33,8 @@
 #define ERRNO_MOST 4095
 
 	.text
-	.hidden	heap_gate_close
-	.hidden	heap_gate_open
+	.hidden	heap_vfork_begin
+	.hidden	heap_vfork_end
 
 	.globl	vfork
 	.type	vfork, @function
@@ -47,7 +47,7 @@ __vfork:
 	endbr64
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call	heap_gate_close
+	call	heap_vfork_begin
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%rdi
@@ -63,7 +63,7 @@ __vfork:
 	.cfi_rel_offset %rip, 0
 	pushq	%rax
 	.cfi_adjust_cfa_offset 8
-	call	heap_gate_open
+	call	heap_vfork_end
 	popq	%rax
 	.cfi_adjust_cfa_offset -8
 	cmpq	$-ERRNO_MOST, %rax

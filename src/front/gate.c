@@ -6,6 +6,7 @@
 #include "cpucache/rseq.h"
 #include "slab/size_class.h"
 #include "system/config.h"
+#include "system/sandbox.h"
 
 #define OPEN_TRIES 1000
 #define START_TRIES 10 /* each slow call tries again */
@@ -16,12 +17,13 @@ struct gate_word {
 };
 WORD(gate_word, uint64_t);
 
-/* What is added for one closer more, and for one less, whose carry is the
+/* What is added for one closer more, and for n less, whose carry is the
  * version's step: either makes the word larger. */
 #define GATE_CLOSES gate_word_pack((struct gate_word){ 1, 1 })
-#define GATE_OPENS gate_word_pack((struct gate_word){ UINT32_MAX, 0 })
+#define GATE_OPENS(n) gate_word_pack((struct gate_word){ -(n), 0 })
 
 static _Atomic(uint64_t) gate_word; /* atomic: struct gate_word */
+static _Atomic(uint32_t) gate_debt; /* atomic: closers that had no fence */
 struct gate_words gate_checked;
 
 static bool gate_has_closers(uint64_t gate)
@@ -93,27 +95,56 @@ bool gate_start(void)
 	return open_words(gate, START_TRIES) != PERCPU_ABORT;
 }
 
+/* A closer more, until there was a fence. */
+static cold void gate_owe(void)
+{
+	add_relaxed(&gate_word, GATE_CLOSES); // as a closer's
+	// [gate.debt] with gate_settle(): the debt, then the sandbox's word
+	add_seq(&gate_debt, 1);
+}
+
 void gate_close(void)
 {
 	add_relaxed(&gate_word, GATE_CLOSES); // the fence orders it
-	/* A fence that fails although the kernel has it: nobody can tell when
-	 * the last opener is through, so the gate is never opened again. */
-	if (!rseq_fence() && rseq_state.fence)
-		add_relaxed(&gate_word, GATE_CLOSES); // likewise
+	if (unlikely(!rseq_fence()) && rseq_state.fence)
+		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
 	store_relaxed(&anchor.tags_end, 0);  // likewise
 	store_relaxed(&gate_checked.small_end, 0); // likewise
 	store_relaxed(&gate_checked.tags_end, 0);  // likewise
 }
 
-bool gate_open(void)
+/* n closers less; the last opens it. */
+static bool gate_leave(uint32_t n)
 {
-	// [gate.word] with gate_is_stuck(): then heap_gate_open()'s ready
-	uint64_t gate = add_seq(&gate_word, GATE_OPENS) + GATE_OPENS;
+	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready
+	uint64_t gate = add_seq(&gate_word, GATE_OPENS(n)) + GATE_OPENS(n);
 
 	if (gate_has_closers(gate) || !rseq_state.fence || !mode_has_lanes())
 		return true;
 	return open_words(gate, OPEN_TRIES) != PERCPU_ABORT;
+}
+
+bool gate_settle(void)
+{
+	uint32_t debt;
+
+	// [gate.debt] with gate_owe(): the sandbox's word, then the debt
+	if (likely(!load_seq(&gate_debt)))
+		return true;
+	// [sandbox.word] with sandbox_end(): the debt, then the word
+	if (load_seq(&sandbox_word))
+		return true;
+	debt = take_relaxed(&gate_debt, 0); // own: the fence follows
+	gate_close();
+	return gate_leave(1 + debt);
+}
+
+bool gate_open(void)
+{
+	bool opened = gate_leave(1);
+
+	return gate_settle() && opened;
 }
 
 void gate_close_for_good(void)

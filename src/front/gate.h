@@ -15,7 +15,19 @@
  * fence every opener of an older version has stored (and is overwritten) or
  * has been aborted and finds the word changed.
  *
- * Where the kernel has no fence, a gate once closed stays closed.
+ * Where the kernel has no fence, a gate once closed stays closed. Where one
+ * fails, as in a sandbox that may be there (system/sandbox.h), nobody can tell
+ * when the last opener is through: the closer counts twice, and its second
+ * count is a debt. Who opens, and who comes out of such a call, pays: it closes
+ * the gate with a fence, takes the debts off the count, and opens.
+ *
+ *	closer	debt + 1 (seq)		then, to open, reads the sandbox's word
+ *	caller	the sandbox's word - 1	then reads the debt (seq)
+ *
+ * So one of them sees that it can be paid. A thread that dies in between has
+ * taken the debt and not the count off: the gate stays closed. Until the fence
+ * an opener that slept just before its commit may still open the gate, for the
+ * few instructions until the closer's store of 0.
  */
 #ifndef LANE_GATE_H
 #define LANE_GATE_H
@@ -39,6 +51,9 @@ bool gate_start(void);
 void gate_close(void);
 /* False: the gate should be open now and every try was aborted. */
 bool gate_open(void);
+
+/* Pays where that is possible. False: as gate_open(). Wait-free. */
+bool gate_settle(void);
 
 /* For ever: this process uses the direct path from now on. */
 void gate_close_for_good(void);

@@ -113,9 +113,18 @@ void heap_threads_start(void);
 uint64_t heap_nr_foreign_frees(void);
 uint64_t heap_nr_out_of_memory(void);
 
-/* Closes and opens the fast paths' gate for a while (vfork): nested calls
- * count. While closed every call takes the direct path. */
+/* Closes and opens the fast paths' gate for a while: nested calls count. While
+ * closed every call takes the direct path. */
 void heap_gate_close(void);
 void heap_gate_open(void);
+
+/* Opens it where a sandbox that did not come to be kept it closed. */
+void heap_gate_settle(void);
+
+/* Around the life of a child that runs in this thread's place, on its memory
+ * and thread pointer: the gate is closed, and what the child forbids itself
+ * ends with it. In the thread that sleeps meanwhile. */
+void heap_vfork_begin(void);
+void heap_vfork_end(void);
 
 #endif

@@ -51,7 +51,7 @@ static cold bool start_slow(void)
 	if (!gate_start())
 		return true;
 	// [heap.ready] with heap_start(): config, tables, mode
-	// [heap.gate] with heap_gate_open(): ready, then the gate's word
+	// [heap.gate] with gate_moved(): ready, then the gate's word
 	store_seq(&ready, 1);
 	if (gate_is_stuck())
 		store_relaxed(&ready, 0); // hint: the next call tries again
@@ -86,11 +86,33 @@ void heap_gate_close(void)
 }
 
 /* Where this thread could not, the next slow path opens it. */
-void heap_gate_open(void)
+static void gate_moved(bool done)
 {
-	if (!gate_open())
+	if (unlikely(!done))
 		// [heap.gate] with start_slow(): the gate's word, then ready
 		store_seq(&ready, 0);
+}
+
+void heap_gate_open(void)
+{
+	gate_moved(gate_open());
+}
+
+void heap_gate_settle(void)
+{
+	gate_moved(gate_settle());
+}
+
+void heap_vfork_begin(void)
+{
+	sandbox_vfork_begin();
+	gate_close();
+}
+
+void heap_vfork_end(void)
+{
+	sandbox_vfork_end();
+	heap_gate_open();
 }
 
 static uint64_t slabs_purged_size(void)

@@ -4,6 +4,9 @@
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
+ * In strict mode (system/sandbox.h) no guard can be cleared and the heap cannot
+ * grow: take leaves guarded units claimed and tries again, so that it ends.
+ *
  * A thread that dies in take or give strands the run in its hands. Counters
  * may be off by that run for good.
  */
@@ -15,6 +18,7 @@
 #include "pageheap/guard.h"
 #include "pageheap/level.h"
 #include "pageheap/purge.h"
+#include "system/sandbox.h"
 
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
@@ -180,6 +184,23 @@ static void page_heap_used(struct region *region, uint32_t unit, uint32_t n,
 	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 
+/* A run that cannot be made accessible. In strict mode a guard's unit stays
+ * claimed, as it would be found again and again, and the next run may have
+ * none; the heap cannot grow there. */
+static cold void page_heap_refused(struct region *region, uint32_t unit,
+				   uint32_t n)
+{
+	uint32_t end = unit + n, from = unit;
+
+	for (; sandbox_strict() && unit < end; unit++) {
+		if (!guard_is_set(region, unit))
+			continue;
+		level_release_units(region, from, unit - from);
+		from = unit + 1;
+	}
+	level_release_units(region, from, end - from);
+}
+
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
  * accessible. */
 static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
@@ -188,7 +209,7 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 	uint32_t nr_dirty;
 
 	if (unlikely(!guard_clear(region, unit, n - guarded))) {
-		level_release_units(region, unit, n);
+		page_heap_refused(region, unit, n);
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
@@ -201,12 +222,16 @@ static bool page_heap_finish(struct region *region, uint32_t unit, uint32_t n,
 static bool page_heap_take_in(struct region *region, const struct wish *wish,
 			      struct run *out)
 {
-	if (!page_heap_claim(region, wish, &out->unit))
-		return false;
 	out->region = region;
 	out->nr_units = wish->nr_units;
-	return page_heap_finish(region, out->unit, wish->nr_units,
-				wish->guarded, &out->zero);
+	do {
+		if (!page_heap_claim(region, wish, &out->unit))
+			return false;
+		if (likely(page_heap_finish(region, out->unit, wish->nr_units,
+					    wish->guarded, &out->zero)))
+			return true;
+	} while (sandbox_strict());
+	return false;
 }
 
 /* Units right behind `unit`, where the region has mapped nothing yet. */

@@ -5,6 +5,7 @@
 #include "pageheap/dirty.h"
 #include "pageheap/fit.h"
 #include "pageheap/request.h"
+#include "system/helper.h"
 #include "system/system.h"
 
 /* What one give purges at most: some times what it gave, so that the heap
@@ -28,6 +29,7 @@ struct walk {
 	uint32_t nr_kept;
 	uint32_t nr_refused;
 	uint32_t refused_most;
+	bool stops; /* for who waits for the helper's end */
 };
 
 /* The next hint below the place; false: there is none. */
@@ -80,6 +82,8 @@ static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
 		if (!walk_down(&place) || place < end)
 			return true;
 		walk_purge(walk, &place);
+		if (unlikely(walk->stops && helper_is_awaited()))
+			return false;
 		if (unlikely(walk->nr_refused > walk->refused_most)) {
 			store_relaxed(&budget.purge_place, place); // hint
 			return false;
@@ -107,6 +111,7 @@ static size_t purge_walk(size_t keep_size, size_t most_size,
 		.keep_size = keep_size,
 		.most_size = most_size,
 		.refused_most = refused_most,
+		.stops = refused_most != UINT32_MAX,
 	};
 
 	walk_all(&walk);

@@ -15,6 +15,10 @@
  *	A finds foreign memory in [u, v): that stays A's for ever. A tries the
  *	next units, GROW_TRIES times.
  *
+ *	A dies while it is counted as a grower: B takes a small step, and
+ *	stores 0. So whoever is done forgets all the others, too: what comes
+ *	then finds what that one has grown, or takes a large step of its own.
+ *
  * region_grow() and region_grow_at() are lock-free.
  */
 #include "pageheap/region.h"
@@ -253,7 +257,7 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 
 	add_relaxed(&region->nr_growers, 1); // hint
 	grown = region_grow_any(region, false, need, unit, n);
-	sub_relaxed(&region->nr_growers, 1); // hint
+	store_relaxed(&region->nr_growers, 0); // hint
 	return grown;
 }
 

@@ -3,6 +3,20 @@
 
 #include "base/atomic.h"
 #include "system/helper.h"
+#include "system/sandbox.h"
+
+/* From the change of the word to the wake-up no sandbox may come. */
+static bool request_send(struct helper_life *life)
+{
+	uint32_t word = HELPER_AWAKE;
+
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return false;
+	if (cas_relaxed(&life->word, &word, HELPER_ASKED)) // hint
+		system_wake(&life->word);
+	sandbox_rare_done();
+	return true;
+}
 
 bool request_purge(void)
 {
@@ -11,10 +25,7 @@ bool request_purge(void)
 
 	if (word == HELPER_NONE || word == HELPER_LEAVE)
 		return false;
-	if (word == HELPER_AWAKE &&
-	    cas_relaxed(&life->word, &word, HELPER_ASKED)) // hint
-		system_wake(&life->word);
-	return true;
+	return word != HELPER_AWAKE || request_send(life);
 }
 
 void request_look(void)

@@ -140,6 +140,13 @@ static bool thread_is_gone(struct system_thread *thread)
 	return true;
 }
 
+/* Not so in the child of a vfork or clone(CLONE_VM), and of a fork where the
+ * kernel cannot wipe. A rare call. */
+static bool is_own(const struct helper *h)
+{
+	return load_relaxed(&h->pid) == (uint32_t)system_getpid(); // const
+}
+
 /* Birth */
 
 /* A life whose former task is gone; NULL: there is none. */
@@ -239,18 +246,13 @@ static int birth(struct helper *h, struct helper_life *life, bool current)
 	return result;
 }
 
-int helper_start(void (*run)(struct helper_life *life), bool current,
-		 struct helper_life **born)
+static int start_one(struct helper *h, void (*run)(struct helper_life *life),
+		     bool current, struct helper_life **born)
 {
 	struct helper_life *life;
-	struct helper *h = helper_memory();
 	uint64_t signals;
 	int result = -EBUSY;
 
-	if (sandbox_known() || !helper_is_prepared() ||
-	    births_are_forbidden(load_relaxed(&h->births)) || // hint
-	    load_relaxed(&h->pid) != (uint32_t)system_getpid()) // const
-		return -EPERM;
 	note_first_thread(h);
 	signals = system_signals_block();
 	life = life_take(h);
@@ -261,6 +263,22 @@ int helper_start(void (*run)(struct helper_life *life), bool current,
 	if (born)
 		*born = life;
 	system_signals_restore(signals);
+	return result;
+}
+
+int helper_start(void (*run)(struct helper_life *life), bool current,
+		 struct helper_life **born)
+{
+	struct helper *h = helper_memory();
+	int result = -EPERM;
+
+	if (!helper_is_prepared() ||
+	    births_are_forbidden(load_relaxed(&h->births)) || // hint
+	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return -EPERM;
+	if (is_own(h))
+		result = start_one(h, run, current, born);
+	sandbox_rare_done();
 	return result;
 }
 
@@ -375,21 +393,53 @@ void helper_await_end(struct helper_life *life)
 	life_await_end(life, AWAIT_WAITS);
 }
 
+static bool lives_await_end(struct helper *h)
+{
+	struct helper_life *life;
+	bool was = false;
+
+	for (life = h->lives; life < h->lives + NR_LIVES; life++)
+		was |= life_await_end(life, (unsigned)-1);
+	return was;
+}
+
+/* Whether there was a helper, or may have been: who forbade it before may have
+ * ended it, and whoever allows last gives birth to the next. */
+static bool forbid(struct helper *h, bool *rare)
+{
+	// [helper.births] with life_take(): births, then alive
+	uint64_t old = add_seq(&h->births, births_pack(births_forbid));
+	bool was = births_are_forbidden(old);
+
+	if (!*rare)
+		*rare = sandbox_try_rare(SANDBOX_OF_PROCESS);
+	return (*rare && lives_await_end(h)) || was;
+}
+
 uint32_t helper_forbid(bool *ended)
 {
 	struct helper *h = helper_memory();
-	struct helper_life *life;
-	uint32_t pid;
+	uint32_t pid = h ? load_relaxed(&h->pid) : 0; // const
+	bool rare;
 
 	*ended = false;
-	pid = h ? load_relaxed(&h->pid) : 0; // const
-	if (!pid || sandbox_known() || pid != (uint32_t)system_getpid())
+	if (!pid || sandbox_child_entered())
 		return 0;
-	// [helper.births] with life_take(): births, then alive
-	add_seq(&h->births, births_pack(births_forbid));
-	for (life = h->lives; life < h->lives + NR_LIVES; life++)
-		*ended |= life_await_end(life, (unsigned)-1);
+	rare = sandbox_try_rare(SANDBOX_OF_PROCESS);
+	if (rare && !is_own(h))
+		pid = 0;
+	else
+		*ended = forbid(h, &rare);
+	if (rare)
+		sandbox_rare_done();
 	return pid;
+}
+
+bool helper_is_awaited(void)
+{
+	struct helper *h = helper_memory();
+
+	return h && births_are_forbidden(load_relaxed(&h->births)); // hint
 }
 
 /* In the child of a fork that came in between there is nothing to allow. */

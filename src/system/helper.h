@@ -38,6 +38,12 @@
  * thread is stopped) is not waited for: the version in `births` has changed,
  * and a helper born after all ends before it does anything.
  *
+ * Where a sandbox is there, or may be there soon, nobody asks the kernel for
+ * anything rare (sandbox.h): no birth begins, and who forbids does not wait. It
+ * need not: births counts it first, then it looks at the sandbox's word; who is
+ * in there forbade before it entered, waited for the lives then, and allows
+ * after it has left the word. So births is not 0 from its wait on.
+ *
  * Who watches whom: a process ends when its last own thread ends, by whatever
  * way. The helper sleeps on two words (futex_waitv): its own, and the one that
  * the kernel clears when the first thread of the process ends. If that one has
@@ -114,6 +120,10 @@ void helper_await_end(struct helper_life *life);
 /* No helper is born from now on and none is left when this returns. ended:
  * whether there was one. The result is helper_allow()'s argument. Counts. */
 uint32_t helper_forbid(bool *ended);
+
+/* Whether somebody waits for the helper's end, or may; who has done a piece of
+ * long work leaves the rest. */
+bool helper_is_awaited(void);
 
 /* Asks the kernel for nothing, as the program may be in a sandbox now. */
 void helper_allow(uint32_t token);

@@ -388,13 +388,9 @@ int system_rseq_fence_register(void)
 }
 
 /* -EPERM: this process is not registered, which a fork child may not be. */
-int system_rseq_fence(void)
+static int rseq_fence_now(void)
 {
-	int ret;
-
-	if (sandbox_known())
-		return -EACCES;
-	ret = (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
+	int ret = (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
 
 	if (ret != -EPERM)
 		return ret;
@@ -402,6 +398,17 @@ int system_rseq_fence(void)
 	if (ret)
 		return ret;
 	return (int)call_3(SYS_membarrier, MEMBARRIER_FENCE_RSEQ, 0, 0);
+}
+
+int system_rseq_fence(void)
+{
+	int ret;
+
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return -EACCES;
+	ret = rseq_fence_now();
+	sandbox_rare_done();
+	return ret;
 }
 
 /* Signals, sleep, threads */

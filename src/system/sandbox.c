@@ -1,4 +1,139 @@
-/* layer 1.1: sandbox: its word; what it means is in sandbox.h */
+/* layer 1.1: sandbox: its words; what they mean is in sandbox.h */
 #include "system/sandbox.h"
 
-_Atomic(uint32_t) sandbox_word;
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+#include "system/syscall_x86_64.h"
+#elif defined(__aarch64__)
+#include "system/syscall_aarch64.h"
+#endif
+
+#ifndef RARE_SPINS /* tests wait longer */
+#define RARE_SPINS (1 << 25) /* looks: some 10 to 40 ms */
+#endif
+
+_Atomic(uint64_t) sandbox_word;
+static _Atomic(uint32_t) nr_rare; /* atomic: rare calls under way */
+
+/* Of a thread, and of the vfork child that runs in its place. */
+static __thread struct {
+	uint32_t nr_vforks; /* own: that have begun and not ended */
+	int pid;	    /* own: before the first of them; 0: unknown */
+	_Atomic(uint64_t) entered; /* own: the child's part of the word */
+} vforking;
+
+static int process_id(void)
+{
+	return (int)syscall_6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Rare calls */
+
+/* Not below 0: it may have been given up (rare_await()). */
+void sandbox_rare_done(void)
+{
+	uint32_t nr = load_relaxed(&nr_rare); // counter
+
+	// [sandbox.rare] with rare_await(): the call is over
+	while (nr && !cas_seq(&nr_rare, &nr, nr - 1))
+		;
+}
+
+bool sandbox_try_rare(enum sandbox_whose whose)
+{
+	if (sandbox_forbids(load_relaxed(&sandbox_word), whose)) // hint
+		return false;
+	// [sandbox.rare] with rare_await(): nr_rare, then the word
+	add_seq(&nr_rare, 1);
+	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
+	if (likely(!sandbox_forbids(load_seq(&sandbox_word), whose)))
+		return true;
+	sandbox_rare_done();
+	return false;
+}
+
+static void rare_await(void)
+{
+	// [sandbox.rare] with sandbox_try_rare(): the word, then nr_rare
+	uint32_t nr = load_seq(&nr_rare);
+	uint64_t i;
+
+	for (i = 0; nr && i < RARE_SPINS; i++) {
+		// [sandbox.rare] with sandbox_rare_done(): the call is over
+		nr = load_seq(&nr_rare);
+	}
+	if (unlikely(nr))
+		cas_relaxed(&nr_rare, &nr, 0); // counter
+}
+
+/* Sandboxes */
+
+/* Behind a filter the process id is not asked for: what entered is a child. */
+static bool is_vfork_child(void)
+{
+	return vforking.nr_vforks && (sandbox_child_entered() ||
+				      !vforking.pid ||
+				      process_id() != vforking.pid);
+}
+
+bool sandbox_child_entered(void)
+{
+	return load_relaxed(&vforking.entered); // own
+}
+
+/* The count first: who dies in between leaves it. Once for each child. */
+static void child_mark(uint64_t one)
+{
+	add_relaxed(&sandbox_word, one); // own: before the call that enters
+	if (or_relaxed(&vforking.entered, one) & one) // own
+		sub_relaxed(&sandbox_word, one);      // counter
+}
+
+void sandbox_begin(void)
+{
+	if (unlikely(is_vfork_child())) {
+		child_mark(SANDBOX_CHILD);
+		return;
+	}
+	// [sandbox.word] with sandbox_try_rare(): the word, then nr_rare
+	add_seq(&sandbox_word, SANDBOX_CALL);
+	rare_await();
+}
+
+void sandbox_end(uint64_t kind)
+{
+	if (unlikely(sandbox_child_entered())) {
+		if (kind == SANDBOX_STRICT)
+			child_mark(SANDBOX_CHILD_STRICT);
+		return;
+	}
+	or_relaxed(&sandbox_word, kind); // own: before the count goes
+	// [sandbox.word] with gate_settle(): the word, then the debt
+	sub_seq(&sandbox_word, SANDBOX_CALL);
+}
+
+/* vfork */
+
+/* In a sandbox of the process's nobody needs to know the child. */
+void sandbox_vfork_begin(void)
+{
+	if (!vforking.nr_vforks)
+		vforking.pid = sandbox_known() ? 0 : process_id();
+	vforking.nr_vforks++;
+}
+
+/* A child that was killed with a child of its own leaves its count, and this
+ * thread's calls are then a child's: as much is forbidden. */
+void sandbox_vfork_end(void)
+{
+	uint64_t entered;
+
+	vforking.nr_vforks--;
+	if (vforking.nr_vforks)
+		return;
+	entered = take_relaxed(&vforking.entered, 0); // own
+	if (unlikely(entered))
+		// [sandbox.word] with gate_settle(): the word, then the debt
+		sub_seq(&sandbox_word, entered);
+}

@@ -20,6 +20,7 @@
 #define EDGE "only for a run that begins or ends at a word's edge"
 #define HUGE "only for a run of 16 MiB and more, beyond the budget"
 #define LOCKED "only where the system refuses to take memory back"
+#define SANDBOXED "only beside a call that enters a sandbox"
 #define FLOATS "saves floating point arguments, which nobody passes"
 
 const struct reason reasons[] = {
@@ -53,13 +54,21 @@ const struct reason reasons[] = {
 	{ "size_class_lanes_size", NULL, TESTS },
 	{ "slab_nr_free", NULL, TESTS },
 
+	{ "gate_owe", NULL, SANDBOXED },
+	{ "gate_settle", "gate_debt, 0", SANDBOXED },
+	{ "child_mark", NULL, SANDBOXED },
+	{ "rare_await", "nr_rare, &nr", SANDBOXED },
+	{ "sandbox_end", "child_mark", SANDBOXED },
+	{ "sandbox_vfork_end", "entered)", SANDBOXED },
+	{ "page_heap_refused", NULL, SANDBOXED },
+
 	{ "system_map_at", "system_unmap", KERNEL },
 	{ "system_map_at", "EEXIST", KERNEL },
 	{ "random_from_start", NULL, KERNEL },
 	{ "scramble", NULL, KERNEL },
 	{ "system_random", "random_from_start", KERNEL },
 	{ "system_write_stderr", "}", "a message written in part" },
-	{ "system_rseq_fence", "MEMBARRIER", KERNEL },
+	{ "rseq_fence_now", "MEMBARRIER", KERNEL },
 	{ "rseq_give_up", NULL, KERNEL },
 	{ "gate_close_for_good", NULL, KERNEL },
 	{ "heap_threads_start", "gate_close_for_good", KERNEL },
@@ -154,7 +163,7 @@ const struct reason reasons[] = {
 
 	{ "open_word", NULL, ABORTS },
 	{ "open_words", "}", ABORTS },
-	{ "heap_gate_open", NULL, ABORTS },
+	{ "gate_moved", NULL, ABORTS },
 	{ "cpu_cache_free_home", "}", ABORTED_ONCE },
 	{ "cpu_cache_free_home", "return HOME_LANE", ABORTED_ONCE },
 	{ "batch_take", "if (n < 0)", RACE },

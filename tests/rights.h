@@ -1,0 +1,108 @@
+/* rights: a process with a helper, in children of the test, for the tests of
+ * calls that change what a process may do */
+#ifndef RIGHTS_H
+#define RIGHTS_H
+
+#include "expect.h"
+
+#include <fcntl.h>
+
+#define REFUSED 77 /* a child's status: the system does not grant it */
+#define STATUS_SIZE 8192
+
+static void read_status(const char *task, char *text)
+{
+	char path[300];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, STATUS_SIZE - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The line that begins so, without its end; "" where the task has gone. */
+static void status_line(const char *text, const char *key, char *line)
+{
+	const char *at = strstr(text, key);
+	size_t n = at ? strcspn(at, "\n") : 0;
+
+	memcpy(line, at ? at : "", n);
+	line[n] = '\0';
+}
+
+static unsigned nr_tasks(void)
+{
+	char text[STATUS_SIZE], line[64], first[16];
+
+	snprintf(first, sizeof(first), "%d", (int)getpid());
+	read_status(first, text);
+	status_line(text, "Threads:", line);
+	return (unsigned)atoi(line + strlen("Threads:"));
+}
+
+static void *work(void *arg)
+{
+	void *blocks[500];
+	unsigned i;
+
+	for (i = 0; i < 500; i++) {
+		blocks[i] = malloc(i * 20 + 1);
+		memset(blocks[i], 1, i * 20 + 1);
+	}
+	for (i = 0; i < 500; i++)
+		free(blocks[i]);
+	return arg;
+}
+
+static void thread_once(void)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, work, NULL));
+	pthread_join(thread, NULL);
+}
+
+/* After a thread has ended, so that only the helper may be there. */
+static void get_helper(void)
+{
+	thread_once();
+	free(malloc(3 << 20));
+}
+
+static void purge_soon(int argc, char **argv)
+{
+	if (argc == 1 && !getenv("LANEMALLOC_CONF")) {
+		setenv("LANEMALLOC_CONF", "purge_delay=100", 1);
+		execv("/proc/self/exe", argv);
+	}
+}
+
+struct call {
+	const char *name;
+	long (*make)(void);
+	long (*prepare)(void);
+};
+
+#define CALL(name) { #name, name, NULL }
+
+/* Status of a child that runs it: 0, REFUSED, or what it failed of. */
+static int in_child(void (*run)(const struct call *), const struct call *call)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	must(pid >= 0);
+	if (!pid) {
+		alarm(20);
+		run(call);
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+}
+
+#endif

@@ -168,11 +168,12 @@ static unsigned budget_nr_ticks(void)
 static void budget_lower_peak(unsigned nr_ticks)
 {
 	uint32_t claimed = (uint32_t)budget_units();
-	uint32_t peak = load_relaxed(&budget.peak); // hint
+	uint64_t peak = load_relaxed(&budget.peak); // hint
 
-	if (peak > claimed)
-		store_relaxed(&budget.peak, // hint
-			      claimed + ((uint64_t)(peak - claimed) >> nr_ticks));
+	if (peak <= claimed)
+		return;
+	peak = claimed + ((peak - claimed) >> nr_ticks);
+	store_relaxed(&budget.peak, (uint32_t)peak); // hint
 }
 
 size_t budget_tick(void)

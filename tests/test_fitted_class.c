@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "slab/fitted_class.c"
+#include "slab/slab_purge.h"
 
 #define OWNER 0
 

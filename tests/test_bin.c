@@ -31,6 +31,7 @@ static void fence_and_more(void)
 #define system_purge purge_and_more
 #include "slab/slab_purge.c"
 #undef system_purge
+#include "slab/collect.c"
 #include "slab/bin.c"
 
 #define CLASS size_class_of(1024) /* 32 objects in a slab of one unit */

@@ -1,0 +1,28 @@
+/* layer 3.3: collect: empty slabs are closed, quiet ones give pages back
+ *
+ * Sweeps and looks over the lists of one bin; when and why is said in bin.h.
+ * Each is bounded, and holds one slab at a time: a thread that dies strands
+ * that. Counts of empty slabs are hints. bin_collect_all() and its like are
+ * declared in bin.h. Lock-free.
+ */
+#ifndef LANE_COLLECT_H
+#define LANE_COLLECT_H
+
+#include "slab/bin_set.h"
+
+/* A slab in one of the owner's lists became empty: sweeps where they are many.
+ * The slot's may stay so. */
+void bin_note_empty(struct bin *bin, struct span *slab, unsigned class);
+
+/* One that may have been counted as empty is in use again. */
+void bin_note_reuse(struct bin *bin, struct span *slab);
+
+/* The heap has grown by a slab of this set. */
+void bin_note_growth(struct bin_set *set);
+
+/* So many bytes more are free in slabs, or less. */
+void bin_note_freed(struct bin_set *set, int64_t size);
+
+uint64_t collect_purged_size(void);
+
+#endif

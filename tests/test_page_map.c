@@ -30,11 +30,10 @@ static void agree(const void *pointer, const struct block *block)
 }
 
 /* Every 8th byte of a slab of each class: starts, insides, the unused end. */
-static void test_every_address_of_a_slab(void **state)
+TEST(test_every_address_of_a_slab)
 {
 	unsigned class, i;
 
-	(void)state;
 	for (class = 1; class < NR_FIXED_CLASSES; class++) {
 		const struct size_class *c = &size_classes[class];
 		struct span *slab = slab_open(class, OWNER);
@@ -67,14 +66,13 @@ static void test_every_address_of_a_slab(void **state)
 	}
 }
 
-static void test_runs(void **state)
+TEST(test_runs)
 {
 	struct region *r = &regions[0];
 	struct run run, behind;
 	struct block b;
 	char *at;
 
-	(void)state;
 	assert_true(page_heap_take(5, 1, 0, &run));
 	assert_true(page_heap_take(1, 1, 0, &behind));
 	at = region_addr(run.region, run.unit);
@@ -106,12 +104,11 @@ static void test_runs(void **state)
 	page_heap_give(behind.region, behind.unit, 1);
 }
 
-static void test_no_blocks(void **state)
+TEST_FIRST(test_no_blocks)
 {
 	struct region *r = &regions[0];
 	struct block b;
 
-	(void)state;
 	assert_int_equal(kind_of(NULL, &b), BLOCK_FOREIGN);
 	assert_int_equal(kind_of(&b, &b), BLOCK_FOREIGN);
 	assert_int_equal(kind_of(r->base - 1, &b), BLOCK_FOREIGN);
@@ -133,13 +130,4 @@ static int anchored_setup(void **state)
 	return 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_blocks),
-		cmocka_unit_test(test_every_address_of_a_slab),
-		cmocka_unit_test(test_runs),
-	};
-
-	return cmocka_run_group_tests(tests, anchored_setup, NULL);
-}
+TEST_MAIN(anchored_setup, NULL)

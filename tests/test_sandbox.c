@@ -1,16 +1,12 @@
 /* system/sandbox.h: calls under way, rare calls that nobody overtakes, and
  * what a vfork child leaves behind */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RARE_NAPS (1u << 30)
+#include "cases.h"
 #include "system/sandbox.c"
 
 #define WORKERS 3
@@ -31,7 +27,7 @@ static int fresh(void **state)
 }
 
 /* What one thread adds it can take off again, whatever others add. */
-static void test_words_by_enumeration(void **state)
+TEST(test_words_by_enumeration, fresh)
 {
 	uint64_t parts[] = { SANDBOX_CALL, SANDBOX_CHILD, SANDBOX_CHILD_STRICT,
 			     SANDBOX_FILTER, SANDBOX_STRICT };
@@ -39,7 +35,6 @@ static void test_words_by_enumeration(void **state)
 	unsigned n, i;
 	uint64_t sum;
 
-	(void)state;
 	for (n = 0; n < 1 << 5; n++) {
 		for (sum = 0, i = 0; i < 5; i++)
 			sum += n >> i & 1 ? parts[i] : 0;
@@ -56,9 +51,8 @@ static void test_words_by_enumeration(void **state)
 	}
 }
 
-static void test_calls_count(void **state)
+TEST(test_calls_count, fresh)
 {
-	(void)state;
 	sandbox_begin();
 	sandbox_begin();
 	sandbox_end(0);
@@ -75,9 +69,8 @@ static void test_calls_count(void **state)
 	assert_int_equal(word(), SANDBOX_FILTER | SANDBOX_STRICT);
 }
 
-static void test_no_rare_call_in_a_sandbox(void **state)
+TEST(test_no_rare_call_in_a_sandbox, fresh)
 {
-	(void)state;
 	assert_true(sandbox_try_rare(SANDBOX_OF_ANYBODY));
 	assert_true(sandbox_try_rare(SANDBOX_OF_PROCESS));
 	sandbox_rare_done();
@@ -92,9 +85,8 @@ static void test_no_rare_call_in_a_sandbox(void **state)
 }
 
 /* Who was given up and comes out after all. */
-static void test_given_up(void **state)
+TEST(test_given_up, fresh)
 {
-	(void)state;
 	assert_true(sandbox_try_rare(SANDBOX_OF_ANYBODY));
 	store_relaxed(&nr_rare, 0); // own: as rare_await() leaves it
 	sandbox_rare_done();
@@ -129,13 +121,12 @@ static void be_inside(void)
 	store_seq(&inside, 0);
 }
 
-static void test_who_enters_waits(void **state)
+TEST(test_who_enters_waits, fresh)
 {
 	pthread_t threads[WORKERS];
 	bool seen[WORKERS] = { false };
 	unsigned i;
 
-	(void)state;
 	store_relaxed(&done, 0); // own
 	for (i = 0; i < WORKERS; i++)
 		pthread_create(&threads[i], NULL, call_rarely, &seen[i]);
@@ -191,13 +182,12 @@ static void enter_and_die(void)
 	kill(getpid(), SIGKILL);
 }
 
-static void test_child_takes_it_with_it(void **state)
+TEST(test_child_takes_it_with_it, fresh)
 {
 	static void (*const runs[])(void) = { enter, enter_strictly,
 					      enter_and_die };
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 3; i++) {
 		in_vfork_child(runs[i]);
 		assert_true(sandbox_known());
@@ -220,9 +210,8 @@ static void have_a_child(void)
 }
 
 /* A child's child: until the first parent goes on. */
-static void test_children_nest(void **state)
+TEST(test_children_nest, fresh)
 {
-	(void)state;
 	assert_int_equal(in_vfork_child(have_a_child), 77 << 8);
 	assert_int_equal(word(), SANDBOX_CHILD);
 	sandbox_vfork_end();
@@ -230,9 +219,8 @@ static void test_children_nest(void **state)
 }
 
 /* What the parent's own handler enters there is the process's. */
-static void test_handler_of_the_parent(void **state)
+TEST(test_handler_of_the_parent, fresh)
 {
-	(void)state;
 	sandbox_vfork_begin();
 	sandbox_begin();
 	sandbox_end(SANDBOX_FILTER);
@@ -241,9 +229,8 @@ static void test_handler_of_the_parent(void **state)
 }
 
 /* In a sandbox the process id is not asked for. */
-static void test_child_in_a_sandbox(void **state)
+TEST(test_child_in_a_sandbox, fresh)
 {
-	(void)state;
 	sandbox_begin();
 	sandbox_end(SANDBOX_FILTER);
 	in_vfork_child(enter_strictly);
@@ -252,21 +239,4 @@ static void test_child_in_a_sandbox(void **state)
 	assert_int_equal(word(), SANDBOX_FILTER);
 }
 
-#define T(test) cmocka_unit_test_setup(test, fresh)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_words_by_enumeration),
-		T(test_calls_count),
-		T(test_no_rare_call_in_a_sandbox),
-		T(test_given_up),
-		T(test_who_enters_waits),
-		T(test_child_takes_it_with_it),
-		T(test_children_nest),
-		T(test_handler_of_the_parent),
-		T(test_child_in_a_sandbox),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

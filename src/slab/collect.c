@@ -121,14 +121,16 @@ static void look_ends(struct bin *bin)
 	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
 }
 
-/* The holder of a slab out of partial[fill] has had a look at it. */
+/* The holder of a slab out of partial[fill] has a look at it. A young one stays
+ * as it is, also if it is empty: the program may breathe. */
 static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 			struct sweep *sweep)
 {
 	if (!slab_is_quiet(slab, sweep->age))
 		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
-	if (!sweep_slab(sweep, slab))
-		partial_push(bin, !fill, slab);
+	else if (sweep_slab(sweep, slab))
+		return;
+	partial_push(bin, !fill, slab);
 }
 
 /* Looks at slabs that were listed lately, and passes them to the other side.
@@ -154,6 +156,8 @@ static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
 		}
 		look_passes(bin, fill, slab, &sweep);
 	}
+	if (sweep.nr_closed)
+		empty_note_sweep(bin, sweep.nr_closed, false);
 	sweep_note(&sweep);
 	return i;
 }

@@ -39,16 +39,25 @@ static void brake_adapt(void)
 	store_relaxed(&quiet.regret_size, regret / 2); // hint
 }
 
+/* By how much the heap or what is free in it has to grow for an age. */
+static size_t age_step(size_t resident)
+{
+	return max_size(resident >> GROWTH_SHIFT, QUIET_GROWTH_LEAST);
+}
+
+static void free_bounds(int64_t most, size_t step)
+{
+	store_relaxed(&quiet.freed_size, most);			// hint
+	store_relaxed(&quiet.older_free, most + (int64_t)step); // hint
+}
+
 static void age_ends(void)
 {
-	size_t resident = budget_resident_size();
-	size_t step = max_size(resident >> GROWTH_SHIFT, QUIET_GROWTH_LEAST);
-	int64_t free = load_relaxed(&quiet.free_size); // counter
+	size_t resident = budget_resident_size(), step = age_step(resident);
 
 	store_relaxed(&quiet.grown_size, resident);		// hint
 	store_relaxed(&quiet.older_size, resident + step);	// hint
-	store_relaxed(&quiet.freed_size, free);			// hint
-	store_relaxed(&quiet.older_free, free + (int64_t)step); // hint
+	free_bounds(load_relaxed(&quiet.free_size), step);	// counter
 	brake_adapt();
 	add_relaxed(&quiet.now, 1); // hint
 }
@@ -70,12 +79,24 @@ bool quiet_heap_grew(void)
 	return true;
 }
 
+/* What was taken again since it was free is forgotten but for a step, which is
+ * no more than the heap's breath. */
+static void free_sinks(int64_t free)
+{
+	size_t step = age_step(budget_resident_size());
+
+	if (free + (int64_t)step < load_relaxed(&quiet.freed_size)) // hint
+		free_bounds(free + (int64_t)step, step);
+}
+
 bool quiet_heap_shrank(int64_t size)
 {
 	int64_t free = add_relaxed(&quiet.free_size, size) + size; // counter
 
-	if (free <= load_relaxed(&quiet.freed_size)) // hint
+	if (free <= load_relaxed(&quiet.freed_size)) { // hint
+		free_sinks(free);
 		return false;
+	}
 	store_relaxed(&quiet.freed_size, free);		// hint
 	if (free >= load_relaxed(&quiet.older_free)) // hint
 		age_ends();

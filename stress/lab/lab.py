@@ -141,6 +141,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--patience", type=float, default=1,
+                        help="all bounds of time so many times as long")
     parser.add_argument("--programs", type=lambda text: text.split(","),
                         help="these in place of the cells' own")
     parser.add_argument("cells", nargs="*", help="names or patterns of cells")
@@ -164,6 +166,7 @@ def main():
     try:
         for cell in chosen:
             cell.words = options.programs or cell.words
+            cell.be_patient(options.patience)
             print("lab: starts %s" % cell.name, flush=True)
             results.append(run_cell(lab, cell))
             results[-1].tell()

@@ -11,14 +11,14 @@
  * untouched. libc's own use of clone (threads, posix_spawn) does not come by
  * here; its children do not allocate. A raw clone or vfork system call cannot
  * be seen: such a child must not allocate.
+ *
+ * With glibc only; see clone_real.c.
  */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdarg.h>
 
 #include "front/heap.h"
-
-#ifdef __GLIBC__
 
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
@@ -42,5 +42,3 @@ exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 		heap_gate_open();
 	return result;
 }
-
-#endif

@@ -4,6 +4,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
+#include "cpucache/rseq.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/tick.h"
@@ -27,8 +28,10 @@ static force_inline void *unmarked(void *object)
 
 static void *small_alloc(unsigned class)
 {
-	if (gate_is_open())
+	if (gate_is_open()) {
+		rseq_ensure();
 		return unmarked(cpu_cache_alloc_slow(class));
+	}
 	return cpu_cache_alloc_direct(class);
 }
 

@@ -4,6 +4,7 @@
 #include "cpucache/cached.h"
 #include "cpucache/cpu_cache.h"
 #include "cpucache/mark.h"
+#include "cpucache/rseq.h"
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
@@ -83,8 +84,11 @@ static force_inline enum home free_home(void *pointer)
 
 static force_inline void free_unlaned(void *pointer)
 {
-	enum home home = free_home(pointer);
+	enum home home;
 
+	if (gate_is_open())
+		rseq_ensure();
+	home = free_home(pointer);
 	if (home == HOME_LANE)
 		return;
 	if (home == HOME_REFUSED)

@@ -1,6 +1,7 @@
 /* front/large.h: large blocks grow and shrink in place, move by page tables
  * where that pays, and tell the truth about zeros */
 #include "heap_fixture.h"
+#include "promised.h"
 
 #include "front/large.c"
 
@@ -100,11 +101,15 @@ static void test_shrinks_and_grows_in_place(void **state)
 /* However large it was, and whatever of it was touched. */
 static void test_a_huge_tail_goes_by_one_call(void **state)
 {
-	char *pointer = large(3000 * MIB);
-	uint64_t claimed = claimed_size();
-	struct block block = find(pointer);
+	struct block block;
+	uint64_t claimed;
+	char *pointer;
 
 	(void)state;
+	need_promise(4096 * MIB);
+	pointer = large(3000 * MIB);
+	claimed = claimed_size();
+	block = find(pointer);
 	fake_reset();
 	pattern_set(pointer, 3 * MIB);
 	assert_true(large_resize(&block, 2 * MIB));

@@ -1,5 +1,6 @@
 /* Take, give, extend: every level, alignments, misuse, failures */
 #include "page_heap_fixture.h"
+#include "promised.h"
 
 /* Around the size of each level's granule; the first and the last page are
  * written, so that both are usable. */
@@ -13,6 +14,7 @@ static void every_level(void **state)
 	struct run runs[32];
 
 	(void)state;
+	need_promise(10 * GIB);
 	heap_fresh(0);
 	for (i = 0; i < n; i++) {
 		assert_true(page_heap_take(sizes[i], 1, 0, &runs[i]));
@@ -297,6 +299,7 @@ static void extends(void **state)
 	uint32_t n;
 
 	(void)state;
+	need_promise(10 * GIB);
 	heap_fresh(0);
 	assert_true(page_heap_take(10, 1, 0, &a));
 	assert_true(page_heap_try_extend(a.region, a.unit, 10, 5));

@@ -3,7 +3,12 @@
 #ifndef PROMISED_H
 #define PROMISED_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
+#include <cmocka.h>
 
 static inline void need_promise(size_t size)
 {

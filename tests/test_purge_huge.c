@@ -1,5 +1,6 @@
 /* Runs so large that they go back as they are freed */
 #include "page_heap_fixture.h"
+#include "promised.h"
 
 static void heap_keeping(size_t budget_wanted)
 {
@@ -62,6 +63,7 @@ static void a_huge_run_that_was_dirty_is_clean(void **state)
 	struct run run, tail;
 
 	(void)state;
+	need_promise(3 * GIB);
 	heap_keeping((size_t)1 << 50);
 	assert_true(page_heap_take(64 * 1001, 1, 0, &run));
 	tail = run;
@@ -108,6 +110,7 @@ static void a_huge_run_is_refused(void **state)
 	struct run run;
 
 	(void)state;
+	need_promise(3 * GIB);
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(64 * 1024, 1, 0, &run));
 	memset(heap_addr(&run), 1, MIB);

@@ -1,5 +1,6 @@
 /* Further regions: only where addresses lack */
 #include "region_fixture.h"
+#include "promised.h"
 
 /* Only where addresses lack; memory that is refused adds none. */
 static void adds_regions(void **state)
@@ -70,6 +71,7 @@ static void an_added_region_is_large_enough(void **state)
 	unsigned i;
 
 	(void)state;
+	need_promise(10 * GIB);
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct region *r = &regions[1];
 		struct run run;

@@ -78,7 +78,10 @@ class Result:
         load = re.search(r"ops=(\d+)", line)
         storm = re.search(r"ok \((\d+) threads, (\d+) rounds", line)
         aborts = re.search(r"nr_aborts +(\d+)", line)
-        if mode:
+        local = re.search(r"lab_numa: (\w+) local=(\S+)", line)
+        if local:
+            self.notes.append("%s: %s local" % local.groups())
+        elif mode:
             self.mode = mode[1]
         elif load:
             self.operations += int(load[1])

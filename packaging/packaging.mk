@@ -13,6 +13,10 @@ DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
 CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
 CXX_HEADER = contrib/cpp/lanemalloc/memory_resource.hpp
 
+ifneq ($(words $(PREFIX)),1)
+$(error PREFIX has to be one word: '$(PREFIX)')
+endif
+
 # In terms of the prefix, so that pkg-config may be told another one.
 by_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 # The CMake file finds the headers from its own place, so that an installed
@@ -44,10 +48,15 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
 	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/src' \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb' \
-		'$(DESTDIR)$(DOCDIR)/stress/lab'
+		'$(DESTDIR)$(DOCDIR)/stress/lab' \
+		'$(DESTDIR)$(DOCDIR)/packaging' \
+		'$(DESTDIR)$(DOCDIR)/contrib/rust'
 	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
 	install -m 644 src/README.md '$(DESTDIR)$(DOCDIR)/src'
+	install -m 644 packaging/APKBUILD '$(DESTDIR)$(DOCDIR)/packaging'
+	install -m 644 contrib/rust/README.md \
+		'$(DESTDIR)$(DOCDIR)/contrib/rust'
 	install -m 644 stress/lab/README.md '$(DESTDIR)$(DOCDIR)/stress/lab'
 	install -m 644 stress/perturb/README.md \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb'
@@ -60,7 +69,8 @@ uninstall: ## likewise
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))'
 	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'
 	-$(Q)rmdir --ignore-fail-on-non-empty \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc'
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake'
 
 # The same commit gives the same bytes: git dates the files by the commit,
 # gzip -n writes no date of its own.

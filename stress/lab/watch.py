@@ -39,6 +39,12 @@ def fair(ran, waited, interval, cpus):
     return interval * min(max(share, idle, 0), 1)
 
 
+def lines_heard(log):
+    """How often its programs said something; its kernel may for ever."""
+    with open(log, "rb") as f:
+        return f.read().count(b"lab: ")
+
+
 class Watch:
     """Fair seconds of a process since its start, and since it last spoke."""
 
@@ -46,7 +52,7 @@ class Watch:
         self.pid, self.log = pid, log
         self.cpus = len(os.sched_getaffinity(0))
         self.seconds = self.silent = 0.0
-        self.size = 0
+        self.heard = 0
         self.at, self.before = time.monotonic(), threads_seconds(pid)
 
     def look(self):
@@ -58,6 +64,6 @@ class Watch:
                       max(now - self.at, 1e-3), self.cpus)
         self.at = now
         self.seconds += passed
-        size = os.path.getsize(self.log)
-        self.silent = self.silent + passed if size == self.size else 0
-        self.size = size
+        heard = lines_heard(self.log)
+        self.silent = self.silent + passed if heard == self.heard else 0
+        self.heard = heard

@@ -241,8 +241,8 @@ static void test_growth(void **unused)
 	all_is_free();
 }
 
-/* A take looks at the 16 ids behind its own. What it does not get of them is the slab that
- * each takes from next, so no more than those are opened anew. */
+/* A take looks at the 16 ids behind its own. What it does not get of them is
+ * the slab that each takes from next, so no more than those are opened. */
 static void test_others_slabs_are_used(void **unused)
 {
 	static void *blocks[NR_OTHERS][NR_OTHERS_BLOCKS];
@@ -320,30 +320,34 @@ static void hand_over(unsigned n, enum whose whose, unsigned rounds)
 	}
 }
 
+static void transfers_row(unsigned n, enum whose whose, double lines,
+			  double nr_sent, double nr_stolen)
+{
+	double nr = (double)n * NR_HANDED * NR_ROUNDS;
+
+	if (table)
+		printf("| %u | %s | %.3f | %.3f | %.3f | %.4f | %.4f |\n", n,
+		       whose == PARTNERS ? "one" : "all", lines / nr,
+		       (double)nr_gives / nr, (double)nr_takes / nr,
+		       nr_sent / nr, nr_stolen / nr);
+}
+
 /* Lines a block, in the long run. */
 static double transfers(unsigned n, enum whose whose)
 {
 	struct lanemalloc_stats before, after;
-	double each;
+	double lines;
 
 	hand_over(n, whose, NR_ROUNDS);
 	before = stats_now();
 	nr_gives = nr_takes = nr_opens = 0;
 	hand_over(n, whose, NR_ROUNDS);
 	after = stats_now();
-	each = (double)lines_moved(&before, &after) /
-	       (n * NR_HANDED * NR_ROUNDS);
-	if (table)
-		printf("| %u | %s | %.3f | %.3f | %.3f | %.4f | %.4f |\n", n,
-		       whose == PARTNERS ? "one" : "all",
-		       each, (double)nr_gives / (n * NR_HANDED * NR_ROUNDS),
-		       (double)nr_takes / (n * NR_HANDED * NR_ROUNDS),
-		       (double)(after.nr_remote_slabs -
-				before.nr_remote_slabs) /
-			       (n * NR_HANDED * NR_ROUNDS),
-		       (double)(after.nr_steals - before.nr_steals) /
-			       (n * NR_HANDED * NR_ROUNDS));
-	return each;
+	lines = (double)lines_moved(&before, &after);
+	transfers_row(n, whose, lines,
+		      (double)(after.nr_remote_slabs - before.nr_remote_slabs),
+		      (double)(after.nr_steals - before.nr_steals));
+	return lines / ((double)n * NR_HANDED * NR_ROUNDS);
 }
 
 static void test_transfers(void **unused)
@@ -355,8 +359,8 @@ static void test_transfers(void **unused)
 	if (!can_drain())
 		skip();
 	if (table)
-		printf("| pairs | frees the blocks of | lines a block | gives | "
-		       "takes | slabs sent | steals |\n"
+		printf("| pairs | frees the blocks of | lines a block | "
+		       "gives | takes | slabs sent | steals |\n"
 		       "|---|---|---|---|---|---|---|\n");
 	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		assert_true(transfers(pairs[i], PARTNERS) <= PARTNERS_MOST);

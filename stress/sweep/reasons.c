@@ -75,6 +75,7 @@ const struct reason reasons[] = {
 	{ "range_choose", "top /= 2", MACHINE },
 	{ "region_size_wanted", "}", MACHINE },
 
+	{ NULL, "rseq_own_", LIBC },
 	{ "pthread_create", "}", LIBC },
 	{ "thrd_create", "}", LIBC },
 	{ "dlopen", "}", LIBC },

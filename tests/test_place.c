@@ -100,41 +100,43 @@ static void test_the_end(void **state)
 static void test_map_leaves_gaps(void **state)
 {
 	char *a = place_map(100), *b = place_map(3 * MIB), *c = place_map(1);
+	size_t page = system_page_size();
 
 	(void)state;
-	assert_int_equal(a[0] | a[4095] | b[3 * MIB - 1], 0);
-	a[0] = b[3 * MIB - 1] = c[4095] = 1;
-	assert_true(b - a >= 4096 + (ptrdiff_t)PLACE_GAP);
+	assert_int_equal(a[0] | a[page - 1] | b[3 * MIB - 1], 0);
+	a[0] = b[3 * MIB - 1] = c[page - 1] = 1;
+	assert_true(b - a >= (ptrdiff_t)(page + PLACE_GAP));
 	assert_true(c - b >= (ptrdiff_t)(3 * MIB + PLACE_GAP));
-	assert_false(system_is_mapped(a + 4096, 4096));
-	assert_false(system_is_mapped(b - 4096, 4096));
-	assert_false(system_is_mapped(b + 3 * MIB, 4096));
-	assert_false(system_is_mapped(c - 4096, 4096));
-	system_unmap(a, 4096);
+	assert_false(system_is_mapped(a + page, page));
+	assert_false(system_is_mapped(b - page, page));
+	assert_false(system_is_mapped(b + 3 * MIB, page));
+	assert_false(system_is_mapped(c - page, page));
+	system_unmap(a, page);
 	system_unmap(b, 3 * MIB);
-	system_unmap(c, 4096);
+	system_unmap(c, page);
 }
 
 /* Somebody else's memory stays, and the next place serves; a limit gives the
  * place back. */
 static void test_map_beside_others(void **state)
 {
-	char *at = place_take(PLACE_META, 4096, 4096), *found;
+	size_t page = system_page_size();
+	char *at = place_take(PLACE_META, page, page), *found;
 
 	(void)state;
-	place_untake(PLACE_META, at, 4096);
+	place_untake(PLACE_META, at, page);
 	fake.taken = at;
 	fake.taken_size = 1;
-	found = place_map(4096);
+	found = place_map(page);
 	assert_true(found > at);
-	system_unmap(found, 4096);
+	system_unmap(found, page);
 	fake.taken_size = (size_t)1 << 40;
-	assert_null(place_map(4096));
+	assert_null(place_map(page));
 	fake.taken = NULL;
-	at = place_take(PLACE_META, 4096, 4096);
+	at = place_take(PLACE_META, page, page);
 	fake_fail_from(FAKE_MAP, 1);
-	assert_null(place_map(4096));
-	assert_ptr_equal(place_take(PLACE_META, 1, 1), at + 4096);
+	assert_null(place_map(page));
+	assert_ptr_equal(place_take(PLACE_META, 1, 1), at + page);
 }
 
 /* Nothing can be mapped; later it can. */

@@ -14,6 +14,7 @@ The lines that count (guest/programs.sh, guest/init.sh write them):
 import os
 import re
 
+STOPPED_EARLY = "the machine stopped early"
 NO_TIME = "no time was left"
 COLUMNS = ["cell", "kernel", "CPUs", "page", "libc", "mode", "passed",
            "aborts", "operations", "seconds", ""]
@@ -45,6 +46,10 @@ class Result:
             return not self.failed
         return self.came_to_end and self.passed and not self.failed \
             and not self.silent()
+
+    def died_in_its_boot(self):
+        """It ended by itself, and before the first program."""
+        return not self.release and self.notes == [STOPPED_EARLY]
 
     def hear(self, line):
         """Takes one line of the machine's."""
@@ -118,7 +123,7 @@ def read(cell, programs, text, why, seconds, libc):
     if why:
         found.notes.append(why)
     elif not found.came_to_end:
-        found.notes.append("the machine stopped early")
+        found.notes.append(STOPPED_EARLY)
     return found
 
 

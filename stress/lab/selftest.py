@@ -28,6 +28,12 @@ def good(text, why):
     return result.read(cell, PROGRAMS, text, why, 1, "2.36").good()
 
 
+def died(text, why):
+    cell = cells.load()[0]
+    return result.read(cell, PROGRAMS, text, why, 1,
+                       "2.36").died_in_its_boot()
+
+
 def check_fair():
     check("who sleeps has all the time", fair(0, 0, 1, 2) == 1)
     check("64 CPUs on 2, alone", fair(2, 62, 1, 2) == 1)
@@ -64,6 +70,11 @@ def check_result():
     check("one was not heard of", not good(OK + "lab: end\n", ""))
     check("no end", not good(OK, ""))
     check("it hangs", not good(OK, "hangs"))
+    check("a kernel's death before all", died("Oops: int3", ""))
+    check("a death among the programs is ours", not died(OK, ""))
+    check("a hang is no death", not died("", "hangs"))
+    check("a setting that it cannot do is none",
+          not died("lab: impossible swap=1", ""))
     check("no time is no failure", good(OK, result.NO_TIME))
     check("a failure is one then, too",
           not good(FAILED, result.NO_TIME))

@@ -10,10 +10,12 @@
 #
 # The library is src/*/*.c, compiled once. By convention, not by lists:
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
-#   src/entry/{wrappers,real,rights}.c, syscall_*.S
+#   src/entry/{wrappers,real,rights,clone_real}.c, syscall_*.S
 #                                   in the shared library only
 #   src/entry/static_names.c        in the archive only
-#   src/entry/libc_names.c          and static_names.c: with glibc only
+#   src/entry/libc_names.c          and static_names.c, clone.c: with glibc only
+#   src/entry/clone_real.c, src/cpucache/rseq_own.c
+#                                   with another libc only
 #   src/system/{linux,cpus}.c       replaced by tests/fake_*.c in unit tests
 # and for the tests see tests/run.sh.
 
@@ -46,7 +48,7 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
+	musl-tools qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
 	libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
@@ -62,12 +64,13 @@ of_arch = $(filter-out $(foreach a,x86_64 aarch64,%_$(a).c %_$(a).S),$(1)) \
 	$(filter %_$(ARCH).c %_$(ARCH).S,$(1))
 objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
-FOREIGN := $(if $(GLIBC),,$(addprefix src/entry/,libc_names.c static_names.c))
+FOREIGN := $(if $(GLIBC),src/cpucache/rseq_own.c src/entry/clone_real.c,\
+	$(addprefix src/entry/,libc_names.c static_names.c clone.c))
 SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
-	syscall_$(ARCH).o)
+	clone_real.o syscall_$(ARCH).o)
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
 VERSION_MAP := $(wildcard src/liblanemalloc.map)
 VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \
@@ -234,13 +237,14 @@ include packaging/packaging.mk
 TEST_GROUPS := binary unit api fault storm static valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
-.PHONY: check test test-programs test-aarch64 test-clang test-proof test-lab $(TEST_GROUPS:%=test-%)
+.PHONY: check test test-programs test-aarch64 test-clang test-musl test-proof \
+	test-lab $(TEST_GROUPS:%=test-%)
 test: ## every check, installing first what they need
 	@status=0; \
 	tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_TEST) || \
 		status=$$?; \
 	MAY_SKIP=$$([ $$status -ne 3 ] || echo 1) $(RUN_TESTS) \
-		build $(TEST_GROUPS) clang aarch64 proof lab quick
+		build $(TEST_GROUPS) clang musl aarch64 proof lab quick
 
 # What a group needs; of programs, with ONLY, those that it names. Where it
 # names none by its first word it is a pattern or a way to serve: then all.
@@ -264,14 +268,17 @@ check: all $(UNIT_NEEDS) $(API_NEEDS) ## build, lint, unit and api: between two 
 test-programs: all ## real programs under the library, all of them
 	@$(RUN_TESTS) programs
 
-test-clang test-aarch64 test-proof test-lab: test-%:
+test-clang test-musl test-aarch64 test-proof test-lab: test-%:
 	@$(RUN_TESTS) $*
 
 ### Other compilers and machines
 
-.PHONY: clang aarch64 aarch64-tests
+.PHONY: clang musl aarch64 aarch64-tests
 clang: ## the library by clang, into build/clang
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 all
+
+musl: | $(BUILD)/headers ## the library by musl-gcc, into build/musl, and storms on it
+	@tests/packages/musl.sh $(BUILD)/musl
 
 # libck-dev and liburcu-dev hold the headers of every architecture; the one
 # file that is made for the package's own is ck_md.h, which states x86's
@@ -347,4 +354,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][^=]*:.*## / { \
 		printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  test-NAME       one group of tests, NAME one of:'
-	@echo '                  $(TEST_GROUPS) clang aarch64 proof lab'
+	@echo '                  $(TEST_GROUPS) clang musl aarch64 proof lab'

@@ -1,6 +1,7 @@
 /* modes: all */
 /* mallinfo2, mallinfo, malloc_info, malloc_stats, malloc_trim, mallopt */
 #include "expect.h"
+#include "promised.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
@@ -73,9 +74,11 @@ TEST(test_mallinfo)
 /* A mallinfo of more than 2 GiB shows no negative numbers. */
 TEST(test_mallinfo_saturates)
 {
-	char *p = malloc((size_t)5 << 30);
+	char *p;
 
 	need_lane();
+	need_promise((size_t)6 << 30);
+	p = malloc((size_t)5 << 30);
 	assert_non_null(p);
 	assert_true(mallinfo2().hblkhd + mallinfo2().uordblks >= (size_t)5
 									 << 30);

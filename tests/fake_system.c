@@ -27,6 +27,7 @@
 #define system_nr_usable_cpus real_nr_usable_cpus
 #define system_bind_to_cpu real_bind_to_cpu
 #define system_rseq_register real_rseq_register
+#define system_rseq_unregister real_rseq_unregister
 #define system_kernel_release real_kernel_release
 #include "system/linux.c"
 #include "system/cpus.c"
@@ -57,6 +58,7 @@
 #undef system_nr_usable_cpus
 #undef system_bind_to_cpu
 #undef system_rseq_register
+#undef system_rseq_unregister
 #undef system_kernel_release
 /* Again, for the names themselves. */
 #undef LANE_SYSTEM_H
@@ -379,6 +381,11 @@ int system_rseq_register(void *area, uint32_t size, uint32_t signature)
 {
 	return must_fail(FAKE_RSEQ) ? -EINVAL :
 				      real_rseq_register(area, size, signature);
+}
+
+int system_rseq_unregister(void *area, uint32_t size, uint32_t signature)
+{
+	return real_rseq_unregister(area, size, signature);
 }
 
 int system_kernel_release(char release[SYSTEM_RELEASE_SIZE])

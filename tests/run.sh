@@ -13,6 +13,7 @@
 #	valgrind some of api_*, on the direct path under valgrind
 #	lint	 the house rules, and a bad snippet for each
 #	clang	 the library compiles with clang
+#	musl	 the library compiles with musl-gcc, and storms run on it
 #	aarch64	 the library compiles, and api_* run under qemu
 #	proof	 the quick forms of what stress/ proves: models, stops, steps,
 #		 perturbation, fuzzing; and the benchmarks' own checks
@@ -263,6 +264,11 @@ group_clang() {
 	run_alone clang 900 "$MAKE" BUILD="$BUILD" clang
 }
 
+group_musl() {
+	without musl musl-gcc && return
+	run_alone musl 900 "$MAKE" BUILD="$BUILD" musl
+}
+
 # On another architecture, emulated: the direct path. qemu-user can neither
 # start a program (of its own architecture, that is) nor fork a process with
 # threads, and needs memory in proportion to reserved address space.
@@ -335,8 +341,8 @@ group_programs() {
 : >"$results/counts"
 for group in "$@"; do
 	case $group in
-	build | binary | unit | static | valgrind | lint | clang | aarch64 | \
-		proof | lab)
+	build | binary | unit | static | valgrind | lint | clang | musl | \
+		aarch64 | proof | lab)
 		"group_$group" ;;
 	api | fault) group_preloaded "$group" run ;;
 	storm) group_preloaded storm run_alone ;;

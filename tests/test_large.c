@@ -1,6 +1,7 @@
 /* front/large.h: large blocks grow and shrink in place, move by page tables
  * where that pays, and tell the truth about zeros */
 #include "heap_fixture.h"
+#include "promised.h"
 
 #include "front/large.c"
 
@@ -97,10 +98,14 @@ TEST(test_shrinks_and_grows_in_place, NULL, done)
 /* However large it was, and whatever of it was touched. */
 TEST(test_a_huge_tail_goes_by_one_call, NULL, done)
 {
-	char *pointer = large(3000 * MIB);
-	uint64_t claimed = claimed_size();
-	struct block block = find(pointer);
+	struct block block;
+	uint64_t claimed;
+	char *pointer;
 
+	need_promise(4096 * MIB);
+	pointer = large(3000 * MIB);
+	claimed = claimed_size();
+	block = find(pointer);
 	fake_reset();
 	pattern_set(pointer, 3 * MIB);
 	assert_true(large_resize(&block, 2 * MIB));

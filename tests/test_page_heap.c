@@ -1,5 +1,6 @@
 /* Take, give, extend: every level, alignments, misuse, failures */
 #include "page_heap_fixture.h"
+#include "promised.h"
 
 /* Around the size of each level's granule; the first and the last page are
  * written, so that both are usable. */
@@ -12,6 +13,7 @@ TEST(every_level)
 	unsigned i, j, n = sizeof(sizes) / sizeof(sizes[0]);
 	struct run runs[32];
 
+	need_promise(10 * GIB);
 	heap_fresh(0);
 	for (i = 0; i < n; i++) {
 		assert_true(page_heap_take(sizes[i], 1, 0, &runs[i]));
@@ -306,6 +308,7 @@ TEST(extends)
 	struct run a, b;
 	uint32_t n;
 
+	need_promise(10 * GIB);
 	heap_fresh(0);
 	assert_true(page_heap_take(10, 1, 0, &a));
 	assert_true(page_heap_try_extend(a.region, a.unit, 10, 5));

@@ -26,13 +26,19 @@ static int forget(void **state)
 }
 
 /* In the part of [T/2, T) that place.h says, in 32nds of T. */
-static void is_in(const char *addr, size_t size, uint64_t first, uint64_t end)
+static void is_in_of(uint64_t top, const char *addr, size_t size,
+		     uint64_t first, uint64_t end)
 {
-	uint64_t at = (uint64_t)(uintptr_t)addr, top = stack_top();
+	uint64_t at = (uint64_t)(uintptr_t)addr;
 
 	assert_non_null(addr);
 	assert_true(at >= top / 32 * first);
 	assert_true(at + size <= top / 32 * end);
+}
+
+static void is_in(const char *addr, size_t size, uint64_t first, uint64_t end)
+{
+	is_in_of(stack_top(), addr, size, first, end);
 }
 
 /* All small sizes and alignments around a range's end: a place is the first
@@ -109,39 +115,41 @@ TEST(test_the_end, forget)
 TEST(test_map_leaves_gaps, forget)
 {
 	char *a = place_map(100), *b = place_map(3 * MIB), *c = place_map(1);
+	size_t page = system_page_size();
 
-	assert_int_equal(a[0] | a[4095] | b[3 * MIB - 1], 0);
-	a[0] = b[3 * MIB - 1] = c[4095] = 1;
-	assert_true(b - a >= 4096 + (ptrdiff_t)PLACE_GAP);
+	assert_int_equal(a[0] | a[page - 1] | b[3 * MIB - 1], 0);
+	a[0] = b[3 * MIB - 1] = c[page - 1] = 1;
+	assert_true(b - a >= (ptrdiff_t)(page + PLACE_GAP));
 	assert_true(c - b >= (ptrdiff_t)(3 * MIB + PLACE_GAP));
-	assert_false(system_is_mapped(a + 4096, 4096));
-	assert_false(system_is_mapped(b - 4096, 4096));
-	assert_false(system_is_mapped(b + 3 * MIB, 4096));
-	assert_false(system_is_mapped(c - 4096, 4096));
-	system_unmap(a, 4096);
+	assert_false(system_is_mapped(a + page, page));
+	assert_false(system_is_mapped(b - page, page));
+	assert_false(system_is_mapped(b + 3 * MIB, page));
+	assert_false(system_is_mapped(c - page, page));
+	system_unmap(a, page);
 	system_unmap(b, 3 * MIB);
-	system_unmap(c, 4096);
+	system_unmap(c, page);
 }
 
 /* Somebody else's memory stays, and the next place serves; a limit gives the
  * place back. */
 TEST(test_map_beside_others, forget)
 {
-	char *at = place_take(PLACE_META, 4096, 4096), *found;
+	size_t page = system_page_size();
+	char *at = place_take(PLACE_META, page, page), *found;
 
-	place_untake(PLACE_META, at, 4096);
+	place_untake(PLACE_META, at, page);
 	fake.taken = at;
 	fake.taken_size = 1;
-	found = place_map(4096);
+	found = place_map(page);
 	assert_true(found > at);
-	system_unmap(found, 4096);
+	system_unmap(found, page);
 	fake.taken_size = (size_t)1 << 40;
-	assert_null(place_map(4096));
+	assert_null(place_map(page));
 	fake.taken = NULL;
-	at = place_take(PLACE_META, 4096, 4096);
+	at = place_take(PLACE_META, page, page);
 	fake_fail_from(FAKE_MAP, 1);
-	assert_null(place_map(4096));
-	assert_ptr_equal(place_take(PLACE_META, 1, 1), at + 4096);
+	assert_null(place_map(page));
+	assert_ptr_equal(place_take(PLACE_META, 1, 1), at + page);
 }
 
 /* Nothing can be mapped; later it can. */
@@ -278,7 +286,7 @@ TEST(test_low_stack, forget)
 	makecontext(&low, take_low, 0);
 	assert_int_equal(swapcontext(&here, &low), 0);
 	munmap(stack, 2 * MIB);
-	is_in(found_low, 4096, 16, 20);
+	is_in_of(bits_one(SHIFT_USUAL), found_low, 4096, 16, 20);
 }
 
 TEST_MAIN(NULL, NULL)

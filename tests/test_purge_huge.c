@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "page_heap_fixture.h"
+#include "promised.h"
 
 #include "system/helper.h"
 
@@ -64,6 +65,7 @@ TEST(a_huge_run_that_was_dirty_is_clean)
 {
 	struct run run, tail;
 
+	need_promise(3 * GIB);
 	heap_keeping((size_t)1 << 50);
 	assert_true(page_heap_take(64 * 1001, 1, 0, &run));
 	tail = run;
@@ -108,6 +110,7 @@ TEST(a_huge_run_is_refused)
 {
 	struct run run;
 
+	need_promise(3 * GIB);
 	heap_keeping(4 * MIB);
 	assert_true(page_heap_take(64 * 1024, 1, 0, &run));
 	memset(heap_addr(&run), 1, MIB);

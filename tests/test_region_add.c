@@ -1,5 +1,6 @@
 /* Further regions: only where addresses lack */
 #include "region_fixture.h"
+#include "promised.h"
 
 /* Only where addresses lack; memory that is refused adds none. */
 TEST(adds_regions)
@@ -67,6 +68,7 @@ TEST(an_added_region_is_large_enough)
 	struct run_request request = { .align_units = 1 };
 	unsigned i;
 
+	need_promise(10 * GIB);
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct region *r = &regions[1];
 		struct run run;

@@ -175,6 +175,17 @@ static int64_t libc_rseq_cs(void)
 	return __rseq_offset + (int64_t)offsetof(struct rseq_area, rseq_cs);
 }
 
+static bool threads_register(void)
+{
+	return rseq_own_state && rseq_own_state() == RSEQ_OWN_READY;
+}
+
+/* Of the area that somebody registers: the threads themselves, or libc. */
+static int64_t registered_rseq_cs(void)
+{
+	return threads_register() ? rseq_own_cs() : libc_rseq_cs();
+}
+
 static int64_t unregistered_rseq_cs(void)
 {
 	return (char *)&unregistered_area.rseq_cs - percpu_thread_pointer();
@@ -191,11 +202,15 @@ static void collect_facts(struct facts *f)
 		.feature_size = feature_size(),
 		.index = config.index,
 	};
-	if (!f->libc_knows)
-		return;
-	f->libc_size = __rseq_size;
-	if (f->libc_size)
-		f->cpu_id = area_cpu_id(area_at(libc_rseq_cs()));
+	if (threads_register()) {
+		f->libc_knows = true;
+		f->libc_size = AREA_SIZE;
+		f->cpu_id = 0; /* the first thread has one */
+	} else if (f->libc_knows) {
+		f->libc_size = __rseq_size;
+		if (f->libc_size)
+			f->cpu_id = area_cpu_id(area_at(libc_rseq_cs()));
+	}
 }
 
 /* As many ids as CPUs spread the threads of direct mode. */
@@ -210,7 +225,7 @@ static void apply(enum decision decision)
 {
 	uint32_t mode = decisions[decision].mode;
 	int64_t cs = mode == MODE_DIRECT ? unregistered_rseq_cs() :
-					   libc_rseq_cs();
+					   registered_rseq_cs();
 	size_t id = mode == MODE_MM_CID ? offsetof(struct rseq_area, mm_cid) :
 					  offsetof(struct rseq_area, cpu_id);
 
@@ -241,7 +256,8 @@ void rseq_start(void)
 
 bool rseq_libc_ready(void)
 {
-	return &environ && environ;
+	return &environ && environ &&
+	       (!rseq_own_state || rseq_own_state() != RSEQ_OWN_NEW);
 }
 
 /* Only the first of the two words changes: a section that loaded them around
@@ -292,6 +308,11 @@ struct rseq_area *rseq_self(void)
 int rseq_register(struct rseq_area *area)
 {
 	return system_rseq_register(area, AREA_SIZE, PERCPU_SIGNATURE);
+}
+
+void rseq_unregister(struct rseq_area *area)
+{
+	system_rseq_unregister(area, AREA_SIZE, PERCPU_SIGNATURE);
 }
 
 bool rseq_fence(void)

@@ -15,6 +15,7 @@
 #define LANE_RSEQ_H
 
 #include "cpucache/percpu.h"
+#include "cpucache/rseq_own.h"
 
 /* cpu_id of an area: before its registration, and where that was refused. */
 #define RSEQ_NEW_THREAD UINT32_MAX
@@ -35,7 +36,8 @@ extern struct rseq_state {
  * Without effect while rseq_libc_ready() is false. */
 void rseq_start(void);
 
-/* Whether libc is relocated, so that its rseq symbols can be read. */
+/* Whether libc is relocated, so that its rseq symbols can be read; where
+ * threads register themselves, whether the constructor has run. */
 bool rseq_libc_ready(void);
 
 /* From now on MODE_DIRECT, for this reason (a constant text). Sections that
@@ -54,6 +56,17 @@ struct rseq_area *rseq_self(void);
  * area is all zero and lives as long as the thread. 0 or a negated errno,
  * -EBUSY for an area that is this thread's already. */
 int rseq_register(struct rseq_area *area);
+
+/* The kernel forgets it, and writes RSEQ_NEW_THREAD to its cpu_id. */
+void rseq_unregister(struct rseq_area *area);
+
+/* The calling thread registers itself, where threads do. Only where no vfork
+ * child can be the caller (rseq_own.h). */
+static force_inline void rseq_ensure(void)
+{
+	if (rseq_own_register)
+		rseq_own_register();
+}
 
 /* All sections that run now end or abort before this returns; false where
  * the kernel refuses. */

@@ -13,32 +13,16 @@
  * untouched. libc's own use of clone (threads, posix_spawn) does not come by
  * here; its children do not allocate. A raw clone or vfork system call cannot
  * be seen: such a child must not allocate.
+ *
+ * With glibc only; see clone_real.c.
  */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdarg.h>
 
-#include "front/heap.h"
-
-#ifdef __GLIBC__
+#include "entry/clone.h"
 
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
-
-static void share_begin(int flags)
-{
-	if (flags & CLONE_VFORK)
-		heap_vfork_begin();
-	else
-		heap_gate_close();
-}
-
-static void share_end(int flags, int result)
-{
-	if (flags & CLONE_VFORK)
-		heap_vfork_end();
-	else if (result < 0)
-		heap_gate_open();
-}
 
 /* The optional arguments: pid_t *parent_tid, void *tls, pid_t *child_tid. */
 exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
@@ -60,5 +44,3 @@ exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 		share_end(flags, result);
 	return result;
 }
-
-#endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cpucache/rseq_own.h"
 #include "front/heap.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
@@ -76,6 +77,8 @@ static void print_start(void)
 static __attribute__((constructor(101))) void start(void)
 {
 	sealed_find_clock();
+	if (rseq_own_start)
+		rseq_own_start();
 	if (!heap_start()) {
 		report_line("no address space for the heap");
 		return;

@@ -4,6 +4,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
+#include "cpucache/rseq.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/start.h"
@@ -50,8 +51,10 @@ static void *alloc_object(unsigned class)
 {
 	if (!class)
 		return NULL;
-	if (gate_is_open())
+	if (gate_is_open()) {
+		rseq_ensure();
 		return unmarked(cpu_cache_alloc_slow(class));
+	}
 	return cpu_cache_alloc_direct(class);
 }
 

@@ -4,6 +4,7 @@
 #include "cpucache/cached.h"
 #include "cpucache/cpu_cache.h"
 #include "cpucache/mark.h"
+#include "cpucache/rseq.h"
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
@@ -35,6 +36,7 @@ static enum home object_free(void *pointer, const struct block *block)
 		cpu_cache_free_direct(pointer);
 		return home;
 	}
+	rseq_ensure();
 	if (tag->away != tag->lane && tag->owner != rseq_current_id())
 		home = cpu_cache_free_home(pointer, block->class);
 	if (home == HOME_REFUSED)

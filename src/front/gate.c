@@ -61,6 +61,7 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 {
 	enum percpu_result result;
 
+	rseq_ensure(); /* nobody has closed it: no vfork child comes here */
 	result = open_word(anchor_tags_end(), tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;

@@ -20,6 +20,8 @@
 
 #define MASK_WORDS 128 /* 8192 CPUs */
 
+#define UNREGISTER 1
+
 #define call_cpus(nr, a, b, c, d) \
 	((int)syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0))
 
@@ -48,6 +50,11 @@ int system_bind_to_cpu(uint32_t cpu)
 int system_rseq_register(void *area, uint32_t size, uint32_t signature)
 {
 	return call_cpus(SYS_rseq, area, size, 0, signature);
+}
+
+int system_rseq_unregister(void *area, uint32_t size, uint32_t signature)
+{
+	return call_cpus(SYS_rseq, area, size, UNREGISTER, signature);
 }
 
 int system_kernel_release(char text[SYSTEM_RELEASE_SIZE])

@@ -20,6 +20,10 @@ int system_bind_to_cpu(uint32_t cpu);
 /* Registers the calling thread's area for restartable sequences. */
 int system_rseq_register(void *area, uint32_t size, uint32_t signature);
 
+/* The kernel forgets the area, with the size and signature that it was
+ * registered with. */
+int system_rseq_unregister(void *area, uint32_t size, uint32_t signature);
+
 /* The kernel's release, as "6.1.0-28-amd64". */
 int system_kernel_release(char text[SYSTEM_RELEASE_SIZE]);
 

@@ -26,7 +26,8 @@
 	X(pthread_create) X(thrd_create) X(dlopen) X(dlmopen)                \
 	X(setuid) X(setgid) X(seteuid) X(setegid) X(setreuid) X(setregid)    \
 	X(setresuid) X(setresgid) X(setgroups) X(initgroups) X(capset)       \
-	X(prctl) X(unshare) X(setns) X(chroot) X(syscall) X(close_range)
+	X(prctl) X(unshare) X(setns) X(chroot) X(syscall) X(close_range)     \
+	X(clone)
 
 enum sealed_real {
 #define SEALED_NAME(name) REAL_##name,

@@ -21,6 +21,11 @@ class Cell:
         self.words = fields[7].split(",")
         self.each, self.bound = map(int, fields[8:])
 
+    def be_patient(self, times):
+        """Bounds for a host that others use too."""
+        self.each = int(self.each * times)
+        self.bound = int(self.bound * times)
+
     def all_words(self, words=None):
         """The words, with the sets that they name taken apart."""
         for word in words or self.words:

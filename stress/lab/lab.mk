@@ -31,10 +31,11 @@ RUN_LAB = python3 $(LAB_AT)/lab.py --build '$(BUILD)'
 lab_with_tools = +@tests/install-packages.sh $(PACKAGES_LAB) || \
 	{ status=$$?; [ $$status -eq 3 ] || exit $$status; \
 	echo 'lab: skipped'; exit 0; }; \
-	$(MAKE) --no-print-directory lab-build && $(RUN_LAB) $(1)
+	$(MAKE) --no-print-directory lab-build && \
+	python3 $(LAB_AT)/selftest.py && $(RUN_LAB) $(1)
 
 lab: ## the tests on Debian's kernels, emulated; CELLS= some of them
 	$(call lab_with_tools,$(CELLS))
 
 lab-quick: ## two such machines, a part of the tests
-	$(call lab_with_tools,'quick-*')
+	$(call lab_with_tools,--within 200 'quick-*')

@@ -7,6 +7,10 @@ whole disk is an initramfs of the library, the programs and the libraries that
 they need. What the machine says comes by its serial line, and is judged here.
 At the end stands one table. Exit status 1 where a program failed, a machine
 did not come to its end, or one could not do what its cell asks for.
+
+No verdict depends on how much else is done here: bounds count seconds that a
+machine could use (watch.py), and what --within leaves no time for is said, and
+is no failure.
 """
 
 import argparse
@@ -22,10 +26,15 @@ sys.dont_write_bytecode = True
 import cells  # noqa: E402
 import image  # noqa: E402
 import result  # noqa: E402
+from watch import Watch  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, "../../tests")
 MODULES = ["lzo-rle", "zram"]
+POLL_SECONDS = 1
+# A kernel that changes its own code while it boots may meet the emulator's
+# stale copy, and dies of it.
+BOOTS_MOST = 3
 QEMU = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
 
 
@@ -40,6 +49,7 @@ class Lab:
         self.build = os.path.abspath(build)
         self.dir = os.path.join(self.build, "lab")
         self.logs = os.path.join(self.dir, "logs")
+        self.rows = os.path.join(self.dir, "rows")
         os.makedirs(self.logs, exist_ok=True)
 
     def programs_build(self, arch):
@@ -99,25 +109,39 @@ def stop(_number, _frame):
     raise KeyboardInterrupt
 
 
-def boot(cell, words, log):
-    """Runs the machine; whether it ended by itself, and its seconds."""
+def wait_for(process, cell, log, until):
+    """Why the machine was not waited for any longer; none: it ended."""
+    watch = Watch(process.pid, log)
+    while True:
+        try:
+            process.wait(POLL_SECONDS)
+            return ""
+        except subprocess.TimeoutExpired:
+            watch.look()
+        if watch.seconds > cell.bound:
+            return "took too long"
+        if watch.silent > cell.each:
+            return "hangs"
+        if until and time.monotonic() > until:
+            return result.NO_TIME
+
+
+def boot(cell, words, log, until):
+    """Runs the machine; why it was ended, if it was, and its seconds."""
     began = time.monotonic()
     with open(log, "wb") as out:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=subprocess.STDOUT)
         try:
-            process.wait(cell.bound)
-            ended = True
-        except subprocess.TimeoutExpired:
-            ended = False
+            why = wait_for(process, cell, log, until)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    return ended, time.monotonic() - began
+    return why, time.monotonic() - began
 
 
-def run_cell(lab, cell):
+def run_cell(lab, cell, until):
     kernel = lab.kernel(cell)
     if not kernel:
         return result.Result(cell).impossible("no suite offers its kernel")
@@ -126,10 +150,15 @@ def run_cell(lab, cell):
     libc = image.make(initrd, lab.programs_build(cell.arch),
                       lab.busybox(cell.arch), kernel, cell, programs)
     log = os.path.join(lab.logs, cell.name + ".log")
-    ended, seconds = boot(cell, command(cell, kernel, initrd), log)
+    for _ in range(BOOTS_MOST):
+        why, seconds = boot(cell, command(cell, kernel, initrd), log, until)
+        with open(log, encoding="utf-8", errors="replace") as f:
+            found = result.read(cell, programs, f.read(), why, seconds, libc)
+        if not found.died_in_its_boot():
+            break
+        print("lab: %s did not boot: its kernel died" % cell.name)
     os.unlink(initrd)
-    with open(log, encoding="utf-8", errors="replace") as f:
-        return result.read(cell, programs, f.read(), ended, seconds, libc)
+    return found
 
 
 def missing_tools(chosen):
@@ -141,10 +170,24 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--table", action="store_true",
+                        help="what they said last, in Markdown")
+    parser.add_argument("--patience", type=float, default=1,
+                        help="all bounds of time so many times as long")
+    parser.add_argument("--within", type=float,
+                        help="seconds that all cells together may take")
     parser.add_argument("--programs", type=lambda text: text.split(","),
                         help="these in place of the cells' own")
     parser.add_argument("cells", nargs="*", help="names or patterns of cells")
     return parser.parse_args()
+
+
+def time_of_next(options, began, nr_left):
+    """When the next cell must have ended: an equal part of what is left."""
+    if not options.within:
+        return None
+    now = time.monotonic()
+    return now + max(began + options.within - now, 0) / nr_left
 
 
 def main():
@@ -153,20 +196,26 @@ def main():
     if options.list:
         print("\n".join(cell.name for cell in chosen))
         return 0
+    lab = Lab(options.build)
+    if options.table:
+        print(result.stored(lab.rows, chosen))
+        return 0
     missing = missing_tools(chosen)
     if missing:
         print("lab: needs %s; install qemu-system-x86 and qemu-system-arm" %
               " and ".join(missing), file=sys.stderr)
         return 3
-    lab = Lab(options.build)
     signal.signal(signal.SIGTERM, stop)
-    results = []
+    results, began = [], time.monotonic()
     try:
         for cell in chosen:
+            until = time_of_next(options, began, len(chosen) - len(results))
             cell.words = options.programs or cell.words
+            cell.be_patient(options.patience)
             print("lab: starts %s" % cell.name, flush=True)
-            results.append(run_cell(lab, cell))
+            results.append(run_cell(lab, cell, until))
             results[-1].tell()
+            result.store(lab.rows, results[-1])
     except KeyboardInterrupt:
         print("lab: stopped; no more than these ran")
     print(result.table(results))

@@ -11,8 +11,11 @@ The lines that count (guest/programs.sh, guest/init.sh write them):
     lab: end
 """
 
+import os
 import re
 
+STOPPED_EARLY = "the machine stopped early"
+NO_TIME = "no time was left"
 COLUMNS = ["cell", "kernel", "CPUs", "page", "libc", "mode", "passed",
            "aborts", "operations", "seconds", ""]
 
@@ -27,7 +30,7 @@ class Result:
         self.mode, self.notes = "", []
         self.passed, self.failed, self.told = [], [], []
         self.aborts = self.operations = 0
-        self.came_to_end = False
+        self.came_to_end = self.out_of_time = False
 
     def impossible(self, why):
         self.notes.append(why)
@@ -39,8 +42,14 @@ class Result:
                 if name not in self.passed + self.failed]
 
     def good(self):
+        if self.out_of_time:
+            return not self.failed
         return self.came_to_end and self.passed and not self.failed \
             and not self.silent()
+
+    def died_in_its_boot(self):
+        """It ended by itself, and before the first program."""
+        return not self.release and self.notes == [STOPPED_EARLY]
 
     def hear(self, line):
         """Takes one line of the machine's."""
@@ -74,7 +83,10 @@ class Result:
         load = re.search(r"ops=(\d+)", line)
         storm = re.search(r"ok \((\d+) threads, (\d+) rounds", line)
         aborts = re.search(r"nr_aborts +(\d+)", line)
-        if mode:
+        local = re.search(r"lab_numa: (\w+) local=(\S+)", line)
+        if local:
+            self.notes.append("%s: %s local" % local.groups())
+        elif mode:
             self.mode = mode[1]
         elif load:
             self.operations += int(load[1])
@@ -87,7 +99,9 @@ class Result:
         for line in self.told:
             print(line)
         for name in self.silent():
-            print("FAIL  %s [%s]  was not heard of" % (name, self.cell.name))
+            print("%s  %s [%s]  was not heard of" %
+                  ("skip" if self.out_of_time else "FAIL", name,
+                   self.cell.name))
         print(table([self]).split("\n")[1], flush=True)
 
     def row(self):
@@ -98,18 +112,38 @@ class Result:
                 "%.0f" % self.seconds, "; ".join(self.notes)]
 
 
-def read(cell, programs, text, ended, seconds, libc):
-    """The result of a machine that said this."""
+def read(cell, programs, text, why, seconds, libc):
+    """The result of a machine that said this, and was ended, or not, why."""
     found = Result(cell, programs, libc, seconds)
     for line in text.replace("\r", "").split("\n"):
         at = line.find("lab: ") if "lab: " in line else line.find("lab| ")
         if at >= 0:
             found.hear(line[at:])
-    if not ended:
-        found.notes.append("timeout")
+    found.out_of_time = why == NO_TIME
+    if why:
+        found.notes.append(why)
     elif not found.came_to_end:
-        found.notes.append("the machine stopped early")
+        found.notes.append(STOPPED_EARLY)
     return found
+
+
+def store(folder, found):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, found.cell.name), "w",
+              encoding="utf-8") as f:
+        f.write("\t".join(found.row()) + "\n")
+
+
+def stored(folder, chosen):
+    """The last rows of these cells, as a table of docs/everywhere.md."""
+    rows = [COLUMNS]
+    for cell in chosen:
+        path = os.path.join(folder, cell.name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as f:
+                rows.append(f.read().rstrip("\n").split("\t"))
+    rows.insert(1, ["---"] * len(COLUMNS))
+    return "\n".join("| %s |" % " | ".join(row) for row in rows)
 
 
 def table(results):

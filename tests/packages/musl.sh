@@ -1,16 +1,21 @@
 #!/bin/bash
-# The library for musl: it compiles, and programs run on it (direct path).
+# The library for musl: it compiles, and programs run on it, from lanes.
 #
 # Usage: musl.sh BUILD
 #
 # musl-gcc sees no header of the system's, so those of libck-dev, liburcu-dev
-# and the kernel are linked into a directory of their own.
+# and the kernel are linked into a directory of their own. Storms are linked to
+# the library, not preloaded: their shells are another libc's programs. Without
+# storm_fork: in the child of a fork from a program with threads musl's own
+# locks may be taken. In a static program clone() is libc's (clone_real.c).
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 
 build=$(realpath -m "$1")
 headers=$build/include
-storms='churn clone large limit many mixed purge remote signal'
+storms='churn clone detached large limit many migrate mixed purge remote
+	signal vfork'
+static_storms='detached mixed vfork'
 
 where_is() {
 	printf '#include <%s>\n' "$1" | gcc -E -x c - |
@@ -26,18 +31,36 @@ ln -sfn "$ck"/ck_*.h "$ck"/gcc "$urcu"/urcu "$urcu"/urcu*.h \
 make -s BUILD="$build" CC=musl-gcc WERROR=1 \
 	CROSS_INCLUDES="-isystem $headers" all
 
-compile() {
-	musl-gcc -std=gnu11 -O2 -fno-builtin-malloc -Isrc -Iinclude -Itests \
-		-pthread "$@"
+# run NAME SOURCE FLAG...: compiles a program and runs it; preload is a library
+# or empty.
+run() {
+	local program=$build/$1
+
+	shift
+	musl-gcc -std=gnu11 -O2 -fno-builtin-malloc -isystem "$headers" -Isrc \
+		-Iinclude -Itests -pthread "$@" -o "$program"
+	env LANEMALLOC_SO="$build/liblanemalloc.so" LD_PRELOAD="$preload" \
+		"$program"
 }
 
-compile tests/packages/consumer.c "$build/liblanemalloc.so" -o "$build/consumer"
-LD_LIBRARY_PATH=$build "$build/consumer"
-compile -static tests/packages/consumer.c "$build/liblanemalloc.a" \
-	-o "$build/archive"
-"$build/archive"
-for storm in $storms; do
-	compile "tests/storm_$storm.c" -o "$build/storm_$storm"
-	timeout 120 env LANEMALLOC_SO="$build/liblanemalloc.so" \
-		LD_PRELOAD="$build/liblanemalloc.so" "$build/storm_$storm"
+preload=
+shared() {
+	run "$1" "$2" "$build/liblanemalloc.so" -Wl,-rpath,"$build"
+}
+
+static() {
+	run "$1.static" "$2" -static "$build/liblanemalloc.a"
+}
+
+for program in consumer lanes; do
+	shared "$program" "tests/packages/$program.c"
+	static "$program" "tests/packages/$program.c"
 done
+for storm in $storms; do
+	shared "storm_$storm" "tests/storm_$storm.c"
+done
+for storm in $static_storms; do
+	static "storm_$storm" "tests/storm_$storm.c"
+done
+preload=$build/liblanemalloc.so
+run storm_mixed.preloaded tests/storm_mixed.c

@@ -41,7 +41,8 @@ run_one() {
 	{
 		if [ $status -eq 0 ]; then
 			echo "lab: ok $name $began $ended"
-			grep -a -E "^lab_load: |; mode |nr_aborts|: ok \(" "$out" |
+			grep -a -E "^lab_load: |; mode |nr_aborts|: ok \(|local=" \
+				"$out" |
 				sed 's/^/lab: line /'
 		else
 			echo "lab: failed $name $began $ended status $status"

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""The lab's judgement, without a machine: what hangs, and what has failed."""
+
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+
+import cells  # noqa: E402
+import result  # noqa: E402
+from watch import Watch, fair  # noqa: E402
+
+PROGRAMS = ["test_one", "test_two"]
+OK = "lab: machine 6.1 0-1 4096 0\nlab: ok test_one 1 2\n"
+ALL = OK + "lab: ok test_two 1 2\nlab: end\n"
+FAILED = OK + "lab: failed test_two 1 2 status 1\nlab| why\nlab: end\n"
+
+
+def check(what, truth):
+    if not truth:
+        sys.exit("lab selftest: not so: " + what)
+
+
+def good(text, why):
+    cell = cells.load()[0]
+    return result.read(cell, PROGRAMS, text, why, 1, "2.36").good()
+
+
+def died(text, why):
+    cell = cells.load()[0]
+    return result.read(cell, PROGRAMS, text, why, 1,
+                       "2.36").died_in_its_boot()
+
+
+def check_fair():
+    check("who sleeps has all the time", fair(0, 0, 1, 2) == 1)
+    check("64 CPUs on 2, alone", fair(2, 62, 1, 2) == 1)
+    check("one of 31 on 2 CPUs", fair(0.1, 30, 1, 2) == 0.05)
+    check("ticks that wait are no work", fair(0.02, 0.1, 1, 2) > 0.8)
+    check("who gets nothing has no time", fair(0, 4, 1, 2) == 0)
+
+
+def check_watch():
+    """It sleeps, and says nothing."""
+    began = time.monotonic()
+    process = subprocess.Popen(["sleep", "60"])
+    with tempfile.NamedTemporaryFile() as log:
+        watch = Watch(process.pid, log.name)
+        while time.monotonic() - began < 1:
+            time.sleep(0.1)
+            watch.look()
+        check("a sleeper's seconds pass", watch.silent > 0.5)
+        log.write(b"[ 304.7] watchdog: BUG: soft lockup")
+        log.flush()
+        watch.look()
+        check("a kernel's words are not a program's", watch.silent > 0.5)
+        log.write(b"lab: ok")
+        log.flush()
+        watch.look()
+        check("who speaks is not silent", watch.silent == 0)
+    process.kill()
+    process.wait()
+
+
+def check_result():
+    check("all passed", good(ALL, ""))
+    check("one failed", not good(FAILED, ""))
+    check("one was not heard of", not good(OK + "lab: end\n", ""))
+    check("no end", not good(OK, ""))
+    check("it hangs", not good(OK, "hangs"))
+    check("a kernel's death before all", died("Oops: int3", ""))
+    check("a death among the programs is ours", not died(OK, ""))
+    check("a hang is no death", not died("", "hangs"))
+    check("a setting that it cannot do is none",
+          not died("lab: impossible swap=1", ""))
+    check("no time is no failure", good(OK, result.NO_TIME))
+    check("a failure is one then, too",
+          not good(FAILED, result.NO_TIME))
+
+
+check_fair()
+check_watch()
+check_result()
+print("lab selftest: ok")

@@ -22,4 +22,8 @@
 
 #define CACHE_LINE 64
 
+/* For functions that run all the time: where the linker happens to put them
+ * makes a pair slower by up to a tenth. */
+#define on_own_lines __attribute__((aligned(CACHE_LINE)))
+
 #endif

@@ -44,7 +44,7 @@ static cold void *malloc_slow(size_t size)
 	return or_out_of_memory(heap_alloc_slow(size));
 }
 
-exported void *malloc(size_t size)
+exported on_own_lines void *malloc(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
@@ -53,7 +53,7 @@ exported void *malloc(size_t size)
 	return object;
 }
 
-exported void free(void *block)
+exported on_own_lines void free(void *block)
 {
 	heap_free(block);
 }

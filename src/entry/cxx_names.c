@@ -219,7 +219,7 @@ static force_inline void delete_aligned(void *block, size_t align,
 
 /* new of one kind, w for single objects, a for arrays. */
 #define CXX_NEW_NAMES(k)                                                   \
-	exported void *_Zn##k##m(size_t size)                              \
+	exported on_own_lines void *_Zn##k##m(size_t size)                 \
 	{                                                                  \
 		return new_or_throw(size);                                 \
 	}                                                                  \
@@ -250,7 +250,7 @@ static force_inline void delete_aligned(void *block, size_t align,
 /* delete of one kind, l for single objects, a for arrays: where its plain
  * forms look for the program's, and where the others do. */
 #define CXX_DELETE_NAMES(k, plain, other)                                  \
-	exported void _Zd##k##Pv(void *block)                              \
+	exported on_own_lines void _Zd##k##Pv(void *block)                 \
 	{                                                                  \
 		delete_plain(block, plain);                                \
 	}                                                                  \

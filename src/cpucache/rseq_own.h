@@ -31,9 +31,9 @@
  * before its beginning.
  *
  * Registration is a rare call (system/sandbox.h): from a seccomp filter of the
- * program's on no thread registers, and new ones take the direct path. A registered one still unregisters at its
- * end: a filter that kills for that does so at once and always, where an area
- * without memory kills by chance.
+ * program's on no thread registers, and new ones take the direct path. A
+ * registered one still unregisters at its end: a filter that kills for that
+ * does so at once and always, where an area without memory kills by chance.
  */
 #ifndef LANE_RSEQ_OWN_H
 #define LANE_RSEQ_OWN_H

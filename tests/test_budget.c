@@ -77,7 +77,7 @@ TEST(gaps_are_kept)
 	heap_keeping(4 * MIB);
 	churn(2, 126, 4000);
 	assert_in_range(load_relaxed(&budget.gap_size), // own
-			8 * MIB, 32 * MIB);
+			8 * MIB, 64 * MIB);
 	regret = load_relaxed(&budget.regret_size); // counter
 	churn(2, 126, 4000);
 	regret = load_relaxed(&budget.regret_size) - regret; // counter

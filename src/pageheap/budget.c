@@ -8,9 +8,8 @@
 #define REGRET_FACTOR 4
 #define LIVE_SHIFT 7 /* a 128th of what is claimed */
 #define GROWTH_FACTOR 2
-#define GAP_SHIFT 1  /* a half of it */
 #define GAP_RUN_MOST ((size_t)4 << 20)
-#define GAP_SIZE_MOST ((size_t)32 << 20)
+#define GAP_SIZE_MOST ((size_t)64 << 20)
 
 struct budget budget;
 
@@ -28,7 +27,7 @@ static size_t budget_for(size_t claimed)
 
 	return config.purge_budget + (claimed >> LIVE_SHIFT) +
 	       min_size(bonus, budget_breath(claimed)) +
-	       min_size(gap, claimed >> GAP_SHIFT);
+	       min_size(gap, claimed);
 }
 
 size_t budget_size(void)

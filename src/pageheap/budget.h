@@ -1,7 +1,7 @@
 /* layer 2.6: budget: how much free memory is kept from the system
  *
  *	budget = config.purge_budget + claimed / 128
- *		 + min(bonus, peak - claimed) + min(gap, claimed / 2)
+ *		 + min(bonus, peak - claimed) + min(gap, claimed)
  *
  * Both learn from regret: memory that is taken clean, below the highest unit
  * ever taken, while something was purged in the last second, would have been

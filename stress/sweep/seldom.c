@@ -286,6 +286,7 @@ static int short_child(void *arg)
 static int apart_child(void *arg)
 {
 	stop_ignore();
+	rights_ask();
 	return short_child(arg);
 }
 
@@ -354,13 +355,15 @@ static void start_late_worker(void)
 	leave_libc();
 }
 
-static void do_vfork(void)
+static void do_vfork(const struct worker *w)
 {
 	int status;
 	pid_t child = vfork();
 
 	if (!child) {
 		free(malloc(1000));
+		if (w->rights)
+			rights_enter_in_child();
 		_exit(0);
 	}
 	if (child > 0)
@@ -417,11 +420,14 @@ static void seldom_do_first(struct worker *w)
 	if (w->rights)
 		seldom_rights(w);
 	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
-		do_vfork();
+		do_vfork(w);
 	if (w->step == w->nr_steps / 2 + 20)
 		do_clone();
 	if (w->step == w->nr_steps / 2 + 40) {
 		load_libc_again();
+		w->waits_for_helper = true;
+		rights_ask();
+		w->waits_for_helper = false;
 		if (names.reclaimer_start)
 			names.reclaimer_start();
 	}

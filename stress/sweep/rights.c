@@ -219,6 +219,7 @@ void rights_enter_in_child(void)
 	setuid(0);
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
 	child_of_child();
+	load_purge();
 	syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL);
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
 	child_of_child();

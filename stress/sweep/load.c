@@ -381,25 +381,6 @@ static void do_return(struct worker *w, const struct returned *r)
 
 /* ---- memory that ends ---- */
 
-/* Less and less, until there is not a unit left; then small blocks, of which
- * some are still free. */
-static void do_exhaust(struct worker *w)
-{
-	static const size_t sizes[] = { 4 * MIB, 1 * MIB, 128 * KIB, 32 * KIB };
-	unsigned i, k = 0;
-
-	for (i = 0; i < NR_SLOTS; i++)
-		slot_free(w, &w->slots[i]);
-	for (i = 0; i < NR_SLOTS / 2 && k < 4; i++) {
-		slot_alloc(w, &w->slots[i], sizes[k]);
-		k += !w->slots[i].at || i % 40 == 39;
-	}
-	for (k = 16; k <= 256 * KIB; k *= 2, i++)
-		slot_alloc(w, &w->slots[i], k);
-	for (i = 0; i < NR_SLOTS; i++)
-		slot_free(w, &w->slots[i]);
-}
-
 /* ---- the workers ---- */
 
 static void do_common(struct worker *w)
@@ -449,7 +430,7 @@ static void worker_step(struct worker *w)
 					      NR_SELDOM);
 	else if (w->no_throw && w->index == 1 &&
 		 w->step % (half / 2) == half / 2 - 5)
-		do_exhaust(w);
+		load_parts->exhaust(w);
 	else if (w->step % half == phase + 1)
 		do_return(w, &returned[w->step / half % 2]);
 	else

@@ -33,5 +33,7 @@ void rights_drop(void); /* of the calling thread, the capabilities */
 void rights_change(struct worker *w);
 void rights_enter_filter(struct worker *w);
 void rights_enter_strict(const struct worker *w);
+void rights_enter_in_child(void); /* of a vfork */
+void rights_ask(void);
 void rights_keep(void);
 #endif

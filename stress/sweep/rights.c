@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -113,13 +114,45 @@ static void ask_for_sandboxes(void)
 	atomic_store(&answer, 0);
 }
 
+/* One that begins while another's lasts. */
+static void call_within_another(void)
+{
+	union {
+		void *found;
+		uint32_t (*call)(bool *ended);
+	} begin = { text_symbol("helper_forbid") };
+	union {
+		void *found;
+		void (*call)(uint32_t token);
+	} end = { text_symbol("helper_allow") };
+	uint32_t token;
+	bool ended;
+
+	if (!begin.found || !end.found)
+		return;
+	token = begin.call(&ended);
+	setuid(0);
+	end.call(token);
+}
+
 void rights_change(struct worker *w)
 {
 	w->waits_for_helper = true;
 	call_names();
 	call_numbers();
 	ask_for_sandboxes();
+	call_within_another();
 	w->waits_for_helper = false;
+}
+
+/* As a thread that dies in a call that filters may kill for: who enters next
+ * waits for it, up to a bound. */
+static void leave_in_rare_call(void)
+{
+	_Atomic(uint32_t) *nr = text_symbol("nr_rare");
+
+	if (nr)
+		atomic_fetch_add(nr, 1);
 }
 
 /* Blocks that end in a guard, which strict mode keeps. */
@@ -129,6 +162,7 @@ static void resize_guarded(void *same_units, void *more_units, size_t size)
 	more_units = realloc(more_units, size + 64 * KIB);
 	free(same_units);
 	free(more_units);
+	free(malloc(size / 16 - 20 * KIB));
 	free(malloc(2 * size - 20 * KIB));
 }
 
@@ -136,6 +170,7 @@ static void resize_guarded(void *same_units, void *more_units, size_t size)
 void rights_enter_filter(struct worker *w)
 {
 	w->waits_for_helper = true;
+	leave_in_rare_call();
 	if (w->random & 1)
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
 	else
@@ -150,12 +185,52 @@ void rights_enter_strict(const struct worker *w)
 {
 	void *a = malloc(9 * MIB - 20 * KIB), *b = malloc(9 * MIB - 20 * KIB);
 
+	/* What is free is clean, and would have a guard. */
+	load_purge();
+	leave_in_rare_call();
 	if (w->random & 1)
 		syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL);
 	else
 		syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0,
 			0);
 	resize_guarded(a, b, 9 * MIB);
+}
+
+static void child_of_child(void)
+{
+	int status;
+	pid_t child = vfork();
+
+	if (!child) {
+		free(malloc(1000));
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+}
+
+/* In the child of a vfork, whose parent has its helper and is in no sandbox
+ * afterwards; some twice. */
+void rights_enter_in_child(void)
+{
+	void *a = malloc(9 * MIB - 20 * KIB), *b = malloc(9 * MIB - 20 * KIB);
+
+	child_of_child();
+	setuid(0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
+	child_of_child();
+	load_purge();
+	syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+	child_of_child();
+	resize_guarded(a, b, 9 * MIB);
+}
+
+/* One that changes none. */
+void rights_ask(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 0, 0);
+	errno = 0;
 }
 
 /* Calls that change nothing, by the same names, to whatever is behind them. */

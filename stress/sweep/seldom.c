@@ -1,6 +1,7 @@
 /* seldom: the part of the load that comes once or twice in a run: failing
- * requests, foreign blocks, statistics, large blocks, purges; and what libc's
- * own locks allow only one thread to do: new threads, vfork, the loader
+ * requests, foreign blocks, statistics, large blocks, purges, memory that ends;
+ * and what libc's own locks allow only one thread to do: new threads, vfork,
+ * the loader
  */
 #include "sweep.h"
 
@@ -219,6 +220,44 @@ static void do_vast(struct worker *w)
 	w->hand[0] = (struct block){ 0 };
 }
 
+/* Of so many a class of their own is made, out of that of 12 KiB. */
+#define FITTED_SIZE 10300
+
+static void slots_fill(struct worker *w, unsigned i, size_t size)
+{
+	for (; i < NR_SLOTS && (!i || w->slots[i - 1].at); i++)
+		slot_alloc(w, &w->slots[i], size);
+}
+
+static void slots_free(struct worker *w)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		slot_free(w, &w->slots[i]);
+}
+
+/* Less and less, until there is not a unit left; then small blocks, of which
+ * some are still free. */
+static void seldom_exhaust(struct worker *w)
+{
+	static const size_t sizes[] = { 4 * MIB, 1 * MIB, 128 * KIB, 32 * KIB };
+	unsigned i, k = 0;
+
+	slots_free(w);
+	slots_fill(w, 0, FITTED_SIZE);
+	slots_free(w);
+	for (i = 0; i < NR_SLOTS / 2 && k < 4; i++) {
+		slot_alloc(w, &w->slots[i], sizes[k]);
+		k += !w->slots[i].at || i % 40 == 39;
+	}
+	for (k = 16; k <= 256 * KIB; k *= 2, i++)
+		slot_alloc(w, &w->slots[i], k);
+	slot_alloc(w, &w->slots[i], FITTED_SIZE);
+	slots_fill(w, i + 1, FITTED_SIZE);
+	slots_free(w);
+}
+
 static void seldom_do(struct worker *w, unsigned which)
 {
 	switch (which) {
@@ -286,6 +325,7 @@ static int short_child(void *arg)
 static int apart_child(void *arg)
 {
 	stop_ignore();
+	rights_ask();
 	return short_child(arg);
 }
 
@@ -354,13 +394,15 @@ static void start_late_worker(void)
 	leave_libc();
 }
 
-static void do_vfork(void)
+static void do_vfork(const struct worker *w)
 {
 	int status;
 	pid_t child = vfork();
 
 	if (!child) {
 		free(malloc(1000));
+		if (w->rights)
+			rights_enter_in_child();
 		_exit(0);
 	}
 	if (child > 0)
@@ -417,11 +459,16 @@ static void seldom_do_first(struct worker *w)
 	if (w->rights)
 		seldom_rights(w);
 	if (w->step == w->nr_steps / 2 || w->step == w->nr_steps - 20)
-		do_vfork();
+		do_vfork(w);
 	if (w->step == w->nr_steps / 2 + 20)
 		do_clone();
 	if (w->step == w->nr_steps / 2 + 40) {
 		load_libc_again();
+		/* Where it may have no helper, or never had. */
+		w->waits_for_helper = true;
+		if (!w->linger)
+			rights_ask();
+		w->waits_for_helper = false;
 		if (names.reclaimer_start)
 			names.reclaimer_start();
 	}
@@ -437,6 +484,7 @@ void seldom_open(void)
 
 const struct load_parts seldom_parts = {
 	.seldom = seldom_do,
+	.exhaust = seldom_exhaust,
 	.first = seldom_do_first,
 	.fork_begins = seldom_fork_begins,
 	.fork_ends = seldom_fork_ends,

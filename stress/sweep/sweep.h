@@ -266,6 +266,7 @@ extern _Atomic(bool) late_worker_runs;
 /* What a program adds to the load; NULL where it adds nothing. */
 struct load_parts {
 	void (*seldom)(struct worker *w, unsigned which);
+	void (*exhaust)(struct worker *w); /* where memory may run out */
 	void (*first)(struct worker *w); /* in each step of the first worker */
 	/* Around a victim's fork: nobody holds a lock of libc meanwhile. */
 	void (*fork_begins)(const struct worker *w);

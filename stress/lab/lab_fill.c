@@ -21,7 +21,7 @@ static size_t bound_of_environment(void)
 {
 	const char *text = getenv("LAB_FILL_MIB");
 
-	return text ? storm_number(text) * MIB : SIZE_MAX;
+	return text ? strtoull(text, NULL, 10) * MIB : SIZE_MAX;
 }
 
 static void fill(struct hoard *hoard, size_t size, size_t bound)

@@ -110,6 +110,25 @@ static void strict_among_guards(const struct call *call)
 	syscall(SYS_exit, 0);
 }
 
+/* Memory that is new is refused; a block grows into what is free by a copy. */
+static void strict_without_memory(const struct call *call)
+{
+	char *free_one = malloc(48 << 20), *block = malloc(5 << 20);
+
+	(void)call;
+	memset(free_one, 1, 48 << 20);
+	memset(block, 2, 5 << 20);
+	free(free_one);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		_exit(REFUSED);
+	block = realloc(block, 9 << 20);
+	if (!block || block[0] != 2 || block[(5 << 20) - 1] != 2)
+		syscall(SYS_exit, 1);
+	if (malloc((size_t)1 << 30) || errno != ENOMEM)
+		syscall(SYS_exit, 2);
+	syscall(SYS_exit, 0);
+}
+
 static void test_sandboxes(void)
 {
 	static const struct call filters[] = {
@@ -130,6 +149,8 @@ static void test_sandboxes(void)
 	status = in_child(strict, NULL);
 	must(!status || status == REFUSED);
 	status = in_child(strict_among_guards, NULL);
+	must(!status || status == REFUSED);
+	status = in_child(strict_without_memory, NULL);
 	must(!status || status == REFUSED);
 }
 

@@ -97,6 +97,10 @@ TEST(test_runs)
 	assert_int_equal(page_map_take_run(&b), 0);
 	assert_int_equal(kind_of(at, &b), BLOCK_NONE);
 	r->tags[run.unit].class = CLASS_LARGE; /* as between two loads */
+	/* Who pushes by it meets a lane that takes nothing. */
+	assert_int_equal(r->tags[run.unit].lane, (NR_LANES - 1) * LANE_WORDS);
+	assert_int_equal(size_classes[NR_LANES - 1].lane_slots, 0);
+	assert_int_equal(r->tags[run.unit].away, 0);
 	assert_int_equal(kind_of(at, &b), BLOCK_RUN);
 	assert_int_equal(b.nr_units, 0);
 	r->tags[run.unit].class = CLASS_NONE;

@@ -174,4 +174,23 @@ TEST(stops_for_who_waits)
 	assert_int_equal(page_heap_dirty_size(), 0);
 }
 
+/* But who passes does all of it, as long as the helper may not be. */
+TEST(goes_on_in_who_passes)
+{
+	size_t piece = 64 * HUGEPAGE_SIZE;
+	struct run run;
+	uint32_t token;
+	bool was;
+
+	heap_keeping((size_t)1 << 50);
+	assert_true(page_heap_take(5 * piece / UNIT_SIZE, 1, 0, &run));
+	heap_give(&run);
+	page_heap_tick(SIZE_MAX);
+	helper_prepare();
+	config.purge_budget = 0;
+	token = helper_forbid(&was);
+	assert_true(page_heap_tick(SIZE_MAX - 1) > 3 * piece);
+	helper_allow(token);
+}
+
 TEST_MAIN(NULL, NULL)

@@ -23,6 +23,7 @@
 #include "cpucache/rseq.h"
 #include "system/cpus.h"
 #include "system/helper.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 #define CHECK_ROUNDS 32
@@ -75,7 +76,7 @@ static enum check_state check_round(struct rseq_area *self)
 	return CHECK_RUNNING;
 }
 
-static enum check_state check_kernel(struct rseq_area *self)
+static enum check_state check_by_helper(struct rseq_area *self)
 {
 	enum check_state state = CHECK_RUNNING;
 	struct helper_life *life;
@@ -89,6 +90,17 @@ static enum check_state check_kernel(struct rseq_area *self)
 		state = check_round(self);
 	store_relaxed(&check.stop, 1); // hint
 	helper_await_end(life);
+	return state;
+}
+
+static enum check_state check_kernel(struct rseq_area *self)
+{
+	enum check_state state;
+
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return CHECK_RUNNING;
+	state = check_by_helper(self);
+	sandbox_rare_done();
 	return state;
 }
 

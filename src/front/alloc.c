@@ -22,7 +22,7 @@ static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 /* With checks=fast what goes out has no mark. */
 static force_inline void *unmarked(void *object)
 {
-	if (object && gate_read(&gate_checked.small_end))
+	if (object && config_checks_fast())
 		mark_clear(object);
 	return object;
 }
@@ -55,7 +55,7 @@ static void *alloc_object(unsigned class)
 		rseq_ensure();
 		return unmarked(cpu_cache_alloc_slow(class));
 	}
-	return cpu_cache_alloc_direct(class);
+	return unmarked(cpu_cache_alloc_direct(class));
 }
 
 static void *alloc_run(struct alloc_request *r)

@@ -25,9 +25,11 @@
  *	caller	the sandbox's word - 1	then reads the debt (seq)
  *
  * So one of them sees that it can be paid. A thread that dies in between has
- * taken the debt and not the count off: the gate stays closed. Until the fence
- * an opener that slept just before its commit may still open the gate, for the
- * few instructions until the closer's store of 0.
+ * taken the debt and not the count off: the gate stays closed. An
+ * opener that the machine holds between its compare and its commit, without a
+ * preemption, may commit behind the closer's store of 0; without a fence the
+ * gate is open then until it moves next, for a vfork child too, whose sections
+ * nobody aborts. It takes a fence that is refused in that very moment.
  */
 #ifndef LANE_GATE_H
 #define LANE_GATE_H

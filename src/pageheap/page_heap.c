@@ -193,7 +193,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 {
 	uint32_t end = unit + n, from = unit;
 
-	for (; sandbox_strict() && unit < end; unit++) {
+	for (; sandbox_strict_here() && unit < end; unit++) {
 		if (!guard_is_set(region, unit))
 			continue;
 		level_release_units(region, from, unit - from);
@@ -285,7 +285,7 @@ static bool take_free_of(struct region *region, const struct run_request *r,
 			return false;
 		if (likely(run_finish(region, r, unit, out)))
 			return true;
-	} while (sandbox_strict());
+	} while (sandbox_strict_here());
 	return false;
 }
 
@@ -446,7 +446,7 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 size_t page_heap_purge(size_t keep_size, size_t most_size)
 {
 	return most_size == SIZE_MAX ? purge_all(keep_size) :
-				       purge_down(keep_size, most_size);
+				       purge_down(keep_size, most_size, false);
 }
 
 size_t page_heap_purge_requested(void)
@@ -460,7 +460,8 @@ size_t page_heap_tick(size_t most_size)
 	size_t dirty = budget_dirty_size(), done = 0;
 
 	if (most)
-		done = purge_down(dirty > most ? dirty - most : 0, most);
+		done = purge_down(dirty > most ? dirty - most : 0, most,
+				  most_size == SIZE_MAX);
 	budget_tick_done();
 	return done;
 }

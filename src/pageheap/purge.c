@@ -104,14 +104,14 @@ static void walk_all(struct walk *walk)
 }
 
 static size_t purge_walk(size_t keep_size, size_t most_size,
-			 uint32_t refused_most)
+			 uint32_t refused_most, bool stops)
 {
 	bool more = load_relaxed(&budget.purge_place); // hint
 	struct walk walk = {
 		.keep_size = keep_size,
 		.most_size = most_size,
 		.refused_most = refused_most,
-		.stops = refused_most != UINT32_MAX,
+		.stops = stops,
 	};
 
 	walk_all(&walk);
@@ -125,14 +125,14 @@ static size_t purge_walk(size_t keep_size, size_t most_size,
 	return walk.done_size;
 }
 
-size_t purge_down(size_t keep_size, size_t most_size)
+size_t purge_down(size_t keep_size, size_t most_size, bool stops)
 {
-	return purge_walk(keep_size, most_size, REFUSED_MOST);
+	return purge_walk(keep_size, most_size, REFUSED_MOST, stops);
 }
 
 size_t purge_all(size_t keep_size)
 {
-	return purge_walk(keep_size, SIZE_MAX, UINT32_MAX);
+	return purge_walk(keep_size, SIZE_MAX, UINT32_MAX, false);
 }
 
 bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
@@ -144,10 +144,10 @@ bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
 }
 
 /* Purges some more than is too much, so that the next give finds room. */
-static size_t purge_to_budget(size_t keep_size, size_t most_size)
+static size_t purge_to_budget(size_t keep_size, size_t most_size, bool stops)
 {
 	uint64_t nr_purges = load_relaxed(&budget.nr_purges); // counter
-	size_t done = purge_down(keep_size - keep_size / 8, most_size);
+	size_t done = purge_down(keep_size - keep_size / 8, most_size, stops);
 
 	/* Nothing found, and not since another purger was faster: a thread
 	 * died and left the counter too high. */
@@ -186,7 +186,8 @@ void purge_beyond_budget(size_t given_size)
 		return;
 	if (dirty <= purge_bound(keep) && request_purge())
 		return;
-	purge_to_budget(keep, max_size(PIECE_LEAST, PIECE_FACTOR * given_size));
+	purge_to_budget(keep, max_size(PIECE_LEAST, PIECE_FACTOR * given_size),
+			false);
 }
 
 size_t purge_requested(void)
@@ -195,5 +196,5 @@ size_t purge_requested(void)
 
 	if (budget_dirty_size() <= keep)
 		return 0;
-	return purge_to_budget(keep, SIZE_MAX);
+	return purge_to_budget(keep, SIZE_MAX, true);
 }

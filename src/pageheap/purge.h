@@ -25,8 +25,9 @@
 
 /* Purges until at most keep_size bytes of free dirty memory are left (less
  * than a hugepage may be purged beyond) or most_size bytes were given back;
- * returns those. */
-size_t purge_down(size_t keep_size, size_t most_size);
+ * returns those. stops: after a piece, where somebody waits for the helper's
+ * end; the helper's own work does. */
+size_t purge_down(size_t keep_size, size_t most_size, bool stops);
 
 /* The same for keep_size alone, however often the system refuses. */
 size_t purge_all(size_t keep_size);

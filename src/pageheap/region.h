@@ -87,7 +87,7 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 #define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
-#define CLASS_LARGE 255
+#define CLASS_LARGE 64 /* its lane takes nothing */
 
 /* Links a span into one lock-free list; typed for ever. */
 struct span_link {

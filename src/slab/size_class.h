@@ -49,10 +49,13 @@ enum {
 	NR_FIXED_CLASSES, /* class 0 included */
 	NR_FITTED = 8,
 	NR_CLASSES = NR_FIXED_CLASSES + NR_FITTED,
-	/* Lanes beyond those of the classes: see cpu_cache.h. */
+	/* Lanes beyond those of the classes: see cpu_cache.h; and one that is
+	 * always empty, as whoever frees a block again may meet the entry of
+	 * a run in its place. */
 	HOME_LANES = NR_CLASSES - 1,
-	NR_LANES = NR_CLASSES + NR_TINY
+	NR_LANES = NR_CLASSES + NR_TINY + 1
 };
+_Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");

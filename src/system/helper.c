@@ -86,13 +86,10 @@ static void note_first_thread(struct helper *h)
 	store_release(&h->first_word, word);
 }
 
-void helper_prepare(void)
+static void prepare(struct helper *h)
 {
-	struct helper *h = helper_memory();
 	uint32_t pid = 0;
 
-	if (sandbox_known())
-		return;
 	if (!h)
 		h = memory_make();
 	if (!h)
@@ -103,6 +100,14 @@ void helper_prepare(void)
 		cas_release(&h->pid, &pid, (uint32_t)system_getpid());
 	}
 	note_first_thread(h);
+}
+
+void helper_prepare(void)
+{
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	prepare(helper_memory());
+	sandbox_rare_done();
 }
 
 bool helper_is_prepared(void)

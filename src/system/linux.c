@@ -82,9 +82,12 @@ static bool libc_ready(void)
  * back. */
 int system_map_at(void *addr, size_t size)
 {
-	long at = call_6(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_KEEP_OTHERS, -1, 0);
+	long at;
 
+	if (sandbox_strict_here())
+		return -EPERM;
+	at = call_6(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_KEEP_OTHERS, -1, 0);
 	if (is_error(at))
 		return (int)at;
 	if (at == (long)addr)
@@ -188,6 +191,8 @@ int system_move_pages(void *to, void *from, size_t size)
 {
 	long via, ret;
 
+	if (sandbox_strict_here())
+		return -EPERM;
 	via = call_6(SYS_mremap, from, size, size,
 		     MREMAP_MAYMOVE | MREMAP_KEEP_SOURCE, 0, 0);
 	if (is_error(via))

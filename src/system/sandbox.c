@@ -25,11 +25,6 @@ static __thread struct {
 	_Atomic(uint64_t) entered; /* own: the child's part of the word */
 } vforking;
 
-static int process_id(void)
-{
-	return (int)syscall_6(SYS_getpid, 0, 0, 0, 0, 0, 0);
-}
-
 /* Rare calls */
 
 /* Not below 0: it may have been given up (rare_await()). */
@@ -53,6 +48,18 @@ bool sandbox_try_rare(enum sandbox_whose whose)
 		return true;
 	sandbox_rare_done();
 	return false;
+}
+
+/* 0: it may not be asked for. */
+static int process_id(void)
+{
+	int pid;
+
+	if (!sandbox_try_rare(SANDBOX_OF_PROCESS))
+		return 0;
+	pid = (int)syscall_6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	sandbox_rare_done();
+	return pid;
 }
 
 static uint32_t rare_look(void)
@@ -97,17 +104,32 @@ static void rare_await(void)
 
 /* Sandboxes */
 
-/* Behind a filter the process id is not asked for: what entered is a child. */
+/* Behind a filter the process id is not asked for: what entered is a child. Nor
+ * beside another's call that may enter: then the process counts as entering,
+ * for good, which forbids more. */
 static bool is_vfork_child(void)
 {
-	return vforking.nr_vforks && (sandbox_child_entered() ||
-				      !vforking.pid ||
-				      process_id() != vforking.pid);
+	int pid;
+
+	if (!vforking.nr_vforks)
+		return false;
+	if (sandbox_child_entered() || !vforking.pid)
+		return true;
+	pid = process_id();
+	return pid && pid != vforking.pid;
 }
 
 bool sandbox_child_entered(void)
 {
 	return load_relaxed(&vforking.entered); // own
+}
+
+bool sandbox_strict_here(void)
+{
+	uint64_t word = load_relaxed(&sandbox_word); // hint
+
+	return unlikely(sandbox_word_unpack(word).strict) ||
+	       load_relaxed(&vforking.entered) & SANDBOX_CHILD_STRICT; // own
 }
 
 /* The count first: who dies in between leaves it. Once for each child. */
@@ -147,7 +169,7 @@ void sandbox_end(uint64_t kind)
 void sandbox_vfork_begin(void)
 {
 	if (!vforking.nr_vforks)
-		vforking.pid = sandbox_known() ? 0 : process_id();
+		vforking.pid = process_id();
 	vforking.nr_vforks++;
 }
 

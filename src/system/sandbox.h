@@ -105,6 +105,10 @@ void sandbox_end(uint64_t kind);
 /* Whether the calling thread is a vfork child that made such a call. */
 bool sandbox_child_entered(void);
 
+/* Whether strict mode is this thread's for good, as far as is known, and not
+ * another one's child's: nothing new may be mapped then. */
+bool sandbox_strict_here(void);
+
 /* Around the life of a vfork child, by its parent; they nest. */
 void sandbox_vfork_begin(void);
 void sandbox_vfork_end(void);

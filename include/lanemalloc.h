@@ -88,6 +88,21 @@ size_t lanemalloc_purge(void);
  * call it (their first thread does); programs with the static library may. */
 int lanemalloc_reclaimer_start(void);
 
+/* The profile: while it is on, blocks are sampled with the stacks that allocate
+ * them and followed until they are freed; see docs/profiling.md. It is turned
+ * on and off at any time, by any thread. start: 0, also where it is on already,
+ * or -ENOMEM. What was sampled before a stop stays, and a later start goes on.
+ */
+int lanemalloc_profile_start(void);
+void lanemalloc_profile_stop(void);
+
+/* Writes the profile, on or off, to a file that is whole or not there: `path`,
+ * as text for google-pprof where it ends in ".heap", else as pprof's
+ * profile.proto in gzip. NULL: PROGRAM.PID.NUMBER.pb.gz, or .heap, as the
+ * options profile_dir and profile_form say. 0, -ENODATA where there never was
+ * one, or another negated errno. Takes time in proportion to the stacks. */
+int lanemalloc_profile_dump(const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -77,6 +77,9 @@ static const char *const expected[] = {
 	"lanemalloc_purge",
 	"close_range",
 	"lanemalloc_reclaimer_start",
+	"lanemalloc_profile_start",
+	"lanemalloc_profile_stop",
+	"lanemalloc_profile_dump",
 };
 
 static char text[1 << 20];

@@ -262,6 +262,70 @@ TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
+static bool is_free(const void *object)
+{
+	struct block block;
+
+	page_map_find(object, &block);
+	assert_int_equal(block.kind, BLOCK_OBJECT);
+	return page_map_is_free(&block);
+}
+
+static const struct unit_tag *tag_of(const void *object)
+{
+	return &regions[0].tags[region_unit(&regions[0], object)];
+}
+
+/* What the profile follows lies alone: nobody takes of it, whoever gives. */
+TEST(test_sampled_slabs_are_apart, NULL, teardown)
+{
+	unsigned class = size_class_of(256);
+	const struct unit_tag *tag;
+	void *followed, *other[2];
+
+	followed = bin_take_sampled(class);
+	assert_non_null(followed);
+	tag = tag_of(followed);
+	assert_int_equal(tag->magic, 0);
+	assert_true(tag_is_sampled(tag));
+	other[0] = bin_take_sampled(class);
+	assert_true(tag_is_sampled(tag_of(other[0])));
+	/* Not stolen, as another id's would be. */
+	assert_int_equal(bin_take(5, class, &other[1], 1), 1);
+	assert_false(tag_is_sampled(tag_of(other[1])));
+	assert_int_equal(slab_nr_open(class), 2);
+	assert_false(is_free(followed));
+	bin_give(5, &followed, 1);
+	assert_true(is_free(followed));
+	bin_give(5, other, 2);
+	bin_collect_all(1000, COLLECT_AGE_NEVER);
+	assert_int_equal(slab_nr_open(class), 0);
+	assert_false(tag_is_sampled(tag));
+	page_heap_check();
+}
+
+/* Nor do they take of others. */
+TEST(test_sampled_slabs_are_new, NULL, teardown)
+{
+	enum { N = 4 * NR_IN_SLAB };
+	static void *objects[N];
+	struct bin_stats stats, was;
+	void *followed;
+	unsigned i;
+
+	take_all(1, CLASS, objects, N);
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(1, objects + i, NR_IN_SLAB / 2);
+	bin_stats(&was);
+	followed = bin_take_sampled(CLASS);
+	bin_stats(&stats);
+	assert_int_equal(stats.nr_steals, was.nr_steals);
+	assert_true(tag_is_sampled(tag_of(followed)));
+	bin_give(1, &followed, 1);
+	for (i = 0; i < N; i += NR_IN_SLAB)
+		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+}
+
 TEST(test_mixed_batches, NULL, teardown)
 {
 	void *batch[3 * NR_CLASSES];

@@ -143,6 +143,30 @@ static const char *const large_guard_words[] = {
 };
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
 static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
+static const char *const profile_form_words[] = {
+	CONFIG_CHOICE_profile_form(WORD) NULL
+};
+
+static void assert_text(unsigned i)
+{
+	char text[1024], warning[1024], value[CONFIG_TEXT_MOST + 2];
+	struct config got;
+
+	snprintf(text, sizeof(text), "%s=/a b/c=d,stats=1", rows[i].name);
+	assert_string_equal(parse(&got, text), "");
+	assert_string_equal(config_text(*config_field(&got, i)), "/a b/c=d");
+	assert_int_equal(got.stats, 1);
+	snprintf(text, sizeof(text), "%s=", rows[i].name);
+	assert_string_equal(parse(&got, text), "");
+	assert_string_equal(config_text(*config_field(&got, i)), "");
+	memset(value, 'v', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	snprintf(text, sizeof(text), "%s=%s", rows[i].name, value);
+	snprintf(warning, sizeof(warning),
+		 WARNING "%s: '%.64s' is not a text of at most %lu bytes\n",
+		 rows[i].name, value, rows[i].most);
+	assert_warns(text, warning);
+}
 
 TEST(test_every_option)
 {
@@ -163,6 +187,10 @@ TEST(test_every_option)
 			assert_words(i, large_guard_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_checks"))
 			assert_words(i, checks_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_profile_form"))
+			assert_words(i, profile_form_words, ~0u);
+		else if (!strcmp(rows[i].kind, "TEXT"))
+			assert_text(i);
 		else
 			fail_msg("no test for kind %s", rows[i].kind);
 	}
@@ -320,29 +348,37 @@ TEST(test_warnings_are_limited)
 	assert_int_equal(got.purge_delay, 5);
 }
 
+/* What a printed line says of options. */
+static char *options_of(char *line)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "lanemalloc: pid %d: LANEMALLOC_CONF=",
+		 (int)getpid());
+	assert_non_null(line);
+	assert_memory_equal(line, head, strlen(head));
+	return line + strlen(head);
+}
+
 /* What it prints, read back, is what was printed. */
 TEST(test_print)
 {
 	static struct capture capture;
 	struct config saved = config, got;
-	char head[64], *line, *rest, *item;
+	char *text, *rest = NULL, *item;
 	unsigned i;
 
 	parse(&config, "verbose=1,index=mm_cid,purge_budget=1g,"
 		       "hugepage=off,usable=requested,rseq=0");
 	capture_begin(&capture);
 	config_print();
-	line = (char *)capture_end(&capture);
-	snprintf(head, sizeof(head), "lanemalloc: pid %d: LANEMALLOC_CONF=",
-		 (int)getpid());
-	assert_memory_equal(line, head, strlen(head));
-	line += strlen(head);
-	assert_non_null(strstr(line, "verbose=on,"));
-	assert_non_null(strstr(line, ",index=mm_cid,"));
-	assert_non_null(strstr(line, ",purge_budget=1073741824,"));
-	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
-	rest = strtok(line, "\n");
+	text = (char *)capture_end(&capture);
+	assert_non_null(strstr(text, "verbose=on,"));
+	assert_non_null(strstr(text, ",index=mm_cid,"));
+	assert_non_null(strstr(text, ",purge_budget=1073741824,"));
 	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+		if (!rest)
+			rest = options_of(strsep(&text, "\n"));
 		item = strsep(&rest, ",");
 		assert_non_null(item);
 		assert_memory_equal(item, rows[i].name, strlen(rows[i].name));
@@ -351,6 +387,7 @@ TEST(test_print)
 				 *config_field(&config, i));
 	}
 	assert_null(rest);
+	assert_string_equal(text, "");
 	config = saved;
 }
 

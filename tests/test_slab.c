@@ -306,7 +306,7 @@ TEST(test_damaged_descriptors_are_seen)
 	bad[0].on = false;
 	bad[1].class = NR_CLASSES;
 	bad[2].class = NR_FIXED_CLASSES;
-	bad[3].owner = REGION_TABLE_WORDS;
+	bad[3].owner = SLAB_SAMPLED + 1;
 	for (i = 0; i < 4; i++) {
 		store_relaxed(&slab->word, slab_word_pack(bad[i])); // own
 		assert_says("corrupted: the slab",

@@ -97,6 +97,8 @@ def options(root):
             words_of = choices(text, kind)
             values = ", ".join(words_of.values())
             default = words_of[default]
+        elif kind == "TEXT":
+            values, default = "a text", ""
         else:
             values = "%s to %s" % (number(least), number(most))
             default = number(default)

@@ -2,10 +2,13 @@
  *
  * Thin: each asks one layer below. All may run in signal handlers.
  */
+#include <errno.h>
+
 #include "front/heap.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
+#include "sample/dump.h"
 
 #define STRING_OF(x) #x
 #define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
@@ -47,4 +50,19 @@ exported int lanemalloc_reclaimer_start(void)
 {
 	heap_threads_start();
 	return reclaimer_ensure(); /* its result, or one more attempt's */
+}
+
+exported int lanemalloc_profile_start(void)
+{
+	return heap_profile_start() ? 0 : -ENOMEM;
+}
+
+exported void lanemalloc_profile_stop(void)
+{
+	heap_profile_stop();
+}
+
+exported int lanemalloc_profile_dump(const char *path)
+{
+	return dump_write(path);
 }

@@ -41,7 +41,9 @@ static force_inline void *or_out_of_memory(void *block)
 
 static cold void *malloc_slow(size_t size)
 {
-	return or_out_of_memory(heap_alloc_slow(size));
+	void *object = heap_try_alloc_counted(size);
+
+	return object ? object : or_out_of_memory(heap_alloc_slow(size));
 }
 
 exported on_own_lines void *malloc(size_t size)

@@ -139,9 +139,18 @@ static void *new_by_handler(size_t size, size_t align)
 	return block;
 }
 
+static force_inline void *new_try(size_t size, size_t align)
+{
+	void *block = NULL;
+
+	if (align <= ALIGN_LEAST)
+		block = heap_try_alloc_counted(size);
+	return block ? block : heap_alloc_aligned(size, align);
+}
+
 static cold void *new_slow(size_t size, size_t align)
 {
-	void *block = heap_alloc_aligned(size, align);
+	void *block = new_try(size, align);
 
 	if (!block)
 		block = new_by_handler(size, align);
@@ -152,7 +161,7 @@ static cold void *new_slow(size_t size, size_t align)
 
 static cold void *new_nothrow_slow(size_t size, size_t align)
 {
-	void *block = heap_alloc_aligned(size, align);
+	void *block = new_try(size, align);
 
 	return block ? block : cxx_catch(new_by_handler, size, align);
 }

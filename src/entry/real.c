@@ -22,6 +22,17 @@ static void find_libc_usable_size(void)
 	sealed.at.libc_usable_size = real.usable_size;
 }
 
+/* By its name alone, as a reference would ask for the libc that has it. */
+static void find_find_object(void)
+{
+	union {
+		void *found;
+		int (*find_object)(void *, void *);
+	} real = { real_look_up("_dl_find_object") };
+
+	sealed.at.find_object = real.find_object;
+}
+
 static __attribute__((constructor(102))) void real_find_all(void)
 {
 	static const char *const names[] = {
@@ -32,6 +43,7 @@ static __attribute__((constructor(102))) void real_find_all(void)
 	unsigned i;
 
 	find_libc_usable_size();
+	find_find_object();
 	for (i = 0; i < NR_REAL; i++)
 		sealed.at.real[i] = real_look_up(names[i]);
 }

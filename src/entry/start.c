@@ -18,7 +18,10 @@
 #include "front/heap.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
+#include "sample/dump.h"
+#include "sample/sampler.h"
 #include "system/config.h"
+#include "system/files.h"
 #include "system/report.h"
 #include "system/sealed.h"
 #include "system/system.h"
@@ -74,6 +77,41 @@ static void print_start(void)
 	config_print();
 }
 
+/* A profile that cannot be written is said, and nothing else. */
+static void profile_write(void)
+{
+	int error = dump_write(NULL);
+
+	if (error)
+		report_line("the profile is not written: error %d", -error);
+}
+
+/* By kill: starts, or writes; by sigqueue with another value than 0: stops. */
+static void profile_signal(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	if (info->si_code == SI_QUEUE && info->si_value.sival_int)
+		heap_profile_stop();
+	else if (sample_is_on())
+		profile_write();
+	else if (!heap_profile_start())
+		report_line("no memory for the profile");
+}
+
+static void profile_prepare(void)
+{
+	int signal = (int)config.profile_signal, error;
+
+	if (config.profile && !sample_is_on())
+		report_line("no memory for the profile");
+	if (!signal)
+		return;
+	error = system_handle_signal(signal, profile_signal);
+	if (error)
+		report_line("profile_signal=%d: error %d", signal, -error);
+}
+
 static __attribute__((constructor(101))) void start(void)
 {
 	sealed_find_clock();
@@ -87,6 +125,7 @@ static __attribute__((constructor(101))) void start(void)
 		print_start();
 	if (config.stats)
 		stderr_keep();
+	profile_prepare();
 }
 
 /* Behind the one that finds libc's functions (real.c). */
@@ -97,6 +136,8 @@ static __attribute__((constructor(103))) void seal(void)
 
 static __attribute__((destructor)) void finish(void)
 {
+	if (config.profile)
+		profile_write();
 	if (!config.stats)
 		return;
 	stderr_restore();

@@ -33,6 +33,7 @@ struct alloc_request {
 	size_t align;
 	bool run;  /* rather a run than an object of medium size */
 	bool zero; /* answer: all bytes read as zero */
+	uint32_t stack; /* of a sampled one; 0: it is none */
 };
 
 /* The class that serves, where an object is wanted; 0: none. */
@@ -47,10 +48,16 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-static void *alloc_object(unsigned class)
+static void *alloc_object(const struct alloc_request *r, unsigned class)
 {
+	void *object = NULL;
+
 	if (!class)
 		return NULL;
+	if (unlikely(r->stack))
+		object = bin_take_sampled(class);
+	if (unlikely(object))
+		return object;
 	if (gate_is_open()) {
 		rseq_ensure();
 		return unmarked(cpu_cache_alloc_slow(class));
@@ -76,7 +83,7 @@ static void *alloc_suited(struct alloc_request *r)
 		fitted_class_note(class, r->size);
 		size_lane_mend(r->size, class);
 	}
-	return alloc_object(class);
+	return alloc_object(r, class);
 }
 
 /* What serves as well: the class that a fitted one took the size from, which
@@ -90,10 +97,10 @@ static void *alloc_unsuited(struct alloc_request *r)
 		return NULL;
 	class = request_class(r);
 	if (r->size > SMALL_SIZE_MOST)
-		return r->run ? alloc_object(class) : alloc_run(r);
+		return r->run ? alloc_object(r, class) : alloc_run(r);
 	if (class == size_classes[class].fixed)
 		return NULL;
-	return alloc_object(size_classes[class].fixed);
+	return alloc_object(r, size_classes[class].fixed);
 }
 
 /* What lies free in the CPUs' caches and in slabs becomes units. False: that
@@ -137,6 +144,16 @@ static cold void alloc_finish(void *pointer, size_t size)
 	block_footer_set(pointer, &block, size);
 }
 
+/* The profile follows blocks whose free takes the cold half. */
+static cold void alloc_follow(void *pointer, size_t size, uint32_t stack)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	if (block.kind == BLOCK_RUN || page_map_is_sampled(&block))
+		sample_add(pointer, size, stack);
+}
+
 static cold void *out_of_memory(void)
 {
 	add_relaxed(&nr_out_of_memory, 1); // counter
@@ -153,21 +170,26 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
+	if (sample_is_on() && sample_count(size))
+		r->stack = sample_stack();
 	pointer = alloc_suited(r);
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
 		pointer = out_of_memory();
-	else if (unlikely(footer))
+	if (unlikely(r->stack) && pointer)
+		alloc_follow(pointer, size, r->stack);
+	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
 	return pointer;
 }
 
-/* The fast path of checks=fast, and that of medium sizes. */
+/* The fast path of checks=fast and of the profile, and that of medium sizes. */
 static force_inline void *lane_try_alloc(size_t size)
 {
-	if (size < gate_read(&gate_checked.small_end))
+	if (size < (gate_read(&gate_checked.small_end) |
+		    gate_read(&sample_gate.small_end)))
 		return unmarked(percpu_pop(size_lane_of(size)));
 	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
 	    size > MEDIUM_SIZE_MOST)
@@ -176,10 +198,24 @@ static force_inline void *lane_try_alloc(size_t size)
 		percpu_pop(size_classes[size_class_of_medium(size)].lane));
 }
 
+/* The same, counted while the profile is on; NULL: the rest counts it. */
+static force_inline void *counted_try_alloc(size_t size)
+{
+	bool on = sample_is_on();
+	void *object;
+
+	if (on && !sample_fits(size))
+		return NULL;
+	object = lane_try_alloc(size);
+	if (on && object)
+		sample_pass(size);
+	return object;
+}
+
 void *heap_alloc_slow(size_t size)
 {
 	struct alloc_request r = { .size = size, .align = 16 };
-	void *object = lane_try_alloc(size);
+	void *object = counted_try_alloc(size);
 
 	return object ? object : alloc_cold(&r);
 }
@@ -190,7 +226,8 @@ void *heap_alloc_zeroed(size_t size)
 	void *pointer;
 
 	if (size < (gate_read(&anchor.small_end) |
-		    gate_read(&gate_checked.small_end)))
+		    gate_read(&gate_checked.small_end) |
+		    gate_read(&sample_gate.small_end)))
 		pointer = heap_alloc(size);
 	else
 		pointer = alloc_cold(&r);
@@ -211,18 +248,21 @@ void *heap_alloc_growing(size_t size)
 void *heap_alloc_aligned(size_t size, size_t align)
 {
 	struct alloc_request r = { .size = size, .align = align };
+	bool on = sample_is_on();
 	void *object = NULL;
 	unsigned class;
 
 	if (align <= 16)
 		return heap_alloc(size);
 	/* Started as seen from here: the table is filled. */
-	if (gate_is_open() && heap_start()) {
+	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
 		class = size_class_aligned(size, align);
 		if (class)
 			object = unmarked(
 				percpu_pop(size_classes[class].lane));
 	}
+	if (on && object)
+		sample_pass(size);
 	return object ? object : alloc_cold(&r);
 }
 

@@ -9,6 +9,7 @@
 #define LANE_FAST_H
 
 #include "cpucache/percpu.h"
+#include "sample/sampler.h"
 #include "slab/page_map.h"
 
 /* NULL: the cold half must do it. */
@@ -17,6 +18,24 @@ static force_inline void *heap_try_alloc(size_t size)
 	if (unlikely(size >= gate_read(&anchor.small_end)))
 		return NULL;
 	return percpu_pop(size_lane_of(size));
+}
+
+/* The same while the profile is on, for all but the sampled ones. A success
+ * alone is counted: what comes back as NULL the cold half counts. */
+static force_inline void *heap_try_alloc_counted(size_t size)
+{
+	uint64_t left;
+	void *object;
+
+	/* The gate first: before start-up a thread may have no TLS. */
+	if (size >= gate_read(&sample_gate.small_end))
+		return NULL;
+	if (unlikely(__builtin_sub_overflow(sample_thread.left, size, &left)))
+		return NULL;
+	object = percpu_pop(size_lane_of(size));
+	if (likely(object))
+		sample_thread.left = left;
+	return object;
 }
 
 /* False: the cold half must do it. */

@@ -9,6 +9,7 @@
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/tick.h"
+#include "sample/sampler.h"
 #include "system/config.h"
 #include "system/report.h"
 
@@ -30,7 +31,7 @@ static enum home object_free(void *pointer, const struct block *block)
 	const struct unit_tag *tag = block->tag;
 	enum home home = HOME_REFUSED;
 
-	if (!gate_is_open()) {
+	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
 		if (config_checks_full())
 			block_fill(pointer, block);
 		cpu_cache_free_direct(pointer);
@@ -47,6 +48,9 @@ static enum home object_free(void *pointer, const struct block *block)
 /* By kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
+	if ((block->kind == BLOCK_RUN || page_map_is_sampled(block)) &&
+	    sample_may_live())
+		sample_remove(pointer);
 	if (block->kind == BLOCK_FOREIGN)
 		foreign_free(pointer);
 	else if (block->kind == BLOCK_RUN)
@@ -58,7 +62,8 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 
 void heap_free_judged(void *pointer, const struct block *block)
 {
-	if (block->kind == BLOCK_OBJECT && lane_try_free(pointer, block->tag))
+	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
+	    lane_try_free(pointer, block->tag))
 		return;
 	free_unlaned(pointer, block);
 }

@@ -4,6 +4,7 @@
 #include "base/word.h"
 #include "cpucache/percpu.h"
 #include "cpucache/rseq.h"
+#include "sample/sampler.h"
 #include "slab/size_class.h"
 #include "system/config.h"
 #include "system/sandbox.h"
@@ -36,6 +37,16 @@ static bool mode_has_lanes(void)
 	       !config_checks_full() && config.usable == USABLE_REAL;
 }
 
+static _Atomic(uint64_t) *word_small_end(void)
+{
+	_Atomic(uint64_t) *word = anchor_small_end();
+
+	/* With checks=fast every call is counted as it is. */
+	if (word == &anchor.small_end && sample_is_on())
+		return &sample_gate.small_end;
+	return word;
+}
+
 static uint64_t tags_end(void)
 {
 	// [region.nr_committed] with region_raise(): the tags are readable
@@ -65,7 +76,7 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 	result = open_word(anchor_tags_end(), tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;
-	result = open_word(anchor_small_end(), SMALL_SIZE_MOST + 1, gate,
+	result = open_word(word_small_end(), SMALL_SIZE_MOST + 1, gate,
 			   tries);
 	/* What was committed since tags_end() found the gate closed. */
 	anchor_commit((uint32_t)(tags_end() / 16));
@@ -100,6 +111,7 @@ void gate_close(void)
 	store_relaxed(&anchor.tags_end, 0);  // likewise
 	store_relaxed(&gate_checked.small_end, 0); // likewise
 	store_relaxed(&gate_checked.tags_end, 0);  // likewise
+	store_relaxed(&sample_gate.small_end, 0);  // likewise
 }
 
 /* n closers less; the last opens it. */
@@ -143,7 +155,8 @@ void gate_close_for_good(void)
 bool gate_is_open(void)
 {
 	return load_relaxed(&anchor.small_end) ||	   // hint
-	       load_relaxed(&gate_checked.small_end); // hint
+	       load_relaxed(&gate_checked.small_end) || // hint
+	       load_relaxed(&sample_gate.small_end);	// hint
 }
 
 bool gate_is_stuck(void)

@@ -30,6 +30,11 @@
  * preemption, may commit behind the closer's store of 0; without a fence the
  * gate is open then until it moves next, for a vfork child too, whose sections
  * nobody aborts. It takes a fence that is refused in that very moment.
+ *
+ * While the profile is on, sample_gate.small_end (sample/sampler.h) opens in
+ * place of the anchor's: every allocation reaches its cold half, which counts
+ * and then uses the lanes, and frees stay as they are. Turning the profile on
+ * or off is closing the gate and opening it again.
  */
 #ifndef LANE_GATE_H
 #define LANE_GATE_H

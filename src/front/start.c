@@ -9,6 +9,7 @@
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
+#include "sample/sampler.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/helper.h"
@@ -16,6 +17,17 @@
 
 static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
+static _Atomic(uint32_t) profile_begun; /* atomic: hint, as the option says */
+
+/* By every racer, as each opens the gate that the profile's state says; but not
+ * again where a later call has to open it. */
+static void profile_begin(void)
+{
+	if (!config.profile || load_relaxed(&profile_begun)) // hint
+		return;
+	sampler_start();
+	store_relaxed(&profile_begun, 1); // hint
+}
 
 static cold bool start_slow(void)
 {
@@ -28,6 +40,7 @@ static cold bool start_slow(void)
 	if (!libc)
 		return true;
 	rseq_start();
+	profile_begin();
 	/* Only then ready, so that the next call opens the gate where this
 	 * thread could not. */
 	if (!gate_start())
@@ -94,6 +107,25 @@ void heap_vfork_begin(void)
 void heap_vfork_end(void)
 {
 	sandbox_vfork_end();
+	heap_gate_open();
+}
+
+/* Its on or off decides which of the gate's words opens. */
+bool heap_profile_start(void)
+{
+	if (!heap_start() || !sampler_start())
+		return false;
+	heap_gate_close();
+	heap_gate_open();
+	return true;
+}
+
+void heap_profile_stop(void)
+{
+	if (!sample_is_on())
+		return;
+	sampler_stop();
+	heap_gate_close();
 	heap_gate_open();
 }
 

@@ -36,6 +36,11 @@ void heap_gate_settle(void);
 void heap_vfork_begin(void);
 void heap_vfork_end(void);
 
+/* Turns the profile on and off (sample/sampler.h). False: no memory for it. On
+ * kernels without a fence the direct path serves from then on. */
+bool heap_profile_start(void);
+void heap_profile_stop(void);
+
 /* Gives back what can be given, but for keep_size bytes of free memory; the
  * bytes. */
 size_t heap_purge(size_t keep_size);

@@ -54,7 +54,6 @@ static struct unit_tag read_tag(const struct region *r, uint32_t unit)
 	const volatile struct unit_tag *tag = &r->tags[unit];
 
 	return (struct unit_tag){
-		.magic = tag->magic,
 		.start = tag->start,
 		.class = tag->class,
 	};
@@ -93,7 +92,7 @@ static uint32_t walk_unit(struct walk *walk, const struct region *r,
 
 	if (tag.class == CLASS_LARGE)
 		return walk_large(walk, r, unit);
-	if (!tag.magic || tag.start != start)
+	if (tag.start != start)
 		return 1;
 	if (tag.class == CLASS_NONE || tag.class >= NR_CLASSES)
 		return 1;

@@ -69,7 +69,8 @@
  * other offset's lies between m and 2^64. */
 struct unit_tag {
 	union {
-		uint64_t magic; /* held: of the size, and the owner; 0: none */
+		uint64_t magic; /* held: of the size, and the owner; 0: not a
+				 * slab, or one of sampled objects */
 		uint16_t owner; /* hint: the slab's owner id */
 	};
 	uint32_t start; /* held: low half of the slab's address */
@@ -88,6 +89,14 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 
 #define CLASS_NONE 0
 #define CLASS_LARGE 64 /* its lane takes nothing */
+
+/* A slab whose objects are followed by the profile: every free of one takes
+ * the cold half. */
+static force_inline bool tag_is_sampled(const struct unit_tag *tag)
+{
+	return !load_once(&tag->magic) &&
+	       (unsigned)(tag->class - 1) < CLASS_LARGE - 1;
+}
 
 /* Links a span into one lock-free list; typed for ever. */
 struct span_link {

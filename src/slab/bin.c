@@ -92,13 +92,15 @@ static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
 	struct span *slab = bin_get_own(&set->bins[class], class);
 
 	*made = false;
-	if (!slab)
+	if (!slab && id != SLAB_SAMPLED)
 		slab = bin_steal(set, id, class);
 	if (slab)
 		return slab;
 	slab = slab_open(class, id);
 	*made = slab;
-	return likely(slab) ? slab : bin_steal_slots(set, id, class);
+	if (likely(slab) || id == SLAB_SAMPLED)
+		return slab;
+	return bin_steal_slots(set, id, class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -159,9 +161,10 @@ static unsigned slab_use(struct span *slab, void **out, unsigned most)
 	return n;
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
+					 unsigned class, void **out,
+					 unsigned most)
 {
-	struct bin_set *set = bin_set_of(id);
 	struct span *slab;
 	unsigned n = 0;
 	bool made;
@@ -182,6 +185,22 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
 	if (n)
 		bin_note_freed(set, -(int64_t)n * size_classes[class].size);
 	return n;
+}
+
+unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+{
+	return bin_take_of(bin_set_of(id), id, class, out, most);
+}
+
+void *bin_take_sampled(unsigned class)
+{
+	void *object = NULL;
+
+	bin_set_of(SLAB_SAMPLED);
+	/* Without memory for its own the answer was another's. */
+	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, class, &object,
+		    1);
+	return object;
 }
 
 /* Bytes of the objects; a hint. */
@@ -217,8 +236,8 @@ void bin_stats(struct bin_stats *out)
 
 	*out = (struct bin_stats){ 0 };
 	out->purged_size = collect_purged_size();
-	for (id = 0; id < end; id++) {
-		set = bin_set_find(id);
+	for (id = 0; id <= end; id++) {
+		set = bin_set_find(id < end ? id : SLAB_SAMPLED);
 		if (!set)
 			continue;
 		out->sets_size += round_up(sizeof(*set), system_page_size());

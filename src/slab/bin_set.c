@@ -6,7 +6,7 @@
 
 #define REFUSED_PASSES 64 /* calls for each that asks for a set again */
 
-_Atomic(struct bin_set *) bin_sets[NR_IDS_MOST];
+_Atomic(struct bin_set *) bin_sets[NR_IDS_MOST + 1];
 
 static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
 static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
@@ -37,7 +37,8 @@ static struct bin_set *bin_set_add(unsigned id)
 		add_relaxed(&nr_refused, 1); // hint
 		return bin_set_borrow();
 	}
-	raise_relaxed(&nr_ids, id + 1); // hint
+	if (id != SLAB_SAMPLED)
+		raise_relaxed(&nr_ids, id + 1); // hint
 	// [bin_sets] with bin_set_find(): the set's zeros
 	if (!cas_release(&bin_sets[id], &found, set)) {
 		system_unmap(set, round_up(sizeof(*set), system_page_size()));

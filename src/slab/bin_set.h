@@ -36,7 +36,8 @@ struct bin_set {
 	_Atomic(uint32_t) look_next;	   /* atomic: hint, a class */
 };
 
-extern _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST] internal;
+/* The last is that of SLAB_SAMPLED. */
+extern _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST + 1] internal;
 
 /* NULL: the id has none yet. */
 static force_inline struct bin_set *bin_set_find(unsigned id)
@@ -48,7 +49,7 @@ static force_inline struct bin_set *bin_set_find(unsigned id)
 /* The id's, made where it has none; or any other. NULL: no memory. */
 struct bin_set *bin_set_of(unsigned id);
 
-/* One more than the highest id that has a set; a hint. */
+/* One more than the highest id that has a set, but for SLAB_SAMPLED; a hint. */
 unsigned bin_set_end(void);
 
 #endif

@@ -233,7 +233,7 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 size_t bin_collect_all(unsigned most, unsigned age)
 {
 	unsigned end = bin_set_end(), id;
-	size_t done = 0;
+	size_t done = bin_collect_id(SLAB_SAMPLED, most, age);
 
 	for (id = 0; id < end; id++)
 		done += bin_collect_id(id, most, age);
@@ -243,11 +243,12 @@ size_t bin_collect_all(unsigned most, unsigned age)
 size_t bin_collect_next(unsigned most, unsigned age)
 {
 	static _Atomic(uint32_t) next; /* atomic: hint */
-	unsigned end = bin_set_end();
+	unsigned end = bin_set_end(), id;
 
 	if (!end)
 		return 0;
-	return bin_collect_id(add_relaxed(&next, 1) % end, most, age); // hint
+	id = add_relaxed(&next, 1) % (end + 1); // hint
+	return bin_collect_id(id < end ? id : SLAB_SAMPLED, most, age);
 }
 
 void bin_grow_older(void)

@@ -87,7 +87,7 @@ void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
 {
 	const struct size_class *c = &size_classes[class];
 	struct unit_tag tag = {
-		.magic = c->magic | owner,
+		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
 		.away = size_classes[size_class_away(class)].lane,

@@ -30,6 +30,10 @@
 #include "pageheap/anchor.h"
 #include "slab/size_class.h"
 
+/* The owner of slabs whose objects the profile follows: no CPU's id. Their
+ * entries have no magic number, so that no fast path takes them for objects. */
+#define SLAB_SAMPLED REGION_TABLE_WORDS
+
 enum block_kind { BLOCK_FOREIGN, BLOCK_NONE, BLOCK_INSIDE, BLOCK_OBJECT,
 		  BLOCK_RUN };
 
@@ -77,6 +81,7 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 	const struct size_class *class;
 	const struct unit_tag *tag;
 	uint32_t unit, offset;
+	uint64_t magic;
 
 	if (unlikely(!r))
 		return NULL;
@@ -85,12 +90,13 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 	if (unlikely(unit >= load_acquire(&r->nr_committed)))
 		return NULL;
 	tag = &r->tags[unit];
-	if (unlikely(!tag->magic))
+	magic = load_once(&tag->magic); /* one owner for both */
+	if (unlikely(!magic) && !tag_is_sampled(tag))
 		return NULL;
 	class = &size_classes[tag->class];
 	offset = (uint32_t)(uintptr_t)pointer - tag->start;
 	if (unlikely(tag->class >= NR_CLASSES) ||
-	    unlikely((tag->magic & ~TAG_OWNER_MASK) != class->magic) ||
+	    unlikely((magic & ~TAG_OWNER_MASK) != class->magic && magic) ||
 	    unlikely(offset >= class->nr_units * UNIT_SIZE))
 		page_map_fault_entry(pointer);
 	return tag;
@@ -104,8 +110,11 @@ static force_inline void page_map_object(struct region *region,
 {
 	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
 	uint64_t magic = load_once(&tag->magic); /* one owner for both */
-	unsigned __int128 product = (unsigned __int128)magic * offset;
+	unsigned __int128 product;
 
+	if (unlikely(!magic))
+		magic = size_classes[tag->class].magic; /* sampled */
+	product = (unsigned __int128)magic * offset;
 	block->kind = BLOCK_OBJECT;
 	block->class = tag->class;
 	block->region = region;
@@ -117,6 +126,12 @@ static force_inline void page_map_object(struct region *region,
 		block->kind = BLOCK_INSIDE;
 	if (unlikely(block->index >= size_classes[tag->class].nr_objects))
 		block->kind = BLOCK_NONE;
+}
+
+/* An object that the profile follows. */
+static force_inline bool page_map_is_sampled(const struct block *block)
+{
+	return block->kind == BLOCK_OBJECT && tag_is_sampled(block->tag);
 }
 
 /* Whether an object's bit is set: it is free in its slab. A hint but for who

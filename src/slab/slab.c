@@ -204,7 +204,7 @@ void slab_check_word(const struct span *slab, struct slab_word w)
 {
 	if (unlikely(w.class - 1 >= NR_CLASSES - 1) ||
 	    unlikely(!size_classes[w.class].magic) ||
-	    unlikely(w.owner >= REGION_TABLE_WORDS))
+	    unlikely(w.owner > SLAB_SAMPLED))
 		word_fault(slab, w);
 }
 

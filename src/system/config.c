@@ -17,7 +17,7 @@
 #include "system/system.h"
 
 #define VARIABLE "LANEMALLOC_CONF"
-#define OPTION_MOST 64 /* of ",name=value" */
+#define OPTION_MOST 64 /* of ",name=value", but for a text */
 
 extern char **environ weak_import;
 
@@ -36,15 +36,20 @@ static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
 static const char *const words_checks[] = { CONFIG_CHOICE_checks(CONFIG_WORD)
 						    NULL };
+static const char *const words_profile_form[] = {
+	CONFIG_CHOICE_profile_form(CONFIG_WORD) NULL
+};
 #undef CONFIG_WORD
 
 #define OPTION_BOOL CONFIG_BOOL, words_bool
 #define OPTION_NUMBER CONFIG_NUMBER, NULL
+#define OPTION_TEXT CONFIG_TEXT, NULL
 #define OPTION_CHOICE_index CONFIG_CHOICE, words_index
 #define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
 #define OPTION_CHOICE_checks CONFIG_CHOICE, words_checks
+#define OPTION_CHOICE_profile_form CONFIG_CHOICE, words_profile_form
 
 #define OPTION(name, kind, value, least, most, help) \
 	{ #name, OPTION_##kind, value, least, most, help },
@@ -153,6 +158,23 @@ static bool read_number(struct slice slice, uint64_t *out)
 	return slice.length > 0;
 }
 
+/* What texts were given, for ever; racing threads write the same. */
+static char texts[NR_CONFIG_OPTIONS][CONFIG_TEXT_MOST + 1];
+
+/* False: it is too long. */
+static bool read_text(const struct config_option *option, struct slice slice,
+		      uint64_t *out)
+{
+	char *text = texts[option - config_options];
+
+	if (slice.length > option->most)
+		return false;
+	__builtin_memcpy(text, slice.at, slice.length);
+	text[slice.length] = '\0';
+	*out = slice.length ? (uintptr_t)text : 0;
+	return true;
+}
+
 /* The reason why a value does not do, as the end of a warning. */
 static void format_expected(char *buf, size_t size,
 			    const struct config_option *option)
@@ -162,6 +184,11 @@ static void format_expected(char *buf, size_t size,
 	if (option->kind == CONFIG_NUMBER) {
 		report_format(buf, size, "a number from %lu to %lu",
 			      option->least, option->most);
+		return;
+	}
+	if (option->kind == CONFIG_TEXT) {
+		report_format(buf, size, "a text of at most %lu bytes",
+			      option->most);
 		return;
 	}
 	n = report_format(buf, size, "one of");
@@ -178,6 +205,8 @@ static bool read_value(const struct config_option *option, struct slice text,
 	if (option->kind == CONFIG_NUMBER)
 		return read_number(text, out) && *out >= option->least &&
 		       *out <= option->most;
+	if (option->kind == CONFIG_TEXT)
+		return read_text(option, text, out);
 	word = find_word(option->words, text);
 	*out = option->kind == CONFIG_BOOL ? (uint64_t)word & 1
 					   : (uint64_t)word;
@@ -312,8 +341,22 @@ static size_t option_format(char *out, size_t size, const char *before,
 					     option->name, value);
 	if (option->kind == CONFIG_CHOICE)
 		word = option->words[value];
+	if (option->kind == CONFIG_TEXT)
+		word = config_text(value);
 	return (size_t)report_format(out, size, "%s%s=%s", before,
 				     option->name, word);
+}
+
+static size_t option_format_most(unsigned i)
+{
+	const char *text = "";
+	size_t n = OPTION_MOST;
+
+	if (config_options[i].kind == CONFIG_TEXT)
+		text = config_text(*config_field(&config, i));
+	while (*text++)
+		n++;
+	return n;
 }
 
 static void print_options(const char *list)
@@ -328,7 +371,7 @@ void config_print(void)
 	unsigned i;
 
 	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
-		if (n + OPTION_MOST > sizeof(list)) {
+		if (n + option_format_most(i) > sizeof(list)) {
 			print_options(list);
 			n = 0;
 		}

@@ -8,8 +8,10 @@
  *
  * X(name, kind, default, minimum, maximum, help); kinds: BOOL (0, 1, off, on,
  * false, true, no, yes), NUMBER (decimal, suffix k, m or g = powers of 1024),
- * and CHOICE_xxx (a word of the table of that name). In all of them the field
- * is a uint64_t. Where a key stands twice, the last one counts.
+ * CHOICE_xxx (a word of the table of that name) and TEXT (at most so many
+ * bytes, without a comma). In all of them the field is a uint64_t; a text's is
+ * its address, see config_text(). Where a key stands twice, the last one
+ * counts.
  */
 #ifndef LANE_CONFIG_H
 #define LANE_CONFIG_H
@@ -34,12 +36,16 @@
 	X(CHECKS_FULL, "full") X(CHECKS_NO, "off") \
 	X(CHECKS_YES, "on")
 
+#define CONFIG_CHOICE_profile_form(X) \
+	X(PROFILE_FORM_PPROF, "pprof") X(PROFILE_FORM_TEXT, "text")
+
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
 enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
 enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
+enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
 #define CONFIG_OPTIONS(X)                                                     \
@@ -67,7 +73,19 @@ enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
 	  "fault behind blocks above 256k; auto: where it costs nothing")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
-	  "malloc_usable_size: real, or requested (slower)")
+	  "malloc_usable_size: real, or requested (slower)")                  \
+	X(profile, BOOL, 0, 0, 1,                                             \
+	  "sample allocations from the start on, and write them at exit")     \
+	X(profile_interval, NUMBER, 524288, 1, (uint64_t)1 << 40,             \
+	  "bytes between two samples on the average; 1: every block")         \
+	X(profile_memory, NUMBER, 8388608, 1048576, (uint64_t)1 << 36,        \
+	  "bytes that stacks and samples may need; beyond, samples are lost") \
+	X(profile_signal, NUMBER, 0, 0, 64,                                   \
+	  "a signal that starts the profile, and writes it when it is on")    \
+	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,        \
+	  "how: pprof's profile.proto, or text that google-pprof reads")      \
+	X(profile_dir, TEXT, 0, 0, 255,                                       \
+	  "where profiles are written; the working directory if not given")
 
 struct config {
 #define CONFIG_FIELD(name, kind, value, least, most, help) uint64_t name;
@@ -94,7 +112,15 @@ static inline bool config_checks_fast(void)
 enum { NR_CONFIG_OPTIONS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };
 #undef CONFIG_COUNT
 
-enum config_kind { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_CHOICE };
+enum config_kind { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_CHOICE, CONFIG_TEXT };
+
+#define CONFIG_TEXT_MOST 255
+
+/* The text that a field stands for. */
+static inline const char *config_text(uint64_t value)
+{
+	return value ? (const char *)(uintptr_t)value : "";
+}
 
 /* One row of the table; const. Option i is the i-th field of struct config. */
 struct config_option {
@@ -102,7 +128,7 @@ struct config_option {
 	enum config_kind kind;
 	const char *const *words; /* of a choice, by value; NULL ends them */
 	uint64_t value;           /* the default */
-	uint64_t least;           /* of a number */
+	uint64_t least;           /* of a number; of a text its length */
 	uint64_t most;
 	const char *help;
 };

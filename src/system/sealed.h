@@ -42,6 +42,7 @@ extern union sealed {
 		int (*clock)(clockid_t, struct timespec *); /* the vDSO's */
 		size_t (*libc_usable_size)(void *);
 		void *real[NR_REAL]; /* NULL: libc has none */
+		int (*find_object)(void *, void *); /* _dl_find_object() */
 	} at;
 	char page[SYSCALL_PAGE_SIZE_MOST];
 } sealed internal;

@@ -50,6 +50,9 @@ void names_find(void)
 	FIND(stats, "lanemalloc_stats");
 	FIND(stats_json, "lanemalloc_stats_json");
 	FIND(purge, "lanemalloc_purge");
+	FIND(profile_start, "lanemalloc_profile_start");
+	FIND(profile_stop, "lanemalloc_profile_stop");
+	FIND(profile_dump, "lanemalloc_profile_dump");
 	FIND(mode, "lanemalloc_mode");
 	FIND(version, "lanemalloc_version");
 	FIND(reclaimer_start, "lanemalloc_reclaimer_start");

@@ -13,6 +13,9 @@ struct names {
 	size_t (*stats)(struct lanemalloc_stats *, size_t);
 	size_t (*stats_json)(char *, size_t);
 	size_t (*purge)(void);
+	int (*profile_start)(void);
+	void (*profile_stop)(void);
+	int (*profile_dump)(const char *path);
 	const char *(*mode)(const char **);
 	const char *(*version)(void);
 	int (*reclaimer_start)(void);

@@ -48,6 +48,12 @@ const struct scenario scenarios[] = {
 	  .conf = "reclaimer=0,checks=fast,purge_delay=1",
 	  .reset = true,
 	  .crowded = true },
+	/* Every few allocations a sample. */
+	{ .name = "profiled",
+	  .conf = "reclaimer=0,profile=1,profile_interval=2k,"
+		  "profile_memory=1m,profile_dir=build/sweep",
+	  .reset = true,
+	  .constructors = true },
 	/* A guard behind each large block, by a kernel without MADV_GUARD. */
 	{ .name = "walled",
 	  .conf = "reclaimer=0,large_guard=all,checks=fast",
@@ -301,6 +307,16 @@ static void clock_replace(void)
 	page->at.clock = clock_gettime;
 }
 
+/* Stacks are found by it; a library made anew has forgotten it. */
+static void find_object_restore(void)
+{
+	union sealed *page = text_symbol("sealed");
+
+	if (page && !mprotect(page, sizeof(*page), PROT_READ | PROT_WRITE))
+		*(void **)(void *)&page->at.find_object =
+			dlsym(RTLD_DEFAULT, "_dl_find_object");
+}
+
 static char **environ_kept;
 
 #define REFUSE(list) refuse(list, sizeof(list) / sizeof(*(list)))
@@ -420,6 +436,7 @@ void scenario_enter(const struct scenario *s)
 		rights_replace();
 	if (s->full)
 		fill_table();
+	find_object_restore();
 }
 
 /* No addresses are left to the regions that there are: the next is added. */

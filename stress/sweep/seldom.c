@@ -155,6 +155,27 @@ static void do_seldom_internals(void)
 	names.move(buf + 3, buf, 40);
 }
 
+/* A thread that is stopped leaves a file that is not whole. */
+static void do_profile(void)
+{
+	const char *folder = getenv("TMPDIR");
+	char path[128], part[136];
+
+	if (!names.profile_dump)
+		return;
+	snprintf(path, sizeof(path), "%.80s/sweep.%d.%s",
+		 folder ? folder : "/tmp", gettid(),
+		 gettid() % 2 ? "heap" : "pb.gz");
+	snprintf(part, sizeof(part), "%s.part", path);
+	unlink(part);
+	names.profile_dump(path);
+	unlink(path);
+	if (gettid() % 4)
+		return;
+	names.profile_stop();
+	names.profile_start();
+}
+
 static void do_stats(void)
 {
 	static const size_t sizes[] = { 0, 40, 400, 4000 };
@@ -180,6 +201,7 @@ static void do_stats(void)
 	names.mode(NULL);
 	names.version();
 	do_seldom_internals();
+	do_profile();
 }
 
 /* Blocks of some MiB, which grow in place, move by their pages, shrink. */

@@ -1,0 +1,113 @@
+/* layer 4.10: dump: the profile as a file; contract in dump.h */
+#include "sample/dump.h"
+
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "sample/sampler.h"
+#include "system/config.h"
+#include "system/files.h"
+#include "system/place.h"
+#include "system/report.h"
+#include "system/system.h"
+
+#define PATH_SIZE 1024
+#define NAME_SIZE 32
+#define TRIES 16
+
+static _Atomic(uint32_t) sequence; /* atomic: own, each value is used once */
+
+static const char *form_suffix(bool text)
+{
+	return text ? "heap" : "pb.gz";
+}
+
+static bool is_text(const char *path)
+{
+	size_t n = __builtin_strlen(path);
+
+	return n >= 5 && !__builtin_memcmp(path + n - 5, ".heap", 5);
+}
+
+/* The program's name as the kernel has it, fit for a file's. */
+static void program_name(char name[NAME_SIZE])
+{
+	long i, n = system_read_file("/proc/self/comm", name, NAME_SIZE - 1);
+
+	n = n > 0 ? n - (name[n - 1] == '\n') : 0;
+	name[n] = '\0';
+	for (i = 0; i < n; i++)
+		if (name[i] == '/' || (unsigned char)name[i] < ' ')
+			name[i] = '_';
+	if (!n)
+		report_format(name, NAME_SIZE, "heap");
+}
+
+/* What is under way has a name of its own. */
+static int part_create(const char *path, char part[PATH_SIZE])
+{
+	int n = report_format(part, PATH_SIZE, "%s.part", path);
+
+	return n < PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
+}
+
+static int dump_form(int fd, bool text)
+{
+	struct dump_scratch *scratch = place_map(sizeof(*scratch));
+	struct writer writer;
+
+	if (!scratch)
+		return -ENOMEM;
+	writer_open(&writer, fd, !text);
+	if (text)
+		dump_text(&writer, scratch);
+	else
+		dump_pprof(&writer, scratch);
+	system_unmap(scratch, round_up(sizeof(*scratch), system_page_size()));
+	return writer_close(&writer);
+}
+
+static int dump_to(const char *path, bool text)
+{
+	char part[PATH_SIZE];
+	int fd = part_create(path, part), error;
+
+	if (fd < 0)
+		return fd;
+	error = dump_form(fd, text);
+	system_close(fd);
+	if (!error)
+		error = system_rename(part, path);
+	if (error)
+		system_unlink(part);
+	return error;
+}
+
+/* NAME.PID.SEQUENCE.pb.gz in the option's directory. */
+static int dump_named(bool text)
+{
+	const char *dir = config_text(config.profile_dir);
+	char path[PATH_SIZE], name[NAME_SIZE];
+	int i, n, error = -EEXIST;
+
+	program_name(name);
+	for (i = 0; i < TRIES && error == -EEXIST; i++) {
+		n = report_format(path, PATH_SIZE, "%s%s%s.%d.%u.%s", dir,
+				  *dir ? "/" : "", name, system_getpid(),
+				  add_relaxed(&sequence, 1), // own
+				  form_suffix(text));
+		error = n < PATH_SIZE ? dump_to(path, text) : -ENAMETOOLONG;
+	}
+	return error;
+}
+
+int dump_write(const char *path)
+{
+	if (!sampler_has_tables())
+		return -ENODATA;
+	sampler_note_peak();
+	if (path)
+		return dump_to(path, is_text(path));
+	return dump_named(config.profile_form == PROFILE_FORM_TEXT);
+}

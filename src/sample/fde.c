@@ -1,0 +1,181 @@
+/* layer 4.5: FDE: which description in .eh_frame is an address's; contract in
+ * fde.h */
+#include "sample/fde.h"
+
+#include "system/sealed.h"
+
+#define HEAD_VERSION 1
+#define HEAD_SORTED (CODE_DATA_RELATIVE | 0x0b) /* pairs of 4 bytes */
+#define PAIR 8
+
+/* libc's struct dl_find_object, the longer of its forms. */
+struct found {
+	unsigned long long flags;
+	void *begin, *end;
+	void *link_map;
+	void *eh_frame; /* the head of the sorted table */
+	unsigned long long reserved[9];
+};
+
+static bool object_find(uint64_t pc, struct found *found)
+{
+	int (*find)(void *, void *) = sealed.at.find_object;
+
+	return find && !find((void *)pc, found);
+}
+
+bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end)
+{
+	struct found found;
+
+	if (!object_find(pc, &found))
+		return false;
+	*begin = (uintptr_t)found.begin;
+	*end = (uintptr_t)found.end;
+	return true;
+}
+
+/* A number of a pair. */
+static int64_t pair_read(const unsigned char *at)
+{
+	int32_t value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* The last pair that begins at pc or before; NULL: none. */
+static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
+				      int64_t pc)
+{
+	uint64_t low = 0, high = nr, middle;
+
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (pair_read(pairs + PAIR * middle) <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? pairs + PAIR * (low - 1) : NULL;
+}
+
+/* The address of the description; NULL: none. */
+static const unsigned char *entry_find(const unsigned char *head, uint64_t pc)
+{
+	struct code code = { head + 4, head + 4 + 16, false };
+	const unsigned char *pair;
+	uint64_t nr;
+
+	if (head[0] != HEAD_VERSION || head[3] != HEAD_SORTED)
+		return NULL;
+	code_pointer(&code, head[1], (uintptr_t)head);
+	nr = code_pointer(&code, head[2], (uintptr_t)head);
+	if (code.bad)
+		return NULL;
+	pair = pair_find(code.at, nr, (int64_t)(pc - (uintptr_t)head));
+	return pair ? head + pair_read(pair + 4) : NULL;
+}
+
+/* What one length bounds; the 64-bit form is none. */
+static struct code entry_open(const unsigned char *at)
+{
+	struct code code = { at, at + 4, false };
+	uint32_t length = (uint32_t)code_bytes(&code, 4);
+
+	code.end = code.at + (length < 0xfffffff0 ? length : 0);
+	code.bad = code.end == code.at;
+	return code;
+}
+
+/* One letter of the augmentation. */
+static void letter_read(struct fde *fde, struct code *code, char letter)
+{
+	unsigned encoding;
+
+	switch (letter) {
+	case 'R':
+		fde->encoding = (unsigned)code_bytes(code, 1);
+		break;
+	case 'P':
+		encoding = (unsigned)code_bytes(code, 1);
+		code_format(code, encoding);
+		break;
+	case 'L':
+		code_bytes(code, 1);
+		break;
+	case 'S':
+		fde->interrupted = true;
+		break;
+	case 'B': /* signed by the other key */
+	case 'G': /* memory with tags */
+		break;
+	default:
+		code->bad = true;
+	}
+}
+
+/* The common part (CIE). */
+static bool common_read(struct fde *fde, const unsigned char *at)
+{
+	struct code code = entry_open(at), data;
+	const unsigned char *letters;
+	unsigned version;
+	uint64_t n;
+
+	code_bytes(&code, 4);
+	version = (unsigned)code_bytes(&code, 1);
+	letters = code.at;
+	while (code_bytes(&code, 1))
+		;
+	if (code.bad || (version != 1 && version != 3) || letters[0] != 'z')
+		return false;
+	fde->code_align = code_uleb(&code);
+	fde->data_align = code_sleb(&code);
+	fde->ra = (unsigned)(version == 1 ? code_bytes(&code, 1) :
+					    code_uleb(&code));
+	n = code_uleb(&code);
+	if (code.bad || n > (uint64_t)(code.end - code.at))
+		return false;
+	data = (struct code){ code.at, code.at + n, false };
+	while (*++letters)
+		letter_read(fde, &data, (char)*letters);
+	fde->initial = (struct code){ code.at + n, code.end, false };
+	return !data.bad;
+}
+
+static bool own_read(struct fde *fde, const unsigned char *at, uint64_t pc)
+{
+	struct code code = entry_open(at);
+	const unsigned char *field = code.at;
+	uint32_t back = (uint32_t)code_bytes(&code, 4);
+	uint64_t size, n;
+
+	if (code.bad || !back || !common_read(fde, field - back))
+		return false;
+	fde->begin = code_pointer(&code, fde->encoding, (uintptr_t)fde->base);
+	size = code_format(&code, fde->encoding);
+	n = code_uleb(&code);
+	if (code.bad || n > (uint64_t)(code.end - code.at) ||
+	    pc - fde->begin >= size)
+		return false;
+	fde->own = (struct code){ code.at + n, code.end, false };
+	return true;
+}
+
+bool fde_find(uint64_t pc, struct fde_place *place)
+{
+	struct found found;
+
+	if (!object_find(pc, &found) || !found.eh_frame)
+		return false;
+	place->base = found.eh_frame;
+	place->entry = entry_find(place->base, pc);
+	return place->entry;
+}
+
+bool fde_read(uint64_t pc, const struct fde_place *place, struct fde *fde)
+{
+	*fde = (struct fde){ .base = place->base };
+	return own_read(fde, place->entry, pc);
+}

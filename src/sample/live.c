@@ -1,0 +1,85 @@
+/* layer 4.6: live: the sampled blocks that the program holds; contract in
+ * live.h */
+#include "sample/live.h"
+
+#include "sample/chance.h"
+#include "sample/levels.h"
+
+static _Atomic(uint64_t) *keys;	  /* const after start; words: atomic */
+static struct live_info *infos;	  /* const after start; held */
+static unsigned nr_levels;	  /* const after start */
+static _Atomic(uint32_t) nr_used; /* atomic: levels that may have keys */
+
+void live_start(void *memory, uint64_t size)
+{
+	nr_levels = levels_within(size / LIVE_ENTRY_SIZE);
+	keys = memory;
+	infos = (void *)(keys + levels_entries(nr_levels));
+}
+
+static void used_raise(unsigned level)
+{
+	uint32_t seen = load_relaxed(&nr_used); // hint
+
+	while (seen <= level &&
+	       // held: the block's holder sees it
+	       !cas_relaxed(&nr_used, &seen, level + 1))
+		;
+}
+
+static bool entry_take(uint32_t at, uint64_t key, const struct live_info *info)
+{
+	uint64_t found = load_relaxed(&keys[at]); // hint
+
+	// [live.key] with live_remove(): the reads of whose entry it was
+	if (found || !cas_acquire(&keys[at], &found, key))
+		return false;
+	infos[at] = *info;
+	return true;
+}
+
+bool live_add(const void *block, const struct live_info *info)
+{
+	uint64_t key = (uintptr_t)block, hash = chance_scramble(key);
+	unsigned level, i;
+
+	for (level = 0; level < nr_levels; level++) {
+		uint32_t at = level_bucket(hash, level);
+
+		used_raise(level);
+		for (i = 0; i < BUCKET_ENTRIES; i++)
+			if (entry_take(at + i, key, info))
+				return true;
+	}
+	return false;
+}
+
+bool live_remove(const void *block, struct live_info *info)
+{
+	uint64_t key = (uintptr_t)block, hash = chance_scramble(key), found;
+	unsigned level, i, end = load_relaxed(&nr_used); // held: see live.h
+
+	for (level = 0; level < end; level++) {
+		uint32_t at = level_bucket(hash, level);
+
+		for (i = at; i < at + BUCKET_ENTRIES; i++) {
+			found = load_relaxed(&keys[i]); // held: ours is
+			if (found != key)
+				continue;
+			*info = infos[i];
+			// [live.key] with entry_take(): the reads before
+			return cas_release(&keys[i], &found, 0);
+		}
+	}
+	return false;
+}
+
+uint64_t live_nr(void)
+{
+	uint32_t i, end = levels_entries(load_relaxed(&nr_used)); // hint
+	uint64_t nr = 0;
+
+	for (i = 0; i < end; i++)
+		nr += load_relaxed(&keys[i]) != 0; // hint
+	return nr;
+}

@@ -1,0 +1,47 @@
+/* layer 4.6: live: the sampled blocks that the program holds
+ *
+ * A key and what belongs to it, in two flat arrays (levels.h). The key is the
+ * block's address, 0 where the entry is free.
+ *
+ *	free --CAS address, by who allocates the block--> taken
+ *	taken --CAS 0, by who frees it--> free
+ *
+ * In between the entry is the block's holder's: nobody else adds or removes the
+ * same address, as a block has one holder at a time, and what the program does
+ * to hand a block to another thread orders the entry as it does the block. So
+ * there is no state of transition and nothing to wait for. Of two frees of one
+ * block one finds the entry; that both are a fault others see to. All is
+ * wait-free. A thread that dies after the first CAS strands the block that it
+ * was about to hand out, with its entry; after the second the block alone.
+ *
+ * Which levels are looked at says `nr_used`, which is raised before a key is
+ * set: who holds the block sees it.
+ */
+#ifndef LANE_LIVE_H
+#define LANE_LIVE_H
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+struct live_info {
+	uint64_t size;	/* held: by the block's holder */
+	uint32_t trace; /* held: likewise */
+	uint32_t since; /* held: likewise; milliseconds */
+};
+
+/* Bytes that an entry needs. */
+#define LIVE_ENTRY_SIZE (sizeof(uint64_t) + sizeof(struct live_info))
+
+/* At start, as racing threads do alike: zeros of that many bytes. */
+void live_start(void *memory, uint64_t size);
+
+/* False: there is no room in its buckets. */
+bool live_add(const void *block, const struct live_info *info);
+
+/* False: the block is not there. */
+bool live_remove(const void *block, struct live_info *info);
+
+/* A count of all; of a moment, where others add and remove. */
+uint64_t live_nr(void);
+
+#endif

@@ -1,0 +1,49 @@
+/* layer 4.6: rules: how to leave a function from an address, in one word
+ *
+ * Most functions keep the caller's registers at fixed places below the CFA, and
+ * the CFA at a fixed distance from the stack or frame pointer:
+ *
+ *	bits  0..19	that distance, in words
+ *	bit  20		from the frame pointer
+ *	bits 21..62	FRAME_PACKED registers, 6 bits each: where it is saved,
+ *			in words below the CFA; 0: the function left it alone
+ *
+ * What running .eh_frame's instructions gave is kept for the next time, in a
+ * table with one entry an address:
+ *
+ *	entry[0] = key ^ rule	entry[1] = rule
+ *
+ * The key mixes the address with all bytes of its description (FDE) and the
+ * head of the common part, so a library that comes where another one was finds
+ * nothing of it. A reader that sees the halves of two writers sees a wrong key;
+ * no entry is ever held, and a thread that dies between the two stores leaves
+ * one that nobody finds. All is wait-free.
+ */
+#ifndef LANE_RULES_H
+#define LANE_RULES_H
+
+#include "sample/frame.h"
+
+#define RULES_DISTANCE_MOST 0xfffffu
+#define RULES_FRAME_POINTER ((uint64_t)1 << 20)
+#define RULES_REGS 21
+#define RULES_REG_BITS 6
+#define RULES_REG_MOST 63u
+#define RULES_NONE UINT64_MAX
+#define RULES_END (UINT64_MAX - 1) /* it has no caller */
+
+/* The key of an address whose description lies there. */
+uint64_t rules_key(uint64_t pc, const unsigned char *entry);
+
+/* RULES_NONE: not known. */
+uint64_t rules_find(uint64_t key);
+void rules_keep(uint64_t key, uint64_t rule);
+
+/* How far below the CFA the i-th of FRAME_PACKED is, in words. */
+static force_inline unsigned rules_place(uint64_t rule, unsigned i)
+{
+	return (unsigned)(rule >> (RULES_REGS + RULES_REG_BITS * i)) &
+	       RULES_REG_MOST;
+}
+
+#endif

@@ -1,0 +1,268 @@
+/* layer 4.8: sampler: which allocations are followed, and by which stack;
+ * contract in sampler.h */
+#include "sample/sampler.h"
+
+#include "base/bits.h"
+#include "sample/chance.h"
+#include "sample/fde.h"
+#include "sample/live.h"
+#include "sample/site.h"
+#include "sample/trace.h"
+#include "sample/unwind.h"
+#include "system/config.h"
+#include "system/peek.h"
+#include "system/place.h"
+#include "system/system.h"
+
+#define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
+#define ENTRY_POINT 9 /* AT_ENTRY */
+
+extern unsigned long getauxval(unsigned long type) weak_import;
+
+struct sample_gate sample_gate;
+__thread struct sample_thread sample_thread;
+
+static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
+static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
+static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
+/* const: our code, once it can be found; all who look store the same */
+static _Atomic(uint64_t) own_begin, own_end;
+
+static _Atomic(uint64_t) nr_samples; /* atomic: counter */
+static _Atomic(uint64_t) nr_dropped; /* atomic: counter */
+static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
+static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
+
+/* The tables */
+
+/* Shares of the whole, in sixteenths: addresses, index, blocks; the rest is for
+ * records. */
+#define SHARE_SITES 2
+#define SHARE_INDEX 1
+#define SHARE_LIVE 5
+
+static void tables_place(char *at, uint64_t size)
+{
+	uint64_t part = size / 16 / 64 * 64;
+
+	site_start(at, SHARE_SITES * part / sizeof(uint64_t));
+	at += SHARE_SITES * part;
+	trace_start(at, SHARE_INDEX * part / sizeof(uint32_t),
+		    at + (SHARE_INDEX + SHARE_LIVE) * part,
+		    (16 - SHARE_SITES - SHARE_INDEX - SHARE_LIVE) * part /
+			    sizeof(uint64_t));
+	live_start(at + SHARE_INDEX * part, SHARE_LIVE * part);
+}
+
+/* The program's own code is not cut off where the library is a part of it. */
+static void own_find(void)
+{
+	uint64_t begin, end, entry = getauxval ? getauxval(ENTRY_POINT) : 0;
+
+	if (!fde_object((uintptr_t)&sampler_start, &begin, &end) ||
+	    entry - begin < end - begin)
+		return;
+	store_relaxed(&own_begin, begin); // const
+	store_relaxed(&own_end, end);	  // const
+}
+
+static bool tables_start(void)
+{
+	uint64_t size = config.profile_memory;
+	uint64_t found = load_relaxed(&memory); // own: an address of zeros
+	void *mine;
+
+	if (!found) {
+		mine = place_map(size);
+		if (!mine)
+			return false;
+		if (cas_relaxed(&memory, &found, (uintptr_t)mine)) // own
+			found = (uintptr_t)mine;
+		else
+			system_unmap(mine, size);
+	}
+	tables_place((char *)(uintptr_t)found, size);
+	system_peek_start();
+	add_relaxed(&random_next, system_random()); // own
+	// [sampler.ready] with sampler_has_tables(): where the tables are
+	store_release(&ready, 1);
+	return true;
+}
+
+bool sampler_has_tables(void)
+{
+	// [sampler.ready] with tables_start(): where the tables are
+	return load_acquire(&ready);
+}
+
+bool sampler_start(void)
+{
+	if (!sampler_has_tables() && !tables_start())
+		return false;
+	store_relaxed(&sample_gate.on, 1); // hint: sample_count() asks again
+	return true;
+}
+
+void sampler_stop(void)
+{
+	store_relaxed(&sample_gate.on, 0); // hint
+}
+
+/* Counting bytes */
+
+static void draw(void)
+{
+	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
+
+	sample_thread.left = chance_distance(chance_scramble(n),
+					     config.profile_interval);
+}
+
+bool sample_count(size_t size)
+{
+	if (unlikely(!sampler_has_tables()))
+		return false;
+	if (unlikely(!sample_thread.drawn)) {
+		sample_thread.drawn = true;
+		draw();
+	}
+	if (unlikely(!sample_fits(size))) {
+		draw();
+		return true;
+	}
+	sample_pass(size);
+	return false;
+}
+
+/* Samples */
+
+/* Return addresses at the stack's beginning that are ours. */
+static unsigned own_calls(const uint64_t *pcs, unsigned n)
+{
+	uint64_t begin, end;
+	unsigned own = 0;
+
+	if (unlikely(!load_relaxed(&own_end))) // const
+		own_find();
+	begin = load_relaxed(&own_begin); // const
+	end = load_relaxed(&own_end);	  // const
+	while (own < n && pcs[own] - begin < end - begin)
+		own++;
+	return own;
+}
+
+uint32_t sample_stack(void)
+{
+	uint64_t pcs[UNWIND_MOST];
+	unsigned n = unwind_here(pcs, UNWIND_MOST);
+	unsigned own = own_calls(pcs, n);
+	uint32_t stack;
+
+	stack = trace_intern(pcs + own, n - own);
+	add_relaxed(&nr_samples, 1); // counter
+	if (!stack)
+		add_relaxed(&nr_dropped, 1); // counter
+	return stack;
+}
+
+/* Copies what is in use to the peak's counts, unless another does for a peak
+ * above this one. One that slept may set a count of a later moment. */
+static cold void peak_copy(uint64_t peak)
+{
+	struct trace *trace;
+	uint32_t at = 0;
+
+	while ((trace = trace_next(&at))) {
+		if (load_relaxed(&peak_space) != peak) // hint
+			return;
+		store_relaxed(&trace->counts[TRACE_PEAK_OBJECTS], // counter
+			      trace_less(trace, TRACE_ALLOC_OBJECTS,
+					 TRACE_FREED_OBJECTS));
+		store_relaxed(&trace->counts[TRACE_PEAK_SPACE], // counter
+			      trace_less(trace, TRACE_ALLOC_SPACE,
+					 TRACE_FREED_SPACE));
+	}
+}
+
+static void peak_note(uint64_t space, uint64_t most)
+{
+	uint64_t peak = load_relaxed(&peak_space); // hint
+
+	if (space <= peak + most)
+		return;
+	if (cas_relaxed(&peak_space, &peak, space)) // hint
+		peak_copy(space);
+}
+
+void sampler_note_peak(void)
+{
+	peak_note(load_relaxed(&live_space), 0); // counter
+}
+
+/* By an eighth at least: the copies of a heap that grows stay few. */
+static void peak_note_grown(uint64_t space)
+{
+	peak_note(space, load_relaxed(&peak_space) / 8); // hint
+}
+
+static uint64_t space_of(uint64_t size, uint64_t weight)
+{
+	return (uint64_t)((unsigned __int128)size * weight >> CHANCE_SHIFT);
+}
+
+void sample_add(const void *block, size_t size, uint32_t stack)
+{
+	uint64_t weight = chance_weight(size, config.profile_interval);
+	uint64_t space = space_of(size, weight);
+	struct live_info info = { .size = size, .trace = stack,
+				  .since = (uint32_t)system_now_ms() };
+	struct trace *trace = trace_of(stack);
+
+	if (!live_add(block, &info)) {
+		add_relaxed(&nr_dropped, 1); // counter
+		return;
+	}
+	trace_add(trace, TRACE_ALLOCS, 1);
+	trace_add(trace, TRACE_ALLOC_BYTES, size);
+	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
+	trace_add(trace, TRACE_ALLOC_SPACE, space);
+	peak_note_grown(add_relaxed(&live_space, space) + space); // counter
+}
+
+void sample_remove(const void *block)
+{
+	struct live_info info;
+	struct trace *trace;
+	uint64_t weight;
+	uint32_t age;
+
+	if (!live_remove(block, &info))
+		return;
+	weight = chance_weight(info.size, config.profile_interval);
+	trace = trace_of(info.trace);
+	age = (uint32_t)system_now_ms() - info.since;
+	trace_add(trace, TRACE_FREES, 1);
+	trace_add(trace, TRACE_FREED_BYTES, info.size);
+	trace_add(trace, TRACE_FREED_OBJECTS, weight);
+	trace_add(trace, TRACE_FREED_SPACE, space_of(info.size, weight));
+	trace_add(trace, TRACE_LIFETIME, space_of(age, weight));
+	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
+}
+
+bool sample_may_live(void)
+{
+	return unlikely(sampler_has_tables());
+}
+
+void sampler_stats(struct sampler_stats *out)
+{
+	*out = (struct sampler_stats){
+		.nr_samples = load_relaxed(&nr_samples), // counter
+		.nr_dropped = load_relaxed(&nr_dropped), // counter
+		.interval = config.profile_interval,
+	};
+	if (!sampler_has_tables())
+		return;
+	out->nr_live = live_nr();
+	out->stacks_size = trace_used_size();
+}

@@ -1,0 +1,100 @@
+/* layer 4.8: sampler: which allocations are followed, and by which stack
+ *
+ * While the profile is on each thread counts the bytes that it asks for down
+ * from a distance drawn by chance (chance.h). The allocation that passes zero
+ * is sampled: its stack is kept (unwind.h, trace.h), and its block followed
+ * until it is freed (live.h). What the fast path does with that is in
+ * front/heap.h; while the profile is off the count is not touched.
+ *
+ *	off --sampler_start()--> on --sampler_stop()--> off
+ *
+ * The tables are made by the first start, once, and stay: sampled blocks keep
+ * their stack while the profile is off, their frees are seen, and a later start
+ * goes on with the sums. Racing starts: one CAS decides whose memory it is; all
+ * store the same addresses. A child of a fork has a copy of them all: it goes
+ * on with its parent's profile, as it does with its parent's blocks.
+ *
+ * A thread's count is its own: a handler that interrupts it may lose or add a
+ * few bytes of the count, and since a distance may be drawn anew at any time,
+ * or be kept while the profile is off, that makes no bias. Blocks of no bytes
+ * are not sampled. A thread that dies anywhere strands the block in its hand
+ * and leaves the sums without it, or with a block that nobody frees.
+ *
+ * Everything is wait-free but for the CAS of two bounds (trace.h) and the
+ * kernel's part in the first start; all works in signal handlers, and nothing
+ * here allocates, or touches errno.
+ */
+#ifndef LANE_SAMPLER_H
+#define LANE_SAMPLER_H
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+/* What every call that allocates looks at, where the fast path is closed. */
+struct sample_gate {
+	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */
+	_Atomic(uint32_t) on;	     /* atomic: hint */
+} __attribute__((aligned(CACHE_LINE)));
+extern struct sample_gate sample_gate internal;
+
+struct sample_thread {
+	uint64_t left; /* own: bytes before the next sample */
+	bool drawn;    /* own: left was ever drawn */
+};
+extern __thread struct sample_thread sample_thread internal;
+
+static force_inline bool sample_is_on(void)
+{
+	return unlikely(load_relaxed(&sample_gate.on)); // hint
+}
+
+/* Whether an allocation of that size is none of the sampled ones; it counts
+ * once it has succeeded, by sample_pass(). */
+static force_inline bool sample_fits(size_t size)
+{
+	return likely(size <= sample_thread.left);
+}
+
+/* A handler may have come between. */
+static force_inline void sample_pass(size_t size)
+{
+	uint64_t left = sample_thread.left;
+
+	sample_thread.left = left > size ? left - size : 0;
+}
+
+/* Counts an allocation; whether it is to be sampled. Only while it is on. */
+bool sample_count(size_t size);
+
+/* The stack of the calling function's callers, 0: none could be kept. */
+uint32_t sample_stack(void);
+
+/* The block that was allocated for it. */
+void sample_add(const void *block, size_t size, uint32_t stack);
+
+/* The block is about to be freed; nothing where it is none of them. */
+void sample_remove(const void *block);
+
+/* Whether there may be any. */
+bool sample_may_live(void);
+
+/* False: no memory for the tables. */
+bool sampler_start(void);
+void sampler_stop(void);
+
+/* Whether there are tables to be read (trace.h, site.h). */
+bool sampler_has_tables(void);
+
+struct sampler_stats {
+	uint64_t nr_samples;  /* taken since the first start */
+	uint64_t nr_dropped;  /* of these, for which there was no room */
+	uint64_t nr_live;     /* blocks that are followed now */
+	uint64_t interval;    /* bytes between two samples */
+	uint64_t stacks_size; /* bytes of stacks */
+};
+void sampler_stats(struct sampler_stats *out);
+
+/* What the program holds now counts as the peak if it is more. */
+void sampler_note_peak(void);
+
+#endif

@@ -1,0 +1,189 @@
+/* layer 4.7: trace: the stacks that allocate; contract in trace.h */
+#include "sample/trace.h"
+
+#include "base/bits.h"
+#include "sample/chance.h"
+#include "sample/levels.h"
+#include "sample/site.h"
+#include "sample/unwind.h"
+
+static _Atomic(uint32_t) *entries; /* const after start */
+static unsigned nr_levels;	   /* const after start */
+static uint64_t *words;		   /* const after start */
+static uint64_t nr_words;	   /* const after start */
+static _Atomic(uint64_t) used;	   /* atomic: words handed out */
+static _Atomic(uint32_t) nr_filled; /* atomic: levels that have entries */
+
+/* Number 0 is none: word 0 stays unused. */
+void trace_start(void *index, uint64_t nr_entries, void *records, uint64_t nr)
+{
+	entries = index;
+	nr_levels = levels_within(nr_entries);
+	words = records;
+	nr_words = min_size(nr, UINT32_MAX);
+}
+
+struct trace *trace_of(uint32_t number)
+{
+	return (struct trace *)(void *)(words + number);
+}
+
+uint64_t trace_used_size(void)
+{
+	return load_relaxed(&used) * sizeof(*words); // counter
+}
+
+/* 0: there is no room. */
+static uint32_t piece_take(uint32_t size)
+{
+	uint64_t at = load_relaxed(&used), from; // own: words are nobody's yet
+
+	do {
+		from = max_size(at, 1);
+		if (size > nr_words || from > nr_words - size)
+			return 0;
+		// own: the winner alone has these words
+	} while (!cas_relaxed(&used, &at, from + size));
+	return (uint32_t)from;
+}
+
+/* It may be zeros no more. */
+static void piece_untake(uint32_t number, uint32_t size)
+{
+	uint64_t end = (uint64_t)number + size;
+
+	__builtin_memset(words + number, 0, size * sizeof(*words));
+	cas_relaxed(&used, &end, number); // own: the last one, and unused
+}
+
+/* What is looked for. */
+struct wanted {
+	uint64_t hash;
+	uint32_t nr;
+	uint32_t sites[UNWIND_MOST];
+};
+
+static bool wanted_read(struct wanted *wanted, const uint64_t *addresses,
+			unsigned n)
+{
+	unsigned i;
+
+	wanted->nr = n < UNWIND_MOST ? n : UNWIND_MOST;
+	wanted->hash = n;
+	for (i = 0; i < wanted->nr; i++) {
+		wanted->sites[i] = site_intern(addresses[i]);
+		if (!wanted->sites[i])
+			return false;
+		wanted->hash = chance_scramble(wanted->hash +
+					       wanted->sites[i]);
+	}
+	return true;
+}
+
+static bool is_wanted(const struct trace *trace, const struct wanted *wanted)
+{
+	return trace->hash == wanted->hash && trace->nr == wanted->nr &&
+	       !__builtin_memcmp(trace->sites, wanted->sites,
+				 wanted->nr * sizeof(wanted->sites[0]));
+}
+
+static uint32_t record_make(const struct wanted *wanted)
+{
+	size_t size = sizeof(struct trace) + wanted->nr * sizeof(uint32_t);
+	uint32_t n = (uint32_t)div_up(size, sizeof(*words));
+	uint32_t number = piece_take(n);
+	struct trace *trace = trace_of(number);
+
+	if (!number)
+		return 0;
+	trace->hash = wanted->hash;
+	trace->nr = wanted->nr;
+	trace->words = n;
+	__builtin_memcpy(trace->sites, wanted->sites,
+			 wanted->nr * sizeof(uint32_t));
+	return number;
+}
+
+static void filled_raise(unsigned level)
+{
+	uint32_t seen = load_relaxed(&nr_filled); // hint
+
+	while (seen <= level &&
+	       !cas_relaxed(&nr_filled, &seen, level + 1)) // hint
+		;
+}
+
+/* What the entry holds now, *made where it was free. */
+static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
+{
+	uint32_t found = 0;
+
+	// [trace.entry] with entry_fill(), trace_next(): the record
+	if (cas_acq_rel(entry, &found, made))
+		return made;
+	// [trace.entry] with entry_fill(): the record of who came first
+	return load_acquire(entry);
+}
+
+/* The number at the entry if that is the wanted one; 0: it is another's. *made:
+ * a record of the caller's, 0 where it has none yet. */
+static uint32_t entry_try(_Atomic(uint32_t) *entry,
+			  const struct wanted *wanted, uint32_t *made)
+{
+	// [trace.entry] with entry_fill(): the record
+	uint32_t found = load_acquire(entry);
+
+	if (!found) {
+		if (!*made)
+			*made = record_make(wanted);
+		if (!*made)
+			return 0;
+		found = entry_fill(entry, *made);
+	}
+	return is_wanted(trace_of(found), wanted) ? found : 0;
+}
+
+static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
+{
+	unsigned level, i;
+	uint32_t found;
+
+	for (level = 0; level < nr_levels; level++) {
+		uint32_t at = level_bucket(wanted->hash, level);
+
+		filled_raise(level);
+		for (i = 0; i < BUCKET_ENTRIES; i++) {
+			found = entry_try(&entries[at + i], wanted, made);
+			if (found)
+				return found;
+		}
+	}
+	return 0;
+}
+
+uint32_t trace_intern(const uint64_t *addresses, unsigned n)
+{
+	uint32_t made = 0, found;
+	struct wanted wanted;
+
+	if (!wanted_read(&wanted, addresses, n))
+		return 0;
+	found = index_intern(&wanted, &made);
+	if (made && made != found)
+		piece_untake(made, trace_of(made)->words);
+	return found;
+}
+
+struct trace *trace_next(uint32_t *at)
+{
+	// hint: what comes meanwhile may be missed
+	uint32_t end = levels_entries(load_relaxed(&nr_filled)), found;
+
+	while (*at < end) {
+		// [trace.entry] with entry_fill(): the record
+		found = load_acquire(&entries[(*at)++]);
+		if (found)
+			return trace_of(found);
+	}
+	return NULL;
+}

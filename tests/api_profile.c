@@ -1,0 +1,535 @@
+/* modes: all no-qemu */
+/* timeout: 240 */
+/* profiles: by the options, the functions and the signal; exact where every
+ * block is sampled, unbiased where not; in handlers and children */
+#include "expect.h"
+
+#include <dirent.h>
+#include <sys/time.h>
+
+#include "profile_file.h"
+
+#define NR_THREADS 4
+#define NR_KEPT 1000
+
+static struct child child;
+static char dir[64];
+static volatile int stop;
+
+static struct profile profile_now(void)
+{
+	struct profile p;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/now.%d.pb.gz", dir, getpid());
+	errno = 4711;
+	must(!LANE(lanemalloc_profile_dump)(path));
+	must(errno == 4711);
+	profile_parse(&p, path);
+	return p;
+}
+
+/* Every way to allocate, of every kind of block; the bytes. */
+static void *kept[NR_KEPT];
+static size_t nr_kept;
+
+static uint64_t keep(void *block, size_t size)
+{
+	must(block);
+	memset(block, 1, size);
+	kept[nr_kept++] = block;
+	return size;
+}
+
+static uint64_t keep_all(void)
+{
+	static const size_t sizes[] = { 1, 16, 17, 100, 1000, 4096, 30000,
+					32768, 40000, 200000, 262144, 262145,
+					1000000, 5000000 };
+	uint64_t sum = 0;
+	void *p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t n = sizes[i];
+
+		sum += keep(malloc(n), n);
+		sum += keep(calloc(1, n), n);
+		sum += keep(aligned_alloc(16, n), n);
+		sum += keep(aligned_alloc(256, n), n);
+		sum += keep(memalign(8192, n), n);
+		sum += keep(realloc(NULL, n), n);
+		sum += keep(realloc(malloc(3 * n + 50), n), n);
+		must(!posix_memalign(&p, 64, n));
+		sum += keep(p, n);
+	}
+	return sum;
+}
+
+static void drop_all(void)
+{
+	while (nr_kept)
+		free(kept[--nr_kept]);
+}
+
+static void role_exact(void)
+{
+	struct profile before, with, after;
+	uint64_t bytes;
+	size_t nr;
+
+	/* So that lanes would take what must not come there. */
+	keep_all();
+	drop_all();
+	must(!LANE(lanemalloc_profile_start)());
+	before = profile_now();
+	bytes = keep_all();
+	nr = nr_kept;
+	with = profile_now();
+	must(with.period == 1 && with.nr_mappings >= 2);
+	must(with.values[INUSE_OBJECTS] - before.values[INUSE_OBJECTS] == nr);
+	/* In place a realloc keeps the size that malloc was asked for. */
+	must(with.values[INUSE_SPACE] - before.values[INUSE_SPACE] >= bytes);
+	drop_all();
+	after = profile_now();
+	must(after.values[INUSE_OBJECTS] == before.values[INUSE_OBJECTS]);
+	must(after.values[INUSE_SPACE] == before.values[INUSE_SPACE]);
+	must(after.values[PEAK_SPACE] >= with.values[INUSE_SPACE]);
+	must(after.values[ALLOC_OBJECTS] - after.values[FREED_OBJECTS] ==
+	     after.values[INUSE_OBJECTS]);
+}
+
+static void role_off_and_on(void)
+{
+	struct profile p[4];
+	void *a, *b, *c;
+
+	must(LANE(lanemalloc_profile_dump)("x") == -ENODATA);
+	LANE(lanemalloc_profile_stop)();
+	must(!LANE(lanemalloc_profile_start)());
+	must(!LANE(lanemalloc_profile_start)());
+	p[0] = profile_now();
+	a = opaque(malloc(100));
+	LANE(lanemalloc_profile_stop)();
+	b = opaque(malloc(100));
+	p[1] = profile_now();
+	must(p[1].values[ALLOC_OBJECTS] - p[0].values[ALLOC_OBJECTS] == 1);
+	free(a);
+	free(b);
+	p[2] = profile_now();
+	must(p[2].values[INUSE_OBJECTS] == p[0].values[INUSE_OBJECTS]);
+	for (int i = 0; i < 100; i++) {
+		must(!LANE(lanemalloc_profile_start)());
+		c = opaque(malloc(50));
+		LANE(lanemalloc_profile_stop)();
+		free(c);
+		/* It lies in no lane. */
+		a = opaque(malloc(50));
+		must(a != c);
+		free(a);
+	}
+	p[3] = profile_now();
+	must(p[3].values[ALLOC_OBJECTS] - p[2].values[ALLOC_OBJECTS] == 100);
+	must(p[3].values[INUSE_OBJECTS] == p[0].values[INUSE_OBJECTS]);
+	must(LANE(lanemalloc_profile_dump)("/no/such/directory") == -ENOENT);
+}
+
+static void churn(uint64_t seed, size_t rounds)
+{
+	void *blocks[64] = { 0 };
+	uint64_t random = seed * 2 + 1;
+
+	while (rounds--) {
+		size_t k = random_next(&random) % ARRAY_SIZE(blocks);
+
+		free(blocks[k]);
+		blocks[k] = malloc(random_next(&random) %
+				   (rounds % 64 ? 2000 : 400000));
+		must(blocks[k]);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(blocks); k++)
+		free(blocks[k]);
+}
+
+static void *churn_thread(void *arg)
+{
+	churn((uintptr_t)arg, 4000);
+	return NULL;
+}
+
+/* Between the two nothing else allocates: threads cost blocks of libc's. */
+static void role_threads(void)
+{
+	pthread_t threads[NR_THREADS];
+	struct profile before, after;
+
+	for (int round = 0; round < 2; round++) {
+		must(!LANE(lanemalloc_profile_start)());
+		before = profile_now();
+		for (uintptr_t i = 0; i < NR_THREADS; i++)
+			must(!pthread_create(&threads[i], NULL, churn_thread,
+					     (void *)i));
+		for (size_t i = 0; i < NR_THREADS; i++)
+			pthread_join(threads[i], NULL);
+		after = profile_now();
+	}
+	must(after.values[INUSE_OBJECTS] == before.values[INUSE_OBJECTS]);
+	must(after.values[ALLOC_OBJECTS] - before.values[ALLOC_OBJECTS] >
+	     NR_THREADS * 3900);
+}
+
+/* Six standard errors; blocks far below and above the interval. */
+static void assert_estimate(uint64_t got, double want, double nr_samples)
+{
+	double error = ((double)got - want) / want;
+
+	if (error * error * nr_samples > 36) {
+		fprintf(stderr, "%.0f, not %.0f\n", (double)got, want);
+		must(!"a good estimate");
+	}
+}
+
+static void role_unbiased(void)
+{
+	static void *blocks[65536];
+	struct profile p, q;
+
+	must(!LANE(lanemalloc_profile_start)());
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		blocks[i] = malloc(1024);
+	p = profile_now();
+	must(p.period == 65536);
+	assert_estimate(p.values[INUSE_SPACE], 64.0 * MIB, 1024);
+	assert_estimate(p.values[INUSE_OBJECTS], 65536, 1024);
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		free(blocks[i]);
+	for (size_t i = 0; i < 4096; i++)
+		blocks[i] = malloc(65536);
+	p = profile_now();
+	assert_estimate(p.values[INUSE_SPACE], 256.0 * MIB, 2048);
+	assert_estimate(p.values[ALLOC_OBJECTS], 65536 + 4096, 512);
+	for (size_t i = 0; i < 4096; i++)
+		free(blocks[i]);
+	/* Blocks that are used again and again do not miss in any cache. */
+	for (size_t i = 0; i < 1000000; i++)
+		free(opaque(malloc(512)));
+	p = profile_now();
+	must(p.values[INUSE_OBJECTS] == 0);
+	assert_estimate(p.values[ALLOC_SPACE], 320.0 * MIB + 512e6, 8000);
+	/* Likewise the other ways to a lane. */
+	for (size_t i = 0; i < 20000; i++)
+		free(opaque(malloc(40000)));
+	for (size_t i = 0; i < 200000; i++)
+		free(opaque(aligned_alloc(64, 640)));
+	q = profile_now();
+	assert_estimate(q.values[ALLOC_SPACE] - p.values[ALLOC_SPACE],
+			800e6 + 128e6, 10000);
+}
+
+/* Beyond its memory samples are lost, and nothing else. */
+static void role_full(void)
+{
+	static void *blocks[100000];
+	struct profile p;
+
+	must(!LANE(lanemalloc_profile_start)());
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		blocks[i] = malloc(40);
+		must(blocks[i]);
+		memset(blocks[i], 7, 40);
+	}
+	p = profile_now();
+	must(p.values[INUSE_OBJECTS] > 5000);
+	must(p.values[INUSE_OBJECTS] < 60000);
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		free(blocks[i]);
+	p = profile_now();
+	must(p.values[INUSE_OBJECTS] < 100);
+}
+
+static volatile sig_atomic_t nr_handled;
+
+static void handler(int signal)
+{
+	char path[128];
+
+	(void)signal;
+	churn((uint64_t)nr_handled, 50);
+	if (nr_handled % 4 == 0)
+		LANE(lanemalloc_profile_stop)();
+	must(!LANE(lanemalloc_profile_start)());
+	if (nr_handled % 8 == 0) {
+		snprintf(path, sizeof(path), "%s/handler.%d", dir,
+			 nr_handled);
+		must(!LANE(lanemalloc_profile_dump)(path));
+	}
+	nr_handled++;
+}
+
+/* A handler in the middle of everything, also of a dump. */
+static void role_handler(void)
+{
+	struct sigaction action = { .sa_handler = handler };
+	struct itimerval timer = { { 0, 500 }, { 0, 500 } };
+	struct profile p;
+	char path[128];
+
+	must(!LANE(lanemalloc_profile_start)());
+	churn(1, 10);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (nr_handled < 400) {
+		churn(7, 100);
+		snprintf(path, sizeof(path), "%s/main", dir);
+		must(!LANE(lanemalloc_profile_dump)(path));
+	}
+	timer = (struct itimerval){ 0 };
+	setitimer(ITIMER_REAL, &timer, NULL);
+	profile_parse(&p, path);
+	for (int i = 0; i < nr_handled; i += 8) {
+		snprintf(path, sizeof(path), "%s/handler.%d", dir, i);
+		profile_parse(&p, path);
+	}
+}
+
+static void *churn_until(void *arg)
+{
+	while (!stop)
+		churn((uintptr_t)arg, 100);
+	return NULL;
+}
+
+/* Children have their parent's profile and go on with it. */
+static void fork_child(void)
+{
+	struct profile p = profile_now();
+	void *block = malloc(77);
+	struct profile q = profile_now();
+
+	must(q.values[ALLOC_OBJECTS] - p.values[ALLOC_OBJECTS] == 1);
+	must(q.values[INUSE_SPACE] - p.values[INUSE_SPACE] == 77);
+	free(block);
+	LANE(lanemalloc_profile_stop)();
+	churn(3, 100);
+	_exit(0);
+}
+
+static void role_fork(void)
+{
+	pthread_t threads[2];
+
+	must(!LANE(lanemalloc_profile_start)());
+	for (uintptr_t i = 0; i < 2; i++)
+		must(!pthread_create(&threads[i], NULL, churn_until,
+				     (void *)i));
+	for (int i = 0; i < 30; i++) {
+		pid_t pid = fork();
+
+		must(pid >= 0);
+		if (!pid)
+			fork_child();
+		must(exited_with_zero(pid));
+	}
+	stop = 1;
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Files in the directory; *path: the last one. */
+static int nr_files(char *path, size_t size)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	int nr = 0;
+
+	must(d);
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, size, "%s/%s", dir, entry->d_name);
+		nr++;
+	}
+	closedir(d);
+	return nr;
+}
+
+static void role_signal(void)
+{
+	const union sigval stop_value = { .sival_int = 1 };
+	struct profile p, q;
+	char path[400];
+
+	must(nr_files(path, sizeof(path)) == 0);
+	raise(SIGUSR2);
+	must(nr_files(path, sizeof(path)) == 0);
+	free(opaque(malloc(100)));
+	raise(SIGUSR2);
+	must(nr_files(path, sizeof(path)) == 1);
+	must(strstr(path, "/api_profile."));
+	profile_parse(&p, path);
+	must(p.values[ALLOC_OBJECTS] >= 1);
+	raise(SIGUSR2);
+	must(nr_files(path, sizeof(path)) == 1);
+	unlink(path);
+	must(!sigqueue(getpid(), SIGUSR2, stop_value));
+	must(nr_files(path, sizeof(path)) == 0);
+	p = profile_now();
+	free(opaque(malloc(100)));
+	q = profile_now();
+	must(q.values[ALLOC_OBJECTS] == p.values[ALLOC_OBJECTS]);
+	raise(SIGUSR2);
+	free(opaque(malloc(100)));
+	q = profile_now();
+	must(q.values[ALLOC_OBJECTS] == p.values[ALLOC_OBJECTS] + 1);
+}
+
+static void role_exit(void)
+{
+	free(opaque(malloc(100)));
+}
+
+static const struct role roles[] = {
+	{ "exact", role_exact },   { "off_and_on", role_off_and_on },
+	{ "threads", role_threads }, { "unbiased", role_unbiased },
+	{ "full", role_full },	   { "handler", role_handler },
+	{ "fork", role_fork },	   { "signal", role_signal },
+	{ "exit", role_exit },
+};
+
+static void run(const char *role, const char *conf)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "profile_dir=%s,%s", dir, conf);
+	child.role = role;
+	child.argument = dir;
+	child.conf = text;
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	assert_string_equal(child.err, "");
+}
+
+#define EXACT "profile_interval=1,profile_memory=32m,"
+
+TEST(test_exact)
+{
+	char path[400];
+
+	need_lane();
+	run("exact", EXACT);
+	run("exact", EXACT "profile=1");
+	assert_int_equal(nr_files(path, sizeof(path)), 1);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Modes in which every call takes another way. */
+TEST(test_exact_with_checks)
+{
+	need_lane();
+	run("exact", EXACT "checks=fast");
+	run("exact", EXACT "checks=full");
+	run("exact", EXACT "usable=requested,large_guard=all");
+}
+
+TEST(test_off_and_on)
+{
+	need_lane();
+	run("off_and_on", EXACT);
+}
+
+TEST(test_threads)
+{
+	need_lane();
+	run("threads", EXACT);
+}
+
+TEST(test_unbiased)
+{
+	need_lane();
+	run("unbiased", "profile_interval=64k");
+	run("unbiased", "profile_interval=64k,checks=fast");
+}
+
+TEST(test_full)
+{
+	need_lane();
+	run("full", "profile_interval=1,profile_memory=1m");
+}
+
+TEST(test_handler)
+{
+	need_lane();
+	run("handler", "profile_interval=4k");
+}
+
+TEST(test_fork)
+{
+	need_lane();
+	run("fork", EXACT);
+}
+
+TEST(test_signal)
+{
+	need_lane();
+	run("signal", EXACT "profile_signal=12");
+}
+
+static void file_read(char *text, size_t size)
+{
+	char path[400];
+	size_t n;
+
+	assert_int_equal(nr_files(path, sizeof(path)), 1);
+	n = profile_read(path);
+	assert_true(n < size);
+	memcpy(text, profile_bytes, n);
+	text[n] = '\0';
+}
+
+TEST(test_at_exit)
+{
+	unsigned long nr, bytes, allocs, alloc_bytes;
+	static char text[1 << 20];
+	char path[400];
+	struct profile p;
+
+	need_lane();
+	run("exit", "profile=1," EXACT);
+	assert_int_equal(nr_files(path, sizeof(path)), 1);
+	profile_parse(&p, path);
+	assert_true(p.values[FREED_OBJECTS] >= 1);
+	run("exit", "profile=1,profile_form=text," EXACT);
+	file_read(text, sizeof(text));
+	assert_int_equal(sscanf(text, "heap profile: %lu: %lu [%lu: %lu] @ "
+				      "heapprofile\n",
+				&nr, &bytes, &allocs, &alloc_bytes), 4);
+	assert_true(allocs > nr && alloc_bytes >= bytes + 100);
+	assert_non_null(strstr(text, "\nMAPPED_LIBRARIES:\n"));
+	assert_non_null(strstr(text, "/libc"));
+	assert_non_null(strstr(text, "@ 0x"));
+	run("exit", "profile=1,profile_form=text");
+	file_read(text, sizeof(text));
+	assert_non_null(strstr(text, "] @ heap_v2/524288\n"));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/api_profile.XXXXXX");
+	return !mkdtemp(dir);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+	have_lane();
+	if (argc > 2)
+		strcpy(dir, argv[2]);
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return tests_run(setup, teardown);
+}

@@ -209,6 +209,30 @@ TEST(test_damaged_footers_are_not_trusted, NULL, done)
 	heap_free(block);
 }
 
+/* Any bytes over a footer that no slack stands before are seen, and no size is
+ * made of them, wherever the block lies: also where the address has zeros. */
+TEST(test_written_footers_are_no_sizes, NULL, done)
+{
+	char *blocks[300], *block, was[8];
+	unsigned i, n;
+
+	option("checks=full");
+	for (i = 0; i < 300; i++)
+		blocks[i] = block_alloc(104);
+	for (i = 0; i < 300; i++) {
+		block = blocks[i];
+		n = i % 8 + 1;
+		memcpy(was, block + 104, 8);
+		memset(block + 104, 0x18 + (int)(i / 8), n);
+		if (memcmp(was, block + 104, n))
+			assert_fault("free of %p: written behind its end",
+				     block, heap_free(block));
+		memcpy(block + 104, was, 8);
+	}
+	for (i = 0; i < 300; i++)
+		heap_free(blocks[i]);
+}
+
 /* checks=full: a free block that is not as it was when it was freed. */
 static void write_freed(size_t size, size_t at)
 {

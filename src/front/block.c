@@ -1,4 +1,4 @@
-/* layer 5.2: block: what a pointer of the program points at */
+/* layer 5.2: block: misuse ends here; footers and fills */
 #include "front/block.h"
 
 #include "cpucache/cached.h"
@@ -53,9 +53,26 @@ static size_t slack_end(const struct block *block, size_t size)
 	return min_size(size + SLACK_MOST, block->size - sizeof(uint64_t));
 }
 
+/* Every bit of it follows from all bits of the address above it: of a product
+ * alone the low ones are the address's zeros. */
+static uint64_t footer_key(const void *pointer)
+{
+	uint64_t key = (uintptr_t)pointer * MIX_FOOTER;
+
+	key ^= key >> 32;
+	return key * MIX_FOOTER ^ key >> 32;
+}
+
+/* Twice, as sizes have 40 bits at most: what was written over the low end
+ * alone is no size, either. */
+static uint64_t footer_of(size_t size)
+{
+	return size | (uint64_t)size << 40;
+}
+
 void block_footer_set(void *pointer, const struct block *block, size_t size)
 {
-	*block_footer(pointer, block) = size ^ (uintptr_t)pointer * MIX_FOOTER;
+	*block_footer(pointer, block) = footer_of(size) ^ footer_key(pointer);
 	__builtin_memset((char *)pointer + size, SLACK_BYTE,
 			 slack_end(block, size) - size);
 }
@@ -75,13 +92,15 @@ static void slack_check(const void *pointer, const struct block *block,
 size_t block_usable_size(const void *pointer, const struct block *block,
 			 const char *verb)
 {
+	uint64_t footer;
 	size_t size;
 
 	if (!block_footer_size())
 		return block->size;
-	size = *block_footer(pointer, block) ^
-	       (uintptr_t)pointer * MIX_FOOTER;
-	if (size > block->size - sizeof(uint64_t))
+	footer = *block_footer(pointer, block) ^ footer_key(pointer);
+	size = footer & (((uint64_t)1 << 40) - 1);
+	if (footer != footer_of(size) ||
+	    size > block->size - sizeof(uint64_t))
 		fault("%s of %p: written behind its end", verb, pointer);
 	if (config_checks_full())
 		slack_check(pointer, block, size, verb);

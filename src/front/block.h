@@ -1,4 +1,4 @@
-/* layer 5.2: block: what a pointer of the program points at
+/* layer 5.2: block: misuse ends here; footers and fills
  *
  * block_find() asks the page map (page_map.h) and ends the program where the
  * answer is misuse: a fault() with a message that begins with `verb`, the call

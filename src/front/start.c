@@ -1,4 +1,4 @@
-/* layer 5.4: start: making the heap ready, and purging it whole */
+/* layer 5.4: start: making the heap ready; the gate for vfork and profile */
 #include "front/start.h"
 
 #include "cpucache/cpu_cache.h"

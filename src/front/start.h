@@ -1,4 +1,4 @@
-/* layer 5.4: start: making the heap ready, and purging it whole
+/* layer 5.4: start: making the heap ready; the gate for vfork and profile
  *
  * Start-up has no lock and no owner: every thread that finds the heap not
  * ready runs all of it, and each step stores what any other thread would

@@ -1,4 +1,4 @@
-/* layer 5.3: tick: timed work, done by whoever passes on a slow path */
+/* layer 5.3: tick: timed work by whoever passes, and the helper's births */
 #include "front/tick.h"
 
 #include "base/atomic.h"

@@ -1,4 +1,4 @@
-/* layer 5.3: tick: timed work, done by whoever passes on a slow path
+/* layer 5.3: tick: timed work by whoever passes, and the helper's births
  *
  * One word holds the time of the next tick. Who passes after it moves it on
  * by a CAS and, having won, either gives birth to a helper that does the tick

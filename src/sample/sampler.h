@@ -4,7 +4,7 @@
  * from a distance drawn by chance (chance.h). The allocation that passes zero
  * is sampled: its stack is kept (unwind.h, trace.h), and its block followed
  * until it is freed (live.h). What the fast path does with that is in
- * front/heap.h; while the profile is off the count is not touched.
+ * front/fast.h; while the profile is off the count is not touched.
  *
  *	off --sampler_start()--> on --sampler_stop()--> off
  *

@@ -54,10 +54,6 @@ unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most);
  * slabs are in no id's bins, so nobody else takes of them. */
 void *bin_take_sampled(unsigned class);
 
-/* One object of a slab that the profile's objects share; NULL: no memory. Such
- * slabs are in no id's bins, so nobody else takes of them. */
-void *bin_take_sampled(unsigned class);
-
 /* Gives n objects (of any slabs and classes) back; id is the giver's. None is
  * nothing to do, and makes no bins. */
 void bin_give(unsigned id, void *const *objects, unsigned n);

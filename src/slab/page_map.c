@@ -1,4 +1,4 @@
-/* layer 3.2: page map: what an address points at */
+/* layer 3.2: page map: kinds of blocks, and the one judge of an address */
 #include "slab/page_map.h"
 
 #include "pageheap/guard.h"

@@ -1,4 +1,4 @@
-/* layer 3.2: page map: what an address points at
+/* layer 3.2: page map: kinds of blocks, and the one judge of an address
  *
  * The page map is the tags of all regions, one entry a unit. It is zero where
  * no block begins; the holder of the units of a slab writes the same entry for

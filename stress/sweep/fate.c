@@ -36,6 +36,9 @@ static void fork_here(void)
 
 	if (!child)
 		load_in_child();
+	/* The kernel forks no process that maps more than the machine has. */
+	if (child < 0 && errno == ENOMEM)
+		return;
 	if (child < 0)
 		child_fail(CRASHED, "fork failed");
 	atomic_store(&cell->fork_child, child);

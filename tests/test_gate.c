@@ -295,18 +295,25 @@ static void *commit(void *unused)
 	return unused;
 }
 
-TEST_FIRST(test_closed_as_long_as_a_closer_is_inside, NULL, done)
+/* The first nr_first threads run `first`, the others `rest`. */
+static void run_against(unsigned nr_first, void *(*first)(void *),
+			void *(*rest)(void *))
 {
 	pthread_t threads[THREADS];
 	unsigned i;
 
-	if (!gate_moves())
-		skip();
 	for (i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL,
-			       i ? close_and_open : commit, NULL);
+		pthread_create(&threads[i], NULL, i < nr_first ? first : rest,
+			       NULL);
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+TEST_FIRST(test_closed_as_long_as_a_closer_is_inside, NULL, done)
+{
+	if (!gate_moves())
+		skip();
+	run_against(1, commit, close_and_open);
 	is_open();
 }
 
@@ -392,17 +399,9 @@ static void *close_meanwhile(void *unused)
 /* However they meet, nothing is owed at the end. */
 TEST(test_callers_and_closers, NULL, done)
 {
-	pthread_t threads[THREADS];
-	unsigned i;
-
 	if (!gate_moves())
 		skip();
-	for (i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL,
-			       i % 2 ? close_meanwhile : enter_and_be_refused,
-			       NULL);
-	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	run_against((THREADS + 1) / 2, enter_and_be_refused, close_meanwhile);
 	assert_int_equal(load_relaxed(&gate_debt), 0); // own
 	is_open();
 }

@@ -94,26 +94,31 @@ def options():
                    "(%(default)s)")
     p.add_argument("--verify", action="store_true",
                    help="check every block; the times are then worthless")
+    return add_ends(p, "summary")
+
+
+def add_ends(p, written):
+    """What any run that takes long is asked for."""
     p.add_argument("--resume", action="store_true",
                    help="go on where an interrupted run ended")
     p.add_argument("--report", action="store_true",
                    help="run nothing, write the report of what there is")
     p.add_argument("--into", metavar="FILE",
-                   help="put the summary between the marks of this page")
+                   help="put the %s between the marks of this page" % written)
     p.add_argument("--list", action="store_true", help="the cells, and end")
     p.add_argument("--no-install", action="store_true",
                    help="do with the packages that there are")
     return p
 
 
-def settle(args):
+def settle(args, forms=None, folder="bench"):
     """The form fills in what was not asked for."""
     args.form = "quick" if args.quick else "full"
-    for name, value in FORMS[args.form].items():
+    for name, value in (forms or FORMS)[args.form].items():
         if getattr(args, name) is None:
             setattr(args, name, value)
     args.build = os.path.abspath(args.build)
-    args.folder = os.path.join(args.build, "bench")
+    args.folder = os.path.join(args.build, folder)
     args.load = os.path.join(args.folder, "load")
     args.runs = os.path.join(args.folder, "runs-%s.jsonl" % args.form)
     return args

@@ -67,29 +67,12 @@ def options():
                    "%d)" % (FULL["jobs"], QUICK["jobs"]))
     p.add_argument("--limit", type=bench.count, default=120, metavar="S",
                    help="a run that takes longer has failed (%(default)s)")
-    p.add_argument("--resume", action="store_true",
-                   help="go on where an interrupted run ended")
-    p.add_argument("--report", action="store_true",
-                   help="run nothing, write the report of what there is")
-    p.add_argument("--into", metavar="FILE",
-                   help="put the report between the marks of this page")
-    p.add_argument("--list", action="store_true", help="the cells, and end")
-    p.add_argument("--no-install", action="store_true",
-                   help="do with the packages that there are")
-    return p
+    return bench.add_ends(p, "report")
 
 
 def settle(args):
-    """The form fills in what was not asked for."""
-    args.form = "quick" if args.quick else "full"
-    for name, value in FORMS[args.form].items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-    args.build = os.path.abspath(args.build)
-    args.folder = os.path.join(args.build, "memory")
-    args.load = os.path.join(args.folder, "load")
+    bench.settle(args, FORMS, "memory")
     args.curves = os.path.join(args.folder, "curves-" + args.form)
-    args.runs = os.path.join(args.folder, "runs-%s.jsonl" % args.form)
     return args
 
 

@@ -17,30 +17,17 @@
  * With glibc only; see clone_real.c.
  */
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdarg.h>
-
 #include "entry/clone.h"
 
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
-/* The optional arguments: pid_t *parent_tid, void *tls, pid_t *child_tid. */
 exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 {
-	bool shares = (flags & CLONE_VM) && !(flags & CLONE_SETTLS);
-	void *parent_tid, *tls, *child_tid;
 	va_list args;
 	int result;
 
 	va_start(args, arg);
-	parent_tid = va_arg(args, void *);
-	tls = va_arg(args, void *);
-	child_tid = va_arg(args, void *);
+	result = clone_by(__clone, run, stack, flags, arg, args);
 	va_end(args);
-	if (shares)
-		share_begin(flags);
-	result = __clone(run, stack, flags, arg, parent_tid, tls, child_tid);
-	if (shares)
-		share_end(flags, result);
 	return result;
 }

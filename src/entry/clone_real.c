@@ -6,37 +6,16 @@
  * thread pointer must not allocate there.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <sched.h>
-#include <stdarg.h>
-
 #include "entry/clone.h"
 #include "entry/real.h"
 
-typedef int clone_fn(int (*)(void *), void *, int, void *, ...);
-
-/* The optional arguments: pid_t *parent_tid, void *tls, pid_t *child_tid. */
 exported int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 {
-	bool shares = (flags & CLONE_VM) && !(flags & CLONE_SETTLS);
-	clone_fn *real = real_function(clone);
-	void *parent_tid, *tls, *child_tid;
 	va_list args;
-	int result = -1;
+	int result;
 
 	va_start(args, arg);
-	parent_tid = va_arg(args, void *);
-	tls = va_arg(args, void *);
-	child_tid = va_arg(args, void *);
+	result = clone_by(real_function(clone), run, stack, flags, arg, args);
 	va_end(args);
-	if (shares)
-		share_begin(flags);
-	if (real)
-		result = real(run, stack, flags, arg, parent_tid, tls,
-			      child_tid);
-	else
-		errno = ENOSYS;
-	if (shares)
-		share_end(flags, result);
 	return result;
 }

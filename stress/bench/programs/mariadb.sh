@@ -8,30 +8,10 @@
 
 connections=500
 
-sql() {
-	mariadb --no-defaults -u root -S "$work/data/socket" -N -B -e "$1"
-}
+# shellcheck source=../../../tests/mariadb_server.sh
+. "$tests/mariadb_server.sh"
 
-as_user mysql
-must install "${unprivileged[@]}" mariadb-install-db --no-defaults \
-	--datadir="$work/data/db" --auth-root-authentication-method=normal \
-	--skip-test-db --innodb-log-file-size=4M \
-	--innodb-data-file-path=ibdata1:4M:autoextend
-free_port
-spawn server "${unprivileged[@]}" mariadbd --no-defaults \
-	--datadir="$work/data/db" --socket="$work/data/socket" \
-	--pid-file="$work/data/pid" --bind-address=127.0.0.1 --port="$port" \
-	--max-connections=$((connections + 50)) --thread-cache-size=0 \
-	--back-log=$connections --innodb-buffer-pool-size=32M \
-	--innodb-log-file-size=4M --innodb-flush-log-at-trx-commit=0 \
-	--innodb-data-file-path=ibdata1:4M:autoextend --skip-log-bin
-wait_until 60 sql 'select 1' || fail "no answer: $(tail -n 1 "$log")"
-is_under "$server"
-sql 'create database lane; use lane;
-	create table t (id int primary key, k int, body varchar(200), key (k));
-	insert into t select seq, seq * 7919 % 10007,
-		repeat(char(97 + seq % 26), seq % 200) from seq_1_to_5000;' ||
-	fail "cannot make the table"
+start_mariadb $connections
 
 # A sort, an aggregate with a temporary table, strings, a prepared statement
 # and a write; each client takes its own place in the table. After 16

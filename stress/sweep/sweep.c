@@ -164,14 +164,17 @@ static void run_mode(int mode, unsigned hit)
 
 	shared->settings.mode = mode;
 	shared->settings.hit = hit;
-	if (!shared->chosen)
+	if (!shared->chosen) {
 		choose();
+		proven_skip();
+	}
 	shared->chosen = true;
 	servers_run();
 	if (options.state && atomic_load(&shared->interrupted))
 		return;
 	unchoose();
 	report_mode(mode, now() - start);
+	proven_add();
 	shared->chosen = false;
 	shared->nr_runs++;
 }
@@ -233,6 +236,7 @@ static int run_all(const struct settings *settings)
 	catch_end();
 	if (!resumed)
 		run_survey();
+	proven_say();
 	run_modes();
 	if (options.row)
 		report_row(options.row);
@@ -252,7 +256,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings;
 
-	options_read(argc, argv, &settings);
+	options_take(argc, argv, &settings);
 	if (options.server < 0)
 		return run_all(&settings);
 	shared_join();

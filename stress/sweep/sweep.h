@@ -4,6 +4,7 @@
  *	options.c  the command line
  *	shared.c   what the driver and its servers have in common
  *	sweep.c	   the survey, then one mode after the other
+ *	proven.c   what earlier sweeps have shown, by the ledger proven.txt
  *	report.c   what is printed; explain.py: why instructions are not
  *		   reached, by reasons.txt
  *	text.c	   the library's instructions: finding and arming them

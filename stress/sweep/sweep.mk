@@ -2,6 +2,7 @@
 # whether the others go on. See docs/proof.md.
 #
 #	SWEEP_JOBS=N	stops at a time; as many as CPUs
+#	ALL=1		also what stress/sweep/proven.txt has
 #	SWEEP=...	further options, see build/sweep/sweep --help
 
 SWEEP_DIR := $(BUILD)/sweep
@@ -27,10 +28,13 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 -include $(SWEEP_DIR)/sweep.d $(SWEEP_DIR)/blocking.so.d
 
 .PHONY: sweep sweep-quick sweep-control sweep-peers
-# Where it was interrupted, the same command goes on.
-sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction, an hour
+# What the ledger has not, and what it has with ALL=1; both go there. Where it
+# was interrupted, the same command goes on.
+PROVEN = --proven stress/sweep/proven.txt
+sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction that is not proven; ALL=1: every one
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
 		$(SWEEP_BOUNDS) --hit 1,7 --explain $(EXPLAIN) --state $(SWEEP_DIR)/state \
+		$(PROVEN) --add-proven $(if $(ALL),,--skip-proven) \
 		--report $(SWEEP_DIR)/report.txt
 
 # Says at once which reasons name what the library no longer has.
@@ -41,7 +45,7 @@ sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
 	$(TEST_EXPLAIN)
 	$(EXPLAIN) --names $(BUILD)/liblanemalloc.so
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
-		$(SWEEP_BOUNDS) --sample 250 --modes abde \
+		$(SWEEP_BOUNDS) --sample 250 --modes abde $(PROVEN) \
 		--report $(SWEEP_DIR)/quick.txt
 
 ### Controls: the sweep must find them out

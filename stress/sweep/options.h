@@ -14,7 +14,13 @@ extern struct options {
 	unsigned jobs;
 	unsigned failures;                /* printed at most, of each mode */
 	unsigned most_live, most_claimed; /* stranded; more is a fault */
-	int server, fd;                   /* -1: this is the driver */
+	bool steps, last;                 /* other places to stop */
+	const char *operation;            /* of steps; NULL: all */
+	unsigned most;                    /* stops of one, in a mode */
+	unsigned threads, trials, calls;  /* of last */
+	bool loose;
+	unsigned server;
+	int fd;                           /* -1: this is the driver */
 	bool expect_blocked;
 	bool skip_proven, add_proven;
 } options;

@@ -71,16 +71,12 @@ unsigned scenarios_reaching(uint32_t i)
 unsigned report_failures(void)
 {
 	uint32_t i, n = atomic_load(&shared->nr_failures);
-	char where[200];
 
 	for (i = 0; i < n && i < options.failures; i++) {
 		const struct failure *f = &shared->failures[i];
 
-		text_where(text.all[f->instruction].offset, where,
-			   sizeof(where));
-		say("  %s at %s (%s): %s\n", outcome_names[f->outcome],
-		    f->instruction ? where : "no stop",
-		    scenarios[f->scenario].name, f->text);
+		say("  %s at %s: %s\n", outcome_names[f->outcome], f->where,
+		    f->text);
 	}
 	if (n > i)
 		say("  and %u more\n", n - i);

@@ -13,7 +13,7 @@ RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
 SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
 
-$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch]) $(BUILD)/flags \
+$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/step/*.[ch]) $(BUILD)/flags \
 		$(SWEEP_DIR)/throw.so
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -90,6 +90,41 @@ sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS) ## br
 	$(call RUN_PATCHED,inbox) --expect-blocked
 	$(call RUN_PATCHED,lock) --expect-blocked
 	$(call RUN_PATCHED,sound)
+
+### Steps: other places to stop, see docs/steps.md
+#
+#	STEP=... LAST=...	further options
+#	STEP_LIBRARY=F		another malloc; then only whether anybody is
+#				blocked means something
+
+STEP_LIBRARY ?= $(BUILD)/liblanemalloc.so
+RUN_STEP = $(RUN_SWEEP) --steps $(SWEEP_BOUNDS) $(STEP) --library
+RUN_LAST = $(RUN_SWEEP) --last $(LAST) --library
+
+.PHONY: step step-quick step-control
+step: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## stops at every step
+	$(RUN_STEP) $(STEP_LIBRARY)
+
+step-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## a sample
+	$(RUN_STEP) $(STEP_LIBRARY) --modes abe --most 2 --work 40
+
+# A malloc with a lock: somebody must be blocked.
+step-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so
+	$(RUN_STEP) $(SWEEP_DIR)/blocking.so --timeout 2 \
+		--operation 'malloc hit' --modes a --most 6 --expect-blocked
+
+.PHONY: all-but-one all-but-one-quick all-but-one-control
+all-but-one all-but-one-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY)
+all-but-one: all-but-one-control ## all threads stopped but one
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 200
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 10 --threads 64
+
+all-but-one-quick: all-but-one-control ## a sample
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 4 --calls 2
+
+all-but-one-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so
+	$(RUN_LAST) $(SWEEP_DIR)/blocking.so --timeout 2 \
+		--trials 4 --threads 16 --calls 1 --expect-blocked
 
 ### The same for the allocators of the system
 

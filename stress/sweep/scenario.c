@@ -19,7 +19,7 @@
 
 #include "load.h"
 #include "pageheap/region.h"
-#include "raw.h"
+#include "../harness/raw.h"
 #include "system/place.h"
 #include "system/sealed.h"
 

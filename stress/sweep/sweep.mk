@@ -56,23 +56,20 @@ $(SWEEP_DIR)/blocking.so: stress/sweep/control/blocking.c $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -fPIC -shared -fvisibility=hidden $< -o $@
 
-# The library itself, broken by a patch; and `sound`, the same without one.
+# The library itself with a fault; and `sound`, the same without one.
 # Nothing is inlined, so that the functions in question are there by name.
 SWEEP_CONTROLS = sound inbox lock
 SWEEP_BUILDS = $(SWEEP_CONTROLS:%=$(SWEEP_DIR)/%/build/liblanemalloc.so)
 
-$(SWEEP_DIR)/sound/build/liblanemalloc.so: PATCH = true
-$(SWEEP_DIR)/inbox/build/liblanemalloc.so: stress/sweep/control/inbox.patch
-$(SWEEP_DIR)/lock/build/liblanemalloc.so: stress/sweep/control/lock.patch
-PATCH = patch -d $(SWEEP_DIR)/$* -p1 -F0 --posix <$(filter %.patch,$^)
+SWEEP_FAULTS = stress/sweep/control/faults.txt
 
 $(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
-		$(wildcard src/* src/*/* include/*) $(BUILD)/flags
+		$(wildcard src/* src/*/* include/*) $(SWEEP_FAULTS) $(BUILD)/flags
 	$(call say,COPY,$(SWEEP_DIR)/$*)
 	$(Q)rm -rf $(SWEEP_DIR)/$* && mkdir -p $(SWEEP_DIR)/$*
 	$(Q)cp -r Makefile src include packaging $(SWEEP_DIR)/$*
-	$(Q)tests/install-packages.sh patch
-	$(Q)$(PATCH)
+	$(Q)python3 stress/harness/faults.py --src $(SWEEP_DIR)/$*/src \
+		$(SWEEP_FAULTS) $(filter-out sound,$*)
 	$(Q)$(MAKE) --no-print-directory -C $(SWEEP_DIR)/$* BUILD=build \
 		WARNINGS=-w CFLAGS='-O1 -g -fno-inline' build/liblanemalloc.so
 

@@ -50,7 +50,8 @@ static inline void shadow_mark(const struct block *b)
 	met = shadow_turn(g, true);
 	if (met != SIZE_MAX)
 		shadow_overlap(b, met);
-	atomic_fetch_or(shadow_start(g.first / 64), (uint64_t)1 << g.first % 64);
+	atomic_fetch_or(shadow_start(g.first / 64),
+			(uint64_t)1 << g.first % 64);
 }
 
 static inline void shadow_clear(const struct block *b)

@@ -29,19 +29,19 @@ static struct cpu_cache *own(void)
 	return &cpu_caches[rseq_current_id()];
 }
 
-static struct lane *own_lane(unsigned class)
+static struct lane *own_lane(unsigned size_class)
 {
-	return areas_lane(rseq_current_id(), class);
+	return areas_lane(rseq_current_id(), size_class);
 }
 
-static uint64_t limit_of(unsigned class)
+static uint64_t limit_of(unsigned size_class)
 {
-	return load_relaxed(&own_lane(class)->limit); // own
+	return load_relaxed(&own_lane(size_class)->limit); // own
 }
 
-static uint64_t count_of(unsigned class)
+static uint64_t count_of(unsigned size_class)
 {
-	return *(volatile uint64_t *)&own_lane(class)->count;
+	return *(volatile uint64_t *)&own_lane(size_class)->count;
 }
 
 static uint64_t used_size(void)
@@ -52,10 +52,10 @@ static uint64_t used_size(void)
 static uint64_t sum_of_limits(void)
 {
 	uint64_t sum = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_CLASSES; class++)
-		sum += size_classes[class].size * limit_of(class);
+	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+		sum += size_classes[size_class].size * limit_of(size_class);
 	return sum;
 }
 
@@ -66,20 +66,20 @@ static void hold(void *object)
 	held[nr_held++] = object;
 }
 
-static void hold_lane(unsigned class)
+static void hold_lane(unsigned size_class)
 {
 	void *object;
 
-	while ((object = percpu_pop(size_classes[class].lane)))
+	while ((object = percpu_pop(size_classes[size_class].lane)))
 		hold(object);
 }
 
 /* A miss: the lane is empty when the slow path is asked. */
-static void miss(unsigned class)
+static void miss(unsigned size_class)
 {
 	if (load_relaxed(cpu_cache_table_word(rseq_current_id()))) // own
-		hold_lane(class);
-	hold(cpu_cache_alloc_slow(class));
+		hold_lane(size_class);
+	hold(cpu_cache_alloc_slow(size_class));
 }
 
 static void give_held(void)
@@ -183,9 +183,9 @@ TEST(test_direct_without_areas, fresh, done)
 }
 
 /* So many flushes are to be answered by misses. */
-static void owe(unsigned class, unsigned nr)
+static void owe(unsigned size_class, unsigned nr)
 {
-	store_relaxed(&own()->nr_owed[class], (uint16_t)nr); // own
+	store_relaxed(&own()->nr_owed[size_class], (uint16_t)nr); // own
 }
 
 TEST(test_misses_alone_keep_a_batch, fresh, done)
@@ -396,14 +396,14 @@ TEST(test_no_bytes_for_home_lanes, fresh, done)
 
 TEST(test_limits_stay_within_the_bytes, fresh, done)
 {
-	unsigned class, round;
+	unsigned size_class, round;
 
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
-		for (class = 1; class < NR_FIXED_CLASSES; class++) {
-			miss(class);
+		for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+			miss(size_class);
 			give_held();
 			assert_int_equal(used_size(), sum_of_limits());
 			assert_true(used_size() <= config.cpu_cache);
@@ -415,18 +415,18 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 TEST(test_objects_stay_within_the_bytes, fresh, done)
 {
 	struct cpu_cache_stats stats;
-	unsigned class, i, n;
+	unsigned size_class, i, n;
 
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 1 << 20;
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		n = (2u << 20) / size_classes[class].size;
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		n = (2u << 20) / size_classes[size_class].size;
 		n = n < MOST ? n : MOST;
-		for (i = 0; i < n && i < size_classes[class].lane_slots; i++)
-			hold(cpu_cache_alloc_direct(class));
+		for (i = 0; i < n && i < size_classes[size_class].lane_slots; i++)
+			hold(cpu_cache_alloc_direct(size_class));
 		while (nr_held)
-			cpu_cache_free_slow(held[--nr_held], class);
+			cpu_cache_free_slow(held[--nr_held], size_class);
 		cpu_cache_stats(&stats);
 		assert_true(stats.cached_size <= config.cpu_cache);
 	}
@@ -516,16 +516,16 @@ TEST(test_double_free_of_the_top, fresh, done)
 
 TEST(test_flush_own_empties, fresh, done)
 {
-	unsigned class;
+	unsigned size_class;
 
 	if (!has_lanes())
 		skip();
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		miss(class);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		miss(size_class);
 	give_held();
 	cpu_cache_flush_own();
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		assert_int_equal(count_of(class), 0);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		assert_int_equal(count_of(size_class), 0);
 	assert_int_equal(stats_now().cached_size, 0);
 }
 

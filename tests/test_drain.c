@@ -37,19 +37,19 @@ static char *area_spare(void)
 static uint64_t area_nr_objects(char *area)
 {
 	uint64_t n = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		n += *(volatile uint64_t *)&cpu_cache_lane(area, class)->count;
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)->count;
 	return n;
 }
 
 static bool area_has_limits(char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		if (load_relaxed(&cpu_cache_lane(area, class)->limit)) // own
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		if (load_relaxed(&cpu_cache_lane(area, size_class)->limit)) // own
 			return true;
 	return false;
 }

@@ -38,17 +38,17 @@ extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
 bool areas_install(unsigned id, struct cpu_cache *cache);
 
 /* A lane of the area that the id uses now; of zeros where it has none. */
-struct lane *areas_lane(unsigned id, unsigned class);
+struct lane *areas_lane(unsigned id, unsigned size_class);
 
 /* NULL where the id has no lanes. */
 struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
 _Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
-/* class: or one of the home lanes' rows, below NR_LANES. */
-static inline struct lane *cpu_cache_lane(char *area, unsigned class)
+/* size_class: or one of the home lanes' rows, below NR_LANES. */
+static inline struct lane *cpu_cache_lane(char *area, unsigned size_class)
 {
-	return (struct lane *)(void *)(area + 8 * size_classes[class].lane);
+	return (struct lane *)(void *)(area + 8 * size_classes[size_class].lane);
 }
 
 #endif

@@ -21,6 +21,6 @@
 
 #include "base/compiler.h"
 
-bool cached_finds(const void *object, unsigned class);
+bool cached_finds(const void *object, unsigned size_class);
 
 #endif

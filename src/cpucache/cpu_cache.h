@@ -20,10 +20,10 @@
 #include "cpucache/rseq.h"
 
 /* The fast path found nothing, or was interrupted. NULL: no memory. */
-void *cpu_cache_alloc_slow(unsigned class);
+void *cpu_cache_alloc_slow(unsigned size_class);
 /* The fast path found no room, or was interrupted, or saw the object on top
  * of the lane already, which is a fault(). */
-void cpu_cache_free_slow(void *object, unsigned class);
+void cpu_cache_free_slow(void *object, unsigned size_class);
 
 /* A tiny object whose slab another id owns. */
 enum home {
@@ -31,10 +31,10 @@ enum home {
 	HOME_LANE,    /* it waits in its home lane */
 	HOME_FLUSHED, /* and those before it went to their slabs */
 };
-enum home cpu_cache_free_home(void *object, unsigned class);
+enum home cpu_cache_free_home(void *object, unsigned size_class);
 
 /* The direct path: straight to the slabs, one object. */
-void *cpu_cache_alloc_direct(unsigned class);
+void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 
 /* Gives what the calling thread's CPU holds to the slabs (without drain). */

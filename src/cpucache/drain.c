@@ -92,21 +92,21 @@ static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
 
 static bool area_empty(struct drainer *d, unsigned id, char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		if (!lane_empty(d, id, cpu_cache_lane(area, class),
-				max_size(size_classes[class].batch, 1)))
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		if (!lane_empty(d, id, cpu_cache_lane(area, size_class),
+				max_size(size_classes[size_class].batch, 1)))
 			return false;
 	return true;
 }
 
 static void area_reset_limits(char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		store_relaxed(&cpu_cache_lane(area, class)->limit, 0); // hint
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0); // hint
 }
 
 static bool area_swap(struct drainer *d, unsigned id, char *spare)
@@ -155,13 +155,13 @@ static bool cache_is_idle(struct cpu_cache *cache)
 
 static bool cache_holds_objects(struct cpu_cache *cache)
 {
-	unsigned class, which;
+	unsigned size_class, which;
 	struct lane *lane;
 
 	for (which = 0; which < 2; which++)
-		for (class = 1; class < NR_LANES; class++) {
+		for (size_class = 1; size_class < NR_LANES; size_class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
-					      class);
+					      size_class);
 			if (load_once(&lane->count))
 				return true;
 		}

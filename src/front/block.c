@@ -23,7 +23,7 @@ void block_find_live(const void *pointer, const char *verb,
 	block_find(pointer, verb, block);
 	if (config_checks_fast() && block->kind == BLOCK_OBJECT &&
 	    mark_is_set(pointer, block->tag->magic) &&
-	    cached_finds(pointer, block->class))
+	    cached_finds(pointer, block->size_class))
 		fault("%s of %p: already free", verb, pointer);
 }
 

@@ -39,9 +39,9 @@ static enum home object_free(void *pointer, const struct block *block)
 	}
 	rseq_ensure();
 	if (tag->away != tag->lane && tag->owner != rseq_current_id())
-		home = cpu_cache_free_home(pointer, block->class);
+		home = cpu_cache_free_home(pointer, block->size_class);
 	if (home == HOME_REFUSED)
-		cpu_cache_free_slow(pointer, block->class);
+		cpu_cache_free_slow(pointer, block->size_class);
 	return home;
 }
 
@@ -90,7 +90,7 @@ static force_inline bool checked_try_free(void *pointer)
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
-	    cached_finds(pointer, block.class))
+	    cached_finds(pointer, block.size_class))
 		fault("free of %p: already free", pointer);
 	mark_set(pointer, block.tag->magic);
 	return percpu_push_tagged(block.tag, pointer);

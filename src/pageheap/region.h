@@ -78,7 +78,7 @@ struct unit_tag {
 		uint16_t lane; /* held: the class's lane, in words */
 		struct {
 			uint16_t lane_word : 2; /* 0 */
-			uint16_t class : 14; /* held: or CLASS_LARGE */
+			uint16_t size_class : 14; /* held: or CLASS_LARGE */
 		};
 	};
 	uint16_t away; /* held: the lane for objects freed on another id */
@@ -95,7 +95,7 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 static force_inline bool tag_is_sampled(const struct unit_tag *tag)
 {
 	return !load_once(&tag->magic) &&
-	       (unsigned)(tag->class - 1) < CLASS_LARGE - 1;
+	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
 }
 
 /* Links a span into one lock-free list; typed for ever. */

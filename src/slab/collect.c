@@ -14,7 +14,7 @@ static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
 /* What a sweep may do and what it has done. */
 struct sweep {
-	unsigned class; /* of the bin */
+	unsigned size_class; /* of the bin */
 	unsigned most; /* slabs that it may still look at */
 	unsigned age;  /* see COLLECT_AGE_ANY */
 	size_t nr_closed;
@@ -30,7 +30,7 @@ static bool slab_is_quiet(const struct span *slab, unsigned age)
 /* The holder of a listed slab: true if it is closed now. */
 static bool sweep_slab(struct sweep *sweep, struct span *slab)
 {
-	slab_check_listed(slab, sweep->class);
+	slab_check_listed(slab, sweep->size_class);
 	if (!slab_is_empty(slab) && slab_is_quiet(slab, sweep->age))
 		sweep->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
@@ -90,9 +90,9 @@ static void bin_sweep(struct bin *bin, struct sweep *sweep)
 	empty_note_sweep(bin, sweep->nr_closed - nr_before, i > 0);
 }
 
-void bin_note_empty(struct bin *bin, struct span *slab, unsigned class)
+void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 {
-	struct sweep sweep = { .class = class, .most = SWEEP_MOST,
+	struct sweep sweep = { .size_class = size_class, .most = SWEEP_MOST,
 			       .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
@@ -136,10 +136,10 @@ static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 /* Looks at slabs that were listed lately, and passes them to the other side.
  * Ends at the end and, without `again`, at one that is not quiet, which stays.
  * Returns how many it looked at. */
-static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
+static unsigned bin_look_at(struct bin *bin, unsigned size_class, unsigned looks,
 			    bool again)
 {
-	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
+	struct sweep sweep = { .size_class = size_class, .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
 	struct span *slab;
 
@@ -149,7 +149,7 @@ static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
 			look_ends(bin);
 			break;
 		}
-		slab_check_listed(slab, class);
+		slab_check_listed(slab, size_class);
 		if (!again && !slab_is_quiet(slab, COLLECT_AGE_QUIET)) {
 			partial_push(bin, fill, slab);
 			break;
@@ -166,25 +166,25 @@ static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
  * have another when all of the bin had one. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
-	uint32_t class = load_relaxed(&set->look_next); // hint
+	uint32_t size_class = load_relaxed(&set->look_next); // hint
 	struct bin *bin;
 	unsigned i;
 
-	for (i = 0; i < NR_CLASSES; i++, class++) {
-		if (class - 1 >= NR_CLASSES - 1)
-			class = 1;
-		bin = &set->bins[class];
+	for (i = 0; i < NR_CLASSES; i++, size_class++) {
+		if (size_class - 1 >= NR_CLASSES - 1)
+			size_class = 1;
+		bin = &set->bins[size_class];
 		if (again && !load_relaxed(&bin->fresh) && // hint
 		    load_relaxed(&bin->nr_listed)) {	    // hint
 			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
 			look_ends(bin);
 		}
 		if (load_relaxed(&bin->fresh)) // hint
-			looks -= bin_look_at(bin, class, looks, again);
+			looks -= bin_look_at(bin, size_class, looks, again);
 		if (!looks)
 			break;
 	}
-	store_relaxed(&set->look_next, class); // hint
+	store_relaxed(&set->look_next, size_class); // hint
 }
 
 void bin_note_growth(struct bin_set *set)
@@ -204,10 +204,10 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 		bin_look(set, SHRINK_LOOKS, true);
 }
 
-static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
+static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 			  unsigned age)
 {
-	struct sweep sweep = { .class = class, .most = most, .age = age };
+	struct sweep sweep = { .size_class = size_class, .most = most, .age = age };
 	struct span *slab = slot_take(bin);
 
 	if (slab && !sweep_slab(&sweep, slab))
@@ -223,10 +223,10 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 {
 	struct bin_set *set = bin_set_find(id);
 	size_t done = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; set && class < NR_CLASSES; class++)
-		done += bin_collect(&set->bins[class], class, most, age);
+	for (size_class = 1; set && size_class < NR_CLASSES; size_class++)
+		done += bin_collect(&set->bins[size_class], size_class, most, age);
 	return done;
 }
 

@@ -61,10 +61,10 @@ static unsigned window_samples(void)
 	return WINDOW_SAMPLES << fitted_class_count() / 2;
 }
 
-static bool counts_in_heap(unsigned class)
+static bool counts_in_heap(unsigned size_class)
 {
-	size_t size = (size_t)slab_nr_open(class) *
-		      size_classes[class].nr_units * UNIT_SIZE;
+	size_t size = (size_t)slab_nr_open(size_class) *
+		      size_classes[size_class].nr_units * UNIT_SIZE;
 
 	return size >= budget_claimed_size() >> SHARE_SHIFT;
 }
@@ -101,42 +101,42 @@ static bool is_worth_it(const struct size_class *c, uint32_t size)
 	return then + (now >> SAVING_SHIFT) <= now;
 }
 
-void fitted_class_fill(unsigned fitted, unsigned class, uint32_t size)
+void fitted_class_fill(unsigned fitted, unsigned size_class, uint32_t size)
 {
 	unsigned i = size / 16;
 
-	size_classes[fitted].lane_slots = size_classes[class].lane_slots;
+	size_classes[fitted].lane_slots = size_classes[size_class].lane_slots;
 	size_class_fill(fitted, size, fitted_class_geometry(size).nr_units,
-			class);
-	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
+			size_class);
+	while (load_relaxed(&size_to_class[i]) == size_class) // hint: see there
 		size_class_pass(i--, fitted);
 }
 
-static cold void fitted_class_make(unsigned class, uint32_t size)
+static cold void fitted_class_make(unsigned size_class, uint32_t size)
 {
 	uint32_t n;
 
 	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : 64);
-	if (size_class_of(size) != class ||
-	    !is_worth_it(&size_classes[class], size) ||
+	if (size_class_of(size) != size_class ||
+	    !is_worth_it(&size_classes[size_class], size) ||
 	    load_relaxed(&nr_fitted) >= NR_FITTED) // hint
 		return;
 	n = add_relaxed(&nr_fitted, 1); // own: each number has one maker
 	if (n < NR_FITTED)
-		fitted_class_fill(NR_FIXED_CLASSES + n, class, size);
+		fitted_class_fill(NR_FIXED_CLASSES + n, size_class, size);
 }
 
-void fitted_class_note(unsigned class, size_t size)
+void fitted_class_note(unsigned size_class, size_t size)
 {
 	struct window w, next;
 	uint64_t word;
 	uint32_t slabs;
 	bool ends;
 
-	if (class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
+	if (size_class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
 		return;
-	slabs = slab_nr_open(class);
-	word = load_relaxed(&windows[class]); // hint
+	slabs = slab_nr_open(size_class);
+	word = load_relaxed(&windows[size_class]); // hint
 	w = window_unpack(word);
 	if (likely(!window_is_open(w, slabs)))
 		return;
@@ -144,7 +144,7 @@ void fitted_class_note(unsigned class, size_t size)
 	ends = w.nr >= window_samples();
 	next = ends ? window_ended(w) : w;
 	// hint: whoever is too late has sampled for nothing
-	if (cas_relaxed(&windows[class], &word, window_pack(next)) && ends &&
-	    counts_in_heap(class))
-		fitted_class_make(class, w.most);
+	if (cas_relaxed(&windows[size_class], &word, window_pack(next)) && ends &&
+	    counts_in_heap(size_class))
+		fitted_class_make(size_class, w.most);
 }

@@ -109,9 +109,9 @@ static force_inline unsigned size_lane_of(size_t size)
 
 /* The row of the lane where an object of the class goes that is freed on
  * another id than its slab's owner: tiny ones go home. */
-static force_inline unsigned size_class_away(unsigned class)
+static force_inline unsigned size_class_away(unsigned size_class)
 {
-	return class <= NR_TINY ? HOME_LANES + class : class;
+	return size_class <= NR_TINY ? HOME_LANES + size_class : size_class;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
@@ -124,12 +124,12 @@ static force_inline unsigned size_class_of_medium(size_t size)
 }
 
 /* The class's row, but for its lane. */
-void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
+void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed);
 
 /* From now on the class, whose row is filled, serves the sizes of up to 16 * i
  * that begin behind 16 * (i - 1). */
-void size_class_pass(unsigned i, unsigned class);
+void size_class_pass(unsigned i, unsigned size_class);
 
 /* The smallest fixed class that holds size bytes at multiples of align (a
  * power of two, at most UNIT_SIZE); 0 where none does. */

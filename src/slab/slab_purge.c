@@ -12,7 +12,7 @@ static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 /* A slab by its pages. Where they are larger than a unit the slab may begin in
  * the middle of one. */
 struct slab_pages {
-	const struct size_class *class;
+	const struct size_class *size_class;
 	_Atomic(uint64_t) *bits;
 	uintptr_t start;  /* of the slab */
 	uintptr_t base;   /* of the page that it begins in */
@@ -30,7 +30,7 @@ static struct slab_pages slab_pages(const struct span *slab)
 	// own: class is const here
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word));
 	struct slab_pages p = {
-		.class = &size_classes[w.class],
+		.size_class = &size_classes[w.size_class],
 		.bits = region->bits + (size_t)unit * UNIT_BITS_WORDS,
 		.start = (uintptr_t)region_addr(region, unit),
 		.page = (uint32_t)system_page_size(),
@@ -38,7 +38,7 @@ static struct slab_pages slab_pages(const struct span *slab)
 
 	p.base = round_down(p.start, p.page);
 	p.nr = (unsigned)div_up(p.start - p.base +
-					p.class->nr_units * UNIT_SIZE,
+					p.size_class->nr_units * UNIT_SIZE,
 				p.page);
 	return p;
 }
@@ -66,12 +66,12 @@ static bool objects_are_free(const struct slab_pages *p, unsigned first,
 /* Whether page i lies in the slab whole, and all that touches it is free. */
 static bool page_is_free(const struct slab_pages *p, unsigned i)
 {
-	uint32_t size = p->class->size, nr = p->class->nr_objects;
+	uint32_t size = p->size_class->size, nr = p->size_class->nr_objects;
 	uintptr_t from = p->base + (uintptr_t)i * p->page;
 	uint32_t at = (uint32_t)(from - p->start);
 
 	if (from < p->start ||
-	    at + p->page > p->class->nr_units * (uint32_t)UNIT_SIZE)
+	    at + p->page > p->size_class->nr_units * (uint32_t)UNIT_SIZE)
 		return false;
 	if (at / size >= nr)
 		return true;
@@ -143,7 +143,7 @@ void slab_purge_forget(struct span *slab, void *const *objects, unsigned n)
 
 	for (i = 0; i < n && clean; i++) {
 		at = (uintptr_t)objects[i] - p.base;
-		end = at + p.class->size - 1;
+		end = at + p.size_class->size - 1;
 		clean &= ~bits_range((unsigned)(at / p.page),
 				     (unsigned)(end / p.page - at / p.page) +
 					     1);

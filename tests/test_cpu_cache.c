@@ -332,21 +332,21 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
  * another id owns their slab; larger ones are. */
 TEST(test_tiny_objects_go_home, fresh, done)
 {
-	unsigned id = rseq_current_id(), i, nr = HOME_LANE_SLOTS;
+	unsigned id = rseq_current_id(), i, nr = REMOTE_LANE_SLOTS;
 	void *object, *another;
-	struct lane *home;
+	struct lane *remote;
 	uint64_t nr_flushes;
 
 	if (!has_lanes())
 		skip();
 	miss(SIZE_CLASS_48);
-	home = areas_lane(id, HOME_LANES + SIZE_CLASS_48);
+	remote = areas_lane(id, REMOTE_LANES + SIZE_CLASS_48);
 	while (nr_held <= nr)
 		nr_held += bin_take(id + 1, SIZE_CLASS_48, held + nr_held, 1);
 	object = held[1];
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
-		assert_int_equal(*(volatile uint64_t *)&home->count, i);
+		assert_int_equal(*(volatile uint64_t *)&remote->count, i);
 		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
@@ -358,7 +358,7 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	nr_flushes = 1 + load_relaxed(&own()->nr_flushes); // counter
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
-	assert_int_equal(*(volatile uint64_t *)&home->count, 1);
+	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
 	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
@@ -377,11 +377,11 @@ TEST(test_tiny_object_freed_twice, fresh, done)
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
 	assert_fault("free of %p: already free", object, heap_free(object));
-	assert_int_equal(cpu_cache_free_home(object, 0), HOME_REFUSED);
+	assert_int_equal(cpu_cache_free_remote(object, 0), REMOTE_REFUSED);
 	hold(object); /* it was in the hands of the one that died */
 }
 
-TEST(test_no_bytes_for_home_lanes, fresh, done)
+TEST(test_no_bytes_for_remote_lanes, fresh, done)
 {
 	void *object;
 

@@ -100,7 +100,7 @@ TEST(test_runs)
 	/* Who pushes by it meets a lane that takes nothing. */
 	assert_int_equal(r->tags[run.unit].lane, (NR_LANES - 1) * LANE_WORDS);
 	assert_int_equal(size_classes[NR_LANES - 1].lane_slots, 0);
-	assert_int_equal(r->tags[run.unit].away, 0);
+	assert_int_equal(r->tags[run.unit].remote, 0);
 	assert_int_equal(kind_of(at, &b), BLOCK_RUN);
 	assert_int_equal(b.nr_units, 0);
 	r->tags[run.unit].size_class = CLASS_NONE;

@@ -79,7 +79,7 @@ static void step_pop(struct hand *h)
 /* The last token, by either way; the tag leads to the same lane. */
 static bool push_last(const struct hand *h)
 {
-	struct unit_tag tag = { .lane = LANE, .away = LANE };
+	struct unit_tag tag = { .lane = LANE, .remote = LANE };
 	void *token = h->tokens[h->n - 1];
 
 	if (h->n % 2)

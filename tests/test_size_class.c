@@ -120,7 +120,7 @@ TEST(test_tags_have_room)
 	for (size_class = 0; size_class < 1 << 14; size_class += 1000) {
 		tag.size_class = (uint16_t)size_class & 0x3fff;
 		assert_int_equal(tag.lane, size_class * LANE_WORDS);
-		assert_int_equal(tag.away, 0);
+		assert_int_equal(tag.remote, 0);
 	}
 	tag.magic = 5 << 16;
 	tag.owner = 8191;

@@ -27,11 +27,11 @@ static bool lane_holds(const struct lane *lane, const void *object)
 
 static bool area_holds(char *area, const void *object, unsigned size_class)
 {
-	unsigned away = size_class_away(size_class);
+	unsigned remote = size_class_remote(size_class);
 
 	return lane_holds(cpu_cache_lane(area, size_class), object) ||
-	       (away != size_class &&
-		lane_holds(cpu_cache_lane(area, away), object));
+	       (remote != size_class &&
+		lane_holds(cpu_cache_lane(area, remote), object));
 }
 
 bool cached_finds(const void *object, unsigned size_class)

@@ -95,16 +95,16 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		bin_give(id, &object, 1);
 }
 
-static void home_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
+static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
-	uint64_t want = min_size(HOME_LANE_SLOTS, config.cpu_cache / c->size);
+	uint64_t want = min_size(REMOTE_LANE_SLOTS, config.cpu_cache / c->size);
 
 	if (load_relaxed(limit) != want) // hint
 		store_relaxed(limit, want); // hint
 }
 
-/* The home lane took no more, or is not there yet. */
-static cold enum home home_flush(void *object, unsigned size_class)
+/* The remote lane took no more, or is not there yet. */
+static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
 	unsigned id = rseq_current_id();
@@ -113,8 +113,8 @@ static cold enum home home_flush(void *object, unsigned size_class)
 	int n;
 
 	if (!areas_install(id, cache))
-		return HOME_REFUSED;
-	home_limit(&areas_lane(id, size_class)->limit, c);
+		return REMOTE_REFUSED;
+	remote_limit(&areas_lane(id, size_class)->limit, c);
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		add_relaxed(&cache->nr_flushes, 1); // counter
@@ -122,21 +122,21 @@ static cold enum home home_flush(void *object, unsigned size_class)
 	}
 	if (!percpu_push(c->lane, object))
 		bin_give(id, &object, 1);
-	return HOME_FLUSHED;
+	return REMOTE_FLUSHED;
 }
 
-enum home cpu_cache_free_home(void *object, unsigned size_class)
+enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 {
-	unsigned home = HOME_LANES + size_class;
+	unsigned remote = REMOTE_LANES + size_class;
 
 	/* Freed twice, and its slab is gone since the caller's look. */
 	if (unlikely(size_class - 1 >= NR_TINY))
-		return HOME_REFUSED;
+		return REMOTE_REFUSED;
 	/* Once more after an abort. */
-	if (likely(percpu_push(home * LANE_WORDS, object)) ||
-	    percpu_push(home * LANE_WORDS, object))
-		return HOME_LANE;
-	return home_flush(object, home);
+	if (likely(percpu_push(remote * LANE_WORDS, object)) ||
+	    percpu_push(remote * LANE_WORDS, object))
+		return REMOTE_LANE;
+	return remote_flush(object, remote);
 }
 
 void *cpu_cache_alloc_direct(unsigned size_class)

@@ -35,7 +35,7 @@
  *
  *	percpu_push_tagged(tag, object): as percpu_push() with this lane,
  *	chosen without a branch, as who frees what is a matter of luck
- *		lane = id == tag->owner ? tag->lane : tag->away
+ *		lane = id == tag->owner ? tag->lane : tag->remote
  *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)

@@ -190,17 +190,17 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
 		"ldrh %w[lane], [%[tag], %[tag_lane]]\n\t"
-		"ldrh %w[t], [%[tag], %[tag_away]]\n\t"
+		"ldrh %w[t], [%[tag], %[tag_remote]]\n\t"
 		"ldrh %w[tp], [%[tag], %[tag_owner]]\n\t"
 		"cmp %w[n], %w[tp]\n\t"		/* id == owner? */
-		"csel %[lane], %[lane], %[t], eq\n\t" /* no: away */
+		"csel %[lane], %[lane], %[t], eq\n\t" /* no: remote */
 		PERCPU_LANE(l)
 		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t),
 		  [lane] "=&r"(lane)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
-		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
 		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);

@@ -187,15 +187,15 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
 		"movzwl %c[tag_lane](%[tag]), %k[lane]\n\t"
-		"movzwl %c[tag_away](%[tag]), %k[slots]\n\t"
+		"movzwl %c[tag_remote](%[tag]), %k[slots]\n\t"
 		"cmpw %w[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
-		"cmovne %[slots], %[lane]\n\t"	/* no: away */
+		"cmovne %[slots], %[lane]\n\t"	/* no: remote */
 		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots),
 		  [lane] "=&r"(lane)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
-		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
 		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);

@@ -81,7 +81,7 @@ struct unit_tag {
 			uint16_t size_class : 14; /* held: or CLASS_LARGE */
 		};
 	};
-	uint16_t away; /* held: the lane for objects freed on another id */
+	uint16_t remote; /* held: the lane for objects freed on another id */
 };
 _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 

@@ -90,7 +90,7 @@ void page_map_set_slab(struct region *region, uint32_t unit, unsigned size_class
 		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
-		.away = size_classes[size_class_away(size_class)].lane,
+		.remote = size_classes[size_class_remote(size_class)].lane,
 	};
 	unsigned i;
 

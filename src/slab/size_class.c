@@ -97,17 +97,17 @@ static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 }
 
 /* Returns where the next lane's slots may begin. */
-static size_t home_lanes_fill(size_t slots)
+static size_t remote_lanes_fill(size_t slots)
 {
 	struct size_class *c;
 	unsigned size_class;
 
 	for (size_class = 1; size_class <= NR_TINY; size_class ++) {
-		c = &size_classes[HOME_LANES + size_class];
+		c = &size_classes[REMOTE_LANES + size_class];
 		c->size = geometry[size_class].size;
-		c->lane_slots = HOME_LANE_SLOTS;
+		c->lane_slots = REMOTE_LANE_SLOTS;
 		c->batch = class_batch(geometry[size_class].size);
-		slots = lane_fill(HOME_LANES + size_class, slots, HOME_LANE_SLOTS);
+		slots = lane_fill(REMOTE_LANES + size_class, slots, REMOTE_LANE_SLOTS);
 	}
 	return slots;
 }
@@ -147,7 +147,7 @@ void size_class_start(void)
 	uint32_t lane_slots;
 	unsigned size_class, i = 0;
 
-	slots = fitted_lanes_fill(home_lanes_fill(slots));
+	slots = fitted_lanes_fill(remote_lanes_fill(slots));
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class ++, g++) {
 		lane_slots = class_lane_slots(g->lane_slots);
 		slots = lane_fill(size_class, slots, lane_slots);

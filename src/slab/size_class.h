@@ -52,14 +52,14 @@ enum {
 	/* Lanes beyond those of the classes: see cpu_cache.h; and one that is
 	 * always empty, as whoever frees a block again may meet the entry of
 	 * a run in its place. */
-	HOME_LANES = NR_CLASSES - 1,
+	REMOTE_LANES = NR_CLASSES - 1,
 	NR_LANES = NR_CLASSES + NR_TINY + 1
 };
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
-#define HOME_LANE_SLOTS 128
+#define REMOTE_LANE_SLOTS 128
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
 
@@ -81,8 +81,8 @@ struct size_class {
 
 /* const after size_class_start(), which is idempotent; of a fitted class only
  * lane and slots are, the rest from fitted_class_fill() on. The rows beyond
- * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
- * that class waits that goes home. */
+ * NR_CLASSES only describe lanes: REMOTE_LANES + class is where a tiny object
+ * of that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
 /* atomic: index (size + 15) / 16; a size may pass to a fitted class. */
 extern _Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
@@ -109,9 +109,9 @@ static force_inline unsigned size_lane_of(size_t size)
 
 /* The row of the lane where an object of the class goes that is freed on
  * another id than its slab's owner: tiny ones go home. */
-static force_inline unsigned size_class_away(unsigned size_class)
+static force_inline unsigned size_class_remote(unsigned size_class)
 {
-	return size_class <= NR_TINY ? HOME_LANES + size_class : size_class;
+	return size_class <= NR_TINY ? REMOTE_LANES + size_class : size_class;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */

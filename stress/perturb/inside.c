@@ -125,7 +125,7 @@ static uint64_t cached_area(char *area)
 		for (i = 0; i < lane->count; i++)
 			cached_note(lane->slots[i],
 				    size_class < NR_CLASSES ? size_class :
-							 size_class - HOME_LANES);
+							 size_class - REMOTE_LANES);
 		size += lane->count * size_classes[size_class].size;
 	}
 	return size;

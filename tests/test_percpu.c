@@ -258,26 +258,26 @@ TEST(test_pop_checked, setup, teardown)
 {
 	struct rseq_area *self = fake_area();
 	struct lane *l = lane_of(200);
-	_Atomic(uint64_t) right = 41;
-	void *object = &right;
+	_Atomic(uint64_t) lease = 41;
+	void *object = &lease;
 
-	assert_int_equal(percpu_pop_checked(self, l, &right, 41, &object),
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 41, &object),
 			 PERCPU_EMPTY);
 	assert_armed();
 	l->slots[0] = &words[0];
 	l->slots[1] = &words[1];
 	l->count = 2;
-	assert_int_equal(percpu_pop_checked(self, l, &right, 40, &object),
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 40, &object),
 			 PERCPU_LOST);
 	assert_int_equal(l->count, 2);
-	assert_ptr_equal(object, &right);
-	assert_int_equal(percpu_pop_checked(self, l, &right, 41, &object),
+	assert_ptr_equal(object, &lease);
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 41, &object),
 			 PERCPU_DONE);
 	assert_ptr_equal(object, &words[1]);
 	assert_int_equal(l->count, 1);
-	/* All 64 bits of the right count. */
+	/* All 64 bits of the lease count. */
 	assert_int_equal(
-		percpu_pop_checked(self, l, &right, 41 + (1ull << 32), &object),
+		percpu_pop_checked(self, l, &lease, 41 + (1ull << 32), &object),
 		PERCPU_LOST);
 	assert_int_equal(l->count, 1);
 }
@@ -285,16 +285,16 @@ TEST(test_pop_checked, setup, teardown)
 TEST(test_store_checked, setup, teardown)
 {
 	uint64_t value = (1ull << 63) + 5;
-	_Atomic(uint64_t) right = 41;
+	_Atomic(uint64_t) lease = 41;
 	uint64_t word = 1;
 
 	assert_int_equal(
-		percpu_store_checked(fake_area(), &word, value, &right, 42),
+		percpu_store_checked(fake_area(), &word, value, &lease, 42),
 		PERCPU_LOST);
 	assert_int_equal(word, 1);
 	assert_armed();
 	assert_int_equal(
-		percpu_store_checked(fake_area(), &word, value, &right, 41),
+		percpu_store_checked(fake_area(), &word, value, &lease, 41),
 		PERCPU_DONE);
 	assert_int_equal(word, value);
 }

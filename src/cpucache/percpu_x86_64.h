@@ -306,17 +306,17 @@ aborted:
 	"leaq 3b(%%rip), %[" #t "]\n\t"		/* t = &descriptor */     \
 	"movq %[" #t "], %c[cs](%[self])\n"	/* arm: rseq_cs = t */    \
 	"1:\t" PERCPU_POINT(7)                                            \
-	"cmpq %[mine], (%[right])\n\t"		/* *right != mine? */     \
+	"cmpq %[mine], (%[lease])\n\t"		/* *lease != mine? */     \
 	"jne " lost "\n\t"			/* lost */                \
 	PERCPU_POINT(8)
 
 #define PERCPU_ENTER_CHECKED_INPUTS                                       \
-	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
+	[self] "r"(self), [lease] "r"(lease), [mine] "r"(mine),           \
 		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
 
 static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
-		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
+		   _Atomic(uint64_t) *lease, uint64_t mine, void **object)
 {
 	void *top;
 	uint64_t n;
@@ -355,7 +355,7 @@ aborted:
 /* word: 64 bits, plain or atomic. */
 static force_inline enum percpu_result
 percpu_store_checked(struct rseq_area *self, volatile void *word,
-		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
+		     uint64_t value, _Atomic(uint64_t) *lease, uint64_t mine)
 {
 	uint64_t t;
 

@@ -14,7 +14,7 @@ static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 }
 
 /* Which granules of a word have resident memory, as far as that is known. */
-static uint64_t level_warm(struct region *region, unsigned level, uint32_t word)
+static uint64_t level_dirty(struct region *region, unsigned level, uint32_t word)
 {
 	if (level == 0)
 		return load_relaxed(&region->dirty[word]); // hint
@@ -29,14 +29,14 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 {
 	_Atomic(uint64_t) *at = level_word(region, level, word);
 	uint64_t free = load_relaxed(at); // hint
-	uint64_t warm, rest;
+	uint64_t dirty, rest;
 	unsigned first;
 
 	if (!free)
 		return false;
-	warm = level_warm(region, level, word);
+	dirty = level_dirty(region, level, word);
 	do {
-		first = unit_word_pick(free, warm, n, align);
+		first = unit_word_pick(free, dirty, n, align);
 		if (first == UNIT_WORD_NONE)
 			return false;
 		rest = free & ~bits_range(first, n);
@@ -158,7 +158,7 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 bool level_take(struct region *region, unsigned level, unsigned n,
 		unsigned align, bool all, uint32_t *granule)
 {
-	uint64_t warm;
+	uint64_t dirty;
 	uint32_t word;
 	unsigned first;
 
@@ -170,8 +170,8 @@ bool level_take(struct region *region, unsigned level, unsigned n,
 	if (level == NR_LEVELS - 1 ||
 	    !level_take(region, level + 1, 1, 1, all, &word))
 		return false;
-	warm = level_warm(region, level, word);
-	first = unit_word_pick(ALL_ONES, warm, n, align);
+	dirty = level_dirty(region, level, word);
+	first = unit_word_pick(ALL_ONES, dirty, n, align);
 	level_open(region, level, word, ~bits_range(first, n));
 	*granule = word * 64 + first;
 	return true;
@@ -375,7 +375,7 @@ bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
 	return false;
 }
 
-/* Nothing warm is free there: the hint is old, and would stand in the way of
+/* Nothing dirty is free there: the hint is old, and would stand in the way of
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
@@ -393,19 +393,19 @@ static void level_hint_old(struct region *region, uint32_t hugepage)
 		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
 }
 
-static bool level_take_warm_in(struct region *region, uint32_t hugepage,
+static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 			       unsigned n, unsigned align, uint32_t *unit)
 {
-	uint64_t warm = load_relaxed(&region->dirty[hugepage]); // hint
+	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
 	unsigned first;
 
-	if (warm)
-		warm &= level_free_units(region, hugepage);
-	if (!warm) {
+	if (dirty)
+		dirty &= level_free_units(region, hugepage);
+	if (!dirty) {
 		level_hint_old(region, hugepage);
 		return false;
 	}
-	first = unit_word_find(warm, n, align);
+	first = unit_word_find(dirty, n, align);
 	if (first == UNIT_WORD_NONE ||
 	    !level_try_claim(region, 0, hugepage, bits_range(first, n)))
 		return false;
@@ -413,18 +413,18 @@ static bool level_take_warm_in(struct region *region, uint32_t hugepage,
 	return true;
 }
 
-bool level_take_warm(struct region *region, uint32_t near, unsigned n,
+bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 		     unsigned align, uint32_t *unit)
 {
 	unsigned look;
 	uint32_t h;
 
 	if (near < region->levels[0].nr_words &&
-	    level_take_warm_in(region, near, n, align, unit))
+	    level_take_dirty_in(region, near, n, align, unit))
 		return true;
 	h = fit_next(region, 0, FIT_DIRTY, 0);
 	for (look = 0; h != FIT_NONE && look < LEVEL_LOOKS; look++) {
-		if (level_take_warm_in(region, h, n, align, unit))
+		if (level_take_dirty_in(region, h, n, align, unit))
 			return true;
 		h = fit_next(region, 0, FIT_DIRTY, h + 1);
 	}

@@ -101,13 +101,13 @@ static bool several_cpus_take(const struct run_request *r)
  * on to a new hugepage it would fill that to the end, and leave free and
  * resident what it had before. Several begin with what is near to each, which
  * is in its cache. */
-static bool claim_warm(struct region *region, const struct run_request *r,
+static bool claim_dirty(struct region *region, const struct run_request *r,
 		       uint32_t near, uint32_t *unit)
 {
 	if (!several_cpus_take(r))
 		near = FIT_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
-	       level_take_warm(region, near, r->nr_units, r->align_units,
+	       level_take_dirty(region, near, r->nr_units, r->align_units,
 			       unit);
 }
 
@@ -124,7 +124,7 @@ static bool claim_within_hugepage(struct region *region,
 	uint32_t near = preferred_hugepage(region, r);
 	unsigned n = r->nr_units, align = r->align_units;
 
-	if (!claim_warm(region, r, near, unit)) {
+	if (!claim_dirty(region, r, near, unit)) {
 		if (near < region->levels[0].nr_words &&
 		    level_try_take(region, 0, near, n, align, unit))
 			return true;

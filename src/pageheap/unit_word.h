@@ -41,12 +41,12 @@ static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
 	return starts ? bits_first(starts) : UNIT_WORD_NONE;
 }
 
-/* Where to take n of the free granules: the lowest run that is warm as a
- * whole (its memory is resident), else the lowest run. */
-static force_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
+/* Where to take n of the free granules: the lowest run that is dirty as
+ * a whole (its memory is resident), else the lowest run. */
+static force_inline unsigned unit_word_pick(uint64_t free, uint64_t dirty,
 					     unsigned n, unsigned align)
 {
-	unsigned first = unit_word_find(free & warm, n, align);
+	unsigned first = unit_word_find(free & dirty, n, align);
 
 	return first != UNIT_WORD_NONE ? first : unit_word_find(free, n, align);
 }

@@ -106,7 +106,7 @@ TEST(test_empty_slabs_go_back_at_once, NULL, teardown)
 	assert_true(claimed_units() >= before + 64);
 	for (i = 0; i < N; i++)
 		bin_give(1, objects + i, 1);
-	/* Slot, and the few that do not start a sweep. */
+	/* Slot, and the few that do not start a collection. */
 	assert_true(claimed_units() <= before + 6);
 }
 
@@ -143,7 +143,7 @@ TEST(test_breathing_keeps_its_slabs, NULL, teardown)
 	}
 }
 
-/* A count gone wrong: sweeps that see a whole side halve it. */
+/* A count gone wrong: collections that see a whole side halve it. */
 TEST(test_wrong_count_of_empty_slabs_heals, NULL, teardown)
 {
 	void *objects[3 * NR_IN_SLAB];

@@ -14,7 +14,7 @@
 #include "slab/fitted_class.h"
 #include "system/config.h"
 
-/* Slabs of each list, before ENOMEM: all, as a sweep bounds itself. */
+/* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
 #define COLLECT_MOST ((unsigned)-1 >> 1)
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */

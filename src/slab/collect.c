@@ -4,16 +4,16 @@
 #include "slab/bin_list.h"
 #include "slab/slab_purge.h"
 
-#define SWEEP_MOST 32  /* slabs that one give looks at */
-#define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
+#define COLLECT_MOST 32  /* slabs that one give looks at */
+#define EMPTY_KEPT 2   /* empty slabs that do not start a collection */
 #define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
-/* What a sweep may do and what it has done. */
-struct sweep {
+/* What a collection may do and what it has done. */
+struct collector {
 	unsigned size_class; /* of the bin */
 	unsigned most; /* slabs that it may still look at */
 	unsigned age;  /* see COLLECT_AGE_ANY */
@@ -28,37 +28,38 @@ static bool slab_is_quiet(const struct span *slab, unsigned age)
 }
 
 /* The holder of a listed slab: true if it is closed now. */
-static bool sweep_slab(struct sweep *sweep, struct span *slab)
+static bool collect_slab(struct collector *collector, struct span *slab)
 {
-	slab_check_listed(slab, sweep->size_class);
-	if (!slab_is_empty(slab) && slab_is_quiet(slab, sweep->age))
-		sweep->purged_size += slab_purge(slab);
+	slab_check_listed(slab, collector->size_class);
+	if (!slab_is_empty(slab) && slab_is_quiet(slab, collector->age))
+		collector->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
 	slab_close(slab);
-	sweep->nr_closed++;
+	collector->nr_closed++;
 	return true;
 }
 
 /* Looks at slabs of one side: empty ones are closed, the others go to the
  * other side. False: the side has no more. */
-static bool sweep_side(struct bin *bin, unsigned side, struct sweep *sweep)
+static bool collect_side(struct bin *bin, unsigned side, struct collector *collector)
 {
 	struct span *slab;
 
-	for (; sweep->most; sweep->most--) {
+	for (; collector->most; collector->most--) {
 		slab = partial_pop(bin, side);
 		if (!slab)
 			return false;
-		if (!sweep_slab(sweep, slab))
+		if (!collect_slab(collector, slab))
 			partial_push(bin, !side, slab);
 	}
 	return true;
 }
 
-/* The hint follows what a sweep found. One that came to the end of a side and
- * closed nothing halves it, so that a count gone wrong soon costs no more. */
-static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
+/* The hint follows what a collection found. One that came to the end of a side
+ * and closed nothing halves it, so that a count gone wrong soon costs no
+ * more. */
+static void empty_note_collected(struct bin *bin, size_t nr_closed, bool at_end)
 {
 	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
 	uint32_t rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
@@ -68,31 +69,31 @@ static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
 	store_relaxed(&bin->nr_empty, rest); // hint
 }
 
-/* Sweeps the side that is not filled, and where that runs out makes it the
+/* Collects the side that is not filled, and where that runs out makes it the
  * one to fill and goes on with the other. */
-static void bin_sweep(struct bin *bin, struct sweep *sweep)
+static void collect_lists(struct bin *bin, struct collector *collector)
 {
-	size_t nr_before = sweep->nr_closed;
+	size_t nr_before = collector->nr_closed;
 	struct span *slab;
 	unsigned i, fill;
 
 	if ((slab = inbox_take(bin)))
 		partial_push(bin, fill_side(bin), slab);
-	/* Two sweeps at once may pass slabs to and fro. */
+	/* Two collections at once may pass slabs to and fro. */
 	i = 2 * load_relaxed(&bin->nr_listed) + INBOX_DEPTH_MOST; // hint
-	sweep->most = i < sweep->most ? i : sweep->most;
+	collector->most = i < collector->most ? i : collector->most;
 	for (i = 0; i < 2; i++) {
 		fill = fill_side(bin);
-		if (sweep_side(bin, !fill, sweep))
+		if (collect_side(bin, !fill, collector))
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
 	}
-	empty_note_sweep(bin, sweep->nr_closed - nr_before, i > 0);
+	empty_note_collected(bin, collector->nr_closed - nr_before, i > 0);
 }
 
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 {
-	struct sweep sweep = { .size_class = size_class, .most = SWEEP_MOST,
+	struct collector collector = { .size_class = size_class, .most = COLLECT_MOST,
 			       .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
@@ -100,15 +101,15 @@ void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 		return;
 	nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
 	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
-		bin_sweep(bin, &sweep);
+		collect_lists(bin, &collector);
 }
 
-static void sweep_note(const struct sweep *sweep)
+static void collector_note(const struct collector *collector)
 {
-	if (!sweep->purged_size)
+	if (!collector->purged_size)
 		return;
-	add_relaxed(&purged_size, sweep->purged_size); // counter
-	quiet_note_purged(sweep->purged_size);
+	add_relaxed(&purged_size, collector->purged_size); // counter
+	quiet_note_purged(collector->purged_size);
 }
 
 /* partial[fill] has no more; what was passed as too young is there again. */
@@ -124,11 +125,11 @@ static void look_ends(struct bin *bin)
 /* The holder of a slab out of partial[fill] has a look at it. A young one stays
  * as it is, also if it is empty: the program may breathe. */
 static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
-			struct sweep *sweep)
+			struct collector *collector)
 {
-	if (!slab_is_quiet(slab, sweep->age))
+	if (!slab_is_quiet(slab, collector->age))
 		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
-	else if (sweep_slab(sweep, slab))
+	else if (collect_slab(collector, slab))
 		return;
 	partial_push(bin, !fill, slab);
 }
@@ -139,7 +140,7 @@ static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 static unsigned bin_look_at(struct bin *bin, unsigned size_class, unsigned looks,
 			    bool again)
 {
-	struct sweep sweep = { .size_class = size_class, .age = COLLECT_AGE_QUIET };
+	struct collector collector = { .size_class = size_class, .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
 	struct span *slab;
 
@@ -154,11 +155,11 @@ static unsigned bin_look_at(struct bin *bin, unsigned size_class, unsigned looks
 			partial_push(bin, fill, slab);
 			break;
 		}
-		look_passes(bin, fill, slab, &sweep);
+		look_passes(bin, fill, slab, &collector);
 	}
-	if (sweep.nr_closed)
-		empty_note_sweep(bin, sweep.nr_closed, false);
-	sweep_note(&sweep);
+	if (collector.nr_closed)
+		empty_note_collected(bin, collector.nr_closed, false);
+	collector_note(&collector);
 	return i;
 }
 
@@ -207,16 +208,16 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 			  unsigned age)
 {
-	struct sweep sweep = { .size_class = size_class, .most = most, .age = age };
+	struct collector collector = { .size_class = size_class, .most = most, .age = age };
 	struct span *slab = slot_take(bin);
 
-	if (slab && !sweep_slab(&sweep, slab))
+	if (slab && !collect_slab(&collector, slab))
 		slab_list(bin, slab);
 	if (load_relaxed(&bin->nr_listed) || // hint
 	    slab_inbox_top(&bin->inbox))
-		bin_sweep(bin, &sweep);
-	sweep_note(&sweep);
-	return sweep.nr_closed + sweep.purged_size;
+		collect_lists(bin, &collector);
+	collector_note(&collector);
+	return collector.nr_closed + collector.purged_size;
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)

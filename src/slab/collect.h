@@ -10,8 +10,8 @@
 
 #include "slab/bin_set.h"
 
-/* A slab in one of the owner's lists became empty: sweeps where they are many.
- * The slot's may stay so. */
+/* A slab in one of the owner's lists became empty: collects where they are
+ * many. The slot's may stay so. */
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class);
 
 /* One that may have been counted as empty is in use again. */

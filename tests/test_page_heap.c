@@ -439,10 +439,10 @@ TEST(survives_lost_hints)
 	for (l = 0; l < NR_LEVELS - 1; l++) {
 		struct level *level = &regions[0].levels[l];
 
-		for (i = 0; i < FIT_LINE * level[1].nr_words; i++)
-			store_relaxed(&level->fit[i], 0); // own
-		for (i = 0; i <= FIT_LINE * level->nr_summary; i++)
-			store_relaxed(&level->fit_summary[i], 0); // own
+		for (i = 0; i < FREE_INDEX_LINE * level[1].nr_words; i++)
+			store_relaxed(&level->free_index[i], 0); // own
+		for (i = 0; i <= FREE_INDEX_LINE * level->nr_summary; i++)
+			store_relaxed(&level->free_index_summary[i], 0); // own
 	}
 	memset(preferred, 0, sizeof(preferred));
 	for (i = 0; i < n; i += 2)

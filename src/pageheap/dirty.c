@@ -259,7 +259,7 @@ static void dirty_hint(struct region *region, uint32_t word, uint64_t mask)
 			left |= bits_one(i);
 	}
 	if (left)
-		fit_mark_missing(region, 0, FIT_DIRTY, word, left);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, word, left);
 }
 
 struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
@@ -269,7 +269,7 @@ struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
 	uint64_t whole = dirty_choose_whole(region, hugepage, want, most);
 	uint64_t mask = whole | bits_one(hugepage % 64);
 
-	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, mask);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / 64, mask);
 	if (!whole ||
 	    !dirty_purge_whole(region, hugepage / 64, whole, &sum)) {
 		sum.hugepage = hugepage;

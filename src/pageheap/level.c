@@ -20,7 +20,7 @@ static uint64_t level_dirty(struct region *region, unsigned level, uint32_t word
 		return load_relaxed(&region->dirty[word]); // hint
 	if (level == 1)
 		return load_relaxed(
-			fit_line(region, 0, FIT_DIRTY, word)); // hint
+			free_index_line(region, 0, FREE_INDEX_DIRTY, word)); // hint
 	return 0;
 }
 
@@ -42,7 +42,7 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 		rest = free & ~bits_range(first, n);
 		// [level.words] with level_release(): the granules' last use
 	} while (!cas_acquire(at, &free, rest));
-	fit_changed(region, level, word, free, rest);
+	free_index_changed(region, level, word, free, rest);
 	*granule = word * 64 + first;
 	return true;
 }
@@ -72,8 +72,8 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 	if (level == NR_LEVELS - 1)
 		return level_take_top(region, n, align, granule);
 	for (; k < UNIT_WORD_CLASSES; k++) {
-		word = fit_next(region, level, k, 0);
-		for (look = 0; word != FIT_NONE && (all || look < LEVEL_LOOKS);
+		word = free_index_next(region, level, k, 0);
+		for (look = 0; word != FREE_INDEX_NONE && (all || look < LEVEL_LOOKS);
 		     look++) {
 			if (level_try_take(region, level, word, n, align,
 					   granule))
@@ -81,8 +81,8 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 			now = load_relaxed(
 				level_word(region, level, word)); // hint
 			if (unit_word_class(now) != k)
-				fit_refile(region, level, word);
-			word = fit_next(region, level, k, word + 1);
+				free_index_refile(region, level, word);
+			word = free_index_next(region, level, k, word + 1);
 		}
 	}
 	return false;
@@ -98,7 +98,7 @@ static void level_hint_dirty(struct region *region, size_t h, size_t end)
 	end = min_size(end, div_up(used, 64));
 	for (; h < end; h++) {
 		if (load_relaxed(&region->dirty[h])) // hint
-			fit_mark_missing(region, 0, FIT_DIRTY,
+			free_index_mark_missing(region, 0, FREE_INDEX_DIRTY,
 					 (uint32_t)(h / 64), bits_one(h % 64));
 	}
 }
@@ -121,7 +121,7 @@ static void level_open(struct region *region, unsigned level, uint32_t word,
 		return;
 	// [level.words] with level_try_take(): what the last holder did
 	store_seq(level_word(region, level, word), free);
-	fit_refile(region, level, word);
+	free_index_refile(region, level, word);
 	level_hint_word(region, level, word);
 }
 
@@ -133,7 +133,7 @@ static bool level_coalesce_word(struct region *region, unsigned level,
 	// [level.words] with level_release(): all 64 releases
 	if (!cas_acquire(level_word(region, level, word), &all, 0))
 		return false;
-	fit_refile(region, level, word);
+	free_index_refile(region, level, word);
 	level_release(region, level + 1, word / 64, bits_one(word % 64));
 	level_hint_word(region, level, word);
 	return true;
@@ -147,9 +147,9 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 	uint32_t word;
 
 	for (below = 1; below < level; below++) {
-		word = fit_next(region, below, k, 0);
-		for (; word != FIT_NONE;
-		     word = fit_next(region, below, k, word + 1))
+		word = free_index_next(region, below, k, 0);
+		for (; word != FREE_INDEX_NONE;
+		     word = free_index_next(region, below, k, word + 1))
 			any |= level_coalesce_word(region, below, word);
 	}
 	return any;
@@ -187,7 +187,7 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 	while ((free & mask) == mask) {
 		// [level.words] with level_release(): the granules' last use
 		if (cas_acquire(at, &free, free & ~mask)) {
-			fit_changed(region, level, word, free, free & ~mask);
+			free_index_changed(region, level, word, free, free & ~mask);
 			return true;
 		}
 	}
@@ -234,7 +234,7 @@ void level_release(struct region *region, unsigned level, uint32_t word,
 	if (level == 0 && (old | mask) == ALL_ONES &&
 	    level_coalesce_word(region, level, word))
 		return;
-	fit_changed(region, level, word, old, old | mask);
+	free_index_changed(region, level, word, old, old | mask);
 }
 
 /* Granules [first, end) of a level: whole words of them one level up. */
@@ -379,18 +379,18 @@ bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
-	_Atomic(uint64_t) *line = fit_line(region, 0, FIT_DIRTY, hugepage / 64);
+	_Atomic(uint64_t) *line = free_index_line(region, 0, FREE_INDEX_DIRTY, hugepage / 64);
 	uint64_t bit = bits_one(hugepage % 64), free;
 
 	if (!(load_relaxed(line) & bit)) // hint
 		return;
-	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / 64, bit);
 	// [level.words] with level_release(): a release that saw the hint set
 	free = load_seq(level_word(region, 0, hugepage));
 	if (!free)
 		free = level_free_units(region, hugepage);
 	if (free & load_relaxed(&region->dirty[hugepage])) // hint
-		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, hugepage / 64, bit);
 }
 
 static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
@@ -422,11 +422,11 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 	if (near < region->levels[0].nr_words &&
 	    level_take_dirty_in(region, near, n, align, unit))
 		return true;
-	h = fit_next(region, 0, FIT_DIRTY, 0);
-	for (look = 0; h != FIT_NONE && look < LEVEL_LOOKS; look++) {
+	h = free_index_next(region, 0, FREE_INDEX_DIRTY, 0);
+	for (look = 0; h != FREE_INDEX_NONE && look < LEVEL_LOOKS; look++) {
 		if (level_take_dirty_in(region, h, n, align, unit))
 			return true;
-		h = fit_next(region, 0, FIT_DIRTY, h + 1);
+		h = free_index_next(region, 0, FREE_INDEX_DIRTY, h + 1);
 	}
 	return false;
 }
@@ -483,7 +483,7 @@ void level_repair(struct region *region)
 		for (word = 0; word < end; word++) {
 			/* Hidden is only what has something free. */
 			if (load_relaxed(level_word(region, level, word)))
-				fit_refile(region, level, word); // hint
+				free_index_refile(region, level, word); // hint
 		}
 	}
 }

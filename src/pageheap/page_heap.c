@@ -52,7 +52,7 @@ struct run_request {
 	bool all; /* every free run is looked at, and not the first few */
 };
 
-/* FIT_NONE: in another region. */
+/* FREE_INDEX_NONE: in another region. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
@@ -60,7 +60,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 	uint64_t place = load_relaxed(&at->place); // hint
 
 	return place >> 32 == (uint64_t)(region - regions) ? (uint32_t)place :
-							     FIT_NONE;
+							     FREE_INDEX_NONE;
 }
 
 static void prefer_hugepage(struct region *region, const struct run_request *r,
@@ -105,7 +105,7 @@ static bool claim_dirty(struct region *region, const struct run_request *r,
 		       uint32_t near, uint32_t *unit)
 {
 	if (!several_cpus_take(r))
-		near = FIT_NONE;
+		near = FREE_INDEX_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
 	       level_take_dirty(region, near, r->nr_units, r->align_units,
 			       unit);
@@ -474,7 +474,7 @@ static size_t stats_metadata_size(const struct region *region)
 
 	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
 		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
-	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
+	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FREE_INDEX_LINE) +
 	       REGION_TABLE_WORDS * sizeof(uint64_t);
 }
 

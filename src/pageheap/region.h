@@ -9,7 +9,7 @@
  *	data:	base, nr_units units
  *
  *	meta:	head of layer 4 (region 0 alone): REGION_HEAD_SIZE bytes
- *		level words, fit words, dirty words, guard words
+ *		level words, free index words, dirty words, guard words
  *		tags:   16 bytes a unit
  *		spans:  32 bytes a unit
  *		bits:   256 bytes a unit
@@ -115,8 +115,8 @@ struct span {
 
 struct level {
 	_Atomic(uint64_t) *words; /* const; bit set = free granule */
-	_Atomic(uint64_t) *fit;	  /* const; 8 words a parent word, see fit.h */
-	_Atomic(uint64_t) *fit_summary; /* const; 8 arrays, then their end */
+	_Atomic(uint64_t) *free_index;	  /* const; free_index.h */
+	_Atomic(uint64_t) *free_index_summary; /* const; free_index.h */
 	uint32_t nr_words;	  /* const */
 	uint32_t nr_summary;	  /* const; words of one summary array */
 };

@@ -41,9 +41,9 @@ static void region_lay_level(struct region *region, unsigned l, char **at)
 	size_t nr_parents = l + 1 < NR_LEVELS ? level[1].nr_words : 0;
 
 	level->nr_summary = (uint32_t)div_up(nr_parents, 64);
-	level->fit = region_words(at, nr_parents * FIT_LINE);
-	level->fit_summary =
-		region_words(at, (size_t)level->nr_summary * FIT_LINE + 1);
+	level->free_index = region_words(at, nr_parents * FREE_INDEX_LINE);
+	level->free_index_summary =
+		region_words(at, (size_t)level->nr_summary * FREE_INDEX_LINE + 1);
 	level->words = region_words(at, level->nr_words);
 }
 

@@ -197,7 +197,7 @@ static long syscall_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long result = syscall_6(nr, a, b, c, d, e, f);
 
-	if ((unsigned long)result < (unsigned long)-4095)
+	if ((unsigned long)result < (unsigned long)-ERRNO_MOST)
 		return result;
 	errno = (int)-result;
 	return -1;

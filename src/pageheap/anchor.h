@@ -30,7 +30,7 @@ struct anchor {
 	char *tags;			/* const: tag of unit number 0 */
 	int64_t rseq_cs;		/* const: from the thread pointer */
 	int64_t id;			/* const: likewise, the index field */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(CACHE_LINE)));
 
 extern struct anchor anchor internal;
 

@@ -30,10 +30,10 @@ static void free_index_summary_extend(struct level *level, uint64_t end)
  */
 static void free_index_summary_mark(struct level *level, unsigned k, uint32_t parent)
 {
-	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / 64);
-	uint64_t bit = bits_one(parent % 64);
+	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / WORD_BITS);
+	uint64_t bit = bits_one(parent % WORD_BITS);
 
-	free_index_summary_extend(level, parent / 64 + 1);
+	free_index_summary_extend(level, parent / WORD_BITS + 1);
 	// [free_index.summary] with free_index_summary_unmark(): the bit is not
 	// cleared later
 	if (!(load_seq(at) & bit))
@@ -44,8 +44,8 @@ static void free_index_summary_mark(struct level *level, unsigned k, uint32_t pa
 
 static void free_index_summary_unmark(struct level *level, unsigned k, uint32_t parent)
 {
-	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / 64);
-	uint64_t bit = bits_one(parent % 64);
+	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / WORD_BITS);
+	uint64_t bit = bits_one(parent % WORD_BITS);
 
 	// [free_index.summary] with free_index_summary_mark(): cleared before
 	// the line is read
@@ -93,16 +93,16 @@ void free_index_unmark(struct region *region, unsigned level, unsigned k,
 static void free_index_unmark_others(struct region *region, unsigned level, unsigned k,
 			      uint32_t word)
 {
-	uint64_t bit = bits_one(word % 64), line;
+	uint64_t bit = bits_one(word % WORD_BITS), line;
 	unsigned i;
 
 	for (i = 0; i < UNIT_WORD_CLASSES; i++) {
 		if (i == k)
 			continue;
 		line = load_relaxed(
-			free_index_line(region, level, i, word / 64)); // hint
+			free_index_line(region, level, i, word / WORD_BITS)); // hint
 		if (line & bit)
-			free_index_unmark(region, level, i, word / 64, bit);
+			free_index_unmark(region, level, i, word / WORD_BITS, bit);
 	}
 }
 
@@ -117,8 +117,8 @@ void free_index_refile(struct region *region, unsigned level, uint32_t word)
 		k = unit_word_class(load_relaxed(at)); // hint
 		free_index_unmark_others(region, level, k, word);
 		if (k != UNIT_WORD_CLASSES)
-			free_index_mark(region, level, k, word / 64,
-				 bits_one(word % 64));
+			free_index_mark(region, level, k, word / WORD_BITS,
+				 bits_one(word % WORD_BITS));
 		if (unit_word_class(load_relaxed(at)) == k) // hint
 			return;
 	}
@@ -142,20 +142,20 @@ uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(free_index_summary_end(lv)); // hint
-	uint32_t parent = from / 64, index = parent / 64, start = index, at;
+	uint32_t parent = from / WORD_BITS, index = parent / WORD_BITS, start = index, at;
 	uint64_t parents, children;
 
 	for (; index < end; index++) {
 		parents = load_relaxed(free_index_summary(lv, k, index)); // hint
 		if (index == start)
-			parents &= ~bits_low(parent % 64);
+			parents &= ~bits_low(parent % WORD_BITS);
 		for (; parents; parents &= parents - 1) {
-			at = index * 64 + bits_first(parents);
+			at = index * WORD_BITS + bits_first(parents);
 			children = free_index_children(region, level, k, at);
 			if (at == parent)
-				children &= ~bits_low(from % 64);
+				children &= ~bits_low(from % WORD_BITS);
 			if (children)
-				return at * 64 + bits_first(children);
+				return at * WORD_BITS + bits_first(children);
 		}
 	}
 	return FREE_INDEX_NONE;
@@ -166,7 +166,7 @@ uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(free_index_summary_end(lv)); // hint
-	uint32_t parent = below / 64, index = parent / 64 + 1, start = index,
+	uint32_t parent = below / WORD_BITS, index = parent / WORD_BITS + 1, start = index,
 		 at;
 	uint64_t parents, children;
 
@@ -175,14 +175,14 @@ uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
 	for (; index > 0; index--) {
 		parents = load_relaxed(free_index_summary(lv, k, index - 1)); // hint
 		if (index == start)
-			parents &= bits_low(parent % 64 + 1);
+			parents &= bits_low(parent % WORD_BITS + 1);
 		for (; parents; parents &= ~bits_one(bits_last(parents))) {
-			at = (index - 1) * 64 + bits_last(parents);
+			at = (index - 1) * WORD_BITS + bits_last(parents);
 			children = free_index_children(region, level, k, at);
 			if (at == parent)
-				children &= bits_low(below % 64);
+				children &= bits_low(below % WORD_BITS);
 			if (children)
-				return at * 64 + bits_last(children);
+				return at * WORD_BITS + bits_last(children);
 		}
 	}
 	return FREE_INDEX_NONE;

@@ -67,7 +67,7 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 			    uint32_t unit)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
-	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
+	uint64_t place = (uint64_t)(region - regions) << 32 | unit / HUGEPAGE_UNITS;
 
 	if (r->nr_units <= PREFER_UNITS_MOST)
 		store_relaxed(&at->place, place); // hint

@@ -39,7 +39,7 @@
 #define UNIT_SIZE ((size_t)1 << UNIT_SHIFT)
 #define HUGEPAGE_SHIFT 21
 #define HUGEPAGE_SIZE ((size_t)1 << HUGEPAGE_SHIFT)
-#define HUGEPAGE_UNITS 64 /* one word */
+#define HUGEPAGE_UNITS WORD_BITS /* one word */
 #define UNIT_BITS_WORDS 32 /* a 32 KiB unit of 16-byte objects */
 
 /* The head is layer 4's: an area that stays zero, then a table of words. */

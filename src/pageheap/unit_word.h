@@ -9,7 +9,7 @@
 
 #include "base/bits.h"
 
-#define UNIT_WORD_NONE 64   /* no such position */
+#define UNIT_WORD_NONE WORD_BITS /* no such position */
 #define UNIT_WORD_CLASSES 7 /* 2^0 .. 2^6; also "no class": word 0 */
 
 /* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
@@ -114,7 +114,7 @@ static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 {
 	uint64_t rest = ~(word >> first);
 
-	return rest ? bits_first(rest) : 64;
+	return rest ? bits_first(rest) : WORD_BITS;
 }
 
 /* Those runs of the two together that have something of `word` in them. */
@@ -126,7 +126,7 @@ static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
 	/* Up: a carry goes through the rest of the run. */
 	wide = ((both ^ (both + word)) | word) & both;
 	/* Down: 1, 2, 4... at a time, as far as the run reaches. */
-	for (n = 1; n < 64; n *= 2) {
+	for (n = 1; n < WORD_BITS; n *= 2) {
 		wide |= wide >> n & pass;
 		pass &= pass >> n;
 	}

@@ -116,7 +116,7 @@ static cold void fitted_class_make(unsigned size_class, uint32_t size)
 {
 	uint32_t n;
 
-	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : 64);
+	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : CACHE_LINE);
 	if (size_class_of(size) != size_class ||
 	    !is_worth_it(&size_classes[size_class], size) ||
 	    load_relaxed(&nr_fitted) >= NR_FITTED) // hint

@@ -141,8 +141,8 @@ static force_inline bool page_map_is_free(const struct block *block)
 	_Atomic(uint64_t) *bits = block->region->bits;
 
 	bits += (size_t)block->unit * UNIT_BITS_WORDS;
-	return load_relaxed(&bits[block->index / 64]) & // hint
-	       bits_one(block->index % 64);
+	return load_relaxed(&bits[block->index / WORD_BITS]) & // hint
+	       bits_one(block->index % WORD_BITS);
 }
 
 /* As page_map_try(), and the object is live as far as its slab knows. */

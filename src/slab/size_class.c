@@ -81,7 +81,7 @@ void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 	c->size = size;
 	c->nr_objects = nr;
 	c->nr_units = nr_units;
-	c->nr_words = (uint16_t)div_up(nr, 64);
+	c->nr_words = (uint16_t)div_up(nr, WORD_BITS);
 	c->batch = class_batch(size);
 	c->fixed = (uint16_t)fixed;
 }

@@ -117,7 +117,7 @@ static force_inline unsigned size_class_remote(unsigned size_class)
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
 static force_inline unsigned size_class_of_medium(size_t size)
 {
-	unsigned top = 63 - (unsigned)__builtin_clzl(size - 1);
+	unsigned top = bits_last(size - 1);
 	unsigned quarter = (unsigned)((size - 1) >> (top - 2)) & 3;
 
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;

@@ -35,7 +35,7 @@ static _Atomic(uint32_t) nr_open[NR_CLASSES]; /* atomic: counter */
 /* The bits that word i of the slab has when all objects are free. */
 static uint64_t full_word(const struct size_class *size_class, unsigned i)
 {
-	return bits_low((unsigned)min_size(64, size_class->nr_objects - 64u * i));
+	return bits_low((unsigned)min_size(WORD_BITS, size_class->nr_objects - WORD_BITS * i));
 }
 
 struct span *slab_open(unsigned size_class, unsigned owner)
@@ -72,7 +72,7 @@ static uint64_t lowest_bits(uint64_t word, unsigned most)
 {
 	uint64_t rest = word;
 
-	if (most >= 64)
+	if (most >= WORD_BITS)
 		return word;
 	while (rest && most--)
 		rest &= rest - 1;
@@ -85,7 +85,7 @@ static unsigned objects_of_bits(const struct slab_view *v, unsigned word,
 	unsigned n = 0;
 
 	for (; bits; bits &= bits - 1) {
-		unsigned i = 64 * word + bits_first(bits);
+		unsigned i = WORD_BITS * word + bits_first(bits);
 
 		out[n++] = v->start + (size_t)i * v->size_class->size;
 	}
@@ -262,7 +262,7 @@ static force_inline bool give_bits(const struct slab_view *v, unsigned word,
 		sub_relaxed(&v->bits[word], bits); // hint: takes the carry back
 		fault("free of %p: already free",
 		      (void *)(v->start +
-			       (64 * word + bits_first(old & bits)) *
+			       (WORD_BITS * word + bits_first(old & bits)) *
 				       (size_t)v->size_class->size));
 	}
 	return (old | bits) == full_word(v->size_class, word);
@@ -287,12 +287,12 @@ static force_inline bool give_prefix(const struct slab_view *v,
 		page_map_object(v->region, tag, objects[i], &block);
 		if (unlikely(block.kind != BLOCK_OBJECT))
 			give_fault(objects[i]);
-		bit = bits_one(block.index % 64);
-		if (bits && (block.index / 64 != word || (bits & bit))) {
+		bit = bits_one(block.index % WORD_BITS);
+		if (bits && (block.index / WORD_BITS != word || (bits & bit))) {
 			filled |= give_bits(v, word, bits);
 			bits = 0;
 		}
-		word = block.index / 64;
+		word = block.index / WORD_BITS;
 		bits |= bit;
 	}
 	*n = i;

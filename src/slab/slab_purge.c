@@ -6,6 +6,7 @@
 #include "system/system.h"
 
 #define REFUSED_PASSES 64 /* calls after which a refused one is repeated */
+#define PAGE_LEAST 4096 /* no page is smaller */
 
 static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 
@@ -21,7 +22,8 @@ struct slab_pages {
 };
 
 /* Pages have 4 KiB at least, and a slab 8 units at most. */
-_Static_assert(8 * UNIT_SIZE / 4096 <= 64, "clean is one word");
+_Static_assert(8 * UNIT_SIZE / PAGE_LEAST <= WORD_BITS,
+	       "clean is one word");
 
 static struct slab_pages slab_pages(const struct span *slab)
 {
@@ -50,12 +52,12 @@ static bool objects_are_free(const struct slab_pages *p, unsigned first,
 	uint64_t mask;
 	unsigned i;
 
-	for (i = first / 64; i <= last / 64; i++) {
+	for (i = first / WORD_BITS; i <= last / WORD_BITS; i++) {
 		mask = ALL_ONES;
-		if (i == first / 64)
-			mask <<= first % 64;
-		if (i == last / 64)
-			mask &= bits_low(last % 64 + 1);
+		if (i == first / WORD_BITS)
+			mask <<= first % WORD_BITS;
+		if (i == last / WORD_BITS)
+			mask &= bits_low(last % WORD_BITS + 1);
 		// [slab.bits] with slab_give(): the last use of the objects
 		if (mask & ~load_acquire(&p->bits[i]))
 			return false;

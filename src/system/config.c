@@ -18,6 +18,7 @@
 
 #define VARIABLE "LANEMALLOC_CONF"
 #define OPTION_MOST 64 /* of ",name=value", but for a text */
+#define HEAD_MOST 64   /* of a line, before its options */
 
 extern char **environ weak_import;
 
@@ -75,7 +76,7 @@ struct slice {
 
 /* What slices look like in a message: "%.*s" with these two. */
 #define SLICE_SHOWN(slice) \
-	(int)((slice).length < 64 ? (slice).length : 64), (slice).at
+	(int)((slice).length < OPTION_MOST ? (slice).length : OPTION_MOST), (slice).at
 
 static bool slice_is(struct slice slice, const char *word)
 {
@@ -366,7 +367,7 @@ static void print_options(const char *list)
 
 void config_print(void)
 {
-	char list[REPORT_LINE_SIZE - 64];
+	char list[REPORT_LINE_SIZE - HEAD_MOST];
 	size_t n = 0;
 	unsigned i;
 

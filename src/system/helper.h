@@ -86,7 +86,7 @@ struct helper_life {
 	char below[HELPER_TLS_HALF];
 	void *self;
 	char above[HELPER_TLS_HALF - sizeof(void *)];
-	char own[64] __attribute__((aligned(CACHE_LINE))); /* the runner's */
+	char own[CACHE_LINE] __attribute__((aligned(CACHE_LINE))); /* the runner's */
 };
 
 /* May be called again and again, where the program may now have threads; maps

@@ -68,7 +68,7 @@ extern unsigned long getauxval(unsigned long type) weak_import;
 
 static bool is_error(long ret)
 {
-	return (unsigned long)ret >= (unsigned long)-4095;
+	return (unsigned long)ret >= (unsigned long)-ERRNO_MOST;
 }
 
 static bool libc_ready(void)
@@ -238,9 +238,11 @@ long system_read_file(const char *path, char *buf, size_t size)
 	return ret;
 }
 
+#define AUX_MOST 64 /* entries, more than kernels have */
+
 static bool aux_value_from_proc(uint64_t type, uint64_t *value)
 {
-	Elf64_auxv_t vector[64];
+	Elf64_auxv_t vector[AUX_MOST];
 	long size = system_read_file("/proc/self/auxv", (char *)vector,
 				     sizeof(vector));
 	long i;

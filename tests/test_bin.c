@@ -45,7 +45,8 @@ static uint64_t claimed_units(void)
 	return stats.claimed_size >> UNIT_SHIFT;
 }
 
-static unsigned take_all(unsigned id, unsigned size_class, void **out, unsigned most)
+static unsigned take_all(unsigned id, unsigned size_class, void **out,
+			 unsigned most)
 {
 	unsigned n = 0, got;
 
@@ -195,7 +196,8 @@ TEST(test_slab_that_empties_while_purged, NULL, teardown)
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
-	for (size_class = 1; size_classes[size_class].nr_objects > 1; size_class++)
+	for (size_class = 1; size_classes[size_class].nr_objects > 1;
+	     size_class++)
 		empties_while_purged(size_class);
 }
 
@@ -332,7 +334,8 @@ TEST(test_mixed_batches, NULL, teardown)
 	unsigned size_class, round, n;
 
 	for (round = 0; round < 50; round++) {
-		for (n = 0, size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		for (n = 0, size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
 			take_all(round % 5, size_class, batch + n, 3);
 			n += 3;
 		}

@@ -402,7 +402,8 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
-		for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		for (size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
 			miss(size_class);
 			give_held();
 			assert_int_equal(used_size(), sum_of_limits());
@@ -423,7 +424,8 @@ TEST(test_objects_stay_within_the_bytes, fresh, done)
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
 		n = (2u << 20) / size_classes[size_class].size;
 		n = n < MOST ? n : MOST;
-		for (i = 0; i < n && i < size_classes[size_class].lane_slots; i++)
+		for (i = 0; i < n && i < size_classes[size_class].lane_slots;
+		     i++)
 			hold(cpu_cache_alloc_direct(size_class));
 		while (nr_held)
 			cpu_cache_free_slow(held[--nr_held], size_class);

@@ -40,7 +40,8 @@ static uint64_t area_nr_objects(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)->count;
+		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)
+			      ->count;
 	return n;
 }
 
@@ -49,7 +50,8 @@ static bool area_has_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		if (load_relaxed(&cpu_cache_lane(area, size_class)->limit)) // own
+		if (load_relaxed(
+			    &cpu_cache_lane(area, size_class)->limit)) // own
 			return true;
 	return false;
 }

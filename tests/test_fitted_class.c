@@ -280,7 +280,8 @@ static void forget(void)
 	store_relaxed(&nr_fitted, 0);    // own
 	store_relaxed(&budget.units, 0); // own
 	size_class_start();
-	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES; size_class ++) {
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++) {
 		size_classes[size_class].size = 0;
 		size_classes[size_class].nr_objects = 0;
 	}

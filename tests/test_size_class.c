@@ -14,7 +14,8 @@ TEST(test_every_size_has_the_smallest_class)
 		size_class = size_class_of(size);
 		assert_in_range(size_class, 1, NR_FIXED_CLASSES - 1);
 		assert_true(size_classes[size_class].size >= size);
-		assert_true(size_class == 1 || size_classes[size_class - 1].size < size);
+		assert_true(size_class == 1 ||
+			    size_classes[size_class - 1].size < size);
 		assert_int_equal(size_lanes[(size + 15) / 16],
 				 size_classes[size_class].lane);
 	}
@@ -141,7 +142,8 @@ TEST(test_lanes_do_not_overlap)
 	assert_true(end <= REGION_ZERO_SIZE);
 	for (size_class = NR_CLASSES; size_class < NR_LANES - 1; size_class++)
 		rows[i++] = size_class;
-	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES; size_class++)
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++)
 		rows[i++] = size_class;
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		rows[i++] = size_class;
@@ -195,7 +197,8 @@ TEST(test_aligned)
 		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
 			size_class = size_class_aligned(size, align);
 			assert_true(size_classes[size_class].size >= size);
-			assert_int_equal(size_classes[size_class].size % align, 0);
+			assert_int_equal(size_classes[size_class].size % align,
+					 0);
 		}
 	assert_int_equal(size_class_aligned(1, 2 * UNIT_SIZE), 0);
 	assert_int_equal(size_class_aligned(MEDIUM_SIZE_MOST + 1, 32), 0);

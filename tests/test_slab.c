@@ -9,8 +9,8 @@
 
 static bool words_equal(struct slab_word a, struct slab_word b)
 {
-	return a.on == b.on && a.size_class == b.size_class && a.owner == b.owner &&
-	       a.generation == b.generation;
+	return a.on == b.on && a.size_class == b.size_class &&
+	       a.owner == b.owner && a.generation == b.generation;
 }
 
 /* What the states and their changes are in the plain word: `on` alone is what
@@ -302,7 +302,8 @@ TEST(test_damaged_descriptors_are_seen)
 			    size_class));
 	assert_says("corrupted: a list of slabs has",
 		    slab_check_listed((void *)region->bits, size_class));
-	assert_says("corrupted: the slab", slab_check_listed(slab, size_class + 1));
+	assert_says("corrupted: the slab",
+		    slab_check_listed(slab, size_class + 1));
 	bad[0].on = false;
 	bad[1].size_class = NR_CLASSES;
 	bad[2].size_class = NR_FIXED_CLASSES;

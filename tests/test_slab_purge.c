@@ -96,8 +96,8 @@ static void live_are_whole(unsigned size_class)
 	unsigned i;
 
 	for (i = 0; i < nr; i++)
-		if (live[i] && !bytes_are(objects[i], size_classes[size_class].size,
-					  LIVE))
+		if (live[i] &&
+		    !bytes_are(objects[i], size_classes[size_class].size, LIVE))
 			fail_msg("object %u of class %u", i, size_class);
 }
 
@@ -315,7 +315,8 @@ TEST(test_large_pages, fresh)
 		give_one(before, 100);
 		assert_int_equal(slab_purge(before), 0);
 		close_full(before);
-		for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		for (size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
 			before = slab_open(SIZE_CLASS_64, OWNER);
 			slab = slab_full(size_class);
 			while (nr > 1 && slab_nr_free(slab) < nr - 1)

@@ -78,8 +78,9 @@ TEST(test_slab_goes_to_the_bin_of_its_new_class)
 	step = ARMED;
 	bin_take(LEAVER, size_class, objects + NR_OBJECTS - 1, 2);
 	assert_int_equal(step, DONE);
-	assert_int_equal(slab_word_unpack(load_relaxed(&victim->word)).size_class,
-			 size_class_of(64));
+	assert_int_equal(
+		slab_word_unpack(load_relaxed(&victim->word)).size_class,
+		size_class_of(64));
 	for (i = 0; i < nr_later && nr_freed < 2; i++)
 		if (slab_of(later[i]) == victim) {
 			bin_give(OTHERS, &later[i], 1);

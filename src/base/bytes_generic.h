@@ -25,14 +25,14 @@ static force_inline void bytes_fill_long(void *to, int value, size_t size)
 /* The last 64 bytes are loaded before anything is stored, so that it does not
  * matter that they are stored twice in part. */
 static force_inline void bytes_copy_long(void *to, const void *from,
-					  size_t size)
+					 size_t size)
 {
 	const bytes_vector *f = from;
-	bytes_vector *t = to, *t_last = (void *)((char *)to + size - BYTES_LONG);
-	const bytes_vector *f_last = (const void *)((const char *)from + size -
-						    BYTES_LONG);
-	bytes_vector a = f_last[0], b = f_last[1], c = f_last[2],
-		     d = f_last[3];
+	bytes_vector *t = to,
+		     *t_last = (void *)((char *)to + size - BYTES_LONG);
+	const bytes_vector *f_last =
+		(const void *)((const char *)from + size - BYTES_LONG);
+	bytes_vector a = f_last[0], b = f_last[1], c = f_last[2], d = f_last[3];
 
 	for (; t < t_last; t += 4, f += 4) {
 		t[0] = f[0];

@@ -18,7 +18,7 @@
 #define exported __attribute__((visibility("default")))
 
 #define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)(((char *)(ptr)) - offsetof(type, member)))
 
 #define CACHE_LINE 64
 #define ERRNO_MOST 4095 /* the kernel's results from -4095 on fail */

@@ -6,7 +6,7 @@
 #include "system/config.h"
 
 #define SHRINK_TRIES 4
-#define ONLY_FREES 4 /* flushes without a refill that tell of it */
+#define ONLY_FREES 4  /* flushes without a refill that tell of it */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
 #define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
@@ -19,8 +19,9 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+		// hint
 		used += size_classes[size_class].size *
-			load_relaxed(&areas_lane(id, size_class)->limit); // hint
+			load_relaxed(&areas_lane(id, size_class)->limit);
 	store_relaxed(&cache->used_size, used); // hint
 }
 
@@ -64,8 +65,8 @@ static uint64_t shrink_size(uint64_t limit, unsigned size_class)
 
 /* Takes capacity from other classes in turn until `want` bytes are free. Once
  * in a round of all classes it counts anew. */
-static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned size_class,
-			  uint64_t want)
+static bool shrink_others(unsigned id, struct cpu_cache *cache,
+			  unsigned size_class, uint64_t want)
 {
 	uint64_t most = config.cpu_cache, used, limit, less;
 	unsigned i, victim;
@@ -85,7 +86,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned size_cl
 			continue;
 		less = shrink_size(limit, victim);
 		if (cas_relaxed(&lane->limit, &limit, limit - less)) // hint
-			sub_relaxed(&cache->used_size, // hint
+			sub_relaxed(&cache->used_size,		     // hint
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}
@@ -139,7 +140,7 @@ void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class)
 }
 
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
-			       unsigned size_class)
+		       unsigned size_class)
 {
 	_Atomic(uint8_t) *nr = &cache->nr_flushed[size_class];
 
@@ -156,24 +157,26 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class)
 	_Atomic(uint8_t) *nr = &cache->nr_flushed[size_class];
 
 	add_relaxed(&cache->nr_refills, 1); // counter
-	if (load_relaxed(nr)) // hint
-		store_relaxed(nr, 0); // hint
+	if (load_relaxed(nr))		    // hint
+		store_relaxed(nr, 0);	    // hint
 }
 
 static bool only_frees(struct cpu_cache *cache, unsigned size_class)
 {
-	return load_relaxed(&cache->nr_flushed[size_class]) >= ONLY_FREES; // hint
+	// hint
+	return load_relaxed(&cache->nr_flushed[size_class]) >= ONLY_FREES;
 }
 
-void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned size_class)
+void capacity_note_flush(unsigned id, struct cpu_cache *cache,
+			 unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), less; // hint
 
-	add_relaxed(&cache->nr_flushes, 1); // counter
+	add_relaxed(&cache->nr_flushes, 1);			   // counter
 	if (load_relaxed(&cache->nr_owed[size_class]) < OWED_MOST) // hint
-		add_relaxed(&cache->nr_owed[size_class], 1); // hint
+		add_relaxed(&cache->nr_owed[size_class], 1);	   // hint
 	if (!only_frees(cache, size_class)) {
 		add_relaxed(&cache->nr_flushed[size_class], 1); // hint
 		return;
@@ -182,6 +185,6 @@ void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned size_cla
 		return;
 	less = limit - c->batch;
 	if (cas_relaxed(&lane->limit, &limit, less)) // hint
-		sub_relaxed(&cache->used_size, // hint
+		sub_relaxed(&cache->used_size,	     // hint
 			    (uint64_t)c->batch * c->size);
 }

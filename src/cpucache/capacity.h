@@ -29,9 +29,11 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 
 /* The lane is full. True: it grew, as after a miss, before anything is
  * flushed. That stands for a flush, so that the next one does not grow it. */
-bool capacity_overflow(unsigned id, struct cpu_cache *cache, unsigned size_class);
+bool capacity_overflow(unsigned id, struct cpu_cache *cache,
+		       unsigned size_class);
 
 /* A batch was flushed. */
-void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned size_class);
+void capacity_note_flush(unsigned id, struct cpu_cache *cache,
+			 unsigned size_class);
 
 #endif

@@ -6,7 +6,8 @@
 #include "system/config.h"
 #include "system/report.h"
 
-static void lane_refill(unsigned id, unsigned size_class, void **objects, unsigned n)
+static void lane_refill(unsigned id, unsigned size_class, void **objects,
+			unsigned n)
 {
 	uint64_t lane = size_classes[size_class].lane;
 	int pushed = 0;
@@ -23,7 +24,8 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects, unsign
 /* One object for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
-	uint64_t limit = load_relaxed(&areas_lane(id, size_class)->limit); // hint
+	// hint
+	uint64_t limit = load_relaxed(&areas_lane(id, size_class)->limit);
 
 	return (unsigned)min_size(size_classes[size_class].batch, limit + 1);
 }
@@ -99,7 +101,7 @@ static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
 	uint64_t want = min_size(REMOTE_LANE_SLOTS, config.cpu_cache / c->size);
 
-	if (load_relaxed(limit) != want) // hint
+	if (load_relaxed(limit) != want)    // hint
 		store_relaxed(limit, want); // hint
 }
 
@@ -205,7 +207,7 @@ void cpu_cache_stats(struct cpu_cache_stats *out)
 		out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
 		out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
 		out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
-		if (!load_relaxed(&cache->areas)) // hint
+		if (!load_relaxed(&cache->areas))		     // hint
 			continue;
 		out->nr_cpu_caches++;
 		out->cached_size += area_cached_size(cpu_cache_area(cache, 0)) +

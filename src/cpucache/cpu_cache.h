@@ -28,7 +28,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class);
 /* A tiny object whose slab another id owns. */
 enum remote_free {
 	REMOTE_REFUSED, /* it must take the way of all others */
-	REMOTE_LANE,    /* it waits in its remote lane */
+	REMOTE_LANE,	/* it waits in its remote lane */
 	REMOTE_FLUSHED, /* and those before it went to their slabs */
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);

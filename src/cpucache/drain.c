@@ -18,8 +18,8 @@ struct drain_lease {
 };
 WORD(drain_lease, uint64_t);
 
-static _Atomic(uint64_t) lease;	   /* atomic: struct drain_lease */
-static _Atomic(uint64_t) deadline; /* atomic: hint, ms */
+static _Atomic(uint64_t) lease;	    /* atomic: struct drain_lease */
+static _Atomic(uint64_t) deadline;  /* atomic: hint, ms */
 static _Atomic(uint64_t) nr_drains; /* atomic: counter */
 
 /* One thread's attempt. */
@@ -106,7 +106,8 @@ static void area_reset_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0); // hint
+		// hint
+		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0);
 }
 
 static bool area_swap(struct drainer *d, unsigned id, char *spare)
@@ -148,7 +149,7 @@ static bool cache_is_idle(struct cpu_cache *cache)
 {
 	uint32_t events = (uint32_t)(load_relaxed(&cache->nr_refills) + // hint
 				     load_relaxed(&cache->nr_flushes)); // hint
-	uint32_t seen = take_relaxed(&cache->seen, events); // hint
+	uint32_t seen = take_relaxed(&cache->seen, events);		// hint
 
 	return seen == events;
 }

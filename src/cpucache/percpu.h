@@ -73,9 +73,9 @@
 #include "slab/size_class.h"
 
 struct lane {
-	uint64_t count;		   /* percpu */
-	_Atomic(uint64_t) limit;   /* atomic: a hint */
-	void **slots;		   /* const; what they hold is percpu */
+	uint64_t count;		 /* percpu */
+	_Atomic(uint64_t) limit; /* atomic: a hint */
+	void **slots;		 /* const; what they hold is percpu */
 	uint64_t unused;
 };
 

@@ -34,6 +34,7 @@
 #define PERCPU_BROKEN_LAST 0x07000d
 
 /* The signature is a brk, which traps wherever it is run. */
+/* clang-format off */
 #define PERCPU_SECTION(abort)                                             \
 	".pushsection __rseq_cs, \"aw\"\n\t"                              \
 	".balign 32\n"                                                    \

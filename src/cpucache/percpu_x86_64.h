@@ -33,6 +33,7 @@
 #define PERCPU_BROKEN_LAST 0
 
 /* The signature is the operand of a ud1, which traps wherever it is run. */
+/* clang-format off */
 #define PERCPU_SECTION(abort)                                             \
 	".pushsection __rseq_cs, \"aw\"\n\t"                              \
 	".balign 32\n"                                                    \

@@ -50,8 +50,9 @@ typedef int personality(int version, int actions, uint64_t exception_class,
 
 extern new_handler *_ZSt15get_new_handlerv(void) weak_import;
 extern void _ZSt17__throw_bad_allocv(void) weak_import;
-extern int __gxx_personality_v0(int version, int actions, uint64_t exception_class,
-				void *exception, void *context) weak_import;
+extern int __gxx_personality_v0(int version, int actions,
+				uint64_t exception_class, void *exception,
+				void *context) weak_import;
 extern void *__cxa_begin_catch(void *exception) weak_import;
 extern void __cxa_end_catch(void) weak_import;
 extern void *__cxa_allocate_exception(size_t size) weak_import;
@@ -109,8 +110,8 @@ static _Noreturn void throw_bad_alloc(size_t size)
 	      size);
 }
 
-int cxx_personality(int version, int actions, uint64_t exception_class, void *exception,
-		    void *context)
+int cxx_personality(int version, int actions, uint64_t exception_class,
+		    void *exception, void *context)
 {
 	personality *decide = RUNTIME_FIND(__gxx_personality_v0);
 

@@ -31,8 +31,8 @@ static force_inline void *unmarked(void *object)
 struct alloc_request {
 	size_t size; /* footer included; at most PTRDIFF_MAX */
 	size_t align;
-	bool run;  /* rather a run than an object of medium size */
-	bool zero; /* answer: all bytes read as zero */
+	bool run;	/* rather a run than an object of medium size */
+	bool zero;	/* answer: all bytes read as zero */
 	uint32_t stack; /* of a sampled one; 0: it is none */
 };
 
@@ -225,9 +225,9 @@ void *heap_alloc_zeroed(size_t size)
 	struct alloc_request r = { .size = size, .align = 16, .run = true };
 	void *pointer;
 
-	if (size < (gate_read(&anchor.small_end) |
-		    gate_read(&gate_checked.small_end) |
-		    gate_read(&sample_gate.small_end)))
+	if (size <
+	    (gate_read(&anchor.small_end) | gate_read(&gate_checked.small_end) |
+	     gate_read(&sample_gate.small_end)))
 		pointer = heap_alloc(size);
 	else
 		pointer = alloc_cold(&r);

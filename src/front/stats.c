@@ -39,7 +39,7 @@
 struct walk {
 	uint64_t nr_slabs;
 	uint64_t nr_large;
-	uint64_t slab_size;      /* all objects of all slabs */
+	uint64_t slab_size;	 /* all objects of all slabs */
 	uint64_t slab_free_size; /* of these, free in the slab */
 	uint64_t large_size;
 };
@@ -277,8 +277,8 @@ static printf_like(2, 3) void text_add(struct text *t, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	t->length +=
-		(size_t)report_vformat(t->buf + at, t->size - at, fmt, args);
+	t->length += (size_t)report_vformat(t->buf + at, t->size - at, fmt,
+					    args);
 	va_end(args);
 }
 

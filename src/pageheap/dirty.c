@@ -10,7 +10,8 @@ static uint64_t dirty_mask(uint32_t unit, uint32_t end)
 {
 	uint32_t first = unit % HUGEPAGE_UNITS;
 
-	return bits_range(first, (unsigned)min_size(HUGEPAGE_UNITS - first, end - unit));
+	return bits_range(
+		first, (unsigned)min_size(HUGEPAGE_UNITS - first, end - unit));
 }
 
 static uint32_t dirty_next(uint32_t unit)
@@ -25,7 +26,8 @@ uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n)
 	uint64_t dirty;
 
 	for (; unit < end; unit = dirty_next(unit)) {
-		dirty = load_relaxed(&region->dirty[unit / HUGEPAGE_UNITS]); // held
+		dirty = load_relaxed(
+			&region->dirty[unit / HUGEPAGE_UNITS]); // held
 		if (dirty)
 			nr_dirty += bits_count(dirty & dirty_mask(unit, end));
 	}
@@ -42,9 +44,9 @@ void dirty_mark(struct region *region, uint32_t unit, uint32_t n)
 		at = &region->dirty[unit / HUGEPAGE_UNITS];
 		mask = dirty_mask(unit, end);
 		if (mask == ALL_ONES)
-			store_relaxed(at, mask); // held
+			store_relaxed(at, mask);   // held
 		else if (~load_relaxed(at) & mask) // held
-			or_relaxed(at, mask);      // held
+			or_relaxed(at, mask);	   // held
 	}
 }
 
@@ -77,7 +79,9 @@ bool dirty_try_drop_held(struct region *region, uint32_t unit, uint32_t n)
 		if (mask == ALL_ONES)
 			dirty_clear(region, unit / HUGEPAGE_UNITS);
 		else
-			and_relaxed(&region->dirty[unit / HUGEPAGE_UNITS], ~mask); // held
+			// held
+			and_relaxed(&region->dirty[unit / HUGEPAGE_UNITS],
+				    ~mask);
 	}
 	return true;
 }
@@ -102,8 +106,8 @@ static void dirty_drop(struct region *region, uint32_t hugepage, uint64_t run,
 	unsigned first = bits_first(run), n = bits_last(run) - first + 1;
 
 	if (dirty_call(region, hugepage * HUGEPAGE_UNITS + first, n, sum))
-		sum->nr_units +=
-			bits_count(and_relaxed(at, ~run) & run); // held
+		// held
+		sum->nr_units += bits_count(and_relaxed(at, ~run) & run);
 	else
 		sum->nr_kept += bits_count(load_relaxed(at) & run); // held
 }
@@ -128,7 +132,8 @@ static void dirty_drop_whole(struct region *region, uint32_t hugepage,
 {
 	uint32_t end = hugepage + n;
 
-	if (dirty_call(region, hugepage * HUGEPAGE_UNITS, (size_t)n * HUGEPAGE_UNITS, sum)) {
+	if (dirty_call(region, hugepage * HUGEPAGE_UNITS,
+		       (size_t)n * HUGEPAGE_UNITS, sum)) {
 		for (; hugepage < end; hugepage++)
 			sum->nr_units += dirty_clear(region, hugepage);
 	} else if (n == 1) {
@@ -165,8 +170,9 @@ static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 	if (region_growth_is_refused())
 		want = min_size(want, HUGEPAGE_UNITS);
 	while (i-- > 0 && sum < want && free & bits_one(i)) {
+		// hint
 		n = bits_count(load_relaxed(
-			&region->dirty[round_down(top, WORD_BITS) + i])); // hint
+			&region->dirty[round_down(top, WORD_BITS) + i]));
 		if (!n || sum + n > most)
 			break;
 		sum += n;
@@ -186,7 +192,8 @@ static bool dirty_purge_whole(struct region *region, uint32_t word,
 	if (!level_try_claim(region, 1, word, mask))
 		return false;
 	dirty_drop_whole(region, sum->hugepage, n, sum);
-	level_release_units(region, sum->hugepage * HUGEPAGE_UNITS, n * HUGEPAGE_UNITS);
+	level_release_units(region, sum->hugepage * HUGEPAGE_UNITS,
+			    n * HUGEPAGE_UNITS);
 	return true;
 }
 
@@ -259,7 +266,8 @@ static void dirty_hint(struct region *region, uint32_t word, uint64_t mask)
 			left |= bits_one(i);
 	}
 	if (left)
-		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, word, left);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, word,
+					left);
 }
 
 struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
@@ -269,7 +277,8 @@ struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
 	uint64_t whole = dirty_choose_whole(region, hugepage, want, most);
 	uint64_t mask = whole | bits_one(hugepage % WORD_BITS);
 
-	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS, mask);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS,
+			  mask);
 	if (!whole ||
 	    !dirty_purge_whole(region, hugepage / WORD_BITS, whole, &sum)) {
 		sum.hugepage = hugepage;

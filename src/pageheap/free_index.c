@@ -4,15 +4,17 @@
 #define FREE_INDEX_ROUNDS 4
 
 static _Atomic(uint64_t) *free_index_summary(struct level *level, unsigned k,
-				      uint32_t index)
+					     uint32_t index)
 {
-	return &level->free_index_summary[(size_t)k * level->nr_summary + index];
+	return &level->free_index_summary[(size_t)k * level->nr_summary +
+					  index];
 }
 
 /* One more than the highest summary word ever marked, of all k. */
 static _Atomic(uint64_t) *free_index_summary_end(struct level *level)
 {
-	return &level->free_index_summary[(size_t)FREE_INDEX_LINE * level->nr_summary];
+	return &level->free_index_summary[(size_t)FREE_INDEX_LINE *
+					  level->nr_summary];
 }
 
 static void free_index_summary_extend(struct level *level, uint64_t end)
@@ -28,9 +30,11 @@ static void free_index_summary_extend(struct level *level, uint64_t end)
  *	x = 1		y = 0
  *	r1 = y		r2 = x		r1 = 1 and r2 = 0 is forbidden
  */
-static void free_index_summary_mark(struct level *level, unsigned k, uint32_t parent)
+static void free_index_summary_mark(struct level *level, unsigned k,
+				    uint32_t parent)
 {
-	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / WORD_BITS);
+	_Atomic(uint64_t) *at = free_index_summary(level, k,
+						   parent / WORD_BITS);
 	uint64_t bit = bits_one(parent % WORD_BITS);
 
 	free_index_summary_extend(level, parent / WORD_BITS + 1);
@@ -42,9 +46,11 @@ static void free_index_summary_mark(struct level *level, unsigned k, uint32_t pa
 		or_seq(at, bit);
 }
 
-static void free_index_summary_unmark(struct level *level, unsigned k, uint32_t parent)
+static void free_index_summary_unmark(struct level *level, unsigned k,
+				      uint32_t parent)
 {
-	_Atomic(uint64_t) *at = free_index_summary(level, k, parent / WORD_BITS);
+	_Atomic(uint64_t) *at = free_index_summary(level, k,
+						   parent / WORD_BITS);
 	uint64_t bit = bits_one(parent % WORD_BITS);
 
 	// [free_index.summary] with free_index_summary_mark(): cleared before
@@ -59,7 +65,7 @@ static void free_index_summary_unmark(struct level *level, unsigned k, uint32_t 
 }
 
 void free_index_mark(struct region *region, unsigned level, unsigned k,
-	      uint32_t parent, uint64_t mask)
+		     uint32_t parent, uint64_t mask)
 {
 	// [free_index.line] with free_index_unmark(): it sees the change of the
 	// child's word
@@ -68,7 +74,7 @@ void free_index_mark(struct region *region, unsigned level, unsigned k,
 }
 
 void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
-		      uint32_t parent, uint64_t mask)
+			     uint32_t parent, uint64_t mask)
 {
 	_Atomic(uint64_t) *at = free_index_line(region, level, k, parent);
 
@@ -79,7 +85,7 @@ void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
 }
 
 void free_index_unmark(struct region *region, unsigned level, unsigned k,
-		uint32_t parent, uint64_t mask)
+		       uint32_t parent, uint64_t mask)
 {
 	uint64_t old;
 
@@ -90,8 +96,8 @@ void free_index_unmark(struct region *region, unsigned level, unsigned k,
 		free_index_summary_unmark(&region->levels[level], k, parent);
 }
 
-static void free_index_unmark_others(struct region *region, unsigned level, unsigned k,
-			      uint32_t word)
+static void free_index_unmark_others(struct region *region, unsigned level,
+				     unsigned k, uint32_t word)
 {
 	uint64_t bit = bits_one(word % WORD_BITS), line;
 	unsigned i;
@@ -99,10 +105,11 @@ static void free_index_unmark_others(struct region *region, unsigned level, unsi
 	for (i = 0; i < UNIT_WORD_CLASSES; i++) {
 		if (i == k)
 			continue;
-		line = load_relaxed(
-			free_index_line(region, level, i, word / WORD_BITS)); // hint
+		line = load_relaxed(free_index_line(region, level, i,
+						    word / WORD_BITS)); // hint
 		if (line & bit)
-			free_index_unmark(region, level, i, word / WORD_BITS, bit);
+			free_index_unmark(region, level, i, word / WORD_BITS,
+					  bit);
 	}
 }
 
@@ -118,7 +125,7 @@ void free_index_refile(struct region *region, unsigned level, uint32_t word)
 		free_index_unmark_others(region, level, k, word);
 		if (k != UNIT_WORD_CLASSES)
 			free_index_mark(region, level, k, word / WORD_BITS,
-				 bits_one(word % WORD_BITS));
+					bits_one(word % WORD_BITS));
 		if (unit_word_class(load_relaxed(at)) == k) // hint
 			return;
 	}
@@ -126,8 +133,8 @@ void free_index_refile(struct region *region, unsigned level, uint32_t word)
 
 /* The children of one parent that are filed under k; an empty line's summary
  * bit is repaired. */
-static uint64_t free_index_children(struct region *region, unsigned level, unsigned k,
-			     uint32_t parent)
+static uint64_t free_index_children(struct region *region, unsigned level,
+				    unsigned k, uint32_t parent)
 {
 	uint64_t line =
 		load_relaxed(free_index_line(region, level, k, parent)); // hint
@@ -138,15 +145,17 @@ static uint64_t free_index_children(struct region *region, unsigned level, unsig
 }
 
 uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
-		  uint32_t from)
+			 uint32_t from)
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(free_index_summary_end(lv)); // hint
-	uint32_t parent = from / WORD_BITS, index = parent / WORD_BITS, start = index, at;
+	uint32_t parent = from / WORD_BITS, index = parent / WORD_BITS,
+		 start = index, at;
 	uint64_t parents, children;
 
 	for (; index < end; index++) {
-		parents = load_relaxed(free_index_summary(lv, k, index)); // hint
+		// hint
+		parents = load_relaxed(free_index_summary(lv, k, index));
 		if (index == start)
 			parents &= ~bits_low(parent % WORD_BITS);
 		for (; parents; parents &= parents - 1) {
@@ -162,18 +171,19 @@ uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 }
 
 uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
-		      uint32_t below)
+			     uint32_t below)
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(free_index_summary_end(lv)); // hint
-	uint32_t parent = below / WORD_BITS, index = parent / WORD_BITS + 1, start = index,
-		 at;
+	uint32_t parent = below / WORD_BITS, index = parent / WORD_BITS + 1,
+		 start = index, at;
 	uint64_t parents, children;
 
 	if (index > end)
 		index = (uint32_t)end;
 	for (; index > 0; index--) {
-		parents = load_relaxed(free_index_summary(lv, k, index - 1)); // hint
+		// hint
+		parents = load_relaxed(free_index_summary(lv, k, index - 1));
 		if (index == start)
 			parents &= bits_low(parent % WORD_BITS + 1);
 		for (; parents; parents &= ~bits_one(bits_last(parents))) {

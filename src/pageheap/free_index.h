@@ -46,8 +46,9 @@
 void free_index_refile(struct region *region, unsigned level, uint32_t word);
 
 /* For whoever changed a word's content: files it if its class changed. */
-static force_inline void free_index_changed(struct region *region, unsigned level,
-				      uint32_t word, uint64_t from, uint64_t to)
+static force_inline void free_index_changed(struct region *region,
+					    unsigned level, uint32_t word,
+					    uint64_t from, uint64_t to)
 {
 	if (unlikely(!unit_word_same_class(from, to)))
 		free_index_refile(region, level, word);
@@ -55,27 +56,28 @@ static force_inline void free_index_changed(struct region *region, unsigned leve
 
 /* Sets or clears bits of line k of a parent, and its summary. */
 void free_index_mark(struct region *region, unsigned level, unsigned k,
-	      uint32_t parent, uint64_t mask);
+		     uint32_t parent, uint64_t mask);
 void free_index_unmark(struct region *region, unsigned level, unsigned k,
-		uint32_t parent, uint64_t mask);
+		       uint32_t parent, uint64_t mask);
 
 /* The same as free_index_mark(), without a write where all bits are set; for a
  * Dekker pair with a clearer that looks again after it cleared. */
 void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
-		      uint32_t parent, uint64_t mask);
+			     uint32_t parent, uint64_t mask);
 
 /* The lowest child >= from, or the highest child < below, that is filed under
  * k; FREE_INDEX_NONE where there is none. */
 uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
-		  uint32_t from);
+			 uint32_t from);
 uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
-		      uint32_t below);
+			     uint32_t below);
 
-static force_inline _Atomic(uint64_t) *free_index_line(const struct region *region,
-						 unsigned level, unsigned k,
-						 uint32_t parent)
+static force_inline _Atomic(uint64_t) *
+free_index_line(const struct region *region, unsigned level, unsigned k,
+		uint32_t parent)
 {
-	return &region->levels[level].free_index[(size_t)parent * FREE_INDEX_LINE + k];
+	return &region->levels[level]
+			.free_index[(size_t)parent * FREE_INDEX_LINE + k];
 }
 
 #endif

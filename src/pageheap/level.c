@@ -15,13 +15,15 @@ static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 }
 
 /* Which granules of a word have resident memory, as far as that is known. */
-static uint64_t level_dirty(struct region *region, unsigned level, uint32_t word)
+static uint64_t level_dirty(struct region *region, unsigned level,
+			    uint32_t word)
 {
 	if (level == 0)
 		return load_relaxed(&region->dirty[word]); // hint
 	if (level == 1)
+		// hint
 		return load_relaxed(
-			free_index_line(region, 0, FREE_INDEX_DIRTY, word)); // hint
+			free_index_line(region, 0, FREE_INDEX_DIRTY, word));
 	return 0;
 }
 
@@ -74,13 +76,14 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 		return level_take_top(region, n, align, granule);
 	for (; k < UNIT_WORD_CLASSES; k++) {
 		word = free_index_next(region, level, k, 0);
-		for (look = 0; word != FREE_INDEX_NONE && (all || look < LEVEL_LOOKS);
+		for (look = 0;
+		     word != FREE_INDEX_NONE && (all || look < LEVEL_LOOKS);
 		     look++) {
 			if (level_try_take(region, level, word, n, align,
 					   granule))
 				return true;
-			now = load_relaxed(
-				level_word(region, level, word)); // hint
+			// hint
+			now = load_relaxed(level_word(region, level, word));
 			if (unit_word_class(now) != k)
 				free_index_refile(region, level, word);
 			word = free_index_next(region, level, k, word + 1);
@@ -100,7 +103,8 @@ static void level_hint_dirty(struct region *region, size_t h, size_t end)
 	for (; h < end; h++) {
 		if (load_relaxed(&region->dirty[h])) // hint
 			free_index_mark_missing(region, 0, FREE_INDEX_DIRTY,
-					 (uint32_t)(h / WORD_BITS), bits_one(h % WORD_BITS));
+						(uint32_t)(h / WORD_BITS),
+						bits_one(h % WORD_BITS));
 	}
 }
 
@@ -135,7 +139,8 @@ static bool level_coalesce_word(struct region *region, unsigned level,
 	if (!cas_acquire(level_word(region, level, word), &all, 0))
 		return false;
 	free_index_refile(region, level, word);
-	level_release(region, level + 1, word / WORD_BITS, bits_one(word % WORD_BITS));
+	level_release(region, level + 1, word / WORD_BITS,
+		      bits_one(word % WORD_BITS));
 	level_hint_word(region, level, word);
 	return true;
 }
@@ -188,13 +193,15 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 	while ((free & mask) == mask) {
 		// [level.words] with level_release(): the granules' last use
 		if (cas_acquire(at, &free, free & ~mask)) {
-			free_index_changed(region, level, word, free, free & ~mask);
+			free_index_changed(region, level, word, free,
+					   free & ~mask);
 			return true;
 		}
 	}
 	if (free || level == NR_LEVELS - 1)
 		return false;
-	if (!level_try_claim(region, level + 1, word / WORD_BITS, bits_one(word % WORD_BITS)))
+	if (!level_try_claim(region, level + 1, word / WORD_BITS,
+			     bits_one(word % WORD_BITS)))
 		return false;
 	level_open(region, level, word, ~mask);
 	return true;
@@ -217,7 +224,8 @@ static bool level_is_closed(struct region *region, unsigned level,
 
 	if (level == NR_LEVELS - 1)
 		return false;
-	parent = load_relaxed(level_word(region, level + 1, word / WORD_BITS)); // held
+	parent = load_relaxed(
+		level_word(region, level + 1, word / WORD_BITS)); // held
 	return parent & bits_one(word % WORD_BITS);
 }
 
@@ -251,7 +259,8 @@ static void level_release_range(struct region *region, unsigned level,
 		first = word_end * WORD_BITS;
 	}
 	for (; first < end; first = stop) {
-		stop = (uint32_t)min_size(end, (first / WORD_BITS + 1) * WORD_BITS);
+		stop = (uint32_t)min_size(end,
+					  (first / WORD_BITS + 1) * WORD_BITS);
 		level_release(region, level, first / WORD_BITS,
 			      bits_range(first % WORD_BITS, stop - first));
 	}
@@ -267,7 +276,8 @@ void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 	if (!n)
 		return;
 	level_release_range(region, 0, unit, unit + n);
-	level_hint_dirty(region, unit / HUGEPAGE_UNITS, (unit + n - 1) / HUGEPAGE_UNITS + 1);
+	level_hint_dirty(region, unit / HUGEPAGE_UNITS,
+			 (unit + n - 1) / HUGEPAGE_UNITS + 1);
 }
 
 /* How many units one claim covers: up to a word of hugepages, or the part of
@@ -279,7 +289,8 @@ static uint32_t level_claim_step(uint32_t unit, uint32_t end)
 
 	if (to_hugepage < HUGEPAGE_UNITS || end - unit < HUGEPAGE_UNITS)
 		return (uint32_t)min_size(to_hugepage, end - unit);
-	return (uint32_t)min_size(to_word, round_down(end - unit, HUGEPAGE_UNITS));
+	return (uint32_t)min_size(to_word,
+				  round_down(end - unit, HUGEPAGE_UNITS));
 }
 
 static bool level_try_claim_step(struct region *region, uint32_t unit,
@@ -290,8 +301,9 @@ static bool level_try_claim_step(struct region *region, uint32_t unit,
 	if (n < HUGEPAGE_UNITS)
 		return level_try_claim(region, 0, hugepage,
 				       bits_range(unit % HUGEPAGE_UNITS, n));
-	return level_try_claim(region, 1, hugepage / WORD_BITS,
-			       bits_range(hugepage % WORD_BITS, n / HUGEPAGE_UNITS));
+	return level_try_claim(
+		region, 1, hugepage / WORD_BITS,
+		bits_range(hugepage % WORD_BITS, n / HUGEPAGE_UNITS));
 }
 
 bool level_try_claim_units(struct region *region, uint32_t unit, uint32_t n)
@@ -330,8 +342,8 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 /* The hugepage's free units, also where it is closed; a hint. */
 static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 {
-	uint64_t free = load_relaxed(
-		level_word(region, 0, hugepage)); // hint
+	// hint
+	uint64_t free = load_relaxed(level_word(region, 0, hugepage));
 
 	if (!free && level_free_hugepages(region, hugepage / WORD_BITS) &
 			     bits_one(hugepage % WORD_BITS))
@@ -347,7 +359,8 @@ uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most)
 	while (n < most && n < end) {
 		at = end - n - 1;
 		step = at % HUGEPAGE_UNITS + 1;
-		taken = ~level_free_units(region, at / HUGEPAGE_UNITS) & bits_low(step);
+		taken = ~level_free_units(region, at / HUGEPAGE_UNITS) &
+			bits_low(step);
 		if (taken)
 			return (uint32_t)min_size(
 				most, n + step - 1 - bits_last(taken));
@@ -358,8 +371,9 @@ uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most)
 
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
 {
-	uint32_t end = (uint32_t)div_up(
-		load_relaxed(&region->nr_taken), HUGEPAGE_UNITS); // hint
+	// hint
+	uint32_t end = (uint32_t)div_up(load_relaxed(&region->nr_taken),
+					HUGEPAGE_UNITS);
 	uint32_t h, run = 0, low;
 	uint64_t free;
 
@@ -380,22 +394,25 @@ bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
-	_Atomic(uint64_t) *line = free_index_line(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS);
+	_Atomic(uint64_t) *line = free_index_line(region, 0, FREE_INDEX_DIRTY,
+						  hugepage / WORD_BITS);
 	uint64_t bit = bits_one(hugepage % WORD_BITS), free;
 
 	if (!(load_relaxed(line) & bit)) // hint
 		return;
-	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS, bit);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS,
+			  bit);
 	// [level.words] with level_release(): a release that saw the hint set
 	free = load_seq(level_word(region, 0, hugepage));
 	if (!free)
 		free = level_free_units(region, hugepage);
 	if (free & load_relaxed(&region->dirty[hugepage])) // hint
-		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS, bit);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY,
+					hugepage / WORD_BITS, bit);
 }
 
 static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
-			       unsigned n, unsigned align, uint32_t *unit)
+				unsigned n, unsigned align, uint32_t *unit)
 {
 	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
 	unsigned first;
@@ -415,7 +432,7 @@ static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 }
 
 bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
-		     unsigned align, uint32_t *unit)
+		      unsigned align, uint32_t *unit)
 {
 	unsigned look;
 	uint32_t h;

@@ -52,7 +52,7 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
  * `near` (FREE_INDEX_NONE: none), else of the lowest that has such a run. Looks
  * at a few of those with the purge's hint; false: not among them. */
 bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
-		     unsigned align, uint32_t *unit);
+		      unsigned align, uint32_t *unit);
 
 /* Claims n units that begin at a hugepage (n > 64). */
 bool level_take_units(struct region *region, uint32_t n, uint32_t *unit);

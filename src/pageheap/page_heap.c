@@ -49,7 +49,7 @@ struct run_request {
 	uint32_t align_units;
 	unsigned cpu;
 	bool guarded; /* a guard at the last unit's end may stay */
-	bool all; /* every free run is looked at, and not the first few */
+	bool all;     /* every free run is looked at, and not the first few */
 };
 
 /* FREE_INDEX_NONE: in another region. */
@@ -67,7 +67,8 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 			    uint32_t unit)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
-	uint64_t place = (uint64_t)(region - regions) << 32 | unit / HUGEPAGE_UNITS;
+	uint64_t place = (uint64_t)(region - regions) << 32 |
+			 unit / HUGEPAGE_UNITS;
 
 	if (r->nr_units <= PREFER_UNITS_MOST)
 		store_relaxed(&at->place, place); // hint
@@ -102,13 +103,13 @@ static bool several_cpus_take(const struct run_request *r)
  * resident what it had before. Several begin with what is near to each, which
  * is in its cache. */
 static bool claim_dirty(struct region *region, const struct run_request *r,
-		       uint32_t near, uint32_t *unit)
+			uint32_t near, uint32_t *unit)
 {
 	if (!several_cpus_take(r))
 		near = FREE_INDEX_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
 	       level_take_dirty(region, near, r->nr_units, r->align_units,
-			       unit);
+				unit);
 }
 
 static bool is_within_hugepage(const struct run_request *r)
@@ -146,11 +147,11 @@ static uint32_t units_with_surplus(const struct run_request *r)
 /* Of held units [first, end) the run that is aligned, counted from address 0
  * and not from the base; what lies before and behind it is released. */
 static uint32_t run_trim(struct region *region, const struct run_request *r,
-		     uint32_t first, uint32_t end)
+			 uint32_t first, uint32_t end)
 {
 	size_t base = (size_t)region->base >> UNIT_SHIFT;
-	uint32_t unit = (uint32_t)(round_up(base + first, r->align_units) -
-				   base);
+	uint32_t unit =
+		(uint32_t)(round_up(base + first, r->align_units) - base);
 	uint32_t behind = unit + r->nr_units;
 
 	level_release_units(region, first, unit - first);
@@ -205,7 +206,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
  * accessible. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
-		   bool guarded, bool *zero)
+			 bool guarded, bool *zero)
 {
 	uint32_t nr_dirty;
 
@@ -317,7 +318,7 @@ static cold bool take_grown(const struct run_request *r, bool *room,
 		     grow_anew(region, r, &unit)) &&
 		    run_finish(region, r, unit, out))
 			return true;
-		taken = load_relaxed(&region->nr_taken); // hint
+		taken = load_relaxed(&region->nr_taken);	    // hint
 		*room |= load_relaxed(&region->nr_units) - taken >= // const
 			 units_with_surplus(r);
 	}
@@ -361,8 +362,8 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		return false;
 	return likely(take_free(&r, out)) ||
 	       (region_start() &&
-		(take_grown(&r, &room, out) ||
-		 (!room && take_added(&r, out)) || take_hidden(&r, out)));
+		(take_grown(&r, &room, out) || (!room && take_added(&r, out)) ||
+		 take_hidden(&r, out)));
 }
 
 bool page_heap_may_hold(size_t nr_units)

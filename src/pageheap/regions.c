@@ -42,8 +42,8 @@ static void region_lay_level(struct region *region, unsigned l, char **at)
 
 	level->nr_summary = (uint32_t)div_up(nr_parents, WORD_BITS);
 	level->free_index = region_words(at, nr_parents * FREE_INDEX_LINE);
-	level->free_index_summary =
-		region_words(at, (size_t)level->nr_summary * FREE_INDEX_LINE + 1);
+	level->free_index_summary = region_words(
+		at, (size_t)level->nr_summary * FREE_INDEX_LINE + 1);
 	level->words = region_words(at, level->nr_words);
 }
 

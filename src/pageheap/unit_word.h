@@ -10,7 +10,7 @@
 #include "base/bits.h"
 
 #define UNIT_WORD_NONE WORD_BITS /* no such position */
-#define UNIT_WORD_CLASSES 7 /* 2^0 .. 2^6; also "no class": word 0 */
+#define UNIT_WORD_CLASSES 7	 /* 2^0 .. 2^6; also "no class": word 0 */
 
 /* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
 static force_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
@@ -33,7 +33,7 @@ static force_inline uint64_t unit_word_multiples(unsigned align)
 
 /* The lowest run of n set bits that starts at a multiple of align. */
 static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
-					     unsigned align)
+					    unsigned align)
 {
 	uint64_t starts = unit_word_starts(word, n);
 
@@ -44,7 +44,7 @@ static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
 /* Where to take n of the free granules: the lowest run that is dirty as
  * a whole (its memory is resident), else the lowest run. */
 static force_inline unsigned unit_word_pick(uint64_t free, uint64_t dirty,
-					     unsigned n, unsigned align)
+					    unsigned n, unsigned align)
 {
 	unsigned first = unit_word_find(free & dirty, n, align);
 
@@ -88,7 +88,7 @@ static force_inline unsigned unit_word_class_of_run(unsigned n)
 /* The units that a purge may take: free, in whole pages of page_units (1 or
  * 2) units, each page with something dirty in it. */
 static force_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
-						  unsigned page_units)
+						 unsigned page_units)
 {
 	uint64_t pages;
 

@@ -38,7 +38,8 @@ static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 }
 
 /* A listed slab of another id, adopted. */
-static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned size_class)
+static struct span *bin_steal(struct bin_set *set, unsigned id,
+			      unsigned size_class)
 {
 	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
@@ -86,8 +87,8 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned size_class,
-			    bool *made)
+static struct span *bin_get(struct bin_set *set, unsigned id,
+			    unsigned size_class, bool *made)
 {
 	struct span *slab = bin_get_own(&set->bins[size_class], size_class);
 
@@ -183,7 +184,8 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 			bin_note_growth(set);
 	}
 	if (n)
-		bin_note_freed(set, -(int64_t)n * size_classes[size_class].size);
+		bin_note_freed(set,
+			       -(int64_t)n * size_classes[size_class].size);
 	return n;
 }
 
@@ -198,8 +200,8 @@ void *bin_take_sampled(unsigned size_class)
 
 	bin_set_of(SLAB_SAMPLED);
 	/* Without memory for its own the answer was another's. */
-	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, size_class, &object,
-		    1);
+	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, size_class,
+		    &object, 1);
 	return object;
 }
 
@@ -244,7 +246,7 @@ void bin_stats(struct bin_stats *out)
 		out->nr_remote_frees +=
 			load_relaxed(&set->nr_remote_frees); // counter
 		out->nr_remote_slabs +=
-			load_relaxed(&set->nr_remote_slabs); // counter
+			load_relaxed(&set->nr_remote_slabs);	 // counter
 		out->nr_steals += load_relaxed(&set->nr_steals); // counter
 	}
 }

@@ -4,10 +4,10 @@
 #include "slab/bin_list.h"
 #include "slab/slab_purge.h"
 
-#define COLLECT_MOST 32  /* slabs that one give looks at */
-#define EMPTY_KEPT 2   /* empty slabs that do not start a collection */
-#define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
-#define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
+#define COLLECT_MOST 32 /* slabs that one give looks at */
+#define EMPTY_KEPT 2	/* empty slabs that do not start a collection */
+#define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
+#define SHRINK_LOOKS 8	/* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
@@ -15,16 +15,15 @@ static _Atomic(uint64_t) purged_size; /* atomic: counter */
 /* What a collection may do and what it has done. */
 struct collector {
 	unsigned size_class; /* of the bin */
-	unsigned most; /* slabs that it may still look at */
-	unsigned age;  /* see COLLECT_AGE_ANY */
+	unsigned most;	     /* slabs that it may still look at */
+	unsigned age;	     /* see COLLECT_AGE_ANY */
 	size_t nr_closed;
 	size_t purged_size;
 };
 
 static bool slab_is_quiet(const struct span *slab, unsigned age)
 {
-	return age != COLLECT_AGE_NEVER &&
-	       quiet_age(slab) >= quiet_braked(age);
+	return age != COLLECT_AGE_NEVER && quiet_age(slab) >= quiet_braked(age);
 }
 
 /* The holder of a listed slab: true if it is closed now. */
@@ -42,7 +41,8 @@ static bool collect_slab(struct collector *collector, struct span *slab)
 
 /* Looks at slabs of one side: empty ones are closed, the others go to the
  * other side. False: the side has no more. */
-static bool collect_side(struct bin *bin, unsigned side, struct collector *collector)
+static bool collect_side(struct bin *bin, unsigned side,
+			 struct collector *collector)
 {
 	struct span *slab;
 
@@ -93,13 +93,14 @@ static void collect_lists(struct bin *bin, struct collector *collector)
 
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 {
-	struct collector collector = { .size_class = size_class, .most = COLLECT_MOST,
-			       .age = COLLECT_AGE_NEVER };
+	struct collector collector = { .size_class = size_class,
+				       .most = COLLECT_MOST,
+				       .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
 	if (load_relaxed(&bin->slot) == slab) // hint
 		return;
-	nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
+	nr = add_relaxed(&bin->nr_empty, 1) + 1;		 // hint
 	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
 		collect_lists(bin, &collector);
 }
@@ -118,7 +119,7 @@ static void look_ends(struct bin *bin)
 	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
 
 	if (young)
-		store_relaxed(&bin->fill, !fill_side(bin));	      // hint
+		store_relaxed(&bin->fill, !fill_side(bin));	     // hint
 	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
 }
 
@@ -137,10 +138,11 @@ static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 /* Looks at slabs that were listed lately, and passes them to the other side.
  * Ends at the end and, without `again`, at one that is not quiet, which stays.
  * Returns how many it looked at. */
-static unsigned bin_look_at(struct bin *bin, unsigned size_class, unsigned looks,
-			    bool again)
+static unsigned bin_look_at(struct bin *bin, unsigned size_class,
+			    unsigned looks, bool again)
 {
-	struct collector collector = { .size_class = size_class, .age = COLLECT_AGE_QUIET };
+	struct collector collector = { .size_class = size_class,
+				       .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
 	struct span *slab;
 
@@ -175,8 +177,8 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 		if (size_class - 1 >= NR_CLASSES - 1)
 			size_class = 1;
 		bin = &set->bins[size_class];
-		if (again && !load_relaxed(&bin->fresh) && // hint
-		    load_relaxed(&bin->nr_listed)) {	    // hint
+		if (again && !load_relaxed(&bin->fresh) &&	 // hint
+		    load_relaxed(&bin->nr_listed)) {		 // hint
 			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
 			look_ends(bin);
 		}
@@ -208,7 +210,9 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 			  unsigned age)
 {
-	struct collector collector = { .size_class = size_class, .most = most, .age = age };
+	struct collector collector = { .size_class = size_class,
+				       .most = most,
+				       .age = age };
 	struct span *slab = slot_take(bin);
 
 	if (slab && !collect_slab(&collector, slab))
@@ -227,7 +231,8 @@ static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 	unsigned size_class;
 
 	for (size_class = 1; set && size_class < NR_CLASSES; size_class++)
-		done += bin_collect(&set->bins[size_class], size_class, most, age);
+		done += bin_collect(&set->bins[size_class], size_class, most,
+				    age);
 	return done;
 }
 

@@ -6,9 +6,9 @@
 #include "slab/slab.h"
 
 #define WINDOW_SAMPLES 32
-#define SAVING_SHIFT 4      /* a 16th of an object's room is worth a class */
-#define SHARE_SHIFT 5       /* so is a class that is a 32nd of the heap */
-#define LOSS_MOST 32 /* part of a slab that is lost behind its objects */
+#define SAVING_SHIFT 4 /* a 16th of an object's room is worth a class */
+#define SHARE_SHIFT 5  /* so is a class that is a 32nd of the heap */
+#define LOSS_MOST 32   /* part of a slab that is lost behind its objects */
 #define OBJECTS_LEAST 7
 #define LINE_SIZE_LEAST 512 /* from here on objects fill cache lines */
 
@@ -24,7 +24,7 @@ struct window {
 WORD(window, uint64_t);
 
 static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic */
-static _Atomic(uint32_t) nr_fitted;               /* atomic */
+static _Atomic(uint32_t) nr_fitted;		  /* atomic */
 
 /* Whether the class has more slabs than any sample saw; it counts on and on. */
 static bool window_is_open(struct window w, uint32_t slabs)
@@ -83,7 +83,7 @@ struct fitted_geometry fitted_class_geometry(uint32_t size)
 			continue;
 		if (nr * best.nr_units > best.nr_objects * units)
 			best = (struct fitted_geometry){ (uint16_t)units,
-						       (uint16_t)nr };
+							 (uint16_t)nr };
 		if ((whole - (size_t)nr * size) * LOSS_MOST <= whole)
 			break;
 	}
@@ -116,7 +116,8 @@ static cold void fitted_class_make(unsigned size_class, uint32_t size)
 {
 	uint32_t n;
 
-	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : CACHE_LINE);
+	size = (uint32_t)round_up(size,
+				  size < LINE_SIZE_LEAST ? 16 : CACHE_LINE);
 	if (size_class_of(size) != size_class ||
 	    !is_worth_it(&size_classes[size_class], size) ||
 	    load_relaxed(&nr_fitted) >= NR_FITTED) // hint
@@ -144,7 +145,7 @@ void fitted_class_note(unsigned size_class, size_t size)
 	ends = w.nr >= window_samples();
 	next = ends ? window_ended(w) : w;
 	// hint: whoever is too late has sampled for nothing
-	if (cas_relaxed(&windows[size_class], &word, window_pack(next)) && ends &&
-	    counts_in_heap(size_class))
+	if (cas_relaxed(&windows[size_class], &word, window_pack(next)) &&
+	    ends && counts_in_heap(size_class))
 		fitted_class_make(size_class, w.most);
 }

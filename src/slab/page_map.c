@@ -82,8 +82,8 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
 }
 
-void page_map_set_slab(struct region *region, uint32_t unit, unsigned size_class,
-		       unsigned owner)
+void page_map_set_slab(struct region *region, uint32_t unit,
+		       unsigned size_class, unsigned owner)
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct unit_tag tag = {
@@ -108,8 +108,8 @@ void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units)
 
 /* Givers read it meanwhile, and the magic number around it: as it was or as it
  * is, and both serve. */
-void page_map_set_owner(struct region *region, uint32_t unit,
-			uint32_t nr_units, unsigned owner)
+void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
+			unsigned owner)
 {
 	uint32_t i;
 
@@ -119,8 +119,8 @@ void page_map_set_owner(struct region *region, uint32_t unit,
 
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)
 {
-	store_relaxed(&region->spans[unit].nr_units,
-		      nr_units); // before publish
+	// before publish
+	store_relaxed(&region->spans[unit].nr_units, nr_units);
 	region->tags[unit].size_class = CLASS_LARGE;
 }
 
@@ -137,8 +137,8 @@ uint32_t page_map_take_run(const struct block *block)
 
 void page_map_resize_run(struct block *block, uint32_t nr_units)
 {
-	store_relaxed(&block->region->spans[block->unit].nr_units,
-		      nr_units); // own
+	// own
+	store_relaxed(&block->region->spans[block->unit].nr_units, nr_units);
 	block->nr_units = nr_units;
 	measure_run(block);
 }

@@ -34,13 +34,18 @@
  * entries have no magic number, so that no fast path takes them for objects. */
 #define SLAB_SAMPLED REGION_TABLE_WORDS
 
-enum block_kind { BLOCK_FOREIGN, BLOCK_NONE, BLOCK_INSIDE, BLOCK_OBJECT,
-		  BLOCK_RUN };
+enum block_kind {
+	BLOCK_FOREIGN,
+	BLOCK_NONE,
+	BLOCK_INSIDE,
+	BLOCK_OBJECT,
+	BLOCK_RUN
+};
 
 /* What is at a pointer; fields behind `region` where the kind has them. */
 struct block {
 	enum block_kind kind;
-	unsigned size_class;		    /* of an object */
+	unsigned size_class;	    /* of an object */
 	struct region *region;	    /* NULL: foreign */
 	const struct unit_tag *tag; /* NULL: no entry there is usable */
 	uint32_t unit;		    /* of a slab or a run, its first */
@@ -167,11 +172,11 @@ _Noreturn void page_map_fault(const void *pointer, const char *verb,
 
 /* By the holder of a slab's units: all of them, before it hands out an object;
  * before they go back; while others free. */
-void page_map_set_slab(struct region *region, uint32_t unit, unsigned size_class,
-		       unsigned owner);
+void page_map_set_slab(struct region *region, uint32_t unit,
+		       unsigned size_class, unsigned owner);
 void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
-void page_map_set_owner(struct region *region, uint32_t unit,
-			uint32_t nr_units, unsigned owner);
+void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
+			unsigned owner);
 
 /* By the holder of units, before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);

@@ -24,7 +24,7 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 #define SLOTS_GAP 10
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_LEAST 2         /* of small sizes */
+#define BATCH_LEAST 2	      /* of small sizes */
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -102,12 +102,13 @@ static size_t remote_lanes_fill(size_t slots)
 	struct size_class *c;
 	unsigned size_class;
 
-	for (size_class = 1; size_class <= NR_TINY; size_class ++) {
+	for (size_class = 1; size_class <= NR_TINY; size_class++) {
 		c = &size_classes[REMOTE_LANES + size_class];
 		c->size = geometry[size_class].size;
 		c->lane_slots = REMOTE_LANE_SLOTS;
 		c->batch = class_batch(geometry[size_class].size);
-		slots = lane_fill(REMOTE_LANES + size_class, slots, REMOTE_LANE_SLOTS);
+		slots = lane_fill(REMOTE_LANES + size_class, slots,
+				  REMOTE_LANE_SLOTS);
 	}
 	return slots;
 }
@@ -118,7 +119,8 @@ static size_t fitted_lanes_fill(size_t slots)
 	uint32_t most = class_lane_slots(FITTED_LANE_SLOTS);
 	unsigned size_class;
 
-	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES; size_class ++)
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++)
 		slots = lane_fill(size_class, slots, most);
 	return slots;
 }
@@ -128,7 +130,7 @@ static size_t fitted_lanes_fill(size_t slots)
 void size_class_pass(unsigned i, unsigned size_class)
 {
 	// [size_to_class] with size_class_of(): the class's row
-	store_release(&size_to_class[i], (uint8_t) size_class);
+	store_release(&size_to_class[i], (uint8_t)size_class);
 	store_relaxed(&size_lanes[i], size_classes[size_class].lane); // hint
 }
 
@@ -148,7 +150,7 @@ void size_class_start(void)
 	unsigned size_class, i = 0;
 
 	slots = fitted_lanes_fill(remote_lanes_fill(slots));
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class ++, g++) {
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++, g++) {
 		lane_slots = class_lane_slots(g->lane_slots);
 		slots = lane_fill(size_class, slots, lane_slots);
 		size_classes[size_class].lane_slots = lane_slots;
@@ -168,10 +170,10 @@ unsigned size_class_aligned(size_t size, size_t align)
 	size = round_up(size, align);
 	if (size > MEDIUM_SIZE_MOST)
 		return 0;
-	size_class = size > SMALL_SIZE_MOST ? size_class_of_medium(size)
-				       : size_class_of(size);
+	size_class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
+					      size_class_of(size);
 	size_class = size_classes[size_class].fixed;
-	for (; size_class < NR_FIXED_CLASSES; size_class ++)
+	for (; size_class < NR_FIXED_CLASSES; size_class++)
 		if (!(size_classes[size_class].size & (align - 1)))
 			return size_class;
 	return 0;

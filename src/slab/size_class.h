@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "pageheap/region.h"
 
+/* clang-format off */
 #define SIZE_CLASSES(X)                                                    \
 	X(16, 1, 65536) X(32, 1, 65536) X(48, 1, 65536) X(64, 1, 65536)    \
 	X(80, 1, 16384) X(96, 1, 16384) X(112, 1, 16384) X(128, 1, 16384)  \
@@ -55,6 +56,7 @@ enum {
 	REMOTE_LANES = NR_CLASSES - 1,
 	NR_LANES = NR_CLASSES + NR_TINY + 1
 };
+/* clang-format on */
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
@@ -67,16 +69,16 @@ _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
 #define MEDIUM_SIZE_MOST 262144
 
 struct size_class {
-	uint64_t magic;	      /* 2^64 / size and a little; see unit_tag */
-	uint32_t size;	      /* of an object */
-	uint32_t slots;	      /* offset of the lane's slots in its area */
-	uint32_t lane_slots;  /* most objects that a lane holds */
-	uint16_t lane;	      /* offset of the lane in its area, in words */
-	uint16_t nr_objects;  /* in a slab */
-	uint16_t nr_units;    /* of a slab */
-	uint16_t nr_words;    /* of bits in a slab */
-	uint16_t batch;	      /* objects that a refill or flush moves */
-	uint16_t fixed;	      /* the fixed class that has its sizes, too */
+	uint64_t magic;	     /* 2^64 / size and a little; see unit_tag */
+	uint32_t size;	     /* of an object */
+	uint32_t slots;	     /* offset of the lane's slots in its area */
+	uint32_t lane_slots; /* most objects that a lane holds */
+	uint16_t lane;	     /* offset of the lane in its area, in words */
+	uint16_t nr_objects; /* in a slab */
+	uint16_t nr_units;   /* of a slab */
+	uint16_t nr_words;   /* of bits in a slab */
+	uint16_t batch;	     /* objects that a refill or flush moves */
+	uint16_t fixed;	     /* the fixed class that has its sizes, too */
 };
 
 /* const after size_class_start(), which is idempotent; of a fitted class only

@@ -35,7 +35,8 @@ static _Atomic(uint32_t) nr_open[NR_CLASSES]; /* atomic: counter */
 /* The bits that word i of the slab has when all objects are free. */
 static uint64_t full_word(const struct size_class *size_class, unsigned i)
 {
-	return bits_low((unsigned)min_size(WORD_BITS, size_class->nr_objects - WORD_BITS * i));
+	return bits_low((unsigned)min_size(WORD_BITS, size_class->nr_objects -
+							      WORD_BITS * i));
 }
 
 struct span *slab_open(unsigned size_class, unsigned owner)
@@ -154,9 +155,9 @@ void slab_close(struct span *slab)
 	debug_check(slab_is_empty(slab));
 	page_map_clear(v.region, v.unit, v.size_class->nr_units);
 	for (i = 0; i < v.size_class->nr_words; i++)
-		store_relaxed(&v.bits[i], 0); // held
+		store_relaxed(&v.bits[i], 0);			      // held
 	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
-	sub_relaxed(&nr_open[w.size_class], 1); // counter
+	sub_relaxed(&nr_open[w.size_class], 1);			      // counter
 	page_heap_give(v.region, v.unit, v.size_class->nr_units);
 }
 
@@ -241,8 +242,8 @@ static force_inline struct slab_view view_of_object(const void *object,
 	if (unlikely(!*tag))
 		give_fault(object);
 	v.size_class = &size_classes[(*tag)->size_class];
-	v.start = (char *)object - ((uint32_t)(uintptr_t)object -
-				    (*tag)->start);
+	v.start = (char *)object -
+		  ((uint32_t)(uintptr_t)object - (*tag)->start);
 	v.unit = region_unit(v.region, v.start);
 	v.bits = v.region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
 	return v;

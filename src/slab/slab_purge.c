@@ -6,7 +6,7 @@
 #include "system/system.h"
 
 #define REFUSED_PASSES 64 /* calls after which a refused one is repeated */
-#define PAGE_LEAST 4096 /* no page is smaller */
+#define PAGE_LEAST 4096	  /* no page is smaller */
 
 static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 
@@ -15,15 +15,14 @@ static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 struct slab_pages {
 	const struct size_class *size_class;
 	_Atomic(uint64_t) *bits;
-	uintptr_t start;  /* of the slab */
-	uintptr_t base;   /* of the page that it begins in */
-	uint32_t page;    /* bytes of one */
-	unsigned nr;      /* the last one may end behind the slab */
+	uintptr_t start; /* of the slab */
+	uintptr_t base;	 /* of the page that it begins in */
+	uint32_t page;	 /* bytes of one */
+	unsigned nr;	 /* the last one may end behind the slab */
 };
 
 /* Pages have 4 KiB at least, and a slab 8 units at most. */
-_Static_assert(8 * UNIT_SIZE / PAGE_LEAST <= WORD_BITS,
-	       "clean is one word");
+_Static_assert(8 * UNIT_SIZE / PAGE_LEAST <= WORD_BITS, "clean is one word");
 
 static struct slab_pages slab_pages(const struct span *slab)
 {
@@ -39,9 +38,8 @@ static struct slab_pages slab_pages(const struct span *slab)
 	};
 
 	p.base = round_down(p.start, p.page);
-	p.nr = (unsigned)div_up(p.start - p.base +
-					p.size_class->nr_units * UNIT_SIZE,
-				p.page);
+	p.nr = (unsigned)div_up(
+		p.start - p.base + p.size_class->nr_units * UNIT_SIZE, p.page);
 	return p;
 }
 
@@ -146,9 +144,9 @@ void slab_purge_forget(struct span *slab, void *const *objects, unsigned n)
 	for (i = 0; i < n && clean; i++) {
 		at = (uintptr_t)objects[i] - p.base;
 		end = at + p.size_class->size - 1;
-		clean &= ~bits_range((unsigned)(at / p.page),
-				     (unsigned)(end / p.page - at / p.page) +
-					     1);
+		clean &=
+			~bits_range((unsigned)(at / p.page),
+				    (unsigned)(end / p.page - at / p.page) + 1);
 	}
 	store_relaxed(&slab->clean, clean); // held
 }

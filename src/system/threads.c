@@ -34,7 +34,7 @@
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-#define call_4(nr, a, b, c, d)                                          \
+#define call_4(nr, a, b, c, d) \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 uint64_t system_signals_block(void)

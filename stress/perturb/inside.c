@@ -49,14 +49,16 @@ static void listed_note(unsigned id, unsigned size_class, struct span *slab)
 
 	if (marks.listed[mark_of_unit(r, unit)]++)
 		fault("slab %p is in two lists", (void *)slab);
-	if (w.size_class != size_class || r->tags[unit].size_class != size_class)
+	if (w.size_class != size_class ||
+	    r->tags[unit].size_class != size_class)
 		fault("slab %p of class %u is in a list of class %u of id %u",
 		      (void *)slab, w.size_class, size_class, id);
 	if (!w.on)
 		fault("slab %p is listed and not on", (void *)slab);
 }
 
-static unsigned listed_chain(unsigned id, unsigned size_class, struct span *slab)
+static unsigned listed_chain(unsigned id, unsigned size_class,
+			     struct span *slab)
 {
 	unsigned n = 0;
 
@@ -89,7 +91,8 @@ static void listed_all(void)
 		if (!bin_set_find(id))
 			continue;
 		for (size_class = 1; size_class < NR_CLASSES; size_class++)
-			listed_bin(id, size_class, &bin_set_find(id)->bins[size_class]);
+			listed_bin(id, size_class,
+				   &bin_set_find(id)->bins[size_class]);
 	}
 }
 
@@ -124,8 +127,9 @@ static uint64_t cached_area(char *area)
 			      (unsigned long)lane->count);
 		for (i = 0; i < lane->count; i++)
 			cached_note(lane->slots[i],
-				    size_class < NR_CLASSES ? size_class :
-							 size_class - REMOTE_LANES);
+				    size_class < NR_CLASSES ?
+					    size_class :
+					    size_class - REMOTE_LANES);
 		size += lane->count * size_classes[size_class].size;
 	}
 	return size;

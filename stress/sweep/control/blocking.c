@@ -143,7 +143,8 @@ exported size_t malloc_usable_size(void *block)
 {
 	if (!block)
 		return 0;
-	return ((size_t)1 << head_of(block)->size_class) - head_of(block)->offset;
+	return ((size_t)1 << head_of(block)->size_class) -
+	       head_of(block)->offset;
 }
 
 exported void *calloc(size_t n, size_t size)

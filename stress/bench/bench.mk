@@ -28,8 +28,8 @@ bench: bench-programs ## against every other malloc, half an hour
 # built is said and left out.
 PACKAGES_PEERS = g++ cmake autoconf automake libtool
 bench-peers: bench-programs ## against those built from the sources in PEERS=DIR
-	@[ -d '$(PEERS)' ] || { echo "bench-peers: PEERS=DIR, a folder with\
-		sources of allocators, is wanted" >&2; exit 2; }
+	@[ -d '$(PEERS)' ] || { echo "bench-peers: PEERS=DIR names no folder\
+ with the sources of allocators" >&2; exit 2; }
 	@tests/install-packages.sh $(PACKAGES_PEERS)
 	stress/bench/peers.sh '$(PEERS)' $(BUILD)/peers >$(BUILD)/peers.txt
 	$(RUN_BENCH) $$(sed 's/^/--with /' $(BUILD)/peers.txt)

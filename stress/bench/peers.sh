@@ -12,6 +12,12 @@
 # Their own build files are used but for tcmalloc's, which fetch what only its
 # tests need. Each gets its own defaults, as a user of a release would.
 set -u
+# By xargs, below: one file of tcmalloc's.
+if [ "$1" = --compile ]; then
+	exec g++ -std=c++17 -O2 -fPIC -w -DNDEBUG -c -I"$sources/tcmalloc" \
+		-I"$sources/abseil-cpp" \
+		-o "$build/tcmalloc/$(basename "$2").o" "$2"
+fi
 sources=$(cd "$1" && pwd) || exit 2
 mkdir -p "$2" && build=$(cd "$2" && pwd) || exit 2
 jobs=$(nproc)
@@ -76,15 +82,13 @@ build_tcmalloc() {
 		-DCMAKE_POSITION_INDEPENDENT_CODE=ON -DABSL_BUILD_TESTING=OFF ||
 		return
 	mkdir -p "$build/tcmalloc"
-	tcmalloc_sources | tr '\n' '\0' | xargs -0 -P "$jobs" -I{} sh -c '
-		g++ -std=c++17 -O2 -fPIC -w -DNDEBUG -c -I"$1" -I"$2" \
-			-o "$3/$(basename "$4").o" "$4"' \
-		_ "$sources/tcmalloc" "$sources/abseil-cpp" "$build/tcmalloc" {} &&
-		g++ -shared -pthread -static-libstdc++ -static-libgcc \
-			-o "$build/tcmalloc.so" \
-			"$build"/tcmalloc/*.o -Wl,--start-group \
-			$(find "$build/abseil" -name '*.a') -Wl,--end-group \
-			-Wl,--exclude-libs,ALL
+	export sources build
+	tcmalloc_sources | tr '\n' '\0' |
+		xargs -0 -P "$jobs" -n 1 "$0" --compile || return
+	mapfile -t archives < <(find "$build/abseil" -name '*.a')
+	g++ -shared -pthread -static-libstdc++ -static-libgcc \
+		-o "$build/tcmalloc.so" "$build"/tcmalloc/*.o -Wl,--start-group \
+		"${archives[@]}" -Wl,--end-group -Wl,--exclude-libs,ALL
 }
 
 # The commit where the sources are a checkout, else the day of the newest file.

@@ -114,8 +114,8 @@ static void draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = chance_distance(chance_scramble(n),
-					     config.profile_interval);
+	sample_thread.left = (int64_t)chance_distance(chance_scramble(n),
+						      config.profile_interval);
 }
 
 bool sample_count(size_t size)

@@ -38,7 +38,7 @@ struct sample_gate {
 extern struct sample_gate sample_gate internal;
 
 struct sample_thread {
-	uint64_t left; /* own: bytes before the next sample */
+	int64_t left; /* own: bytes before the next sample */
 	bool drawn;    /* own: left was ever drawn */
 };
 extern __thread struct sample_thread sample_thread internal;
@@ -52,15 +52,15 @@ static force_inline bool sample_is_on(void)
  * once it has succeeded, by sample_pass(). */
 static force_inline bool sample_fits(size_t size)
 {
-	return likely(size <= sample_thread.left);
+	return likely((int64_t)size <= sample_thread.left);
 }
 
 /* A handler may have come between. */
 static force_inline void sample_pass(size_t size)
 {
-	uint64_t left = sample_thread.left;
+	int64_t left = sample_thread.left;
 
-	sample_thread.left = left > size ? left - size : 0;
+	sample_thread.left = left > (int64_t)size ? left - (int64_t)size : 0;
 }
 
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */

@@ -38,8 +38,8 @@ static force_inline void *heap_try_alloc_counted(size_t size)
 		if (likely(object))
 			return object;
 	}
-	/* So that the compiler keeps no copy of it, which costs the hit two. */
-	atomic_signal_fence(memory_order_seq_cst);
+	/* The compiler keeps no copy of it, which costs the hit two. */
+	__asm__ volatile("" ::: "memory");
 	sample_thread.left += (int64_t)size;
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /* layer 4.5: FDE: which description in .eh_frame is an address's
  *
- * See cfi.h. Finds by a binary search of the table in .eh_frame_hdr. Wait-free,
- * reads only.
+ * See cfi.h. Finds by a binary search of the table in .eh_frame_hdr, unless a
+ * hint of before, a number of a pair by address, still holds: the pair tells.
+ * Wait-free; all threads store hints, and a thread that dies leaves nothing.
  */
 #ifndef LANE_FDE_H
 #define LANE_FDE_H
@@ -20,10 +21,13 @@ struct fde {
 	bool interrupted;	/* a signal handler's caller */
 };
 
-/* Where the description of an address lies in which table; false: none does. */
+/* Where the description of an address lies in which table; false: none does.
+ * Within one walk the place of the last address is the next one's beginning:
+ * while a function of an object is on the stack, its table stays. */
 struct fde_place {
 	const unsigned char *base;  /* of the table */
 	const unsigned char *entry; /* of it; it may be another address's */
+	uint64_t begin, end;	    /* of the object; 0: none was found yet */
 };
 bool fde_find(uint64_t pc, struct fde_place *place);
 

@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "front/attached.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/start.h"
@@ -170,6 +171,7 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
+	attached_look();
 	if (sample_is_on() && sample_count(size))
 		r->stack = sample_stack();
 	pointer = alloc_suited(r);

@@ -6,6 +6,7 @@
 #include "sample/chance.h"
 #include "sample/fde.h"
 #include "sample/live.h"
+#include "sample/probe.h"
 #include "sample/site.h"
 #include "sample/trace.h"
 #include "sample/unwind.h"
@@ -222,6 +223,7 @@ void sample_add(const void *block, size_t size, uint32_t stack)
 		add_relaxed(&nr_dropped, 1); // counter
 		return;
 	}
+	probe_alloc(block, size, space);
 	trace_add(trace, TRACE_ALLOCS, 1);
 	trace_add(trace, TRACE_ALLOC_BYTES, size);
 	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
@@ -238,6 +240,7 @@ void sample_remove(const void *block)
 
 	if (!live_remove(block, &info))
 		return;
+	probe_free(block);
 	weight = chance_weight(info.size, config.profile_interval);
 	trace = trace_of(info.trace);
 	age = (uint32_t)system_now_ms() - info.since;

@@ -1,7 +1,10 @@
 /* layer 1.4: config: the options of LANEMALLOC_CONF
  *
- * LANEMALLOC_CONF=key=value,key=value,... read once at start-up, ignored in
- * setuid programs. An unknown key or a value out of range costs one warning
+ * Read once at start-up: the file /etc/lanemalloc.conf, one key=value a line;
+ * then LANEMALLOC_CONF=key=value,key=value,... where @path is another such file
+ * in that place. What comes later counts. A privileged (setuid) program has an
+ * environment that somebody else chose: it reads root's file alone, and writes
+ * no files by it. An unknown key or a value out of range costs one warning
  * line and is otherwise ignored. The table CONFIG_OPTIONS is the only list of
  * options: parser, `verbose` print-out, docs/options.md and the tests loop
  * over it.
@@ -139,8 +142,15 @@ static inline uint64_t *config_field(struct config *out, unsigned option)
 	return (uint64_t *)out + option;
 }
 
-/* Warnings of one text beyond these are dropped. */
+/* Warnings of one text or file beyond these are dropped. */
 #define CONFIG_WARNINGS_MOST 10
+
+/* Where a text comes from, as warnings say. */
+struct config_source {
+	const char *name;
+	bool is_file;
+	unsigned nr_warnings; /* as yet */
+};
 
 /* Reads the environment, once; later calls return true and change nothing.
  * Threads may race in the first call: they store the same values, and each
@@ -154,6 +164,10 @@ bool config_start(void);
 /* Parses one LANEMALLOC_CONF text into *out, on top of what it holds; each
  * warning goes to report_line(). For config_start() and the tests. */
 void config_parse(struct config *out, const char *text);
+
+/* One line of a file, likewise: key = value, or nothing, or # and a comment. */
+void config_parse_line(struct config *out, const char *line, size_t length,
+		       struct config_source *source);
 
 /* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
  * in a form that the parser reads back; a second line where one is full. */

@@ -20,7 +20,8 @@
 
 int system_open(const char *path)
 {
-	return (int)call_4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	return (int)call_4(SYS_openat, AT_FDCWD, path,
+			   O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 }
 
 int system_create(const char *path)

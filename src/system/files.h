@@ -11,8 +11,8 @@
 
 #include "base/compiler.h"
 
-/* A descriptor, or a negated errno. The new file is its owner's alone; one of
- * that name must not be there. */
+/* A descriptor, or a negated errno; what is no file is not waited for. The new
+ * file is its owner's alone; one of that name must not be there. */
 int system_open(const char *path);
 int system_create(const char *path);
 

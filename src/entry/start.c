@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "cpucache/rseq_own.h"
+#include "front/forms.h"
 #include "front/heap.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
@@ -141,5 +142,5 @@ static __attribute__((destructor)) void finish(void)
 	if (!config.stats)
 		return;
 	stderr_restore();
-	stats_print();
+	forms_print();
 }

@@ -34,6 +34,11 @@ struct dump_scratch {
  * other. */
 int dump_write(const char *path);
 
+/* The same to a name of our own, which stands in path then, or what there is of
+ * it where it could not be made. */
+#define DUMP_PATH_SIZE 1024
+int dump_write_named(char path[DUMP_PATH_SIZE]);
+
 /* The forms, into an open writer. */
 void dump_pprof(struct writer *w, struct dump_scratch *scratch);
 void dump_text(struct writer *w, struct dump_scratch *scratch);

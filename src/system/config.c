@@ -372,6 +372,7 @@ static const char *find_variable(char **list)
 static void forbid_files(struct config *c)
 {
 	c->profile = c->profile_signal = 0;
+	c->stats_file = c->stats_signal = 0;
 }
 
 bool config_start(void)

@@ -88,7 +88,13 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,        \
 	  "how: pprof's profile.proto, or text that google-pprof reads")      \
 	X(profile_dir, TEXT, 0, 0, 255,                                       \
-	  "where profiles are written; the working directory if not given")
+	  "where profiles are written; the working directory if not given")   \
+	X(stats_file, TEXT, 0, 0, 255,                                        \
+	  "statistics go there at exit; %p: process; by its end .json, .prom") \
+	X(stats_signal, NUMBER, 0, 0, 64,                                     \
+	  "a signal that writes statistics, there or on stderr")              \
+	X(map_names, BOOL, 0, 0, 1,                                           \
+	  "name mappings in /proc/PID/maps (Linux 5.17, if it is built so)")
 
 struct config {
 #define CONFIG_FIELD(name, kind, value, least, most, help) uint64_t name;

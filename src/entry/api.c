@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/bits.h"
+#include "entry/version.h"
 #include "front/detail.h"
 #include "front/forms.h"
 #include "front/heap.h"
@@ -13,13 +14,9 @@
 #include "lanemalloc.h"
 #include "sample/dump.h"
 
-#define STRING_OF(x) #x
-#define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
-
 exported const char *lanemalloc_version(void)
 {
-	return VERSION_TEXT(LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
-			    LANEMALLOC_VERSION_PATCH);
+	return VERSION;
 }
 
 exported const char *lanemalloc_mode(const char **why)

@@ -387,7 +387,24 @@ static void role_exit(void)
 	free(opaque(malloc(100)));
 }
 
+static void *leaked[3];
+
+static __attribute__((noinline)) void leak_here(size_t size)
+{
+	for (size_t i = 0; i < 3; i++)
+		leaked[i] = opaque(malloc(size));
+}
+
+/* What stands in a stream's buffer is written all the same. */
+static void role_leak(void)
+{
+	free(opaque(malloc(3 * MIB)));
+	must(printf("buffered") > 0);
+	leak_here(MIB);
+}
+
 static const struct role roles[] = {
+	{ "leak", role_leak },
 	{ "exact", role_exact },   { "off_and_on", role_off_and_on },
 	{ "threads", role_threads }, { "unbiased", role_unbiased },
 	{ "full", role_full },	   { "handler", role_handler },
@@ -509,6 +526,41 @@ TEST(test_at_exit)
 	run("exit", "profile=1,profile_form=text");
 	file_read(text, sizeof(text));
 	assert_non_null(strstr(text, "] @ heap_v2/524288\n"));
+}
+
+/* The stack and its bytes, nothing that was freed, and the status. */
+TEST(test_leak)
+{
+	char text[128], exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *at;
+
+	need_lane();
+	exe[n] = '\0';
+	child.role = "leak";
+	child.argument = dir;
+	child.conf = EXACT "profile_leak=1m,profile_leak_exit=23";
+	child_run(&child);
+	assert_true(WIFEXITED(child.status));
+	assert_int_equal(WEXITSTATUS(child.status), 23);
+	assert_string_equal(child.out, "buffered");
+	snprintf(text, sizeof(text), ": not freed: %zu bytes in 3 blocks "
+				     "(3 sampled)\n", 3 * MIB);
+	at = strstr(child.err, text);
+	assert_non_null(at);
+	assert_null(strstr(at + strlen(text), "not freed"));
+	at = strstr(at, ":   #0 ");
+	assert_non_null(at);
+	assert_memory_equal(at + 7, exe, strlen(exe));
+	/* Less than that is none; the status is the program's. */
+	child.conf = EXACT "profile_leak=4m,profile_leak_exit=23";
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	assert_string_equal(child.err, "");
+	child.conf = EXACT "profile_leak=1m";
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	assert_non_null(strstr(child.err, "not freed"));
 }
 
 static int setup(void **state)

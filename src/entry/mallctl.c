@@ -2,8 +2,8 @@
  *
  * Read-only: a program that looks for mallctl() alone wants to show them. Those
  * that would go on to jemalloc's own calls look for mallocx() and its like as
- * well, and find none. What has no meaning here has no name (ENOENT); what would
- * change something is refused (EPERM). All numbers are of the moment, so an
+ * well, and find none. What has no meaning here has no name (ENOENT); what
+ * would change something is refused (EPERM). All numbers are of the moment; an
  * "epoch" need not be moved, and moving it does nothing.
  *
  * The result is jemalloc's: 0 or an errno; errno itself stays. In the shared

@@ -10,6 +10,7 @@
 #include "entry/output.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,11 +18,14 @@
 #include "front/heap.h"
 #include "front/stats_file.h"
 #include "sample/dump.h"
+#include "sample/leak.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/files.h"
 #include "system/report.h"
 #include "system/system.h"
+
+extern const char *gnu_get_libc_version(void) weak_import;
 
 /* Above the numbers that programs count on to be the next free ones. */
 #define COPY_LEAST 100
@@ -122,23 +126,40 @@ static void signal_prepare(const char *option, int signal,
 
 void output_prepare(void)
 {
-	if (config.stats)
+	if (config.stats || config.profile_leak)
 		stderr_keep();
-	if (config.profile && !sample_is_on())
+	if ((config.profile || config.profile_leak) && !sample_is_on())
 		report_no_tables();
 	signal_prepare("profile_signal", (int)config.profile_signal,
 		       profile_signal);
 	signal_prepare("stats_signal", (int)config.stats_signal, stats_signal);
 }
 
+/* glibc's exit() goes on with what is left to do, streams too, and takes this
+ * status; destructors of objects that stand behind this one are not run. That
+ * of another libc may refuse to be called twice: there streams that nobody
+ * flushed are lost. */
+static void exit_as_leaking(int status)
+{
+	if (gnu_get_libc_version)
+		exit(status);
+	_exit(status);
+}
+
 void output_finish(void)
 {
+	bool leaks = false;
+
 	if (config.profile)
 		profile_write();
+	if (config.stats || config.profile_leak)
+		stderr_restore();
+	if (config.profile_leak)
+		leaks = leak_report(config.profile_leak) > 0;
 	if (config.stats_file)
 		stats_write();
-	if (!config.stats)
-		return;
-	stderr_restore();
-	forms_print();
+	if (config.stats)
+		forms_print();
+	if (leaks && config.profile_leak_exit)
+		exit_as_leaking((int)config.profile_leak_exit);
 }

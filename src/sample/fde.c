@@ -2,6 +2,8 @@
  * fde.h */
 #include "sample/fde.h"
 
+#include <link.h>
+
 #include "base/atomic.h"
 #include "system/sealed.h"
 
@@ -18,7 +20,7 @@ static _Atomic(uint32_t) hints[1 << (64 - HINTS_SHIFT)]; /* atomic: hints */
 struct found {
 	unsigned long long flags;
 	void *begin, *end;
-	void *link_map;
+	struct link_map *object;
 	void *eh_frame; /* the head of the sorted table */
 	unsigned long long reserved[9];
 };
@@ -38,6 +40,17 @@ bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end)
 		return false;
 	*begin = (uintptr_t)found.begin;
 	*end = (uintptr_t)found.end;
+	return true;
+}
+
+bool fde_in_file(uint64_t pc, const char **name, uint64_t *address)
+{
+	struct found found;
+
+	if (!object_find(pc, &found) || !found.object)
+		return false;
+	*name = found.object->l_name ? found.object->l_name : "";
+	*address = pc - found.object->l_addr;
 	return true;
 }
 

@@ -89,6 +89,10 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "how: pprof's profile.proto, or text that google-pprof reads")      \
 	X(profile_dir, TEXT, 0, 0, 255,                                       \
 	  "where profiles are written; the working directory if not given")   \
+	X(profile_leak, NUMBER, 0, 0, (uint64_t)1 << 50,                      \
+	  "stacks that hold so many bytes at exit are told; 0: none")         \
+	X(profile_leak_exit, NUMBER, 0, 0, 255,                               \
+	  "the exit status then; 0: as it would be")                          \
 	X(stats_file, TEXT, 0, 0, 255,                                        \
 	  "statistics go there at exit; %p: process; by its end .json, .prom") \
 	X(stats_signal, NUMBER, 0, 0, 64,                                     \

@@ -62,6 +62,14 @@ int system_write(int fd, const char *buf, size_t size)
 	return 0;
 }
 
+long system_read_link(const char *path, char *buf, size_t size)
+{
+	long n = call_4(SYS_readlinkat, AT_FDCWD, path, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
 int system_rename(const char *from, const char *to)
 {
 	return (int)call_4(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to);

@@ -24,6 +24,9 @@ long system_read(int fd, char *buf, size_t size);
 /* All of them: 0, or a negated errno. */
 int system_write(int fd, const char *buf, size_t size);
 
+/* What a symbolic link says, and a NUL: bytes, or a negated errno. */
+long system_read_link(const char *path, char *buf, size_t size);
+
 /* 0 or a negated errno. */
 int system_rename(const char *from, const char *to);
 void system_unlink(const char *path);

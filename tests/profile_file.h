@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 
-#define PROFILE_VALUES 8
+#define PROFILE_VALUES 12
 #define PROFILE_SIZE_MOST ((size_t)32 << 20)
 #define PROFILE_IDS_MOST (1 << 20)
 
@@ -18,7 +18,11 @@ enum {
 	PEAK_OBJECTS,
 	PEAK_SPACE,
 	FREED_OBJECTS,
-	LIFETIME
+	LIFETIME,
+	PINNED_SPACE,
+	FREED_10MS,
+	FREED_1S,
+	FREED_1MIN
 };
 
 /* Sums over all samples. */

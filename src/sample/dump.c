@@ -53,17 +53,20 @@ static int part_create(const char *path, char part[DUMP_PATH_SIZE])
 
 static int dump_form(int fd, bool text)
 {
-	struct dump_scratch *scratch = place_map(sizeof(*scratch));
+	uint64_t nr = pinned_nr();
+	size_t size = sizeof(struct dump_scratch) + nr * sizeof(uint64_t);
+	struct dump_scratch *scratch = place_map(size);
 	struct writer writer;
 
 	if (!scratch)
 		return -ENOMEM;
+	scratch->pinned = (struct pinned){ (uint64_t *)(scratch + 1), nr };
 	writer_open(&writer, fd, !text);
 	if (text)
 		dump_text(&writer, scratch);
 	else
 		dump_pprof(&writer, scratch);
-	system_unmap(scratch, round_up(sizeof(*scratch), system_page_size()));
+	system_unmap(scratch, round_up(size, system_page_size()));
 	return writer_close(&writer);
 }
 

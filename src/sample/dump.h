@@ -16,12 +16,14 @@
 #define LANE_DUMP_H
 
 #include "sample/maps.h"
+#include "sample/pinned.h"
 #include "sample/writer.h"
 
 #define SCRATCH_MAPPINGS 4096
 
 /* What the sites are looked up in, and room for a line. */
 struct dump_scratch {
+	struct pinned pinned; /* its sums lie behind all this */
 	struct maps maps;
 	uint32_t nr_mappings;
 	uint64_t begins[SCRATCH_MAPPINGS]; /* of code, in order */

@@ -13,21 +13,7 @@
 #define NR_KEPT 1000
 
 static struct child child;
-static char dir[64];
 static volatile int stop;
-
-static struct profile profile_now(void)
-{
-	struct profile p;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/now.%d.pb.gz", dir, getpid());
-	errno = 4711;
-	must(!LANE(lanemalloc_profile_dump)(path));
-	must(errno == 4711);
-	profile_parse(&p, path);
-	return p;
-}
 
 /* Every way to allocate, of every kind of block; the bytes. */
 static void *kept[NR_KEPT];
@@ -175,17 +161,6 @@ static void role_threads(void)
 	must(after.values[INUSE_OBJECTS] == before.values[INUSE_OBJECTS]);
 	must(after.values[ALLOC_OBJECTS] - before.values[ALLOC_OBJECTS] >
 	     NR_THREADS * 3900);
-}
-
-/* Six standard errors; blocks far below and above the interval. */
-static void assert_estimate(uint64_t got, double want, double nr_samples)
-{
-	double error = ((double)got - want) / want;
-
-	if (error * error * nr_samples > 36) {
-		fprintf(stderr, "%.0f, not %.0f\n", (double)got, want);
-		must(!"a good estimate");
-	}
 }
 
 static void role_unbiased(void)
@@ -387,96 +362,7 @@ static void role_exit(void)
 	free(opaque(malloc(100)));
 }
 
-#define NR_PINNING 200000
-
-static void *pinning[NR_PINNING];
-
-static __attribute__((noinline)) void fill_all(size_t size)
-{
-	for (size_t i = 0; i < NR_PINNING; i++)
-		if (i % 64)
-			pinning[i] = malloc(size);
-		else
-			pinning[i] = malloc(size - 1);
-}
-
-/* One block of 64 lives on, where a slab has 32: each pins a slab alone, once
- * those around it are gone. The rest of the profile's blocks stand by. */
-static void role_pinned(void)
-{
-	uint64_t slab = 0, nr = (NR_PINNING + 63) / 64;
-	static struct lanemalloc_class_stats classes[100];
-	struct profile p, with, after, none;
-	size_t n = LANE(lanemalloc_stats_classes)(classes, sizeof(*classes),
-						  100);
-
-	for (size_t i = 0; i < n; i++)
-		if (classes[i].size == 1024)
-			slab = classes[i].slab_size;
-	must(slab >= 32768);
-	must(!LANE(lanemalloc_profile_start)());
-	p = profile_now();
-	fill_all(1024);
-	with = profile_now();
-	/* But for the slab that is being filled. */
-	must(with.values[PINNED_SPACE] - p.values[PINNED_SPACE] <
-	     20 * slab * with.period / 1024);
-	for (size_t i = 0; i < NR_PINNING; i++)
-		if (i % 64)
-			free(pinning[i]);
-	LANE(lanemalloc_purge)();
-	after = profile_now();
-	assert_estimate(after.values[PINNED_SPACE], (double)(nr * slab),
-			(double)nr * 1024 / (double)after.period);
-	for (size_t i = 0; i < NR_PINNING; i += 64)
-		free(pinning[i]);
-	none = profile_now();
-	must(none.values[PINNED_SPACE] < after.values[PINNED_SPACE] / 10);
-}
-
-static void role_ages(void)
-{
-	static void *blocks[30];
-	struct profile p, q;
-
-	must(!LANE(lanemalloc_profile_start)());
-	p = profile_now();
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		blocks[i] = malloc(100);
-	for (size_t i = 0; i < 20; i++)
-		free(opaque(malloc(100)));
-	usleep(40000);
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
-	q = profile_now();
-	must(q.values[FREED_OBJECTS] - p.values[FREED_OBJECTS] >= 50);
-	must(q.values[FREED_10MS] - p.values[FREED_10MS] <=
-	     q.values[FREED_OBJECTS] - p.values[FREED_OBJECTS] - 30);
-	must(q.values[FREED_10MS] <= q.values[FREED_1S]);
-	must(q.values[FREED_1S] <= q.values[FREED_1MIN]);
-	must(q.values[FREED_1MIN] <= q.values[FREED_OBJECTS]);
-	must(q.values[FREED_1MIN] - p.values[FREED_1MIN] >= 50);
-}
-
-static void *leaked[3];
-
-static __attribute__((noinline)) void leak_here(size_t size)
-{
-	for (size_t i = 0; i < 3; i++)
-		leaked[i] = opaque(malloc(size));
-}
-
-/* What stands in a stream's buffer is written all the same. */
-static void role_leak(void)
-{
-	free(opaque(malloc(3 * MIB)));
-	must(printf("buffered") > 0);
-	leak_here(MIB);
-}
-
 static const struct role roles[] = {
-	{ "leak", role_leak },
-	{ "pinned", role_pinned }, { "ages", role_ages },
 	{ "exact", role_exact },   { "off_and_on", role_off_and_on },
 	{ "threads", role_threads }, { "unbiased", role_unbiased },
 	{ "full", role_full },	   { "handler", role_handler },
@@ -598,53 +484,6 @@ TEST(test_at_exit)
 	run("exit", "profile=1,profile_form=text");
 	file_read(text, sizeof(text));
 	assert_non_null(strstr(text, "] @ heap_v2/524288\n"));
-}
-
-TEST(test_pinned)
-{
-	need_lane();
-	run("pinned", "profile_interval=16k");
-}
-
-TEST(test_ages)
-{
-	need_lane();
-	run("ages", EXACT);
-}
-
-/* The stack and its bytes, nothing that was freed, and the status. */
-TEST(test_leak)
-{
-	char text[128], exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *at;
-
-	need_lane();
-	exe[n] = '\0';
-	child.role = "leak";
-	child.argument = dir;
-	child.conf = EXACT "profile_leak=1m,profile_leak_exit=23";
-	child_run(&child);
-	assert_true(WIFEXITED(child.status));
-	assert_int_equal(WEXITSTATUS(child.status), 23);
-	assert_string_equal(child.out, "buffered");
-	snprintf(text, sizeof(text), ": not freed: %zu bytes in 3 blocks "
-				     "(3 sampled)\n", 3 * MIB);
-	at = strstr(child.err, text);
-	assert_non_null(at);
-	assert_null(strstr(at + strlen(text), "not freed"));
-	at = strstr(at, ":   #0 ");
-	assert_non_null(at);
-	assert_memory_equal(at + 7, exe, strlen(exe));
-	/* Less than that is none; the status is the program's. */
-	child.conf = EXACT "profile_leak=4m,profile_leak_exit=23";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-	child.conf = EXACT "profile_leak=1m";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_non_null(strstr(child.err, "not freed"));
 }
 
 static int setup(void **state)

@@ -30,33 +30,33 @@ const char *lanemalloc_mode(const char **why);
 
 /* X(name, unit, help): each a uint64_t of struct lanemalloc_stats, in this
  * order. New ones are added at the end only. */
-#define LANEMALLOC_STATS(X)                                                    \
-	X(live_size, "bytes", "in blocks that the program holds")              \
-	X(live_large_size, "bytes", "of these, in runs of their own")          \
-	X(cached_size, "bytes", "in the CPU caches, free to use at once")      \
-	X(slab_free_size, "bytes", "free objects in slabs")                    \
-	X(free_dirty_size, "bytes", "free in the page heap, still resident")   \
-	X(free_clean_size, "bytes", "free in the page heap, not resident")     \
-	X(purged_size, "bytes", "given back to the system since start")        \
-	X(metadata_size, "bytes", "resident metadata")                         \
-	X(reserved_size, "bytes", "addresses that the heap may grow into")     \
-	X(committed_size, "bytes", "address space made usable")                \
-	X(budget_size, "bytes", "free memory that is kept before purging")     \
-	X(nr_cpu_caches, "", "CPU caches in use")                              \
-	X(nr_slabs, "", "slabs in use")                                        \
-	X(nr_large, "", "large blocks in use")                                 \
-	X(nr_refills, "", "batches taken from slabs by CPU caches")            \
-	X(nr_flushes, "", "batches given by CPU caches to slabs")              \
-	X(nr_aborts, "", "fast paths that missed and hit when tried again")    \
-	X(nr_direct, "", "calls served by the direct path")                    \
-	X(nr_remote_frees, "", "objects given to slabs of other CPUs")         \
-	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")            \
-	X(nr_foreign_frees, "", "frees of memory of another malloc")           \
-	X(nr_steals, "", "slabs adopted from another CPU")                     \
-	X(nr_drains, "", "CPU caches emptied from outside")                    \
-	X(nr_purges, "", "calls that gave memory back")                        \
-	X(nr_out_of_memory, "", "requests that failed")                        \
-	X(slab_purged_size, "bytes", "given back of free objects in slabs")    \
+#define LANEMALLOC_STATS(X)                                                  \
+	X(live_size, "bytes", "in blocks that the program holds")            \
+	X(live_large_size, "bytes", "of these, in runs of their own")        \
+	X(cached_size, "bytes", "in the CPU caches, free to use at once")    \
+	X(slab_free_size, "bytes", "free objects in slabs")                  \
+	X(free_dirty_size, "bytes", "free in the page heap, still resident") \
+	X(free_clean_size, "bytes", "free in the page heap, not resident")   \
+	X(purged_size, "bytes", "given back to the system since start")      \
+	X(metadata_size, "bytes", "resident metadata")                       \
+	X(reserved_size, "bytes", "addresses that the heap may grow into")   \
+	X(committed_size, "bytes", "address space made usable")              \
+	X(budget_size, "bytes", "free memory that is kept before purging")   \
+	X(nr_cpu_caches, "", "CPU caches in use")                            \
+	X(nr_slabs, "", "slabs in use")                                      \
+	X(nr_large, "", "large blocks in use")                               \
+	X(nr_refills, "", "batches taken from slabs by CPU caches")          \
+	X(nr_flushes, "", "batches given by CPU caches to slabs")            \
+	X(nr_aborts, "", "fast paths that missed and hit when tried again")  \
+	X(nr_direct, "", "calls served by the direct path")                  \
+	X(nr_remote_frees, "", "objects given to slabs of other CPUs")       \
+	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")          \
+	X(nr_foreign_frees, "", "frees of memory of another malloc")         \
+	X(nr_steals, "", "slabs adopted from another CPU")                   \
+	X(nr_drains, "", "CPU caches emptied from outside")                  \
+	X(nr_purges, "", "calls that gave memory back")                      \
+	X(nr_out_of_memory, "", "requests that failed")                      \
+	X(slab_purged_size, "bytes", "given back of free objects in slabs")  \
 	X(nr_fitted_classes, "", "size classes made for what is asked for")
 
 struct lanemalloc_stats {
@@ -78,13 +78,13 @@ size_t lanemalloc_stats_json(char *buf, size_t size);
 
 /* X(name, unit, help): each a uint64_t of struct lanemalloc_class_stats, in
  * this order. New ones are added at the end only, behind the histogram. */
-#define LANEMALLOC_CLASS_STATS(X)                                              \
-	X(size, "bytes", "of an object")                                       \
-	X(slab_size, "bytes", "of a slab")                                     \
-	X(slab_objects, "", "objects in a slab")                               \
-	X(nr_slabs, "", "slabs in use")                                        \
-	X(nr_live, "", "objects that the program holds")                       \
-	X(nr_cached, "", "objects in CPU caches")                              \
+#define LANEMALLOC_CLASS_STATS(X)                        \
+	X(size, "bytes", "of an object")                 \
+	X(slab_size, "bytes", "of a slab")               \
+	X(slab_objects, "", "objects in a slab")         \
+	X(nr_slabs, "", "slabs in use")                  \
+	X(nr_live, "", "objects that the program holds") \
+	X(nr_cached, "", "objects in CPU caches")        \
 	X(nr_free, "", "free objects in slabs")
 
 /* Slabs by the share of their objects that is not free in the slab: [0] none,
@@ -103,17 +103,17 @@ struct lanemalloc_class_stats {
  * what the library does not know, are set to zero. Returns how many classes
  * there are, 0 where there is no memory to count in. Otherwise as
  * lanemalloc_stats(). */
-size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out,
-				size_t size, size_t nr);
+size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out, size_t size,
+				size_t nr);
 
 /* As above, of CPU caches, where one is or was in use. The number is the
  * index that lanemalloc_mode() names: no CPU's where that is mm_cid. */
-#define LANEMALLOC_CPU_STATS(X)                                                \
-	X(number, "", "of the CPU, or the index that stands for it")           \
-	X(cached_size, "bytes", "in its cache, free to use at once")           \
-	X(nr_refills, "", "batches taken from slabs")                          \
-	X(nr_flushes, "", "batches given to slabs")                            \
-	X(nr_aborts, "", "fast paths that missed and hit when tried again")    \
+#define LANEMALLOC_CPU_STATS(X)                                             \
+	X(number, "", "of the CPU, or the index that stands for it")        \
+	X(cached_size, "bytes", "in its cache, free to use at once")        \
+	X(nr_refills, "", "batches taken from slabs")                       \
+	X(nr_flushes, "", "batches given to slabs")                         \
+	X(nr_aborts, "", "fast paths that missed and hit when tried again") \
 	X(nr_direct, "", "calls served by the direct path")
 
 struct lanemalloc_cpu_stats {

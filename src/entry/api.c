@@ -55,8 +55,7 @@ exported size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out,
 		return 0;
 	for (i = 0; i < min_size(nr, NR_DETAIL_CLASSES); i++) {
 		detail_class(&detail, (unsigned)i, &known);
-		copy_known((char *)out + i * size, size, &known,
-			   sizeof(known));
+		copy_known((char *)out + i * size, size, &known, sizeof(known));
 	}
 	detail_close(&detail);
 	return NR_DETAIL_CLASSES;

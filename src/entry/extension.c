@@ -11,23 +11,23 @@
 #include "front/text.h"
 
 /* X(property, its value). */
-#define PROPERTIES(X)                                                      \
-	X("generic.current_allocated_bytes", s.live_size)                  \
-	X("generic.heap_size", s.live_size + s.cached_size +               \
-		s.slab_free_size + s.free_dirty_size + s.free_clean_size)  \
-	X("tcmalloc.pageheap_free_bytes", s.free_dirty_size)               \
-	X("tcmalloc.pageheap_unmapped_bytes", s.free_clean_size)           \
-	X("tcmalloc.current_total_thread_cache_bytes", s.cached_size)      \
+#define PROPERTIES(X)                                                         \
+	X("generic.current_allocated_bytes", s.live_size)                     \
+	X("generic.heap_size", s.live_size + s.cached_size +                  \
+				       s.slab_free_size + s.free_dirty_size + \
+				       s.free_clean_size)                     \
+	X("tcmalloc.pageheap_free_bytes", s.free_dirty_size)                  \
+	X("tcmalloc.pageheap_unmapped_bytes", s.free_clean_size)              \
+	X("tcmalloc.current_total_thread_cache_bytes", s.cached_size)         \
 	X("tcmalloc.central_cache_free_bytes", s.slab_free_size)
 
 /* 0: no such property. */
-exported int MallocExtension_GetNumericProperty(const char *name,
-						size_t *value)
+exported int MallocExtension_GetNumericProperty(const char *name, size_t *value)
 {
 	struct lanemalloc_stats s;
 
 	stats_gather(&s);
-#define ANSWER(property, number)     \
+#define ANSWER(property, number)       \
 	if (text_is(name, property)) { \
 		*value = number;       \
 		return 1;              \

@@ -57,15 +57,22 @@ static size_t number_get(enum number number)
 	stats_gather(&s);
 	active = s.live_size + s.cached_size + s.slab_free_size;
 	switch (number) {
-	case STATS_ALLOCATED: return s.live_size;
-	case STATS_ACTIVE: return active;
-	case STATS_METADATA: return s.metadata_size;
+	case STATS_ALLOCATED:
+		return s.live_size;
+	case STATS_ACTIVE:
+		return active;
+	case STATS_METADATA:
+		return s.metadata_size;
 	case STATS_RESIDENT:
 		return active + s.free_dirty_size + s.metadata_size;
-	case STATS_MAPPED: return s.committed_size;
-	case STATS_RETAINED: return s.free_clean_size;
-	case PAGE: return system_page_size();
-	case QUANTUM: return 16;
+	case STATS_MAPPED:
+		return s.committed_size;
+	case STATS_RETAINED:
+		return s.free_clean_size;
+	case PAGE:
+		return system_page_size();
+	case QUANTUM:
+		return 16;
 	}
 	return 0;
 }

@@ -30,7 +30,7 @@ extern const char *gnu_get_libc_version(void) weak_import;
 /* Above the numbers that programs count on to be the next free ones. */
 #define COPY_LEAST 100
 
-static int copy = -1;         /* const after start() */
+static int copy = -1;	      /* const after start() */
 static struct stat copy_file; /* const after start() */
 
 static void stderr_keep(void)
@@ -76,7 +76,8 @@ static void profile_write(void)
 static void report_no_tables(void)
 {
 	report_line("pid %d: no memory for the profile: see profile_memory, "
-		    "ulimit -v", system_getpid());
+		    "ulimit -v",
+		    system_getpid());
 }
 
 /* By kill: starts, or writes; by sigqueue with another value than 0: stops. */

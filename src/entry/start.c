@@ -45,7 +45,8 @@ static __attribute__((constructor(101))) void start(void)
 		rseq_own_start();
 	if (!heap_start()) {
 		report_line("pid %d: no address space for the heap: "
-			    "see ulimit -v", system_getpid());
+			    "see ulimit -v",
+			    system_getpid());
 		return;
 	}
 	if (config.verbose)

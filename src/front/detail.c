@@ -34,8 +34,7 @@ bool detail_open(struct detail *detail)
 
 void detail_close(struct detail *detail)
 {
-	system_unmap(detail->walked,
-		     round_up(DETAIL_SIZE, system_page_size()));
+	system_unmap(detail->walked, round_up(DETAIL_SIZE, system_page_size()));
 }
 
 void detail_class(const struct detail *detail, unsigned i,

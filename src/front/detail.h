@@ -13,8 +13,8 @@
 
 /* What is counted in. */
 struct detail {
-	struct walk_class *walked;  /* NR_CLASSES of them */
-	uint64_t *nr_cached;	    /* likewise */
+	struct walk_class *walked; /* NR_CLASSES of them */
+	uint64_t *nr_cached;	   /* likewise */
 };
 
 /* False: no memory. */

@@ -65,7 +65,7 @@ void forms_print(void)
 	stats_gather(&s);
 	stats_mode(&why);
 	report_line("statistics; mode %s", why);
-#define PRINT_ROW(name, unit, help)                \
+#define PRINT_ROW(name, unit, help)                  \
 	row_format(line, #name, unit, help, s.name); \
 	report_line("%s", line);
 	LANEMALLOC_STATS(PRINT_ROW)
@@ -82,7 +82,7 @@ size_t forms_table(char *buf, size_t size)
 	stats_gather(&s);
 	stats_mode(&why);
 	text_add(&t, "statistics; mode %s\n", why);
-#define TEXT_ROW(name, unit, help)                 \
+#define TEXT_ROW(name, unit, help)                   \
 	row_format(line, #name, unit, help, s.name); \
 	text_add(&t, "%s\n", line);
 	LANEMALLOC_STATS(TEXT_ROW)
@@ -102,8 +102,7 @@ static void json_sums(struct text *t)
 	const char *mode = stats_mode(&why);
 
 	stats_gather(&s);
-	text_add(t,
-		 "{\"version\": \"%u.%u.%u\", \"mode\": \"%s\", \"why\": \"",
+	text_add(t, "{\"version\": \"%u.%u.%u\", \"mode\": \"%s\", \"why\": \"",
 		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
 		 LANEMALLOC_VERSION_PATCH, mode);
 	text_add_escaped(t, why);
@@ -112,10 +111,10 @@ static void json_sums(struct text *t)
 }
 
 static void json_class(struct text *t, unsigned number,
-		       const struct lanemalloc_class_stats *class,
+		       const struct lanemalloc_class_stats *size_class,
 		       const char *before)
 {
-	const struct lanemalloc_class_stats s = *class;
+	const struct lanemalloc_class_stats s = *size_class;
 	unsigned j;
 
 	text_add(t, "%s{\"class\": %u", before, number);
@@ -159,8 +158,7 @@ static void json_cpus(struct text *t)
 
 	text_add(t, ", \"cpus\": [");
 	while (detail_cpu(&id, &s)) {
-		text_add(t, "%s{\"cpu\": %lu", before,
-			 (unsigned long)s.number);
+		text_add(t, "%s{\"cpu\": %lu", before, (unsigned long)s.number);
 		LANEMALLOC_CPU_STATS(JSON_FIELD)
 		text_add(t, "}");
 		before = ", ";

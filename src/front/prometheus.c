@@ -13,15 +13,24 @@
 #include "front/text.h"
 
 /* The fields that only rise; all others may fall. */
-#define COUNTERS(X)                                                     \
-	X(purged_size) X(slab_purged_size) X(nr_refills) X(nr_flushes)  \
-	X(nr_aborts) X(nr_direct) X(nr_remote_frees) X(nr_remote_slabs) \
-	X(nr_foreign_frees) X(nr_steals) X(nr_drains) X(nr_purges)      \
+#define COUNTERS(X)         \
+	X(purged_size)      \
+	X(slab_purged_size) \
+	X(nr_refills)       \
+	X(nr_flushes)       \
+	X(nr_aborts)        \
+	X(nr_direct)        \
+	X(nr_remote_frees)  \
+	X(nr_remote_slabs)  \
+	X(nr_foreign_frees) \
+	X(nr_steals)        \
+	X(nr_drains)        \
+	X(nr_purges)        \
 	X(nr_out_of_memory)
 
 static bool is_counter(const char *name)
 {
-#define IS_COUNTER(counter)           \
+#define IS_COUNTER(counter)          \
 	if (text_is(name, #counter)) \
 		return true;
 	COUNTERS(IS_COUNTER)
@@ -98,7 +107,7 @@ static void add_sums(struct text *t)
 	text_add(t, "\"} 1\n");
 #define ADD_SUM(name, unit, help)     \
 	add_head(t, "", #name, help); \
-	add_value_name(t, "", #name);  \
+	add_value_name(t, "", #name); \
 	add_value(t, s.name);
 	LANEMALLOC_STATS(ADD_SUM)
 #undef ADD_SUM
@@ -179,8 +188,7 @@ static void add_cpus(struct text *t)
 {
 	size_t field = 0;
 
-#define ADD_FIELD(name, unit, help) \
-	add_cpu_field(t, #name, help, field++);
+#define ADD_FIELD(name, unit, help) add_cpu_field(t, #name, help, field++);
 	LANEMALLOC_CPU_STATS(ADD_FIELD)
 #undef ADD_FIELD
 }

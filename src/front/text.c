@@ -11,8 +11,8 @@ void text_add(struct text *t, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	t->length +=
-		(size_t)report_vformat(t->buf + at, t->size - at, fmt, args);
+	t->length += (size_t)report_vformat(t->buf + at, t->size - at, fmt,
+					    args);
 	va_end(args);
 }
 

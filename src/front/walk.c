@@ -12,7 +12,7 @@ static struct unit_tag read_tag(const struct region *r, uint32_t unit)
 
 	return (struct unit_tag){
 		.start = tag->start,
-		.class = tag->class,
+		.size_class = tag->size_class,
 	};
 }
 
@@ -25,23 +25,23 @@ static unsigned share_of(unsigned nr_objects, unsigned nr_free)
 	return (used * (WALK_SHARES - 2) + nr_objects - 1) / nr_objects;
 }
 
-static void class_count(struct walk_class *class, unsigned nr_objects,
+static void class_count(struct walk_class *size_class, unsigned nr_objects,
 			unsigned nr_free)
 {
-	class->nr_slabs++;
-	class->nr_objects += nr_objects;
-	class->nr_free += nr_free;
-	class->nr_by_share[share_of(nr_objects, nr_free)]++;
+	size_class->nr_slabs++;
+	size_class->nr_objects += nr_objects;
+	size_class->nr_free += nr_free;
+	size_class->nr_by_share[share_of(nr_objects, nr_free)]++;
 }
 
 static uint32_t walk_slab(struct walk *walk, const struct region *r,
-			  uint32_t unit, unsigned class)
+			  uint32_t unit, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	size_t nr_free = min_size(slab_nr_free(&r->spans[unit]), c->nr_objects);
 
 	if (walk->classes)
-		class_count(&walk->classes[class], c->nr_objects,
+		class_count(&walk->classes[size_class], c->nr_objects,
 			    (unsigned)nr_free);
 	walk->nr_slabs++;
 	walk->slab_size += (uint64_t)c->nr_objects * c->size;
@@ -68,13 +68,13 @@ static uint32_t walk_unit(struct walk *walk, const struct region *r,
 	struct unit_tag tag = read_tag(r, unit);
 	uint32_t start = (uint32_t)(uintptr_t)region_addr(r, unit);
 
-	if (tag.class == CLASS_LARGE)
+	if (tag.size_class == CLASS_LARGE)
 		return walk_large(walk, r, unit);
 	if (tag.start != start)
 		return 1;
-	if (tag.class == CLASS_NONE || tag.class >= NR_CLASSES)
+	if (tag.size_class == CLASS_NONE || tag.size_class >= NR_CLASSES)
 		return 1;
-	return walk_slab(walk, r, unit, tag.class);
+	return walk_slab(walk, r, unit, tag.size_class);
 }
 
 static void walk_region(struct walk *walk, const struct region *r)

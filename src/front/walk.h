@@ -25,7 +25,7 @@ struct walk_class {
 struct walk {
 	uint64_t nr_slabs;
 	uint64_t nr_large;
-	uint64_t slab_size;      /* all objects of all slabs */
+	uint64_t slab_size;	 /* all objects of all slabs */
 	uint64_t slab_free_size; /* of these, free in the slab */
 	uint64_t large_size;
 	struct walk_class *classes; /* NULL, or NR_CLASSES of them */

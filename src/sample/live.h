@@ -26,12 +26,12 @@
 /* By the block's holder; who reads it besides, of a moment, asks for the key
  * before and behind. */
 struct live_info {
-	uint64_t size : 40; /* held: less than 1 TiB */
-	uint64_t class : 8; /* held: of `life`; 0: there is none */
-	uint64_t region : 16; /* held: likewise */
-	uint32_t trace; /* held */
-	uint32_t since; /* held: milliseconds */
-	uint64_t life;	/* held: of the slab where it would lie (slab.h) */
+	uint64_t size : 40;	 /* held: less than 1 TiB */
+	uint64_t size_class : 8; /* held: of `life`; 0: there is none */
+	uint64_t region : 16;	 /* held: likewise */
+	uint32_t trace;		 /* held */
+	uint32_t since;		 /* held: milliseconds */
+	uint64_t life; /* held: of the slab where it would lie (slab.h) */
 };
 
 /* Bytes that an entry needs. */

@@ -18,13 +18,14 @@ uint64_t pinned_nr(void)
 
 /* Whether the entry of the slab's first unit is still that slab's. */
 static bool slab_is_there(const struct region *region, uint32_t unit,
-			  unsigned class)
+			  unsigned size_class)
 {
 	const struct unit_tag *tag = &region->tags[unit];
 	uint32_t start = (uint32_t)(uintptr_t)region_addr(region, unit);
 
 	return *(const volatile uint32_t *)&tag->start == start &&
-	       load_once(&tag->magic) >> 16 == size_classes[class].magic >> 16;
+	       load_once(&tag->magic) >> 16 ==
+		       size_classes[size_class].magic >> 16;
 }
 
 /* Whether an object of the slab is not free, as far as its bits tell. */
@@ -42,15 +43,15 @@ static bool slab_is_used(const struct live_info *info)
 	span = &region->spans[unit];
 	word = slab_word_unpack(load_relaxed(&span->word)); // hint
 	return word.generation == (uint32_t)info->life &&
-	       word.class == info->class &&
-	       slab_is_there(region, unit, info->class) &&
-	       slab_nr_free(span) < size_classes[info->class].nr_objects;
+	       word.size_class == info->size_class &&
+	       slab_is_there(region, unit, info->size_class) &&
+	       slab_nr_free(span) < size_classes[info->size_class].nr_objects;
 }
 
 static uint64_t bytes_pinned(const struct live_info *info)
 {
 	uint64_t weight = chance_weight(info->size, config.profile_interval);
-	uint64_t size = size_classes[info->class].nr_units * UNIT_SIZE;
+	uint64_t size = size_classes[info->size_class].nr_units * UNIT_SIZE;
 
 	return (uint64_t)((unsigned __int128)size * weight >> CHANCE_SHIFT);
 }
@@ -70,7 +71,7 @@ void pinned_gather(struct pinned *pinned)
 
 	while (live_next(&at, &info)) {
 		sum = sum_of(pinned, info.trace);
-		if (sum && info.class && info.class < NR_CLASSES &&
+		if (sum && info.size_class && info.size_class < NR_CLASSES &&
 		    info.region < NR_REGIONS_MOST && !slab_is_used(&info))
 			*sum += bytes_pinned(&info);
 	}

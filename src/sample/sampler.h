@@ -39,7 +39,7 @@ extern struct sample_gate sample_gate internal;
 
 struct sample_thread {
 	int64_t left; /* own: bytes before the next sample */
-	bool drawn;    /* own: left was ever drawn */
+	bool drawn;   /* own: left was ever drawn */
 };
 extern __thread struct sample_thread sample_thread internal;
 
@@ -68,7 +68,7 @@ static force_inline void sample_pass(size_t size)
 struct sample_slab {
 	uint64_t life;
 	uint16_t region;
-	uint8_t class;
+	uint8_t size_class;
 };
 
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */

@@ -22,25 +22,33 @@
 #include "base/compiler.h"
 
 /* The words of each choice in the order of its values: X(value, word). */
-#define CONFIG_CHOICE_index(X) \
-	X(INDEX_AUTO, "auto")  \
-	X(INDEX_MM_CID, "mm_cid") X(INDEX_CPU_ID, "cpu_id")
+#define CONFIG_CHOICE_index(X)    \
+	X(INDEX_AUTO, "auto")     \
+	X(INDEX_MM_CID, "mm_cid") \
+	X(INDEX_CPU_ID, "cpu_id")
 #define CONFIG_CHOICE_hugepage(X)    \
 	X(HUGEPAGE_SYSTEM, "system") \
-	X(HUGEPAGE_AUTO, "auto") X(HUGEPAGE_ON, "on") X(HUGEPAGE_OFF, "off")
+	X(HUGEPAGE_AUTO, "auto")     \
+	X(HUGEPAGE_ON, "on")         \
+	X(HUGEPAGE_OFF, "off")
 #define CONFIG_CHOICE_large_guard(X) \
 	X(LARGE_GUARD_AUTO, "auto")  \
-	X(LARGE_GUARD_ALL, "all") X(LARGE_GUARD_OFF, "off")
+	X(LARGE_GUARD_ALL, "all")    \
+	X(LARGE_GUARD_OFF, "off")
 #define CONFIG_CHOICE_usable(X) \
-	X(USABLE_REAL, "real") X(USABLE_REQUESTED, "requested")
-#define CONFIG_CHOICE_checks(X)                    \
-	X(CHECKS_OFF, "0")                         \
-	X(CHECKS_ON, "1") X(CHECKS_FAST, "fast")   \
-	X(CHECKS_FULL, "full") X(CHECKS_NO, "off") \
+	X(USABLE_REAL, "real")  \
+	X(USABLE_REQUESTED, "requested")
+#define CONFIG_CHOICE_checks(X) \
+	X(CHECKS_OFF, "0")      \
+	X(CHECKS_ON, "1")       \
+	X(CHECKS_FAST, "fast")  \
+	X(CHECKS_FULL, "full")  \
+	X(CHECKS_NO, "off")     \
 	X(CHECKS_YES, "on")
 
-#define CONFIG_CHOICE_profile_form(X) \
-	X(PROFILE_FORM_PPROF, "pprof") X(PROFILE_FORM_TEXT, "text")
+#define CONFIG_CHOICE_profile_form(X)  \
+	X(PROFILE_FORM_PPROF, "pprof") \
+	X(PROFILE_FORM_TEXT, "text")
 
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
@@ -51,53 +59,53 @@ enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
-#define CONFIG_OPTIONS(X)                                                     \
-	X(verbose, BOOL, 0, 0, 1,                                             \
-	  "print mode, options and memory layout at start-up")                \
-	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                   \
-	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                              \
-	  "CPU caches by mm_cid or cpu_id; auto: mm_cid if there")            \
-	X(rseq, BOOL, 1, 0, 1,                                                \
-	  "use restartable sequences; off: the direct path, without caches")  \
-	X(purge_delay, NUMBER, 1000, 0, 3600000,                              \
-	  "milliseconds that free memory stays before it is given back")      \
-	X(purge_budget, NUMBER, 4194304, 0, (uint64_t)1 << 50,                \
-	  "bytes of free memory that are kept whatever the heap's size")      \
-	X(reclaimer, BOOL, 1, 0, 1,                                           \
-	  "give memory back by a thread, in programs that have threads")      \
-	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                   \
-	  "transparent hugepages: system (leave it), auto, on or off")        \
-	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                   \
-	  "bytes that each CPU's cache may hold")                             \
-	X(deepbind, BOOL, 0, 0, 1,                                            \
-	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
-	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
+#define CONFIG_OPTIONS(X)                                                      \
+	X(verbose, BOOL, 0, 0, 1,                                              \
+	  "print mode, options and memory layout at start-up")                 \
+	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                    \
+	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                               \
+	  "CPU caches by mm_cid or cpu_id; auto: mm_cid if there")             \
+	X(rseq, BOOL, 1, 0, 1,                                                 \
+	  "use restartable sequences; off: the direct path, without caches")   \
+	X(purge_delay, NUMBER, 1000, 0, 3600000,                               \
+	  "milliseconds that free memory stays before it is given back")       \
+	X(purge_budget, NUMBER, 4194304, 0, (uint64_t)1 << 50,                 \
+	  "bytes of free memory that are kept whatever the heap's size")       \
+	X(reclaimer, BOOL, 1, 0, 1,                                            \
+	  "give memory back by a thread, in programs that have threads")       \
+	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                    \
+	  "transparent hugepages: system (leave it), auto, on or off")         \
+	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                    \
+	  "bytes that each CPU's cache may hold")                              \
+	X(deepbind, BOOL, 0, 0, 1,                                             \
+	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)")  \
+	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                             \
 	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
-	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
-	  "fault behind blocks above 256k; auto: where it costs nothing")     \
-	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
-	  "malloc_usable_size: real, or requested (slower)")                  \
-	X(profile, BOOL, 0, 0, 1,                                             \
-	  "sample allocations from the start on, and write them at exit")     \
-	X(profile_interval, NUMBER, 524288, 1, (uint64_t)1 << 40,             \
-	  "bytes between two samples on the average; 1: every block")         \
-	X(profile_memory, NUMBER, 8388608, 1048576, (uint64_t)1 << 36,        \
-	  "bytes that stacks and samples may need; beyond, samples are lost") \
-	X(profile_signal, NUMBER, 0, 0, 64,                                   \
-	  "a signal that starts the profile, and writes it when it is on")    \
-	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,        \
-	  "how: pprof's profile.proto, or text that google-pprof reads")      \
-	X(profile_dir, TEXT, 0, 0, 255,                                       \
-	  "where profiles are written; the working directory if not given")   \
-	X(profile_leak, NUMBER, 0, 0, (uint64_t)1 << 50,                      \
-	  "stacks that hold so many bytes at exit are told; 0: none")         \
-	X(profile_leak_exit, NUMBER, 0, 0, 255,                               \
-	  "the exit status then; 0: as it would be")                          \
-	X(stats_file, TEXT, 0, 0, 255,                                        \
+	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,             \
+	  "fault behind blocks above 256k; auto: where it costs nothing")      \
+	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                            \
+	  "malloc_usable_size: real, or requested (slower)")                   \
+	X(profile, BOOL, 0, 0, 1,                                              \
+	  "sample allocations from the start on, and write them at exit")      \
+	X(profile_interval, NUMBER, 524288, 1, (uint64_t)1 << 40,              \
+	  "bytes between two samples on the average; 1: every block")          \
+	X(profile_memory, NUMBER, 8388608, 1048576, (uint64_t)1 << 36,         \
+	  "bytes that stacks and samples may need; beyond, samples are lost")  \
+	X(profile_signal, NUMBER, 0, 0, 64,                                    \
+	  "a signal that starts the profile, and writes it when it is on")     \
+	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,         \
+	  "how: pprof's profile.proto, or text that google-pprof reads")       \
+	X(profile_dir, TEXT, 0, 0, 255,                                        \
+	  "where profiles are written; the working directory if not given")    \
+	X(profile_leak, NUMBER, 0, 0, (uint64_t)1 << 50,                       \
+	  "stacks that hold so many bytes at exit are told; 0: none")          \
+	X(profile_leak_exit, NUMBER, 0, 0, 255,                                \
+	  "the exit status then; 0: as it would be")                           \
+	X(stats_file, TEXT, 0, 0, 255,                                         \
 	  "statistics go there at exit; %p: process; by its end .json, .prom") \
-	X(stats_signal, NUMBER, 0, 0, 64,                                     \
-	  "a signal that writes statistics, there or on stderr")              \
-	X(map_names, BOOL, 0, 0, 1,                                           \
+	X(stats_signal, NUMBER, 0, 0, 64,                                      \
+	  "a signal that writes statistics, there or on stderr")               \
+	X(map_names, BOOL, 0, 0, 1,                                            \
 	  "name mappings in /proc/PID/maps (Linux 5.17, if it is built so)")
 
 struct config {
@@ -140,8 +148,8 @@ struct config_option {
 	const char *name;
 	enum config_kind kind;
 	const char *const *words; /* of a choice, by value; NULL ends them */
-	uint64_t value;           /* the default */
-	uint64_t least;           /* of a number; of a text its length */
+	uint64_t value;		  /* the default */
+	uint64_t least;		  /* of a number; of a text its length */
 	uint64_t most;
 	const char *help;
 };

@@ -37,6 +37,11 @@ semaphore _Atomic(uint16_t) probe_free_readers;
 	".popsection\n\t"                                           \
 	".endif\n\t"
 
+#define PROBE_REGISTERS_3                                        \
+	PROBE_REGISTER(PROBE_ARGUMENT_1)                         \
+	" " PROBE_REGISTER(PROBE_ARGUMENT_2) " " PROBE_REGISTER( \
+		PROBE_ARGUMENT_3)
+
 __attribute__((noinline)) void probe_alloc(const void *block, size_t size,
 					   size_t weight)
 {
@@ -45,9 +50,7 @@ __attribute__((noinline)) void probe_alloc(const void *block, size_t size,
 	register size_t c __asm__(PROBE_ARGUMENT_3) = weight;
 
 	__asm__ volatile(
-		PROBE("alloc", "probe_alloc_readers",
-		      PROBE_REGISTER(PROBE_ARGUMENT_1) " " PROBE_REGISTER(
-			      PROBE_ARGUMENT_2) " " PROBE_REGISTER(PROBE_ARGUMENT_3))
+		PROBE("alloc", "probe_alloc_readers", PROBE_REGISTERS_3)
 		:
 		: "r"(a), "r"(b), "r"(c)
 		: "memory");

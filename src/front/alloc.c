@@ -198,7 +198,8 @@ static force_inline void *lane_try_alloc(size_t size)
 		percpu_pop(size_classes[size_class_of_medium(size)].lane));
 }
 
-/* The same, counted while the profile is on; NULL: the rest counts it. */
+/* What a lane serves, counted while the profile is on; NULL: the rest counts
+ * it. */
 static force_inline void *counted_try_alloc(size_t size)
 {
 	bool on = sample_is_on();

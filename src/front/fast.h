@@ -20,8 +20,8 @@ static force_inline void *heap_try_alloc(size_t size)
 	return percpu_pop(size_lane_of(size));
 }
 
-/* The same while the profile is on, for all but the sampled ones. A success
- * alone is counted: what comes back as NULL the cold half counts. */
+/* heap_try_alloc() while the profile is on, for all but the sampled ones. A
+ * success alone is counted: what comes back as NULL the cold half counts. */
 static force_inline void *heap_try_alloc_counted(size_t size)
 {
 	uint64_t left;

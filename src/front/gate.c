@@ -107,10 +107,10 @@ void gate_close(void)
 	if (unlikely(!rseq_fence()) && rseq_state.fence)
 		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
-	store_relaxed(&anchor.tags_end, 0);  // likewise
-	store_relaxed(&gate_checked.small_end, 0); // likewise
-	store_relaxed(&gate_checked.tags_end, 0);  // likewise
-	store_relaxed(&sample_gate.small_end, 0);  // likewise
+	store_relaxed(&anchor.tags_end, 0);  // hint
+	store_relaxed(&gate_checked.small_end, 0); // hint
+	store_relaxed(&gate_checked.tags_end, 0);  // hint
+	store_relaxed(&sample_gate.small_end, 0);  // hint
 }
 
 /* n closers less; the last opens it. */

@@ -40,7 +40,7 @@ uint64_t reclaimer_tick_ms(void);
  * had no threads, or is in a sandbox, or shares another one's memory. */
 int reclaimer_start(void);
 
-/* The same where none lives. */
+/* As reclaimer_start(), where none lives. */
 int reclaimer_ensure(void);
 
 #endif

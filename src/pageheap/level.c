@@ -108,7 +108,7 @@ static void level_hint_dirty(struct region *region, size_t h, size_t end)
 	}
 }
 
-/* The same for all that a word covers. */
+/* Says it of all hugepages that a word covers. */
 static void level_hint_word(struct region *region, unsigned level,
 			    uint32_t word)
 {

@@ -24,8 +24,8 @@
 enum cfi_result {
 	CFI_STEPPED, /* the frame is the caller's */
 	CFI_END,     /* it has no caller; the frame is as it was */
-	CFI_UNKNOWN, /* nobody describes the address; likewise */
-	CFI_BAD,     /* the description leads nowhere; likewise */
+	CFI_UNKNOWN, /* nobody describes the address; the frame stays */
+	CFI_BAD,     /* its description leads nowhere; the frame stays */
 };
 
 enum cfi_result cfi_step(struct frame *frame, struct memory *memory);

@@ -25,8 +25,8 @@
 
 struct live_info {
 	uint64_t size;	/* held: by the block's holder */
-	uint32_t trace; /* held: likewise */
-	uint32_t since; /* held: likewise; milliseconds */
+	uint32_t trace; /* held: by the block's holder */
+	uint32_t since; /* held: by the block's holder; milliseconds */
 };
 
 /* Bytes that an entry needs. */

@@ -42,7 +42,7 @@ static unsigned lane_slots_shift(void)
 	if (seen)
 		return seen - 1;
 	mine = 1 + (system_address_space_limited() ? LIMITED_SHIFT : 0);
-	if (cas_relaxed(&slots_shift, &seen, mine)) // own: likewise
+	if (cas_relaxed(&slots_shift, &seen, mine)) // own: set once
 		seen = mine;
 	return seen - 1;
 }

@@ -330,10 +330,9 @@ bool helper_must_end(struct helper_life *life)
 {
 	struct helper *h = helper_memory();
 
+	// hint: woken for it
 	return load_relaxed(&h->births) != life->births || // hint: woken for it
-	       load_relaxed(&life->word) ==
-		       HELPER_LEAVE || // hint: woken for it
-	       is_alone(h, life) ||
+	       load_relaxed(&life->word) == HELPER_LEAVE || is_alone(h, life) ||
 	       rights_changed(h, life);
 }
 

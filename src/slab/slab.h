@@ -90,7 +90,8 @@ static force_inline struct slab_word slab_word_left(struct slab_word w)
 	return w;
 }
 
-/* By whoever saw it off, and for ever when the slab is closed. */
+/* Whoever saw it off turns it on and holds it; a slab that is closed stays
+ * on. */
 static force_inline struct slab_word slab_word_won(struct slab_word w)
 {
 	w.on = 1;

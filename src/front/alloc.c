@@ -60,7 +60,7 @@ static void *next_take(unsigned size_class)
 	if (!gate_is_open())
 		return cpu_cache_alloc_direct(size_class);
 	rseq_ensure();
-	object = percpu_pop(size_classes[size_class].lane);
+	object = percpu_pop(class_lane(&size_classes[size_class]));
 	return object ? object : cpu_cache_alloc_slow(size_class);
 }
 
@@ -68,7 +68,7 @@ static void next_give(void *object, unsigned size_class)
 {
 	if (!gate_is_open())
 		cpu_cache_free_direct(object);
-	else if (!percpu_push(size_classes[size_class].lane, object))
+	else if (!percpu_push(class_lane(&size_classes[size_class]), object))
 		cpu_cache_free_slow(object, size_class);
 }
 

@@ -7,6 +7,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "front/block.h"
+#include "front/forms.h"
 #include "front/gate.h"
 #include "front/heap.h"
 #include "front/reclaimer.h"
@@ -131,11 +132,11 @@ static void do_statistics(void)
 	size_t size = input_short() % sizeof(text), n;
 
 	memset(text, 1, sizeof(text));
-	n = stats_json(text, size);
+	n = forms_json(text, size);
 	must(n < sizeof(text) && text[size] == 1);
 	if (size)
 		must(strlen(text) == (n < size ? n : size - 1));
-	stats_print();
+	forms_print();
 	fuzz_mallinfo2();
 	world_text_clear();
 }
@@ -389,5 +390,5 @@ void heap_end(void)
 	if (is_exact() && heap_start())
 		check_nothing_left();
 	else
-		stats_print();
+		forms_print();
 }

@@ -1,7 +1,9 @@
 /* layer 2.9: page heap: take, give, extend
  *
  * take: claim (level.h), else grow a region, else add one, else claim what the
- * hints do not show; then clear guards, then count.
+ * hints do not show; then clear guards, then count, which a hard limit
+ * (limit.h) may refuse: then all that is free and dirty is purged, so that what
+ * is left is room for clean memory, and the run is claimed once more.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -18,6 +20,7 @@
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"
 #include "pageheap/level.h"
+#include "pageheap/limit.h"
 #include "pageheap/purge.h"
 #include "pageheap/region_grow.h"
 #include "pageheap/regions.h"
@@ -203,7 +206,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 }
 
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
- * accessible. */
+ * accessible, nor beyond the hard limit. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 		   bool guarded, bool *zero)
 {
@@ -214,7 +217,10 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
-	budget_taken(n, nr_dirty);
+	if (unlikely(!budget_try_taken(n, nr_dirty))) {
+		level_release_units(region, unit, n);
+		return false;
+	}
 	count_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
 	return true;
@@ -272,7 +278,8 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
-/* In strict mode one that has a guard is followed by another. */
+/* In strict mode one that has a guard is followed by another, but for one that
+ * the hard limit refused. */
 static bool take_free_of(struct region *region, const struct run_request *r,
 			 struct run *out)
 {
@@ -285,7 +292,7 @@ static bool take_free_of(struct region *region, const struct run_request *r,
 			return false;
 		if (likely(run_finish(region, r, unit, out)))
 			return true;
-	} while (sandbox_strict_here());
+	} while (sandbox_strict_here() && budget_has_room(r->nr_units));
 	return false;
 }
 
@@ -345,6 +352,31 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 	return take_free(&all, out);
 }
 
+/* All that is free is clean then, and counts anew. */
+static cold bool take_purged(const struct run_request *r, struct run *out)
+{
+	limit_note_hit();
+	purge_all(0);
+	return take_free(r, out);
+}
+
+/* Where nothing is free that fits, or the hard limit leaves no room. */
+static cold bool take_more(const struct run_request *r, struct run *out)
+{
+	bool room;
+
+	if (!region_start())
+		return false;
+	if (unlikely(!budget_has_room(r->nr_units))) {
+		if (take_purged(r, out))
+			return true;
+		if (!budget_has_room(r->nr_units))
+			return false;
+	}
+	return take_grown(r, &room, out) || (!room && take_added(r, out)) ||
+	       take_hidden(r, out);
+}
+
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 			    bool guarded, struct run *out)
 {
@@ -355,14 +387,10 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		.cpu = cpu,
 		.guarded = guarded,
 	};
-	bool room;
 
 	if (nr_units > most || align_units > most)
 		return false;
-	return likely(take_free(&r, out)) ||
-	       (region_start() &&
-		(take_grown(&r, &room, out) ||
-		 (!room && take_added(&r, out)) || take_hidden(&r, out)));
+	return likely(take_free(&r, out)) || take_more(&r, out);
 }
 
 bool page_heap_may_hold(size_t nr_units)
@@ -447,6 +475,12 @@ size_t page_heap_purge(size_t keep_size, size_t most_size)
 {
 	return most_size == SIZE_MAX ? purge_all(keep_size) :
 				       purge_down(keep_size, most_size, false);
+}
+
+size_t page_heap_relieve(void)
+{
+	budget_forget();
+	return purge_down(0, SIZE_MAX, true);
 }
 
 size_t page_heap_purge_requested(void)

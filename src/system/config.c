@@ -1,8 +1,7 @@
 /* layer 1.4: config: the options of LANEMALLOC_CONF
  *
- * The environment is walked here and not by getenv(), which may run string
- * functions that a static program has not resolved yet. It is read without a
- * lock: at start-up nobody changes it.
+ * The environment is read without a lock (environ.h): at start-up nobody
+ * changes it.
  *
  * States: the defaults; then, for ever, what the environment said. A thread
  * that sees `ready` sees every option's final value. Two threads that race in
@@ -13,6 +12,7 @@
 #include "system/config.h"
 
 #include "base/atomic.h"
+#include "system/environ.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -36,6 +36,8 @@ static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
 static const char *const words_checks[] = { CONFIG_CHOICE_checks(CONFIG_WORD)
 						    NULL };
+static const char *const words_limit[] = { CONFIG_CHOICE_limit(CONFIG_WORD)
+						   NULL };
 static const char *const words_profile_form[] = {
 	CONFIG_CHOICE_profile_form(CONFIG_WORD) NULL
 };
@@ -49,6 +51,7 @@ static const char *const words_profile_form[] = {
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
 #define OPTION_CHOICE_checks CONFIG_CHOICE, words_checks
+#define OPTION_CHOICE_limit CONFIG_CHOICE, words_limit
 #define OPTION_CHOICE_profile_form CONFIG_CHOICE, words_profile_form
 
 #define OPTION(name, kind, value, least, most, help) \
@@ -293,21 +296,6 @@ void config_parse(struct config *out, const char *text)
 	}
 }
 
-/* The text behind "LANEMALLOC_CONF=", or NULL. */
-static const char *find_variable(char **list)
-{
-	static const char name[] = VARIABLE "=";
-	size_t i;
-
-	for (; *list; list++) {
-		for (i = 0; name[i] && (*list)[i] == name[i]; i++)
-			;
-		if (!name[i])
-			return *list + i;
-	}
-	return NULL;
-}
-
 bool config_start(void)
 {
 	static _Atomic(uint32_t) ready;
@@ -319,7 +307,7 @@ bool config_start(void)
 		return true;
 	if (!&environ || !environ)
 		return false;
-	text = find_variable(environ);
+	text = environ_find(VARIABLE);
 	if (text && !system_privileged())
 		config_parse(&result, text);
 	config = result;

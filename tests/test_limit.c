@@ -6,6 +6,24 @@
 
 #include "pageheap/limit.h"
 
+/* Another thread's take, just before this one's CAS. */
+static unsigned nr_overtakes;
+static void overtake(void);
+
+#undef cas_relaxed
+#define cas_relaxed(p, expected, v)                                  \
+	(overtake(), cas_order(p, expected, v, memory_order_relaxed, \
+			       memory_order_relaxed))
+#include "pageheap/budget.c"
+
+static void overtake(void)
+{
+	if (nr_overtakes) {
+		nr_overtakes--;
+		add_relaxed(&budget.units, 1); // counter
+	}
+}
+
 #define NR_RUNS 4096
 #define NR_THREADS 4
 #define NR_STEPS 20000
@@ -71,6 +89,26 @@ TEST(exactly_as_much)
 	assert_true(page_heap_take(100, 1, 0, &run));
 	heap_give(&run);
 	assert_false(page_heap_take(101, 1, 0, &run));
+	heap_check();
+}
+
+/* The last unit goes to another thread; the one before it is not lost. */
+TEST(overtaken_by_another_take)
+{
+	struct run run;
+
+	heap_limited(0, 10);
+	assert_true(page_heap_take(8, 1, 0, &runs[0]));
+	nr_overtakes = 1;
+	assert_true(page_heap_take(1, 1, 0, &runs[1]));
+	assert_int_equal(nr_resident(), 10);
+	heap_give(&runs[1]);
+	page_heap_purge(0, SIZE_MAX);
+	nr_overtakes = 1;
+	assert_false(page_heap_take(1, 1, 0, &run));
+	assert_int_equal(nr_resident(), 10);
+	sub_relaxed(&budget.units, 2); // counter
+	heap_give(&runs[0]);
 	heap_check();
 }
 

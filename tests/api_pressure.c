@@ -131,13 +131,8 @@ static void fork_child(void)
 
 		have_threads();
 		have_free_memory();
-		tell_fifo();
-		/* Each of both may take the byte; so it is told until both
-		 * know. */
-		while (stats_now().nr_pressures == before) {
-			tell_fifo();
-			nap(100);
-		}
+		/* Each of both may take the byte, so it is told again. */
+		soon((tell_fifo(), stats_now().nr_pressures > before));
 		_exit(0);
 	}
 	must(exited_with_zero(pid));
@@ -147,7 +142,7 @@ static void fork_child(void)
 static void closed_child(void)
 {
 	int fd, ours = -1, pipes[2];
-	char c;
+	char c = 0;
 
 	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
 	have_threads();
@@ -155,7 +150,7 @@ static void closed_child(void)
 		if (fcntl(fd, F_GETFD) >= 0)
 			ours = fd;
 	must(ours >= 0);
-	must(!pipe(pipes) && dup2(pipes[0], ours) == ours);
+	must(!pipe2(pipes, O_NONBLOCK) && dup2(pipes[0], ours) == ours);
 	must(write(pipes[1], "x", 1) == 1);
 	nap(2500);
 	must(read(ours, &c, 1) == 1 && c == 'x');

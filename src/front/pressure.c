@@ -33,7 +33,7 @@ static struct {
 } watched;
 
 static _Atomic(uint64_t) next_pass; /* atomic: ms */
-static _Atomic(uint32_t) started;   /* hint: as the options say */
+static _Atomic(uint32_t) limits_started;   /* hint: as the options say */
 
 /* Limits */
 
@@ -51,7 +51,7 @@ void pressure_start(void)
 	struct cgroup group;
 	bool found = false;
 
-	if (load_relaxed(&started)) // hint
+	if (load_relaxed(&limits_started)) // hint
 		return;
 	store_relaxed(&limit.soft_size, config.limit_soft); // own: one word
 	store_relaxed(&limit.hard_size, config.limit_hard); // own: one word
@@ -61,7 +61,7 @@ void pressure_start(void)
 		found = cgroup_find_own(&group);
 	if (found)
 		limit_cgroup(group.high, group.most);
-	store_relaxed(&started, 1); // hint
+	store_relaxed(&limits_started, 1); // hint
 }
 
 static bool is_beyond(uint64_t size)

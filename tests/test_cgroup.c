@@ -71,7 +71,8 @@ TEST(a_service, fresh)
 {
 	struct cgroup group;
 
-	fake_file("/proc/self/cgroup", "1:cpu:/a\n0::/system.slice/a.service\n");
+	fake_file("/proc/self/cgroup",
+		  "1:cpu:/a\n0::/system.slice/a.service\n");
 	assert_true(cgroup_find_own(&group));
 	assert_string_equal(group.path, ROOT "/system.slice/a.service");
 	assert_int_equal(group.most | group.high, 0);

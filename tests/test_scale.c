@@ -29,10 +29,10 @@ static unsigned counted_take(struct span *slab, void **out, unsigned most)
 	return slab_take(slab, out, most);
 }
 
-static struct span *counted_open(unsigned class, unsigned owner)
+static struct span *counted_open(unsigned size_class, unsigned owner)
 {
 	nr_opens++;
-	return slab_open(class, owner);
+	return slab_open(size_class, owner);
 }
 
 #define slab_give counted_give
@@ -278,9 +278,9 @@ static void hogs(unsigned nr_cpus, unsigned n, size_t live)
 	assert_true(stats_now().cached_size > config.cpu_cache / 8);
 	if (table)
 		printf("| %u | %u | %zu MiB | %.1f MiB | %.1f | %.1f |\n",
-		       nr_cpus, n, live / MIB, (double)stats_now().cached_size / MIB,
-		       (double)first / NR_ROUNDS,
-		       (double)last / NR_ROUNDS);
+		       nr_cpus, n, live / MIB,
+		       (double)stats_now().cached_size / MIB,
+		       (double)first / NR_ROUNDS, (double)last / NR_ROUNDS);
 	heap_free(held);
 	drain_caches(rseq_self(), false);
 	assert_int_equal(load_relaxed(&pool_taken), 0); // own

@@ -77,9 +77,9 @@ static size_t sleep_a_tick(struct helper_life *life)
 			done += serve(life);
 		else if (word != HELPER_LEAVE &&
 			 cas_relaxed(&life->word, &word, HELPER_AWAKE)) // hint
-			helper_sleep(life, HELPER_AWAKE,
-				     pressure_sleep_ms(reclaimer_tick_ms() -
-						       past));
+			helper_sleep(
+				life, HELPER_AWAKE,
+				pressure_sleep_ms(reclaimer_tick_ms() - past));
 		done += pressure_serve(own_area_of, life);
 	}
 	return done + serve_asked(life);

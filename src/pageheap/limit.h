@@ -35,17 +35,17 @@
 #include "pageheap/region.h"
 
 /* A unit with its tag, span and bits. */
-#define LIMIT_UNIT_SIZE                                   \
-	(UNIT_SIZE + sizeof(struct unit_tag) +            \
-	 sizeof(struct span) + UNIT_BITS_WORDS * sizeof(uint64_t))
+#define LIMIT_UNIT_SIZE                                              \
+	(UNIT_SIZE + sizeof(struct unit_tag) + sizeof(struct span) + \
+	 UNIT_BITS_WORDS * sizeof(uint64_t))
 #define LIMIT_NO_UNITS UINT32_MAX
 
 /* Why all that can be given back is; in the order of the statistic's help. */
 enum limit_reason {
 	LIMIT_NONE,
-	LIMIT_SOFT,     /* a take passed the soft limit, or it was lowered */
-	LIMIT_HARD,     /* the hard limit was lowered below what is in use */
-	LIMIT_CGROUP,   /* the cgroup's memory was high, or at its most */
+	LIMIT_SOFT,	/* a take passed the soft limit, or it was lowered */
+	LIMIT_HARD,	/* the hard limit was lowered below what is in use */
+	LIMIT_CGROUP,	/* the cgroup's memory was high, or at its most */
 	LIMIT_PRESSURE, /* the service manager's file says so */
 };
 

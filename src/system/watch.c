@@ -23,9 +23,9 @@
 #define DISCARD_SIZE 512
 #define DISCARD_ROUNDS 32
 
-#define call_5(nr, a, b, c, d, e)                                       \
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), \
-		  (long)(e), 0)
+#define call_5(nr, a, b, c, d, e)                                              \
+	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
+		  0)
 #define call_4(nr, a, b, c, d) call_5(nr, a, b, c, d, 0)
 #define call_3(nr, a, b, c) call_5(nr, a, b, c, 0, 0)
 
@@ -149,8 +149,8 @@ static int watch_fd(struct watch *watch)
 
 	if (!number)
 		return -1;
-	if (!stat_of((int)number - 1, &file) &&
-	    file.st_dev == watch->device && file.st_ino == watch->inode)
+	if (!stat_of((int)number - 1, &file) && file.st_dev == watch->device &&
+	    file.st_ino == watch->inode)
 		return (int)number - 1;
 	cas_relaxed(&watch->number, &number, 0); // hint
 	return -1;

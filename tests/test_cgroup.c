@@ -1,4 +1,4 @@
-/* system/cgroup.h, environ.h: what the cgroup's files and the environment say */
+/* system/cgroup.h, environ.h: what cgroup files and the environment say */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* pageheap/limit.h, budget.h: nothing is taken beyond the hard limit, and beyond
- * the soft one nothing is kept */
+/* pageheap/limit.h, budget.h: nothing is taken beyond the hard limit, and
+ * beyond the soft one nothing is kept */
 #include "page_heap_fixture.h"
 
 #include <pthread.h>

@@ -132,6 +132,28 @@ TEST(free_memory_makes_way)
 	heap_check();
 }
 
+/* A purger has no more than a hugepage in hand where others may need it. */
+TEST(purged_piece_by_piece_near_the_limit)
+{
+	struct run run;
+	unsigned i;
+
+	heap_limited(0, 1100);
+	config.purge_budget = GIB;
+	assert_true(page_heap_take(1024, 1, 0, &run));
+	heap_give(&run);
+	page_heap_purge(0, SIZE_MAX);
+	assert_true(fake_nr_purged() > 0);
+	for (i = 0; i < fake_nr_purged(); i++)
+		assert_true(fake_purged(i).size <= HUGEPAGE_SIZE);
+	limits_set(0, 1 << 20);
+	assert_true(page_heap_take(1024, 1, 0, &run));
+	heap_give(&run);
+	page_heap_purge(0, SIZE_MAX);
+	assert_true(fake_purged(fake_nr_purged() - 1).size == 1024 * UNIT_SIZE);
+	heap_check();
+}
+
 TEST(growth_in_place)
 {
 	struct run run;

@@ -33,6 +33,8 @@
 #define SEVERAL_TAKES 64
 /* Regions added by one call, if other threads use them up meanwhile. */
 #define ADDS_MOST 4
+/* Purges of one call at the hard limit, while others have something in hand. */
+#define PURGES_MOST 4
 
 /* Where the runs of a CPU went last; region index << 32 | hugepage. */
 static struct preferred {
@@ -353,12 +355,21 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 	return take_free(&all, out);
 }
 
-/* All that is free is clean then, and counts anew. */
+/* All that is free is clean then, and counts anew; but for what other purgers
+ * have in hand, who may be through the next time. */
 static cold bool take_purged(const struct run_request *r, struct run *out)
 {
+	unsigned i;
+
 	limit_note_hit();
-	purge_all(0);
-	return take_free(r, out);
+	for (i = 0; i < PURGES_MOST; i++) {
+		purge_all(0);
+		if (take_free(r, out))
+			return true;
+		if (budget_has_room(r->nr_units) || !budget_dirty_size())
+			return false;
+	}
+	return false;
 }
 
 /* Where nothing is free that fits, or the hard limit leaves no room. */

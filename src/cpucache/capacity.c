@@ -107,7 +107,7 @@ static void quota_settle(struct cpu_cache *cache)
 	if (unlikely(taken > most))
 		quota_lower(cache, taken - most);
 	else if (unlikely(whole > used + 2 * QUOTA_STEP))
-		quota_lower(cache, QUOTA_STEP);
+		quota_lower(cache, round_up((whole - used) / 2, QUOTA_STEP));
 	// hint
 	else if (unlikely(load_relaxed(&pool_asked)) && is_rich(cache)) {
 		store_relaxed(&pool_asked, 0); // hint

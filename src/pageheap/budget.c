@@ -122,7 +122,10 @@ bool budget_try_taken(uint32_t nr, uint32_t nr_dirty)
 
 bool budget_has_room(uint32_t nr)
 {
-	return units_resident(budget_units()) + nr <= limit_hard_units();
+	uint32_t most = limit_hard_units();
+
+	return likely(most == LIMIT_NO_UNITS) ||
+	       units_resident(budget_units()) + nr <= most;
 }
 
 void budget_given(uint32_t nr)

@@ -249,6 +249,12 @@ int system_map_at(void *addr, size_t size)
 	return 0;
 }
 
+/* Only what is mapped has a name. */
+void system_map_name(void *addr, size_t size, const char *name)
+{
+	must(*name && world_is_mapped(addr, size));
+}
+
 bool system_is_mapped(void *addr, size_t size)
 {
 	return world_is_mapped(addr, size);

@@ -21,7 +21,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* One object for the caller, and what the lane may hold. */
+/* How many objects to take: one for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint
@@ -55,8 +55,8 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	return objects[n - 1];
 }
 
-/* A batch off the top of a lane that was full for `object`; how many. Once
- * more after an abort. */
+/* Takes a batch off the top of a lane that was full for `object`; how many.
+ * Tries once more after an abort. */
 static int batch_take(const struct size_class *c, void **objects,
 		      const void *object)
 {
@@ -105,7 +105,7 @@ static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 		store_relaxed(limit, want); // hint
 }
 
-/* The remote lane took no more, or is not there yet. */
+/* Makes room in a remote lane that took no more, or is not there yet. */
 static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];

@@ -101,9 +101,10 @@ static force_inline unsigned size_class_of(size_t size)
 	return load_acquire(&size_to_class[(size + 15) / 16]);
 }
 
-/* Its lane. Not by atomic.h, as compilers believe of an atomic load that it
- * may lie anywhere; aligned, so it is whole. A value of before sends the
- * caller to another lane that holds the size. size <= SMALL_SIZE_MOST. */
+/* The lane of a size. It goes not by atomic.h, as compilers believe of an
+ * atomic load that it may lie anywhere; aligned, so it is whole. A value of
+ * before sends the caller to another lane that holds the size. size <=
+ * SMALL_SIZE_MOST. */
 static force_inline unsigned size_lane_of(size_t size)
 {
 	return *(const uint16_t *)(const void *)&size_lanes[(size + 15) / 16];
@@ -125,7 +126,7 @@ static force_inline unsigned size_class_of_medium(size_t size)
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
-/* The class's row, but for its lane. */
+/* Fills the class's row, but for its lane. */
 void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed);
 

@@ -46,7 +46,7 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 		if (count <= limit || rseq_current_id() != id)
 			return;
 		n = percpu_pop_batch(
-			c->lane, objects,
+			class_lane(c), objects,
 			(unsigned)min_size(c->batch, count - limit));
 		if (!n)
 			return;

@@ -60,7 +60,7 @@ static void *next_take(unsigned size_class)
 	if (!gate_is_open())
 		return cpu_cache_alloc_direct(size_class);
 	rseq_ensure();
-	object = percpu_pop(size_classes[size_class].lane);
+	object = percpu_pop(class_lane(&size_classes[size_class]));
 	return object ? object : cpu_cache_alloc_slow(size_class);
 }
 
@@ -68,7 +68,7 @@ static void next_give(void *object, unsigned size_class)
 {
 	if (!gate_is_open())
 		cpu_cache_free_direct(object);
-	else if (!percpu_push(size_classes[size_class].lane, object))
+	else if (!percpu_push(class_lane(&size_classes[size_class]), object))
 		cpu_cache_free_slow(object, size_class);
 }
 
@@ -245,8 +245,8 @@ static force_inline void *lane_try_alloc(size_t size)
 	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
 	    size > MEDIUM_SIZE_MOST)
 		return NULL;
-	return unmarked(
-		percpu_pop(size_classes[size_class_of_medium(size)].lane));
+	return unmarked(percpu_pop(
+		class_lane(&size_classes[size_class_of_medium(size)])));
 }
 
 /* Takes what a lane serves, and counts it while the profile is on; NULL: the
@@ -310,8 +310,8 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
 		size_class = size_class_aligned(size, align);
 		if (size_class)
-			object = unmarked(
-				percpu_pop(size_classes[size_class].lane));
+			object = unmarked(percpu_pop(
+				class_lane(&size_classes[size_class])));
 	}
 	if (on && object)
 		sample_pass(size);

@@ -43,7 +43,7 @@ unsigned fitted_class_count(void);
  * another lane, at every call: mended by who comes by. */
 static force_inline void size_lane_mend(size_t size, unsigned size_class)
 {
-	if (unlikely(size_lane_of(size) != size_classes[size_class].lane))
+	if (unlikely(size_lane_of(size).words != size_classes[size_class].lane))
 		store_relaxed(&size_lanes[(size + 15) / 16], // hint
 			      size_classes[size_class].lane);
 }

@@ -128,11 +128,14 @@ static void do_capacity(void)
 
 static void do_statistics(void)
 {
-	static char text[8192];
+	static size_t (*const forms[])(char *, size_t) = {
+		forms_json, forms_detail_json, forms_prometheus, forms_table
+	};
+	static char text[65536];
 	size_t size = input_short() % sizeof(text), n;
 
 	memset(text, 1, sizeof(text));
-	n = forms_json(text, size);
+	n = forms[size % 4](text, size);
 	must(n < sizeof(text) && text[size] == 1);
 	if (size)
 		must(strlen(text) == (n < size ? n : size - 1));

@@ -66,7 +66,7 @@ objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
 FOREIGN := $(if $(GLIBC),src/cpucache/rseq_own.c src/entry/clone_real.c,\
 	$(addprefix src/entry/,libc_names.c static_names.c clone.c))
-SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
+SOURCES := $(filter-out $(FOREIGN) src/command/%,$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
@@ -230,6 +230,9 @@ $(eval $(call STATIC_RULES,dynamic,))
 
 ### Proofs and benchmarks: their targets stand beside what they run
 -include $(wildcard stress/*/*.mk)
+
+### The command that looks into processes
+include src/command/command.mk
 
 ### Installing it: install, dist, and what packages are checked for
 include packaging/packaging.mk

@@ -7,6 +7,7 @@
 #include "cpucache/rseq.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/outside.h"
 #include "front/start.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
@@ -182,6 +183,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
+	outside_look();
 	return pointer;
 }
 

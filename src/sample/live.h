@@ -32,8 +32,9 @@ struct live_info {
 /* Bytes that an entry needs. */
 #define LIVE_ENTRY_SIZE (sizeof(uint64_t) + sizeof(struct live_info))
 
-/* At start, as racing threads do alike: zeros of that many bytes. */
-void live_start(void *memory, uint64_t size);
+/* At start, as racing threads do alike: zeros of that many bytes. How many keys
+ * stand there, before what belongs to them. */
+uint64_t live_start(void *memory, uint64_t size);
 
 /* False: there is no room in its buckets. */
 bool live_add(const void *block, const struct live_info *info);

@@ -1,0 +1,28 @@
+# The command `lanemalloc`: a program of its own, which links nothing of the
+# library. It needs argp (glibc's); `top` needs ncursesw and `serve`
+# libmicrohttpd, whose packages are PACKAGES_COMMAND. The library needs none.
+#
+#	WITHOUT="top serve"	builds it without these
+
+PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
+
+COMMAND := $(BUILD)/lanemalloc
+COMMAND_SOURCES := $(wildcard src/command/*.c)
+COMMAND_OBJECTS := $(patsubst src/%.c,$(BUILD)/%.o,$(COMMAND_SOURCES))
+COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude -O2 -g \
+	$(CPPFLAGS) $(WARNINGS)
+COMMAND_LIBS = -lncursesw -ltinfo -lmicrohttpd -lm
+
+.PHONY: command
+command: $(COMMAND) ## the command `lanemalloc`, into build/
+
+$(COMMAND): $(COMMAND_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(COMMAND_OBJECTS) $(COMMAND_LIBS) -o $@
+
+$(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(COMMAND_OBJECTS:.o=.d)

@@ -47,7 +47,7 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 .SUFFIXES:
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
-PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
+PACKAGES_TEST = $(PACKAGES_COMMAND) gdb g++ libcmocka-dev python3 clang valgrind shellcheck \
 	musl-tools qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
 	libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
@@ -160,7 +160,8 @@ FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
 REAL_SYSTEM := $(addprefix $(BUILD)/obj/system/,linux.o cpus.o)
 
 .PHONY: tests
-tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## builds all tests
+tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) \
+		$(T)/tool_heap ## builds all tests
 
 # An archive, so that a unit test that defines a module's functions itself
 # gets its own instead.
@@ -237,7 +238,7 @@ include src/command/command.mk
 ### Installing it: install, dist, and what packages are checked for
 include packaging/packaging.mk
 
-TEST_GROUPS := binary unit api fault storm static valgrind lint
+TEST_GROUPS := binary unit api fault storm static tool valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
 .PHONY: check test test-programs test-aarch64 test-clang test-musl test-proof \
@@ -260,6 +261,7 @@ test-api test-valgrind: all $(API_NEEDS)
 test-fault: all $(call only,$(call programs,fault))
 test-storm: all $(call only,$(call programs,storm))
 test-static: all $(call only,$(STATIC_TESTS))
+test-tool: all $(COMMAND) $(T)/tool_heap
 test-binary test-lint: all
 
 $(TEST_GROUPS:%=test-%): test-%:

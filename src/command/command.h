@@ -10,6 +10,7 @@
 
 #include <argp.h>
 
+#include "base/compiler.h"
 #include "command/heap.h"
 
 struct subcommand {
@@ -20,7 +21,7 @@ struct subcommand {
 
 extern const struct subcommand stats_command, run_command, top_command,
 	map_command, profile_command, leaks_command, diff_command,
-	report_command, serve_command;
+	report_command, serve_command internal;
 
 /* Prints "lanemalloc: text" to stderr; 1, to be returned as exit status. */
 int command_fails(const char *format, ...)

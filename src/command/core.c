@@ -198,6 +198,28 @@ static const struct segment *segment_of(struct image *image, uint64_t address)
 	return low ? &image->segments[low - 1] : NULL;
 }
 
+/* What the core left out, as it is in its file. */
+static size_t file_read(struct image *image, uint64_t address, void *buf,
+			size_t size)
+{
+	const struct range *r = NULL;
+	ssize_t n;
+	int fd;
+
+	for (size_t i = 0; i < image->nr_ranges && !r; i++)
+		if (address >= image->ranges[i].begin &&
+		    address < image->ranges[i].end)
+			r = &image->ranges[i];
+	fd = r ? open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd < 0)
+		return 0;
+	if (size > r->end - address)
+		size = r->end - address;
+	n = pread(fd, buf, size, (off_t)(r->offset + (address - r->begin)));
+	close(fd);
+	return n > 0 ? (size_t)n : 0;
+}
+
 size_t core_read(struct image *image, uint64_t address, void *buf, size_t size)
 {
 	size_t done = 0, n;
@@ -207,7 +229,8 @@ size_t core_read(struct image *image, uint64_t address, void *buf, size_t size)
 		const struct segment *s = segment_of(image, at);
 
 		if (!s || at >= s->end)
-			break;
+			return done + file_read(image, at, (char *)buf + done,
+						size - done);
 		n = s->end - at < size - done ? s->end - at : size - done;
 		memcpy((char *)buf + done, s->contents + (at - s->begin), n);
 		done += n;

@@ -1,8 +1,10 @@
 /* layer 7.1: core: a core file as an image
  *
  * ELF of 64 bits: its PT_LOAD segments are the memory, its NT_FILE note says
- * which files were mapped where. Everything that the file says is checked
- * against its size; what does not fit is cut or left out.
+ * which files were mapped where. Pages of files that the core leaves out are
+ * read from the files, where they are there: texts, as a rule. Everything that
+ * the file says is checked against its size; what does not fit is cut or left
+ * out.
  */
 #ifndef LANE_CORE_H
 #define LANE_CORE_H

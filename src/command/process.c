@@ -57,13 +57,13 @@ static bool refused(struct image *image, int error)
 				   image->pid, strerror(error));
 	if ((uid_t)uid != geteuid() && geteuid())
 		return image_fails(image,
-				   "process %d is of user %ld: read it as that "
-				   "user or as root", image->pid, uid);
+				   "process %d is of user %ld: read it as "
+				   "that user or as root", image->pid, uid);
 	if (ptrace_scope())
 		return image_fails(image,
 				   "process %d may not be read: "
-				   "kernel.yama.ptrace_scope is %d; run this as "
-				   "root", image->pid, ptrace_scope());
+				   "kernel.yama.ptrace_scope is %d; run this "
+				   "as root", image->pid, ptrace_scope());
 	return image_fails(image, "process %d may not be read: %s (it changed "
 			   "its rights, or a container forbids it); run this "
 			   "as root", image->pid, strerror(error));

@@ -45,8 +45,8 @@ static void dirty_reasons(struct list *list, const struct heap *heap)
 	if (dirty <= kept)
 		add(list, dirty, "free and dirty, within the budget of %s: "
 		    "kept for what is asked for next (purge_budget), given "
-		    "back when nobody wants it for %lu ms", text_size(size, kept),
-		    heap->purge_delay);
+		    "back when nobody wants it for %lu ms",
+		    text_size(size, kept), heap->purge_delay);
 	else
 		add(list, dirty, "free and dirty, more than the budget of %s: "
 		    "goes back at the next purge", text_size(size, kept));

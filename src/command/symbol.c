@@ -167,7 +167,8 @@ const char *elf_function(const struct elf_file *file, uint64_t address,
 	while (!found && table_next(file, &i, &table))
 		for (uint64_t k = 0; k < table.nr; k++) {
 			text = symbol_at(&table, k, &symbol);
-			if (!text || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC ||
+			if (!text ||
+			    ELF64_ST_TYPE(symbol.st_info) != STT_FUNC ||
 			    address - symbol.st_value >= symbol.st_size)
 				continue;
 			found = text;

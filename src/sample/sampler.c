@@ -262,8 +262,10 @@ bool sample_may_live(void)
 void sampler_stats(struct sampler_stats *out)
 {
 	*out = (struct sampler_stats){
-		.nr_samples = load_relaxed(&sampler_counts.nr_samples), // counter
-		.nr_dropped = load_relaxed(&sampler_counts.nr_dropped), // counter
+		// counter
+		.nr_samples = load_relaxed(&sampler_counts.nr_samples),
+		// counter
+		.nr_dropped = load_relaxed(&sampler_counts.nr_dropped),
 		.interval = config.profile_interval,
 	};
 	if (!sampler_has_tables())

@@ -55,7 +55,7 @@ def stats(what):
 
 
 def fail(text):
-    print("failed: " + text)
+    print("failed: %s" % (text,))
     cleanup()
     sys.exit(1)
 

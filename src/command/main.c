@@ -12,7 +12,7 @@
 #include "command/man.h"
 
 static const struct subcommand *const subcommands[] = {
-	&run_command, &top_command, &stats_command, &map_command,
+	&run_command, &top_command, &stats_command, &map_command, &profile_command,
 	NULL,
 };
 

@@ -187,8 +187,9 @@ static void put_legend(struct picture *p)
 			 text_size(size, k->nr_free * k->size));
 		put_legend_line(p, &line, &run, text);
 	}
-	fprintf(p->out, "<text x=\"%u\" y=\"%u\">pale: few of the slab's "
-		"blocks are in use</text>\n", LEFT + ROW_UNITS * CELL_WIDTH + 20,
+	fprintf(p->out, "<text x=\"%u\" y=\"%u\">"
+		"pale: few of the slab's blocks are in use</text>\n",
+		LEFT + ROW_UNITS * CELL_WIDTH + 20,
 		TOP + line * LEGEND_LINE + 10);
 }
 

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -82,6 +83,8 @@ void elf_close(struct elf_file *file)
 {
 	if (file->contents)
 		munmap((void *)file->contents, file->size);
+	free(file->functions);
+	file->functions = NULL;
 	file->contents = NULL;
 }
 
@@ -156,23 +159,70 @@ bool elf_find(const struct elf_file *file, const char *name, uint64_t *value)
 	return false;
 }
 
-const char *elf_function(const struct elf_file *file, uint64_t address,
-			 uint64_t *offset)
+static int compare(const void *a, const void *b)
 {
-	const char *text, *found = NULL;
+	const struct elf_named *x = a, *y = b;
+
+	return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+static bool function_add(struct elf_file *file, const Elf64_Sym *symbol,
+			 const char *name)
+{
+	size_t n = file->nr_functions;
+	struct elf_named *f = file->functions;
+
+	if (!(n & (n - 1)))
+		f = realloc(f, (n ? 2 * n : 1) * sizeof(*f));
+	if (!f)
+		return false;
+	file->functions = f;
+	f[n] = (struct elf_named){ symbol->st_value, symbol->st_size, name };
+	file->nr_functions++;
+	return true;
+}
+
+static void functions_read(struct elf_file *file)
+{
 	struct table table;
 	uint64_t i = 0;
 	Elf64_Sym symbol;
 
-	while (!found && table_next(file, &i, &table))
+	while (table_next(file, &i, &table))
 		for (uint64_t k = 0; k < table.nr; k++) {
-			text = symbol_at(&table, k, &symbol);
-			if (!text ||
-			    ELF64_ST_TYPE(symbol.st_info) != STT_FUNC ||
-			    address - symbol.st_value >= symbol.st_size)
+			const char *text = symbol_at(&table, k, &symbol);
+			unsigned type = ELF64_ST_TYPE(symbol.st_info);
+
+			if (!text || !symbol.st_size ||
+			    (type != STT_FUNC && type != STT_GNU_IFUNC))
 				continue;
-			found = text;
-			*offset = address - symbol.st_value;
+			if (!function_add(file, &symbol, text))
+				return;
 		}
-	return found;
+	if (file->nr_functions)
+		qsort(file->functions, file->nr_functions,
+		      sizeof(struct elf_named), compare);
+}
+
+const char *elf_function(struct elf_file *file, uint64_t address,
+			 uint64_t *offset)
+{
+	size_t low = 0, high, middle;
+	const struct elf_named *f;
+
+	if (!file->functions)
+		functions_read(file);
+	high = file->nr_functions;
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (file->functions[middle].begin <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return NULL;
+	f = &file->functions[low - 1];
+	*offset = address - f->begin;
+	return *offset < f->size ? f->name : NULL;
 }

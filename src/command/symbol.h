@@ -11,10 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct elf_named {
+	uint64_t begin, size;
+	const char *name;
+};
+
 struct elf_file {
 	const char *contents;
 	size_t size;
 	uint64_t first; /* the lowest address of a segment in it */
+	struct elf_named *functions; /* by address; made when one is asked for */
+	size_t nr_functions;
 };
 
 bool elf_open(struct elf_file *file, const char *path);
@@ -25,7 +32,7 @@ bool elf_find(const struct elf_file *file, const char *name, uint64_t *value);
 
 /* The function that an address lies in, and how far from its beginning; NULL:
  * none is known. The text is the file's. */
-const char *elf_function(const struct elf_file *file, uint64_t address,
+const char *elf_function(struct elf_file *file, uint64_t address,
 			 uint64_t *offset);
 
 /* From an offset in the file to an address as the file counts. */

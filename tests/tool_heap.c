@@ -6,8 +6,8 @@
  *					library counts, as JSON, and waits
  *	  tool_heap run THREADS		threads that allocate and free; each
  *					holds from 4 to 8 MiB. Says "ready"
- *	  tool_heap leak		two functions that allocate at a known
- *					pace and one that frees at once
+ *	  tool_heap leak		functions that allocate at a known pace,
+ *					and one that frees at once
  *	  tool_heap hit			a thread that the caches serve alone
  */
 #include <pthread.h>
@@ -86,6 +86,12 @@ __attribute__((noinline)) void keeps_little(void)
 	*(void *volatile *)&block = malloc(100);
 }
 
+/* Its class has 81920 bytes. */
+__attribute__((noinline)) void keeps_badly(void)
+{
+	*(void *volatile *)&block = malloc(66000);
+}
+
 __attribute__((noinline)) void frees_at_once(void)
 {
 	*(void *volatile *)&block = malloc(3000);
@@ -101,6 +107,7 @@ static void leak(void)
 			keeps_little();
 			frees_at_once();
 		}
+		keeps_badly();
 		usleep(10000);
 	}
 }

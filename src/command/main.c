@@ -13,6 +13,7 @@
 
 static const struct subcommand *const subcommands[] = {
 	&run_command, &top_command, &stats_command, &map_command, &profile_command,
+	&leaks_command, &diff_command, &report_command,
 	NULL,
 };
 

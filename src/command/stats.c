@@ -37,7 +37,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "PID|CORE",
-	.doc = "The heap of a process, or of a core file: per size class what "
+	.doc = "The heap of a process, or of a core file. Per size class what "
 	       "is live, cached and free, how full slabs are; per CPU; free "
 	       "runs; what the kernel says is resident, and why memory does "
 	       "not go back. The process is neither stopped nor changed.",

@@ -1,4 +1,4 @@
-/* layer 7.5: command: what the subcommands share; contract in command.h */
+/* layer 7.4: command: what the subcommands share; contract in command.h */
 #include "command/command.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* layer 7.5: command: what the subcommands of `lanemalloc` share
+/* layer 7.4: command: what the subcommands of `lanemalloc` share
  *
  * A subcommand is a row of the table in main.c: its name, its arguments by
  * argp, which also makes `--help` and the man page, and a function that gets

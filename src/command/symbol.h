@@ -20,7 +20,7 @@ struct elf_file {
 	const char *contents;
 	size_t size;
 	uint64_t first; /* the lowest address of a segment in it */
-	struct elf_named *functions; /* by address; made when one is asked for */
+	struct elf_named *functions; /* by address; made when one is asked */
 	size_t nr_functions;
 };
 

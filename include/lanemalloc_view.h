@@ -33,6 +33,7 @@ extern "C" {
  * not change it; a reader looks at `size`. */
 #define LANEMALLOC_VIEW_VERSION 1
 
+/* clang-format off */
 #define LANEMALLOC_VIEW_FIELDS(X)                                             \
 	/* The library: its version as a text, the mode, why (a pointer) */   \
 	X(library_version) X(mode) X(mode_why)                                \
@@ -50,8 +51,7 @@ extern "C" {
 	X(unit_size)                                                          \
 	/* A tag: what begins at its unit. start: the low half of a slab's    \
 	 * address; class: 16 bits, the class above class_shift bits          \
-	 * (class_large: a run, whose length in units its span has)           \
-	 */                                                                   \
+	 * (class_large: a run, whose length in units its span has) */        \
 	X(tag_stride) X(tag_start_at) X(tag_class_at) X(tag_class_shift)      \
 	X(class_large)                                                        \
 	/* A span: nr_units of a run (32 bits); owner of a slab (16 bits);    \
@@ -104,6 +104,7 @@ extern "C" {
 	 * call of malloc or free, by any thread, puts LANEMALLOC_SWITCH_NONE \
 	 * in its place and does it */                                        \
 	X(switch_word)
+/* clang-format on */
 
 enum lanemalloc_switch {
 	LANEMALLOC_SWITCH_NONE,

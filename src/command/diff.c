@@ -22,8 +22,10 @@ struct arguments {
 static const struct argp_option options[] = {
 	{ "most", 'n', "N", 0, "stacks to show, 20", 0 },
 	{ "depth", 'd', "N", 0, "calls of each, 12", 0 },
-	{ "alloc", KEY_ALLOC, NULL, 0, "what was allocated, instead of what "
-	  "is in use", 0 },
+	{ "alloc", KEY_ALLOC, NULL, 0,
+	  "what was allocated, instead of what "
+	  "is in use",
+	  0 },
 	{ 0 },
 };
 

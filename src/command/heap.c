@@ -80,7 +80,7 @@ static void classes_note(const struct lanemalloc_view *v, const char *rows,
 	}
 }
 
-/* Rows behind the classes are the home lanes of the first of them. */
+/* Rows behind the classes are the remote lanes of the first of them. */
 static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 {
 	return row < v->nr_classes ? row : row - (unsigned)v->nr_classes + 1;
@@ -88,8 +88,7 @@ static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 
 /* What one lane area holds. */
 static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
-			  const char *rows, uint64_t address,
-			  struct heap *heap)
+			  const char *rows, uint64_t address, struct heap *heap)
 {
 	uint64_t size = 0, count, most, at;
 	char lanes[65536];
@@ -264,12 +263,12 @@ static void budget_read(struct image *image, const struct root *root,
 	gap = root_word(image, v->budget + v->budget_gap_at);
 	peak = peak > heap->claimed_size ? peak - heap->claimed_size : 0;
 	s->budget_size = root_word(image, v->option_values +
-					  8 * v->option_purge_budget) +
+						  8 * v->option_purge_budget) +
 			 heap->claimed_size / 128 +
 			 (bonus < peak ? bonus : peak) +
 			 (gap < heap->claimed_size ? gap : heap->claimed_size);
-	heap->purge_delay = root_word(image, v->option_values +
-					     8 * v->option_purge_delay);
+	heap->purge_delay =
+		root_word(image, v->option_values + 8 * v->option_purge_delay);
 }
 
 static void bins_read(struct image *image, const struct lanemalloc_view *v,
@@ -286,10 +285,10 @@ static void bins_read(struct image *image, const struct lanemalloc_view *v,
 	for (size_t i = 0; sets && i < nr; i++) {
 		if (!sets[i])
 			continue;
-		s->nr_remote_frees += root_word(
-			image, sets[i] + v->bins_remote_frees_at);
-		s->nr_remote_slabs += root_word(
-			image, sets[i] + v->bins_remote_slabs_at);
+		s->nr_remote_frees +=
+			root_word(image, sets[i] + v->bins_remote_frees_at);
+		s->nr_remote_slabs +=
+			root_word(image, sets[i] + v->bins_remote_slabs_at);
 		s->nr_steals += root_word(image, sets[i] + v->bins_steals_at);
 		s->metadata_size += (v->bins_size + page - 1) & -page;
 	}
@@ -368,8 +367,11 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	       heap_visit *visit, void *context)
 {
 	const struct lanemalloc_view *v = &root->view;
-	struct walk walk = { .image = image, .root = root, .heap = heap,
-			     .visit = visit, .context = context,
+	struct walk walk = { .image = image,
+			     .root = root,
+			     .heap = heap,
+			     .visit = visit,
+			     .context = context,
 			     .page_size = (uint64_t)sysconf(_SC_PAGESIZE) };
 	char *rows = classes_read(image, root);
 	struct moving after;

@@ -28,8 +28,8 @@
 struct heap_class {
 	uint32_t size, nr_objects, nr_units;
 	uint64_t nr_slabs, nr_free, nr_cached, nr_live;
-	uint64_t nr_quarter;	/* slabs, at most a quarter in use */
-	uint64_t pinned_size;	/* free in slabs and not given back */
+	uint64_t nr_quarter;	     /* slabs, at most a quarter in use */
+	uint64_t pinned_size;	     /* free in slabs and not given back */
 	uint64_t fullness[FULLNESS]; /* slabs by tenths in use */
 };
 

@@ -12,10 +12,9 @@
 #include "command/man.h"
 
 static const struct subcommand *const subcommands[] = {
-	&run_command, &top_command, &stats_command, &map_command,
-	&profile_command, &leaks_command, &diff_command, &report_command,
-	&serve_command,
-	NULL,
+	&run_command,	  &top_command,	  &stats_command, &map_command,
+	&profile_command, &leaks_command, &diff_command,  &report_command,
+	&serve_command,	  NULL,
 };
 
 static void usage(FILE *out)

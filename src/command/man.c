@@ -66,7 +66,8 @@ static void put_command(FILE *out, const struct subcommand *command)
 
 void man_page(FILE *out, const struct subcommand *const *commands)
 {
-	fprintf(out, ".\\\" Made by `make docs` out of src/command/.\n"
+	fprintf(out,
+		".\\\" Made by `make docs` out of src/command/.\n"
 		".TH LANEMALLOC 1 \"\" \"lanemalloc %d.%d.%d\" "
 		"\"User Commands\"\n.SH NAME\n"
 		"lanemalloc \\- looks into the heaps of processes that use "
@@ -80,7 +81,8 @@ void man_page(FILE *out, const struct subcommand *const *commands)
 		LANEMALLOC_VERSION_PATCH);
 	for (; *commands; commands++)
 		put_command(out, *commands);
-	fprintf(out, ".SH EXIT STATUS\n0; 1 where something failed, which one "
+	fprintf(out,
+		".SH EXIT STATUS\n0; 1 where something failed, which one "
 		"line on stderr says; 2 for wrong usage. run: that of the "
 		"command.\n.SH SEE ALSO\nlanemalloc(7), lanemalloc.conf(5)\n");
 }

@@ -67,8 +67,8 @@ static void put_color(FILE *out, const struct unit_run *run)
 	}
 	/* Neighbouring classes are far apart on the circle. */
 	hue = run->size_class * 137 % 360;
-	light = 90 - 45 * run->nr_used / (run->nr_objects ? run->nr_objects :
-							    1);
+	light = 90 -
+		45 * run->nr_used / (run->nr_objects ? run->nr_objects : 1);
 	fprintf(out, "hsl(%u,75%%,%u%%)", hue, light);
 }
 
@@ -84,8 +84,8 @@ static void put_title(struct picture *p, const struct unit_run *run)
 	}
 	fprintf(p->out, "><title>%#lx: ", run->address);
 	if (run->kind == UNIT_SLAB)
-		fprintf(p->out, "%u of %u blocks of %u bytes",
-			run->nr_used, run->nr_objects,
+		fprintf(p->out, "%u of %u blocks of %u bytes", run->nr_used,
+			run->nr_objects,
 			p->heap->classes[run->size_class].size);
 	else
 		fprintf(p->out, "%s, %s", kinds[run->kind],
@@ -101,8 +101,10 @@ static void put_run(struct picture *p, const struct unit_run *run)
 	while (left) {
 		x = p->place % ROW_UNITS;
 		n = left < ROW_UNITS - x ? left : ROW_UNITS - x;
-		fprintf(p->out, "<rect x=\"%lu\" y=\"%lu\" width=\"%lu\" "
-			"height=\"%u\" fill=\"", LEFT + x * CELL_WIDTH,
+		fprintf(p->out,
+			"<rect x=\"%lu\" y=\"%lu\" width=\"%lu\" "
+			"height=\"%u\" fill=\"",
+			LEFT + x * CELL_WIDTH,
 			TOP + p->place / ROW_UNITS * CELL_HEIGHT,
 			n * CELL_WIDTH - (run->kind == UNIT_FREE_CLEAN ? 0 : 1),
 			CELL_HEIGHT - 1);
@@ -155,8 +157,10 @@ static void put_legend_line(struct picture *p, unsigned *line,
 	unsigned x = LEFT + ROW_UNITS * CELL_WIDTH + 20;
 	unsigned y = TOP + *line * LEGEND_LINE;
 
-	fprintf(p->out, "<rect x=\"%u\" y=\"%u\" width=\"12\" height=\"12\" "
-		"stroke=\"#aaa\" fill=\"", x, y);
+	fprintf(p->out,
+		"<rect x=\"%u\" y=\"%u\" width=\"12\" height=\"12\" "
+		"stroke=\"#aaa\" fill=\"",
+		x, y);
 	put_color(p->out, run);
 	fprintf(p->out, "\"/><text x=\"%u\" y=\"%u\">%s</text>\n", x + 18,
 		y + 10, text);
@@ -187,7 +191,8 @@ static void put_legend(struct picture *p)
 			 text_size(size, k->nr_free * k->size));
 		put_legend_line(p, &line, &run, text);
 	}
-	fprintf(p->out, "<text x=\"%u\" y=\"%u\">"
+	fprintf(p->out,
+		"<text x=\"%u\" y=\"%u\">"
 		"pale: few of the slab's blocks are in use</text>\n",
 		LEFT + ROW_UNITS * CELL_WIDTH + 20,
 		TOP + line * LEGEND_LINE + 10);
@@ -215,7 +220,8 @@ static void put_head(struct picture *p, const struct image *image,
 
 	if (height < legend_lines * LEGEND_LINE)
 		height = legend_lines * LEGEND_LINE;
-	fprintf(p->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+	fprintf(p->out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" "
 		"width=\"%u\" height=\"%lu\" font-family=\"sans-serif\" "
 		"font-size=\"11\">\n<defs><pattern id=\"d\" width=\"4\" "
 		"height=\"4\" patternUnits=\"userSpaceOnUse\">"
@@ -226,7 +232,8 @@ static void put_head(struct picture *p, const struct image *image,
 		LEFT + ROW_UNITS * CELL_WIDTH + 20 + LEGEND_WIDTH,
 		TOP + height + 20);
 	text_put_markup(p->out, image->comm);
-	fprintf(p->out, " (%d)</text>\n<text x=\"4\" y=\"40\">live %s, free in "
+	fprintf(p->out,
+		" (%d)</text>\n<text x=\"4\" y=\"40\">live %s, free in "
 		"slabs %s, free and resident %s; a cell is %lu KiB</text>\n",
 		image->pid, text_size(a, p->heap->stats.live_size),
 		text_size(b, p->heap->stats.slab_free_size),

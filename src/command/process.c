@@ -58,15 +58,19 @@ static bool refused(struct image *image, int error)
 	if ((uid_t)uid != geteuid() && geteuid())
 		return image_fails(image,
 				   "process %d is of user %ld: read it as "
-				   "that user or as root", image->pid, uid);
+				   "that user or as root",
+				   image->pid, uid);
 	if (ptrace_scope())
 		return image_fails(image,
 				   "process %d may not be read: "
 				   "kernel.yama.ptrace_scope is %d; run this "
-				   "as root", image->pid, ptrace_scope());
-	return image_fails(image, "process %d may not be read: %s (it changed "
+				   "as root",
+				   image->pid, ptrace_scope());
+	return image_fails(image,
+			   "process %d may not be read: %s (it changed "
 			   "its rights, or a container forbids it); run this "
-			   "as root", image->pid, strerror(error));
+			   "as root",
+			   image->pid, strerror(error));
 }
 
 static void comm_read(struct image *image)

@@ -127,7 +127,8 @@ static void values_read(const struct lanemalloc_view *v, const char *head,
 	const uint64_t numbers[11] = {
 		v->count_alloc_objects, v->count_alloc_space,
 		v->count_freed_objects, v->count_freed_space,
-		v->count_peak_objects, v->count_peak_space, v->count_lifetime,
+		v->count_peak_objects,	v->count_peak_space,
+		v->count_lifetime,
 	};
 
 	for (int i = 0; i < 7; i++) {
@@ -158,9 +159,10 @@ static bool record_note(struct image *image, const struct root *root,
 
 	if (!record_head(image, root, t, number, head, &nr))
 		return true;
-	if (nr && !image_read(image, t->records + 8 * number +
-					     root->view.record_sites_at,
-			      sites, nr * sizeof(sites[0])))
+	if (nr &&
+	    !image_read(image,
+			t->records + 8 * number + root->view.record_sites_at,
+			sites, nr * sizeof(sites[0])))
 		return true;
 	stack = profile_add_stack(profile, nr);
 	if (!stack)
@@ -170,7 +172,8 @@ static bool record_note(struct image *image, const struct root *root,
 	for (uint32_t i = 0; i < nr; i++) {
 		uint64_t at = t->sites + 8 * ((uint64_t)sites[i] - 1);
 		uint64_t address = sites[i] && sites[i] <= t->nr_sites ?
-					   root_word(image, at) : 0;
+					   root_word(image, at) :
+					   0;
 
 		stack->frames[i].address = address ? address - 1 : 0;
 		stack->frames[i].mapping = mapping_of(profile, address - 1);
@@ -307,8 +310,8 @@ bool profile_read(struct image *image, const struct root *root,
 		return image_fails(image, "no profile was ever on there");
 	if (!heap_read(image, root, &heap, NULL, NULL))
 		return false;
-	profile->interval = root_word(image, v->option_values +
-					     8 * v->option_profile_interval);
+	profile->interval = root_word(
+		image, v->option_values + 8 * v->option_profile_interval);
 	profile->nr_samples = root_word(image, v->profile_samples);
 	profile->nr_dropped = root_word(image, v->profile_dropped);
 	r.failed = !mappings_note(image, profile) ||

@@ -14,17 +14,21 @@
 #include "command/heap.h"
 
 /* X(name, unit), in the order of the file's */
-#define PROFILE_VALUES(X)                                        \
-	X(alloc_objects, "count") X(alloc_space, "bytes")        \
-	X(inuse_objects, "count") X(inuse_space, "bytes")        \
-	X(peak_objects, "count") X(peak_space, "bytes")          \
-	X(freed_objects, "count") X(lifetime, "milliseconds")
+#define PROFILE_VALUES(X)         \
+	X(alloc_objects, "count") \
+	X(alloc_space, "bytes")   \
+	X(inuse_objects, "count") \
+	X(inuse_space, "bytes")   \
+	X(peak_objects, "count")  \
+	X(peak_space, "bytes")    \
+	X(freed_objects, "count") \
+	X(lifetime, "milliseconds")
 
 enum profile_value {
 #define PROFILE_NUMBER(name, unit) PROFILE_##name,
 	PROFILE_VALUES(PROFILE_NUMBER)
 #undef PROFILE_NUMBER
-	NR_PROFILE_VALUES
+		NR_PROFILE_VALUES
 };
 
 struct frame {
@@ -51,7 +55,7 @@ struct profile {
 	struct mapping *mappings;
 	size_t nr_mappings;
 	uint64_t interval, nr_samples, nr_dropped;
-	pid_t pid; /* 0: of a core or a file */
+	pid_t pid;	 /* 0: of a core or a file */
 	bool has_wasted; /* of a process or core: live blocks were looked at */
 };
 

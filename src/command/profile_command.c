@@ -32,12 +32,18 @@ static void interrupt(int signal)
 }
 
 static const struct argp_option options[] = {
-	{ "seconds", 's', "N", 0, "how long it is on, 10; 0: what is there "
-	  "already is written, and nothing is turned on", 0 },
-	{ "output", 'o', "FILE", 0, "the file; NAME.PID.pb.gz if not given, "
-	  "- is stdout", 0 },
-	{ "wait", 'w', "N", 0, "seconds in which the process has to notice, "
-	  "10", 0 },
+	{ "seconds", 's', "N", 0,
+	  "how long it is on, 10; 0: what is there "
+	  "already is written, and nothing is turned on",
+	  0 },
+	{ "output", 'o', "FILE", 0,
+	  "the file; NAME.PID.pb.gz if not given, "
+	  "- is stdout",
+	  0 },
+	{ "wait", 'w', "N", 0,
+	  "seconds in which the process has to notice, "
+	  "10",
+	  0 },
 	{ "keep", KEY_KEEP, NULL, 0, "leave it on", 0 },
 	{ 0 },
 };
@@ -111,9 +117,11 @@ static int write_file(const struct profile *profile, const char *path)
 	if (status)
 		remove(part);
 	else
-		fprintf(stderr, "lanemalloc: %s: %zu stacks, %lu samples, one "
-			"in %lu bytes\n", path, profile->nr_stacks,
-			profile->nr_samples, profile->interval);
+		fprintf(stderr,
+			"lanemalloc: %s: %zu stacks, %lu samples, one "
+			"in %lu bytes\n",
+			path, profile->nr_stacks, profile->nr_samples,
+			profile->interval);
 	return status;
 }
 

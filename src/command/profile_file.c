@@ -14,7 +14,7 @@ struct part {
 
 struct field {
 	uint32_t number;
-	uint64_t value; /* of a number */
+	uint64_t value;	  /* of a number */
 	struct part part; /* of bytes */
 };
 
@@ -95,8 +95,7 @@ static char *string_of(const struct reader *r, uint64_t i)
 
 	if (i < r->nr_strings)
 		s = r->strings[i];
-	return strndup(s.at ? (const char *)s.at : "",
-		       (size_t)(s.end - s.at));
+	return strndup(s.at ? (const char *)s.at : "", (size_t)(s.end - s.at));
 }
 
 static bool strings_read(struct reader *r, struct part p)

@@ -184,8 +184,7 @@ static void put_samples(struct bytes *b, struct bytes *m,
 	free(list.data);
 }
 
-static void put_places(struct bytes *b, struct bytes *m,
-		       const struct places *p)
+static void put_places(struct bytes *b, struct bytes *m, const struct places *p)
 {
 	for (size_t i = 0; i < p->nr; i++) {
 		put_number(m, 1, i + 1);
@@ -215,8 +214,8 @@ static void put_little(FILE *out, uint32_t value, int size)
 
 static void gzip(FILE *out, const struct bytes *b)
 {
-	static const unsigned char head[10] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0,
-						0, 255 };
+	static const unsigned char head[10] = { 0x1f, 0x8b, 8, 0, 0,
+						0,    0,    0, 0, 255 };
 	size_t at = 0, n;
 
 	fwrite(head, 1, sizeof(head), out);

@@ -43,13 +43,16 @@ static void dirty_reasons(struct list *list, const struct heap *heap)
 	char size[SIZE_TEXT];
 
 	if (dirty <= kept)
-		add(list, dirty, "free and dirty, within the budget of %s: "
+		add(list, dirty,
+		    "free and dirty, within the budget of %s: "
 		    "kept for what is asked for next (purge_budget), given "
 		    "back when nobody wants it for %lu ms",
 		    text_size(size, kept), heap->purge_delay);
 	else
-		add(list, dirty, "free and dirty, more than the budget of %s: "
-		    "goes back at the next purge", text_size(size, kept));
+		add(list, dirty,
+		    "free and dirty, more than the budget of %s: "
+		    "goes back at the next purge",
+		    text_size(size, kept));
 }
 
 static void slab_reasons(struct list *list, const struct heap *heap)
@@ -57,9 +60,11 @@ static void slab_reasons(struct list *list, const struct heap *heap)
 	uint64_t pinned = heap->pinned_size;
 	uint64_t nr = heap->stats.nr_slabs;
 
-	add(list, pinned, "free in slabs that hold a block in use each; %lu of "
+	add(list, pinned,
+	    "free in slabs that hold a block in use each; %lu of "
 	    "%lu slabs are at most a quarter full; whole pages of slabs that "
-	    "lie still are given back", heap->nr_quarter, nr);
+	    "lie still are given back",
+	    heap->nr_quarter, nr);
 	add(list, heap->stats.slab_free_size - pinned,
 	    "free in slabs, and given back already: no memory is behind it");
 }
@@ -69,12 +74,14 @@ static void other_reasons(struct list *list, const struct heap *heap)
 	uint64_t known = heap->stats.live_size + heap->stats.cached_size +
 			 heap->pinned_size + heap->stats.free_dirty_size;
 
-	add(list, heap->stats.cached_size, "in %lu CPU caches: those of idle "
+	add(list, heap->stats.cached_size,
+	    "in %lu CPU caches: those of idle "
 	    "CPUs are emptied by the helper (cpu_cache bounds each)",
 	    heap->stats.nr_cpu_caches);
 	add(list, heap->stats.live_size, "in blocks that the program holds");
 	if (heap->has_resident && heap->resident_size > known)
-		add(list, heap->resident_size - known, "resident and none of "
+		add(list, heap->resident_size - known,
+		    "resident and none of "
 		    "these: the ends of blocks and slabs, or hugepages that "
 		    "the kernel made of them");
 }

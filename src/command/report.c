@@ -145,7 +145,8 @@ static double life_of(const struct stack *s)
 static double freed_share(const struct stack *s)
 {
 	return percent(s->values[PROFILE_freed_objects],
-		       s->values[PROFILE_alloc_objects]) / 100;
+		       s->values[PROFILE_alloc_objects]) /
+	       100;
 }
 
 static void look_at_once(struct report *r, const struct stack *s)
@@ -155,8 +156,8 @@ static void look_at_once(struct report *r, const struct stack *s)
 	find(r, AT_ONCE, s, (uint64_t)s->values[PROFILE_alloc_space],
 	     "%ld blocks of about %ld bytes lived %.1f ms on the average: "
 	     "keep one for the next call, or take it from the stack where it "
-	     "is small", s->values[PROFILE_alloc_objects], size_of(s),
-	     life_of(s));
+	     "is small",
+	     s->values[PROFILE_alloc_objects], size_of(s), life_of(s));
 }
 
 static void look_keeps(struct report *r, const struct stack *s)
@@ -169,7 +170,8 @@ static void look_keeps(struct report *r, const struct stack *s)
 	find(r, KEEPS, s, (uint64_t)space,
 	     "%ld blocks, of which hardly one was freed: a leak, a cache "
 	     "without a bound, or data that stay; if they stay, allocate "
-	     "them in one piece", s->values[PROFILE_inuse_objects]);
+	     "them in one piece",
+	     s->values[PROFILE_inuse_objects]);
 }
 
 static void look_waste(struct report *r, const struct stack *s)
@@ -241,13 +243,14 @@ static void put_text(FILE *out, const struct report *r,
 {
 	char size[SIZE_TEXT];
 
-	fprintf(out, "%zu findings of at least %s in %zu stacks that allocated "
-		"%s\n", r->nr, text_size(size, r->least),
-		r->profile->nr_stacks,
+	fprintf(out,
+		"%zu findings of at least %s in %zu stacks that allocated "
+		"%s\n",
+		r->nr, text_size(size, r->least), r->profile->nr_stacks,
 		text_size((char[SIZE_TEXT]){ 0 }, (uint64_t)r->alloc_space));
 	if (!r->profile->has_wasted)
 		fprintf(out, "of a file, what size classes waste is not "
-			"known\n");
+			     "known\n");
 	for (size_t i = 0; i < r->nr && i < a->most; i++) {
 		const struct finding *f = &r->findings[i];
 
@@ -282,16 +285,18 @@ static void put_html(FILE *out, const struct report *r,
 {
 	char size[SIZE_TEXT];
 
-	fprintf(out, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
+	fprintf(out,
+		"<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
 		"<title>lanemalloc report</title>\n<style>body{font-family:"
 		"sans-serif;max-width:60em;margin:2em auto}td{vertical-align:"
 		"top;padding:.5em;border-top:1px solid #ccc}td:first-child"
 		"{text-align:right;white-space:nowrap}pre{color:#555}</style>"
 		"</head><body>\n<h1>");
 	text_put_markup(out, a->name);
-	fprintf(out, "</h1>\n<p>%zu findings, in %zu stacks that allocated %s; "
-		"sampled one in %lu bytes.</p>\n<table>\n", r->nr,
-		r->profile->nr_stacks,
+	fprintf(out,
+		"</h1>\n<p>%zu findings, in %zu stacks that allocated %s; "
+		"sampled one in %lu bytes.</p>\n<table>\n",
+		r->nr, r->profile->nr_stacks,
 		text_size(size, (uint64_t)r->alloc_space),
 		r->profile->interval);
 	for (size_t i = 0; i < r->nr && i < a->most; i++)

@@ -38,9 +38,9 @@ static bool classes_are_sane(const struct lanemalloc_view *v)
 	       v->nr_fixed >= 2 && v->nr_fixed <= v->nr_classes &&
 	       v->class_large >= v->nr_classes && v->class_stride >= 8 &&
 	       v->class_stride <= 1024 && v->class_size_at <= last &&
-	       v->class_nr_objects_at <= last &&
-	       v->class_nr_units_at <= last && v->class_lane_at <= last &&
-	       v->class_slots_at <= last && v->class_lane_slots_at <= last;
+	       v->class_nr_objects_at <= last && v->class_nr_units_at <= last &&
+	       v->class_lane_at <= last && v->class_slots_at <= last &&
+	       v->class_lane_slots_at <= last;
 }
 
 static bool rest_is_sane(const struct lanemalloc_view *v)
@@ -70,7 +70,8 @@ static bool view_read(struct image *image, uint64_t address, struct root *root)
 		return false;
 	root->address = address;
 	if (v->version != LANEMALLOC_VIEW_VERSION || v->size < sizeof(*v))
-		return image_fails(image, "the library there has view %u of %u "
+		return image_fails(image,
+				   "the library there has view %u of %u "
 				   "bytes, this command reads view %u of %zu: "
 				   "use the command of the library's version",
 				   v->version, v->size, LANEMALLOC_VIEW_VERSION,
@@ -144,8 +145,8 @@ static bool scan(struct image *image, uint64_t begin, uint64_t end,
 		if (n <= sizeof(magic) ||
 		    !image_read_pieces(image, &piece, 1, buf))
 			return false;
-		for (at = 0; (found = memmem(buf + at, n - at, magic,
-					     sizeof(magic)));
+		for (at = 0;
+		     (found = memmem(buf + at, n - at, magic, sizeof(magic)));
 		     at = (size_t)(found - buf) + 1)
 			if (view_read(image, begin + (size_t)(found - buf),
 				      root))
@@ -185,9 +186,10 @@ bool root_find(struct image *image, struct root *root)
 	if (image->error[0])
 		return false;
 	if (image->pid)
-		return image_fails(image, "process %d (%s) does not have "
+		return image_fails(image,
+				   "process %d (%s) does not have "
 				   "lanemalloc, or one without a view",
 				   image->pid, image->comm);
 	return image_fails(image, "the core has no lanemalloc in it, or its "
-			   "data were not dumped (coredump_filter)");
+				  "data were not dumped (coredump_filter)");
 }

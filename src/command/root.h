@@ -15,8 +15,8 @@
 
 struct root {
 	struct lanemalloc_view view;
-	uint64_t address;	 /* in the process */
-	char version[32];	 /* of the library there */
+	uint64_t address; /* in the process */
+	char version[32]; /* of the library there */
 };
 
 /* False: image->error says that there is no library, or another version. */

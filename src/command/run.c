@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
 	{ #name, KEY_OPTION + OPTION_##name, "VALUE", 0, help, 2 },
 	CONFIG_OPTIONS(OPTION_FLAG)
 #undef OPTION_FLAG
-	{ 0 },
+		{ 0 },
 };
 
 static void conf_add(struct arguments *a, struct argp_state *state,
@@ -103,7 +103,10 @@ static const struct argp argp = {
 static bool library_find(char path[PATH_MAX])
 {
 	static const char *const places[] = {
-		"", "/../lib", "/../lib64", "/../lib/x86_64-linux-gnu",
+		"",
+		"/../lib",
+		"/../lib64",
+		"/../lib/x86_64-linux-gnu",
 		"/../lib/aarch64-linux-gnu",
 	};
 	char own[PATH_MAX], try[PATH_MAX + 64];
@@ -168,7 +171,8 @@ static int run(int argc, char **argv)
 		strcpy(path, LIBRARY);
 	if (strpbrk(path, " :"))
 		return command_fails("%s: LD_PRELOAD takes no path with a "
-				     "space or a colon", path);
+				     "space or a colon",
+				     path);
 	variable_set("LD_PRELOAD", path, ':', variable("LD_PRELOAD"));
 	variable_set("LANEMALLOC_CONF", variable("LANEMALLOC_CONF"), ',',
 		     a.conf);

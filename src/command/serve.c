@@ -44,10 +44,14 @@ struct server {
 };
 
 static const struct argp_option options[] = {
-	{ "listen", 'l', "ADDRESS:PORT", 0, "127.0.0.1:9465 if not given; port "
-	  "0 is any that is free", 0 },
-	{ "all", KEY_ALL, NULL, 0, "all processes that may be read and have "
-	  "the library mapped", 0 },
+	{ "listen", 'l', "ADDRESS:PORT", 0,
+	  "127.0.0.1:9465 if not given; port "
+	  "0 is any that is free",
+	  0 },
+	{ "all", KEY_ALL, NULL, 0,
+	  "all processes that may be read and have "
+	  "the library mapped",
+	  0 },
 	{ 0 },
 };
 
@@ -85,8 +89,7 @@ static const struct argp argp = {
 
 static bool process_read(struct process *p, const char *name)
 {
-	if (!image_open(&p->image, name) ||
-	    !root_find(&p->image, &p->root) ||
+	if (!image_open(&p->image, name) || !root_find(&p->image, &p->root) ||
 	    !heap_read(&p->image, &p->root, &p->heap, NULL, NULL)) {
 		image_close(&p->image);
 		return false;
@@ -209,7 +212,8 @@ static void index_page(FILE *out)
 {
 	fputs("<!DOCTYPE html><title>lanemalloc</title><p><a href=\"/metrics\">"
 	      "metrics</a>, <a href=\"/debug/pprof/heap\">heap profile</a>, "
-	      "<a href=\"/stats.json\">statistics</a>\n", out);
+	      "<a href=\"/stats.json\">statistics</a>\n",
+	      out);
 }
 
 /* NULL: it is answered; else why not. *type: of the answer. */
@@ -287,10 +291,10 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 	}
 	if (fclose(out))
 		return MHD_NO;
-	return respond(connection, !why ? MHD_HTTP_OK :
-				   !strcmp(why, "not found") ?
-					  MHD_HTTP_NOT_FOUND :
-					  MHD_HTTP_SERVICE_UNAVAILABLE,
+	return respond(connection,
+		       !why			 ? MHD_HTTP_OK :
+		       !strcmp(why, "not found") ? MHD_HTTP_NOT_FOUND :
+						   MHD_HTTP_SERVICE_UNAVAILABLE,
 		       type, text, size);
 }
 

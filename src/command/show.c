@@ -72,8 +72,8 @@ static void put_resident(FILE *out, const struct heap *heap)
 		return;
 	fprintf(out, "%-18s%14s  says the kernel, of the heap's blocks\n",
 		"resident", text_size(size, heap->resident_size));
-	fprintf(out, "%-18s%14s  likewise, of tags, spans and bits\n",
-		"", text_size(size, heap->resident_metadata));
+	fprintf(out, "%-18s%14s  likewise, of tags, spans and bits\n", "",
+		text_size(size, heap->resident_metadata));
 	fprintf(out, "%-18s%14s  likewise, of the whole process\n", "",
 		text_size(size, heap->resident_whole));
 }
@@ -87,8 +87,8 @@ static void put_stats(FILE *out, const struct heap *heap)
 			continue;
 		fprintf(out, "%-18s", stats_rows[i].name);
 		if (stats_rows[i].unit[0])
-			fprintf(out, "%14s", text_size(size, stats_value(heap,
-									 i)));
+			fprintf(out, "%14s",
+				text_size(size, stats_value(heap, i)));
 		else
 			fprintf(out, "%14lu", stats_value(heap, i));
 		fprintf(out, "  %s\n", stats_rows[i].help);
@@ -180,7 +180,8 @@ static void put_string(FILE *out, const char *name, const char *value)
 
 static void json_class(FILE *out, const struct heap_class *k)
 {
-	fprintf(out, "{\"size\": %u, \"nr_objects\": %u, \"nr_units\": %u, "
+	fprintf(out,
+		"{\"size\": %u, \"nr_objects\": %u, \"nr_units\": %u, "
 		"\"nr_slabs\": %lu, \"nr_live\": %lu, \"nr_cached\": %lu, "
 		"\"nr_free\": %lu, \"pinned_size\": %lu, \"fullness\": [",
 		k->size, k->nr_objects, k->nr_units, k->nr_slabs, k->nr_live,
@@ -211,12 +212,14 @@ static void json_cpus(FILE *out, const struct heap *heap)
 	for (unsigned i = 0; i < heap->nr_cpus; i++) {
 		const struct heap_cpu *cpu = &heap->cpus[i];
 
-		fprintf(out, "%s\n  {\"id\": %u, \"cached_size\": %lu, "
+		fprintf(out,
+			"%s\n  {\"id\": %u, \"cached_size\": %lu, "
 			"\"nr_slabs\": %lu, \"nr_refills\": %lu, "
 			"\"nr_flushes\": %lu, \"nr_aborts\": %lu, "
-			"\"nr_direct\": %lu}", i ? "," : "", cpu->id,
-			cpu->cached_size, cpu->nr_slabs, cpu->nr_refills,
-			cpu->nr_flushes, cpu->nr_aborts, cpu->nr_direct);
+			"\"nr_direct\": %lu}",
+			i ? "," : "", cpu->id, cpu->cached_size, cpu->nr_slabs,
+			cpu->nr_refills, cpu->nr_flushes, cpu->nr_aborts,
+			cpu->nr_direct);
 	}
 	fprintf(out, "]");
 }
@@ -239,9 +242,10 @@ static void json_reasons(FILE *out, const struct heap *heap)
 static void json_runs(FILE *out, const struct root *root,
 		      const struct heap *heap)
 {
-	fprintf(out, ",\n \"unit_size\": %lu, \"nr_free_runs\": %lu, "
-		"\"longest_run\": %lu, \"free_runs\": [", root->view.unit_size,
-		heap->nr_free_runs, heap->longest_run);
+	fprintf(out,
+		",\n \"unit_size\": %lu, \"nr_free_runs\": %lu, "
+		"\"longest_run\": %lu, \"free_runs\": [",
+		root->view.unit_size, heap->nr_free_runs, heap->longest_run);
 	for (int i = 0; i < RUN_SIZES; i++)
 		fprintf(out, "%s%lu", i ? ", " : "", heap->free_runs[i]);
 	fprintf(out, "]");
@@ -258,9 +262,10 @@ void show_json(FILE *out, const struct image *image, const struct root *root,
 	put_string(out, "mode", heap->mode);
 	fprintf(out, ", ");
 	put_string(out, "why", heap->why);
-	fprintf(out, ",\n \"error_size\": %lu, \"nr_odd\": %lu, "
-		"\"walk_us\": %lu, \"profile_on\": %s", heap->error,
-		heap->nr_odd, heap->walk_us,
+	fprintf(out,
+		",\n \"error_size\": %lu, \"nr_odd\": %lu, "
+		"\"walk_us\": %lu, \"profile_on\": %s",
+		heap->error, heap->nr_odd, heap->walk_us,
 		heap->profile_on ? "true" : "false");
 	for (size_t i = 0; i < STATS_NR; i++)
 		if (heap->has_stats[i])
@@ -269,10 +274,12 @@ void show_json(FILE *out, const struct image *image, const struct root *root,
 	fprintf(out, ",\n \"claimed_size\": %lu, \"pinned_size\": %lu",
 		heap->claimed_size, heap->pinned_size);
 	if (heap->has_resident)
-		fprintf(out, ",\n \"resident_size\": %lu, "
+		fprintf(out,
+			",\n \"resident_size\": %lu, "
 			"\"resident_metadata_size\": %lu, "
-			"\"resident_process_size\": %lu", heap->resident_size,
-			heap->resident_metadata, heap->resident_whole);
+			"\"resident_process_size\": %lu",
+			heap->resident_size, heap->resident_metadata,
+			heap->resident_whole);
 	json_classes(out, heap);
 	json_cpus(out, heap);
 	json_runs(out, root, heap);
@@ -300,10 +307,11 @@ static void prometheus_head(FILE *out, const char *name, const char *unit,
 static const char *stats_type(size_t i)
 {
 	static const char *const grows[] = {
-		"purged_size", "nr_refills", "nr_flushes", "nr_aborts",
-		"nr_direct", "nr_remote_frees", "nr_remote_slabs",
-		"nr_foreign_frees", "nr_steals", "nr_drains", "nr_purges",
-		"nr_out_of_memory", "slab_purged_size", "nr_fitted_classes",
+		"purged_size",	    "nr_refills",	 "nr_flushes",
+		"nr_aborts",	    "nr_direct",	 "nr_remote_frees",
+		"nr_remote_slabs",  "nr_foreign_frees",	 "nr_steals",
+		"nr_drains",	    "nr_purges",	 "nr_out_of_memory",
+		"slab_purged_size", "nr_fitted_classes",
 	};
 
 	for (size_t k = 0; k < sizeof(grows) / sizeof(grows[0]); k++)

@@ -31,8 +31,8 @@ char *stack_key(const struct profile *profile, const struct stack *stack)
 		return NULL;
 	for (size_t i = 0; i < stack->nr_frames; i++) {
 		const struct frame *f = &stack->frames[i];
-		const struct mapping *m = f->mapping ?
-				&profile->mappings[f->mapping - 1] : NULL;
+		const struct mapping *m =
+			f->mapping ? &profile->mappings[f->mapping - 1] : NULL;
 
 		if (m)
 			fprintf(out, "%s+%#lx;", m->path,

@@ -19,7 +19,7 @@ struct elf_named {
 struct elf_file {
 	const char *contents;
 	size_t size;
-	uint64_t first; /* the lowest address of a segment in it */
+	uint64_t first;		     /* the lowest address of a segment in it */
 	struct elf_named *functions; /* by address; made when one is asked */
 	size_t nr_functions;
 };

@@ -3,8 +3,8 @@
 
 const char *text_size(char buf[SIZE_TEXT], uint64_t size)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB",
-					     "PiB", "EiB" };
+	static const char *const units[] = { "KiB", "MiB", "GiB",
+					     "TiB", "PiB", "EiB" };
 	double value = (double)size;
 	int unit = -1;
 

@@ -26,7 +26,8 @@ static bool may_ask(struct image *image, const struct root *root)
 	if (!root->view.switch_word)
 		return image_fails(image, "the library there has no switch");
 	if (process_status(image, "Seccomp", 10) > 0)
-		return image_fails(image, "process %d is behind a seccomp "
+		return image_fails(image,
+				   "process %d is behind a seccomp "
 				   "filter, which may end it for starting a "
 				   "profile: use LANEMALLOC_CONF=profile=1",
 				   image->pid);
@@ -51,11 +52,14 @@ bool toggle(struct image *image, const struct root *root, bool on,
 	}
 	if (root_half(image, root->view.switch_word) == what) {
 		ask(image, root, LANEMALLOC_SWITCH_NONE);
-		return image_fails(image, "process %d made no call of malloc "
+		return image_fails(image,
+				   "process %d made no call of malloc "
 				   "or free that its caches could not serve, "
 				   "for %.0f s, so it did not notice",
 				   image->pid, seconds);
 	}
-	return image_fails(image, "process %d has no memory for a profile, or "
-			   "it ended", image->pid);
+	return image_fails(image,
+			   "process %d has no memory for a profile, or "
+			   "it ended",
+			   image->pid);
 }

@@ -17,17 +17,23 @@
 #include "command/show.h"
 #include "command/text.h"
 
-enum { COLOR_HEAD = 1, COLOR_LIVE, COLOR_CACHED, COLOR_FREE, COLOR_DIRTY,
-       COLOR_REST };
+enum {
+	COLOR_HEAD = 1,
+	COLOR_LIVE,
+	COLOR_CACHED,
+	COLOR_FREE,
+	COLOR_DIRTY,
+	COLOR_REST
+};
 
 /* X(letter, what the table is sorted by) */
-#define COLUMNS(X)                  \
-	X('s', k->size)             \
-	X('n', k->nr_live)          \
-	X('l', k->nr_live * k->size) \
+#define COLUMNS(X)                     \
+	X('s', k->size)                \
+	X('n', k->nr_live)             \
+	X('l', k->nr_live * k->size)   \
 	X('c', k->nr_cached * k->size) \
-	X('f', k->nr_free * k->size) \
-	X('b', k->nr_slabs)         \
+	X('f', k->nr_free * k->size)   \
+	X('b', k->nr_slabs)            \
 	X('r', 0)
 
 struct top {
@@ -37,9 +43,9 @@ struct top {
 	bool has_before, by_cpu, colored;
 	double seconds; /* between the two */
 	double delay;
-	long frames;	/* left; below 0: no end */
-	int sort;	/* a column's letter */
-	int row;	/* where the next line goes */
+	long frames; /* left; below 0: no end */
+	int sort;    /* a column's letter */
+	int row;     /* where the next line goes */
 	struct timespec read_at;
 };
 
@@ -162,14 +168,16 @@ static void put_rates(struct top *top)
 	double grows = rate(top, n->live_size, b->live_size);
 	char size[SIZE_TEXT], purged[SIZE_TEXT];
 
-	put(top, 0, "per second: live %c%s, refills %.0f, flushes %.0f, "
-	    "steals %.0f, purged %s", grows < 0 ? '-' : '+',
+	put(top, 0,
+	    "per second: live %c%s, refills %.0f, flushes %.0f, "
+	    "steals %.0f, purged %s",
+	    grows < 0 ? '-' : '+',
 	    text_size(size, (uint64_t)(grows < 0 ? -grows : grows)),
 	    rate(top, n->nr_refills, b->nr_refills),
 	    rate(top, n->nr_flushes, b->nr_flushes),
 	    rate(top, n->nr_steals, b->nr_steals),
-	    text_size(purged, (uint64_t)rate(top, n->purged_size,
-					     b->purged_size)));
+	    text_size(purged,
+		      (uint64_t)rate(top, n->purged_size, b->purged_size)));
 }
 
 static void put_reasons(struct top *top)
@@ -207,7 +215,7 @@ static double sort_value(const struct top *top, unsigned i)
 	if (top->sort == 'r')
 		return class_rate(top, i);
 #define COLUMN_VALUE(letter, value) \
-	if (top->sort == letter)                  \
+	if (top->sort == letter)    \
 		return (double)(value);
 	COLUMNS(COLUMN_VALUE)
 #undef COLUMN_VALUE
@@ -237,8 +245,7 @@ static void put_class(struct top *top, unsigned i)
 	put(top, 0, "%8u%11lu%11s%10s%10s%8lu%10s %s", k->size, k->nr_live,
 	    text_size(live, k->nr_live * k->size),
 	    text_size(cached, k->nr_cached * k->size),
-	    text_size(unused, k->nr_free * k->size), k->nr_slabs,
-	    rates, full);
+	    text_size(unused, k->nr_free * k->size), k->nr_slabs, rates, full);
 }
 
 static void put_classes(struct top *top)
@@ -267,7 +274,8 @@ static void put_cpus(struct top *top)
 	     i++) {
 		const struct heap_cpu *c = &top->now.cpus[i];
 		const struct heap_cpu *b = i < top->before.nr_cpus ?
-						   &top->before.cpus[i] : c;
+						   &top->before.cpus[i] :
+						   c;
 
 		put(top, 0, "%8u%12s%10lu%12.0f%12.0f%12.0f", c->id,
 		    text_size(cached, c->cached_size), c->nr_slabs,
@@ -292,7 +300,8 @@ static void show(struct top *top)
 	else
 		put_classes(top);
 	top->row = LINES - 1;
-	put(top, 0, "q quit  p caches  sort by s n l c f b r  + - faster, "
+	put(top, 0,
+	    "q quit  p caches  sort by s n l c f b r  + - faster, "
 	    "slower");
 	refresh();
 }
@@ -309,7 +318,7 @@ static bool key(struct top *top, int c)
 	else if (c == '-')
 		top->delay = top->delay < 30 ? top->delay * 2 : 60;
 #define COLUMN_KEY(letter, value) \
-	if (c == letter)                        \
+	if (c == letter)          \
 		top->sort = c;
 	COLUMNS(COLUMN_KEY)
 #undef COLUMN_KEY
@@ -340,8 +349,8 @@ static bool wait(struct top *top)
 
 static void colors_start(struct top *top)
 {
-	static const short colors[] = { COLOR_WHITE, COLOR_GREEN, COLOR_CYAN,
-					COLOR_YELLOW, COLOR_RED, COLOR_BLUE };
+	static const short colors[] = { COLOR_WHITE,  COLOR_GREEN, COLOR_CYAN,
+					COLOR_YELLOW, COLOR_RED,   COLOR_BLUE };
 
 	top->colored = top->colored && has_colors();
 	if (!top->colored)
@@ -370,11 +379,15 @@ static bool screen_start(struct top *top)
 static const struct argp_option options[] = {
 	{ "delay", 'd', "SECONDS", 0, "between two readings; 1", 0 },
 	{ "iterations", 'n', "N", 0, "end after so many", 0 },
-	{ "sort", 's', "COLUMN", 0, "at first by size, n (blocks), live, "
-	  "cached, free, b (slabs) or r (growth): the first letter", 0 },
+	{ "sort", 's', "COLUMN", 0,
+	  "at first by size, n (blocks), live, "
+	  "cached, free, b (slabs) or r (growth): the first letter",
+	  0 },
 	{ "cpus", 'p', NULL, 0, "begin with the table of CPU caches", 0 },
-	{ "no-color", 'C', NULL, 0, "as if the terminal had none (also by "
-	  "NO_COLOR)", 0 },
+	{ "no-color", 'C', NULL, 0,
+	  "as if the terminal had none (also by "
+	  "NO_COLOR)",
+	  0 },
 	{ 0 },
 };
 

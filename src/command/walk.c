@@ -29,8 +29,7 @@ struct free_run {
 	uint64_t whole; /* of either kind */
 };
 
-uint64_t walk_field(const void *base, uint64_t stride, uint64_t at,
-		    size_t size)
+uint64_t walk_field(const void *base, uint64_t stride, uint64_t at, size_t size)
 {
 	uint64_t value = 0;
 
@@ -81,14 +80,14 @@ static void counts_note(struct walk *walk, const struct area *a)
 	s->reserved_size += a->nr_units * v->unit_size;
 	s->committed_size += a->nr_mapped * v->unit_size;
 	/* As the library estimates it. */
-	s->metadata_size += a->nr_used * (v->tag_stride + v->span_stride +
-					  v->bits_stride) +
-			    a->nr_used / 64 * 24 + v->nr_caches * 8;
+	s->metadata_size +=
+		a->nr_used * (v->tag_stride + v->span_stride + v->bits_stride) +
+		a->nr_used / 64 * 24 + v->nr_caches * 8;
 }
 
 /* Bits of the chunk's slabs, each as many as its class has words. */
-static void slabs_note(struct walk *walk, const struct area *a,
-		       struct chunk *c, uint64_t unit, unsigned kind)
+static void slabs_note(struct walk *walk, const struct area *a, struct chunk *c,
+		       uint64_t unit, unsigned kind)
 {
 	const struct lanemalloc_view *v = &walk->root->view;
 	uint64_t words = (walk->heap->classes[kind].nr_objects + 63) / 64;
@@ -96,7 +95,8 @@ static void slabs_note(struct walk *walk, const struct area *a,
 	if (words * 8 > v->bits_stride)
 		words = v->bits_stride / 8;
 	c->pieces[c->nr_slabs] = (struct piece){
-		a->bits + (c->first + unit) * v->bits_stride, words * 8 };
+		a->bits + (c->first + unit) * v->bits_stride, words * 8
+	};
 	c->slabs[c->nr_slabs++] = (uint32_t)unit;
 }
 
@@ -122,8 +122,7 @@ static bool tag_begins_slab(struct walk *walk, const struct area *a,
 }
 
 /* False: its tags are not there at all. */
-static bool chunk_read(struct walk *walk, const struct area *a,
-		       struct chunk *c)
+static bool chunk_read(struct walk *walk, const struct area *a, struct chunk *c)
 {
 	const struct lanemalloc_view *v = &walk->root->view;
 	struct piece tags = { a->tags + c->first * v->tag_stride,
@@ -141,9 +140,9 @@ static bool chunk_read(struct walk *walk, const struct area *a,
 	c->nr_slabs = 0;
 	for (uint64_t unit = 0; unit < c->nr; unit++)
 		if (tag_begins_slab(walk, a, c, unit))
-			slabs_note(walk, a, c, unit,
-				   tag_class(v, c->tags +
-						unit * v->tag_stride));
+			slabs_note(
+				walk, a, c, unit,
+				tag_class(v, c->tags + unit * v->tag_stride));
 	image_read_pieces(walk->image, c->pieces, c->nr_slabs, c->bits);
 	return true;
 }
@@ -263,8 +262,8 @@ static void free_unit(struct walk *walk, const struct area *a,
 	if (f->nr_units && f->dirty != dirty)
 		free_run_tell(walk, f);
 	if (!f->nr_units) {
-		f->address = a->base + (c->first + unit) *
-					       walk->root->view.unit_size;
+		f->address = a->base +
+			     (c->first + unit) * walk->root->view.unit_size;
 		f->dirty = dirty;
 	}
 	f->nr_units++;
@@ -301,8 +300,7 @@ static uint64_t unit_visit(struct walk *walk, const struct area *a,
 	return n;
 }
 
-static void area_walk(struct walk *walk, const struct area *a,
-		      struct chunk *c)
+static void area_walk(struct walk *walk, const struct area *a, struct chunk *c)
 {
 	struct free_run f = { 0 };
 	uint64_t unit = 0;

@@ -21,18 +21,19 @@
 #define STRING_OF(x) #x
 #define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
 
-static const char version[] =
-	VERSION_TEXT(LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
-		     LANEMALLOC_VERSION_PATCH);
+static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
+					   LANEMALLOC_VERSION_MINOR,
+					   LANEMALLOC_VERSION_PATCH);
 
 /* What has an address only when it is loaded is filled by relocation. */
 #define ADDRESS(object) (uint64_t)(object)
 #define OPTION(name) (offsetof(struct config, name) / sizeof(uint64_t))
 
 /* The owner in a slab's word. */
-#define OWNER_AT (offsetof(struct span, word) + \
-		  offsetof(struct slab_word, owner))
+#define OWNER_AT \
+	(offsetof(struct span, word) + offsetof(struct slab_word, owner))
 
+/* clang-format off */
 #define REGIONS_VIEW                                                    \
 	.regions = ADDRESS(regions),                                    \
 	.nr_regions = NR_REGIONS_MOST,                                  \
@@ -127,9 +128,9 @@ static const char version[] =
 	.count_peak_objects = TRACE_PEAK_OBJECTS,                       \
 	.count_peak_space = TRACE_PEAK_SPACE,                           \
 	.switch_word = ADDRESS(&outside_switch)
+/* clang-format on */
 
-exported const struct lanemalloc_view lanemalloc_view
-	__attribute__((used)) = {
+exported const struct lanemalloc_view lanemalloc_view __attribute__((used)) = {
 	.magic = LANEMALLOC_VIEW_MAGIC,
 	.version = LANEMALLOC_VIEW_VERSION,
 	.size = sizeof(struct lanemalloc_view),

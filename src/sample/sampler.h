@@ -46,13 +46,13 @@ extern __thread struct sample_thread sample_thread internal;
 /* Where the tables are, for a reader from outside (lanemalloc_view.h); zeros
  * before the first start. Racing threads store the same. */
 struct sampler_tables {
-	void *sites;	 /* const after start */
+	void *sites; /* const after start */
 	uint64_t nr_sites;
-	void *index;	 /* const after start */
+	void *index; /* const after start */
 	uint64_t nr_index;
-	void *records;	 /* const after start */
+	void *records; /* const after start */
 	uint64_t nr_words;
-	void *keys;	 /* const after start */
+	void *keys; /* const after start */
 	uint64_t nr_keys;
 };
 extern struct sampler_tables sampler_tables internal;

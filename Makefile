@@ -47,9 +47,10 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 .SUFFIXES:
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
-PACKAGES_TEST = $(PACKAGES_COMMAND) gdb g++ libcmocka-dev python3 clang valgrind shellcheck \
-	musl-tools qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
-	libc6-dev-arm64-cross spin patch
+PACKAGES_TEST = g++ libcmocka-dev python3 clang clang-format valgrind \
+	shellcheck musl-tools qemu-user gcc-aarch64-linux-gnu \
+	g++-aarch64-linux-gnu libc6-dev-arm64-cross spin patch gdb \
+	$(PACKAGES_COMMAND)
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -324,14 +325,12 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check figures docs demo deps clean help
+.PHONY: lint format figures docs demo deps clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
-# An opinion: it aligns comments otherwise and takes `class` for a keyword.
-format-check:
-	@clang-format --dry-run -Werror \
-		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
+format: ## src and include as clang-format has them
+	@clang-format -i $(wildcard src/*/*.[ch] include/*.h)
 
 FIGURES = pair many_threads give_back metadata
 figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
@@ -342,6 +341,7 @@ $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
 
 docs: ## writes the generated pages of docs/
 	@python3 docs/generate/generate.py
+	@[ ! -x $(COMMAND) ] || $(COMMAND) --man >docs/man/lanemalloc.1
 
 demo: ## a server under load, with and without the library
 	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_DEMO)

@@ -74,4 +74,17 @@ def test_help():
         check("--%s=VALUE" % name in text, "no flag for " + name)
 
 
-main(test_run, test_kept, test_no_children, test_refused, test_help)
+def test_man():
+    with open("docs/man/lanemalloc.1", encoding="utf-8") as f:
+        check(f.read() == command("--man").stdout,
+              "docs/man/lanemalloc.1 is not current: make command docs")
+    text = command("--help").stdout
+    for name in ("run", "top", "stats", "map", "profile", "leaks", "diff",
+                 "report", "serve"):
+        check("\n  %s " % name in text, text)
+        check("--help" in command(name, "--help").stdout, name)
+    command(status=2)
+    command("nonsense", status=2)
+
+
+main(test_man, test_run, test_kept, test_no_children, test_refused, test_help)

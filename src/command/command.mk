@@ -1,9 +1,6 @@
 # The command `lanemalloc`: a program of its own, which links nothing of the
-# library. It needs argp (glibc's); `top` needs ncursesw and `serve`
-# libmicrohttpd, whose packages are PACKAGES_COMMAND. The library needs none.
-#
-#	WITHOUT="top serve"	builds it without these
-
+# library. It needs glibc, for argp, ncursesw for `top` and libmicrohttpd for
+# `serve`, whose packages on Debian these are; the library needs none of them.
 PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
 
 COMMAND := $(BUILD)/lanemalloc

@@ -55,7 +55,7 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	lanemalloc_mode lanemalloc_stats lanemalloc_stats_json \
 	lanemalloc_purge lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
-	lanemalloc_profile_dump; do
+	lanemalloc_profile_dump lanemalloc_view; do
 	exported "$name" || fail "does not export $name"
 done
 has '^malloc$' "$exports" || fail "malloc has a version node"

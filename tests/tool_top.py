@@ -1,150 +1,14 @@
 #!/usr/bin/env python3
 """lanemalloc top in a terminal of 80 x 24: what it shows, keys, its end."""
 
-import fcntl
-import os
-import pty
 import re
-import select
-import struct
-import termios
-import time
 
+from screen import COLUMNS, ROWS, Program
 from tool import COMMAND, check, environment, main, start
 
-ROWS, COLUMNS = 24, 80
 
-
-class Screen:
-    """A terminal as far as curses on `linux` needs one."""
-
-    def __init__(self):
-        self.cells = [[" "] * COLUMNS for _ in range(ROWS)]
-        self.row = self.column = 0
-        self.most_row = self.most_column = 0
-        self.colors = 0
-        self.rest = ""
-
-    def feed(self, text):
-        text, self.rest = self.rest + text, ""
-        while text:
-            m = re.match(r"\x1b\[([?>]?[\d;]*)([A-Za-z@])|\x1b[()][A-Z0-9]|"
-                         r"\x1b[=>78cM]|\x1b\]\w+", text)
-            if m:
-                if m.group(2):
-                    self.control(m.group(1), m.group(2))
-            elif text[0] == "\x1b":
-                self.rest = text
-                return
-            else:
-                self.character(text[0])
-            text = text[m.end():] if m else text[1:]
-
-    def character(self, c):
-        if c == "\r":
-            self.column = 0
-        elif c == "\n":
-            self.row += 1
-        elif c == "\b":
-            self.column -= 1
-        elif c == "\t":
-            self.column = (self.column // 8 + 1) * 8
-        elif c >= " ":
-            self.put(c)
-
-    def put(self, c):
-        if self.row < ROWS and self.column < COLUMNS:
-            self.cells[self.row][self.column] = c
-        self.column += 1
-        self.most_row = max(self.most_row, self.row)
-        self.most_column = max(self.most_column, self.column)
-
-    def control(self, numbers, letter):
-        n = [int(x or 0) for x in numbers.split(";")] if \
-            re.fullmatch(r"[\d;]*", numbers) else [0]
-        one = n[0] or 1
-        if letter == "H":
-            self.row, self.column = one - 1, (n[1] or 1) - 1 if n[1:] else 0
-        elif letter == "J":
-            for row in range(self.row, ROWS):
-                first = self.column if row == self.row else 0
-                self.cells[row][first:] = [" "] * (COLUMNS - first)
-        elif letter == "K":
-            end = self.column + 1 if n[0] == 1 else COLUMNS
-            first = 0 if n[0] == 1 else self.column
-            self.cells[self.row][first:end] = [" "] * (end - first)
-        elif letter == "X":
-            for i in range(self.column, min(self.column + one, COLUMNS)):
-                self.cells[self.row][i] = " "
-        elif letter == "P":
-            row = self.cells[self.row]
-            del row[self.column:self.column + one]
-            row += [" "] * (COLUMNS - len(row))
-        elif letter == "@":
-            row = self.cells[self.row]
-            row[self.column:self.column] = [" "] * one
-            del row[COLUMNS:]
-        elif letter == "d":
-            self.row = one - 1
-        elif letter == "G":
-            self.column = one - 1
-        elif letter == "A":
-            self.row -= one
-        elif letter == "B":
-            self.row += one
-        elif letter == "C":
-            self.column += one
-        elif letter == "D":
-            self.column -= one
-        elif letter == "m":
-            self.colors += any(30 <= x <= 37 for x in n)
-
-    def lines(self):
-        return ["".join(row).rstrip() for row in self.cells]
-
-
-class Top:
-    def __init__(self, *arguments):
-        self.screen = Screen()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            env = environment(preload=False)
-            env["TERM"] = "linux"
-            env.pop("NO_COLOR", None)
-            time.sleep(0.2)  # until the terminal has its size
-            os.execve(COMMAND, [COMMAND, "top", *map(str, arguments)], env)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ,
-                    struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.status = None
-
-    def read(self, until, seconds=20):
-        """Whether `until` of the lines came true in time."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if select.select([self.fd], [], [], 0.1)[0]:
-                try:
-                    data = os.read(self.fd, 65536)
-                except OSError:
-                    data = b""
-                if not data:
-                    self.status = os.waitstatus_to_exitcode(
-                        os.waitpid(self.pid, 0)[1])
-                    return until(self.screen.lines())
-                self.screen.feed(data.decode(errors="replace"))
-            if until(self.screen.lines()):
-                return True
-        return False
-
-    def key(self, text):
-        os.write(self.fd, text.encode())
-
-    def ends(self):
-        self.read(lambda lines: False)
-        check(self.status == 0, "status %s" % self.status)
-
-
-def number(text):
-    return float(text.split()[0])
+def top_of(*arguments):
+    return Program([COMMAND, "top", *arguments], environment(preload=False))
 
 
 def table(lines, head="(s)ize"):
@@ -155,7 +19,7 @@ def table(lines, head="(s)ize"):
 
 def test_shows():
     child = start("run", "2")
-    top = Top("-d", "0.3", child.pid)
+    top = top_of("-d", "0.3", child.pid)
     check(top.read(lambda lines: len(table(lines)) >= 4 and
                    "q quit" in lines[-1]), top.screen.lines())
     lines = top.screen.lines()
@@ -180,22 +44,22 @@ def test_shows():
     top.key("p")
     check(top.read(lambda ls: len(table(ls, "cache")) >= 1), "no caches")
     top.key("q")
-    top.ends()
+    check(top.ends() == 0, "status")
     check(child.poll() is None, "the process ended")
 
 
 def test_end():
     child = start("still", "1000")
-    top = Top("-d", "0.2", "--no-color", child.pid)
+    top = top_of("-d", "0.2", "--no-color", child.pid)
     check(top.read(lambda lines: len(table(lines)) > 5), "no table")
     check(top.screen.colors == 0, "colours")
     child.kill()
     child.wait()
     check(top.read(lambda lines: any("has ended" in line for line in lines)),
           "does not end with the process")
-    top.ends()
-    top = Top("-n", "1", start("still", "10").pid)
-    top.ends()
+    check(top.ends() == 0, "status")
+    top = top_of("-n", "1", start("still", "10").pid)
+    check(top.ends() == 0, "status")
 
 
 main(test_shows, test_end)

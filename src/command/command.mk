@@ -10,7 +10,7 @@ COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude -O2 -g \
 	$(CPPFLAGS) $(WARNINGS)
 COMMAND_LIBS = -lncursesw -ltinfo -lmicrohttpd -lm
 
-.PHONY: command
+.PHONY: command docs-inspect
 command: $(COMMAND) ## the command `lanemalloc`, into build/
 
 $(COMMAND): $(COMMAND_OBJECTS)
@@ -21,5 +21,9 @@ $(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@
+
+docs-inspect: command ## docs/inspect.md anew: the command on a redis-server
+	@tests/install-packages.sh $(PACKAGES_DEMO)
+	@python3 docs/generate/inspect.py $(BUILD)
 
 -include $(COMMAND_OBJECTS:.o=.d)

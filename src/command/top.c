@@ -112,6 +112,18 @@ static double rate(const struct top *top, uint64_t now, uint64_t before)
 
 /* The head */
 
+/* "12.3M" */
+static const char *brief(char buf[SIZE_TEXT], uint64_t size)
+{
+	char *blank;
+
+	text_size(buf, size);
+	blank = strchr(buf, ' ');
+	blank[0] = blank[1];
+	blank[1] = '\0';
+	return buf;
+}
+
 /* A bar of what resident memory is. */
 static void put_bar(struct top *top, const uint64_t *sizes, int nr,
 		    uint64_t whole)
@@ -155,10 +167,11 @@ static void put_memory(struct top *top)
 	    text_size(a, h->resident_whole), text_size(b, h->resident_size),
 	    text_size(c, h->resident_metadata), text_size(d, h->error));
 	put_bar(top, sizes, 5, sum + sizes[4]);
-	put(top, 0, "# live %s = cached %s - in slabs %s ~ free %s . rest %s",
-	    text_size(e, sizes[0]), text_size(a, sizes[1]),
-	    text_size(b, sizes[2]), text_size(c, sizes[3]),
-	    text_size(d, sizes[4]));
+	put(top, 0,
+	    "# live %s  = cached %s  - in slabs %s  ~ free %s"
+	    "  . rest %s",
+	    brief(e, sizes[0]), brief(a, sizes[1]), brief(b, sizes[2]),
+	    brief(c, sizes[3]), brief(d, sizes[4]));
 }
 
 static void put_rates(struct top *top)
@@ -242,7 +255,7 @@ static void put_class(struct top *top, unsigned i)
 	rates[0] = grows < 0 ? '-' : grows > 0 ? '+' : ' ';
 	text_size(rates + 1, (uint64_t)(grows < 0 ? -grows : grows));
 	show_fullness(full, k);
-	put(top, 0, "%8u%11lu%11s%10s%10s%8lu%10s %s", k->size, k->nr_live,
+	put(top, 0, "%7u%11lu%11s%10s%10s%8lu%11s %s", k->size, k->nr_live,
 	    text_size(live, k->nr_live * k->size),
 	    text_size(cached, k->nr_cached * k->size),
 	    text_size(unused, k->nr_free * k->size), k->nr_slabs, rates, full);
@@ -257,7 +270,7 @@ static void put_classes(struct top *top)
 			order[nr++] = i;
 	sorted = top;
 	qsort(order, nr, sizeof(order[0]), compare);
-	put(top, COLOR_HEAD, "%8s%11s%11s%10s%10s%8s%10s %s", "(s)ize",
+	put(top, COLOR_HEAD, "%7s%11s%11s%10s%10s%8s%11s %s", "(s)ize",
 	    "(n)umber", "(l)ive", "(c)ached", "(f)ree", "sla(b)s", "g(r)ows/s",
 	    "0%full100%");
 	for (unsigned i = 0; i < nr && top->row < LINES - 1; i++)

@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import signal
+import stat
 import subprocess
 import time
 import xml.etree.ElementTree as tree
@@ -71,6 +72,19 @@ def test_profile():
     same = command("diff", path, path).stdout
     check("keeps" not in same, same)
     command("diff", path, status=2)
+
+
+def test_special():
+    """What is no file is written to, and never replaced."""
+    child = start("leak", conf=CONF)
+    pipe = os.path.join(work, "pipe")
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    profile(child, "first.pb.gz", "-s", "0.5")
+    command("profile", "-s", "0", "-o", pipe, child.pid)
+    check(b"alloc_space" in gzip.decompress(reader.communicate()[0]), "pipe")
+    check(stat.S_ISFIFO(os.stat(pipe).st_mode), "the pipe was replaced")
+    check(not os.path.exists(pipe + ".part"), "a part is left")
 
 
 def test_pprof():
@@ -151,5 +165,5 @@ def test_hits():
     print("hits alone: %s" % done.stderr.strip())
 
 
-main(test_profile, test_pprof, test_core, test_refused, test_interrupted,
+main(test_profile, test_special, test_pprof, test_core, test_refused, test_interrupted,
      test_hits)

@@ -6,8 +6,9 @@ PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
 COMMAND := $(BUILD)/lanemalloc
 COMMAND_SOURCES := $(wildcard src/command/*.c)
 COMMAND_OBJECTS := $(patsubst src/%.c,$(BUILD)/%.o,$(COMMAND_SOURCES))
-COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude -O2 -g \
-	$(CPPFLAGS) $(WARNINGS)
+COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(CPPFLAGS) -O2 -g \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE \
+	$(WARNINGS)
 COMMAND_LIBS = -lncursesw -ltinfo -lmicrohttpd -lm
 
 .PHONY: command docs-inspect
@@ -15,7 +16,7 @@ command: $(COMMAND) ## the command `lanemalloc`, into build/
 
 $(COMMAND): $(COMMAND_OBJECTS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(COMMAND_OBJECTS) $(COMMAND_LIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(COMMAND_OBJECTS) $(COMMAND_LIBS) -o $@
 
 $(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)

@@ -351,16 +351,14 @@ static void stats_known(struct heap *heap)
 
 static void resident_read(struct walk *walk, struct heap *heap)
 {
-	uint64_t all;
+	struct resident r;
 
-	heap->has_resident = process_resident(
-		walk->image, walk->begins, walk->ends, walk->nr_data,
-		&heap->resident_size, &heap->resident_whole);
-	if (heap->has_resident)
-		process_resident(walk->image, walk->begins + walk->nr_data,
-				 walk->ends + walk->nr_data,
-				 walk->nr_ranges - walk->nr_data,
-				 &heap->resident_metadata, &all);
+	if (walk->image->without_smaps)
+		return;
+	heap->has_resident = process_resident(walk->image, &walk->places, &r);
+	heap->resident_size = r.blocks;
+	heap->resident_metadata = r.tables;
+	heap->resident_whole = r.whole;
 }
 
 bool heap_read(struct image *image, const struct root *root, struct heap *heap,

@@ -39,7 +39,9 @@ struct image {
 	struct range *ranges;
 	size_t nr_ranges;
 	char comm[32];
-	char error[256]; /* why an operation failed, one line */
+	bool without_smaps; /* the kernel is not asked what is resident: it
+			     * goes through all pages for that */
+	char error[256];    /* why an operation failed, one line */
 };
 
 /* name: a process id, or a core's path. False: error says why. */

@@ -164,39 +164,41 @@ bool process_read_ranges(struct image *image)
 	return true;
 }
 
-static bool is_inside(const struct range *range, const uint64_t *begin,
-		      const uint64_t *end, size_t nr)
+/* What a range's resident bytes are added to. */
+static uint64_t *counter_of(const struct range *range,
+			    const struct places *places, struct resident *out)
 {
-	for (size_t i = 0; i < nr; i++)
-		if (range->begin >= begin[i] && range->begin < end[i])
-			return true;
-	return false;
+	for (size_t i = 0; i < places->nr; i++)
+		if (range->begin >= places->begins[i] &&
+		    range->begin < places->ends[i])
+			return i < places->nr_blocks ? &out->blocks :
+						       &out->tables;
+	return NULL;
 }
 
-bool process_resident(struct image *image, const uint64_t *begin,
-		      const uint64_t *end, size_t nr, uint64_t *inside,
-		      uint64_t *whole)
+bool process_resident(struct image *image, const struct places *places,
+		      struct resident *out)
 {
 	FILE *file = image->pid ? file_open(image, "smaps") : NULL;
+	uint64_t *counter = NULL, kib;
 	char *line = NULL;
-	bool counts = false;
 	struct range range;
 	size_t size = 0;
-	uint64_t kib;
 	int name;
 
-	*inside = *whole = 0;
+	*out = (struct resident){ 0 };
 	if (!file)
 		return false;
 	while (getline(&line, &size, file) > 0) {
-		if (range_parse(line, &range, &name))
-			counts = is_inside(&range, begin, end, nr);
-		else if (sscanf(line, "Rss: %lu", &kib) == 1) {
-			*whole += kib << 10;
-			*inside += counts ? kib << 10 : 0;
+		if (range_parse(line, &range, &name)) {
+			counter = counter_of(&range, places, out);
+		} else if (sscanf(line, "Rss: %lu", &kib) == 1) {
+			out->whole += kib << 10;
+			if (counter)
+				*counter += kib << 10;
 		}
 	}
 	free(line);
 	fclose(file);
-	return *whole > 0;
+	return out->whole > 0;
 }

@@ -15,10 +15,18 @@ bool process_read_ranges(struct image *image);
 /* A number of a line "Name: number" of /proc/PID/status; -1: none. */
 long process_status(struct image *image, const char *name, int base);
 
-/* What the kernel says is resident, in bytes: in ranges begin[i] to end[i], nr
- * of them, and in the whole process. False: it does not say. */
-bool process_resident(struct image *image, const uint64_t *begin,
-		      const uint64_t *end, size_t nr, uint64_t *inside,
-		      uint64_t *whole);
+/* Ranges of addresses: those of blocks, then those of tables. */
+struct places {
+	uint64_t begins[256], ends[256];
+	size_t nr, nr_blocks;
+};
+
+struct resident {
+	uint64_t blocks, tables, whole; /* bytes */
+};
+
+/* What the kernel says is resident. False: it does not say. */
+bool process_resident(struct image *image, const struct places *places,
+		      struct resident *out);
 
 #endif

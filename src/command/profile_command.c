@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "command/command.h"
@@ -96,33 +97,49 @@ static void sleep_long(struct image *image, const struct root *root,
 			 seconds);
 }
 
-static int write_file(const struct profile *profile, const char *path)
+/* Something that is there and no file (a pipe, /dev/null) stays what it is. */
+static bool is_special(const char *path)
 {
-	char part[4096];
-	FILE *out;
-	int status;
+	struct stat st;
 
-	if (!strcmp(path, "-")) {
-		profile_write(stdout, profile);
-		return command_output_end(stdout, NULL);
-	}
-	snprintf(part, sizeof(part), "%s.part", path);
-	out = command_output(part);
+	return !strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode));
+}
+
+static int write_to(const struct profile *profile, const char *path)
+{
+	FILE *out = command_output(path);
+
 	if (!out)
 		return 1;
 	profile_write(out, profile);
-	status = command_output_end(out, part);
+	return command_output_end(out, path);
+}
+
+static int write_whole(const struct profile *profile, const char *path)
+{
+	char part[4096];
+	int status;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return command_fails("%s: too long", path);
+	status = write_to(profile, part);
 	if (!status && rename(part, path))
 		status = command_fails("%s: %s", path, strerror(errno));
 	if (status)
 		remove(part);
-	else
-		fprintf(stderr,
-			"lanemalloc: %s: %zu stacks, %lu samples, one "
-			"in %lu bytes\n",
-			path, profile->nr_stacks, profile->nr_samples,
-			profile->interval);
 	return status;
+}
+
+static int write_file(const struct profile *profile, const char *path)
+{
+	if (is_special(path) ? write_to(profile, path) :
+			       write_whole(profile, path))
+		return 1;
+	fprintf(stderr,
+		"lanemalloc: %s: %zu stacks, %lu samples, one in %lu bytes\n",
+		path, profile->nr_stacks, profile->nr_samples,
+		profile->interval);
+	return 0;
 }
 
 static int write_named(const struct arguments *a, struct image *image,

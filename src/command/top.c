@@ -36,6 +36,8 @@ enum {
 	X('b', k->nr_slabs)            \
 	X('r', 0)
 
+#define RESIDENT_SECONDS 5
+
 struct top {
 	struct image image;
 	struct root root;
@@ -43,9 +45,10 @@ struct top {
 	bool has_before, by_cpu, colored;
 	double seconds; /* between the two */
 	double delay;
-	long frames; /* left; below 0: no end */
-	int sort;    /* a column's letter */
-	int row;     /* where the next line goes */
+	long frames;		  /* left; below 0: no end */
+	int sort;		  /* a column's letter */
+	int row;		  /* where the next line goes */
+	struct timespec asked_at; /* the kernel, what is resident */
 	struct timespec read_at;
 };
 
@@ -83,10 +86,35 @@ static double since(const struct timespec *then, const struct timespec *now)
 	       (double)(now->tv_nsec - then->tv_nsec) / 1e9;
 }
 
+/* What is resident, from the last time that it was asked for. */
+static void resident_keep(struct heap *now, const struct heap *before)
+{
+	if (now->has_resident)
+		return;
+	now->has_resident = before->has_resident;
+	now->resident_size = before->resident_size;
+	now->resident_metadata = before->resident_metadata;
+	now->resident_whole = before->resident_whole;
+}
+
+/* The kernel holds the process's mmap_lock while it counts, for some 20 ms a
+ * GiB: not with each reading. */
+static void resident_ask(struct top *top, const struct timespec *now)
+{
+	top->image.without_smaps = top->asked_at.tv_sec &&
+				   since(&top->asked_at, now) <
+					   RESIDENT_SECONDS;
+	if (!top->image.without_smaps)
+		top->asked_at = *now;
+}
+
 /* False: it is gone. */
 static bool read_again(struct top *top)
 {
 	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	resident_ask(top, &now);
 
 	if (top->has_before)
 		heap_free(&top->before);
@@ -96,6 +124,7 @@ static bool read_again(struct top *top)
 		top->now = (struct heap){ 0 };
 		return false;
 	}
+	resident_keep(&top->now, &top->before);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	top->has_before = top->read_at.tv_sec != 0;
 	top->seconds = since(&top->read_at, &now);

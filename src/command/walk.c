@@ -66,10 +66,12 @@ static bool area_read(struct walk *walk, uint64_t i, struct area *a)
 
 static void range_note(struct walk *walk, uint64_t begin, uint64_t size)
 {
-	if (!begin || walk->nr_ranges == 256)
+	struct places *p = &walk->places;
+
+	if (!begin || p->nr == sizeof(p->begins) / sizeof(p->begins[0]))
 		return;
-	walk->begins[walk->nr_ranges] = begin;
-	walk->ends[walk->nr_ranges++] = begin + size;
+	p->begins[p->nr] = begin;
+	p->ends[p->nr++] = begin + size;
 }
 
 static void counts_note(struct walk *walk, const struct area *a)
@@ -377,7 +379,7 @@ bool walk_heap(struct walk *walk)
 	for (i = 0; i < v->nr_regions; i++)
 		if (area_read(walk, i, &a))
 			range_note(walk, a.base, a.nr_units * v->unit_size);
-	walk->nr_data = walk->nr_ranges;
+	walk->places.nr_blocks = walk->places.nr;
 	for (i = 0; i < v->nr_regions; i++) {
 		if (!area_read(walk, i, &a))
 			continue;

@@ -3,6 +3,7 @@
 #define LANE_WALK_H
 
 #include "command/heap.h"
+#include "command/process.h"
 
 struct walk {
 	struct image *image;
@@ -11,9 +12,7 @@ struct walk {
 	heap_visit *visit;
 	void *context;
 	uint64_t page_size;
-	/* Where blocks and metadata lie, for the kernel's word on them. */
-	uint64_t begins[256], ends[256];
-	size_t nr_ranges, nr_data; /* those of blocks stand first */
+	struct places places; /* for the kernel's word on them */
 };
 
 /* False: no memory. */

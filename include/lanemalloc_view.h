@@ -91,11 +91,11 @@ extern "C" {
 	 * address; an index entry (32 bits) the number of the word where a   \
 	 * record begins: hash, number of sites (32 bits), words (32 bits),   \
 	 * counts, sites (32 bits each, site i stands at i - 1). Behind the   \
-	 * keys (addresses of blocks) stand, for each, its size, its record   \
-	 * (32 bits) and the low half of its time in milliseconds */          \
+	 * keys (addresses of blocks) stand, for each, its size (the lowest   \
+	 * live_size_bits of the first word) and its record (32 bits) */      \
 	X(profile_on) X(profile_tables) X(profile_weight_shift)               \
 	X(profile_samples) X(profile_dropped) X(record_counts_at)             \
-	X(record_sites_at)                                                    \
+	X(record_sites_at) X(live_stride) X(live_size_bits) X(live_record_at) \
 	X(count_allocs) X(count_alloc_bytes) X(count_alloc_objects)           \
 	X(count_alloc_space) X(count_frees) X(count_freed_bytes)              \
 	X(count_freed_objects) X(count_freed_space) X(count_lifetime)         \

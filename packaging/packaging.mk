@@ -11,8 +11,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
-MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
+MANDIR ?= $(PREFIX)/share/man
 CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
 CXX_HEADER = contrib/cpp/lanemalloc/memory_resource.hpp
 
@@ -49,6 +49,9 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config.cmake'
 	$(fill_in) packaging/lanemalloc-config-version.cmake.in \
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config-version.cmake'
+	install -d '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
+	install -m 644 docs/man/lanemalloc.conf.5 '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 docs/man/lanemalloc.7 '$(DESTDIR)$(MANDIR)/man7'
 	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
 	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/src' \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb' \
@@ -77,7 +80,8 @@ uninstall: ## likewise
 		'$(DESTDIR)$(INCLUDEDIR)'/lanemalloc{,_view}.h \
 		'$(DESTDIR)$(BINDIR)/lanemalloc' \
 		'$(DESTDIR)$(MANDIR)/man1/lanemalloc.1' \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))'
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))' \
+		'$(DESTDIR)$(MANDIR)'/man{5/lanemalloc.conf.5,7/lanemalloc.7}
 	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'
 	-$(Q)rmdir --ignore-fail-on-non-empty \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' \

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 
 from tool import (BUILD, COMMAND, SO, check, command, main, start, stats, work)
@@ -109,7 +110,27 @@ def test_core():
     with open(path, "wb") as f:
         f.write(data.replace(SO.encode(), b"/" + b"x" * (len(SO) - 1)))
     check(stats(path)["nr_slabs"] == stats(core)["nr_slabs"], "by the magic")
+    notes(bytearray(data))
     fuzz(bytearray(data))
+
+
+def notes(data):
+    """Notes that say to be longer than the file."""
+    first, = struct.unpack_from("<Q", data, 32)
+    count, = struct.unpack_from("<H", data, 56)
+    path = os.path.join(work, "notes")
+    for at in range(first, first + 56 * count, 56):
+        kind, _, offset = struct.unpack_from("<IIQ", data, at)
+        if kind != 4:
+            continue
+        for size in ((0xfffffff0, 4), (4, 0xfffffff0), (4, 0x7ff)):
+            changed = bytearray(data[:offset + 100])
+            struct.pack_into("<II", changed, offset, *size)
+            struct.pack_into("<Q", changed, at + 32, 100)
+            with open(path, "wb") as f:
+                f.write(changed)
+            done = command("stats", path, status=None)
+            check(done.returncode in (0, 1), "status %d" % done.returncode)
 
 
 def fuzz(data):

@@ -8,6 +8,7 @@
 
 #include "command/command.h"
 #include "command/profile_file.h"
+#include "command/walk.h"
 
 #define LEVEL_LEAST 512u /* entries of the first level, as levels.h has it */
 #define STACK_MOST 256u
@@ -257,35 +258,44 @@ static void waste_add(struct profile *profile, uint64_t record, double waste)
 		}
 }
 
-struct live_info {
-	uint64_t size;
-	uint32_t trace, since;
-};
+/* Of one followed block; false: it cannot be read. */
+static bool live_read(struct reading *r, uint64_t i, uint64_t *size,
+		      uint64_t *record)
+{
+	const struct lanemalloc_view *v = &r->root->view;
+	uint64_t infos = r->tables->keys + 8 * r->tables->nr_keys;
+	char info[256];
+
+	if (!image_read(r->image, infos + i * v->live_stride, info,
+			v->live_stride))
+		return false;
+	*size = walk_field(info, v->live_stride, 0, 8) &
+		(UINT64_MAX >> (64 - v->live_size_bits));
+	*record = walk_field(info, v->live_stride, v->live_record_at, 4);
+	return true;
+}
 
 static bool keys_note(void *context, const void *entries, uint64_t first,
 		      uint64_t nr)
 {
 	struct reading *r = context;
 	const uint64_t *keys = entries;
-	uint64_t infos = r->tables->keys + 8 * r->tables->nr_keys;
 	double interval = (double)r->profile->interval;
-	struct live_info info;
+	uint64_t unit = r->root->view.unit_size, size, record;
 	bool any = false;
 
 	for (uint64_t i = 0; i < nr; i++) {
-		double waste, chance;
+		double chance = 1;
 
-		if (!keys[i] ||
-		    !image_read(r->image, infos + (first + i) * sizeof(info),
-				&info, sizeof(info)))
+		if (!keys[i] || !live_read(r, first + i, &size, &record))
 			continue;
 		any = true;
-		waste = (double)waste_of(r->heap, r->root->view.unit_size,
-					 info.size);
-		chance = interval > 1 ? -expm1(-(double)info.size / interval) :
-					1;
+		if (interval > 1)
+			chance = -expm1(-(double)size / interval);
 		if (chance > 0)
-			waste_add(r->profile, info.trace, waste / chance);
+			waste_add(r->profile, record,
+				  (double)waste_of(r->heap, unit, size) /
+					  chance);
 	}
 	return any;
 }

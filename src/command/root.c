@@ -55,7 +55,10 @@ static bool rest_is_sane(const struct lanemalloc_view *v)
 	       v->lane_limit_at <= 64 && v->nr_options <= 4096 &&
 	       v->option_stride >= 8 && v->option_stride <= 4096 &&
 	       v->record_counts_at <= 1024 && v->record_sites_at <= 4096 &&
-	       v->profile_weight_shift < 64;
+	       v->profile_weight_shift < 64 && v->live_stride >= 8 &&
+	       v->live_stride <= 256 && v->live_size_bits >= 1 &&
+	       v->live_size_bits <= 64 &&
+	       v->live_record_at <= v->live_stride - 4;
 }
 
 /* What lies at an address, if it is a view. */

@@ -326,7 +326,10 @@ static void prometheus_stats(FILE *out, const struct shown *shown, size_t nr,
 	const char *type = stats_type(i), *unit;
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s", stats_rows[i].name);
+	/* As lanemalloc_stats_prometheus() names them. */
+	snprintf(name, sizeof(name), "%s",
+		 stats_rows[i].name +
+			 (strncmp(stats_rows[i].name, "nr_", 3) ? 0 : 3));
 	unit = stats_rows[i].unit[0] ? "_bytes" : "";
 	if (stats_rows[i].unit[0] && strstr(name, "_size"))
 		*strstr(name, "_size") = '\0';

@@ -12,6 +12,7 @@
 #include "lanemalloc_view.h"
 #include "pageheap/budget.h"
 #include "sample/chance.h"
+#include "sample/live.h"
 #include "sample/sampler.h"
 #include "sample/trace.h"
 #include "slab/bin_set.h"
@@ -116,6 +117,9 @@ static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
 	.profile_dropped = ADDRESS(&sampler_counts.nr_dropped),         \
 	.record_counts_at = offsetof(struct trace, counts),             \
 	.record_sites_at = offsetof(struct trace, sites),               \
+	.live_stride = sizeof(struct live_info),                        \
+	.live_size_bits = LIVE_SIZE_BITS,                               \
+	.live_record_at = offsetof(struct live_info, trace),            \
 	.count_allocs = TRACE_ALLOCS,                                   \
 	.count_alloc_bytes = TRACE_ALLOC_BYTES,                         \
 	.count_alloc_objects = TRACE_ALLOC_OBJECTS,                     \

@@ -82,7 +82,7 @@ def test_special():
     reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
     profile(child, "first.pb.gz", "-s", "0.5")
     command("profile", "-s", "0", "-o", pipe, child.pid)
-    check(b"alloc_space" in gzip.decompress(reader.communicate()[0]), "pipe")
+    check(b"alloc_space" in gzip.decompress(reader.communicate(timeout=20)[0]), "pipe")
     check(stat.S_ISFIFO(os.stat(pipe).st_mode), "the pipe was replaced")
     check(not os.path.exists(pipe + ".part"), "a part is left")
 

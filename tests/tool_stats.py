@@ -111,6 +111,7 @@ def test_core():
         f.write(data.replace(SO.encode(), b"/" + b"x" * (len(SO) - 1)))
     check(stats(path)["nr_slabs"] == stats(core)["nr_slabs"], "by the magic")
     notes(bytearray(data))
+    fields(bytes(data))
     fuzz(bytearray(data))
 
 
@@ -131,6 +132,26 @@ def notes(data):
                 f.write(changed)
             done = command("stats", path, status=None)
             check(done.returncode in (0, 1), "status %d" % done.returncode)
+
+
+def fields(data):
+    """Each number of the view, as it must not be."""
+    place = data.find(b"lanemalloc view\0")
+    path = os.path.join(work, "fields")
+    with open(path, "wb") as f:
+        f.write(data)
+    size, = struct.unpack_from("<I", data, place + 20)
+    for at in range(place + 24, place + size, 8):
+        for value in (0, 1, 0xffffffff, (1 << 64) - 1):
+            with open(path, "r+b") as f:
+                f.seek(at)
+                f.write(struct.pack("<Q", value))
+            done = command("stats", path, status=None, wait=120)
+            check(done.returncode in (0, 1), "field %d as %d: status %d" % (
+                (at - place - 24) // 8, value, done.returncode))
+        with open(path, "r+b") as f:
+            f.seek(at)
+            f.write(data[at:at + 8])
 
 
 def fuzz(data):

@@ -344,7 +344,9 @@ static void stats_known(struct heap *heap)
 		offsetof(struct lanemalloc_stats, slab_purged_size),
 	};
 
-	memset(heap->has_stats, true, sizeof(heap->has_stats));
+	/* Those behind the last one that is read here are not known either. */
+	memset(heap->has_stats, true,
+	       offsetof(struct lanemalloc_stats, nr_fitted_classes) / 8 + 1);
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		heap->has_stats[unknown[i] / 8] = false;
 }

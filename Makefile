@@ -49,7 +49,8 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
 PACKAGES_TEST = g++ libcmocka-dev python3 clang clang-format valgrind \
 	shellcheck musl-tools qemu-user gcc-aarch64-linux-gnu \
-	g++-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
+	g++-aarch64-linux-gnu libc6-dev-arm64-cross spin patch gdb \
+	$(PACKAGES_COMMAND)
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -66,7 +67,7 @@ objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
 FOREIGN := $(if $(GLIBC),src/cpucache/rseq_own.c src/entry/clone_real.c,\
 	$(addprefix src/entry/,libc_names.c static_names.c clone.c))
-SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
+SOURCES := $(filter-out $(FOREIGN) src/command/%,$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
@@ -160,7 +161,8 @@ FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
 REAL_SYSTEM := $(addprefix $(BUILD)/obj/system/,linux.o cpus.o)
 
 .PHONY: tests
-tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) ## builds all tests
+tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) \
+		$(T)/tool_heap ## builds all tests
 
 # An archive, so that a unit test that defines a module's functions itself
 # gets its own instead.
@@ -231,10 +233,13 @@ $(eval $(call STATIC_RULES,dynamic,))
 ### Proofs and benchmarks: their targets stand beside what they run
 -include $(wildcard stress/*/*.mk)
 
+### The command that looks into processes
+include src/command/command.mk
+
 ### Installing it: install, dist, and what packages are checked for
 include packaging/packaging.mk
 
-TEST_GROUPS := binary unit api fault storm static valgrind lint
+TEST_GROUPS := binary unit api fault storm static tool valgrind lint
 RUN_TESTS = BUILD='$(BUILD)' MAKE='$(MAKE)' ONLY='$(ONLY)' tests/run.sh
 
 .PHONY: check test test-programs test-aarch64 test-clang test-musl test-proof \
@@ -257,6 +262,7 @@ test-api test-valgrind: all $(API_NEEDS)
 test-fault: all $(call only,$(call programs,fault))
 test-storm: all $(call only,$(call programs,storm))
 test-static: all $(call only,$(STATIC_TESTS))
+test-tool: all $(COMMAND) $(T)/tool_heap
 test-binary test-lint: all
 
 $(TEST_GROUPS:%=test-%): test-%:
@@ -335,6 +341,7 @@ $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
 
 docs: ## writes the generated pages of docs/
 	@python3 docs/generate/generate.py
+	@[ ! -x $(COMMAND) ] || $(COMMAND) --man >docs/man/lanemalloc.1
 
 demo: ## a server under load, with and without the library
 	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_DEMO)

@@ -2,6 +2,7 @@
 #
 #	DESTDIR=	a root to install below; it is in no installed file
 #	PREFIX=, LIBDIR=, INCLUDEDIR=, DOCDIR=	where, as the system sees it
+#	BINDIR=, MANDIR=	likewise, of the command (install-command)
 #
 # The version has one home, include/lanemalloc.h. The files that have to
 # repeat it as text are read by `tests/packages/run.sh versions`.
@@ -9,6 +10,7 @@
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
 DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
 MANDIR ?= $(PREFIX)/share/man
 CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
@@ -28,7 +30,7 @@ fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
 	-e "s|@INCLUDEDIR_FROM_HERE@|$$(realpath -m -s \
 		--relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)')|g"
 
-.PHONY: install uninstall dist deb check-abi test-packages
+.PHONY: install install-command uninstall dist deb check-abi test-packages
 install: all ## DESTDIR=, PREFIX=/usr/local
 	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)' \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' '$(DESTDIR)$(DOCDIR)'
@@ -38,7 +40,8 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		'$(DESTDIR)$(LIBDIR)/liblanemalloc.so.1'
 	$(Q)ln -sf liblanemalloc.so.1 '$(DESTDIR)$(LIBDIR)/liblanemalloc.so'
 	install -m 644 $(BUILD)/liblanemalloc.a '$(DESTDIR)$(LIBDIR)'
-	install -m 644 include/lanemalloc.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 include/lanemalloc.h include/lanemalloc_view.h \
+		'$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 $(CXX_HEADER) '$(DESTDIR)$(INCLUDEDIR)/lanemalloc'
 	$(fill_in) packaging/lanemalloc.pc.in \
 		>'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc'
@@ -65,11 +68,18 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	install -m 644 stress/perturb/README.md \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb'
 
+install-command: command ## likewise, the command and its man page
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	install -m 755 $(COMMAND) '$(DESTDIR)$(BINDIR)'
+	install -m 644 docs/man/lanemalloc.1 '$(DESTDIR)$(MANDIR)/man1'
+
 # Nothing is removed but what install puts there, and directories if empty.
 uninstall: ## likewise
 	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h' \
+		'$(DESTDIR)$(INCLUDEDIR)'/lanemalloc{,_view}.h \
+		'$(DESTDIR)$(BINDIR)/lanemalloc' \
+		'$(DESTDIR)$(MANDIR)/man1/lanemalloc.1' \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))' \
 		'$(DESTDIR)$(MANDIR)'/man{5/lanemalloc.conf.5,7/lanemalloc.7}
 	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'

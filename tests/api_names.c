@@ -85,6 +85,7 @@ static const char *const expected[] = {
 	"lanemalloc_stats_cpus",
 	"lanemalloc_stats_detail_json",
 	"lanemalloc_stats_prometheus",
+	"lanemalloc_view",
 	/* other allocators' */
 	"mallctl",
 	"MallocExtension_GetStats",

@@ -9,6 +9,7 @@
 #	api	 api_*: public behaviour, with the library preloaded
 #	fault	 fault_*: misuse and its exact message, likewise
 #	storm	 storm_*: many threads, likewise
+#	tool	 tool_*.py: the command that looks into processes
 #	static	 static_*: linked with the archive in three ways
 #	valgrind some of api_*, on the direct path under valgrind
 #	lint	 the house rules, and a bad snippet for each
@@ -163,7 +164,8 @@ name_of() {
 }
 
 group_build() {
-	run_alone build 900 "$MAKE" -k BUILD="$BUILD" WERROR=1 all tests
+	run_alone build 900 "$MAKE" -k BUILD="$BUILD" WERROR=1 \
+		all tests command
 }
 
 group_binary() {
@@ -222,6 +224,15 @@ group_static() {
 			run "$name [$form]" "$(timeout_of "$source")" \
 				"$BUILD/tests/$name.$form"
 		done
+	done
+}
+
+group_tool() {
+	local source
+
+	without tool python3 gcore && return
+	for source in tests/tool_*.py; do
+		run_alone "$(name_of "$source")" 300 python3 "$source"
 	done
 }
 
@@ -341,7 +352,7 @@ group_programs() {
 : >"$results/counts"
 for group in "$@"; do
 	case $group in
-	build | binary | unit | static | valgrind | lint | clang | musl | \
+	build | binary | unit | static | tool | valgrind | lint | clang | musl | \
 		aarch64 | proof | lab)
 		"group_$group" ;;
 	api | fault) group_preloaded "$group" run ;;

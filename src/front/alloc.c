@@ -8,6 +8,7 @@
 #include "front/attached.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/outside.h"
 #include "front/start.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
@@ -233,6 +234,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
+	outside_look();
 	return pointer;
 }
 

@@ -8,6 +8,7 @@
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/outside.h"
 #include "front/tick.h"
 #include "sample/sampler.h"
 #include "system/config.h"
@@ -58,6 +59,7 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 	else if (object_free(pointer, block) == REMOTE_LANE)
 		return;
 	tick_pass();
+	outside_look();
 }
 
 void heap_free_judged(void *pointer, const struct block *block)

@@ -5,6 +5,7 @@
 
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
+#include "front/outside.h"
 #include "front/pressure.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
@@ -41,7 +42,7 @@ static size_t reclaim(struct helper_life *life)
 	size_t done = 0;
 
 	if (drain_finds_any())
-		done = drain_caches(own_area(life), true);
+		done = drain_caches(own_area(life), !outside_asks());
 	return done + tick_whole();
 }
 

@@ -109,8 +109,8 @@ void stats_gather(struct lanemalloc_stats *out)
 	if (!heap_start())
 		return;
 	gather_cpu_caches(out);
-	gather_bins(out);
 	gather_page_heap(out);
+	gather_bins(out); /* adds to metadata_size */
 	gather_limits(out);
 	gather_blocks(out);
 }

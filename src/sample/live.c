@@ -10,11 +10,12 @@ static struct live_info *infos;	  /* const after start; held */
 static unsigned nr_levels;	  /* const after start */
 static _Atomic(uint32_t) nr_used; /* atomic: levels that may have keys */
 
-void live_start(void *memory, uint64_t size)
+uint64_t live_start(void *memory, uint64_t size)
 {
 	nr_levels = levels_within(size / LIVE_ENTRY_SIZE);
 	keys = memory;
 	infos = (void *)(keys + levels_entries(nr_levels));
+	return levels_entries(nr_levels);
 }
 
 static void used_raise(unsigned level)

@@ -23,22 +23,25 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+#define LIVE_SIZE_BITS 40
+
 /* By the block's holder; who reads it besides, of a moment, asks for the key
  * before and behind. */
 struct live_info {
-	uint64_t size : 40;	 /* held: less than 1 TiB */
-	uint64_t size_class : 8; /* held: of `life`; 0: there is none */
-	uint64_t region : 16;	 /* held: by the block's holder */
-	uint32_t trace;		 /* held */
-	uint32_t since;		 /* held: milliseconds */
+	uint64_t size : LIVE_SIZE_BITS; /* held: less than 1 TiB */
+	uint64_t size_class : 8;	/* held: of `life`; 0: there is none */
+	uint64_t region : 16;		/* held: by the block's holder */
+	uint32_t trace;			/* held */
+	uint32_t since;			/* held: milliseconds */
 	uint64_t life; /* held: of the slab where it would lie (slab.h) */
 };
 
 /* Bytes that an entry needs. */
 #define LIVE_ENTRY_SIZE (sizeof(uint64_t) + sizeof(struct live_info))
 
-/* At start, as racing threads do alike: zeros of that many bytes. */
-void live_start(void *memory, uint64_t size);
+/* At start, as racing threads do alike: zeros of that many bytes. How many keys
+ * stand there, before what belongs to them. */
+uint64_t live_start(void *memory, uint64_t size);
 
 /* False: there is no room in its buckets. */
 bool live_add(const void *block, const struct live_info *info);

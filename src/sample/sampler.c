@@ -29,8 +29,8 @@ static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
 /* const: our code, once it can be found; all who look store the same */
 static _Atomic(uint64_t) own_begin, own_end;
 
-static _Atomic(uint64_t) nr_samples; /* atomic: counter */
-static _Atomic(uint64_t) nr_dropped; /* atomic: counter */
+struct sampler_tables sampler_tables;
+struct sampler_counts sampler_counts;
 static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
 static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
 
@@ -45,14 +45,19 @@ static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
 static void tables_place(char *at, uint64_t size)
 {
 	uint64_t part = size / 16 / 64 * 64;
+	struct sampler_tables *t = &sampler_tables;
 
-	site_start(at, SHARE_SITES * part / sizeof(uint64_t));
-	at += SHARE_SITES * part;
-	trace_start(at, SHARE_INDEX * part / sizeof(uint32_t),
-		    at + (SHARE_INDEX + SHARE_LIVE) * part,
-		    (16 - SHARE_SITES - SHARE_INDEX - SHARE_LIVE) * part /
-			    sizeof(uint64_t));
-	live_start(at + SHARE_INDEX * part, SHARE_LIVE * part);
+	t->sites = at;
+	t->nr_sites = SHARE_SITES * part / sizeof(uint64_t);
+	t->index = at += SHARE_SITES * part;
+	t->nr_index = SHARE_INDEX * part / sizeof(uint32_t);
+	t->keys = at += SHARE_INDEX * part;
+	t->records = at += SHARE_LIVE * part;
+	t->nr_words = (16 - SHARE_SITES - SHARE_INDEX - SHARE_LIVE) * part /
+		      sizeof(uint64_t);
+	site_start(t->sites, t->nr_sites);
+	trace_start(t->index, t->nr_index, t->records, t->nr_words);
+	t->nr_keys = live_start(t->keys, SHARE_LIVE * part);
 }
 
 /* The program's own code is not cut off where the library is a part of it. */
@@ -160,9 +165,9 @@ uint32_t sample_stack(void)
 	uint32_t stack;
 
 	stack = trace_intern(pcs + own, n - own);
-	add_relaxed(&nr_samples, 1); // counter
+	add_relaxed(&sampler_counts.nr_samples, 1); // counter
 	if (!stack)
-		add_relaxed(&nr_dropped, 1); // counter
+		add_relaxed(&sampler_counts.nr_dropped, 1); // counter
 	return stack;
 }
 
@@ -225,7 +230,7 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 	struct trace *trace = trace_of(stack);
 
 	if (!live_add(block, &info)) {
-		add_relaxed(&nr_dropped, 1); // counter
+		add_relaxed(&sampler_counts.nr_dropped, 1); // counter
 		return;
 	}
 	probe_alloc(block, size, space);
@@ -279,8 +284,10 @@ bool sample_may_live(void)
 void sampler_stats(struct sampler_stats *out)
 {
 	*out = (struct sampler_stats){
-		.nr_samples = load_relaxed(&nr_samples), // counter
-		.nr_dropped = load_relaxed(&nr_dropped), // counter
+		// counter
+		.nr_samples = load_relaxed(&sampler_counts.nr_samples),
+		// counter
+		.nr_dropped = load_relaxed(&sampler_counts.nr_dropped),
 		.interval = config.profile_interval,
 	};
 	if (!sampler_has_tables())

@@ -43,6 +43,26 @@ struct sample_thread {
 };
 extern __thread struct sample_thread sample_thread internal;
 
+/* Where the tables are, for a reader from outside (lanemalloc_view.h); zeros
+ * before the first start. Racing threads store the same. */
+struct sampler_tables {
+	void *sites; /* const after start */
+	uint64_t nr_sites;
+	void *index; /* const after start */
+	uint64_t nr_index;
+	void *records; /* const after start */
+	uint64_t nr_words;
+	void *keys; /* const after start */
+	uint64_t nr_keys;
+};
+extern struct sampler_tables sampler_tables internal;
+
+struct sampler_counts {
+	_Atomic(uint64_t) nr_samples; /* atomic: counter */
+	_Atomic(uint64_t) nr_dropped; /* atomic: counter */
+};
+extern struct sampler_counts sampler_counts internal;
+
 static force_inline bool sample_is_on(void)
 {
 	return unlikely(load_relaxed(&sample_gate.on)); // hint

@@ -64,7 +64,9 @@ check_versions() {
 staged() {
 	local stage=$work/stage paths=("PREFIX=$1" "LIBDIR=$2") left
 
-	build install DESTDIR="$stage" "${paths[@]}" &&
+	build install install-command DESTDIR="$stage" "${paths[@]}" &&
+		"$stage$1/bin/lanemalloc" run --print true |
+		grep -q "LD_PRELOAD=$stage$2/liblanemalloc.so" &&
 		"$here/consumer.sh" "$stage$1" &&
 		build uninstall DESTDIR="$stage" "${paths[@]}" || return
 	left=$(find "$stage" ! -type d)

@@ -1,0 +1,30 @@
+# The command `lanemalloc`: a program of its own, which links nothing of the
+# library. It needs glibc, for argp, ncursesw for `top` and libmicrohttpd for
+# `serve`, whose packages on Debian these are; the library needs none of them.
+PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
+
+COMMAND := $(BUILD)/lanemalloc
+COMMAND_SOURCES := $(wildcard src/command/*.c)
+COMMAND_OBJECTS := $(patsubst src/%.c,$(BUILD)/%.o,$(COMMAND_SOURCES))
+COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(CPPFLAGS) -O2 -g \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE \
+	$(WARNINGS)
+COMMAND_LIBS = -lncursesw -ltinfo -lmicrohttpd -lm
+
+.PHONY: command docs-inspect
+command: $(COMMAND) ## the command `lanemalloc`, into build/
+
+$(COMMAND): $(COMMAND_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(COMMAND_OBJECTS) $(COMMAND_LIBS) -o $@
+
+$(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@
+
+docs-inspect: command ## docs/inspect.md anew: the command on a redis-server
+	@tests/install-packages.sh $(PACKAGES_DEMO)
+	@python3 docs/generate/inspect.py $(BUILD)
+
+-include $(COMMAND_OBJECTS:.o=.d)

@@ -1,0 +1,195 @@
+/* layer 7.6: profile command: lanemalloc profile PID
+ *
+ * Turns the profile on where it is off, waits, reads the tables and turns it
+ * off again; also where it is interrupted by a signal meanwhile. The file is
+ * written under another name first, so that it is whole or not there.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "command/command.h"
+#include "command/profile.h"
+#include "command/toggle.h"
+
+#define KEY_KEEP 256
+
+struct arguments {
+	const char *name, *output;
+	double seconds, wait;
+	bool keep;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static const struct argp_option options[] = {
+	{ "seconds", 's', "N", 0,
+	  "how long it is on, 10; 0: what is there "
+	  "already is written, and nothing is turned on",
+	  0 },
+	{ "output", 'o', "FILE", 0,
+	  "the file; NAME.PID.pb.gz if not given, "
+	  "- is stdout",
+	  0 },
+	{ "wait", 'w', "N", 0,
+	  "seconds in which the process has to notice, "
+	  "10",
+	  0 },
+	{ "keep", KEY_KEEP, NULL, 0, "leave it on", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	if (key == 's')
+		a->seconds = atof(arg);
+	else if (key == 'w')
+		a->wait = atof(arg);
+	else if (key == 'o')
+		a->output = arg;
+	else if (key == KEY_KEEP)
+		a->keep = true;
+	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
+		a->name = arg;
+	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
+		argp_usage(state);
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "PID|CORE",
+	.doc = "Writes a profile of the heap for pprof. The sampler is turned "
+	       "on in the running process, and off again, by one word that "
+	       "the library looks at in its slow calls: a process that makes "
+	       "none, since it sleeps or its caches serve it, does not notice. "
+	       "Of a core, what was there when it was written.",
+};
+
+/* Until the time is over, a signal comes or the process has ended. */
+static void sleep_long(struct image *image, const struct root *root,
+		       double seconds)
+{
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		poll(NULL, 0, seconds < 0.1 ? (int)(seconds * 1000) : 100);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!interrupted && toggle_is_on(image, root) &&
+		 (double)(now.tv_sec - start.tv_sec) +
+				 (double)(now.tv_nsec - start.tv_nsec) / 1e9 <
+			 seconds);
+}
+
+/* Something that is there and no file (a pipe, /dev/null) stays what it is. */
+static bool is_special(const char *path)
+{
+	struct stat st;
+
+	return !strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode));
+}
+
+static int write_to(const struct profile *profile, const char *path)
+{
+	FILE *out = command_output(path);
+
+	if (!out)
+		return 1;
+	profile_write(out, profile);
+	return command_output_end(out, path);
+}
+
+static int write_whole(const struct profile *profile, const char *path)
+{
+	char part[4096];
+	int status;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return command_fails("%s: too long", path);
+	status = write_to(profile, part);
+	if (!status && rename(part, path))
+		status = command_fails("%s: %s", path, strerror(errno));
+	if (status)
+		remove(part);
+	return status;
+}
+
+static int write_file(const struct profile *profile, const char *path)
+{
+	if (is_special(path) ? write_to(profile, path) :
+			       write_whole(profile, path))
+		return 1;
+	fprintf(stderr,
+		"lanemalloc: %s: %zu stacks, %lu samples, one in %lu bytes\n",
+		path, profile->nr_stacks, profile->nr_samples,
+		profile->interval);
+	return 0;
+}
+
+static int write_named(const struct arguments *a, struct image *image,
+		       const struct root *root)
+{
+	struct profile profile;
+	char path[128];
+	int status;
+
+	if (!profile_read(image, root, &profile)) {
+		profile_free(&profile);
+		return command_fails("%s", image->error);
+	}
+	snprintf(path, sizeof(path), "%s.%d.pb.gz",
+		 image->comm[0] ? image->comm : "heap", image->pid);
+	for (char *c = path; *c; c++)
+		if (*c == '/' || *c <= ' ')
+			*c = '_';
+	status = write_file(&profile, a->output ? a->output : path);
+	profile_free(&profile);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct arguments a = { .seconds = 10, .wait = 10 };
+	struct image image;
+	struct root root;
+	bool was_on, off;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (!command_open(&image, &root, a.name))
+		return 1;
+	signal(SIGINT, interrupt);
+	signal(SIGTERM, interrupt);
+	was_on = toggle_is_on(&image, &root);
+	if (image.pid && a.seconds > 0) {
+		if (!toggle(&image, &root, true, a.wait))
+			return command_fails("%s", image.error);
+		sleep_long(&image, &root, a.seconds);
+	}
+	image_read_ranges(&image);
+	status = write_named(&a, &image, &root);
+	off = !image.pid || a.seconds <= 0 || was_on || a.keep ||
+	      toggle(&image, &root, false, a.wait);
+	if (!off)
+		status = command_fails("it stays on: %s", image.error);
+	image_close(&image);
+	return status;
+}
+
+const struct subcommand profile_command = { "profile", &argp, run };

@@ -1,0 +1,334 @@
+/* layer 7.6: report: lanemalloc report PID|CORE|FILE
+ *
+ * Patterns of single stacks, each with its bytes and a sentence of advice:
+ *
+ *	at once		most of what it allocates is freed within moments
+ *	keeps		all that it allocates stays
+ *	waste		its blocks fill their size class badly (of a process or
+ *			core, whose live blocks are looked at)
+ *	among short	its blocks live on in a size class whose other blocks
+ *			die young, and pin the slabs
+ *
+ * Which CPU frees a block, and whether it grew by realloc, no sample tells.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/command.h"
+#include "command/profile.h"
+#include "command/stacks.h"
+#include "command/text.h"
+
+#define KEY_HTML 256
+#define SHORT_MS 100 /* an average life that is short */
+#define FREED_SHARE 0.95
+#define WASTE_SHARE 0.15
+#define GROUPS 48 /* of sizes, by powers of the square root of two */
+
+struct arguments {
+	const char *name, *output;
+	size_t most, depth;
+	uint64_t least;
+	bool html;
+};
+
+enum pattern { AT_ONCE, KEEPS, WASTE, AMONG_SHORT };
+
+struct finding {
+	enum pattern pattern;
+	const struct stack *stack;
+	uint64_t size; /* bytes that it is about */
+	char text[320];
+};
+
+struct report {
+	struct finding *findings;
+	size_t nr;
+	const struct profile *profile;
+	/* Objects allocated and freed, by size. */
+	int64_t allocated[GROUPS], freed[GROUPS];
+	int64_t alloc_space;
+	uint64_t least;
+};
+
+static const char *const titles[] = {
+	[AT_ONCE] = "allocated and freed at once",
+	[KEEPS] = "kept: nothing of it is freed",
+	[WASTE] = "fills its size class badly",
+	[AMONG_SHORT] = "lives long among blocks that die young",
+};
+
+static const struct argp_option options[] = {
+	{ "html", KEY_HTML, NULL, 0, "as a page of HTML", 0 },
+	{ "output", 'o', "FILE", 0, "write there instead of to stdout", 0 },
+	{ "most", 'n', "N", 0, "findings to show, 20", 0 },
+	{ "depth", 'd', "N", 0, "calls of each, 8", 0 },
+	{ "least", 'l', "BYTES", 0, "leave out what is about less; 1 MiB", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	if (key == KEY_HTML)
+		a->html = true;
+	else if (key == 'o')
+		a->output = arg;
+	else if (key == 'n')
+		a->most = strtoul(arg, NULL, 10);
+	else if (key == 'd')
+		a->depth = strtoul(arg, NULL, 10);
+	else if (key == 'l')
+		a->least = strtoul(arg, NULL, 10);
+	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
+		a->name = arg;
+	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
+		argp_usage(state);
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "PID|CORE|FILE",
+	.doc = "What the program could do better with its memory, by stack, "
+	       "with the bytes that it is about and a sentence of advice. "
+	       "Which blocks are freed at once, which are kept, which fill "
+	       "their size class badly, which live long among short ones.",
+};
+
+/* Looking */
+
+static __attribute__((format(printf, 5, 6))) void
+find(struct report *r, enum pattern pattern, const struct stack *stack,
+     uint64_t size, const char *format, ...)
+{
+	struct finding *f = &r->findings[r->nr];
+	va_list args;
+
+	if (size < r->least)
+		return;
+	*f = (struct finding){ pattern, stack, size, "" };
+	va_start(args, format);
+	vsnprintf(f->text, sizeof(f->text), format, args);
+	va_end(args);
+	r->nr++;
+}
+
+static int64_t size_of(const struct stack *s)
+{
+	int64_t n = s->values[PROFILE_alloc_objects];
+
+	return n > 0 ? s->values[PROFILE_alloc_space] / n : 0;
+}
+
+static unsigned group_of(const struct stack *s)
+{
+	uint64_t size = (uint64_t)size_of(s);
+	unsigned top = size > 1 ? 63 - (unsigned)__builtin_clzll(size) : 0;
+	unsigned group = 2 * top + (size * 2 >= 3ull << top);
+
+	return group < GROUPS ? group : GROUPS - 1;
+}
+
+static double life_of(const struct stack *s)
+{
+	int64_t n = s->values[PROFILE_freed_objects];
+
+	return n > 0 ? (double)s->values[PROFILE_lifetime] / (double)n : 0;
+}
+
+static double freed_share(const struct stack *s)
+{
+	return percent(s->values[PROFILE_freed_objects],
+		       s->values[PROFILE_alloc_objects]) /
+	       100;
+}
+
+static void look_at_once(struct report *r, const struct stack *s)
+{
+	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS)
+		return;
+	find(r, AT_ONCE, s, (uint64_t)s->values[PROFILE_alloc_space],
+	     "%ld blocks of about %ld bytes lived %.1f ms on the average: "
+	     "keep one for the next call, or take it from the stack where it "
+	     "is small",
+	     s->values[PROFILE_alloc_objects], size_of(s), life_of(s));
+}
+
+static void look_keeps(struct report *r, const struct stack *s)
+{
+	int64_t space = s->values[PROFILE_inuse_space];
+
+	if (space <= 0 || s->values[PROFILE_freed_objects] * 100 >
+				  s->values[PROFILE_alloc_objects])
+		return;
+	find(r, KEEPS, s, (uint64_t)space,
+	     "%ld blocks, of which hardly one was freed: a leak, a cache "
+	     "without a bound, or data that stay; if they stay, allocate "
+	     "them in one piece",
+	     s->values[PROFILE_inuse_objects]);
+}
+
+static void look_waste(struct report *r, const struct stack *s)
+{
+	double space = (double)s->values[PROFILE_inuse_space];
+	double share = (double)s->wasted / (space + (double)s->wasted + 1);
+
+	if (share < WASTE_SHARE)
+		return;
+	find(r, WASTE, s, s->wasted,
+	     "blocks of about %ld bytes leave %.0f %% of their size class "
+	     "unused: a little smaller, or several in one block, would fit",
+	     size_of(s), 100 * share);
+}
+
+static void look_among_short(struct report *r, const struct stack *s)
+{
+	unsigned group = group_of(s);
+	int64_t others = r->allocated[group] - s->values[PROFILE_alloc_objects];
+	int64_t freed = r->freed[group] - s->values[PROFILE_freed_objects];
+
+	if (freed_share(s) > 0.5 || s->values[PROFILE_inuse_space] <= 0 ||
+	    others < 10 * s->values[PROFILE_inuse_objects] ||
+	    (double)freed < FREED_SHARE * (double)others)
+		return;
+	find(r, AMONG_SHORT, s, (uint64_t)s->values[PROFILE_inuse_space],
+	     "%ld blocks of about %ld bytes stay while %ld others of that size "
+	     "came and %ld of them went: they keep slabs from going back; "
+	     "allocate them before the others, or from a pool of their own",
+	     s->values[PROFILE_inuse_objects], size_of(s), others, freed);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	return (x->size < y->size) - (x->size > y->size);
+}
+
+static bool look(struct report *r)
+{
+	const struct profile *p = r->profile;
+
+	r->findings = calloc(4 * p->nr_stacks + 1, sizeof(*r->findings));
+	if (!r->findings)
+		return false;
+	for (size_t i = 0; i < p->nr_stacks; i++) {
+		const struct stack *s = &p->stacks[i];
+		unsigned group = group_of(s);
+
+		r->allocated[group] += s->values[PROFILE_alloc_objects];
+		r->freed[group] += s->values[PROFILE_freed_objects];
+		r->alloc_space += s->values[PROFILE_alloc_space];
+	}
+	for (size_t i = 0; i < p->nr_stacks; i++) {
+		look_at_once(r, &p->stacks[i]);
+		look_keeps(r, &p->stacks[i]);
+		look_waste(r, &p->stacks[i]);
+		look_among_short(r, &p->stacks[i]);
+	}
+	qsort(r->findings, r->nr, sizeof(*r->findings), compare);
+	return true;
+}
+
+/* Telling */
+
+static void put_text(FILE *out, const struct report *r,
+		     const struct arguments *a)
+{
+	char size[SIZE_TEXT];
+
+	fprintf(out,
+		"%zu findings of at least %s in %zu stacks that allocated "
+		"%s\n",
+		r->nr, text_size(size, r->least), r->profile->nr_stacks,
+		text_size((char[SIZE_TEXT]){ 0 }, (uint64_t)r->alloc_space));
+	if (!r->profile->has_wasted)
+		fprintf(out, "of a file, what size classes waste is not "
+			     "known\n");
+	for (size_t i = 0; i < r->nr && i < a->most; i++) {
+		const struct finding *f = &r->findings[i];
+
+		fprintf(out, "\n%12s  %s\n              %s\n",
+			text_size(size, f->size), titles[f->pattern], f->text);
+		stack_put(out, r->profile, f->stack, a->depth);
+	}
+}
+
+static void put_html_finding(FILE *out, const struct report *r,
+			     const struct finding *f, size_t depth)
+{
+	char size[SIZE_TEXT], *text = NULL;
+	size_t length;
+	FILE *lines = open_memstream(&text, &length);
+
+	fprintf(out, "<tr><td>%s</td><td><b>%s</b><br>",
+		text_size(size, f->size), titles[f->pattern]);
+	text_put_markup(out, f->text);
+	fprintf(out, "<pre>");
+	if (lines) {
+		stack_put(lines, r->profile, f->stack, depth);
+		if (!fclose(lines))
+			text_put_markup(out, text);
+		free(text);
+	}
+	fprintf(out, "</pre></td></tr>\n");
+}
+
+static void put_html(FILE *out, const struct report *r,
+		     const struct arguments *a)
+{
+	char size[SIZE_TEXT];
+
+	fprintf(out,
+		"<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
+		"<title>lanemalloc report</title>\n<style>body{font-family:"
+		"sans-serif;max-width:60em;margin:2em auto}td{vertical-align:"
+		"top;padding:.5em;border-top:1px solid #ccc}td:first-child"
+		"{text-align:right;white-space:nowrap}pre{color:#555}</style>"
+		"</head><body>\n<h1>");
+	text_put_markup(out, a->name);
+	fprintf(out,
+		"</h1>\n<p>%zu findings, in %zu stacks that allocated %s; "
+		"sampled one in %lu bytes.</p>\n<table>\n",
+		r->nr, r->profile->nr_stacks,
+		text_size(size, (uint64_t)r->alloc_space),
+		r->profile->interval);
+	for (size_t i = 0; i < r->nr && i < a->most; i++)
+		put_html_finding(out, r, &r->findings[i], a->depth);
+	fprintf(out, "</table></body></html>\n");
+}
+
+static int run(int argc, char **argv)
+{
+	struct arguments a = { .most = 20, .depth = 8, .least = 1 << 20 };
+	struct report r = { 0 };
+	struct profile p;
+	FILE *out;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	r.profile = &p;
+	r.least = a.least;
+	if (!profile_open(a.name, &p))
+		return 1;
+	if (!look(&r))
+		return command_fails("no memory");
+	out = command_output(a.output);
+	if (!out)
+		return 1;
+	if (a.html)
+		put_html(out, &r, &a);
+	else
+		put_text(out, &r, &a);
+	free(r.findings);
+	profile_names_end();
+	profile_free(&p);
+	return command_output_end(out, a.output);
+}
+
+const struct subcommand report_command = { "report", &argp, run };

@@ -1,0 +1,25 @@
+/* layer 7.2: root: the library's view in an image
+ *
+ * lanemalloc_view is found by its name, in the files that the process has
+ * mapped: the library's or, with the archive, the program's. Where no table has
+ * the name (a stripped program, a core without the files) the magic text is
+ * looked for in the private mappings of files, or in a core's segments. What is
+ * found is judged: its version, and each number against what it may be, so that
+ * whoever goes on with it need not.
+ */
+#ifndef LANE_ROOT_H
+#define LANE_ROOT_H
+
+#include "command/image.h"
+#include "lanemalloc_view.h"
+
+struct root {
+	struct lanemalloc_view view;
+	uint64_t address; /* in the process */
+	char version[32]; /* of the library there */
+};
+
+/* False: image->error says that there is no library, or another version. */
+bool root_find(struct image *image, struct root *root);
+
+#endif

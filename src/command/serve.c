@@ -1,0 +1,395 @@
+/* layer 7.6: serve: lanemalloc serve PID|--all
+ *
+ * A small server of HTTP, on loopback unless told otherwise, for programs that
+ * fetch metrics and profiles:
+ *
+ *	/metrics		Prometheus' text, of one or of all processes
+ *	/debug/pprof/heap	profile.proto; with --all ?pid=N says of which
+ *	/stats.json		as `stats --json` has it; likewise
+ *
+ * The first fetch of a profile turns the process's sampler on, and it stays on
+ * until the server ends, which turns off what it turned on. Every answer is
+ * made anew; requests are served one after the other, by one thread.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/command.h"
+#include "command/profile.h"
+#include "command/show.h"
+#include "command/toggle.h"
+
+#define PROCESSES_MOST 256
+#define KEY_ALL 256
+#define TOGGLE_SECONDS 2
+#define STOP_SECONDS 2
+
+struct process {
+	struct image image;
+	struct root root;
+	struct heap heap;
+};
+
+struct server {
+	const char *listen, *name;
+	bool all;
+	pid_t turned_on[PROCESSES_MOST];
+	size_t nr_turned_on;
+};
+
+static const struct argp_option options[] = {
+	{ "listen", 'l', "ADDRESS:PORT", 0,
+	  "127.0.0.1:9465 if not given; port "
+	  "0 is any that is free",
+	  0 },
+	{ "all", KEY_ALL, NULL, 0,
+	  "all processes that may be read and have "
+	  "the library mapped",
+	  0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct server *s = state->input;
+
+	if (key == 'l')
+		s->listen = arg;
+	else if (key == KEY_ALL)
+		s->all = true;
+	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
+		s->name = arg;
+	else if (key == ARGP_KEY_ARG)
+		argp_usage(state);
+	else if (key != ARGP_KEY_END)
+		return ARGP_ERR_UNKNOWN;
+	else if (s->all == (s->name != NULL))
+		argp_usage(state);
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "PID|--all",
+	.doc = "Serves metrics and profiles by HTTP. /metrics is for "
+	       "Prometheus, /debug/pprof/heap for what fetches pprof's "
+	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
+	       "knows nothing of it. The first fetch of a profile turns the "
+	       "sampler on, the end of this command off again.",
+};
+
+/* Processes */
+
+static bool process_read(struct process *p, const char *name)
+{
+	if (!image_open(&p->image, name) || !root_find(&p->image, &p->root) ||
+	    !heap_read(&p->image, &p->root, &p->heap, NULL, NULL)) {
+		image_close(&p->image);
+		return false;
+	}
+	return true;
+}
+
+static void process_close(struct process *p)
+{
+	heap_free(&p->heap);
+	image_close(&p->image);
+}
+
+/* Whether it has the library's file mapped; so others need not be searched. */
+static bool has_library(const char *pid)
+{
+	struct image image;
+	bool found = false;
+
+	if (image_open(&image, pid))
+		for (size_t i = 0; i < image.nr_ranges && !found; i++)
+			found = strstr(image.ranges[i].path, "liblanemalloc");
+	image_close(&image);
+	return found;
+}
+
+static size_t read_all(struct process *processes)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	size_t nr = 0;
+
+	while (dir && nr < PROCESSES_MOST && (entry = readdir(dir)))
+		if (entry->d_name[strspn(entry->d_name, "0123456789")] ==
+			    '\0' &&
+		    has_library(entry->d_name) &&
+		    process_read(&processes[nr], entry->d_name))
+			nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+/* Answers: each writes into out, or returns why not. */
+
+static const char *metrics(struct server *s, FILE *out)
+{
+	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
+	struct shown *shown = calloc(PROCESSES_MOST, sizeof(*shown));
+	size_t nr = 0;
+
+	if (p && shown)
+		nr = s->all ? read_all(p) : process_read(&p[0], s->name);
+	for (size_t i = 0; i < nr; i++)
+		shown[i] = (struct shown){ &p[i].image, &p[i].root,
+					   &p[i].heap };
+	show_prometheus(out, shown, nr);
+	for (size_t i = 0; i < nr; i++)
+		process_close(&p[i]);
+	free(p);
+	free(shown);
+	return nr || s->all ? NULL : "the process cannot be read";
+}
+
+static const char *stats(FILE *out, const char *name)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	bool done = p && process_read(p, name);
+
+	if (done) {
+		show_json(out, &p->image, &p->root, &p->heap);
+		process_close(p);
+	}
+	free(p);
+	return done ? NULL : "the process cannot be read";
+}
+
+static void note_on(struct server *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->nr_turned_on; i++)
+		if (s->turned_on[i] == pid)
+			return;
+	if (s->nr_turned_on < PROCESSES_MOST)
+		s->turned_on[s->nr_turned_on++] = pid;
+}
+
+static bool profile_of(struct server *s, FILE *out, struct image *image,
+		       struct root *root)
+{
+	bool was_on = toggle_is_on(image, root), done;
+	struct profile profile;
+
+	if (!was_on && s->nr_turned_on == PROCESSES_MOST)
+		return image_fails(image, "too many profiles are on");
+	if (!toggle(image, root, true, TOGGLE_SECONDS))
+		return false;
+	if (!was_on)
+		note_on(s, image->pid);
+	done = profile_read(image, root, &profile);
+	if (done)
+		profile_write(out, &profile);
+	profile_free(&profile);
+	return done;
+}
+
+static const char *pprof(struct server *s, FILE *out, const char *name)
+{
+	static char why[256];
+	struct image image;
+	struct root root;
+	bool done = image_open(&image, name) && root_find(&image, &root) &&
+		    profile_of(s, out, &image, &root);
+
+	snprintf(why, sizeof(why), "%s", image.error);
+	image_close(&image);
+	return done ? NULL : why;
+}
+
+static void index_page(FILE *out)
+{
+	fputs("<!DOCTYPE html><title>lanemalloc</title><p><a href=\"/metrics\">"
+	      "metrics</a>, <a href=\"/debug/pprof/heap\">heap profile</a>, "
+	      "<a href=\"/stats.json\">statistics</a>\n",
+	      out);
+}
+
+/* NULL: it is answered; else why not. *type: of the answer. */
+static const char *answer(struct server *s, FILE *out, const char *url,
+			  const char *pid, const char **type)
+{
+	const char *name = s->all ? pid : s->name;
+
+	*type = "text/plain; version=0.0.4; charset=utf-8";
+	if (!strcmp(url, "/metrics"))
+		return metrics(s, out);
+	if (!strcmp(url, "/")) {
+		*type = "text/html";
+		index_page(out);
+		return NULL;
+	}
+	if (!name)
+		return "of several processes one has to be named: ?pid=N";
+	if (name[strspn(name, "0123456789")])
+		return "pid is a number";
+	if (!strcmp(url, "/stats.json")) {
+		*type = "application/json";
+		return stats(out, name);
+	}
+	if (!strcmp(url, "/debug/pprof/heap")) {
+		*type = "application/octet-stream";
+		return pprof(s, out, name);
+	}
+	return "not found";
+}
+
+static enum MHD_Result respond(struct MHD_Connection *connection,
+			       unsigned status, const char *type, char *text,
+			       size_t size)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		size, text, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result;
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	result = MHD_queue_response(connection, status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
+			     const char *url, const char *method,
+			     const char *version, const char *upload,
+			     size_t *upload_size, void **state)
+{
+	const char *pid = MHD_lookup_connection_value(
+		connection, MHD_GET_ARGUMENT_KIND, "pid");
+	const char *type, *why;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	(void)version;
+	(void)upload;
+	(void)upload_size;
+	(void)state;
+	if (strcmp(method, MHD_HTTP_METHOD_GET))
+		return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+			       "text/plain", strdup("GET alone\n"), 10);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return MHD_NO;
+	why = answer(context, out, url, pid, &type);
+	if (why) {
+		rewind(out);
+		fprintf(out, "%s\n", why);
+		type = "text/plain";
+	}
+	if (fclose(out))
+		return MHD_NO;
+	return respond(connection,
+		       !why			 ? MHD_HTTP_OK :
+		       !strcmp(why, "not found") ? MHD_HTTP_NOT_FOUND :
+						   MHD_HTTP_SERVICE_UNAVAILABLE,
+		       type, text, size);
+}
+
+/* "127.0.0.1:80", "[::1]:80"; false: it is none. */
+static bool address_of(const char *text, struct addrinfo **out)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE,
+				  .ai_socktype = SOCK_STREAM };
+	char host[128];
+	const char *port = strrchr(text, ':');
+	size_t n = port ? (size_t)(port - text) : 0;
+
+	if (!port || n >= sizeof(host))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)n, text);
+	if (host[0] == '[' && n > 2 && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		memmove(host, host + 1, n - 1);
+	}
+	return !getaddrinfo(host, port + 1, &hints, out);
+}
+
+static struct MHD_Daemon *daemon_start(struct server *s)
+{
+	struct addrinfo *at = NULL;
+	struct MHD_Daemon *d;
+	unsigned flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD;
+
+	if (!address_of(s->listen, &at)) {
+		command_fails("%s: no ADDRESS:PORT", s->listen);
+		return NULL;
+	}
+	if (at->ai_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	d = MHD_start_daemon(flags, 0, NULL, NULL, serve, s,
+			     MHD_OPTION_SOCK_ADDR, at->ai_addr,
+			     MHD_OPTION_CONNECTION_TIMEOUT, 30u,
+			     MHD_OPTION_END);
+	freeaddrinfo(at);
+	if (!d)
+		command_fails("cannot listen on %s: %s", s->listen,
+			      strerror(errno));
+	return d;
+}
+
+static void turn_off(struct server *s)
+{
+	char name[16];
+
+	for (size_t i = 0; i < s->nr_turned_on; i++) {
+		struct image image;
+		struct root root;
+
+		snprintf(name, sizeof(name), "%d", s->turned_on[i]);
+		if (image_open(&image, name) && root_find(&image, &root) &&
+		    !toggle(&image, &root, false, STOP_SECONDS))
+			command_fails("process %s: the profile stays on: %s",
+				      name, image.error);
+		image_close(&image);
+	}
+}
+
+static int run(int argc, char **argv)
+{
+	static struct server s = { .listen = "127.0.0.1:9465" };
+	const union MHD_DaemonInfo *info;
+	struct MHD_Daemon *d;
+	struct image image;
+	struct root root;
+	sigset_t set;
+	int signal;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	if (!s.all) {
+		if (!command_open(&image, &root, s.name))
+			return 1;
+		image_close(&image);
+	}
+	/* Before threads are made, so that they have it, too. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	d = daemon_start(&s);
+	if (!d)
+		return 1;
+	info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
+	printf("listening on %.*s:%u\n",
+	       (int)(strrchr(s.listen, ':') - s.listen), s.listen,
+	       info ? info->port : 0);
+	fflush(stdout);
+	sigwait(&set, &signal);
+	MHD_stop_daemon(d);
+	turn_off(&s);
+	return 0;
+}
+
+const struct subcommand serve_command = { "serve", &argp, run };

@@ -1,0 +1,20 @@
+/* layer 7.1: text: numbers and strings as people and machines read them */
+#ifndef LANE_TEXT_H
+#define LANE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SIZE_TEXT 16
+
+/* "12.3 MiB", "512 B"; returns buf. */
+const char *text_size(char buf[SIZE_TEXT], uint64_t size);
+
+/* The inside of a string of JSON, or of a label of Prometheus. */
+void text_put_escaped(FILE *out, const char *text);
+
+/* The inside of an element of HTML or SVG. */
+void text_put_markup(FILE *out, const char *text);
+
+#endif

@@ -1,0 +1,149 @@
+/* layer 6.5: view: where a reader from outside finds everything
+ *
+ * One constant object (include/lanemalloc_view.h), filled by the linker and by
+ * relocation, with the addresses of what all layers keep and the offsets in it.
+ * No code, and nothing that anybody here reads: what the layers say of their
+ * words holds for a reader, too, who sees them without any order.
+ */
+#include "cpucache/areas.h"
+#include "cpucache/rseq.h"
+#include "front/outside.h"
+#include "lanemalloc.h"
+#include "lanemalloc_view.h"
+#include "pageheap/budget.h"
+#include "sample/chance.h"
+#include "sample/live.h"
+#include "sample/sampler.h"
+#include "sample/trace.h"
+#include "slab/bin_set.h"
+#include "slab/slab.h"
+#include "system/config.h"
+
+#define STRING_OF(x) #x
+#define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
+
+static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
+					   LANEMALLOC_VERSION_MINOR,
+					   LANEMALLOC_VERSION_PATCH);
+
+/* What has an address only when it is loaded is filled by relocation. */
+#define ADDRESS(object) (uint64_t)(object)
+#define OPTION(name) (offsetof(struct config, name) / sizeof(uint64_t))
+
+/* The owner in a slab's word. */
+#define OWNER_AT \
+	(offsetof(struct span, word) + offsetof(struct slab_word, owner))
+
+/* clang-format off */
+#define REGIONS_VIEW                                                    \
+	.regions = ADDRESS(regions),                                    \
+	.nr_regions = NR_REGIONS_MOST,                                  \
+	.region_stride = sizeof(struct region),                         \
+	.region_ready = REGION_READY,                                   \
+	.region_state_at = offsetof(struct region, state),              \
+	.region_nr_units_at = offsetof(struct region, nr_units),        \
+	.region_nr_committed_at = offsetof(struct region, nr_committed), \
+	.region_nr_used_at = offsetof(struct region, nr_used),          \
+	.region_nr_mapped_at = offsetof(struct region, nr_mapped),      \
+	.region_base_at = offsetof(struct region, base),                \
+	.region_tags_at = offsetof(struct region, tags),                \
+	.region_spans_at = offsetof(struct region, spans),              \
+	.region_bits_at = offsetof(struct region, bits),                \
+	.region_dirty_at = offsetof(struct region, dirty),              \
+	.region_guards_at = offsetof(struct region, guards),            \
+	.unit_size = UNIT_SIZE,                                         \
+	.tag_stride = sizeof(struct unit_tag),                          \
+	.tag_start_at = offsetof(struct unit_tag, start),               \
+	.tag_class_at = offsetof(struct unit_tag, lane),                \
+	.tag_class_shift = 2,                                           \
+	.class_large = CLASS_LARGE,                                     \
+	.span_stride = sizeof(struct span),                             \
+	.span_nr_units_at = offsetof(struct span, nr_units),            \
+	.span_owner_at = OWNER_AT,                                      \
+	.span_clean_at = offsetof(struct span, clean),                  \
+	.bits_stride = UNIT_BITS_WORDS * sizeof(uint64_t)
+
+#define CLASSES_VIEW                                                    \
+	.classes = ADDRESS(size_classes),                               \
+	.nr_classes = NR_CLASSES,                                       \
+	.nr_fixed = NR_FIXED_CLASSES,                                   \
+	.nr_lanes = NR_LANES,                                           \
+	.class_stride = sizeof(struct size_class),                      \
+	.class_size_at = offsetof(struct size_class, size),             \
+	.class_nr_objects_at = offsetof(struct size_class, nr_objects), \
+	.class_nr_units_at = offsetof(struct size_class, nr_units),     \
+	.class_lane_at = offsetof(struct size_class, lane),             \
+	.class_slots_at = offsetof(struct size_class, slots),           \
+	.class_lane_slots_at = offsetof(struct size_class, lane_slots)
+
+#define CACHES_VIEW                                                     \
+	.caches = ADDRESS(cpu_caches),                                  \
+	.nr_caches = NR_IDS_MOST,                                       \
+	.cache_stride = sizeof(struct cpu_cache),                       \
+	.cache_areas_at = offsetof(struct cpu_cache, areas),            \
+	.cache_refills_at = offsetof(struct cpu_cache, nr_refills),     \
+	.cache_flushes_at = offsetof(struct cpu_cache, nr_flushes),     \
+	.cache_aborts_at = offsetof(struct cpu_cache, nr_aborts),       \
+	.cache_direct_at = offsetof(struct cpu_cache, nr_direct),       \
+	.lane_count_at = offsetof(struct lane, count),                  \
+	.lane_limit_at = offsetof(struct lane, limit),                  \
+	.bins = ADDRESS(bin_sets),                                      \
+	.bins_size = sizeof(struct bin_set),                            \
+	.bins_remote_frees_at = offsetof(struct bin_set, nr_remote_frees), \
+	.bins_remote_slabs_at = offsetof(struct bin_set, nr_remote_slabs), \
+	.bins_steals_at = offsetof(struct bin_set, nr_steals)
+
+#define BUDGET_VIEW                                                     \
+	.budget = ADDRESS(&budget),                                     \
+	.budget_units_at = offsetof(struct budget, units),              \
+	.budget_bonus_at = offsetof(struct budget, bonus_size),         \
+	.budget_gap_at = offsetof(struct budget, gap_size),             \
+	.budget_peak_at = offsetof(struct budget, peak),                \
+	.budget_purged_at = offsetof(struct budget, purged_size),       \
+	.budget_nr_purges_at = offsetof(struct budget, nr_purges),      \
+	.options = ADDRESS(config_options),                             \
+	.nr_options = NR_CONFIG_OPTIONS,                                \
+	.option_stride = sizeof(struct config_option),                  \
+	.option_values = ADDRESS(&config),                              \
+	.option_purge_budget = OPTION(purge_budget),                    \
+	.option_purge_delay = OPTION(purge_delay),                      \
+	.option_profile_interval = OPTION(profile_interval)
+
+#define PROFILE_VIEW                                                    \
+	.profile_on = ADDRESS(&sample_gate.on),                         \
+	.profile_tables = ADDRESS(&sampler_tables),                     \
+	.profile_weight_shift = CHANCE_SHIFT,                           \
+	.profile_samples = ADDRESS(&sampler_counts.nr_samples),         \
+	.profile_dropped = ADDRESS(&sampler_counts.nr_dropped),         \
+	.record_counts_at = offsetof(struct trace, counts),             \
+	.record_sites_at = offsetof(struct trace, sites),               \
+	.live_stride = sizeof(struct live_info),                        \
+	.live_size_bits = LIVE_SIZE_BITS,                               \
+	.live_record_at = offsetof(struct live_info, trace),            \
+	.count_allocs = TRACE_ALLOCS,                                   \
+	.count_alloc_bytes = TRACE_ALLOC_BYTES,                         \
+	.count_alloc_objects = TRACE_ALLOC_OBJECTS,                     \
+	.count_alloc_space = TRACE_ALLOC_SPACE,                         \
+	.count_frees = TRACE_FREES,                                     \
+	.count_freed_bytes = TRACE_FREED_BYTES,                         \
+	.count_freed_objects = TRACE_FREED_OBJECTS,                     \
+	.count_freed_space = TRACE_FREED_SPACE,                         \
+	.count_lifetime = TRACE_LIFETIME,                               \
+	.count_peak_objects = TRACE_PEAK_OBJECTS,                       \
+	.count_peak_space = TRACE_PEAK_SPACE,                           \
+	.switch_word = ADDRESS(&outside_switch)
+/* clang-format on */
+
+exported const struct lanemalloc_view lanemalloc_view __attribute__((used)) = {
+	.magic = LANEMALLOC_VIEW_MAGIC,
+	.version = LANEMALLOC_VIEW_VERSION,
+	.size = sizeof(struct lanemalloc_view),
+	.library_version = ADDRESS(version),
+	.mode = ADDRESS(&rseq_state.mode),
+	.mode_why = ADDRESS(&rseq_state.why),
+	REGIONS_VIEW,
+	CLASSES_VIEW,
+	CACHES_VIEW,
+	BUDGET_VIEW,
+	PROFILE_VIEW,
+};

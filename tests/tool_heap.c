@@ -1,0 +1,141 @@
+/* A program for tests/tool_*.py to look at; see there. It needs no threads but
+ * those it makes.
+ *
+ * Usage: tool_heap still BLOCKS	BLOCKS blocks of mixed sizes, a third of
+ *					them freed; then it says what the
+ *					library counts, as JSON, and waits
+ *	  tool_heap run THREADS		threads that allocate and free; each
+ *					holds from 4 to 8 MiB. Says "ready"
+ *	  tool_heap leak		functions that allocate at a known pace,
+ *					and one that frees at once
+ *	  tool_heap hit			a thread that the caches serve alone
+ */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lanemalloc.h"
+
+#define HELD_SIZE ((size_t)4 << 20)
+
+extern size_t lanemalloc_stats_json(char *buf, size_t size)
+	__attribute__((weak));
+
+static void say(const char *text)
+{
+	printf("%s\n", text);
+	fflush(stdout);
+}
+
+static void still(unsigned long nr)
+{
+	static char text[8192];
+	char *line = malloc(4096);
+	void **blocks = calloc(nr, sizeof(*blocks));
+
+	setvbuf(stdout, line, _IOFBF, 4096);
+	for (unsigned long i = 0; i < nr; i++) {
+		size_t size = 16 + i * 7919 % 9000;
+
+		if (i % 500 == 0)
+			size *= 200;
+		blocks[i] = malloc(size);
+		memset(blocks[i], 1, size < 64 ? size : 64);
+	}
+	for (unsigned long i = 0; i < nr; i++)
+		if (i % 3 == 0)
+			free(blocks[i]);
+	lanemalloc_stats_json(text, sizeof(text));
+	say(text);
+	for (;;)
+		pause();
+}
+
+static void *churn(void *arg)
+{
+	size_t nr = HELD_SIZE / 512, held = 0;
+	void **blocks = calloc(nr, sizeof(*blocks));
+	uint32_t x = (uint32_t)(uintptr_t)arg * 2654435761u + 1;
+
+	/* Blocks of 512 to 1024 bytes, all slots in use from the first turn
+	 * on: between HELD_SIZE and twice as much. */
+	for (size_t i = 0;; i = (i + 1) % nr) {
+		x = x * 1664525 + 1013904223;
+		free(blocks[(x >> 8) % nr]);
+		blocks[(x >> 8) % nr] = malloc(512 + (x >> 4) % 512);
+		if (!blocks[i])
+			blocks[i] = malloc(512);
+		if (held < nr && ++held == nr)
+			say("ready");
+	}
+	return NULL;
+}
+
+static void *block;
+
+__attribute__((noinline)) void keeps_much(void)
+{
+	*(void *volatile *)&block = malloc(10000);
+}
+
+__attribute__((noinline)) void keeps_little(void)
+{
+	*(void *volatile *)&block = malloc(100);
+}
+
+/* Its class has 81920 bytes. */
+__attribute__((noinline)) void keeps_badly(void)
+{
+	*(void *volatile *)&block = malloc(66000);
+}
+
+__attribute__((noinline)) void frees_at_once(void)
+{
+	*(void *volatile *)&block = malloc(3000);
+	free(block);
+}
+
+static void leak(void)
+{
+	say("ready");
+	for (;;) {
+		for (int i = 0; i < 100; i++) {
+			keeps_much();
+			keeps_little();
+			frees_at_once();
+		}
+		keeps_badly();
+		usleep(10000);
+	}
+}
+
+static void hit(void)
+{
+	say("ready");
+	for (;;) {
+		*(void *volatile *)&block = malloc(1000);
+		free(block);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
+	pthread_t thread;
+
+	if (argc < 2)
+		return 2;
+	if (!strcmp(argv[1], "still"))
+		still(n);
+	else if (!strcmp(argv[1], "leak"))
+		leak();
+	else if (!strcmp(argv[1], "hit"))
+		hit();
+	for (uintptr_t i = 0; i < n; i++)
+		pthread_create(&thread, NULL, churn, (void *)i);
+	for (;;)
+		pause();
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""lanemalloc profile, leaks, diff and report: the sampler is turned on and off
+from outside, and the stacks are those that allocate, as they allocate.
+"""
+
+import gzip
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+import xml.etree.ElementTree as tree
+
+from tool import (COMMAND, check, command, environment, fail, main, start,
+                  stats, work)
+
+CONF = "profile_interval=4096"
+
+
+def profile(child, name, *options):
+    path = os.path.join(work, name)
+    command("profile", child.pid, "-o", path, *options)
+    with gzip.open(path) as f:  # checks length and CRC
+        check(b"alloc_space" in f.read(), "no profile")
+    return path
+
+
+def leaking(text):
+    """{function: bytes in use, blocks} of `leaks`."""
+    found = {}
+    for m in re.finditer(r"^ *([\d.]+) (\w+) .*?(\d+) blocks of.*\n *(\w+)\+",
+                         text, re.M):
+        size = float(m.group(1)) * {"B": 1, "KiB": 1 << 10,
+                                    "MiB": 1 << 20, "GiB": 1 << 30}[m.group(2)]
+        found[m.group(4)] = size, int(m.group(3))
+    return found
+
+
+def test_profile():
+    child = start("leak", conf=CONF)
+    path = profile(child, "a.pb.gz", "-s", "2")
+    check(not stats(child.pid)["profile_on"], "it stays on")
+    found = leaking(command("leaks", path).stdout)
+    much, many = found["keeps_much"]
+    little, nr = found["keeps_little"]
+    check("frees_at_once" not in found or found["frees_at_once"][1] < 50,
+          found)
+    check(much > 1 << 20, "little was kept")
+    # As many blocks of 10000 as of 100 bytes; within the sampling error.
+    check(0.7 < many / nr < 1.4, "%d of the one, %d of the other"
+          % (many, nr))
+    check(0.9 < much / many / 10000 < 1.1, "size %f" % (much / many))
+    # The same of the running process, which has it off.
+    again = leaking(command("leaks", child.pid).stdout)
+    check(abs(again["keeps_much"][0] / much - 1) < 0.2, again)
+    report = command("report", path, "-l", "100000").stdout
+    check(re.search(r"freed at once\n.*\n *frees_at_once\+", report), report)
+    check(re.search(r"kept: .*\n.*\n *keeps_much\+", report), report)
+    report = command("report", child.pid, "-l", "100000").stdout
+    check(re.search(r"size class badly\n.*\n *keeps_badly\+", report), report)
+    page = os.path.join(work, "r.html")
+    command("report", "--html", "-o", page, "-l", "1000", path)
+    with open(page, encoding="utf-8") as f:
+        text = f.read().replace("<br>", "").replace('<meta charset="utf-8">',
+                                                    "")
+    tree.fromstring(text.replace("<!DOCTYPE html>\n", ""))
+    # Twice as much later; off and on again, the sums go on.
+    second = profile(child, "b.pb.gz", "-s", "2")
+    grew = command("diff", path, second).stdout
+    check(re.search(r"^\+ *[\d.]+ MiB .*\n *keeps_much\+", grew, re.M), grew)
+    same = command("diff", path, path).stdout
+    check("keeps" not in same, same)
+    command("diff", path, status=2)
+
+
+def test_special():
+    """What is no file is written to, and never replaced."""
+    child = start("leak", conf=CONF)
+    pipe = os.path.join(work, "pipe")
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    profile(child, "first.pb.gz", "-s", "0.5")
+    command("profile", "-s", "0", "-o", pipe, child.pid)
+    check(b"alloc_space" in gzip.decompress(reader.communicate(timeout=20)[0]), "pipe")
+    check(stat.S_ISFIFO(os.stat(pipe).st_mode), "the pipe was replaced")
+    check(not os.path.exists(pipe + ".part"), "a part is left")
+
+
+def test_pprof():
+    child = start("leak", conf=CONF)
+    path = profile(child, "p.pb.gz", "-s", "1")
+    try:
+        done = subprocess.run(["go", "tool", "pprof", "-top", path],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    except FileNotFoundError:
+        print("no go: not compared with pprof")
+        return
+    check(re.search(r"\d+%.* keeps_much", done.stdout), done.stdout +
+          done.stderr)
+
+
+def test_core():
+    child = start("leak", conf=CONF)
+    profile(child, "c.pb.gz", "-s", "1")
+    core = os.path.join(work, "core")
+    subprocess.run(["gcore", "-o", core, str(child.pid)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    core = "%s.%d" % (core, child.pid)
+    child.send_signal(signal.SIGSTOP)
+    live = leaking(command("leaks", child.pid).stdout)
+    dead = leaking(command("leaks", core).stdout)
+    check(set(live) == set(dead) and "keeps_much" in live, (live, dead))
+    path = os.path.join(work, "core.pb.gz")
+    command("profile", core, "-o", path)
+    check(leaking(command("leaks", path).stdout) == dead, "of the core's file")
+
+
+def test_refused():
+    child = start("still", "100")
+    done = command("profile", "-w", "0.5", child.pid, status=1)
+    check("did not notice" in done.stderr, done.stderr)
+    check(not stats(child.pid)["profile_on"], "on")
+    done = command("leaks", child.pid, status=1)
+    check("no profile was ever on" in done.stderr, done.stderr)
+    done = command("profile", "-s", "0", child.pid, status=1)
+    check("no profile was ever on" in done.stderr, done.stderr)
+    path = os.path.join(work, "bad.pb.gz")
+    with open(path, "wb") as f:
+        f.write(b"\x1f\x8b\x08\x00garbage and more of it")
+    command("leaks", path, status=1)
+    with open(path, "wb") as f:
+        f.write(b"\x0a\x04\x08\xff\xff\xff\xff" * 20)
+    command("leaks", path, status=1)
+
+
+def test_interrupted():
+    """Turned off again, and what there is is written."""
+    child = start("leak", conf=CONF)
+    path = os.path.join(work, "i.pb.gz")
+    tool = subprocess.Popen([COMMAND, "profile", "-s", "60", "-o", path,
+                             str(child.pid)], env=environment(preload=False),
+                            stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        if stats(child.pid)["profile_on"]:
+            break
+        time.sleep(0.05)
+    else:
+        fail("never on")
+    tool.send_signal(signal.SIGINT)
+    check(tool.wait(30) == 0, "status")
+    check(not stats(child.pid)["profile_on"], "it stays on")
+    check(os.path.exists(path), "nothing written")
+
+
+def test_hits():
+    """A program that the caches serve: with a helper it notices as its lanes
+    are emptied."""
+    child = start("hit", conf=CONF)
+    done = command("profile", "-w", "2", "-s", "0.5", "-o",
+                   os.path.join(work, "h.pb.gz"), child.pid, status=None)
+    check(done.returncode == 0 or "did not notice" in done.stderr,
+          done.stderr)
+    print("hits alone: %s" % done.stderr.strip())
+
+
+main(test_profile, test_special, test_pprof, test_core, test_refused, test_interrupted,
+     test_hits)

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""lanemalloc serve: metrics, profiles, and that the profile goes off with it.
+"""
+
+import gzip
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from tool import COMMAND, check, command, main, start, stats
+
+
+def serve(*arguments):
+    server = start("serve", "--listen", "127.0.0.1:0", *map(str, arguments),
+                   program=COMMAND, preload=False)
+    check(server.first.startswith("listening on "), server.first)
+    return server, "http://" + server.first.split()[-1]
+
+
+def get(url, status=200):
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            data = answer.read()
+            check(status == 200, "%s: 200" % url)
+            return data
+    except urllib.error.HTTPError as error:
+        check(error.code == status, "%s: %d" % (url, error.code))
+        return error.read()
+
+
+def ends(server):
+    server.send_signal(signal.SIGTERM)
+    check(server.wait(20) == 0, "status")
+
+
+def test_one():
+    child = start("leak", conf="profile_interval=4096")
+    server, url = serve(child.pid)
+    text = get(url + "/metrics").decode()
+    check('lanemalloc_live_bytes{pid="%d",comm="tool_heap"}' % child.pid
+          in text, text)
+    check(json.loads(get(url + "/stats.json"))["pid"] == child.pid, "pid")
+    check(b"metrics" in get(url + "/"), "no index")
+    get(url + "/nowhere", 404)
+    check(not stats(child.pid)["profile_on"], "on before it was asked for")
+    get(url + "/debug/pprof/heap")
+    check(stats(child.pid)["profile_on"], "not on")
+    data = gzip.decompress(get(url + "/debug/pprof/heap"))
+    check(b"inuse_space" in data and b"tool_heap" in data, "no profile")
+    ends(server)
+    check(not stats(child.pid)["profile_on"], "it stays on")
+
+
+def test_all():
+    children = [start("still", "100") for _ in range(2)]
+    server, url = serve("--all")
+    text = get(url + "/metrics").decode()
+    for child in children:
+        check('lanemalloc_live_bytes{pid="%d"' % child.pid in text, text)
+    check(text.count("# TYPE lanemalloc_live_bytes ") == 1, "heads")
+    pid = children[0].pid
+    check(json.loads(get(url + "/stats.json?pid=%d" % pid))["pid"] == pid,
+          "pid")
+    get(url + "/stats.json", 503)
+    get(url + "/stats.json?pid=/etc/passwd", 503)
+    check(b"did not notice" in get(url + "/debug/pprof/heap?pid=%d" % pid,
+                                   503), "a process that sleeps")
+    ends(server)
+
+
+def test_refused():
+    command("serve", status=2)
+    command("serve", "--all", "1", status=2)
+    child = start("still", "10")
+    command("serve", "--listen", "nonsense", child.pid, status=1)
+    command("serve", "--listen", "203.0.113.7:1", child.pid, status=1)
+    done = subprocess.run([COMMAND, "serve", "999999999"], check=False,
+                          stderr=subprocess.PIPE)
+    check(done.returncode == 1, "no process")
+
+
+main(test_one, test_all, test_refused)

@@ -39,7 +39,7 @@ static uint64_t area_nr_objects(char *area)
 	uint64_t n = 0;
 	unsigned class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
+	for (class = 1; class < NR_LANES; class++)
 		n += *(volatile uint64_t *)&cpu_cache_lane(area, class)->count;
 	return n;
 }

@@ -27,11 +27,8 @@ static bool lane_holds(const struct lane *lane, const void *object)
 
 static bool area_holds(char *area, const void *object, unsigned class)
 {
-	unsigned away = size_class_away(class);
-
 	return lane_holds(cpu_cache_lane(area, class), object) ||
-	       (away != class &&
-		lane_holds(cpu_cache_lane(area, away), object));
+	       lane_holds(cpu_cache_lane(area, HOME_LANES + class), object);
 }
 
 bool cached_finds(const void *object, unsigned class)

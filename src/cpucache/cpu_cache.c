@@ -97,7 +97,7 @@ void cpu_cache_free_slow(void *object, unsigned class)
 
 static void home_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
-	uint64_t want = min_size(HOME_LANE_SLOTS, config.cpu_cache / c->size);
+	uint64_t want = min_size(c->batch, config.cpu_cache / c->size);
 
 	if (load_relaxed(limit) != want) // hint
 		store_relaxed(limit, want); // hint
@@ -130,7 +130,7 @@ enum home cpu_cache_free_home(void *object, unsigned class)
 	unsigned home = HOME_LANES + class;
 
 	/* Freed twice, and its slab is gone since the caller's look. */
-	if (unlikely(class - 1 >= NR_TINY))
+	if (unlikely(class - 1 >= NR_CLASSES - 1))
 		return HOME_REFUSED;
 	/* Once more after an abort. */
 	if (likely(percpu_push(home * LANE_WORDS, object)) ||

@@ -10,9 +10,15 @@
 
 #include "slab/bin_set.h"
 
-/* One of the two stacks; side: its lowest bit counts. NULL: empty. */
+/* One of the two sides, whose lowest bit counts. NULL: empty. Of both kinds of
+ * slabs waning ones come first. */
 void partial_push(struct bin *bin, unsigned side, struct span *slab);
 struct span *partial_pop(struct bin *bin, unsigned side);
+
+/* One of a kind, of a side or of the one that is not filled and then of the
+ * other. NULL: there is none. */
+struct span *partial_pop_of(struct bin *bin, unsigned side, bool waning);
+struct span *partial_take(struct bin *bin, bool waning);
 
 /* The side that new slabs go to. */
 unsigned fill_side(struct bin *bin);

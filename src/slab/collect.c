@@ -9,6 +9,8 @@
 #define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
+#define WANE_BATCHES 2  /* given and nothing taken: the class only shrinks */
+#define WANE_LOOKS 4    /* slabs, for each further batch */
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -185,6 +187,41 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 			break;
 	}
 	store_relaxed(&set->look_next, class); // hint
+}
+
+/* One of a side that does not wane, if there is any. */
+static bool side_wanes(struct bin *bin, unsigned class, unsigned side)
+{
+	struct span *slab = partial_pop_of(bin, side, false);
+
+	if (!slab)
+		return false;
+	slab_check_listed(slab, class);
+	slab_wane(slab);
+	partial_push(bin, side, slab);
+	return true;
+}
+
+void bin_note_given(struct bin *bin, unsigned class, unsigned n)
+{
+	const struct size_class *c = &size_classes[class];
+	uint32_t given = load_relaxed(&bin->given) + n; // hint
+	unsigned looks = WANE_LOOKS;
+
+	if (given < (WANE_BATCHES + 1) * c->batch) {
+		store_relaxed(&bin->given, given); // hint
+		return;
+	}
+	store_relaxed(&bin->given, given - c->batch); // hint
+	while (c->size <= SMALL_SIZE_MOST && looks--)
+		if (!side_wanes(bin, class, 0) && !side_wanes(bin, class, 1))
+			break;
+}
+
+void bin_note_taken(struct bin *bin)
+{
+	if (load_relaxed(&bin->given)) // hint
+		store_relaxed(&bin->given, 0); // hint
 }
 
 void bin_note_growth(struct bin_set *set)

@@ -34,6 +34,9 @@
  * entries have no magic number, so that no fast path takes them for objects. */
 #define SLAB_SAMPLED REGION_TABLE_WORDS
 
+/* An owner in entries that is no id. */
+#define OWNER_NOBODY 0xffff
+
 enum block_kind { BLOCK_FOREIGN, BLOCK_NONE, BLOCK_INSIDE, BLOCK_OBJECT,
 		  BLOCK_RUN };
 
@@ -170,8 +173,12 @@ _Noreturn void page_map_fault(const void *pointer, const char *verb,
 void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
 		       unsigned owner);
 void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
-void page_map_set_owner(struct region *region, uint32_t unit,
-			uint32_t nr_units, unsigned owner);
+void page_map_set_owner(struct region *region, uint32_t unit, unsigned class,
+			unsigned owner);
+
+/* The same, and all objects go home, whoever frees them: nobody's id is the
+ * owner's. page_map_set_owner() ends that. */
+void page_map_set_waning(struct region *region, uint32_t unit, unsigned class);
 
 /* By the holder of units, before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);

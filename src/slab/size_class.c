@@ -25,6 +25,7 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
 #define BATCH_LEAST 2         /* of small sizes */
+#define HOME_SIZE_MOST 16384  /* bytes that wait to go home */
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -63,6 +64,14 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
+/* So many wait to go home, and then go together. */
+static uint16_t class_home_batch(uint32_t size)
+{
+	size_t n = min_size(HOME_SIZE_MOST / size, HOME_LANE_SLOTS);
+
+	return (uint16_t)max_size(n, class_batch(size) > 1 ? BATCH_LEAST : 1);
+}
+
 /* Its low end is the owner's in a tag. */
 static uint64_t class_magic(uint32_t size)
 {
@@ -84,6 +93,8 @@ void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
 	c->nr_words = (uint16_t)div_up(nr, 64);
 	c->batch = class_batch(size);
 	c->fixed = (uint16_t)fixed;
+	size_classes[HOME_LANES + class].size = size;
+	size_classes[HOME_LANES + class].batch = class_home_batch(size);
 }
 
 /* Where a class's lane is; the slots' end. */
@@ -99,15 +110,16 @@ static size_t lane_fill(unsigned class, size_t slots, uint32_t lane_slots)
 /* Returns where the next lane's slots may begin. */
 static size_t home_lanes_fill(size_t slots)
 {
-	struct size_class *c;
+	uint32_t room;
 	unsigned class;
 
-	for (class = 1; class <= NR_TINY; class ++) {
-		c = &size_classes[HOME_LANES + class];
-		c->size = geometry[class].size;
-		c->lane_slots = HOME_LANE_SLOTS;
-		c->batch = class_batch(geometry[class].size);
-		slots = lane_fill(HOME_LANES + class, slots, HOME_LANE_SLOTS);
+	for (class = 1; class < NR_CLASSES; class ++) {
+		if (class < NR_FIXED_CLASSES)
+			room = class_home_batch(geometry[class].size);
+		else
+			room = HOME_LANE_SLOTS;
+		size_classes[HOME_LANES + class].lane_slots = room;
+		slots = lane_fill(HOME_LANES + class, slots, room);
 	}
 	return slots;
 }

@@ -49,17 +49,18 @@ enum {
 	NR_FIXED_CLASSES, /* class 0 included */
 	NR_FITTED = 8,
 	NR_CLASSES = NR_FIXED_CLASSES + NR_FITTED,
-	/* Lanes beyond those of the classes: see cpu_cache.h; and one that is
+	/* Lanes beyond those of the classes: each has one for objects that go
+	 * home, HOME_LANES + class, see cpu_cache.h; and one that is
 	 * always empty, as whoever frees a block again may meet the entry of
 	 * a run in its place. */
 	HOME_LANES = NR_CLASSES - 1,
-	NR_LANES = NR_CLASSES + NR_TINY + 1
+	NR_LANES = 2 * NR_CLASSES
 };
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
-#define HOME_LANE_SLOTS 128
+#define HOME_LANE_SLOTS 128 /* of the smallest classes */
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
 
@@ -81,8 +82,8 @@ struct size_class {
 
 /* const after size_class_start(), which is idempotent; of a fitted class only
  * lane and slots are, the rest from fitted_class_fill() on. The rows beyond
- * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
- * that class waits that goes home. */
+ * NR_CLASSES only describe lanes: HOME_LANES + class is where an object of that
+ * class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
 /* atomic: index (size + 15) / 16; a size may pass to a fitted class. */
 extern _Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;

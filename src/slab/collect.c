@@ -229,15 +229,19 @@ void bin_note_growth(struct bin_set *set)
 	bin_look(set, GROWTH_LOOKS, false);
 }
 
+/* A step stays untold, so that a large batch that comes and goes is in the
+ * set's count alone, and writes to nothing that all ids share. */
 void bin_note_freed(struct bin_set *set, int64_t size)
 {
+	int64_t rest = size > 0 ? SHRINK_SIZE : -SHRINK_SIZE;
+
 	size += load_relaxed(&set->freed); // hint
-	if (likely(size < SHRINK_SIZE && size > -SHRINK_SIZE)) {
+	if (likely(size < 2 * SHRINK_SIZE && size > -2 * SHRINK_SIZE)) {
 		store_relaxed(&set->freed, size); // hint
 		return;
 	}
-	store_relaxed(&set->freed, 0); // hint
-	if (quiet_heap_shrank(size))
+	store_relaxed(&set->freed, rest); // hint
+	if (quiet_heap_shrank(size - rest))
 		bin_look(set, SHRINK_LOOKS, true);
 }
 

@@ -10,9 +10,11 @@
 #define NOTCH_SHIFT 3	/* regretless ages that take a notch away */
 #define NOTCHES_MOST 5
 
+/* Whoever lists a slab reads the first line; what all ids write lies apart. */
 static struct quiet {
 	_Atomic(uint32_t) now;	       /* hint: the age */
 	_Atomic(uint32_t) brake;       /* hint: notches << NOTCH_SHIFT */
+	_Alignas(CACHE_LINE)
 	_Atomic(uint64_t) purged_size; /* hint: lately */
 	_Atomic(uint64_t) regret_size; /* hint: likewise */
 	_Atomic(uint64_t) grown_size;  /* hint: most resident in this age */

@@ -33,7 +33,7 @@ static const struct unit_tag *tag_of(const void *object)
 static bool wanes(const void *object)
 {
 	const struct unit_tag *tag = tag_of(object);
-	bool home = tag->away == size_classes[HOME_LANES + CLASS].lane;
+	bool home = tag->away == size_classes[REMOTE_LANES + CLASS].lane;
 
 	assert_int_equal(tag->lane, size_classes[CLASS].lane);
 	assert_int_equal(tag->owner == OWNER_NOBODY, home);

@@ -25,13 +25,14 @@ static bool lane_holds(const struct lane *lane, const void *object)
 	return *slot == object;
 }
 
-static bool area_holds(char *area, const void *object, unsigned class)
+static bool area_holds(char *area, const void *object, unsigned size_class)
 {
-	return lane_holds(cpu_cache_lane(area, class), object) ||
-	       lane_holds(cpu_cache_lane(area, HOME_LANES + class), object);
+	return lane_holds(cpu_cache_lane(area, size_class), object) ||
+	       lane_holds(cpu_cache_lane(area, REMOTE_LANES + size_class),
+			  object);
 }
 
-bool cached_finds(const void *object, unsigned class)
+bool cached_finds(const void *object, unsigned size_class)
 {
 	unsigned id, end = cpu_cache_nr_ids();
 	struct cpu_cache *cache;
@@ -40,8 +41,8 @@ bool cached_finds(const void *object, unsigned class)
 		cache = cpu_cache_of(id);
 		if (!cache)
 			continue;
-		if (area_holds(cpu_cache_area(cache, 0), object, class) ||
-		    area_holds(cpu_cache_area(cache, 1), object, class))
+		if (area_holds(cpu_cache_area(cache, 0), object, size_class) ||
+		    area_holds(cpu_cache_area(cache, 1), object, size_class))
 			return true;
 	}
 	return false;

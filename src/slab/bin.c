@@ -14,7 +14,7 @@ static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 {
 	struct bin_set *set = bin_set_find(w.owner);
 
-	return set ? &set->bins[w.class] : &giver->bins[w.class];
+	return set ? &set->bins[w.size_class] : &giver->bins[w.size_class];
 }
 
 /* Waning slabs come last. */
@@ -28,24 +28,25 @@ static struct span *bin_get_listed(struct bin *bin)
 }
 
 /* A listed slab of the bin, held now; NULL where there is none. */
-static struct span *bin_get_own(struct bin *bin, unsigned class)
+static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
 	struct span *slab;
 
 	if ((slab = slot_take(bin))) {
-		slab_check_listed(slab, class);
+		slab_check_listed(slab, size_class);
 		return slab;
 	}
 	slab = bin_get_listed(bin);
 	if (!slab)
 		return NULL;
-	slab_check_listed(slab, class);
+	slab_check_listed(slab, size_class);
 	bin_note_reuse(bin, slab);
 	return slab;
 }
 
 /* A listed slab of another id, adopted. */
-static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
+static struct span *bin_steal(struct bin_set *set, unsigned id,
+			      unsigned size_class)
 {
 	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
@@ -55,11 +56,11 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 		other = bin_set_find((id + i) % end);
 		if (!other || other == set)
 			continue;
-		slab = bin_get_listed(&other->bins[class]);
+		slab = bin_get_listed(&other->bins[size_class]);
 		if (!slab)
 			continue;
-		slab_check_listed(slab, class);
-		bin_note_reuse(&other->bins[class], slab);
+		slab_check_listed(slab, size_class);
+		bin_note_reuse(&other->bins[size_class], slab);
 		slab_adopt(slab, id);
 		add_relaxed(&set->nr_steals, 1); // counter
 		return slab;
@@ -69,7 +70,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 
 /* No memory for a new slab: any id's, also the one that it takes from next. */
 static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
-					 unsigned class)
+					 unsigned size_class)
 {
 	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
@@ -79,7 +80,7 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 		other = bin_set_find(i);
 		if (!other || other == set)
 			continue;
-		slab = bin_get_own(&other->bins[class], class);
+		slab = bin_get_own(&other->bins[size_class], size_class);
 		if (!slab)
 			continue;
 		slab_adopt(slab, id);
@@ -89,21 +90,21 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
-			    bool *made)
+static struct span *bin_get(struct bin_set *set, unsigned id,
+			    unsigned size_class, bool *made)
 {
-	struct span *slab = bin_get_own(&set->bins[class], class);
+	struct span *slab = bin_get_own(&set->bins[size_class], size_class);
 
 	*made = false;
 	if (!slab && id != SLAB_SAMPLED)
-		slab = bin_steal(set, id, class);
+		slab = bin_steal(set, id, size_class);
 	if (slab)
 		return slab;
-	slab = slab_open(class, id);
+	slab = slab_open(size_class, id);
 	*made = slab;
 	if (likely(slab) || id == SLAB_SAMPLED)
 		return slab;
-	return bin_steal_slots(set, id, class);
+	return bin_steal_slots(set, id, size_class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -116,7 +117,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 	}
 	quiet_use(slab);
 	if (w.owner == id) {
-		slab_list(&set->bins[w.class], slab);
+		slab_list(&set->bins[w.size_class], slab);
 		return;
 	}
 	add_relaxed(&set->nr_remote_slabs, 1); // counter
@@ -147,7 +148,7 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 	if (gift->result == SLAB_GIVEN_HELD)
 		bin_place(set, id, gift->slab, w);
 	else
-		bin_note_empty(bin_of_owner(set, w), gift->slab, w.class);
+		bin_note_empty(bin_of_owner(set, w), gift->slab, w.size_class);
 }
 
 /* The holder takes objects; regrets the clean pages among them. */
@@ -168,7 +169,7 @@ static unsigned slab_use(struct span *slab, void **out, unsigned most)
 }
 
 static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
-					 unsigned class, void **out,
+					 unsigned size_class, void **out,
 					 unsigned most)
 {
 	struct span *slab;
@@ -176,38 +177,39 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 	bool made;
 
 	while (set && !n) {
-		slab = bin_get(set, id, class, &made);
+		slab = bin_get(set, id, size_class, &made);
 		if (!slab)
 			return 0;
 		n = slab_use(slab, out, most);
 		/* Without a bit it was listed by a sleeper: the next one. */
 		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[class], slab);
+			slab_list(&set->bins[size_class], slab);
 		else
 			bin_leave(set, id, slab);
 		if (made && quiet_heap_grew())
 			bin_note_growth(set);
 	}
 	if (n) {
-		bin_note_freed(set, -(int64_t)n * size_classes[class].size);
-		bin_note_taken(&set->bins[class]);
+		bin_note_freed(set,
+			       -(int64_t)n * size_classes[size_class].size);
+		bin_note_taken(&set->bins[size_class]);
 	}
 	return n;
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most)
 {
-	return bin_take_of(bin_set_of(id), id, class, out, most);
+	return bin_take_of(bin_set_of(id), id, size_class, out, most);
 }
 
-void *bin_take_sampled(unsigned class)
+void *bin_take_sampled(unsigned size_class)
 {
 	void *object = NULL;
 
 	bin_set_of(SLAB_SAMPLED);
 	/* Without memory for its own the answer was another's. */
-	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, class, &object,
-		    1);
+	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, size_class,
+		    &object, 1);
 	return object;
 }
 
@@ -215,12 +217,12 @@ void *bin_take_sampled(unsigned class)
 static void bin_note_gifts(struct bin_set *set, const struct slab_gift *last,
 			   unsigned n)
 {
-	unsigned class = slab_word_unpack(last->word).class;
+	unsigned size_class = slab_word_unpack(last->word).size_class;
 
-	if (unlikely(class >= NR_CLASSES))
+	if (unlikely(size_class >= NR_CLASSES))
 		return;
-	bin_note_freed(set, (int64_t)n * size_classes[class].size);
-	bin_note_given(&set->bins[class], class, n);
+	bin_note_freed(set, (int64_t)n * size_classes[size_class].size);
+	bin_note_given(&set->bins[size_class], size_class, n);
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
@@ -253,7 +255,7 @@ void bin_stats(struct bin_stats *out)
 		out->nr_remote_frees +=
 			load_relaxed(&set->nr_remote_frees); // counter
 		out->nr_remote_slabs +=
-			load_relaxed(&set->nr_remote_slabs); // counter
+			load_relaxed(&set->nr_remote_slabs);	 // counter
 		out->nr_steals += load_relaxed(&set->nr_steals); // counter
 	}
 }

@@ -10,9 +10,9 @@
 
 #include "slab/bin_set.h"
 
-/* A slab in one of the owner's lists became empty: sweeps where they are many.
- * The slot's may stay so. */
-void bin_note_empty(struct bin *bin, struct span *slab, unsigned class);
+/* A slab in one of the owner's lists became empty: collects where they are
+ * many. The slot's may stay so. */
+void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class);
 
 /* One that may have been counted as empty is in use again. */
 void bin_note_reuse(struct bin *bin, struct span *slab);
@@ -25,7 +25,7 @@ void bin_note_freed(struct bin_set *set, int64_t size);
 
 /* n objects of the class came back to the set that the bin is of, or some were
  * taken out of it: where they only come back its slabs wane. */
-void bin_note_given(struct bin *bin, unsigned class, unsigned n);
+void bin_note_given(struct bin *bin, unsigned size_class, unsigned n);
 void bin_note_taken(struct bin *bin);
 
 uint64_t collect_purged_size(void);

@@ -38,11 +38,11 @@ static cold void find_inside(struct block *block)
 	const struct region *region = block->region;
 	uint32_t at = block->unit, nr;
 
-	while (at > 0 && !region->tags[at].class)
+	while (at > 0 && !region->tags[at].size_class)
 		at--;
 	nr = load_relaxed(&region->spans[at].nr_units); // hint
 	block->kind = BLOCK_NONE;
-	if (region->tags[at].class == CLASS_LARGE && block->unit - at < nr)
+	if (region->tags[at].size_class == CLASS_LARGE && block->unit - at < nr)
 		block->kind = BLOCK_INSIDE;
 }
 
@@ -59,7 +59,7 @@ static void find_outside_slabs(const void *pointer, struct block *block)
 	if (block->unit >= load_acquire(&region->nr_committed))
 		return;
 	block->tag = &region->tags[block->unit];
-	if (block->tag->class == CLASS_LARGE)
+	if (block->tag->size_class == CLASS_LARGE)
 		find_run(pointer, block);
 	else
 		find_inside(block);
@@ -82,15 +82,15 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
 }
 
-void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
-		       unsigned owner)
+void page_map_set_slab(struct region *region, uint32_t unit,
+		       unsigned size_class, unsigned owner)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	struct unit_tag tag = {
 		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
-		.away = size_classes[size_class_away(class)].lane,
+		.remote = size_classes[size_class_remote(size_class)].lane,
 	};
 	unsigned i;
 
@@ -109,34 +109,37 @@ void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units)
 /* Givers read both meanwhile, and the magic number around the owner: as it was
  * or as it is, and each mixture names lanes that objects of the class may go
  * to. */
-static void set_ways(struct region *region, uint32_t unit, unsigned class,
-		     unsigned owner, unsigned away)
+static void set_ways(struct region *region, uint32_t unit, unsigned size_class,
+		     unsigned owner, unsigned remote)
 {
 	struct unit_tag *tag = &region->tags[unit];
 	unsigned i;
 
-	for (i = 0; i < size_classes[class].nr_units; i++, tag++) {
-		store_once(&tag->away, size_classes[away].lane);
+	for (i = 0; i < size_classes[size_class].nr_units; i++, tag++) {
+		store_once(&tag->remote, size_classes[remote].lane);
 		store_once(&tag->owner, (uint16_t)owner);
 	}
 }
 
-void page_map_set_owner(struct region *region, uint32_t unit, unsigned class,
-			unsigned owner)
+void page_map_set_owner(struct region *region, uint32_t unit,
+			unsigned size_class, unsigned owner)
 {
-	set_ways(region, unit, class, owner, size_class_away(class));
+	set_ways(region, unit, size_class, owner,
+		 size_class_remote(size_class));
 }
 
-void page_map_set_waning(struct region *region, uint32_t unit, unsigned class)
+void page_map_set_waning(struct region *region, uint32_t unit,
+			 unsigned size_class)
 {
-	set_ways(region, unit, class, OWNER_NOBODY, HOME_LANES + class);
+	set_ways(region, unit, size_class, OWNER_NOBODY,
+		 REMOTE_LANES + size_class);
 }
 
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)
 {
-	store_relaxed(&region->spans[unit].nr_units,
-		      nr_units); // before publish
-	region->tags[unit].class = CLASS_LARGE;
+	// before publish
+	store_relaxed(&region->spans[unit].nr_units, nr_units);
+	region->tags[unit].size_class = CLASS_LARGE;
 }
 
 uint32_t page_map_take_run(const struct block *block)
@@ -152,8 +155,8 @@ uint32_t page_map_take_run(const struct block *block)
 
 void page_map_resize_run(struct block *block, uint32_t nr_units)
 {
-	store_relaxed(&block->region->spans[block->unit].nr_units,
-		      nr_units); // own
+	// own
+	store_relaxed(&block->region->spans[block->unit].nr_units, nr_units);
 	block->nr_units = nr_units;
 	measure_run(block);
 }

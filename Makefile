@@ -10,8 +10,8 @@
 #
 # The library is src/*/*.c, compiled once. By convention, not by lists:
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
-#   src/entry/{wrappers,real,rights,clone_real}.c, syscall_*.S
-#                                   in the shared library only
+#   src/entry/{wrappers,real,rights,clone_real,mallctl,extension}.c,
+#   syscall_*.S                     in the shared library only
 #   src/entry/static_names.c        in the archive only
 #   src/entry/libc_names.c          and static_names.c, clone.c: with glibc only
 #   src/entry/clone_real.c, src/cpucache/rseq_own.c
@@ -47,9 +47,9 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 .SUFFIXES:
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
-PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	musl-tools qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
-	libc6-dev-arm64-cross spin patch
+PACKAGES_TEST = g++ libcmocka-dev python3 clang clang-format valgrind \
+	shellcheck musl-tools qemu-user gcc-aarch64-linux-gnu \
+	g++-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -70,7 +70,7 @@ SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
-	clone_real.o syscall_$(ARCH).o)
+	clone_real.o mallctl.o extension.o syscall_$(ARCH).o)
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
 VERSION_MAP := $(wildcard src/liblanemalloc.map)
 VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \
@@ -319,14 +319,12 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check figures docs demo deps clean help
+.PHONY: lint format figures docs demo deps clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
-# An opinion: it aligns comments otherwise and takes `class` for a keyword.
-format-check:
-	@clang-format --dry-run -Werror \
-		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
+format: ## src and include as clang-format has them
+	@clang-format -i $(wildcard src/*/*.[ch] include/*.h)
 
 FIGURES = pair many_threads give_back metadata
 figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures

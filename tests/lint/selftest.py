@@ -74,7 +74,14 @@ CLEAN = {
     "src/system/linux.c": "/* layer 1.3: system: may sleep in a futex */\n",
     "include/lanemalloc.h": "#define LANEMALLOC_STATS(X) \\\n"
                             "\tX(live_size, \"bytes\", \"held\")\n"
+                            "\n"
+                            "#define LANEMALLOC_CLASS_STATS(X) \\\n"
+                            "\tX(nr_live, \"\", \"of this size\")\n"
+                            "\n"
+                            "#define LANEMALLOC_CPU_STATS(X) \\\n"
+                            "\tX(nr_drains, \"\", \"of this CPU\")\n"
                             "\n",
+    "docs/man/README.md": "# Pages\n",
     "tests/run.sh": "#!/bin/bash\necho \"$1\"\n",
     "stress/x/control/faults.txt": "# faults\n\n[name]\n"
                                    "low_two: add_seq(&sum, 1) =>\n"
@@ -180,6 +187,13 @@ BAD = {
         ("an unquoted word", "tests/x.sh", "#!/bin/bash\nrm $1\n"),
         ("a syntax error", "stress/x.sh", "#!/bin/bash\nif true\n"),
     ],
+    "format": [
+        ("blanks for a tab", "src/low/x.c",
+         "void x(void)\n{\n        y();\n}\n"),
+        ("a line that ends early", "src/low/x.h",
+         "int x(int a,\n      int b);\n"),
+        ("another's braces", "include/lanemalloc.h", "struct x\n{\n};\n"),
+    ],
     "faults": [
         (what, "stress/x/control/faults.txt", "[name]\n" + text + "\n")
         for what, text in (
@@ -232,6 +246,8 @@ def make_tree(root, rule):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                               "../../docs/generate/generate.py")
         lint.tools.run(root, ["python3", script, "--root", root])
+    if rule == "format":
+        lint.tools.clang_format(root, "-i")
 
 
 def problems(rule):

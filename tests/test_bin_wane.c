@@ -33,12 +33,12 @@ static const struct unit_tag *tag_of(const void *object)
 static bool wanes(const void *object)
 {
 	const struct unit_tag *tag = tag_of(object);
-	bool home = tag->away == size_classes[REMOTE_LANES + CLASS].lane;
+	bool remote = tag->remote == size_classes[REMOTE_LANES + CLASS].lane;
 
 	assert_int_equal(tag->lane, size_classes[CLASS].lane);
-	assert_int_equal(tag->owner == OWNER_NOBODY, home);
-	assert_true(home || tag->away == tag->lane);
-	return home;
+	assert_int_equal(tag->owner == OWNER_NOBODY, remote);
+	assert_true(remote || tag->remote == tag->lane);
+	return remote;
 }
 
 static unsigned nr_waning(void)

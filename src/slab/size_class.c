@@ -23,9 +23,9 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
  * lanes whose sizes are powers of two do not meet in one cache set. */
 #define SLOTS_GAP 10
 
-#define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_LEAST 2	      /* of small sizes */
-#define HOME_SIZE_MOST 16384  /* bytes that wait to go home */
+#define BATCH_SIZE_MOST 65536  /* bytes that one refill or flush moves */
+#define BATCH_LEAST 2	       /* of small sizes */
+#define REMOTE_SIZE_MOST 16384 /* bytes that wait to go home */
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -65,9 +65,9 @@ static uint16_t class_batch(uint32_t size)
 }
 
 /* So many wait to go home, and then go together. */
-static uint16_t class_home_batch(uint32_t size)
+static uint16_t class_remote_batch(uint32_t size)
 {
-	size_t n = min_size(HOME_SIZE_MOST / size, REMOTE_LANE_SLOTS);
+	size_t n = min_size(REMOTE_SIZE_MOST / size, REMOTE_LANE_SLOTS);
 
 	return (uint16_t)max_size(n, class_batch(size) > 1 ? BATCH_LEAST : 1);
 }
@@ -94,7 +94,8 @@ void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 	c->batch = class_batch(size);
 	c->fixed = (uint16_t)fixed;
 	size_classes[REMOTE_LANES + size_class].size = size;
-	size_classes[REMOTE_LANES + size_class].batch = class_home_batch(size);
+	size_classes[REMOTE_LANES + size_class].batch =
+		class_remote_batch(size);
 }
 
 /* Where a class's lane is; the slots' end. */
@@ -115,7 +116,7 @@ static size_t remote_lanes_fill(size_t slots)
 
 	for (size_class = 1; size_class < NR_CLASSES; size_class++) {
 		if (size_class < NR_FIXED_CLASSES)
-			room = class_home_batch(geometry[size_class].size);
+			room = class_remote_batch(geometry[size_class].size);
 		else
 			room = REMOTE_LANE_SLOTS;
 		size_classes[REMOTE_LANES + size_class].lane_slots = room;

@@ -1,9 +1,9 @@
 /* layer 3.3: bin: the slabs of one (id, class) that have free objects
  *
  *	slot	one slab, the next to take from; a word swapped in and out
- *	partial	two sides; new slabs go to the one that `fill` names, a collection
- *		empties the other. Each has a stack (slab_stack.h) of slabs
- *		that wane and one of all others
+ *	partial	two sides; new slabs go to the one that `fill` names, a
+ *		collection empties the other. Each has a stack (slab_stack.h)
+ *		of slabs that wane and one of all others
  *	inbox	a stack that other ids push to, and that is taken whole
  *
  * A slab in any of the three is listed; whoever gets it out holds it.

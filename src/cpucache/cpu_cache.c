@@ -9,7 +9,7 @@
 static void lane_refill(unsigned id, unsigned size_class, void **objects,
 			unsigned n)
 {
-	uint64_t lane = size_classes[size_class].lane;
+	struct lane_offset lane = class_lane(&size_classes[size_class]);
 	int pushed = 0;
 
 	if (n)
@@ -21,7 +21,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* One object for the caller, and what the lane may hold. */
+/* How many objects to take: one for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint
@@ -37,7 +37,7 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
 
-	objects[0] = percpu_pop(c->lane);
+	objects[0] = percpu_pop(class_lane(c));
 	if (objects[0]) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return objects[0];
@@ -55,15 +55,15 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	return objects[n - 1];
 }
 
-/* A batch off the top of a lane that was full for `object`; how many. Once
- * more after an abort. */
+/* Takes a batch off the top of a lane that was full for `object`; how many.
+ * Tries once more after an abort. */
 static int batch_take(const struct size_class *c, void **objects,
 		      const void *object)
 {
-	int n = percpu_pop_batch(c->lane, objects, c->batch);
+	int n = percpu_pop_batch(class_lane(c), objects, c->batch);
 
 	if (n < 0)
-		n = percpu_pop_batch(c->lane, objects, c->batch);
+		n = percpu_pop_batch(class_lane(c), objects, c->batch);
 	if (unlikely(n > 0 && objects[n - 1] == object))
 		fault("free of %p: already free", object);
 	return n;
@@ -77,7 +77,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 	void *objects[BATCH_MOST];
 	int n;
 
-	if (percpu_push(c->lane, object)) {
+	if (percpu_push(class_lane(c), object)) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return;
 	}
@@ -86,14 +86,14 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		return;
 	}
 	if (capacity_overflow(id, cache, size_class) &&
-	    percpu_push(c->lane, object))
+	    percpu_push(class_lane(c), object))
 		return;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		capacity_note_flush(id, cache, size_class);
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 }
 
@@ -105,7 +105,7 @@ static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 		store_relaxed(limit, want); // hint
 }
 
-/* The remote lane took no more, or is not there yet. */
+/* Makes room in a remote lane that took no more, or is not there yet. */
 static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
@@ -122,7 +122,7 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 		add_relaxed(&cache->nr_flushes, 1); // counter
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 	return REMOTE_FLUSHED;
 }
@@ -130,13 +130,13 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 {
 	unsigned remote = REMOTE_LANES + size_class;
+	struct lane_offset lane = { remote * LANE_WORDS };
 
 	/* Freed twice, and its slab is gone since the caller's look. */
 	if (unlikely(size_class - 1 >= NR_CLASSES - 1))
 		return REMOTE_REFUSED;
 	/* Once more after an abort. */
-	if (likely(percpu_push(remote * LANE_WORDS, object)) ||
-	    percpu_push(remote * LANE_WORDS, object))
+	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
 		return REMOTE_LANE;
 	return remote_flush(object, remote);
 }
@@ -170,7 +170,7 @@ void cpu_cache_flush_own(void)
 		/* Bounded: other threads of this CPU may refill meanwhile. */
 		rounds = 2 + (int)(c->lane_slots / max_size(c->batch, 1));
 		while (rounds--) {
-			n = percpu_pop_batch(c->lane, objects, c->batch);
+			n = percpu_pop_batch(class_lane(c), objects, c->batch);
 			if (!n)
 				break;
 			if (n > 0)
@@ -191,7 +191,7 @@ static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 		size += size_classes[size_class].size * nr;
 		if (nr_cached && size_class < NR_CLASSES)
 			nr_cached[size_class] += nr;
-		else if (nr_cached && size_class - REMOTE_LANES <= NR_TINY)
+		else if (nr_cached && size_class - REMOTE_LANES < NR_CLASSES)
 			nr_cached[size_class - REMOTE_LANES] += nr;
 	}
 	return size;

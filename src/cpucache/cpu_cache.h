@@ -26,7 +26,7 @@ void *cpu_cache_alloc_slow(unsigned size_class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
-/* An object that goes home. */
+/* Frees an object that goes home. */
 enum remote_free {
 	REMOTE_REFUSED, /* it must take the way of all others */
 	REMOTE_LANE,	/* it waits in its remote lane */
@@ -34,7 +34,7 @@ enum remote_free {
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 
-/* The direct path: straight to the slabs, one object. */
+/* The direct path goes straight to the slabs, an object at a time. */
 void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 

@@ -416,7 +416,7 @@ TEST(test_damaged_lists_are_seen, NULL, teardown)
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	static uint64_t nowhere[8];
 	struct bin sound = *bin;
-	volatile unsigned side;
+	volatile unsigned i;
 
 	collect();
 	assert_null(load_relaxed(&bin->slot));
@@ -425,8 +425,8 @@ TEST(test_damaged_lists_are_seen, NULL, teardown)
 	assert_corrupted(take_one());
 	store_relaxed(&bin->slot, (struct span *)(void *)nowhere);
 	assert_corrupted(collect());
-	for (side = 0; side < 2; side++) {
-		bin->partial[side].ck.head = (void *)&nowhere[1];
+	for (i = 0; i < 4; i++) {
+		bin->partial[i / 2][i % 2].ck.head = (void *)&nowhere[1];
 		assert_corrupted(take_one());
 		store_relaxed(&bin->nr_listed, 1);
 		assert_corrupted(collect());

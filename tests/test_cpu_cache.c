@@ -368,6 +368,33 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	assert_ptr_equal(held[nr_held - 1], another);
 }
 
+/* What a waning slab's own CPU frees goes home, too. */
+TEST(test_objects_of_waning_slabs_go_home, fresh, done)
+{
+	struct lane *lane, *remote;
+	struct block block;
+	uint64_t count;
+	void *object;
+
+	if (!has_lanes())
+		skip();
+	object = block_alloc(1024);
+	page_map_find(object, &block);
+	lane = areas_lane(rseq_current_id(), block.size_class);
+	remote = areas_lane(rseq_current_id(), REMOTE_LANES + block.size_class);
+	hold(cpu_cache_alloc_slow(block.size_class));
+	slab_wane(&block.region->spans[block.unit]);
+	count = *(volatile uint64_t *)&lane->count;
+	heap_free(object);
+	assert_true(*(volatile uint64_t *)&lane->count == count);
+	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	slab_revive(&block.region->spans[block.unit]);
+	object = block_alloc(1024);
+	heap_free(object);
+	assert_true(*(volatile uint64_t *)&lane->count == count);
+	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+}
+
 TEST(test_tiny_object_freed_twice, fresh, done)
 {
 	void *object;

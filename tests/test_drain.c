@@ -39,7 +39,7 @@ static uint64_t area_nr_objects(char *area)
 	uint64_t n = 0;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	for (size_class = 1; size_class < NR_LANES; size_class++)
 		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)
 			      ->count;
 	return n;

@@ -52,23 +52,23 @@ TEST(test_windows_by_enumeration, fitted_setup)
 
 TEST(test_a_class_fits, fitted_setup)
 {
-	unsigned old = size_class_of(1032), new;
+	unsigned old = size_class_of(1096), new;
 
-	assert_int_equal(grow(1032, window_samples() - 1), old);
+	assert_int_equal(grow(1096, window_samples() - 1), old);
 	assert_int_equal(fitted_class_count(), 0);
-	new = grow(1032, 1);
+	new = grow(1096, 1);
 	assert_int_equal(new, NR_FIXED_CLASSES);
 	assert_int_equal(fitted_class_count(), 1);
-	assert_int_equal(size_classes[new].size, 1088);
+	assert_int_equal(size_classes[new].size, 1152);
 	assert_int_equal(size_classes[new].fixed, old);
-	assert_int_equal(size_class_of(1025), new);
-	assert_int_equal(size_class_of(1024), old - 1);
-	assert_int_equal(size_class_of(1089), old);
-	assert_int_equal(size_lanes[1088 / 16], size_classes[new].lane);
-	assert_int_equal(size_lanes[1104 / 16], size_classes[old].lane);
+	assert_int_equal(size_class_of(1089), new);
+	assert_int_equal(size_class_of(1088), old - 1);
+	assert_int_equal(size_class_of(1153), old);
+	assert_int_equal(size_lanes[1152 / 16], size_classes[new].lane);
+	assert_int_equal(size_lanes[1168 / 16], size_classes[old].lane);
 	/* Alignment is the fixed classes' work. */
-	assert_int_equal(size_class_aligned(1032, 256), old);
-	assert_int_equal(size_class_aligned(1030, 16), old);
+	assert_int_equal(size_class_aligned(1096, 64), old);
+	assert_int_equal(size_class_aligned(1096, 16), old);
 }
 
 /* Start-up may run again at any time. */
@@ -76,32 +76,32 @@ TEST(test_start_again, fitted_setup)
 {
 	unsigned size_class;
 
-	size_class = grow(1032, window_samples());
+	size_class = grow(1096, window_samples());
 	assert_int_equal(size_class, NR_FIXED_CLASSES);
 	size_class_start();
-	assert_int_equal(size_class_of(1032), size_class);
-	assert_int_equal(size_classes[size_class].size, 1088);
-	assert_int_equal(size_lanes[1088 / 16], size_classes[size_class].lane);
+	assert_int_equal(size_class_of(1096), size_class);
+	assert_int_equal(size_classes[size_class].size, 1152);
+	assert_int_equal(size_lanes[1152 / 16], size_classes[size_class].lane);
 }
 
 /* One size of the upper end in a window: the class stays. */
 TEST(test_few_large_ones_forbid, fitted_setup)
 {
-	unsigned old = size_class_of(1032), i;
+	unsigned old = size_class_of(1096), i;
 
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(grow(1032, window_samples() - 1), old);
-		assert_int_equal(grow(1280, 1), old);
+		assert_int_equal(grow(1096, window_samples() - 1), old);
+		assert_int_equal(grow(1344, 1), old);
 	}
 	assert_int_equal(fitted_class_count(), 0);
-	assert_true(grow(1032, window_samples()) != old);
+	assert_true(grow(1096, window_samples()) != old);
 }
 
 TEST(test_little_saving_is_none, fitted_setup)
 {
-	unsigned old = size_class_of(1232);
+	unsigned old = size_class_of(1304);
 
-	assert_int_equal(grow(1232, 3 * window_samples()), old);
+	assert_int_equal(grow(1304, 3 * window_samples()), old);
 	assert_int_equal(grow(64, 3 * window_samples()), size_class_of(64));
 	assert_int_equal(grow(128, 3 * window_samples()), size_class_of(128));
 	assert_int_equal(fitted_class_count(), 0);
@@ -110,11 +110,11 @@ TEST(test_little_saving_is_none, fitted_setup)
 /* Misses alone, of a program that does not grow, are no sample. */
 TEST(test_only_growth_counts, fitted_setup)
 {
-	unsigned size_class = size_class_of(1032), i;
+	unsigned size_class = size_class_of(1096), i;
 
-	assert_int_equal(grow(1032, 1), size_class);
+	assert_int_equal(grow(1096, 1), size_class);
 	for (i = 0; i < 10 * window_samples(); i++)
-		fitted_class_note(size_class, 1032);
+		fitted_class_note(size_class, 1096);
 	assert_int_equal(fitted_class_count(), 0);
 }
 
@@ -132,16 +132,16 @@ TEST(test_medium_sizes_are_left_alone, fitted_setup)
 /* What opens and closes the same slabs again and again does not grow. */
 TEST(test_churn_is_no_growth, fitted_setup)
 {
-	unsigned size_class = size_class_of(1300), i;
+	unsigned size_class = size_class_of(1490), i;
 
-	assert_int_equal(grow(1300, 1), size_class);
+	assert_int_equal(grow(1490, 1), size_class);
 	for (i = 0; i < 10 * window_samples(); i++) {
 		struct span *slab = slab_open(size_class, OWNER);
 
-		fitted_class_note(size_class, 1300);
+		fitted_class_note(size_class, 1490);
 		slab_close(slab);
 	}
-	assert_int_equal(size_class_of(1300), size_class);
+	assert_int_equal(size_class_of(1490), size_class);
 	assert_int_equal(fitted_class_count(), 0);
 }
 
@@ -160,31 +160,31 @@ TEST(test_small_share, fitted_setup)
 /* The two tables of a size disagree after a thread died: a miss mends it. */
 TEST(test_mend, fitted_setup)
 {
-	unsigned size_class = size_class_of(1032);
+	unsigned size_class = size_class_of(1096);
 
-	store_relaxed(&size_lanes[1040 / 16], 0); // own
-	size_lane_mend(1032, size_class);
-	assert_int_equal(size_lanes[1040 / 16], size_classes[size_class].lane);
+	store_relaxed(&size_lanes[1104 / 16], 0); // own
+	size_lane_mend(1096, size_class);
+	assert_int_equal(size_lanes[1104 / 16], size_classes[size_class].lane);
 }
 
 /* A second one for the same fixed class takes the sizes above the first. */
 TEST(test_two_of_one_class, fitted_setup)
 {
-	unsigned first = grow(1032, window_samples());
-	unsigned second = grow(1100, window_samples());
+	unsigned first = grow(1096, window_samples());
+	unsigned second = grow(1200, window_samples());
 
 	assert_int_equal(first, NR_FIXED_CLASSES);
 	assert_int_equal(second, NR_FIXED_CLASSES + 1);
-	assert_int_equal(size_class_of(1088), first);
-	assert_int_equal(size_class_of(1089), second);
-	assert_int_equal(size_class_of(1152), second);
-	assert_int_equal(size_class_of(1153), SIZE_CLASS_1280);
+	assert_int_equal(size_class_of(1152), first);
+	assert_int_equal(size_class_of(1153), second);
+	assert_int_equal(size_class_of(1216), second);
+	assert_int_equal(size_class_of(1217), SIZE_CLASS_1344);
 }
 
 TEST(test_there_are_so_many, fitted_setup)
 {
-	static const size_t sizes[] = { 164,  200,  260,  330,  520,  650,
-					1030, 1300, 2056, 2600, 4100, 8200 };
+	static const size_t sizes[] = { 164,  836,  1096, 1480, 2184, 2500,
+					2820, 4612, 5130, 6150, 7200, 8200 };
 	unsigned i, nr = 0;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -227,17 +227,17 @@ TEST(test_geometry, fitted_setup)
 /* Objects of a fitted class go to its slabs and come back. */
 TEST(test_objects, fitted_setup)
 {
-	unsigned size_class = grow(4368, window_samples()), i, n, nr = 0;
+	unsigned size_class = grow(5200, window_samples()), i, n, nr = 0;
 	void *objects[256];
 	uint64_t word;
 	struct span *slab = slab_open(size_class, OWNER);
 
-	assert_int_equal(size_classes[size_class].size, 4416);
+	assert_int_equal(size_classes[size_class].size, 5248);
 	while ((n = slab_take(slab, objects + nr, 5)))
 		nr += n;
 	assert_int_equal(nr, size_classes[size_class].nr_objects);
 	for (i = 0; i < nr; i++)
-		memset(objects[i], 0x5a, 4416);
+		memset(objects[i], 0x5a, 5248);
 	slab_check(slab);
 	for (i = 0; i < nr; i++)
 		give(slab, &objects[i], 1, &word);
@@ -255,7 +255,7 @@ static void *maker(void *size)
 {
 	while (!load_relaxed(&go)) // hint
 		;
-	fitted_class_make(SIZE_CLASS_1280, (uint32_t)(uintptr_t)size);
+	fitted_class_make(SIZE_CLASS_1344, (uint32_t)(uintptr_t)size);
 	return NULL;
 }
 
@@ -264,7 +264,7 @@ static void every_size_fits(void)
 {
 	unsigned size, size_class;
 
-	for (size = 1025; size <= 1280; size += 15) {
+	for (size = 1089; size <= 1344; size += 15) {
 		size_class = size_class_of(size);
 		assert_true(size_classes[size_class].size >= size);
 		assert_true(size_classes[size_class].nr_objects > 0);
@@ -289,7 +289,7 @@ static void forget(void)
 
 TEST(test_makers_at_once, fitted_setup)
 {
-	static const uintptr_t sizes[NR_MAKERS] = { 1032, 1100, 1150 };
+	static const uintptr_t sizes[NR_MAKERS] = { 1096, 1200, 1150 };
 	pthread_t threads[NR_MAKERS];
 	unsigned round, i;
 

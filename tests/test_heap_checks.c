@@ -109,8 +109,8 @@ TEST(test_checked_frees_know_the_slabs_end, NULL, done)
 	char *block, *end;
 
 	option("checks=fast");
-	block = block_alloc(896);
-	end = (char *)((uintptr_t)block & ~(UNIT_SIZE - 1)) + 36 * 896;
+	block = block_alloc(832);
+	end = (char *)((uintptr_t)block & ~(UNIT_SIZE - 1)) + 39 * 832;
 	assert_fault("free of %p: not a block", end, heap_free(end));
 	heap_free(block);
 }
@@ -215,7 +215,7 @@ TEST(test_writes_after_free_are_seen, NULL, done)
 	write_freed(1000, 500);
 	write_freed(1000, 1023);
 	write_freed(5000, 0);
-	write_freed(30000, 1000);
+	write_freed(20000, 1000);
 }
 
 /* Blocks of all sizes, of lives that differ, and what was written to them:

@@ -54,7 +54,7 @@ TEST(test_geometry_of_slabs)
 		assert_true((whole - used) * 32 <= whole);
 		if (c->size <= SMALL_SIZE_MOST)
 			assert_true(c->nr_objects >=
-				    (c->size > 28672 ? 4 : 8));
+				    min_size(8, c->batch));
 		assert_true(c->nr_words <= UNIT_BITS_WORDS);
 		assert_true(c->nr_units <= HUGEPAGE_UNITS);
 		assert_in_range(c->batch, 1, c->lane_slots);

@@ -329,7 +329,7 @@ static uint64_t life_of(const void *object)
  * another one: not with another first unit, either. */
 TEST(test_lives_have_names)
 {
-	struct span *slab = slab_open(size_class_of(32768), OWNER);
+	struct span *slab = slab_open(size_class_of(28672), OWNER);
 	void *objects[4];
 	uint64_t lives[4], word;
 	unsigned i, k;
@@ -340,7 +340,7 @@ TEST(test_lives_have_names)
 	give(slab, objects, 4, &word);
 	slab_close(slab);
 	for (i = 1; i < 4; i++) {
-		slab = slab_open(size_class_of(i % 2 ? 1024 : 32768), OWNER);
+		slab = slab_open(size_class_of(i % 2 ? 1024 : 28672), OWNER);
 		slab_take(slab, objects, 1);
 		lives[i] = life_of(objects[0]);
 		for (k = 0; k < i; k++)

@@ -27,11 +27,9 @@ static bool lane_holds(const struct lane *lane, const void *object)
 
 static bool area_holds(char *area, const void *object, unsigned size_class)
 {
-	unsigned remote = size_class_remote(size_class);
-
 	return lane_holds(cpu_cache_lane(area, size_class), object) ||
-	       (remote != size_class &&
-		lane_holds(cpu_cache_lane(area, remote), object));
+	       lane_holds(cpu_cache_lane(area, REMOTE_LANES + size_class),
+			  object);
 }
 
 bool cached_finds(const void *object, unsigned size_class)

@@ -99,7 +99,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 
 static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
-	uint64_t want = min_size(REMOTE_LANE_SLOTS, config.cpu_cache / c->size);
+	uint64_t want = min_size(c->batch, config.cpu_cache / c->size);
 
 	if (load_relaxed(limit) != want)    // hint
 		store_relaxed(limit, want); // hint
@@ -133,7 +133,7 @@ enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 	struct lane_offset lane = { remote * LANE_WORDS };
 
 	/* Freed twice, and its slab is gone since the caller's look. */
-	if (unlikely(size_class - 1 >= NR_TINY))
+	if (unlikely(size_class - 1 >= NR_CLASSES - 1))
 		return REMOTE_REFUSED;
 	/* Once more after an abort. */
 	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
@@ -191,7 +191,7 @@ static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 		size += size_classes[size_class].size * nr;
 		if (nr_cached && size_class < NR_CLASSES)
 			nr_cached[size_class] += nr;
-		else if (nr_cached && size_class - REMOTE_LANES <= NR_TINY)
+		else if (nr_cached && size_class - REMOTE_LANES < NR_CLASSES)
 			nr_cached[size_class - REMOTE_LANES] += nr;
 	}
 	return size;

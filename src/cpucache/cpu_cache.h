@@ -7,7 +7,8 @@
  * Tiny objects, smaller than a cache line, go home: were they handed out where
  * they were freed, CPUs would write to each other's lines again and again.
  * Those of another id's slab wait in the class's remote lane, from which
- * nothing is allocated, until a batch of them goes to the slabs.
+ * nothing is allocated, until a batch of them goes to the slabs. So do objects
+ * of any size whose slab wanes (slab.h), on every id.
  *
  * All functions are lock-free and async-signal-safe. A thread that dies here
  * loses the batch in its hands: at most 64 KiB, or one object of a medium
@@ -25,7 +26,7 @@ void *cpu_cache_alloc_slow(unsigned size_class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
-/* Frees a tiny object whose slab another id owns. */
+/* Frees an object that goes home. */
 enum remote_free {
 	REMOTE_REFUSED, /* it must take the way of all others */
 	REMOTE_LANE,	/* it waits in its remote lane */

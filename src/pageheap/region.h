@@ -81,14 +81,14 @@ struct unit_tag {
 			uint16_t size_class : 14; /* held: or CLASS_LARGE */
 		};
 	};
-	uint16_t remote; /* held: the lane for objects freed on another id */
+	uint16_t remote; /* hint: the lane for objects freed on another id */
 };
 _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 
 #define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
-#define CLASS_LARGE 64 /* its lane takes nothing */
+#define CLASS_LARGE 153 /* its lane takes nothing */
 
 /* A slab whose objects are followed by the profile: every free of one takes
  * the cold half. */

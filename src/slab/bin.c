@@ -17,19 +17,26 @@ static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 	return set ? &set->bins[w.size_class] : &giver->bins[w.size_class];
 }
 
+/* Waning slabs come last. */
+static struct span *bin_get_listed(struct bin *bin)
+{
+	struct span *slab = partial_take(bin, false);
+
+	if (!slab)
+		slab = inbox_take(bin);
+	return slab ? slab : partial_take(bin, true);
+}
+
 /* A listed slab of the bin, held now; NULL where there is none. */
 static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
-	unsigned fill = fill_side(bin);
 	struct span *slab;
 
 	if ((slab = slot_take(bin))) {
 		slab_check_listed(slab, size_class);
 		return slab;
 	}
-	if (!(slab = partial_pop(bin, !fill)) &&
-	    !(slab = partial_pop(bin, fill)))
-		slab = inbox_take(bin);
+	slab = bin_get_listed(bin);
 	if (!slab)
 		return NULL;
 	slab_check_listed(slab, size_class);
@@ -49,11 +56,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id,
 		other = bin_set_find((id + i) % end);
 		if (!other || other == set)
 			continue;
-		slab = partial_pop(&other->bins[size_class], 0);
-		if (!slab)
-			slab = partial_pop(&other->bins[size_class], 1);
-		if (!slab)
-			slab = inbox_take(&other->bins[size_class]);
+		slab = bin_get_listed(&other->bins[size_class]);
 		if (!slab)
 			continue;
 		slab_check_listed(slab, size_class);
@@ -152,8 +155,11 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 static unsigned slab_use(struct span *slab, void **out, unsigned most)
 {
 	uint64_t clean = load_relaxed(&slab->clean); // held
-	unsigned n = slab_take(slab, out, most);
+	unsigned n;
 
+	if (unlikely(slab_is_waning(slab)))
+		slab_revive(slab);
+	n = slab_take(slab, out, most);
 	if (unlikely(clean)) {
 		clean &= ~load_relaxed(&slab->clean); // held
 		quiet_note_taken(slab, bits_count(clean));
@@ -183,9 +189,11 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 		if (made && quiet_heap_grew())
 			bin_note_growth(set);
 	}
-	if (n)
+	if (n) {
 		bin_note_freed(set,
 			       -(int64_t)n * size_classes[size_class].size);
+		bin_note_taken(&set->bins[size_class]);
+	}
 	return n;
 }
 
@@ -205,30 +213,31 @@ void *bin_take_sampled(unsigned size_class)
 	return object;
 }
 
-/* Bytes of the objects; a hint. */
-static size_t gift_size(const struct slab_gift *gift)
+/* Objects that came at once are mostly of the last one's class. */
+static void bin_note_gifts(struct bin_set *set, const struct slab_gift *last,
+			   unsigned n)
 {
-	unsigned size_class = slab_word_unpack(gift->word).size_class;
+	unsigned size_class = slab_word_unpack(last->word).size_class;
 
-	if (size_class >= NR_CLASSES)
-		return 0;
-	return gift->nr * (size_t)size_classes[size_class].size;
+	if (unlikely(size_class >= NR_CLASSES))
+		return;
+	bin_note_freed(set, (int64_t)n * size_classes[size_class].size);
+	bin_note_given(&set->bins[size_class], size_class, n);
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
 {
 	struct bin_set *set = n ? bin_set_of(id) : NULL;
-	struct slab_gift gift;
-	int64_t size = 0;
+	struct slab_gift gift = { 0 };
+	unsigned rest;
 
 	if (!n)
 		return;
-	for (; n; objects += gift.nr, n -= gift.nr) {
-		gift = slab_give(objects, n);
-		size += (int64_t)gift_size(&gift);
+	for (rest = n; rest; objects += gift.nr, rest -= gift.nr) {
+		gift = slab_give(objects, rest);
 		bin_note_gift(set, id, &gift);
 	}
-	bin_note_freed(set, size);
+	bin_note_gifts(set, &gift, n);
 }
 
 void bin_stats(struct bin_stats *out)

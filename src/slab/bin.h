@@ -1,16 +1,27 @@
 /* layer 3.3: bin: the slabs of one (id, class) that have free objects
  *
  *	slot	one slab, the next to take from; a word swapped in and out
- *	partial	two stacks (slab_stack.h); new slabs go to the one that `fill`
- *		names, a collection empties the other
+ *	partial	two sides; new slabs go to the one that `fill` names, a
+ *		collection empties the other. Each has a stack (slab_stack.h)
+ *		of slabs that wane and one of all others
  *	inbox	a stack that other ids push to, and that is taken whole
  *
  * A slab in any of the three is listed; whoever gets it out holds it.
  *
- * Taking: the slot's slab; else pop partial[!fill], partial[fill]; else the
- * inbox; else a slab of another id's bin of the class; else a new one; where
- * no memory is for that, any slab of any id, also its slot's. After
- * the take the slab goes back to the slot if that is empty, else to partial.
+ * Taking: the slot's slab; else one of partial that does not wane, first of
+ * partial[!fill]; else the inbox; else a waning one of partial; else a slab of
+ * another id's bin of the class; else a new one; where no memory is for that,
+ * any slab of any id, also its slot's. After the take the slab goes back to the
+ * slot if that is empty, else to partial.
+ *
+ * Where objects come back to an id and none of the class is taken, batch after
+ * batch, the class gets smaller: what the lanes hand out again then lies all
+ * over its slabs, and a few objects of what comes next hold each of them. So
+ * with each batch beyond WANE_BATCHES up to WANE_LOOKS of the id's slabs in
+ * partial wane (slab.h): they are taken out, marked and put back to the same
+ * side, one by one. Each slab wanes once until it is taken from again, so a
+ * class that only shrinks soon pays for the looks at two empty stacks. A thread
+ * that dies there strands the slab in its hand.
  *
  * The inbox is taken whole. The taker keeps the first slab and pushes the
  * rest to partial before it works on the first; between pop_all and the last

@@ -4,12 +4,11 @@
 void partial_push(struct bin *bin, unsigned side, struct span *slab)
 {
 	add_relaxed(&bin->nr_listed, 1); // hint
-	slab_stack_push(&bin->partial[side & 1], slab);
+	slab_stack_push(&bin->partial[side & 1][slab_is_waning(slab)], slab);
 }
 
-struct span *partial_pop(struct bin *bin, unsigned side)
+static struct span *stack_pop(struct bin *bin, struct slab_stack *stack)
 {
-	struct slab_stack *stack = &bin->partial[side & 1];
 	struct span *slab;
 
 	while ((slab = slab_stack_top(stack))) {
@@ -21,6 +20,26 @@ struct span *partial_pop(struct bin *bin, unsigned side)
 		return slab;
 	}
 	return NULL;
+}
+
+struct span *partial_pop_of(struct bin *bin, unsigned side, bool waning)
+{
+	return stack_pop(bin, &bin->partial[side & 1][waning]);
+}
+
+struct span *partial_pop(struct bin *bin, unsigned side)
+{
+	struct span *slab = partial_pop_of(bin, side, true);
+
+	return slab ? slab : partial_pop_of(bin, side, false);
+}
+
+struct span *partial_take(struct bin *bin, bool waning)
+{
+	unsigned fill = fill_side(bin);
+	struct span *slab = partial_pop_of(bin, !fill, waning);
+
+	return slab ? slab : partial_pop_of(bin, fill, waning);
 }
 
 unsigned fill_side(struct bin *bin)

@@ -10,10 +10,15 @@
 
 #include "slab/bin_set.h"
 
-/* Pops a slab of one of the two stacks; of `side` the lowest bit counts. NULL:
- * the stack is empty. */
+/* Pushes a slab to one of the two sides, or pops one, waning ones first; of
+ * `side` the lowest bit counts. NULL: the side is empty. */
 void partial_push(struct bin *bin, unsigned side, struct span *slab);
 struct span *partial_pop(struct bin *bin, unsigned side);
+
+/* Pops a slab of a kind, of one side, or of the side that is not filled and
+ * then of the other. NULL: there is none. */
+struct span *partial_pop_of(struct bin *bin, unsigned side, bool waning);
+struct span *partial_take(struct bin *bin, bool waning);
 
 /* The side that new slabs go to. */
 unsigned fill_side(struct bin *bin);

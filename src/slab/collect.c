@@ -9,6 +9,8 @@
 #define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 8	/* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
+#define WANE_BATCHES 2 /* given and nothing taken: the class only shrinks */
+#define WANE_LOOKS 4   /* slabs, for each further batch */
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -191,20 +193,60 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 	store_relaxed(&set->look_next, size_class); // hint
 }
 
+/* Makes one of a side wane; false: there is none that does not. */
+static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
+{
+	struct span *slab = partial_pop_of(bin, side, false);
+
+	if (!slab)
+		return false;
+	slab_check_listed(slab, size_class);
+	slab_wane(slab);
+	partial_push(bin, side, slab);
+	return true;
+}
+
+void bin_note_given(struct bin *bin, unsigned size_class, unsigned n)
+{
+	const struct size_class *c = &size_classes[size_class];
+	uint32_t given = load_relaxed(&bin->given) + n; // hint
+	unsigned looks = WANE_LOOKS;
+
+	if (given < (WANE_BATCHES + 1) * c->batch) {
+		store_relaxed(&bin->given, given); // hint
+		return;
+	}
+	store_relaxed(&bin->given, given - c->batch); // hint
+	while (c->size <= SMALL_SIZE_MOST && looks--)
+		if (!side_wanes(bin, size_class, 0) &&
+		    !side_wanes(bin, size_class, 1))
+			break;
+}
+
+void bin_note_taken(struct bin *bin)
+{
+	if (load_relaxed(&bin->given))	       // hint
+		store_relaxed(&bin->given, 0); // hint
+}
+
 void bin_note_growth(struct bin_set *set)
 {
 	bin_look(set, GROWTH_LOOKS, false);
 }
 
+/* A step stays untold, so that a large batch that comes and goes is in the
+ * set's count alone, and writes to nothing that all ids share. */
 void bin_note_freed(struct bin_set *set, int64_t size)
 {
+	int64_t rest = size > 0 ? SHRINK_SIZE : -SHRINK_SIZE;
+
 	size += load_relaxed(&set->freed); // hint
-	if (likely(size < SHRINK_SIZE && size > -SHRINK_SIZE)) {
+	if (likely(size < 2 * SHRINK_SIZE && size > -2 * SHRINK_SIZE)) {
 		store_relaxed(&set->freed, size); // hint
 		return;
 	}
-	store_relaxed(&set->freed, 0); // hint
-	if (quiet_heap_shrank(size))
+	store_relaxed(&set->freed, rest); // hint
+	if (quiet_heap_shrank(size - rest))
 		bin_look(set, SHRINK_LOOKS, true);
 }
 

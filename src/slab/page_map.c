@@ -106,15 +106,33 @@ void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units)
 		region->tags[unit + i] = (struct unit_tag){ 0 };
 }
 
-/* Givers read it meanwhile, and the magic number around it: as it was or as it
- * is, and both serve. */
-void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
-			unsigned owner)
+/* Givers read both meanwhile, and the magic number around the owner: as it was
+ * or as it is, and each mixture names lanes that objects of the class may go
+ * to. */
+static void set_ways(struct region *region, uint32_t unit, unsigned size_class,
+		     unsigned owner, unsigned remote)
 {
-	uint32_t i;
+	struct unit_tag *tag = &region->tags[unit];
+	unsigned i;
 
-	for (i = 0; i < nr_units; i++)
-		store_once(&region->tags[unit + i].owner, (uint16_t)owner);
+	for (i = 0; i < size_classes[size_class].nr_units; i++, tag++) {
+		store_once(&tag->remote, size_classes[remote].lane);
+		store_once(&tag->owner, (uint16_t)owner);
+	}
+}
+
+void page_map_set_owner(struct region *region, uint32_t unit,
+			unsigned size_class, unsigned owner)
+{
+	set_ways(region, unit, size_class, owner,
+		 size_class_remote(size_class));
+}
+
+void page_map_set_waning(struct region *region, uint32_t unit,
+			 unsigned size_class)
+{
+	set_ways(region, unit, size_class, OWNER_NOBODY,
+		 REMOTE_LANES + size_class);
 }
 
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)

@@ -34,6 +34,9 @@
  * entries have no magic number, so that no fast path takes them for objects. */
 #define SLAB_SAMPLED REGION_TABLE_WORDS
 
+/* An owner in entries that is no id. */
+#define OWNER_NOBODY 0xffff
+
 enum block_kind {
 	BLOCK_FOREIGN,
 	BLOCK_NONE,
@@ -176,8 +179,13 @@ _Noreturn void page_map_fault(const void *pointer, const char *verb,
 void page_map_set_slab(struct region *region, uint32_t unit,
 		       unsigned size_class, unsigned owner);
 void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
-void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
-			unsigned owner);
+void page_map_set_owner(struct region *region, uint32_t unit,
+			unsigned size_class, unsigned owner);
+
+/* Sends all objects home, whoever frees them: in the entries nobody is the
+ * owner. page_map_set_owner() ends that. */
+void page_map_set_waning(struct region *region, uint32_t unit,
+			 unsigned size_class);
 
 /* The holder of units calls it before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);

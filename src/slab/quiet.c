@@ -10,16 +10,17 @@
 #define NOTCH_SHIFT 3 /* regretless ages that take a notch away */
 #define NOTCHES_MOST 5
 
+/* Whoever lists a slab reads the first line; what all ids write lies apart. */
 static struct quiet {
-	_Atomic(uint32_t) now;	       /* hint: the age */
-	_Atomic(uint32_t) brake;       /* hint: notches << NOTCH_SHIFT */
-	_Atomic(uint64_t) purged_size; /* hint: lately */
-	_Atomic(uint64_t) regret_size; /* hint: lately */
-	_Atomic(uint64_t) grown_size;  /* hint: most resident in this age */
-	_Atomic(uint64_t) older_size;  /* hint: resident at the next age */
-	_Atomic(int64_t) free_size;    /* counter: given less taken */
-	_Atomic(int64_t) freed_size;   /* hint: its most in this age */
-	_Atomic(int64_t) older_free;   /* hint: free at the next age */
+	_Atomic(uint32_t) now;	 /* hint: the age */
+	_Atomic(uint32_t) brake; /* hint: notches << NOTCH_SHIFT */
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) purged_size; /* hint: lately */
+	_Atomic(uint64_t) regret_size;			    /* hint: lately */
+	_Atomic(uint64_t) grown_size; /* hint: most resident in this age */
+	_Atomic(uint64_t) older_size; /* hint: resident at the next age */
+	_Atomic(int64_t) free_size;   /* counter: given less taken */
+	_Atomic(int64_t) freed_size;  /* hint: its most in this age */
+	_Atomic(int64_t) older_free;  /* hint: free at the next age */
 } quiet;
 
 /* What is counted for the brake sinks by half with each age. */

@@ -23,8 +23,9 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
  * lanes whose sizes are powers of two do not meet in one cache set. */
 #define SLOTS_GAP 10
 
-#define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_LEAST 2	      /* of small sizes */
+#define BATCH_SIZE_MOST 65536  /* bytes that one refill or flush moves */
+#define BATCH_LEAST 2	       /* of small sizes */
+#define REMOTE_SIZE_MOST 16384 /* bytes that wait to go home */
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -63,6 +64,14 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
+/* So many wait to go home, and then go together. */
+static uint16_t class_remote_batch(uint32_t size)
+{
+	size_t n = min_size(REMOTE_SIZE_MOST / size, REMOTE_LANE_SLOTS);
+
+	return (uint16_t)max_size(n, class_batch(size) > 1 ? BATCH_LEAST : 1);
+}
+
 /* Its low end is the owner's in a tag. */
 static uint64_t class_magic(uint32_t size)
 {
@@ -84,6 +93,9 @@ void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 	c->nr_words = (uint16_t)div_up(nr, WORD_BITS);
 	c->batch = class_batch(size);
 	c->fixed = (uint16_t)fixed;
+	size_classes[REMOTE_LANES + size_class].size = size;
+	size_classes[REMOTE_LANES + size_class].batch =
+		class_remote_batch(size);
 }
 
 /* Says in its row where a lane is; returns the end of its slots. */
@@ -99,16 +111,16 @@ static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 /* Returns where the next lane's slots may begin. */
 static size_t remote_lanes_fill(size_t slots)
 {
-	struct size_class *c;
+	uint32_t room;
 	unsigned size_class;
 
-	for (size_class = 1; size_class <= NR_TINY; size_class++) {
-		c = &size_classes[REMOTE_LANES + size_class];
-		c->size = geometry[size_class].size;
-		c->lane_slots = REMOTE_LANE_SLOTS;
-		c->batch = class_batch(geometry[size_class].size);
-		slots = lane_fill(REMOTE_LANES + size_class, slots,
-				  REMOTE_LANE_SLOTS);
+	for (size_class = 1; size_class < NR_CLASSES; size_class++) {
+		if (size_class < NR_FIXED_CLASSES)
+			room = class_remote_batch(geometry[size_class].size);
+		else
+			room = REMOTE_LANE_SLOTS;
+		size_classes[REMOTE_LANES + size_class].lane_slots = room;
+		slots = lane_fill(REMOTE_LANES + size_class, slots, room);
 	}
 	return slots;
 }

@@ -1,8 +1,10 @@
 /* layer 3.1: size class: sizes to classes, and the geometry of a slab
  *
- * Class 0 is no class. Sizes step by 16 bytes up to 128, then by a quarter of
- * the power of two below, so that at most a fifth of an object is lost. A
- * slab has so many units that it loses at most a 32nd behind the last object.
+ * Class 0 is no class. Sizes step by 16 bytes up to 160, then as
+ * docs/generate/sizes.py chooses them by what known programs have alive: a
+ * class costs the room of its objects, what a slab has behind the last one, and
+ * a part of a slab on each id. No step is larger than a quarter, and there is a
+ * class at each power of two and each multiple of 4 KiB, for aligned blocks.
  *
  * Small sizes are those that the fast path of malloc looks up in tables;
  * medium ones are beyond a unit, where a slab has as many objects as fit
@@ -24,20 +26,30 @@
 #include "pageheap/region.h"
 
 /* clang-format off */
-#define SIZE_CLASSES(X)                                                    \
-	X(16, 1, 65536) X(32, 1, 65536) X(48, 1, 65536) X(64, 1, 65536)    \
-	X(80, 1, 16384) X(96, 1, 16384) X(112, 1, 16384) X(128, 1, 16384)  \
-	X(160, 1, 4096) X(192, 1, 4096) X(224, 1, 4096) X(256, 1, 4096)    \
-	X(320, 1, 2048) X(384, 1, 2048) X(448, 1, 2048) X(512, 1, 2048)    \
-	X(640, 1, 1024) X(768, 1, 1024) X(896, 1, 1024) X(1024, 1, 1024)   \
-	X(1280, 2, 512) X(1536, 2, 512) X(1792, 2, 512) X(2048, 2, 512)    \
-	X(2560, 3, 288) X(3072, 3, 288) X(3584, 3, 288) X(4096, 2, 288)    \
-	X(5120, 3, 128) X(6144, 3, 128) X(7168, 4, 128) X(8192, 4, 128)    \
-	X(10240, 5, 64) X(12288, 3, 64) X(14336, 4, 64) X(16384, 4, 64)    \
-	X(20480, 5, 32) X(24576, 6, 32) X(28672, 7, 32) X(32768, 4, 32)    \
-	X(40960, 5, 24) X(49152, 3, 20) X(57344, 7, 18) X(65536, 4, 16)    \
-	X(81920, 5, 12) X(98304, 3, 10) X(114688, 7, 9) X(131072, 4, 8)    \
-	X(163840, 5, 6) X(196608, 6, 5) X(229376, 7, 4) X(262144, 8, 4)
+#define SIZE_CLASSES(X)							\
+	X(16, 1, 65536) X(32, 1, 65536) X(48, 1, 65536)			\
+	X(64, 1, 65536) X(80, 1, 16384) X(96, 1, 16384)			\
+	X(112, 1, 16384) X(128, 1, 16384) X(144, 1, 4096)		\
+	X(160, 1, 4096) X(192, 1, 4096) X(208, 1, 4096)			\
+	X(240, 1, 4096) X(256, 1, 4096) X(272, 1, 2048)			\
+	X(304, 1, 2048) X(352, 1, 2048) X(400, 1, 2048)			\
+	X(448, 1, 2048) X(512, 1, 2048) X(576, 1, 1024)			\
+	X(640, 1, 1024) X(704, 1, 1024) X(832, 1, 1024)			\
+	X(1024, 1, 1024) X(1088, 1, 512) X(1344, 1, 512)		\
+	X(1472, 1, 512) X(1792, 1, 512) X(1920, 1, 512)			\
+	X(2048, 1, 512) X(2176, 1, 288) X(2496, 1, 288)			\
+	X(2816, 2, 288) X(3264, 1, 288) X(3520, 4, 288)			\
+	X(4096, 1, 288) X(4608, 2, 128) X(5120, 3, 128)			\
+	X(6144, 3, 128) X(7168, 2, 128) X(8192, 2, 128)			\
+	X(9216, 2, 64) X(10752, 2, 64) X(12288, 3, 64)			\
+	X(14336, 4, 64) X(16384, 2, 64) X(17920, 5, 32)			\
+	X(20480, 5, 32) X(21504, 2, 32) X(23040, 5, 32)			\
+	X(24576, 3, 32) X(26112, 4, 32) X(27648, 6, 32)			\
+	X(28672, 7, 32) X(32768, 2, 32) X(40960, 5, 24)			\
+	X(49152, 3, 20) X(57344, 7, 18) X(65536, 4, 16)			\
+	X(81920, 5, 12) X(98304, 3, 10) X(114688, 7, 9)			\
+	X(131072, 4, 8) X(163840, 5, 6) X(196608, 6, 5)			\
+	X(229376, 7, 4) X(262144, 8, 4)
 
 /* Objects smaller than a cache line, of which several share one. */
 #define NR_TINY 3
@@ -50,18 +62,19 @@ enum {
 	NR_FIXED_CLASSES, /* class 0 included */
 	NR_FITTED = 8,
 	NR_CLASSES = NR_FIXED_CLASSES + NR_FITTED,
-	/* Lanes beyond those of the classes: see cpu_cache.h; and one that is
+	/* Lanes beyond those of the classes: each has one for objects that go
+	 * home, REMOTE_LANES + class, see cpu_cache.h; and one that is
 	 * always empty, as whoever frees a block again may meet the entry of
 	 * a run in its place. */
 	REMOTE_LANES = NR_CLASSES - 1,
-	NR_LANES = NR_CLASSES + NR_TINY + 1
+	NR_LANES = 2 * NR_CLASSES
 };
 /* clang-format on */
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
-#define REMOTE_LANE_SLOTS 128
+#define REMOTE_LANE_SLOTS 128 /* of the smallest classes */
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
 
@@ -83,8 +96,8 @@ struct size_class {
 
 /* const after size_class_start(), which is idempotent; of a fitted class only
  * lane and slots are, the rest from fitted_class_fill() on. The rows beyond
- * NR_CLASSES only describe lanes: REMOTE_LANES + class is where a tiny object
- * of that class waits that goes home. */
+ * NR_CLASSES only describe lanes: REMOTE_LANES + class is where an object of
+ * that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
 /* Where a lane lies in its area. A kind of its own, so that no class's number
  * goes where a section takes this. */

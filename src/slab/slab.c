@@ -329,7 +329,34 @@ void slab_adopt(struct span *slab, unsigned owner)
 
 	// held: who wakes meanwhile sets `on`, which is set
 	add_relaxed(&slab->word, slab_word_pack(w) - word);
-	page_map_set_owner(v.region, v.unit, v.size_class->nr_units, owner);
+	page_map_set_owner(v.region, v.unit, w.size_class, owner);
+}
+
+void slab_wane(struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	uint64_t word = load_relaxed(&slab->word); // held: waning is ours
+	struct slab_word w = slab_word_unpack(word);
+
+	if (w.waning || v.size_class->size > SMALL_SIZE_MOST ||
+	    w.owner == SLAB_SAMPLED)
+		return;
+	// held: who wakes meanwhile sets `on`, which is set
+	add_relaxed(&slab->word, slab_word_pack(slab_word_waned(w)) - word);
+	page_map_set_waning(v.region, v.unit, w.size_class);
+}
+
+void slab_revive(struct span *slab)
+{
+	struct slab_view v = slab_view(slab);
+	uint64_t word = load_relaxed(&slab->word); // held: waning is ours
+	struct slab_word w = slab_word_unpack(word);
+
+	if (!w.waning)
+		return;
+	// held: who wakes meanwhile sets `on`, which is set
+	sub_relaxed(&slab->word, word - slab_word_pack(slab_word_revived(w)));
+	page_map_set_owner(v.region, v.unit, w.size_class, w.owner);
 }
 
 bool slab_has_free(const struct span *slab)

@@ -6,6 +6,8 @@
  *
  *	bit   0		on	somebody answers for the slab: a list, or the
  *				thread that holds it
+ *	bit   1		waning	nothing is taken from it while another slab of
+ *				the bin has free objects
  *	bits  8..15	size_class
  *	bits 16..31	owner	the id whose bin the slab goes to
  *	bits 32..63	generation, counts the slab's lives (for people)
@@ -25,9 +27,17 @@
  *				the one that saw `on` clear
  *	held -> released	slab_close()	all bits are set
  *
- * Only the holder clears bits (takes), changes owner, or closes. Anyone who
- * holds an object of the slab sets its bit (gives). So a giver needs no right
- * and no loop, a taker needs no loop, and no object is handed out twice.
+ * A waning slab is to become empty: its objects, whoever frees them, do not
+ * wait in a lane where they would be handed out again, but go home, as its
+ * entries in the page map name nobody as the owner and the remote lane for
+ * others. Who takes from one revives it before. Frees that read an entry while
+ * it changes take the one way or the other, and both are right. A thread that
+ * dies in between strands the slab, whose objects go on either way.
+ *
+ * Only the holder clears bits (takes), changes owner or waning, or closes.
+ * Anyone who holds an object of the slab sets its bit (gives). So a giver needs
+ * no right and no loop, a taker needs no loop, and no object is handed out
+ * twice.
  *
  * Order of a give: set bits; look at `on`. Order of leaving: take bits; clear
  * `on`; look at the bits again. Both looks come after a sequentially
@@ -65,7 +75,8 @@
 /* A slab's word; see above. */
 struct slab_word {
 	uint8_t on : 1;
-	uint8_t unused : 7;
+	uint8_t waning : 1;
+	uint8_t unused : 6;
 	uint8_t size_class;
 	uint16_t owner;
 	uint32_t generation;
@@ -98,6 +109,18 @@ static force_inline struct slab_word slab_word_won(struct slab_word w)
 	return w;
 }
 
+static force_inline struct slab_word slab_word_waned(struct slab_word w)
+{
+	w.waning = 1;
+	return w;
+}
+
+static force_inline struct slab_word slab_word_revived(struct slab_word w)
+{
+	w.waning = 0;
+	return w;
+}
+
 static force_inline struct slab_word slab_word_adopted(struct slab_word w,
 						       unsigned owner)
 {
@@ -126,6 +149,17 @@ bool slab_leave(struct span *slab, uint64_t *word);
 
 /* The holder makes the slab another id's. Wait-free. */
 void slab_adopt(struct span *slab, unsigned owner);
+
+/* The holder leaves a slab alone from now on, or no more; see above. A slab of
+ * medium or of sampled objects does not wane. Wait-free. */
+void slab_wane(struct span *slab);
+void slab_revive(struct span *slab);
+
+/* Whether it does; the holder asks. */
+static force_inline bool slab_is_waning(const struct span *slab)
+{
+	return slab_word_unpack(load_relaxed(&slab->word)).waning; // held
+}
 
 /* Whether all objects are back (a hint for others, exact for the holder). */
 bool slab_is_empty(const struct span *slab);

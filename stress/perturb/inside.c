@@ -70,11 +70,13 @@ static unsigned listed_chain(unsigned id, unsigned size_class,
 static void listed_bin(unsigned id, unsigned size_class, struct bin *bin)
 {
 	struct span *slot = load_relaxed(&bin->slot); // own
-	unsigned side, n = 0;
+	struct slab_stack *stack;
+	unsigned i, n = 0;
 
-	for (side = 0; side < 2; side++)
-		n += listed_chain(id, size_class,
-				  slab_stack_top(&bin->partial[side]));
+	for (i = 0; i < 4; i++) {
+		stack = &bin->partial[i / 2][i % 2];
+		n += listed_chain(id, size_class, slab_stack_top(stack));
+	}
 	if (slot)
 		listed_note(id, size_class, slot);
 	listed_chain(id, size_class, slab_inbox_top(&bin->inbox));

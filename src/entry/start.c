@@ -17,6 +17,9 @@
 #include "cpucache/rseq_own.h"
 #include "front/heap.h"
 #include "front/stats.h"
+#include "guard/catch.h"
+#include "guard/pool.h"
+#include "guard/sweep.h"
 #include "lanemalloc.h"
 #include "sample/dump.h"
 #include "sample/sampler.h"
@@ -93,7 +96,7 @@ static void profile_signal(int signal, siginfo_t *info, void *context)
 	(void)context;
 	if (info->si_code == SI_QUEUE && info->si_value.sival_int)
 		heap_profile_stop();
-	else if (sample_is_on())
+	else if (sample_is_followed())
 		profile_write();
 	else if (!heap_profile_start())
 		report_line("no memory for the profile");
@@ -103,7 +106,7 @@ static void profile_prepare(void)
 {
 	int signal = (int)config.profile_signal, error;
 
-	if (config.profile && !sample_is_on())
+	if (config.profile && !sample_is_followed())
 		report_line("no memory for the profile");
 	if (!signal)
 		return;
@@ -126,16 +129,21 @@ static __attribute__((constructor(101))) void start(void)
 	if (config.stats)
 		stderr_keep();
 	profile_prepare();
+	if (config.guard && !guarded_is_on())
+		report_line("no memory for guarded blocks");
 }
 
 /* Behind the one that finds libc's functions (real.c). */
 static __attribute__((constructor(103))) void seal(void)
 {
+	if (guarded_is_on())
+		catch_start();
 	sealed_close();
 }
 
 static __attribute__((destructor)) void finish(void)
 {
+	sweep_guarded("exit");
 	if (config.profile)
 		profile_write();
 	if (!config.stats)

@@ -9,6 +9,7 @@
 #include "front/large.h"
 #include "front/start.h"
 #include "front/tick.h"
+#include "guard/pool.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
@@ -33,7 +34,8 @@ struct alloc_request {
 	size_t align;
 	bool run;  /* rather a run than an object of medium size */
 	bool zero; /* answer: all bytes read as zero */
-	uint32_t stack; /* of a sampled one; 0: it is none */
+	bool grows; /* by realloc: the program would pay for guards */
+	uint32_t stack; /* of one that is followed; 0: it is none */
 };
 
 /* The class that serves, where an object is wanted; 0: none. */
@@ -139,6 +141,8 @@ static cold void alloc_finish(void *pointer, size_t size)
 	struct block block;
 
 	page_map_find(pointer, &block);
+	if (block.kind == BLOCK_GUARDED)
+		return;
 	if (config_checks_full() && block.kind == BLOCK_OBJECT)
 		block_fill_check(pointer, &block);
 	block_footer_set(pointer, &block, size);
@@ -150,8 +154,26 @@ static cold void alloc_follow(void *pointer, size_t size, uint32_t stack)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	if (block.kind == BLOCK_RUN || page_map_is_sampled(&block))
+	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
+	    page_map_is_sampled(&block))
 		sample_add(pointer, size, stack);
+}
+
+/* A guarded block, or NULL; and the stack where the profile follows it. */
+static cold void *alloc_sampled(struct alloc_request *r, size_t size)
+{
+	bool guard = !r->grows && guarded_draw();
+	uint32_t stack;
+	void *block;
+
+	if (!guard && !sample_is_followed())
+		return NULL;
+	stack = sample_stack();
+	block = guard ? guarded_alloc(size, r->align, stack) : NULL;
+	r->zero = block;
+	if (sample_is_followed())
+		r->stack = stack;
+	return block;
 }
 
 static cold void *out_of_memory(void)
@@ -164,15 +186,16 @@ static void *alloc_cold(struct alloc_request *r)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
 	size_t footer = block_footer_size(), size = r->size;
-	void *pointer;
+	void *pointer = NULL;
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
 	if (sample_is_on() && sample_count(size))
-		r->stack = sample_stack();
-	pointer = alloc_suited(r);
+		pointer = alloc_sampled(r, size);
+	if (likely(!pointer))
+		pointer = alloc_suited(r);
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
@@ -238,11 +261,13 @@ void *heap_alloc_zeroed(size_t size)
 
 void *heap_alloc_growing(size_t size)
 {
-	struct alloc_request r = { .size = size, .align = 16, .run = true };
+	struct alloc_request r = { .size = size, .align = 16, .run = true,
+				   .grows = true };
+	void *object = NULL;
 
 	if (size <= SMALL_SIZE_MOST)
-		return heap_alloc(size);
-	return alloc_cold(&r);
+		object = counted_try_alloc(size);
+	return object ? object : alloc_cold(&r);
 }
 
 void *heap_alloc_aligned(size_t size, size_t align)

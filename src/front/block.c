@@ -3,13 +3,27 @@
 
 #include "cpucache/cached.h"
 #include "cpucache/mark.h"
+#include "guard/pool.h"
+#include "guard/verdict.h"
 #include "slab/slab.h"
 #include "system/config.h"
 #include "system/report.h"
 
+static cold void find_guarded(const void *pointer, const char *verb,
+			      struct block *block)
+{
+	if (guarded_find(pointer, block))
+		return;
+	verdict_pointer(pointer, verb);
+	block->index = BLOCK_LOST;
+	block->size = 0;
+}
+
 void block_find(const void *pointer, const char *verb, struct block *block)
 {
 	page_map_find(pointer, block);
+	if (unlikely(block->kind == BLOCK_GUARDED))
+		find_guarded(pointer, verb, block);
 	if (block->kind == BLOCK_NONE || block->kind == BLOCK_INSIDE)
 		page_map_fault(pointer, verb, block);
 	if ((block->kind == BLOCK_OBJECT && page_map_is_free(block)) ||
@@ -41,6 +55,11 @@ size_t block_footer_size(void)
 	return config.usable == USABLE_REQUESTED || config_checks_full() ?
 		       sizeof(uint64_t) :
 		       0;
+}
+
+size_t block_footer_of(const struct block *block)
+{
+	return block->kind == BLOCK_GUARDED ? 0 : block_footer_size();
 }
 
 static uint64_t *block_footer(const void *pointer, const struct block *block)
@@ -95,7 +114,7 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 	uint64_t footer;
 	size_t size;
 
-	if (!block_footer_size())
+	if (!block_footer_of(block))
 		return block->size;
 	footer = *block_footer(pointer, block) ^ footer_key(pointer);
 	size = footer & (((uint64_t)1 << 40) - 1);

@@ -30,7 +30,9 @@
 #include "slab/page_map.h"
 
 /* A block of the program's, as page_map_find() has it: foreign, an object that
- * its slab holds to be live, or a run. */
+ * its slab holds to be live, a run, or a guarded one. With guard_recover=1 what
+ * is misused of the latter is one of no bytes and of index BLOCK_LOST. */
+#define BLOCK_LOST UINT32_MAX
 void block_find(const void *pointer, const char *verb, struct block *block);
 
 /* As block_find(), for one that the program holds to be live: with checks=fast
@@ -41,6 +43,8 @@ void block_find_live(const void *pointer, const char *verb,
 
 /* Bytes of the footer, 0 where there is none. */
 size_t block_footer_size(void);
+/* Bytes of this block's footer: guarded ones have none. */
+size_t block_footer_of(const struct block *block);
 /* Of a block that has a footer. */
 void block_footer_set(void *pointer, const struct block *block, size_t size);
 /* The size asked for where there is a footer, else the block's own. A footer

@@ -9,6 +9,8 @@
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/tick.h"
+#include "guard/pool.h"
+#include "guard/verdict.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -45,16 +47,37 @@ static enum home object_free(void *pointer, const struct block *block)
 	return home;
 }
 
+static cold void guarded_give(void *pointer, const struct block *block)
+{
+	const void *damage;
+
+	if (block->index == BLOCK_LOST)
+		return;
+	damage = guarded_damage(block);
+	if (damage)
+		verdict_damage(pointer, damage, "free");
+	if (!guarded_free(block, sample_stack_other()))
+		verdict_pointer(pointer, "free");
+}
+
+/* Whether the profile may follow it. */
+static bool may_be_followed(const struct block *block)
+{
+	return block->kind == BLOCK_RUN || block->kind == BLOCK_GUARDED ||
+	       page_map_is_sampled(block);
+}
+
 /* By kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
-	if ((block->kind == BLOCK_RUN || page_map_is_sampled(block)) &&
-	    sample_may_live())
+	if (may_be_followed(block) && sample_may_live())
 		sample_remove(pointer);
 	if (block->kind == BLOCK_FOREIGN)
 		foreign_free(pointer);
 	else if (block->kind == BLOCK_RUN)
 		large_free(pointer, block);
+	else if (block->kind == BLOCK_GUARDED)
+		guarded_give(pointer, block);
 	else if (object_free(pointer, block) == HOME_LANE)
 		return;
 	tick_pass();
@@ -126,7 +149,8 @@ static void size_hint_check(const void *pointer, const struct block *block,
 	if (block->kind == BLOCK_FOREIGN)
 		return;
 	has = block_usable_size(pointer, block, "free_sized");
-	if (size > has || (size < has && block_footer_size()))
+	if (size > has || (size < has && (block_footer_of(block) ||
+					  block->kind == BLOCK_GUARDED)))
 		fault("free_sized of %p: size %zu given, block has %zu",
 		      pointer, size, has);
 }

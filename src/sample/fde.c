@@ -35,6 +35,13 @@ bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end)
 	return true;
 }
 
+const void *fde_link_map(uint64_t pc)
+{
+	struct found found;
+
+	return object_find(pc, &found) ? found.link_map : NULL;
+}
+
 /* A number of a pair. */
 static int64_t pair_read(const unsigned char *at)
 {

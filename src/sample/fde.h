@@ -33,4 +33,7 @@ bool fde_read(uint64_t pc, const struct fde_place *place, struct fde *fde);
 /* Where the object that has the address is mapped. False: none has. */
 bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end);
 
+/* The loader's description of that object (struct link_map); NULL: none. */
+const void *fde_link_map(uint64_t pc);
+
 #endif

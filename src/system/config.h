@@ -82,6 +82,14 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "bytes that stacks and samples may need; beyond, samples are lost") \
 	X(profile_signal, NUMBER, 0, 0, 64,                                   \
 	  "a signal that starts the profile, and writes it when it is on")    \
+	X(guard, NUMBER, 0, 0, (uint64_t)1 << 40,                             \
+	  "put one in so many sampled blocks between faulting pages; 0: off") \
+	X(guard_recover, BOOL, 0, 0, 1,                                       \
+	  "go on after the report of a guarded block that was misused")       \
+	X(guard_slots, NUMBER, 128, 1, 65536,                                 \
+	  "guarded blocks that there may be, of a page each")                 \
+	X(report_file, TEXT, 0, 0, 255,                                       \
+	  "where reports of misuse are appended, besides standard error")     \
 	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,        \
 	  "how: pprof's profile.proto, or text that google-pprof reads")      \
 	X(profile_dir, TEXT, 0, 0, 255,                                       \

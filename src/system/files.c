@@ -30,6 +30,14 @@ int system_create(const char *path)
 			   0600);
 }
 
+int system_append(const char *path)
+{
+	return (int)call_4(SYS_openat, AT_FDCWD, path,
+			   O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW |
+				   O_CLOEXEC,
+			   0600);
+}
+
 void system_close(int fd)
 {
 	call_4(SYS_close, fd, 0, 0, 0);
@@ -59,6 +67,11 @@ int system_write(int fd, const char *buf, size_t size)
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+long system_read_link(const char *path, char *buf, size_t size)
+{
+	return call_4(SYS_readlinkat, AT_FDCWD, path, buf, size);
 }
 
 int system_rename(const char *from, const char *to)

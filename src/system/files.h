@@ -16,6 +16,9 @@
 int system_open(const char *path);
 int system_create(const char *path);
 
+/* To write at its end; it is made where it is not there. */
+int system_append(const char *path);
+
 void system_close(int fd);
 
 /* Bytes, 0 at the end, or a negated errno. */
@@ -23,6 +26,9 @@ long system_read(int fd, char *buf, size_t size);
 
 /* All of them: 0, or a negated errno. */
 int system_write(int fd, const char *buf, size_t size);
+
+/* Where a symbolic link leads: bytes, without a NUL, or a negated errno. */
+long system_read_link(const char *path, char *buf, size_t size);
 
 /* 0 or a negated errno. */
 int system_rename(const char *from, const char *to);

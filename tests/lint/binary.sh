@@ -69,7 +69,7 @@ unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 	-e 'free_(aligned_)?sized|malloc_usable_size' \
 	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone' \
 	-e 'set(res?|e)?[ug]id|(set|init)groups|capset|prctl|unshare|setns' \
-	-e 'chroot|syscall|close_range')
+	-e 'chroot|syscall|close_range|sigaction|signal')
 [ -z "$unknown" ] || fail "exports" "$unknown"
 
 globals=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }')

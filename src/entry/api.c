@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "front/check.h"
 #include "front/heap.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
@@ -44,6 +45,11 @@ exported size_t lanemalloc_stats_json(char *buf, size_t size)
 exported size_t lanemalloc_purge(void)
 {
 	return heap_purge(0);
+}
+
+exported void lanemalloc_check(void)
+{
+	heap_check("check");
 }
 
 exported int lanemalloc_reclaimer_start(void)

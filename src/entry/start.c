@@ -15,11 +15,11 @@
 
 #include "base/bits.h"
 #include "cpucache/rseq_own.h"
+#include "front/check.h"
 #include "front/heap.h"
 #include "front/stats.h"
 #include "guard/catch.h"
 #include "guard/pool.h"
-#include "guard/sweep.h"
 #include "lanemalloc.h"
 #include "sample/dump.h"
 #include "sample/sampler.h"
@@ -143,7 +143,7 @@ static __attribute__((constructor(103))) void seal(void)
 
 static __attribute__((destructor)) void finish(void)
 {
-	sweep_guarded("exit");
+	heap_check("exit");
 	if (config.profile)
 		profile_write();
 	if (!config.stats)

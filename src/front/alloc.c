@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "front/free.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/start.h"
@@ -109,6 +110,7 @@ static void *alloc_unsuited(struct alloc_request *r)
  * cannot help. */
 static cold bool alloc_collect(const struct alloc_request *r)
 {
+	heap_quarantine_flush();
 	if (!page_heap_may_hold(div_up(r->size, UNIT_SIZE)))
 		return false;
 	if (gate_is_open()) {
@@ -143,8 +145,8 @@ static cold void alloc_finish(void *pointer, size_t size)
 	page_map_find(pointer, &block);
 	if (block.kind == BLOCK_GUARDED)
 		return;
-	if (config_checks_full() && block.kind == BLOCK_OBJECT)
-		block_fill_check(pointer, &block);
+	if (config_checks_full())
+		block_reuse_check(pointer, &block, "malloc");
 	block_footer_set(pointer, &block, size);
 }
 

@@ -8,6 +8,7 @@
 #include "front/foreign.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/quarantine.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -26,16 +27,13 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* No lane took it. What goes straight to its slab with checks=full is filled
- * before. */
+/* No lane took it. */
 static enum home object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum home home = HOME_REFUSED;
 
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
-		if (config_checks_full())
-			block_fill(pointer, block);
 		cpu_cache_free_direct(pointer);
 		return home;
 	}
@@ -60,6 +58,48 @@ static cold void guarded_give(void *pointer, const struct block *block)
 		verdict_pointer(pointer, "free");
 }
 
+/* A run, or an object that no lane took. */
+static enum home block_free(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_OBJECT)
+		return object_free(pointer, block);
+	large_free(pointer, block);
+	return HOME_REFUSED;
+}
+
+/* What comes out of the quarantine. */
+static cold void quarantined_free(void *pointer)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	block_reuse_check(pointer, &block, "quarantine");
+	block_free(pointer, &block);
+}
+
+/* With checks=full. */
+static cold void checked_free(void *pointer, const struct block *block)
+{
+	void *out[QUARANTINE_OUT];
+	unsigned i, n;
+
+	if (!block_retire(pointer, block))
+		block_usable_size(pointer, block, "free");
+	n = quarantine_put(rseq_current_id(), pointer, block->size, out);
+	for (i = 0; i < n; i++)
+		quarantined_free(out[i]);
+}
+
+cold void heap_quarantine_flush(void)
+{
+	void *pointer;
+	size_t i;
+
+	for (i = 0; quarantine_size() && quarantine_look(i, &pointer); i++)
+		if (pointer && quarantine_take(i, &pointer) && pointer)
+			quarantined_free(pointer);
+}
+
 /* Whether the profile may follow it. */
 static bool may_be_followed(const struct block *block)
 {
@@ -74,11 +114,11 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		sample_remove(pointer);
 	if (block->kind == BLOCK_FOREIGN)
 		foreign_free(pointer);
-	else if (block->kind == BLOCK_RUN)
-		large_free(pointer, block);
 	else if (block->kind == BLOCK_GUARDED)
 		guarded_give(pointer, block);
-	else if (object_free(pointer, block) == HOME_LANE)
+	else if (config_checks_full())
+		checked_free(pointer, block);
+	else if (block_free(pointer, block) == HOME_LANE)
 		return;
 	tick_pass();
 }

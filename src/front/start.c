@@ -30,6 +30,8 @@ static void sampling_begin(void)
 		sampler_start(SAMPLE_PROFILE);
 	if (config.guard && guarded_start())
 		sampler_start(SAMPLE_GUARD);
+	if (config_checks_full() && config.check_stacks)
+		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
 	store_relaxed(&sampling_begun, 1); // hint
 }
 

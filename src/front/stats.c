@@ -23,6 +23,7 @@
 #include "cpucache/rseq.h"
 #include "front/alloc.h"
 #include "front/foreign.h"
+#include "front/quarantine.h"
 #include "front/start.h"
 #include "guard/pool.h"
 #include "pageheap/guard.h"
@@ -130,8 +131,9 @@ static void gather_blocks(struct lanemalloc_stats *out)
 
 	out->cached_size = min_size(out->cached_size, held);
 	out->live_large_size = walk.large_size;
-	out->live_size = held - out->cached_size + walk.large_size +
-			 guarded_live_size();
+	out->live_size = minus(held - out->cached_size + walk.large_size +
+				       guarded_live_size(),
+			       quarantine_size());
 	out->slab_free_size = min_size(walk.slab_free_size, walk.slab_size);
 	out->nr_slabs = walk.nr_slabs;
 	out->nr_large = walk.nr_large;

@@ -1,8 +1,6 @@
 /* layer 4.12: tale: a report of many lines; contract in tale.h */
 #include "guard/tale.h"
 
-#include <stdarg.h>
-
 #include "guard/origin.h"
 #include "sample/site.h"
 #include "sample/trace.h"
@@ -44,16 +42,22 @@ static printf_like(2, 0) void tale_vline(struct tale *tale, const char *fmt,
 	tale->nr += n;
 }
 
-void tale_begin(struct tale *tale, const char *fmt, ...)
+void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
 {
 	const char *path = config_text(config.report_file);
-	va_list args;
 
 	*tale = (struct tale){ .fd = *path ? system_append(path) : -1 };
-	va_start(args, fmt);
 	tale_vline(tale, fmt, args);
-	va_end(args);
 	tale->text = place_map(TEXT_SIZE);
+}
+
+void tale_begin(struct tale *tale, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	tale_vbegin(tale, fmt, args);
+	va_end(args);
 }
 
 void tale_line(struct tale *tale, const char *fmt, ...)

@@ -10,6 +10,8 @@
 #ifndef LANE_TALE_H
 #define LANE_TALE_H
 
+#include <stdarg.h>
+
 #include "base/compiler.h"
 
 struct tale {
@@ -20,6 +22,8 @@ struct tale {
 
 /* With its first line. */
 void tale_begin(struct tale *tale, const char *fmt, ...) printf_like(2, 3);
+void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
+	printf_like(2, 0);
 void tale_line(struct tale *tale, const char *fmt, ...) printf_like(2, 3);
 
 /* The calls of a stack: a number of trace.h's, or addresses behind calls. */

@@ -38,7 +38,7 @@ struct sample_gate {
 extern struct sample_gate sample_gate internal;
 
 /* What blocks are sampled for, in bits. */
-enum sample_user { SAMPLE_PROFILE = 1, SAMPLE_GUARD = 2 };
+enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
 
 struct sample_thread {
 	uint64_t left; /* own: bytes before the next sample */

@@ -3,6 +3,7 @@
 
 #include "pageheap/page_heap.h"
 #include "slab/slab_purge.h"
+#include "system/config.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -38,6 +39,15 @@ static uint64_t full_word(const struct size_class *class, unsigned i)
 	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
 }
 
+/* With checks=full nothing of an older life of the memory is taken for an
+ * object's end. */
+static void slab_prepare(const struct run *run)
+{
+	if (unlikely(config_checks_full()) && !run->zero)
+		__builtin_memset(region_addr(run->region, run->unit), 0,
+				 (size_t)run->nr_units << UNIT_SHIFT);
+}
+
 struct span *slab_open(unsigned class, unsigned owner)
 {
 	struct slab_word w;
@@ -48,6 +58,7 @@ struct span *slab_open(unsigned class, unsigned owner)
 
 	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
 		return NULL;
+	slab_prepare(&run);
 	slab = &run.region->spans[run.unit];
 	w = slab_word_unpack(load_relaxed(&slab->word)); // own
 	w = slab_word_opened(w, class, owner);

@@ -82,6 +82,10 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "bytes that stacks and samples may need; beyond, samples are lost") \
 	X(profile_signal, NUMBER, 0, 0, 64,                                   \
 	  "a signal that starts the profile, and writes it when it is on")    \
+	X(check_stacks, BOOL, 1, 0, 1,                                        \
+	  "with checks=full: keep the stacks that allocate and free a block") \
+	X(quarantine, NUMBER, 16777216, 0, (uint64_t)1 << 40,                 \
+	  "checks=full, hardened: bytes of freed blocks kept from reuse")     \
 	X(guard, NUMBER, 0, 0, (uint64_t)1 << 40,                             \
 	  "put one in so many sampled blocks between faulting pages; 0: off") \
 	X(guard_recover, BOOL, 0, 0, 1,                                       \

@@ -53,7 +53,7 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	_ZdlPvSt11align_val_tRKSt9nothrow_t \
 	_ZdaPvSt11align_val_tRKSt9nothrow_t lanemalloc_version \
 	lanemalloc_mode lanemalloc_stats lanemalloc_stats_json \
-	lanemalloc_purge lanemalloc_reclaimer_start \
+	lanemalloc_purge lanemalloc_check lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
 	lanemalloc_profile_dump; do
 	exported "$name" || fail "does not export $name"

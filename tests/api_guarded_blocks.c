@@ -188,7 +188,8 @@ TEST(test_two_system_calls_a_sample)
 	pid = fork();
 	if (!pid) {
 		child_set_conf(ALL);
-		execl("/proc/self/exe", "api_guarded_blocks", "pairs", (char *)NULL);
+		execl("/proc/self/exe", "api_guarded_blocks", "pairs",
+		      (char *)NULL);
 		_exit(127);
 	}
 	must(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));

@@ -113,7 +113,8 @@ TEST(ends_and_begins_with_its_page_by_turns, NULL, done)
 
 		assert_int_equal((uintptr_t)p % 64, 0);
 		nr_at_end += (uintptr_t)p % page == 64;
-		assert_true((uintptr_t)p % page == 64 || !((uintptr_t)p % page));
+		assert_true((uintptr_t)p % page == 64 ||
+			    !((uintptr_t)p % page));
 		give(p);
 	}
 	assert_int_equal(nr_at_end, 5);

@@ -60,6 +60,7 @@ enum decision {
 #undef DECISION_NAME
 };
 
+/* clang-format off */
 static const struct {
 	uint32_t mode;
 	const char *why;
@@ -69,6 +70,7 @@ static const struct {
 	DECISIONS(DECISION_ROW)
 #undef DECISION_ROW
 };
+/* clang-format on */
 
 static _Atomic(uint32_t) decided; /* atomic: enum decision; set once */
 
@@ -230,8 +232,8 @@ static void apply(enum decision decision)
 					  offsetof(struct rseq_area, cpu_id);
 
 	anchor.rseq_cs = cs;
-	anchor.id = cs + (int64_t)id - (int64_t)offsetof(struct rseq_area,
-							 rseq_cs);
+	anchor.id = cs + (int64_t)id -
+		    (int64_t)offsetof(struct rseq_area, rseq_cs);
 	rseq_state.nr_cpus = nr_direct_ids();
 	rseq_state.fence = !system_rseq_fence_register();
 	store_relaxed(&rseq_state.mode, mode); // before publish

@@ -32,8 +32,8 @@ exported int sigaction(int signal, const struct sigaction *action,
 /* As BSD has it. */
 exported plain_handler signal(int number, plain_handler handler)
 {
-	struct sigaction old, action = { .sa_handler = handler,
-					 .sa_flags = SA_RESTART };
+	struct sigaction old,
+		action = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	signal_fn *real = real_function(signal);
 
 	if (likely(real) && likely(!catch_has(number)))

@@ -33,13 +33,12 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 			   pointer);
 }
 
-void block_find_live(const void *pointer, const char *verb,
-		     struct block *block)
+void block_find_live(const void *pointer, const char *verb, struct block *block)
 {
 	block_find(pointer, verb, block);
 	if (config_checks_fast() && block->kind == BLOCK_OBJECT &&
 	    mark_is_set(pointer, block->tag->magic) &&
-	    cached_finds(pointer, block->class))
+	    cached_finds(pointer, block->size_class))
 		fault("%s of %p: already free", verb, pointer);
 }
 
@@ -61,7 +60,8 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 				   block_footer_size(),
 			   "%s of %p: written behind its end", verb, pointer);
 	at = config_checks_full() ?
-		block_slack_look(pointer, block, footer.size) : NULL;
+		     block_slack_look(pointer, block, footer.size) :
+		     NULL;
 	if (at)
 		tell_fault(pointer, block, at,
 			   "%s of %p: written behind its %zu bytes", verb,

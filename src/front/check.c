@@ -63,8 +63,8 @@ static enum damage damage_of(const void *pointer, const struct block *block,
 	// [slab.bits] with slab_give(): the looks before
 	fence_acquire();
 	if (!footer_is(pointer, block, &was) ||
-	    (object && (slab_life(block) != life ||
-			page_map_is_free(block) != free)))
+	    (object &&
+	     (slab_life(block) != life || page_map_is_free(block) != free)))
 		return DAMAGE_NONE;
 	return damage;
 }
@@ -105,7 +105,7 @@ static void check_unit(const struct region *region, uint32_t unit,
 		check_block(at, &block, verb);
 	if (block.kind != BLOCK_OBJECT || block.index)
 		return;
-	nr = size_classes[block.class].nr_objects;
+	nr = size_classes[block.size_class].nr_objects;
 	for (i = 0; i < nr; i++) {
 		page_map_find(at + i * block.size, &block);
 		if (block.kind != BLOCK_OBJECT || block.index != i)

@@ -8,10 +8,10 @@
 
 #define MIX_FOOTER 0x9e3779b97f4a7c15
 #define MIX_FILL 0xbf58476d1ce4e5b9
-#define SLACK_MOST 128	 /* bytes behind the size asked for that are filled */
+#define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
 #define SLACK_BYTE 0xa9
-#define FILL_PAGE 4096	 /* no page is smaller */
-#define FILL_MOST 1024	 /* bytes of objects that are larger than a page */
+#define FILL_PAGE 4096 /* no page is smaller */
+#define FILL_MOST 1024 /* bytes of objects that are larger than a page */
 #define FOOTER_SHORT sizeof(uint64_t)
 #define FOOTER_LONG (2 * sizeof(uint64_t))
 #define SIZE_BITS 40
@@ -92,7 +92,8 @@ static bool stacks_unpack(uint64_t word, uint64_t key, struct footer *footer)
 static uint32_t stack_now(void)
 {
 	return config.check_stacks && sampler_has_tables() ?
-		       sample_stack_other() : 0;
+		       sample_stack_other() :
+		       0;
 }
 
 /* What another thread reads meanwhile is a block in somebody's hands, until
@@ -106,8 +107,8 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 	__builtin_memset((char *)pointer + size, SLACK_BYTE,
 			 slack_end(block, size) - size);
 	if (block_footer_size() == FOOTER_LONG)
-		store_relaxed(word - 1,
-			      stacks_pack(stack_now(), 0, ~key)); // held
+		// held
+		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));
 	// [footer.word] with block_footer_read(): slack and stacks
 	store_release(word, footer_of(size) ^ key);
 }
@@ -145,8 +146,8 @@ const char *block_slack_look(const void *pointer, const struct block *block,
 static size_t fill_words(const void *pointer, const struct block *block)
 {
 	size_t page = FILL_PAGE - (uintptr_t)pointer % FILL_PAGE;
-	size_t size = block->size < FILL_PAGE ?
-			      block->size - FOOTER_LONG : FILL_MOST;
+	size_t size = block->size < FILL_PAGE ? block->size - FOOTER_LONG :
+						FILL_MOST;
 
 	return min_size(size, page) / sizeof(uint64_t);
 }
@@ -179,8 +180,8 @@ bool block_retire(void *pointer, const struct block *block)
 	// [footer.word] with block_footer_read(): the block's last use
 	if (footer.state != FOOTER_LIVE || !cas_release(word, &live, freed))
 		return false;
-	store_relaxed(word - 1, stacks_pack(footer.made, stack_now(),
-					    ~key)); // held
+	// held
+	store_relaxed(word - 1, stacks_pack(footer.made, stack_now(), ~key));
 	if (block->kind == BLOCK_OBJECT)
 		block_fill(pointer, block);
 	return true;

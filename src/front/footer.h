@@ -36,8 +36,8 @@ enum footer_state { FOOTER_HELD, FOOTER_LIVE, FOOTER_FREED, FOOTER_BAD };
 
 struct footer {
 	enum footer_state state;
-	size_t size;		/* asked for; live and freed ones */
-	uint32_t made, freed;	/* stacks; 0: not known */
+	size_t size;	      /* asked for; live and freed ones */
+	uint32_t made, freed; /* stacks; 0: not known */
 };
 
 /* Bytes of the footer, 0 where there is none. */

@@ -28,21 +28,21 @@ static force_inline bool lane_try_free(void *pointer,
 }
 
 /* No lane took it. */
-static enum home object_free(void *pointer, const struct block *block)
+static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
-	enum home home = HOME_REFUSED;
+	enum remote_free remote = REMOTE_REFUSED;
 
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
 		cpu_cache_free_direct(pointer);
-		return home;
+		return remote;
 	}
 	rseq_ensure();
-	if (tag->away != tag->lane && tag->owner != rseq_current_id())
-		home = cpu_cache_free_home(pointer, block->class);
-	if (home == HOME_REFUSED)
-		cpu_cache_free_slow(pointer, block->class);
-	return home;
+	if (tag->remote != tag->lane && tag->owner != rseq_current_id())
+		remote = cpu_cache_free_remote(pointer, block->size_class);
+	if (remote == REMOTE_REFUSED)
+		cpu_cache_free_slow(pointer, block->size_class);
+	return remote;
 }
 
 static cold void guarded_give(void *pointer, const struct block *block)
@@ -59,12 +59,12 @@ static cold void guarded_give(void *pointer, const struct block *block)
 }
 
 /* A run, or an object that no lane took. */
-static enum home block_free(void *pointer, const struct block *block)
+static enum remote_free block_free(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT)
 		return object_free(pointer, block);
 	large_free(pointer, block);
-	return HOME_REFUSED;
+	return REMOTE_REFUSED;
 }
 
 /* What comes out of the quarantine. */
@@ -118,7 +118,7 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		guarded_give(pointer, block);
 	else if (config_checks_full())
 		checked_free(pointer, block);
-	else if (block_free(pointer, block) == HOME_LANE)
+	else if (block_free(pointer, block) == REMOTE_LANE)
 		return;
 	tick_pass();
 }
@@ -153,7 +153,7 @@ static force_inline bool checked_try_free(void *pointer)
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
-	    cached_finds(pointer, block.class))
+	    cached_finds(pointer, block.size_class))
 		fault("free of %p: already free", pointer);
 	mark_set(pointer, block.tag->magic);
 	return percpu_push_tagged(block.tag, pointer);

@@ -14,8 +14,9 @@
 #define PLACES_MOST ((size_t)1 << 20)
 
 struct shard {
-	_Atomic(uint64_t) head, tail; /* hints: where the next one goes, comes */
-	_Atomic(uint64_t) size;	      /* counter: bytes */
+	_Atomic(uint64_t) head,
+		tail;		/* hints: where the next one goes, comes */
+	_Atomic(uint64_t) size; /* counter: bytes */
 } __attribute__((aligned(CACHE_LINE)));
 
 static struct shard shards[NR_SHARDS];
@@ -24,8 +25,8 @@ static _Atomic(uint64_t) ring; /* atomic: its address, set once */
 /* Of each shard. */
 static size_t nr_places(void)
 {
-	size_t n = max_size(PLACES_LEAST, config.quarantine /
-						  (BLOCK_USUAL * NR_SHARDS));
+	size_t n = max_size(PLACES_LEAST,
+			    config.quarantine / (BLOCK_USUAL * NR_SHARDS));
 
 	return (size_t)bits_one(bits_last(min_size(n, PLACES_MOST)));
 }
@@ -75,7 +76,7 @@ static void *shard_take(struct shard *shard)
 
 	if (head > nr_places())
 		raise_relaxed(&shard->tail, head - nr_places()); // hint
-	if (load_relaxed(&shard->tail) >= head) // hint
+	if (load_relaxed(&shard->tail) >= head)			 // hint
 		return NULL;
 	return place_swap(shard, add_relaxed(&shard->tail, 1), NULL); // hint
 }

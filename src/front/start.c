@@ -16,7 +16,7 @@
 #include "system/helper.h"
 #include "system/sandbox.h"
 
-static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
+static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
 static _Atomic(uint32_t) sampling_begun; /* atomic: hint, as options say */
 
@@ -32,7 +32,7 @@ static void sampling_begin(void)
 		sampler_start(SAMPLE_GUARD);
 	if (config_checks_full() && config.check_stacks)
 		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
-	store_relaxed(&sampling_begun, 1); // hint
+	store_relaxed(&sampling_begun, 1);    // hint
 }
 
 static cold bool start_slow(void)
@@ -73,7 +73,7 @@ void heap_threads_start(void)
 		return;
 	helper_prepare();
 	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	    !take_relaxed(&checked, 1) && // hint
+	    !take_relaxed(&checked, 1) &&		     // hint
 	    !helper_is_filtered() && !rseq_kernel_aborts()) {
 		gate_close_for_good();
 		rseq_give_up("direct: this kernel does not abort sections");

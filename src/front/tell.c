@@ -59,8 +59,7 @@ static void tell_neighbour(struct tale *tale, const char *which,
 			   const void *pointer, const struct block *block,
 			   int step)
 {
-	const char *at = (const char *)pointer +
-			 step * (ptrdiff_t)block->size;
+	const char *at = (const char *)pointer + step * (ptrdiff_t)block->size;
 	struct block other;
 
 	page_map_find(at, &other);
@@ -87,8 +86,8 @@ static void tell_all(struct tale *tale, const void *pointer,
 _Noreturn cold void tell_fault(const void *pointer, const struct block *block,
 			       const char *at, const char *fmt, ...)
 {
-	bool all = config_checks_full() && (block->kind == BLOCK_OBJECT ||
-					    block->kind == BLOCK_RUN);
+	bool all = config_checks_full() &&
+		   (block->kind == BLOCK_OBJECT || block->kind == BLOCK_RUN);
 	struct tale tale;
 	va_list args;
 

@@ -17,8 +17,8 @@
 
 typedef void info_handler(int signal, siginfo_t *info, void *context);
 
-static _Atomic(uint32_t) started;	/* atomic: hint, set once */
-static _Atomic(uint64_t) programs[2];	/* atomic: SIGSEGV's, SIGBUS's */
+static _Atomic(uint32_t) started;     /* atomic: hint, set once */
+static _Atomic(uint64_t) programs[2]; /* atomic: SIGSEGV's, SIGBUS's */
 
 static _Atomic(uint64_t) *word_of(int signal)
 {

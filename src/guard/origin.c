@@ -27,8 +27,8 @@ static bool map_read(const void *at, struct link_map *map)
 /* The loader knows the program by no name. */
 static void program_name(char name[NAME_MOST])
 {
-	const char *given = getauxval ?
-		(const char *)getauxval(PROGRAM_NAME) : NULL;
+	const char *given = getauxval ? (const char *)getauxval(PROGRAM_NAME) :
+					NULL;
 	long n = -1;
 
 	if (!sandbox_known())

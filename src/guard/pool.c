@@ -15,11 +15,11 @@
 #define SLACK_BYTE 0xa9
 
 struct pool {
-	char *base;	 /* const: the first page, inaccessible */
-	size_t page;	 /* const */
-	size_t size;	 /* const: pages that count */
-	uint32_t nr;	 /* const: slots */
-	bool split;	 /* const: by mprotect */
+	char *base;  /* const: the first page, inaccessible */
+	size_t page; /* const */
+	size_t size; /* const: pages that count */
+	uint32_t nr; /* const: slots */
+	bool split;  /* const: by mprotect */
 	struct slot slots[];
 };
 
@@ -163,8 +163,8 @@ static struct slot *slot_claim(struct pool *pool)
 		slot = slot_oldest(pool, &word);
 		if (!slot)
 			return NULL;
-		held = slot_word_pack(slot_word_moved(
-			slot_word_unpack(word), SLOT_HELD, count_next()));
+		held = slot_word_pack(slot_word_moved(slot_word_unpack(word),
+						      SLOT_HELD, count_next()));
 		// [slot.word] with guarded_free(): the page, the story
 		// [slot.story] with slot_read(): the word, then the story
 		if (cas_acq_rel(&slot->word, &word, held))
@@ -187,7 +187,8 @@ static void slot_let(struct slot *slot, enum slot_state state)
 
 static struct slot_act act_now(uint32_t stack)
 {
-	return (struct slot_act){ .ms = system_now_ms(), .stack = stack,
+	return (struct slot_act){ .ms = system_now_ms(),
+				  .stack = stack,
 				  .tid = who_tid() };
 }
 
@@ -332,7 +333,8 @@ static uintptr_t slot_distance(struct slot *slot, uintptr_t at)
 	if (at < story.block)
 		return story.block - at;
 	return at < story.block + story.size ?
-		       0 : at - (story.block + story.size) + 1;
+		       0 :
+		       at - (story.block + story.size) + 1;
 }
 
 struct slot *guarded_slot_near(uintptr_t at)

@@ -37,9 +37,8 @@ static inline bool slot_word_serves(struct slot_word w)
 	return w.state == SLOT_FREE && !w.told;
 }
 
-static inline struct slot_word slot_word_moved(struct slot_word w,
-					       enum slot_state state,
-					       uint64_t now)
+static inline struct slot_word
+slot_word_moved(struct slot_word w, enum slot_state state, uint64_t now)
 {
 	w.state = state;
 	w.since = now;

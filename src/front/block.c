@@ -3,6 +3,7 @@
 
 #include "cpucache/cached.h"
 #include "cpucache/mark.h"
+#include "front/quarantine.h"
 #include "front/tell.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -33,12 +34,21 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 			   pointer);
 }
 
+bool block_waits(const void *pointer, const struct block *block)
+{
+	if (unlikely(config.hardened) && block->kind == BLOCK_RUN)
+		return quarantine_has(pointer);
+	if (block->kind != BLOCK_OBJECT ||
+	    !mark_is_set(pointer, block->tag->magic))
+		return false;
+	return cached_finds(pointer, block->size_class) ||
+	       (config.hardened && quarantine_has(pointer));
+}
+
 void block_find_live(const void *pointer, const char *verb, struct block *block)
 {
 	block_find(pointer, verb, block);
-	if (config_checks_fast() && block->kind == BLOCK_OBJECT &&
-	    mark_is_set(pointer, block->tag->magic) &&
-	    cached_finds(pointer, block->size_class))
+	if (config_checks_fast() && block_waits(pointer, block))
 		fault("%s of %p: already free", verb, pointer);
 }
 

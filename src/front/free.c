@@ -1,7 +1,6 @@
 /* layer 5.5: free: the cold half of freeing, and sizes */
 #include "front/free.h"
 
-#include "cpucache/cached.h"
 #include "cpucache/cpu_cache.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
@@ -15,6 +14,7 @@
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/report.h"
+#include "system/system.h"
 
 /* The lanes' way. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
@@ -77,6 +77,60 @@ static cold void quarantined_free(void *pointer)
 	block_free(pointer, &block);
 }
 
+/* With hardened=1 a free block is zeros, but for an object's mark. */
+static void block_wipe(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_RUN &&
+	    !system_purge(pointer, block->size))
+		return;
+	__builtin_memset(pointer, 0, block->size);
+	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block))
+		mark_set(pointer, block->tag->magic);
+}
+
+#define WIPE_LOOK_MOST 128 /* words */
+
+/* The program wrote to it since, as far as is looked at. */
+static bool is_wiped(const void *pointer, const struct block *block)
+{
+	const mark_word *words = pointer;
+	size_t i, n = min_size(block->size / sizeof(*words), WIPE_LOOK_MOST);
+	uint64_t other = 0;
+
+	if (block->kind != BLOCK_OBJECT)
+		return true;
+	for (i = 0; i < n; i++)
+		other |= i == 1 ? 0 : words[i];
+	return !other && (page_map_is_sampled(block) ||
+			  mark_is_set(pointer, block->tag->magic));
+}
+
+static void wiped_free(void *pointer)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	if (unlikely(!is_wiped(pointer, &block)))
+		fault("quarantine of %p: written to after it was freed",
+		      pointer);
+	if (block.kind == BLOCK_OBJECT && !page_map_is_sampled(&block) &&
+	    lane_try_free(pointer, block.tag))
+		return;
+	block_free(pointer, &block);
+}
+
+/* With hardened=1. */
+static void hardened_free(void *pointer, const struct block *block)
+{
+	void *out[QUARANTINE_OUT];
+	unsigned i, n;
+
+	block_wipe(pointer, block);
+	n = quarantine_put(rseq_current_id(), pointer, block->size, out);
+	for (i = 0; i < n; i++)
+		wiped_free(out[i]);
+}
+
 /* With checks=full. */
 static cold void checked_free(void *pointer, const struct block *block)
 {
@@ -90,6 +144,14 @@ static cold void checked_free(void *pointer, const struct block *block)
 		quarantined_free(out[i]);
 }
 
+static void waiting_free(void *pointer)
+{
+	if (config_checks_full())
+		quarantined_free(pointer);
+	else
+		wiped_free(pointer);
+}
+
 cold void heap_quarantine_flush(void)
 {
 	void *pointer;
@@ -97,7 +159,7 @@ cold void heap_quarantine_flush(void)
 
 	for (i = 0; quarantine_size() && quarantine_look(i, &pointer); i++)
 		if (pointer && quarantine_take(i, &pointer) && pointer)
-			quarantined_free(pointer);
+			waiting_free(pointer);
 }
 
 /* Whether the profile may follow it. */
@@ -118,6 +180,8 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		guarded_give(pointer, block);
 	else if (config_checks_full())
 		checked_free(pointer, block);
+	else if (config.hardened)
+		hardened_free(pointer, block);
 	else if (block_free(pointer, block) == REMOTE_LANE)
 		return;
 	tick_pass();
@@ -126,7 +190,7 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 void heap_free_judged(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
-	    lane_try_free(pointer, block->tag))
+	    !config.hardened && lane_try_free(pointer, block->tag))
 		return;
 	free_unlaned(pointer, block);
 }
@@ -138,6 +202,8 @@ static cold void free_judge(void *pointer)
 	struct block block;
 
 	block_find(pointer, "free", &block);
+	if (config.hardened && block_waits(pointer, &block))
+		fault("free of %p: already free", pointer);
 	if (block.kind != BLOCK_FOREIGN && block_footer_size())
 		block_usable_size(pointer, &block, "free");
 	free_unlaned(pointer, &block);
@@ -153,8 +219,12 @@ static force_inline bool checked_try_free(void *pointer)
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
-	    cached_finds(pointer, block.size_class))
+	    block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
+	if (unlikely(config.hardened)) {
+		hardened_free(pointer, &block);
+		return true;
+	}
 	mark_set(pointer, block.tag->magic);
 	return percpu_push_tagged(block.tag, pointer);
 }
@@ -216,7 +286,7 @@ static cold void free_and_check_size(void *pointer, size_t size)
 
 void heap_free_hinted(void *pointer, size_t align, const size_t *size)
 {
-	bool checks = config.checks && pointer;
+	bool checks = (config.checks || config.hardened) && pointer;
 
 	if (checks && align)
 		align_hint_check(pointer, align);

@@ -1,4 +1,4 @@
-/* layer 5.4: quarantine: freed blocks wait; contract in quarantine.h */
+/* layer 5.2: quarantine: freed blocks wait; contract in quarantine.h */
 #include "front/quarantine.h"
 
 #include "base/atomic.h"

@@ -1,4 +1,4 @@
-/* layer 5.4: quarantine: freed blocks wait before their memory serves again
+/* layer 5.2: quarantine: freed blocks wait before their memory serves again
  *
  * A ring of block addresses, for each of a few shards that ids share; a word an
  * entry, 0 where none is. Who frees a block swaps it in at the next place and

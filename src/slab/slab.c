@@ -1,6 +1,7 @@
 /* layer 3.2: slab: equal objects in a run of units; protocol in slab.h */
 #include "slab/slab.h"
 
+#include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
 #include "slab/slab_purge.h"
 #include "system/config.h"
@@ -60,6 +61,8 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 	if (!page_heap_take(size_classes[size_class].nr_units, 1, owner, &run))
 		return NULL;
 	slab_prepare(&run);
+	if (size_class_has_wall(size_class))
+		guard_set(run.region, run.unit + run.nr_units - 1);
 	slab = &run.region->spans[run.unit];
 	w = slab_word_unpack(load_relaxed(&slab->word)); // own
 	w = slab_word_opened(w, size_class, owner);

@@ -326,6 +326,8 @@ bool config_start(void)
 	text = find_variable(environ);
 	if (text && !system_privileged())
 		config_parse(&result, text);
+	if (result.hardened && result.large_guard == LARGE_GUARD_AUTO)
+		result.large_guard = LARGE_GUARD_ALL;
 	config = result;
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);

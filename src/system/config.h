@@ -78,6 +78,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
 	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
 	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")   \
+	X(hardened, BOOL, 0, 0, 1,                                            \
+	  "zeroes, shuffles, walls and a quarantine against attacks")         \
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
 	  "fault behind blocks above 256k; auto: where it costs nothing")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
@@ -125,7 +127,8 @@ static inline bool config_checks_full(void)
 
 static inline bool config_checks_fast(void)
 {
-	return config.checks == CHECKS_FAST;
+	return config.checks == CHECKS_FAST ||
+	       (config.hardened && !config_checks_full());
 }
 
 #define CONFIG_COUNT(name, kind, value, least, most, help) +1

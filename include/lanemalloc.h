@@ -80,10 +80,11 @@ size_t lanemalloc_stats_json(char *buf, size_t size);
  * Returns the bytes given back. Takes time in proportion to what it finds. */
 size_t lanemalloc_purge(void);
 
-/* Looks at all blocks, with checks=full those of slabs and those that were
- * freed, with guard=N the guarded ones: what was written beside a block, or to
- * one after its free, ends the program with a report. Takes time in proportion
- * to the heap; without these options it does nothing. */
+/* Looks at all blocks: with checks=full those of slabs and those that were
+ * freed, with hardened=1 what waits to serve again, with guard=N the guarded
+ * ones. What was written beside a block, or to one after its free, ends the
+ * program with a report. Takes time in proportion to the heap; without these
+ * options it does nothing. */
 void lanemalloc_check(void);
 
 /* From now on a helper thread gives memory back while the program sleeps. It

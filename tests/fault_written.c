@@ -73,6 +73,7 @@ static void freed_at_exit(size_t size)
 	char *p = malloc(size), *q = malloc(size);
 
 	announce("exit of %p: written to after it was freed", p);
+	announce("quarantine of %p: written to after it was freed", p);
 	free(p);
 	((char *)opaque(p))[size / 2] ^= 1;
 	exit(q == NULL);
@@ -97,6 +98,9 @@ static const struct fault_case cases[] = {
 	  { 16, 100, 1000, 1500 } },
 	{ "in-quarantine", in_quarantine, "checks=full,quarantine=64k",
 	  { 16, 100, 1000, 1500 } },
+	{ "in-quarantine", in_quarantine, "hardened=1,quarantine=64k",
+	  { 16, 100, 1000, 1500 } },
+	{ "freed-at-exit", freed_at_exit, "hardened=1", { 16, 1000 } },
 	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
 	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },
 	{ "by-check", by_check, "checks=full", { 8, 1000 } },

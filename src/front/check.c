@@ -2,6 +2,7 @@
 #include "front/check.h"
 
 #include "front/block.h"
+#include "front/free.h"
 #include "front/start.h"
 #include "front/tell.h"
 #include "guard/sweep.h"
@@ -122,8 +123,10 @@ void heap_check(const char *verb)
 	if (!heap_start())
 		return;
 	sweep_guarded(verb);
-	if (!config_checks_full())
+	if (!config_checks_full()) {
+		heap_quarantine_flush();
 		return;
+	}
 	for (region = region_next(regions); region;
 	     region = region_next(region + 1)) {
 		end = (uint32_t)min_size(

@@ -11,7 +11,10 @@
  * of its memory reads as a footer. Of large blocks the slack alone is looked
  * at, as their footers lie in memory that was others'.
  *
- * Reads only. Bounded by the heap; a thread that dies here leaves nothing.
+ * With hardened=1 what waits in the quarantine is looked at on its way out of
+ * it, so that it is empty then.
+ *
+ * Reads only, else. Bounded by the heap; a thread that dies here leaves nothing.
  */
 #ifndef LANE_CHECK_H
 #define LANE_CHECK_H

@@ -73,6 +73,7 @@ static cold void quarantined_free(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
+	quarantine_unshut(pointer, &block);
 	block_reuse_check(pointer, &block, "quarantine");
 	block_free(pointer, &block);
 }
@@ -80,9 +81,10 @@ static cold void quarantined_free(void *pointer)
 /* With hardened=1 a free block is zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
-	if (block->kind == BLOCK_RUN &&
-	    !system_purge(pointer, block->size))
+	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size)) {
+		quarantine_shut(pointer, block);
 		return;
+	}
 	__builtin_memset(pointer, 0, block->size);
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block))
 		mark_set(pointer, block->tag->magic);
@@ -110,6 +112,7 @@ static void wiped_free(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
+	quarantine_unshut(pointer, &block);
 	if (unlikely(!is_wiped(pointer, &block)))
 		fault("quarantine of %p: written to after it was freed",
 		      pointer);
@@ -126,7 +129,7 @@ static void hardened_free(void *pointer, const struct block *block)
 	unsigned i, n;
 
 	block_wipe(pointer, block);
-	n = quarantine_put(rseq_current_id(), pointer, block->size, out);
+	n = quarantine_put(rseq_current_id(), block, pointer, out);
 	for (i = 0; i < n; i++)
 		wiped_free(out[i]);
 }
@@ -139,7 +142,8 @@ static cold void checked_free(void *pointer, const struct block *block)
 
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	n = quarantine_put(rseq_current_id(), pointer, block->size, out);
+	quarantine_shut(pointer, block);
+	n = quarantine_put(rseq_current_id(), block, pointer, out);
 	for (i = 0; i < n; i++)
 		quarantined_free(out[i]);
 }

@@ -9,7 +9,8 @@
 #include "system/system.h"
 
 #define NR_SHARDS 4u
-#define BLOCK_USUAL 256 /* bytes, by which places are counted */
+#define BLOCK_USUAL 64 /* bytes, by which places are counted */
+#define RUN_LIGHTER 16
 #define PLACES_LEAST ((size_t)256)
 #define PLACES_MOST ((size_t)1 << 20)
 
@@ -47,12 +48,37 @@ static cold _Atomic(uint64_t) *ring_make(void)
 	return ring_find();
 }
 
-static size_t block_bytes(const void *pointer)
+static size_t weight(const struct block *block)
+{
+	return block->kind == BLOCK_RUN ? block->size / RUN_LIGHTER :
+					  block->size;
+}
+
+static size_t weight_at(const void *pointer)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
-	return block.size;
+	return weight(&block);
+}
+
+/* Only where the kernel can do it inside of a mapping. */
+void quarantine_shut(void *pointer, const struct block *block)
+{
+	size_t page = system_page_size();
+
+	if (block->kind == BLOCK_RUN && block->size > page)
+		system_guard(pointer, round_down(block->size - 1, page), false);
+}
+
+/* It was not shut where the kernel cannot. */
+void quarantine_unshut(void *pointer, const struct block *block)
+{
+	size_t page = system_page_size();
+
+	if (block->kind == BLOCK_RUN && block->size > page)
+		system_unguard(pointer, round_down(block->size - 1, page),
+			       false);
 }
 
 /* What a place holds now comes out. */
@@ -65,7 +91,7 @@ static void *place_swap(struct shard *shard, uint64_t place, void *block)
 	// [quarantine.place] with place_swap(): the block's last use
 	out = take_acq_rel(at, (uintptr_t)block);
 	if (out)
-		sub_relaxed(&shard->size, block_bytes((void *)out)); // counter
+		sub_relaxed(&shard->size, weight_at((void *)out)); // counter
 	return (void *)(uintptr_t)out;
 }
 
@@ -87,10 +113,11 @@ static bool shard_is_over(struct shard *shard)
 	       config.quarantine / NR_SHARDS;
 }
 
-unsigned quarantine_put(unsigned id, void *block, size_t size,
+unsigned quarantine_put(unsigned id, const struct block *found, void *block,
 			void *out[QUARANTINE_OUT])
 {
 	struct shard *shard = &shards[id % NR_SHARDS];
+	size_t size = weight(found);
 	unsigned n = 0, tries;
 
 	out[0] = block;

@@ -21,14 +21,19 @@
 #ifndef LANE_QUARANTINE_H
 #define LANE_QUARANTINE_H
 
-#include "base/compiler.h"
+#include "slab/page_map.h"
 
 #define QUARANTINE_OUT 3
 
-/* A block of so many bytes goes in; up to QUARANTINE_OUT come out, perhaps the
- * same. Returns how many. */
-unsigned quarantine_put(unsigned id, void *block, size_t size,
+/* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
+ * many. A run's memory is inaccessible while it waits, all but its last page,
+ * where the footer is, so that it weighs a sixteenth. */
+unsigned quarantine_put(unsigned id, const struct block *found, void *block,
 			void *out[QUARANTINE_OUT]);
+
+/* By who puts it in, and by who gets it out. */
+void quarantine_shut(void *pointer, const struct block *block);
+void quarantine_unshut(void *pointer, const struct block *block);
 
 /* Whether it waits there. Looks at all; a hint where others free. */
 bool quarantine_has(const void *block);

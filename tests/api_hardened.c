@@ -1,5 +1,5 @@
 /* modes: all no-qemu */
-/* hardened=1: blocks are as ever; what is freed is zero, and serves nobody for a
+/* hardened=1: blocks are as ever; what is freed is zero and serves nobody for a
  * while; the order of addresses is no order; slabs end in walls */
 #include "expect.h"
 

@@ -183,37 +183,51 @@ void cpu_cache_flush_own(void)
 	}
 }
 
-static uint64_t area_cached_size(char *area)
+/* Of the objects in remote lanes the class is that of the lane beside. */
+static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, nr;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_LANES; size_class++)
-		size += size_classes[size_class].size *
-			load_once(&cpu_cache_lane(area, size_class)->count);
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		nr = load_once(&cpu_cache_lane(area, size_class)->count);
+		size += size_classes[size_class].size * nr;
+		if (nr_cached && size_class < NR_CLASSES)
+			nr_cached[size_class] += nr;
+		else if (nr_cached && size_class - REMOTE_LANES <= NR_TINY)
+			nr_cached[size_class - REMOTE_LANES] += nr;
+	}
 	return size;
+}
+
+/* Direct mode hashes threads to the first nr_cpus ids. */
+unsigned cpu_cache_ids_end(void)
+{
+	return (unsigned)max_size(cpu_cache_nr_ids(), rseq_state.nr_cpus);
+}
+
+void cpu_cache_add_stats(unsigned id, struct cpu_cache_stats *out,
+			 uint64_t *nr_cached)
+{
+	struct cpu_cache *cache = &cpu_caches[id];
+
+	out->nr_refills += load_relaxed(&cache->nr_refills); // counter
+	out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
+	out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
+	out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
+	if (!load_relaxed(&cache->areas))		     // hint
+		return;
+	out->nr_cpu_caches++;
+	out->cached_size +=
+		area_cached_size(cpu_cache_area(cache, 0), nr_cached) +
+		area_cached_size(cpu_cache_area(cache, 1), nr_cached);
 }
 
 void cpu_cache_stats(struct cpu_cache_stats *out)
 {
-	struct cpu_cache *cache;
-	unsigned id, end;
+	unsigned id, end = cpu_cache_ids_end();
 
 	*out = (struct cpu_cache_stats){ 0 };
-	/* Direct mode hashes threads to the first nr_cpus ids. */
-	end = cpu_cache_nr_ids();
-	if (end < rseq_state.nr_cpus)
-		end = rseq_state.nr_cpus;
-	for (id = 0; id < end; id++) {
-		cache = &cpu_caches[id];
-		out->nr_refills += load_relaxed(&cache->nr_refills); // counter
-		out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
-		out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
-		out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
-		if (!load_relaxed(&cache->areas))		     // hint
-			continue;
-		out->nr_cpu_caches++;
-		out->cached_size += area_cached_size(cpu_cache_area(cache, 0)) +
-				    area_cached_size(cpu_cache_area(cache, 1));
-	}
+	for (id = 0; id < end; id++)
+		cpu_cache_add_stats(id, out, NULL);
 }

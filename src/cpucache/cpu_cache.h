@@ -47,4 +47,12 @@ struct cpu_cache_stats {
 };
 void cpu_cache_stats(struct cpu_cache_stats *out);
 
+/* Ids below it may have a cache, or served directly. */
+unsigned cpu_cache_ids_end(void);
+
+/* Adds those of one id, and its cached objects by class where nr_cached is not
+ * NULL (NR_CLASSES of them). */
+void cpu_cache_add_stats(unsigned id, struct cpu_cache_stats *out,
+			 uint64_t *nr_cached);
+
 #endif

@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "front/attached.h"
 #include "front/free.h"
 #include "front/gate.h"
 #include "front/large.h"
@@ -14,6 +15,7 @@
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
+#include "slab/slab.h"
 #include "system/config.h"
 
 /* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
@@ -37,6 +39,7 @@ struct alloc_request {
 	bool zero;	/* answer: all bytes read as zero */
 	bool grows;	/* by realloc: the program would pay for guards */
 	uint32_t stack; /* of one that is followed; 0: it is none */
+	struct sample_slab slab; /* where that would lie */
 };
 
 /* The class that serves, where an object is wanted; 0: none. */
@@ -51,14 +54,58 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-static void *alloc_object(const struct alloc_request *r, unsigned size_class)
+/* The object that the lane gives next, and back with it before anybody else
+ * sees it. */
+static void *next_take(unsigned size_class)
+{
+	void *object;
+
+	if (!gate_is_open())
+		return cpu_cache_alloc_direct(size_class);
+	rseq_ensure();
+	object = percpu_pop(size_classes[size_class].lane);
+	return object ? object : cpu_cache_alloc_slow(size_class);
+}
+
+static void next_give(void *object, unsigned size_class)
+{
+	if (!gate_is_open())
+		cpu_cache_free_direct(object);
+	else if (!percpu_push(size_classes[size_class].lane, object))
+		cpu_cache_free_slow(object, size_class);
+}
+
+/* Whose slab it is of. */
+static struct sample_slab slab_of_next(unsigned size_class)
+{
+	struct sample_slab slab = { 0 };
+	void *object = next_take(size_class);
+	struct block block;
+
+	if (!object)
+		return slab;
+	page_map_find(object, &block);
+	slab.life = slab_life(&block);
+	slab.region = (uint16_t)(block.region - regions);
+	slab.size_class = (uint8_t)block.size_class;
+	next_give(object, size_class);
+	return slab;
+}
+
+static cold void *alloc_sampled(struct alloc_request *r, unsigned size_class)
+{
+	r->slab = slab_of_next(size_class);
+	return bin_take_sampled(size_class);
+}
+
+static void *alloc_object(struct alloc_request *r, unsigned size_class)
 {
 	void *object = NULL;
 
 	if (!size_class)
 		return NULL;
 	if (unlikely(r->stack))
-		object = bin_take_sampled(size_class);
+		object = alloc_sampled(r, size_class);
 	if (unlikely(object))
 		return object;
 	if (gate_is_open()) {
@@ -151,18 +198,21 @@ static cold void alloc_finish(void *pointer, size_t size)
 }
 
 /* The profile follows blocks whose free takes the cold half. */
-static cold void alloc_follow(void *pointer, size_t size, uint32_t stack)
+static cold void alloc_follow(void *pointer, size_t size,
+			      struct alloc_request *r)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
+	if (block.kind == BLOCK_RUN)
+		r->slab = (struct sample_slab){ 0 };
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
-		sample_add(pointer, size, stack);
+		sample_add(pointer, size, r->stack, &r->slab);
 }
 
 /* A guarded block, or NULL; and the stack where the profile follows it. */
-static cold void *alloc_sampled(struct alloc_request *r, size_t size)
+static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 {
 	bool guard = !r->grows && guarded_draw();
 	uint32_t stack;
@@ -194,8 +244,9 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
+	attached_look();
 	if (sample_is_on() && sample_count(size))
-		pointer = alloc_sampled(r, size);
+		pointer = alloc_guarded(r, size);
 	if (likely(!pointer))
 		pointer = alloc_suited(r);
 	if (unlikely(!pointer))
@@ -203,7 +254,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(!pointer))
 		pointer = out_of_memory();
 	if (unlikely(r->stack) && pointer)
-		alloc_follow(pointer, size, r->stack);
+		alloc_follow(pointer, size, r);
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();

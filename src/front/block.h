@@ -21,8 +21,8 @@
 #define BLOCK_LOST UINT32_MAX
 void block_find(const void *pointer, const char *verb, struct block *block);
 
-/* With checks=fast: whether a block that has a freed one's mark waits in a CPU's
- * cache or in the quarantine. */
+/* With checks=fast: whether a block that has a freed one's mark waits in the
+ * cache of a CPU or in the quarantine. */
 bool block_waits(const void *pointer, const struct block *block);
 
 /* As block_find(), for one that the program holds to be live: with checks=fast

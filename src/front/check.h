@@ -14,7 +14,7 @@
  * With hardened=1 what waits in the quarantine is looked at on its way out of
  * it, so that it is empty then.
  *
- * Reads only, else. Bounded by the heap; a thread that dies here leaves nothing.
+ * Reads only, else. Bounded by the heap; a thread that dies leaves nothing.
  */
 #ifndef LANE_CHECK_H
 #define LANE_CHECK_H

@@ -24,9 +24,11 @@ static _Atomic(uint32_t) sampling_begun; /* atomic: hint, as options say */
  * again where a later call has to open it. */
 static void sampling_begin(void)
 {
+	bool profile = config.profile || config.profile_leak;
+
 	if (load_relaxed(&sampling_begun)) // hint
 		return;
-	if (config.profile)
+	if (profile)
 		sampler_start(SAMPLE_PROFILE);
 	if (config.guard && guarded_start())
 		sampler_start(SAMPLE_GUARD);

@@ -1,8 +1,6 @@
 /* layer 4.11: origin: where code is, as module+offset; contract in origin.h */
 #include "guard/origin.h"
 
-#include <link.h>
-
 #include "sample/fde.h"
 #include "system/files.h"
 #include "system/peek.h"
@@ -14,16 +12,6 @@
 
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-/* A copy, or, where the kernel may not be asked, what is there. */
-static bool map_read(const void *at, struct link_map *map)
-{
-	if (!at)
-		return false;
-	if (system_peek(map, at, sizeof(*map)) != sizeof(*map))
-		__builtin_memcpy(map, at, sizeof(*map));
-	return true;
-}
-
 /* The loader knows the program by no name. */
 static void program_name(char name[NAME_MOST])
 {
@@ -32,7 +20,7 @@ static void program_name(char name[NAME_MOST])
 	long n = -1;
 
 	if (!sandbox_known())
-		n = system_read_link("/proc/self/exe", name, NAME_MOST - 1);
+		n = system_read_link("/proc/self/exe", name, NAME_MOST);
 	if (n <= 0)
 		n = report_format(name, NAME_MOST, "%s",
 				  given ? given : "program");
@@ -52,12 +40,12 @@ static void name_read(const char *at, char name[NAME_MOST])
 
 int origin_format(char *buf, size_t size, uint64_t pc)
 {
-	struct link_map map;
 	char name[NAME_MOST];
+	const char *file;
+	uint64_t address;
 
-	if (!map_read(fde_link_map(pc - 1), &map))
+	if (!fde_in_file(pc - 1, &file, &address))
 		return report_format(buf, size, "%p", (void *)(pc - 1));
-	name_read(map.l_name, name);
-	return report_format(buf, size, "%s+0x%lx", name,
-			     pc - 1 - (uint64_t)map.l_addr);
+	name_read(file, name);
+	return report_format(buf, size, "%s+0x%lx", name, address);
 }

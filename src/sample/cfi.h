@@ -16,6 +16,7 @@
 #ifndef LANE_CFI_H
 #define LANE_CFI_H
 
+#include "sample/fde.h"
 #include "sample/frame.h"
 #include "sample/memory.h"
 
@@ -28,6 +29,8 @@ enum cfi_result {
 	CFI_BAD,     /* the description leads nowhere; likewise */
 };
 
-enum cfi_result cfi_step(struct frame *frame, struct memory *memory);
+/* place: zeros at the beginning of a walk, then as the last step left it. */
+enum cfi_result cfi_step(struct frame *frame, struct memory *memory,
+			 struct fde_place *place);
 
 #endif

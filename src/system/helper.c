@@ -1,4 +1,4 @@
-/* layer 1.4: helper: births, lives and their end; protocol in helper.h */
+/* layer 1.6: helper: births, lives and their end; protocol in helper.h */
 #include "system/helper.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* misuse: a program that misuses the heap in one way, which its argument names
  *
- *	misuse KIND	does it, says "went on", works on and exits with 0; where
- *			what it read by that was nobody's secret it says
- *			"harmless" before
+ *	misuse KIND	does it, says "went on", works on and exits with 0;
+ *			"harmless" before that where what it read so was no
+ *			secret of anybody's
  *	misuse --list	prints the kinds, "name: what it does" on each line
  *
  * What the allocator makes of it is for run.sh to see. After the misuse the

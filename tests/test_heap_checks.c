@@ -18,6 +18,7 @@ static void option(const char *text)
 	struct config changed = config;
 
 	config_parse(&changed, text);
+	heap_quarantine_flush();
 	gate_close();
 	config = changed;
 	gate_open();

@@ -73,7 +73,8 @@ static cold void quarantined_free(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	quarantine_unshut(pointer, &block);
+	if (!quarantine_unshut(pointer, &block))
+		return;
 	block_reuse_check(pointer, &block, "quarantine");
 	block_free(pointer, &block);
 }
@@ -81,10 +82,8 @@ static cold void quarantined_free(void *pointer)
 /* With hardened=1 a free block is zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
-	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size)) {
-		quarantine_shut(pointer, block);
+	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
 		return;
-	}
 	__builtin_memset(pointer, 0, block->size);
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block))
 		mark_set(pointer, block->tag->magic);
@@ -112,7 +111,8 @@ static void wiped_free(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	quarantine_unshut(pointer, &block);
+	if (!quarantine_unshut(pointer, &block))
+		return;
 	if (unlikely(!is_wiped(pointer, &block)))
 		fault("quarantine of %p: written to after it was freed",
 		      pointer);
@@ -126,26 +126,29 @@ static void wiped_free(void *pointer)
 static void hardened_free(void *pointer, const struct block *block)
 {
 	void *out[QUARANTINE_OUT];
-	unsigned i, n;
+	int i, n;
 
 	block_wipe(pointer, block);
 	n = quarantine_put(rseq_current_id(), block, pointer, out);
 	for (i = 0; i < n; i++)
 		wiped_free(out[i]);
+	if (n < 0)
+		block_free(pointer, block);
 }
 
 /* With checks=full. */
 static cold void checked_free(void *pointer, const struct block *block)
 {
 	void *out[QUARANTINE_OUT];
-	unsigned i, n;
+	int i, n;
 
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	quarantine_shut(pointer, block);
 	n = quarantine_put(rseq_current_id(), block, pointer, out);
 	for (i = 0; i < n; i++)
 		quarantined_free(out[i]);
+	if (n < 0)
+		block_free(pointer, block);
 }
 
 static void waiting_free(void *pointer)

@@ -1,6 +1,8 @@
 /* layer 5.2: quarantine: freed blocks wait; contract in quarantine.h */
 #include "front/quarantine.h"
 
+#include <errno.h>
+
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "slab/page_map.h"
@@ -11,6 +13,7 @@
 #define NR_SHARDS 4u
 #define BLOCK_USUAL 64 /* bytes, by which places are counted */
 #define RUN_LIGHTER 16
+#define RETURN_TRIES 64
 #define PLACES_LEAST ((size_t)256)
 #define PLACES_MOST ((size_t)1 << 20)
 
@@ -63,7 +66,7 @@ static size_t weight_at(const void *pointer)
 }
 
 /* Only where the kernel can do it inside of a mapping. */
-void quarantine_shut(void *pointer, const struct block *block)
+static void quarantine_shut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();
 
@@ -71,14 +74,37 @@ void quarantine_shut(void *pointer, const struct block *block)
 		system_guard(pointer, round_down(block->size - 1, page), false);
 }
 
-/* It was not shut where the kernel cannot. */
-void quarantine_unshut(void *pointer, const struct block *block)
+/* Into an empty place, of the first shard. */
+static cold void place_return(void *pointer, const struct block *block)
+{
+	uint64_t place, none, tries;
+
+	for (tries = 0; ring_find() && tries < RETURN_TRIES; tries++) {
+		place = add_relaxed(&shards[0].head, 1) % nr_places(); // hint
+		none = 0;
+		// [quarantine.place] with place_swap(): the block's last use
+		if (!cas_release(ring_find() + place, &none,
+				 (uintptr_t)pointer))
+			continue;
+		add_relaxed(&shards[0].size, weight(block)); // counter
+		return;
+	}
+}
+
+/* It was not shut where the kernel cannot, which knows no opening then. */
+bool quarantine_unshut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();
+	int result;
 
-	if (block->kind == BLOCK_RUN && block->size > page)
-		system_unguard(pointer, round_down(block->size - 1, page),
-			       false);
+	if (block->kind != BLOCK_RUN || block->size <= page)
+		return true;
+	result = system_unguard(pointer, round_down(block->size - 1, page),
+				false);
+	if (!result || result == -EINVAL)
+		return true;
+	place_return(pointer, block);
+	return false;
 }
 
 /* What a place holds now comes out. */
@@ -113,18 +139,19 @@ static bool shard_is_over(struct shard *shard)
 	       config.quarantine / NR_SHARDS;
 }
 
-unsigned quarantine_put(unsigned id, const struct block *found, void *block,
-			void *out[QUARANTINE_OUT])
+int quarantine_put(unsigned id, const struct block *found, void *block,
+		   void *out[QUARANTINE_OUT])
 {
 	struct shard *shard = &shards[id % NR_SHARDS];
 	size_t size = weight(found);
-	unsigned n = 0, tries;
+	unsigned tries;
+	int n;
 
-	out[0] = block;
 	if (size > config.quarantine / NR_SHARDS / 2)
-		return 1;
+		return -1;
 	if (unlikely(!ring_find()) && !ring_make())
-		return 1;
+		return -1;
+	quarantine_shut(block, found);
 	add_relaxed(&shard->size, size); // counter
 	out[0] = place_swap(shard, add_relaxed(&shard->head, 1), block); // hint
 	n = out[0] != NULL;

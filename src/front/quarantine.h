@@ -26,14 +26,14 @@
 #define QUARANTINE_OUT 3
 
 /* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
- * many. A run's memory is inaccessible while it waits, all but its last page,
+ * many; negative: it is too large, or there is no ring. A run's memory is inaccessible while it waits, all but its last page,
  * where the footer is, so that it weighs a sixteenth. */
-unsigned quarantine_put(unsigned id, const struct block *found, void *block,
-			void *out[QUARANTINE_OUT]);
+int quarantine_put(unsigned id, const struct block *found, void *block,
+		   void *out[QUARANTINE_OUT]);
 
-/* By who puts it in, and by who gets it out. */
-void quarantine_shut(void *pointer, const struct block *block);
-void quarantine_unshut(void *pointer, const struct block *block);
+/* By who gets one out. False: the kernel refuses, and the block is back in the
+ * quarantine, or lost where that has no place. */
+bool quarantine_unshut(void *pointer, const struct block *block);
 
 /* Whether it waits there. Looks at all; a hint where others free. */
 bool quarantine_has(const void *block);

@@ -48,9 +48,10 @@ static void give(unsigned from, unsigned to)
 /* Works on with blocks of the size. */
 static void settle(size_t size)
 {
+	unsigned nr = size > 65536 ? 2 : 100;
 	void *own[64];
 
-	for (unsigned round = 0; round < 100; round++) {
+	for (unsigned round = 0; round < nr; round++) {
 		for (unsigned i = 0; i < 64; i++) {
 			own[i] = malloc(size);
 			memset(own[i], 0x22, size);

@@ -10,7 +10,7 @@
 static void lane_refill(unsigned id, unsigned size_class, void **objects,
 			unsigned n)
 {
-	uint64_t lane = size_classes[size_class].lane;
+	struct lane_offset lane = class_lane(&size_classes[size_class]);
 	int pushed = 0;
 
 	if (n)
@@ -22,7 +22,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* One object for the caller, and what the lane may hold. */
+/* How many objects to take: one for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint
@@ -38,7 +38,7 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
 
-	objects[0] = percpu_pop(c->lane);
+	objects[0] = percpu_pop(class_lane(c));
 	if (objects[0]) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return objects[0];
@@ -58,15 +58,15 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	return objects[n - 1];
 }
 
-/* A batch off the top of a lane that was full for `object`; how many. Once
- * more after an abort. */
+/* Takes a batch off the top of a lane that was full for `object`; how many.
+ * Tries once more after an abort. */
 static int batch_take(const struct size_class *c, void **objects,
 		      const void *object)
 {
-	int n = percpu_pop_batch(c->lane, objects, c->batch);
+	int n = percpu_pop_batch(class_lane(c), objects, c->batch);
 
 	if (n < 0)
-		n = percpu_pop_batch(c->lane, objects, c->batch);
+		n = percpu_pop_batch(class_lane(c), objects, c->batch);
 	if (unlikely(n > 0 && objects[n - 1] == object))
 		fault("free of %p: already free", object);
 	return n;
@@ -80,7 +80,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 	void *objects[BATCH_MOST];
 	int n;
 
-	if (percpu_push(c->lane, object)) {
+	if (percpu_push(class_lane(c), object)) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return;
 	}
@@ -89,14 +89,14 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		return;
 	}
 	if (capacity_overflow(id, cache, size_class) &&
-	    percpu_push(c->lane, object))
+	    percpu_push(class_lane(c), object))
 		return;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		capacity_note_flush(id, cache, size_class);
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 }
 
@@ -108,7 +108,7 @@ static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 		store_relaxed(limit, want); // hint
 }
 
-/* The remote lane took no more, or is not there yet. */
+/* Makes room in a remote lane that took no more, or is not there yet. */
 static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
@@ -125,7 +125,7 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 		add_relaxed(&cache->nr_flushes, 1); // counter
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 	return REMOTE_FLUSHED;
 }
@@ -133,13 +133,13 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 {
 	unsigned remote = REMOTE_LANES + size_class;
+	struct lane_offset lane = { remote * LANE_WORDS };
 
 	/* Freed twice, and its slab is gone since the caller's look. */
 	if (unlikely(size_class - 1 >= NR_TINY))
 		return REMOTE_REFUSED;
 	/* Once more after an abort. */
-	if (likely(percpu_push(remote * LANE_WORDS, object)) ||
-	    percpu_push(remote * LANE_WORDS, object))
+	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
 		return REMOTE_LANE;
 	return remote_flush(object, remote);
 }
@@ -173,7 +173,7 @@ void cpu_cache_flush_own(void)
 		/* Bounded: other threads of this CPU may refill meanwhile. */
 		rounds = 2 + (int)(c->lane_slots / max_size(c->batch, 1));
 		while (rounds--) {
-			n = percpu_pop_batch(c->lane, objects, c->batch);
+			n = percpu_pop_batch(class_lane(c), objects, c->batch);
 			if (!n)
 				break;
 			if (n > 0)

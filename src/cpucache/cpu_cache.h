@@ -25,7 +25,7 @@ void *cpu_cache_alloc_slow(unsigned size_class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
-/* A tiny object whose slab another id owns. */
+/* Frees a tiny object whose slab another id owns. */
 enum remote_free {
 	REMOTE_REFUSED, /* it must take the way of all others */
 	REMOTE_LANE,	/* it waits in its remote lane */
@@ -33,7 +33,7 @@ enum remote_free {
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 
-/* The direct path: straight to the slabs, one object. */
+/* The direct path goes straight to the slabs, an object at a time. */
 void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 

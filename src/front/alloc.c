@@ -42,7 +42,7 @@ struct alloc_request {
 	struct sample_slab slab; /* where that would lie */
 };
 
-/* The class that serves, where an object is wanted; 0: none. */
+/* Returns the class that serves, where an object is wanted; 0: none. */
 static unsigned request_class(const struct alloc_request *r)
 {
 	if (r->align > 16)
@@ -63,7 +63,7 @@ static void *next_take(unsigned size_class)
 	if (!gate_is_open())
 		return cpu_cache_alloc_direct(size_class);
 	rseq_ensure();
-	object = percpu_pop(size_classes[size_class].lane);
+	object = percpu_pop(class_lane(&size_classes[size_class]));
 	return object ? object : cpu_cache_alloc_slow(size_class);
 }
 
@@ -71,7 +71,7 @@ static void next_give(void *object, unsigned size_class)
 {
 	if (!gate_is_open())
 		cpu_cache_free_direct(object);
-	else if (!percpu_push(size_classes[size_class].lane, object))
+	else if (!percpu_push(class_lane(&size_classes[size_class]), object))
 		cpu_cache_free_slow(object, size_class);
 }
 
@@ -120,7 +120,7 @@ static void *alloc_run(struct alloc_request *r)
 	return large_alloc(max_size(r->size, 1), r->align, &r->zero);
 }
 
-/* What suits the size, and what comes after it. */
+/* Allocates what suits the size, and keeps the fitted classes informed. */
 static void *alloc_suited(struct alloc_request *r)
 {
 	unsigned size_class = 0;
@@ -136,9 +136,9 @@ static void *alloc_suited(struct alloc_request *r)
 	return alloc_object(r, size_class);
 }
 
-/* What serves as well: the class that a fitted one took the size from, which
- * may have free objects, or smaller slabs; of medium sizes a run for an object,
- * which is fewer units than a slab, and an object for a run. */
+/* Allocates what serves as well: the class that a fitted one took the size
+ * from, which may have free objects, or smaller slabs; of medium sizes a run
+ * for an object, which is fewer units than a slab, and an object for a run. */
 static void *alloc_unsuited(struct alloc_request *r)
 {
 	unsigned size_class;
@@ -153,7 +153,7 @@ static void *alloc_unsuited(struct alloc_request *r)
 	return alloc_object(r, size_classes[size_class].fixed);
 }
 
-/* What lies free in the CPUs' caches and in slabs becomes units. False: that
+/* Makes units of what lies free in the CPUs' caches and in slabs. False: that
  * cannot help. */
 static cold bool alloc_collect(const struct alloc_request *r)
 {
@@ -168,7 +168,7 @@ static cold bool alloc_collect(const struct alloc_request *r)
 	return true;
 }
 
-/* The sources of memory beyond what suits, in order. */
+/* Asks the sources of memory beyond what suits, in order. */
 static cold void *alloc_where_short(struct alloc_request *r)
 {
 	void *pointer = alloc_unsuited(r);
@@ -270,11 +270,12 @@ static force_inline void *lane_try_alloc(size_t size)
 	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
 	    size > MEDIUM_SIZE_MOST)
 		return NULL;
-	return unmarked(
-		percpu_pop(size_classes[size_class_of_medium(size)].lane));
+	return unmarked(percpu_pop(
+		class_lane(&size_classes[size_class_of_medium(size)])));
 }
 
-/* The same, counted while the profile is on; NULL: the rest counts it. */
+/* Takes what a lane serves, and counts it while the profile is on; NULL: the
+ * rest counts it. */
 static force_inline void *counted_try_alloc(size_t size)
 {
 	bool on = sample_is_on();
@@ -337,8 +338,8 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
 		size_class = size_class_aligned(size, align);
 		if (size_class)
-			object = unmarked(
-				percpu_pop(size_classes[size_class].lane));
+			object = unmarked(percpu_pop(
+				class_lane(&size_classes[size_class])));
 	}
 	if (on && object)
 		sample_pass(size);

@@ -16,7 +16,7 @@
 #include "system/report.h"
 #include "system/system.h"
 
-/* The lanes' way. With checks=fast the object gets its mark first. */
+/* Frees by a lane. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {
@@ -27,7 +27,7 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* No lane took it. */
+/* Frees what no lane took. */
 static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
@@ -176,7 +176,7 @@ static bool may_be_followed(const struct block *block)
 	       page_map_is_sampled(block);
 }
 
-/* By kind, where no lane took the block or none can. */
+/* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
 	if (may_be_followed(block) && sample_may_live())

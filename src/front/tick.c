@@ -2,6 +2,7 @@
 #include "front/tick.h"
 
 #include "base/atomic.h"
+#include "front/pressure.h"
 #include "front/reclaimer.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
@@ -12,7 +13,7 @@
 
 #define TICK_PURGE_SIZE ((size_t)4 << 20) /* bytes of one passer's piece */
 #define TICK_PURGE_SHIFT 2 /* or a fourth of what is free and dirty */
-#define TICK_COLLECT 8	   /* slabs of each list, likewise */
+#define TICK_COLLECT 8	   /* slabs of each list that one passer looks at */
 #define RECLAIMER_GRACE 4  /* ticks that it may be late */
 
 static _Atomic(uint64_t) next_tick; /* atomic: ms */
@@ -37,6 +38,7 @@ static void tick_leave_to_helper(void)
 
 void tick_pass(void)
 {
+	pressure_pass();
 	if (likely(!tick_elect()))
 		return;
 	if (!reclaimer_start()) {

@@ -44,7 +44,7 @@
 bool level_take(struct region *region, unsigned level, unsigned n,
 		unsigned align, bool all, uint32_t *granule);
 
-/* The same within one given word, without carving. */
+/* Claims as level_take() does, within one given word, without carving. */
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
 		    unsigned n, unsigned align, uint32_t *granule);
 
@@ -57,8 +57,8 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 /* Claims n units that begin at a hugepage (n > 64). */
 bool level_take_units(struct region *region, uint32_t n, uint32_t *unit);
 
-/* The same, wherever n units lie free side by side, at the cost of a look at
- * every hugepage: before memory is declared to be short. */
+/* Claims n units wherever they lie free side by side, at the cost of a look
+ * at every hugepage: before memory is declared to be short. */
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit);
 
 /* How many units right below `end` are free, at most `most`; a hint. */
@@ -81,7 +81,7 @@ void level_release(struct region *region, unsigned level, uint32_t word,
  * the purge which of its hugepages are dirty (see dirty.h). */
 void level_release_units(struct region *region, uint32_t unit, uint32_t n);
 
-/* The same for whole hugepages of which no unit is dirty. */
+/* Releases whole hugepages of which no unit is dirty. */
 void level_release_clean(struct region *region, uint32_t unit, uint32_t n);
 
 /* Files every word anew, for hints that died with their threads. Visits all

@@ -1,7 +1,9 @@
 /* layer 2.9: page heap: take, give, extend
  *
  * take: claim (level.h), else grow a region, else add one, else claim what the
- * hints do not show; then clear guards, then count.
+ * hints do not show; then clear guards, then count, which a hard limit
+ * (limit.h) may refuse: then all that is free and dirty is purged, so that what
+ * is left is room for clean memory, and the run is claimed once more.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -18,6 +20,7 @@
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"
 #include "pageheap/level.h"
+#include "pageheap/limit.h"
 #include "pageheap/purge.h"
 #include "pageheap/region_grow.h"
 #include "pageheap/regions.h"
@@ -30,6 +33,8 @@
 #define SEVERAL_TAKES 64
 /* Regions added by one call, if other threads use them up meanwhile. */
 #define ADDS_MOST 4
+/* Purges of one call at the hard limit, while others have something in hand. */
+#define PURGES_MOST 4
 
 /* Where the runs of a CPU went last; region index << 32 | hugepage. */
 static struct preferred {
@@ -52,7 +57,7 @@ struct run_request {
 	bool all;     /* every free run is looked at, and not the first few */
 };
 
-/* FREE_INDEX_NONE: in another region. */
+/* Where the CPU's runs went last; FREE_INDEX_NONE: to another region. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
@@ -118,7 +123,7 @@ static bool is_within_hugepage(const struct run_request *r)
 	       r->align_units <= HUGEPAGE_UNITS;
 }
 
-/* A run within one hugepage. */
+/* Claims a run within one hugepage. */
 static bool claim_within_hugepage(struct region *region,
 				  const struct run_request *r, uint32_t *unit)
 {
@@ -136,7 +141,7 @@ static bool claim_within_hugepage(struct region *region,
 	return true;
 }
 
-/* Units that hold the run whatever hugepage they begin at. */
+/* How many units hold the run whatever hugepage they begin at. */
 static uint32_t units_with_surplus(const struct run_request *r)
 {
 	if (r->align_units <= HUGEPAGE_UNITS)
@@ -144,8 +149,8 @@ static uint32_t units_with_surplus(const struct run_request *r)
 	return r->nr_units + r->align_units - HUGEPAGE_UNITS;
 }
 
-/* Of held units [first, end) the run that is aligned, counted from address 0
- * and not from the base; what lies before and behind it is released. */
+/* Chooses of held units [first, end) the run that is aligned, counted from
+ * address 0 and not from the base; releases what lies before and behind it. */
 static uint32_t run_trim(struct region *region, const struct run_request *r,
 			 uint32_t first, uint32_t end)
 {
@@ -159,8 +164,8 @@ static uint32_t run_trim(struct region *region, const struct run_request *r,
 	return unit;
 }
 
-/* Whole hugepages at the front; alignment beyond a hugepage by claiming more
- * than needed. */
+/* Claims a run that begins at a hugepage; for an alignment beyond a hugepage it
+ * claims more than needed and releases the rest. */
 static bool claim_hugepages(struct region *region, const struct run_request *r,
 			    uint32_t *unit)
 {
@@ -186,9 +191,9 @@ static void count_used(struct region *region, uint32_t unit, uint32_t n,
 	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 
-/* A run that cannot be made accessible. In strict mode a guard's unit stays
- * claimed, as it would be found again and again, and the next run may have
- * none; the heap cannot grow there. */
+/* Releases a run that cannot be made accessible. In strict mode a guard's unit
+ * stays claimed, as it would be found again and again, and the next run may
+ * have none; the heap cannot grow there. */
 static cold void page_heap_refused(struct region *region, uint32_t unit,
 				   uint32_t n)
 {
@@ -203,8 +208,8 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 	level_release_units(region, from, end - from);
 }
 
-/* A claimed run becomes the caller's; not where the kernel refuses to make it
- * accessible. */
+/* Makes a claimed run the caller's. False: the kernel refuses to make it
+ * accessible, or it would be beyond the hard limit, and it is released. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 			 bool guarded, bool *zero)
 {
@@ -215,7 +220,10 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
-	budget_taken(n, nr_dirty);
+	if (unlikely(!budget_try_taken(n, nr_dirty))) {
+		level_release_units(region, unit, n);
+		return false;
+	}
 	count_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
 	return true;
@@ -230,7 +238,7 @@ static bool run_finish(struct region *region, const struct run_request *r,
 	return units_finish(region, unit, r->nr_units, r->guarded, &out->zero);
 }
 
-/* Units right behind `unit`, where the region has mapped nothing yet. */
+/* Claims units right behind `unit`, where the region has mapped nothing yet. */
 static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 {
 	uint32_t n;
@@ -241,7 +249,8 @@ static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 	return true;
 }
 
-/* A long run that begins with what is free at the end of what is mapped. */
+/* Claims a long run that begins with what is free at the end of what is
+ * mapped. */
 static bool grow_from_tail(struct region *region, const struct run_request *r,
 			   uint32_t *unit)
 {
@@ -259,7 +268,7 @@ static bool grow_from_tail(struct region *region, const struct run_request *r,
 	return false;
 }
 
-/* Units that are new, the rest of which is released. */
+/* Claims units that are new, and releases what is too many. */
 static bool grow_anew(struct region *region, const struct run_request *r,
 		      uint32_t *unit)
 {
@@ -273,7 +282,8 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
-/* In strict mode one that has a guard is followed by another. */
+/* Takes what is free of one region. In strict mode a run that has a guard stays
+ * claimed, and another one is tried; not after the hard limit refused one. */
 static bool take_free_of(struct region *region, const struct run_request *r,
 			 struct run *out)
 {
@@ -286,11 +296,11 @@ static bool take_free_of(struct region *region, const struct run_request *r,
 			return false;
 		if (likely(run_finish(region, r, unit, out)))
 			return true;
-	} while (sandbox_strict_here());
+	} while (sandbox_strict_here() && budget_has_room(r->nr_units));
 	return false;
 }
 
-/* What is free; with `all` whatever is, wherever it is filed. */
+/* Takes what is free; with `all` whatever is, wherever it is filed. */
 static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
@@ -304,8 +314,8 @@ static bool take_free(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* More of a region. *room: whether one has addresses for the run; then no other
- * is made, as what lacks is memory. */
+/* Takes what a region grows by. *room: whether one has addresses for the run;
+ * then no other is made, as what lacks is memory. */
 static cold bool take_grown(const struct run_request *r, bool *room,
 			    struct run *out)
 {
@@ -325,7 +335,7 @@ static cold bool take_grown(const struct run_request *r, bool *room,
 	return false;
 }
 
-/* Another region. */
+/* Takes from another region, which it makes. */
 static cold bool take_added(const struct run_request *r, struct run *out)
 {
 	unsigned i;
@@ -337,13 +347,47 @@ static cold bool take_added(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* What the searches pass over. */
+/* Takes what the searches pass over. */
 static cold bool take_hidden(const struct run_request *r, struct run *out)
 {
 	struct run_request all = *r;
 
 	all.all = true;
 	return take_free(&all, out);
+}
+
+/* All that is free is clean then, and counts anew; but for what other purgers
+ * have in hand, who may be through the next time. */
+static cold bool take_purged(const struct run_request *r, struct run *out)
+{
+	unsigned i;
+
+	limit_note_hit();
+	for (i = 0; i < PURGES_MOST; i++) {
+		purge_all(0);
+		if (take_free(r, out))
+			return true;
+		if (budget_has_room(r->nr_units) || !budget_dirty_size())
+			return false;
+	}
+	return false;
+}
+
+/* Where nothing is free that fits, or the hard limit leaves no room. */
+static cold bool take_more(const struct run_request *r, struct run *out)
+{
+	bool room;
+
+	if (!region_start())
+		return false;
+	if (unlikely(!budget_has_room(r->nr_units))) {
+		if (take_purged(r, out))
+			return true;
+		if (!budget_has_room(r->nr_units))
+			return false;
+	}
+	return take_grown(r, &room, out) || (!room && take_added(r, out)) ||
+	       take_hidden(r, out);
 }
 
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
@@ -356,14 +400,10 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		.cpu = cpu,
 		.guarded = guarded,
 	};
-	bool room;
 
 	if (nr_units > most || align_units > most)
 		return false;
-	return likely(take_free(&r, out)) ||
-	       (region_start() &&
-		(take_grown(&r, &room, out) || (!room && take_added(&r, out)) ||
-		 take_hidden(&r, out)));
+	return likely(take_free(&r, out)) || take_more(&r, out);
 }
 
 bool page_heap_may_hold(size_t nr_units)
@@ -386,7 +426,7 @@ static void page_heap_give_dirty(struct region *region, uint32_t unit,
 	level_release_units(region, unit, n);
 }
 
-/* It goes to the system first, by one call; false: refused. */
+/* Gives the run to the system first, by one call; false: that refuses. */
 static cold bool page_heap_give_huge(struct region *region, uint32_t unit,
 				     uint32_t n)
 {
@@ -411,8 +451,8 @@ void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 	purge_beyond_budget(size);
 }
 
-/* Where the run ends beside what the region has not mapped yet: what is free
- * before that, and then the region grows right there. */
+/* Where the run ends beside what the region has not mapped yet, claims what is
+ * free before that, and lets the region grow right there. */
 static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 				  uint32_t nr_more)
 {
@@ -448,6 +488,12 @@ size_t page_heap_purge(size_t keep_size, size_t most_size)
 {
 	return most_size == SIZE_MAX ? purge_all(keep_size) :
 				       purge_down(keep_size, most_size, false);
+}
+
+size_t page_heap_relieve(void)
+{
+	budget_forget();
+	return purge_down(0, SIZE_MAX, true);
 }
 
 size_t page_heap_purge_requested(void)

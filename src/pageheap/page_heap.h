@@ -29,7 +29,7 @@ struct run {
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 			    bool guarded, struct run *out);
 
-/* All of it accessible. */
+/* Claims a run as page_heap_take_guarded() does, with all of it accessible. */
 static inline bool page_heap_take(size_t nr_units, size_t align_units,
 				  unsigned cpu, struct run *out)
 {
@@ -53,6 +53,10 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 /* Gives free dirty memory back until at most keep_size bytes of it are left
  * or most_size bytes were given back; returns the latter. */
 size_t page_heap_purge(size_t keep_size, size_t most_size);
+
+/* Gives all free memory back and forgets what was learnt of keeping some; ends
+ * early where somebody waits for the helper's end. The bytes. */
+size_t page_heap_relieve(void);
 
 /* Purges what gives asked the reclaimer for: all beyond the budget. */
 size_t page_heap_purge_requested(void);

@@ -124,7 +124,7 @@ static void region_unclaim(struct region *region, uint32_t unit, uint32_t n)
 		return;
 	for (i = 0; i < NR_SPARES; i++) {
 		none = 0;
-		// own: likewise
+		// own: addresses only
 		if (cas_relaxed(&region->spare[i], &none,
 				(uint64_t)unit << 32 | n))
 			return;

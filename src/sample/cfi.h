@@ -25,8 +25,8 @@
 enum cfi_result {
 	CFI_STEPPED, /* the frame is the caller's */
 	CFI_END,     /* it has no caller; the frame is as it was */
-	CFI_UNKNOWN, /* nobody describes the address; likewise */
-	CFI_BAD,     /* the description leads nowhere; likewise */
+	CFI_UNKNOWN, /* nobody describes the address; the frame stays */
+	CFI_BAD,     /* its description leads nowhere; the frame stays */
 };
 
 /* place: zeros at the beginning of a walk, then as the last step left it. */

@@ -28,7 +28,7 @@
 struct live_info {
 	uint64_t size : 40;	 /* held: less than 1 TiB */
 	uint64_t size_class : 8; /* held: of `life`; 0: there is none */
-	uint64_t region : 16;	 /* held: likewise */
+	uint64_t region : 16;	 /* held: by the block's holder */
 	uint32_t trace;		 /* held */
 	uint32_t since;		 /* held: milliseconds */
 	uint64_t life; /* held: of the slab where it would lie (slab.h) */

@@ -147,6 +147,13 @@ size_t lanemalloc_stats_prometheus(char *buf, size_t size);
  * Returns the bytes given back. Takes time in proportion to what it finds. */
 size_t lanemalloc_purge(void);
 
+/* Looks at all blocks: with checks=full those of slabs and those that were
+ * freed, with hardened=1 what waits to serve again, with guard=N the guarded
+ * ones. What was written beside a block, or to one after its free, ends the
+ * program with a report. Takes time in proportion to the heap; without these
+ * options it does nothing. */
+void lanemalloc_check(void);
+
 /* How much memory the heap may have, in bytes; 0: no limit. What counts is its
  * units of 32 KiB that may be resident, in use or free, each with what is kept
  * about it; see docs/limits.md. New fields are added at the end only. */

@@ -45,11 +45,65 @@ static void after_free(size_t size)
 	_exit(0);
 }
 
+/* Its memory serves nobody meanwhile. */
+static void in_quarantine(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("quarantine of %p: written to after it was freed", p);
+	free(p);
+	((char *)opaque(p))[size / 2] ^= 1;
+	for (unsigned i = 0; i < 10000; i++)
+		free(opaque(malloc(size)));
+	_exit(0);
+}
+
+/* Found by the look at all blocks, live or freed. */
+static void live_at_exit(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("exit of %p: written behind its %zu bytes", p, size);
+	((char *)opaque(p))[size] = 0;
+	exit(0);
+}
+
+static void freed_at_exit(size_t size)
+{
+	char *p = malloc(size), *q = malloc(size);
+
+	announce("exit of %p: written to after it was freed", p);
+	announce("quarantine of %p: written to after it was freed", p);
+	free(p);
+	((char *)opaque(p))[size / 2] ^= 1;
+	exit(q == NULL);
+}
+
+static void by_check(size_t size)
+{
+	char *p = malloc(size);
+
+	LANE(lanemalloc_check)();
+	announce("check of %p: written behind its end", p);
+	memset((char *)opaque(p) + size, 0x41, 24);
+	LANE(lanemalloc_check)();
+	_exit(0);
+}
+
 static const struct fault_case cases[] = {
 	{ "behind", behind, "checks=full", { 1, 100, 1000, 5000, 40000 } },
 	{ "far-behind", far_behind, "checks=full", { 8, 100 } },
 	{ "by-realloc", by_realloc, "checks=full", { 100, 5000, 40000 } },
-	{ "after-free", after_free, "checks=full", { 16, 100, 1000, 1500 } },
+	{ "after-free", after_free, "checks=full,quarantine=0",
+	  { 16, 100, 1000, 1500 } },
+	{ "in-quarantine", in_quarantine, "checks=full,quarantine=64k",
+	  { 16, 100, 1000, 1500 } },
+	{ "in-quarantine", in_quarantine, "hardened=1,quarantine=64k",
+	  { 100, 1000, 1500 } },
+	{ "freed-at-exit", freed_at_exit, "hardened=1", { 100, 1000 } },
+	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
+	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },
+	{ "by-check", by_check, "checks=full", { 8, 1000 } },
 };
 
 int main(int argc, char **argv)

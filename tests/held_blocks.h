@@ -18,6 +18,7 @@ static void option(const char *text)
 	struct config changed = config;
 
 	config_parse(&changed, text);
+	heap_quarantine_flush();
 	gate_close();
 	config = changed;
 	gate_open();
@@ -28,7 +29,7 @@ static int done(void **state)
 	(void)state;
 	fake_reset();
 	fake.quiet = true;
-	option("checks=0,usable=real");
+	option("checks=0,usable=real,quarantine=16m");
 	all_is_free();
 	return 0;
 }

@@ -139,11 +139,11 @@ TEST(test_writes_behind_are_seen, NULL, done)
 	block[97] = 0;
 	assert_fault("free of %p: written behind its 97 bytes", block,
 		     heap_free(block));
-	block_footer_set(block, &(struct block){ .size = 112 }, 97);
-	memset(block + 104, 0x41, 8);
+	block_footer_set(block, &(struct block){ .size = 128 }, 97);
+	memset(block + 120, 0x41, 8);
 	assert_fault("free of %p: written behind its end", block,
 		     heap_free(block));
-	block_footer_set(block, &(struct block){ .size = 112 }, 97);
+	block_footer_set(block, &(struct block){ .size = 128 }, 97);
 	heap_free(block);
 }
 
@@ -172,7 +172,7 @@ TEST(test_written_footers_are_no_sizes, NULL, done)
 
 	option("checks=full");
 	for (i = 0; i < 300; i++)
-		blocks[i] = block_alloc(104);
+		blocks[i] = block_alloc(96);
 	for (i = 0; i < 300; i++) {
 		block = blocks[i];
 		n = i % 8 + 1;
@@ -209,7 +209,7 @@ static void write_freed(size_t size, size_t at)
 
 TEST(test_writes_after_free_are_seen, NULL, done)
 {
-	option("checks=full");
+	option("checks=full,quarantine=0");
 	write_freed(8, 0);
 	write_freed(8, 15);
 	write_freed(1000, 500);

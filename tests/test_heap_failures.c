@@ -155,6 +155,7 @@ static void recover(const cpu_set_t *cpus)
 	live(cpus);
 	for (i = 0; i < NR_HELD; i++)
 		drop(i);
+	heap_quarantine_flush();
 	for (i = 0; i < 4; i++) {
 		fake_now_ms += 1000000;
 		go_to_cpu(cpus, i % 2);

@@ -40,6 +40,9 @@
 #define take_acquire(p, v) \
 	atomic_exchange_explicit((p), (v), memory_order_acquire)
 
+#define take_acq_rel(p, v) \
+	atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+
 #define cas_order(p, expected, v, success, failure)                   \
 	atomic_compare_exchange_strong_explicit((p), (expected), (v), \
 						(success), (failure))

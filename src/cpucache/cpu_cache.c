@@ -2,6 +2,7 @@
 #include "cpucache/cpu_cache.h"
 
 #include "cpucache/capacity.h"
+#include "cpucache/shuffle.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -48,6 +49,8 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	n = bin_take(id, size_class, objects, refill_size(id, size_class));
 	if (!n)
 		return NULL;
+	if (unlikely(config.hardened))
+		shuffle(objects, n);
 	capacity_note_refill(cache, size_class);
 	/* The last one, so that the first objects of all classes' slabs, which
 	 * begin at multiples of units, do not meet in one cache set. */

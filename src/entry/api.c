@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "entry/version.h"
+#include "front/check.h"
 #include "front/detail.h"
 #include "front/forms.h"
 #include "front/heap.h"
@@ -97,6 +98,11 @@ exported size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 exported size_t lanemalloc_purge(void)
 {
 	return heap_purge(0);
+}
+
+exported void lanemalloc_check(void)
+{
+	heap_check("check");
 }
 
 exported size_t lanemalloc_limit(const struct lanemalloc_limits *set,

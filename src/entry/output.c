@@ -87,7 +87,7 @@ static void profile_signal(int signal, siginfo_t *info, void *context)
 	(void)context;
 	if (info->si_code == SI_QUEUE && info->si_value.sival_int)
 		heap_profile_stop();
-	else if (sample_is_on())
+	else if (sample_is_followed())
 		profile_write();
 	else if (!heap_profile_start())
 		report_no_tables();
@@ -129,7 +129,7 @@ void output_prepare(void)
 {
 	if (config.stats || config.profile_leak)
 		stderr_keep();
-	if ((config.profile || config.profile_leak) && !sample_is_on())
+	if ((config.profile || config.profile_leak) && !sample_is_followed())
 		report_no_tables();
 	signal_prepare("profile_signal", (int)config.profile_signal,
 		       profile_signal);

@@ -7,8 +7,11 @@
  */
 #include "cpucache/rseq_own.h"
 #include "entry/output.h"
+#include "front/check.h"
 #include "front/heap.h"
 #include "front/stats.h"
+#include "guard/catch.h"
+#include "guard/pool.h"
 #include "lanemalloc.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -52,15 +55,20 @@ static __attribute__((constructor(101))) void start(void)
 	if (config.verbose)
 		print_start();
 	output_prepare();
+	if (config.guard && !guarded_is_on())
+		report_line("no memory for guarded blocks");
 }
 
 /* Behind the one that finds libc's functions (real.c). */
 static __attribute__((constructor(103))) void seal(void)
 {
+	if (guarded_is_on())
+		catch_start();
 	sealed_close();
 }
 
 static __attribute__((destructor)) void finish(void)
 {
+	heap_check("exit");
 	output_finish();
 }

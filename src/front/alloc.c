@@ -6,11 +6,13 @@
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
 #include "front/attached.h"
+#include "front/free.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/outside.h"
 #include "front/start.h"
 #include "front/tick.h"
+#include "guard/pool.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
@@ -36,7 +38,8 @@ struct alloc_request {
 	size_t align;
 	bool run;	/* rather a run than an object of medium size */
 	bool zero;	/* answer: all bytes read as zero */
-	uint32_t stack; /* of a sampled one; 0: it is none */
+	bool grows;	/* by realloc: the program would pay for guards */
+	uint32_t stack; /* of one that is followed; 0: it is none */
 	struct sample_slab slab; /* where that would lie */
 };
 
@@ -155,6 +158,7 @@ static void *alloc_unsuited(struct alloc_request *r)
  * cannot help. */
 static cold bool alloc_collect(const struct alloc_request *r)
 {
+	heap_quarantine_flush();
 	if (!page_heap_may_hold(div_up(r->size, UNIT_SIZE)))
 		return false;
 	if (gate_is_open()) {
@@ -187,8 +191,10 @@ static cold void alloc_finish(void *pointer, size_t size)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	if (config_checks_full() && block.kind == BLOCK_OBJECT)
-		block_fill_check(pointer, &block);
+	if (block.kind == BLOCK_GUARDED)
+		return;
+	if (config_checks_full())
+		block_reuse_check(pointer, &block, "malloc");
 	block_footer_set(pointer, &block, size);
 }
 
@@ -201,8 +207,26 @@ static cold void alloc_follow(void *pointer, size_t size,
 	page_map_find(pointer, &block);
 	if (block.kind == BLOCK_RUN)
 		r->slab = (struct sample_slab){ 0 };
-	if (block.kind == BLOCK_RUN || page_map_is_sampled(&block))
+	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
+	    page_map_is_sampled(&block))
 		sample_add(pointer, size, r->stack, &r->slab);
+}
+
+/* A guarded block, or NULL; and the stack where the profile follows it. */
+static cold void *alloc_guarded(struct alloc_request *r, size_t size)
+{
+	bool guard = !r->grows && guarded_draw();
+	uint32_t stack;
+	void *block;
+
+	if (!guard && !sample_is_followed())
+		return NULL;
+	stack = sample_stack();
+	block = guard ? guarded_alloc(size, r->align, stack) : NULL;
+	r->zero = block;
+	if (sample_is_followed())
+		r->stack = stack;
+	return block;
 }
 
 static cold void *out_of_memory(void)
@@ -215,7 +239,7 @@ static void *alloc_cold(struct alloc_request *r)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
 	size_t footer = block_footer_size(), size = r->size;
-	void *pointer;
+	void *pointer = NULL;
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
 	    r->align > (size_t)PTRDIFF_MAX)
@@ -223,8 +247,9 @@ static void *alloc_cold(struct alloc_request *r)
 	r->size += footer;
 	attached_look();
 	if (sample_is_on() && sample_count(size))
-		r->stack = sample_stack();
-	pointer = alloc_suited(r);
+		pointer = alloc_guarded(r, size);
+	if (likely(!pointer))
+		pointer = alloc_suited(r);
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
@@ -292,11 +317,14 @@ void *heap_alloc_zeroed(size_t size)
 
 void *heap_alloc_growing(size_t size)
 {
-	struct alloc_request r = { .size = size, .align = 16, .run = true };
+	struct alloc_request r = {
+		.size = size, .align = 16, .run = true, .grows = true
+	};
+	void *object = NULL;
 
 	if (size <= SMALL_SIZE_MOST)
-		return heap_alloc(size);
-	return alloc_cold(&r);
+		object = counted_try_alloc(size);
+	return object ? object : alloc_cold(&r);
 }
 
 void *heap_alloc_aligned(size_t size, size_t align)

@@ -30,7 +30,8 @@ static force_inline void *heap_alloc(size_t size)
 /* As heap_alloc(), and the block's bytes are zero. */
 void *heap_alloc_zeroed(size_t size);
 
-/* As heap_alloc(), beyond SMALL_SIZE_MOST a run, which may grow in place. */
+/* The cold half for a block that grows by realloc: never guarded, and beyond
+ * SMALL_SIZE_MOST a run, which may grow in place. */
 void *heap_alloc_growing(size_t size);
 
 /* As heap_alloc(); align: any power of two. */

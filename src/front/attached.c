@@ -11,7 +11,7 @@ static enum attached state_next(bool read)
 {
 	if (!read)
 		return ATTACHED_NONE;
-	return sample_is_on() ? ATTACHED_FOUND : ATTACHED_STARTED;
+	return sample_is_followed() ? ATTACHED_FOUND : ATTACHED_STARTED;
 }
 
 cold void attached_change(bool read)

@@ -1,7 +1,6 @@
 /* layer 5.5: free: the cold half of freeing, and sizes */
 #include "front/free.h"
 
-#include "cpucache/cached.h"
 #include "cpucache/cpu_cache.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
@@ -9,10 +8,14 @@
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/outside.h"
+#include "front/quarantine.h"
 #include "front/tick.h"
+#include "guard/pool.h"
+#include "guard/verdict.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/report.h"
+#include "system/system.h"
 
 /* Frees by a lane. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
@@ -25,16 +28,13 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* Frees what no lane took. What goes straight to its slab with checks=full is
- * filled before. */
+/* Frees what no lane took. */
 static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum remote_free remote = REMOTE_REFUSED;
 
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
-		if (config_checks_full())
-			block_fill(pointer, block);
 		cpu_cache_free_direct(pointer);
 		return remote;
 	}
@@ -46,17 +46,151 @@ static enum remote_free object_free(void *pointer, const struct block *block)
 	return remote;
 }
 
+static cold void guarded_give(void *pointer, const struct block *block)
+{
+	const void *damage;
+
+	if (block->index == BLOCK_LOST)
+		return;
+	damage = guarded_damage(block);
+	if (damage)
+		verdict_damage(pointer, damage, "free");
+	if (!guarded_free(block, sample_stack_other()))
+		verdict_pointer(pointer, "free");
+}
+
+/* A run, or an object that no lane took. */
+static enum remote_free block_free(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_OBJECT)
+		return object_free(pointer, block);
+	large_free(pointer, block);
+	return REMOTE_REFUSED;
+}
+
+/* What comes out of the quarantine. */
+static cold void quarantined_free(void *pointer)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	if (!quarantine_unshut(pointer, &block))
+		return;
+	block_reuse_check(pointer, &block, "quarantine");
+	block_free(pointer, &block);
+}
+
+/* With hardened=1 a free block is zeros, but for an object's mark. */
+static void block_wipe(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
+		return;
+	__builtin_memset(pointer, 0, block->size);
+	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block))
+		mark_set(pointer, block->tag->magic);
+}
+
+#define WIPE_LOOK_MOST 128 /* words */
+
+/* The program wrote to it since, as far as is looked at. */
+static bool is_wiped(const void *pointer, const struct block *block)
+{
+	const mark_word *words = pointer;
+	size_t i, n = min_size(block->size / sizeof(*words), WIPE_LOOK_MOST);
+	uint64_t other = 0;
+
+	if (block->kind != BLOCK_OBJECT)
+		return true;
+	for (i = 0; i < n; i++)
+		other |= i == 1 ? 0 : words[i];
+	return !other && (page_map_is_sampled(block) ||
+			  mark_is_set(pointer, block->tag->magic));
+}
+
+static void wiped_free(void *pointer)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	if (!quarantine_unshut(pointer, &block))
+		return;
+	if (unlikely(!is_wiped(pointer, &block)))
+		fault("quarantine of %p: written to after it was freed",
+		      pointer);
+	if (block.kind == BLOCK_OBJECT && !page_map_is_sampled(&block) &&
+	    lane_try_free(pointer, block.tag))
+		return;
+	block_free(pointer, &block);
+}
+
+/* With hardened=1. */
+static void hardened_free(void *pointer, const struct block *block)
+{
+	void *out[QUARANTINE_OUT];
+	int i, n;
+
+	block_wipe(pointer, block);
+	n = quarantine_put(rseq_current_id(), block, pointer, out);
+	for (i = 0; i < n; i++)
+		wiped_free(out[i]);
+	if (n < 0)
+		block_free(pointer, block);
+}
+
+/* With checks=full. */
+static cold void checked_free(void *pointer, const struct block *block)
+{
+	void *out[QUARANTINE_OUT];
+	int i, n;
+
+	if (!block_retire(pointer, block))
+		block_usable_size(pointer, block, "free");
+	n = quarantine_put(rseq_current_id(), block, pointer, out);
+	for (i = 0; i < n; i++)
+		quarantined_free(out[i]);
+	if (n < 0)
+		block_free(pointer, block);
+}
+
+static void waiting_free(void *pointer)
+{
+	if (config_checks_full())
+		quarantined_free(pointer);
+	else
+		wiped_free(pointer);
+}
+
+cold void heap_quarantine_flush(void)
+{
+	void *pointer;
+	size_t i;
+
+	for (i = 0; quarantine_size() && quarantine_look(i, &pointer); i++)
+		if (pointer && quarantine_take(i, &pointer) && pointer)
+			waiting_free(pointer);
+}
+
+/* Whether the profile may follow it. */
+static bool may_be_followed(const struct block *block)
+{
+	return block->kind == BLOCK_RUN || block->kind == BLOCK_GUARDED ||
+	       page_map_is_sampled(block);
+}
+
 /* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
-	if ((block->kind == BLOCK_RUN || page_map_is_sampled(block)) &&
-	    sample_may_live())
+	if (may_be_followed(block) && sample_may_live())
 		sample_remove(pointer);
 	if (block->kind == BLOCK_FOREIGN)
 		foreign_free(pointer);
-	else if (block->kind == BLOCK_RUN)
-		large_free(pointer, block);
-	else if (object_free(pointer, block) == REMOTE_LANE)
+	else if (block->kind == BLOCK_GUARDED)
+		guarded_give(pointer, block);
+	else if (config_checks_full())
+		checked_free(pointer, block);
+	else if (config.hardened)
+		hardened_free(pointer, block);
+	else if (block_free(pointer, block) == REMOTE_LANE)
 		return;
 	tick_pass();
 	outside_look();
@@ -65,7 +199,7 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 void heap_free_judged(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
-	    lane_try_free(pointer, block->tag))
+	    !config.hardened && lane_try_free(pointer, block->tag))
 		return;
 	free_unlaned(pointer, block);
 }
@@ -77,6 +211,8 @@ static cold void free_judge(void *pointer)
 	struct block block;
 
 	block_find(pointer, "free", &block);
+	if (config.hardened && block_waits(pointer, &block))
+		fault("free of %p: already free", pointer);
 	if (block.kind != BLOCK_FOREIGN && block_footer_size())
 		block_usable_size(pointer, &block, "free");
 	free_unlaned(pointer, &block);
@@ -92,8 +228,12 @@ static force_inline bool checked_try_free(void *pointer)
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
-	    cached_finds(pointer, block.size_class))
+	    block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
+	if (unlikely(config.hardened)) {
+		hardened_free(pointer, &block);
+		return true;
+	}
 	mark_set(pointer, block.tag->magic);
 	return percpu_push_tagged(block.tag, pointer);
 }
@@ -128,7 +268,8 @@ static void size_hint_check(const void *pointer, const struct block *block,
 	if (block->kind == BLOCK_FOREIGN)
 		return;
 	has = block_usable_size(pointer, block, "free_sized");
-	if (size > has || (size < has && block_footer_size()))
+	if (size > has || (size < has && (block_footer_of(block) ||
+					  block->kind == BLOCK_GUARDED)))
 		fault("free_sized of %p: size %zu given, block has %zu",
 		      pointer, size, has);
 }
@@ -154,7 +295,7 @@ static cold void free_and_check_size(void *pointer, size_t size)
 
 void heap_free_hinted(void *pointer, size_t align, const size_t *size)
 {
-	bool checks = config.checks && pointer;
+	bool checks = (config.checks || config.hardened) && pointer;
 
 	if (checks && align)
 		align_hint_check(pointer, align);

@@ -29,6 +29,10 @@ static force_inline void heap_free(void *pointer)
  * of them; checked on request only. */
 void heap_free_hinted(void *pointer, size_t align, const size_t *size);
 
+/* All that waits in the quarantine is freed: memory is short, or the mode
+ * changes. */
+void heap_quarantine_flush(void);
+
 /* Bytes that the program may use; pointer may be NULL: 0. */
 size_t heap_usable_size(const void *pointer);
 

@@ -31,15 +31,17 @@ static bool run_stays(struct block *block, size_t size)
 /* The block to move to: what grew once will grow again. */
 static force_inline void *realloc_alloc(size_t has, size_t size)
 {
-	if (size > SMALL_SIZE_MOST && size > has)
-		return heap_alloc_growing(size);
-	return heap_alloc(size);
+	void *object = heap_try_alloc(size);
+
+	if (likely(object))
+		return object;
+	return size > has ? heap_alloc_growing(size) : heap_alloc_slow(size);
 }
 
 /* The block stays where it is; its footer, if it has one, moves. */
 static void *realloc_stay(void *pointer, const struct block *block, size_t size)
 {
-	if (unlikely(block_footer_size()))
+	if (unlikely(block_footer_of(block)))
 		block_footer_set(pointer, block, size);
 	return pointer;
 }
@@ -59,7 +61,7 @@ static void realloc_copy(void *to, void *pointer, const struct block *from,
 
 static void *realloc_move(void *pointer, const struct block *from, size_t size)
 {
-	size_t has = from->size - block_footer_size();
+	size_t has = from->size - block_footer_of(from);
 	void *to = realloc_alloc(from->size, size);
 
 	if (!to && size > has)
@@ -69,6 +71,15 @@ static void *realloc_move(void *pointer, const struct block *from, size_t size)
 	realloc_copy(to, pointer, from, min_size(has, size));
 	heap_free_judged(pointer, from);
 	return to;
+}
+
+/* A guarded block moves, as its slot is worth more than the copy. */
+static bool block_stays(struct block *block, size_t whole)
+{
+	if (block->kind == BLOCK_GUARDED)
+		return false;
+	return block->kind == BLOCK_RUN ? run_stays(block, whole) :
+					  object_stays(block->size, whole);
 }
 
 static cold void *realloc_judge(void *pointer, size_t size)
@@ -83,8 +94,7 @@ static cold void *realloc_judge(void *pointer, size_t size)
 		block_usable_size(pointer, &block, "realloc");
 	if (size > (size_t)PTRDIFF_MAX - footer)
 		return NULL;
-	if (block.kind == BLOCK_RUN ? run_stays(&block, whole) :
-				      object_stays(block.size, whole))
+	if (block_stays(&block, whole))
 		return realloc_stay(pointer, &block, size);
 	return realloc_move(pointer, &block, size);
 }

@@ -8,6 +8,7 @@
 #include "front/gate.h"
 #include "front/pressure.h"
 #include "front/tick.h"
+#include "guard/pool.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "sample/sampler.h"
@@ -18,18 +19,23 @@
 
 static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
-static _Atomic(uint32_t) profile_begun; /* atomic: hint, as the option says */
+static _Atomic(uint32_t) sampling_begun; /* atomic: hint, as options say */
 
-/* By every racer, as each opens the gate that the profile's state says; but not
+/* By every racer, as each opens the gate that the sampler's state says; but not
  * again where a later call has to open it. */
-static void profile_begin(void)
+static void sampling_begin(void)
 {
-	bool wanted = config.profile || config.profile_leak;
+	bool profile = config.profile || config.profile_leak;
 
-	if (!wanted || load_relaxed(&profile_begun)) // hint
+	if (load_relaxed(&sampling_begun)) // hint
 		return;
-	sampler_start();
-	store_relaxed(&profile_begun, 1); // hint
+	if (profile)
+		sampler_start(SAMPLE_PROFILE);
+	if (config.guard && guarded_start())
+		sampler_start(SAMPLE_GUARD);
+	if (config_checks_full() && config.check_stacks)
+		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
+	store_relaxed(&sampling_begun, 1);    // hint
 }
 
 static cold bool start_slow(void)
@@ -44,7 +50,7 @@ static cold bool start_slow(void)
 		return true;
 	rseq_start();
 	pressure_start();
-	profile_begin();
+	sampling_begin();
 	/* Only then ready, so that the next call opens the gate where this
 	 * thread could not. */
 	if (!gate_start())
@@ -118,7 +124,7 @@ void heap_vfork_end(void)
 /* Its on or off decides which of the gate's words opens. */
 bool heap_profile_start(void)
 {
-	if (!heap_start() || !sampler_start())
+	if (!heap_start() || !sampler_start(SAMPLE_PROFILE))
 		return false;
 	heap_gate_close();
 	heap_gate_open();
@@ -127,9 +133,9 @@ bool heap_profile_start(void)
 
 void heap_profile_stop(void)
 {
-	if (!sample_is_on())
+	if (!sample_is_followed())
 		return;
-	sampler_stop();
+	sampler_stop(SAMPLE_PROFILE);
 	heap_gate_close();
 	heap_gate_open();
 }

@@ -20,8 +20,10 @@
 #include "cpucache/rseq.h"
 #include "front/alloc.h"
 #include "front/foreign.h"
+#include "front/quarantine.h"
 #include "front/start.h"
 #include "front/walk.h"
+#include "guard/pool.h"
 #include "pageheap/budget.h"
 #include "pageheap/limit.h"
 #include "pageheap/page_heap.h"
@@ -42,7 +44,9 @@ static void gather_blocks(struct lanemalloc_stats *out)
 	held = minus(walk.slab_size, walk.slab_free_size);
 	out->cached_size = min_size(out->cached_size, held);
 	out->live_large_size = walk.large_size;
-	out->live_size = held - out->cached_size + walk.large_size;
+	out->live_size = minus(held - out->cached_size + walk.large_size +
+				       guarded_live_size(),
+			       quarantine_size());
 	out->slab_free_size = min_size(walk.slab_free_size, walk.slab_size);
 	out->nr_slabs = walk.nr_slabs;
 	out->nr_large = walk.nr_large;

@@ -98,6 +98,13 @@ static force_inline bool tag_is_sampled(const struct unit_tag *tag)
 	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
 }
 
+/* A unit of the pool of guarded blocks (guard/pool.h): for the fast paths it is
+ * a run's. */
+static force_inline bool tag_is_guarded(const struct unit_tag *tag)
+{
+	return tag->size_class == CLASS_LARGE && tag->remote;
+}
+
 /* Links a span into one lock-free list; typed for ever. */
 struct span_link {
 	void *next;

@@ -101,17 +101,17 @@ bool sampler_has_tables(void)
 	return load_acquire(&ready);
 }
 
-bool sampler_start(void)
+bool sampler_start(enum sample_user user)
 {
 	if (!sampler_has_tables() && !tables_start())
 		return false;
-	store_relaxed(&sample_gate.on, 1); // hint: sample_count() asks again
+	or_relaxed(&sample_gate.on, user); // hint: sample_count() asks again
 	return true;
 }
 
-void sampler_stop(void)
+void sampler_stop(enum sample_user user)
 {
-	store_relaxed(&sample_gate.on, 0); // hint
+	and_relaxed(&sample_gate.on, ~(uint32_t)user); // hint
 }
 
 /* Counting bytes */
@@ -157,14 +157,19 @@ static unsigned own_calls(const uint64_t *pcs, unsigned n)
 	return own;
 }
 
-uint32_t sample_stack(void)
+uint32_t sample_stack_other(void)
 {
 	uint64_t pcs[UNWIND_MOST];
 	unsigned n = unwind_here(pcs, UNWIND_MOST);
 	unsigned own = own_calls(pcs, n);
-	uint32_t stack;
 
-	stack = trace_intern(pcs + own, n - own);
+	return trace_intern(pcs + own, n - own);
+}
+
+uint32_t sample_stack(void)
+{
+	uint32_t stack = sample_stack_other();
+
 	add_relaxed(&sampler_counts.nr_samples, 1); // counter
 	if (!stack)
 		add_relaxed(&sampler_counts.nr_dropped, 1); // counter

@@ -33,9 +33,12 @@
 /* What every call that allocates looks at, where the fast path is closed. */
 struct sample_gate {
 	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */
-	_Atomic(uint32_t) on;	     /* atomic: hint */
+	_Atomic(uint32_t) on;	     /* atomic: hint; enum sample_user */
 } __attribute__((aligned(CACHE_LINE)));
 extern struct sample_gate sample_gate internal;
+
+/* What blocks are sampled for, in bits. */
+enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
 
 struct sample_thread {
 	int64_t left; /* own: bytes before the next sample */
@@ -68,6 +71,12 @@ static force_inline bool sample_is_on(void)
 	return unlikely(load_relaxed(&sample_gate.on)); // hint
 }
 
+/* For the profile: sampled blocks are followed. */
+static force_inline bool sample_is_followed(void)
+{
+	return load_relaxed(&sample_gate.on) & SAMPLE_PROFILE; // hint
+}
+
 /* Whether an allocation of that size is none of the sampled ones; it counts
  * once it has succeeded, by sample_pass(). */
 static force_inline bool sample_fits(size_t size)
@@ -94,8 +103,10 @@ struct sample_slab {
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */
 bool sample_count(size_t size);
 
-/* The stack of the calling function's callers, 0: none could be kept. */
+/* The stack of the calling function's callers, 0: none could be kept. A sample
+ * is counted; another's stack is not. */
 uint32_t sample_stack(void);
+uint32_t sample_stack_other(void);
 
 /* The block that was allocated for it, and where it would lie. */
 void sample_add(const void *block, size_t size, uint32_t stack,
@@ -108,8 +119,8 @@ void sample_remove(const void *block);
 bool sample_may_live(void);
 
 /* False: no memory for the tables. */
-bool sampler_start(void);
-void sampler_stop(void);
+bool sampler_start(enum sample_user user);
+void sampler_stop(enum sample_user user);
 
 /* Whether there are tables to be read (trace.h, site.h). */
 bool sampler_has_tables(void);

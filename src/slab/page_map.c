@@ -59,7 +59,9 @@ static void find_outside_slabs(const void *pointer, struct block *block)
 	if (block->unit >= load_acquire(&region->nr_committed))
 		return;
 	block->tag = &region->tags[block->unit];
-	if (block->tag->size_class == CLASS_LARGE)
+	if (tag_is_guarded(block->tag))
+		block->kind = BLOCK_GUARDED;
+	else if (block->tag->size_class == CLASS_LARGE)
 		find_run(pointer, block);
 	else
 		find_inside(block);
@@ -140,6 +142,19 @@ void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units)
 	// before publish
 	store_relaxed(&region->spans[unit].nr_units, nr_units);
 	region->tags[unit].size_class = CLASS_LARGE;
+}
+
+void page_map_set_guarded(struct region *region, uint32_t unit,
+			  uint32_t nr_units)
+{
+	uint32_t i;
+
+	for (i = unit; i < unit + nr_units; i++) {
+		store_relaxed(&region->spans[i].nr_units, 0); // before publish
+		region->tags[i] =
+			(struct unit_tag){ .size_class = CLASS_LARGE };
+		region->tags[i].remote = region->tags[i].lane;
+	}
 }
 
 uint32_t page_map_take_run(const struct block *block)

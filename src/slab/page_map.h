@@ -13,6 +13,8 @@
  *	BLOCK_INSIDE	not where the block begins
  *	BLOCK_OBJECT	object `index` of the slab at `unit`
  *	BLOCK_RUN	the large block at `unit`
+ *	BLOCK_GUARDED	an address in the pool of guarded blocks, which knows
+ *			what is there (guard/pool.h)
  *
  * The answer is exact for who holds the block. Whoever else asks (a program
  * that frees twice) may get what was true before or will be: the units may
@@ -42,7 +44,8 @@ enum block_kind {
 	BLOCK_NONE,
 	BLOCK_INSIDE,
 	BLOCK_OBJECT,
-	BLOCK_RUN
+	BLOCK_RUN,
+	BLOCK_GUARDED
 };
 
 /* What is at a pointer; fields behind `region` where the kind has them. */
@@ -52,7 +55,7 @@ struct block {
 	struct region *region;	    /* NULL: foreign */
 	const struct unit_tag *tag; /* NULL: no entry there is usable */
 	uint32_t unit;		    /* of a slab or a run, its first */
-	uint32_t index;		    /* of an object in its slab */
+	uint32_t index;		    /* of an object in its slab, or a slot */
 	uint32_t nr_units;	    /* of a run; 0: freed meanwhile */
 	size_t size;		    /* bytes behind the pointer */
 };
@@ -189,6 +192,10 @@ void page_map_set_waning(struct region *region, uint32_t unit,
 
 /* The holder of units calls it before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);
+
+/* By the holder of units: they are the pool of guarded blocks. */
+void page_map_set_guarded(struct region *region, uint32_t unit,
+			  uint32_t nr_units);
 
 /* How long the run is; of two callers one gets it, the other 0. */
 uint32_t page_map_take_run(const struct block *block);

@@ -1,6 +1,7 @@
 /* layer 3.1: size class: the tables, filled once at start-up */
 #include "slab/size_class.h"
 
+#include "system/config.h"
 #include "system/system.h"
 
 struct size_class size_classes[NR_LANES];
@@ -78,13 +79,41 @@ static uint64_t class_magic(uint32_t size)
 	return round_up(ALL_ONES / size + 1, TAG_OWNER_MASK + 1);
 }
 
+#define WALL_SIZE_MOST 16384
+
+enum { WALLS_UNKNOWN, WALLS_OFF, WALLS_ON };
+static _Atomic(uint32_t) walls; /* atomic: once known it stays so */
+
+/* Slabs that are made before the option is known have none, and then none ever
+ * has. */
+static bool has_walls(void)
+{
+	uint32_t known = load_relaxed(&walls); // hint
+	uint32_t mine = config.hardened ? WALLS_ON : WALLS_OFF;
+
+	if (known || !cas_relaxed(&walls, &known, mine)) // hint
+		mine = known;
+	return mine == WALLS_ON && system_page_size() <= UNIT_SIZE / 4;
+}
+
+bool size_class_has_wall(unsigned size_class)
+{
+	return unlikely(config.hardened) && has_walls() &&
+	       size_classes[size_class].size <= WALL_SIZE_MOST;
+}
+
 /* Field by field: others may read while start-up runs once more, and a compiler
  * fills a row of which it is told a part with zeros first. */
 void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed)
 {
 	struct size_class *c = &size_classes[size_class];
-	uint16_t nr = (uint16_t)(nr_units * UNIT_SIZE / size);
+	size_t room = nr_units * UNIT_SIZE;
+	uint16_t nr;
+
+	if (has_walls() && size <= WALL_SIZE_MOST)
+		room -= system_page_size();
+	nr = (uint16_t)(room / size);
 
 	c->magic = class_magic(size);
 	c->size = size;

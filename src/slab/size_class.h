@@ -113,6 +113,10 @@ extern _Atomic(uint8_t) size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
 
 void size_class_start(void);
 
+/* Whether a slab of the class ends before its last page, which then is
+ * inaccessible: with hardened=1, of sizes that lose little by it. */
+bool size_class_has_wall(unsigned size_class);
+
 /* size <= SMALL_SIZE_MOST */
 static force_inline unsigned size_class_of(size_t size)
 {

@@ -1,8 +1,10 @@
 /* layer 3.2: slab: equal objects in a run of units; protocol in slab.h */
 #include "slab/slab.h"
 
+#include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
 #include "slab/slab_purge.h"
+#include "system/config.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -39,6 +41,15 @@ static uint64_t full_word(const struct size_class *size_class, unsigned i)
 							      WORD_BITS * i));
 }
 
+/* With checks=full nothing of an older life of the memory is taken for an
+ * object's end. */
+static void slab_prepare(const struct run *run)
+{
+	if (unlikely(config_checks_full()) && !run->zero)
+		__builtin_memset(region_addr(run->region, run->unit), 0,
+				 (size_t)run->nr_units << UNIT_SHIFT);
+}
+
 struct span *slab_open(unsigned size_class, unsigned owner)
 {
 	struct slab_word w;
@@ -49,6 +60,9 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 
 	if (!page_heap_take(size_classes[size_class].nr_units, 1, owner, &run))
 		return NULL;
+	slab_prepare(&run);
+	if (size_class_has_wall(size_class))
+		guard_set(run.region, run.unit + run.nr_units - 1);
 	slab = &run.region->spans[run.unit];
 	w = slab_word_unpack(load_relaxed(&slab->word)); // own
 	w = slab_word_opened(w, size_class, owner);

@@ -364,7 +364,7 @@ void config_parse(struct config *out, const char *text)
 static void forbid_files(struct config *c)
 {
 	c->profile = c->profile_signal = 0;
-	c->stats_file = c->stats_signal = 0;
+	c->stats_file = c->stats_signal = c->report_file = 0;
 	c->pressure = 0; /* the environment names the file */
 }
 
@@ -383,6 +383,8 @@ bool config_start(void)
 	config_read(&result, CONFIG_FILE); /* most have none */
 	if (text && !system_privileged())
 		config_parse(&result, text);
+	if (result.hardened && result.large_guard == LARGE_GUARD_AUTO)
+		result.large_guard = LARGE_GUARD_ALL;
 	if (system_privileged())
 		forbid_files(&result);
 	config = result;

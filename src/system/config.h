@@ -86,6 +86,20 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)")  \
 	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                             \
 	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
+	X(hardened, BOOL, 0, 0, 1,                                             \
+	  "zeroes, shuffles, walls and a quarantine against attacks")          \
+	X(check_stacks, BOOL, 1, 0, 1,                                         \
+	  "with checks=full: keep the stacks that allocate and free a block")  \
+	X(quarantine, NUMBER, 16777216, 0, (uint64_t)1 << 40,                  \
+	  "checks=full, hardened: bytes of freed blocks kept from reuse")      \
+	X(guard, NUMBER, 0, 0, (uint64_t)1 << 40,                              \
+	  "put one in so many sampled blocks between faulting pages; 0: off")  \
+	X(guard_recover, BOOL, 0, 0, 1,                                        \
+	  "go on after the report of a guarded block that was misused")        \
+	X(guard_slots, NUMBER, 128, 1, 65536,                                  \
+	  "guarded blocks that there may be, of a page each")                  \
+	X(report_file, TEXT, 0, 0, 255,                                        \
+	  "where reports of misuse are appended, besides standard error")      \
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,             \
 	  "fault behind blocks above 256k; auto: where it costs nothing")      \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                            \
@@ -139,7 +153,8 @@ static inline bool config_checks_full(void)
 
 static inline bool config_checks_fast(void)
 {
-	return config.checks == CHECKS_FAST;
+	return config.checks == CHECKS_FAST ||
+	       (config.hardened && !config_checks_full());
 }
 
 #define CONFIG_COUNT(name, kind, value, least, most, help) +1

@@ -31,6 +31,13 @@ int system_create(const char *path)
 			   0600);
 }
 
+int system_append(const char *path)
+{
+	return (int)call_4(
+		SYS_openat, AT_FDCWD, path,
+		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 void system_close(int fd)
 {
 	call_4(SYS_close, fd, 0, 0, 0);

@@ -16,6 +16,9 @@
 int system_open(const char *path);
 int system_create(const char *path);
 
+/* To write at its end; it is made where it is not there. */
+int system_append(const char *path);
+
 void system_close(int fd);
 
 /* Bytes, 0 at the end, or a negated errno. */

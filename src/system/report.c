@@ -195,22 +195,28 @@ static void keep_on_one_line(char *text, size_t length)
 }
 
 /* The newline takes the place of the final NUL. */
-static printf_like(1, 0) void report_vline(const char *fmt, va_list args)
+size_t report_vbuild(char line[REPORT_LINE_SIZE], const char *fmt, va_list args)
 {
 	static const char name[] = "lanemalloc: ";
-	char line[REPORT_LINE_SIZE];
-	struct sink sink = { line, sizeof(line), 0 };
+	struct sink sink = { line, REPORT_LINE_SIZE, 0 };
 	struct arguments copy;
 
 	va_copy(copy.list, args);
 	put_text(&sink, name, SIZE_MAX);
 	put_format(&sink, fmt, &copy);
 	va_end(copy.list);
-	if (sink.length > sizeof(line) - 1)
-		sink.length = sizeof(line) - 1;
+	if (sink.length > REPORT_LINE_SIZE - 1)
+		sink.length = REPORT_LINE_SIZE - 1;
 	keep_on_one_line(line, sink.length);
 	line[sink.length++] = '\n';
-	system_write_stderr(line, sink.length);
+	return sink.length;
+}
+
+static printf_like(1, 0) void report_vline(const char *fmt, va_list args)
+{
+	char line[REPORT_LINE_SIZE];
+
+	system_write_stderr(line, report_vbuild(line, fmt, args));
 }
 
 void report_line(const char *fmt, ...)

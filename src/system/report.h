@@ -29,6 +29,10 @@ const char *report_error(int error);
 #define REPORT_LINE_SIZE 512
 void report_line(const char *fmt, ...) printf_like(1, 2);
 
+/* The same into memory; the length, newline included, without a NUL. */
+size_t report_vbuild(char line[REPORT_LINE_SIZE], const char *fmt, va_list args)
+	printf_like(2, 0);
+
 /* The program misused the heap, or the heap is damaged: report_line() and
  * abort. Every caller's message has a test of its own. */
 _Noreturn void fault(const char *fmt, ...) printf_like(1, 2);

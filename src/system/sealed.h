@@ -28,7 +28,7 @@
 	X(setuid) X(setgid) X(seteuid) X(setegid) X(setreuid) X(setregid)    \
 	X(setresuid) X(setresgid) X(setgroups) X(initgroups) X(capset)       \
 	X(prctl) X(unshare) X(setns) X(chroot) X(syscall) X(close_range)     \
-	X(clone)
+	X(clone) X(sigaction) X(signal)
 
 enum sealed_real {
 #define SEALED_NAME(name) REAL_##name,

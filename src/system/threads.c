@@ -55,6 +55,11 @@ int system_gettid(void)
 	return (int)call_4(SYS_gettid, 0, 0, 0, 0);
 }
 
+void system_raise(int signal)
+{
+	call_4(SYS_tgkill, system_getpid(), system_gettid(), signal, 0);
+}
+
 bool system_thread_lives(int tid)
 {
 	return call_4(SYS_tgkill, system_getpid(), tid, 0, 0) != -ESRCH;

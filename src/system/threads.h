@@ -46,6 +46,9 @@ _Atomic(uint32_t) *system_tid_word(int tid);
 void system_sleep_shared(_Atomic(uint32_t) *word, uint32_t value,
 			 uint64_t timeout_ms);
 
+/* To the calling thread; blocked, it comes when it is not any more. */
+void system_raise(int signal);
+
 /* Off the CPU for that long. */
 void system_nap(long us);
 

@@ -1,6 +1,8 @@
 /* misuse: a program that misuses the heap in one way, which its argument names
  *
- *	misuse KIND	does it, says "went on", works on and exits with 0
+ *	misuse KIND	does it, says "went on", works on and exits with 0;
+ *			"harmless" before that where what it read so was no
+ *			secret of anybody's
  *	misuse --list	prints the kinds, "name: what it does" on each line
  *
  * What the allocator makes of it is for run.sh to see. After the misuse the
@@ -10,6 +12,7 @@
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,9 +48,10 @@ static void give(unsigned from, unsigned to)
 /* Works on with blocks of the size. */
 static void settle(size_t size)
 {
+	unsigned nr = size > 65536 ? 2 : 100;
 	void *own[64];
 
-	for (unsigned round = 0; round < 100; round++) {
+	for (unsigned round = 0; round < nr; round++) {
 		for (unsigned i = 0; i < 64; i++) {
 			own[i] = malloc(size);
 			memset(own[i], 0x22, size);
@@ -240,11 +244,33 @@ static void aligned_wrongly(size_t size)
 	f((uintptr_t)p % 8192 ? p : q, size, 8192);
 }
 
+static void *new_as(const char *name, size_t size)
+{
+	void *(*f)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, name);
+
+	return f(size);
+}
+
+static void delete_by(const char *name, void *p)
+{
+	void (*f)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, name);
+
+	f(p);
+}
+
 static void free_of_new(size_t size)
 {
-	void *(*f)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znam");
+	free(new_as("_Znam", size));
+}
 
-	free(f(size));
+static void delete_of_malloc(size_t size)
+{
+	delete_by("_ZdlPv", malloc(size));
+}
+
+static void delete_of_array(size_t size)
+{
+	delete_by("_ZdlPv", new_as("_Znam", size));
 }
 
 /* Writes n bytes at an offset of the block in the middle of others. */
@@ -278,6 +304,69 @@ static void under_by_8(size_t size)
 	write_at(size, -8, 8);
 }
 
+static void under_by_1(size_t size)
+{
+	write_at(size, -1, 1);
+}
+
+#define SECRET "it is nobody else's"
+
+static void spill(const char *p, size_t n)
+{
+	if (!memmem(p, n, SECRET, sizeof(SECRET)))
+		puts("harmless");
+}
+
+/* What lies behind a block, where others keep a secret. */
+static void read_over(size_t size)
+{
+	static char seen[16384];
+	char *p;
+
+	take(size);
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
+		memcpy(blocks[i], SECRET, sizeof(SECRET));
+	p = opaque(blocks[NR_BLOCKS / 2]);
+	memcpy(seen, p + size, 2 * size);
+	spill(seen, 2 * size);
+	give(0, NR_BLOCKS);
+}
+
+/* What the block's last owner left there. */
+static void read_new(size_t size)
+{
+	static char seen[16384];
+
+	take(size);
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
+		memcpy((char *)blocks[i] + size / 2, SECRET, sizeof(SECRET));
+	give(0, NR_BLOCKS);
+	for (unsigned i = 0; i < NR_BLOCKS; i++) {
+		blocks[i] = malloc(size);
+		memcpy(seen, opaque(blocks[i]), size);
+		if (memmem(seen, size, SECRET, sizeof(SECRET)))
+			return;
+	}
+	puts("harmless");
+}
+
+/* The end of a block that realloc made larger. */
+static void read_grown(size_t size)
+{
+	char *p;
+
+	take(2 * size);
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
+		memcpy((char *)blocks[i] + size, SECRET, sizeof(SECRET));
+	give(0, NR_BLOCKS);
+	for (unsigned i = 0; i < NR_BLOCKS; i++) {
+		p = realloc(malloc(size), 2 * size);
+		if (memmem(opaque(p), 2 * size, SECRET, sizeof(SECRET)))
+			return;
+	}
+	puts("harmless");
+}
+
 /* A large block, the second of three, written by half of it more. */
 static void over_large(size_t size)
 {
@@ -297,6 +386,57 @@ static void use_after(size_t size, size_t offset, size_t n)
 	take(size);
 	give(100, 200);
 	memset((char *)opaque(blocks[150]) + offset, 0x41, n);
+}
+
+static void read_after(size_t size, bool late)
+{
+	static char seen[16384];
+	char *p;
+
+	take(size);
+	p = opaque(blocks[150]);
+	memcpy(p + size / 2, SECRET, sizeof(SECRET));
+	give(100, late ? NR_BLOCKS : 200);
+	if (late)
+		give(0, 100);
+	if (late)
+		malloc_trim(0);
+	memcpy(seen, p, size);
+	spill(seen, size);
+}
+
+static void read_early(size_t size)
+{
+	read_after(size, false);
+}
+
+static void read_late(size_t size)
+{
+	read_after(size, true);
+}
+
+/* Through a pointer that its owner kept over a realloc. */
+static void read_moved(size_t size)
+{
+	static char seen[16384];
+	char *p = malloc(size), *q = malloc(size), *moved;
+
+	memcpy(p + size / 2, SECRET, sizeof(SECRET));
+	moved = realloc(p, 8 * size);
+	if (moved == p)
+		exit(3);
+	memcpy(seen, opaque(p), size);
+	spill(seen, size);
+	free(q);
+}
+
+static void write_large(size_t size)
+{
+	char *p = malloc(size);
+
+	memset(p, 0x11, size);
+	free(p);
+	memset((char *)opaque(p) + size / 2, 0x41, 64);
 }
 
 static void write_head(size_t size)
@@ -373,18 +513,31 @@ static const struct kind {
 	{ "aligned-wrongly", aligned_wrongly, 128,
 	  "aligned delete, a larger alignment" },
 	{ "free-of-new", free_of_new, 100, "free of what new[] made" },
+	{ "delete-of-malloc", delete_of_malloc, 100, "delete of malloc's" },
+	{ "delete-of-array", delete_of_array, 100, "delete of new[]'s" },
 	{ "over-by-1", over_by_1, 100, "one byte behind 100" },
 	{ "over-by-16", over_by_16, 64, "16 bytes behind 64" },
 	{ "over-by-much", over_by_much, 64, "8,192 bytes behind 64" },
 	{ "over-medium", over_by_16, 40960, "16 bytes behind 40,960" },
 	{ "over-large", over_large, 1 << 20, "512 KiB behind 1 MiB" },
 	{ "under-by-8", under_by_8, 64, "8 bytes in front of a block" },
+	{ "under-by-1", under_by_1, 100, "a byte in front of a block" },
+	{ "under-medium", under_by_8, 40960, "8 bytes in front of 40,960" },
+	{ "read-over", read_over, 1000, "2,000 bytes read behind 1,000" },
+	{ "read-new", read_new, 1000, "what a block's last owner left" },
+	{ "read-grown", read_grown, 1000, "the same, behind realloc's growth" },
+	{ "read-freed", read_early, 1000, "a freed block, among live ones" },
+	{ "read-freed-late", read_late, 1000,
+	  "after all was freed and trimmed" },
+	{ "read-moved", read_moved, 1000,
+	  "the old place of what realloc moved" },
 	{ "write-freed-head", write_head, 100,
 	  "the first word of a freed block" },
 	{ "write-freed-middle", write_middle, 100,
 	  "a word in the middle of a freed block" },
 	{ "write-freed-late", write_late, 100,
 	  "after all was freed and trimmed" },
+	{ "write-freed-large", write_large, 4 << 20, "a freed block of 4 MiB" },
 	{ "over-mapping", over_mapping, 65536,
 	  "1 MiB behind a mapping of the program's" },
 };

@@ -2,7 +2,7 @@
 
 MISUSE_DIR := $(BUILD)/misuse
 
-$(MISUSE_DIR)/misuse: stress/misuse/misuse.c $(BUILD)/flags
+$(MISUSE_DIR)/%: stress/misuse/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -fno-builtin -pthread $< \
@@ -12,3 +12,8 @@ $(MISUSE_DIR)/misuse: stress/misuse/misuse.c $(BUILD)/flags
 misuse: $(MISUSE_DIR)/misuse $(BUILD)/pair $(BUILD)/liblanemalloc.so ## which kinds of misuse are named, and at what cost
 	@BUILD=$(BUILD) stress/misuse/run.sh --into docs/hardening.md \
 		$(MISUSE_DIR)/misuse $(BUILD)/pair
+
+.PHONY: misuse-bugs
+misuse-bugs: $(MISUSE_DIR)/bugs $(BUILD)/liblanemalloc.so ## bugs of real programs: who finds them, how soon
+	@BUILD=$(BUILD) stress/misuse/bugs.sh --into docs/hardening.md \
+		$(MISUSE_DIR)/bugs

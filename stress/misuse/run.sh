@@ -9,12 +9,14 @@
 #	PAIR	a program that prints "64 B NANOSECONDS": the last row
 #
 # Columns: lanemalloc (LANEMALLOC_SO, or the one that is built) with each value
-# of `checks`, glibc, and Debian's scudo, jemalloc and mimalloc where they are
-# installed. named: a line on standard error, and SIGABRT or SIGTRAP; late: the
-# same, after the program had gone on to other work. crashed: another signal.
-# silent: the program ended as if nothing had been. hangs: it did not end in
-# ten seconds. Exit status 1 where lanemalloc names fewer kinds
-# than MISUSE_LEAST ("14 20 20" unless said: default, fast, full).
+# of `checks`, with every block guarded that can be, and hardened; glibc, and
+# Debian's scudo, jemalloc and mimalloc where they are installed. named: a line
+# on standard error, and the end by a signal; late: the same, after the program
+# had gone on to other work. crashed: a signal without a line. harmless: what it
+# read was no secret of anybody's. silent: the program ended as if nothing had
+# been. hangs: it did not end in ten seconds. Exit status 1 where lanemalloc
+# names fewer kinds than MISUSE_LEAST ("14 20 20 20 20" unless said: default,
+# fast, full, guard, hardened).
 set -u -o pipefail
 into=
 [ "${1:-}" != --into ] || { into=$2; shift 2; }
@@ -22,7 +24,7 @@ into=
 program=$1 pair=${2:-}
 lane=${LANEMALLOC_SO:-${BUILD:-build}/liblanemalloc.so}
 lane=$(realpath "$lane") || exit 2
-read -r -a least <<<"${MISUSE_LEAST:-14 20 20}"
+read -r -a least <<<"${MISUSE_LEAST:-14 20 20 20 20}"
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 ulimit -c 0
@@ -48,6 +50,8 @@ columns() {
 	echo "lanemalloc checks=0 $lane"
 	echo "lanemalloc checks=fast $lane"
 	echo "lanemalloc checks=full $lane"
+	echo "lanemalloc guard=1 $lane"
+	echo "lanemalloc hardened=1 $lane"
 	echo "glibc - -"
 	for name in scudo_standalone jemalloc mimalloc; do
 		path=$(installed "$name")
@@ -61,6 +65,8 @@ under() {
 
 	shift 2
 	[ "$option" != - ] || option=
+	[ "$option" != guard=1 ] ||
+		option=guard=1,profile_interval=1,guard_slots=4096
 	[ "$library" != - ] || library=
 	timeout -k 1 10 env LANEMALLOC_CONF="$option" LD_PRELOAD="$library" "$@"
 }
@@ -73,9 +79,14 @@ verdict() {
 		</dev/null; } 2>/dev/null
 	status=$?
 	case $status in
-	0) echo silent ;;
+	0)
+		if grep -q harmless "$tmp/out"; then
+			echo harmless
+		else
+			echo silent
+		fi ;;
 	124 | 137) echo hangs ;;
-	133 | 134)
+	133 | 134 | 135 | 139)
 		if [ ! -s "$tmp/err" ]; then
 			echo crashed
 		elif grep -q 'went on' "$tmp/out"; then
@@ -144,7 +155,7 @@ if [ -n "$into" ]; then
 		}' "$into" >"$tmp/page" && cat "$tmp/page" >"$into"
 fi
 mapfile -t counts <"$tmp/counts"
-for i in 0 1 2; do
+for i in 0 1 2 3 4; do
 	if [ "${counts[i]}" -lt "${least[i]}" ]; then
 		echo "misuse: column $((i + 1)) names ${counts[i]}," \
 			"not ${least[i]}" >&2

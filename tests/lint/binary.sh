@@ -55,7 +55,7 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	lanemalloc_mode lanemalloc_stats lanemalloc_stats_json \
 	lanemalloc_stats_classes lanemalloc_stats_cpus \
 	lanemalloc_stats_detail_json lanemalloc_stats_prometheus \
-	lanemalloc_purge lanemalloc_reclaimer_start \
+	lanemalloc_purge lanemalloc_check lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
 	lanemalloc_profile_dump lanemalloc_view lanemalloc_limit mallctl \
 	MallocExtension_GetStats MallocExtension_GetNumericProperty \
@@ -74,7 +74,7 @@ unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 	-e 'free_(aligned_)?sized|malloc_usable_size' \
 	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone' \
 	-e 'set(res?|e)?[ug]id|(set|init)groups|capset|prctl|unshare|setns' \
-	-e 'chroot|syscall|close_range|mallctl' \
+	-e 'chroot|syscall|close_range|sigaction|signal|mallctl' \
 	-e 'MallocExtension_(Get(Stats|NumericProperty)|Release.*)')
 [ -z "$unknown" ] || fail "exports" "$unknown"
 

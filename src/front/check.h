@@ -1,0 +1,25 @@
+/* layer 5.6: check: a look at all blocks, the program's and those it freed
+ *
+ * With checks=full each object of each slab is looked at: of a live one its
+ * footer and slack, of a freed one its fill (footer.h). Guarded blocks have the
+ * bytes beside them (guard/sweep.h). The first damage is a fault().
+ *
+ * Other threads go on meanwhile. What they have in their hands says so, and
+ * what looks damaged is looked at again with its bit in the slab and the slab's
+ * life before and after: only what was the same block all the while is named.
+ * A slab begins with zeros (slab_prepare()), so that nothing of an older life
+ * of its memory reads as a footer. Of large blocks the slack alone is looked
+ * at, as their footers lie in memory that was others'.
+ *
+ * With hardened=1 what waits in the quarantine is looked at on its way out of
+ * it, so that it is empty then.
+ *
+ * Reads only, else. Bounded by the heap; a thread that dies leaves nothing.
+ */
+#ifndef LANE_CHECK_H
+#define LANE_CHECK_H
+
+/* `verb` begins the message. */
+void heap_check(const char *verb);
+
+#endif

@@ -1,0 +1,204 @@
+/* layer 5.1: footer: what stands behind a block's bytes; contract in footer.h
+ */
+#include "front/footer.h"
+
+#include "sample/sampler.h"
+#include "slab/slab.h"
+#include "system/config.h"
+
+#define MIX_FOOTER 0x9e3779b97f4a7c15
+#define MIX_FILL 0xbf58476d1ce4e5b9
+#define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
+#define SLACK_BYTE 0xa9
+#define FILL_PAGE 4096 /* no page is smaller */
+#define FILL_MOST 1024 /* bytes of objects that are larger than a page */
+#define FOOTER_SHORT sizeof(uint64_t)
+#define FOOTER_LONG (2 * sizeof(uint64_t))
+#define SIZE_BITS 40
+#define STACK_BITS 24
+
+size_t block_footer_size(void)
+{
+	if (unlikely(!config_start()) || config_checks_full())
+		return FOOTER_LONG;
+	return config.usable == USABLE_REQUESTED ? FOOTER_SHORT : 0;
+}
+
+size_t block_footer_of(const struct block *block)
+{
+	return block->kind == BLOCK_GUARDED ? 0 : block_footer_size();
+}
+
+static _Atomic(uint64_t) *footer_word(const void *pointer,
+				      const struct block *block)
+{
+	return (_Atomic(uint64_t) *)(void *)((char *)pointer + block->size) - 1;
+}
+
+static size_t slack_end(const struct block *block, size_t size)
+{
+	return min_size(size + SLACK_MOST, block->size - block_footer_size());
+}
+
+/* Every bit of it follows from all bits of the address above it: of a product
+ * alone the low ones are the address's zeros. */
+static uint64_t footer_key(const void *pointer)
+{
+	uint64_t key = (uintptr_t)pointer * MIX_FOOTER;
+
+	key ^= key >> 32;
+	return key * MIX_FOOTER ^ key >> 32;
+}
+
+/* Twice, as sizes have 40 bits at most: what was written over the low end
+ * alone is no size, either. A freed block's is the complement. */
+static uint64_t footer_of(size_t size)
+{
+	return size | (uint64_t)size << SIZE_BITS;
+}
+
+static bool footer_is_size(uint64_t word, const struct block *block,
+			   size_t *size)
+{
+	*size = word & bits_low(SIZE_BITS);
+	return word == footer_of(*size) &&
+	       *size <= block->size - block_footer_size();
+}
+
+/* Both numbers and 16 bits that follow from them, so that what the program
+ * wrote there is no stack. */
+static uint64_t stacks_pack(uint32_t made, uint32_t freed, uint64_t key)
+{
+	uint64_t both;
+
+	made = made >> STACK_BITS ? 0 : made;
+	freed = freed >> STACK_BITS ? 0 : freed;
+	both = made | (uint64_t)freed << STACK_BITS;
+	return (both | (both * MIX_FILL) >> 48 << 48) ^ key;
+}
+
+static bool stacks_unpack(uint64_t word, uint64_t key, struct footer *footer)
+{
+	uint64_t both = (word ^ key) & bits_low(2 * STACK_BITS);
+
+	footer->made = both & bits_low(STACK_BITS);
+	footer->freed = (uint32_t)(both >> STACK_BITS);
+	if (stacks_pack(footer->made, footer->freed, key) == word)
+		return true;
+	footer->made = footer->freed = 0;
+	return false;
+}
+
+static uint32_t stack_now(void)
+{
+	return config.check_stacks && sampler_has_tables() ?
+		       sample_stack_other() :
+		       0;
+}
+
+/* What another thread reads meanwhile is a block in somebody's hands, until
+ * all is there. */
+void block_footer_set(void *pointer, const struct block *block, size_t size)
+{
+	_Atomic(uint64_t) *word = footer_word(pointer, block);
+	uint64_t key = footer_key(pointer);
+
+	store_relaxed(word, 0); // hint: who looks on looks twice
+	__builtin_memset((char *)pointer + size, SLACK_BYTE,
+			 slack_end(block, size) - size);
+	if (block_footer_size() == FOOTER_LONG)
+		// held
+		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));
+	// [footer.word] with block_footer_read(): slack and stacks
+	store_release(word, footer_of(size) ^ key);
+}
+
+void block_footer_read(const void *pointer, const struct block *block,
+		       struct footer *footer)
+{
+	_Atomic(uint64_t) *at = footer_word(pointer, block);
+	// [footer.word] with block_footer_set(), block_retire(): the rest
+	uint64_t word = load_acquire(at), key = footer_key(pointer);
+
+	*footer = (struct footer){ .state = word ? FOOTER_BAD : FOOTER_HELD };
+	if (block_footer_size() == FOOTER_LONG &&
+	    !stacks_unpack(load_relaxed(at - 1), ~key, footer)) // held
+		return;
+	if (footer_is_size(word ^ key, block, &footer->size))
+		footer->state = FOOTER_LIVE;
+	else if (footer_is_size(~(word ^ key), block, &footer->size))
+		footer->state = FOOTER_FREED;
+}
+
+const char *block_slack_look(const void *pointer, const struct block *block,
+			     size_t size)
+{
+	const char *bytes = pointer;
+	size_t i, end = slack_end(block, size);
+
+	for (i = size; i < end; i++)
+		if ((unsigned char)bytes[i] != SLACK_BYTE)
+			return bytes + i;
+	return NULL;
+}
+
+/* The footer is none of them. */
+static size_t fill_words(const void *pointer, const struct block *block)
+{
+	size_t page = FILL_PAGE - (uintptr_t)pointer % FILL_PAGE;
+	size_t size = block->size < FILL_PAGE ? block->size - FOOTER_LONG :
+						FILL_MOST;
+
+	return min_size(size, page) / sizeof(uint64_t);
+}
+
+static uint64_t fill_word(const void *pointer, const struct block *block)
+{
+	uint64_t mix = slab_life(block) * MIX_FILL;
+
+	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * MIX_FOOTER;
+}
+
+static void block_fill(void *pointer, const struct block *block)
+{
+	size_t i, n = fill_words(pointer, block);
+	uint64_t fill = fill_word(pointer, block), *words = pointer;
+
+	for (i = 0; i < n; i++)
+		words[i] = fill;
+}
+
+bool block_retire(void *pointer, const struct block *block)
+{
+	_Atomic(uint64_t) *word = footer_word(pointer, block);
+	uint64_t key = footer_key(pointer), live, freed;
+	struct footer footer;
+
+	block_footer_read(pointer, block, &footer);
+	live = footer_of(footer.size) ^ key;
+	freed = ~footer_of(footer.size) ^ key;
+	// [footer.word] with block_footer_read(): the block's last use
+	if (footer.state != FOOTER_LIVE || !cas_release(word, &live, freed))
+		return false;
+	// held
+	store_relaxed(word - 1, stacks_pack(footer.made, stack_now(), ~key));
+	if (block->kind == BLOCK_OBJECT)
+		block_fill(pointer, block);
+	return true;
+}
+
+/* A footer of zeros lies in a page that was purged. */
+bool block_is_as_freed(const void *pointer, const struct block *block)
+{
+	size_t i, n = fill_words(pointer, block), nr = 0;
+	const uint64_t *words = pointer;
+	uint64_t fill = fill_word(pointer, block);
+	struct footer footer;
+
+	for (i = 0; i < n; i++)
+		nr += words[i] == fill;
+	if (!nr || nr < n)
+		return !nr;
+	block_footer_read(pointer, block, &footer);
+	return footer.state == FOOTER_FREED || footer.state == FOOTER_HELD;
+}

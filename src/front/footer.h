@@ -1,0 +1,65 @@
+/* layer 5.1: footer: what stands behind a block's bytes, and in free ones
+ *
+ * With usable=requested or checks=full each block ends in a footer, of which
+ * the last eight bytes hold the size asked for, mixed with the block's address,
+ * so that what the program writes over it reads as no size that the block can
+ * have. With checks=full eight more before them hold the stacks that allocated
+ * and freed the block, as numbers of trace.h, and the first bytes between the
+ * size and the footer are filled. Blocks made before the options are known have
+ * the longer footer, so that all have one that may meet an option that looks
+ * for it.
+ *
+ *	block.size = size asked for + slack + footer
+ *
+ *	in hands --store--> live --CAS, by who frees--> freed --> in hands
+ *
+ * Of two that free one block one makes the footer say so. What is neither, nor
+ * zero as in fresh memory, was written by the program; who looks at another's
+ * block (check.h) takes what is not live for "in somebody's hands".
+ *
+ * With checks=full a small block is filled when it is freed, as far as the
+ * page that it begins in, which slab_purge() takes whole. The words of the fill
+ * follow from the address and from the slab's life, so that none that the
+ * memory holds from another life is taken for one of this life. On its way out
+ * either no word is the fill (fresh memory, or a purged page) or all are: some
+ * means that the program wrote there after the free.
+ *
+ * All of it happens in the hands of who holds the block; a thread that dies
+ * here loses it. Wait-free.
+ */
+#ifndef LANE_FOOTER_H
+#define LANE_FOOTER_H
+
+#include "slab/page_map.h"
+
+enum footer_state { FOOTER_HELD, FOOTER_LIVE, FOOTER_FREED, FOOTER_BAD };
+
+struct footer {
+	enum footer_state state;
+	size_t size;	      /* asked for; live and freed ones */
+	uint32_t made, freed; /* stacks; 0: not known */
+};
+
+/* Bytes of the footer, 0 where there is none. */
+size_t block_footer_size(void);
+/* Bytes of this block's footer: guarded ones have none. */
+size_t block_footer_of(const struct block *block);
+
+/* Of a block that has a footer. */
+void block_footer_set(void *pointer, const struct block *block, size_t size);
+void block_footer_read(const void *pointer, const struct block *block,
+		       struct footer *footer);
+
+/* The first byte of the slack that was written to; NULL: none was. */
+const char *block_slack_look(const void *pointer, const struct block *block,
+			     size_t size);
+
+/* A live block's footer says that it is freed, and the block is filled. False:
+ * it was not live. With checks=full. */
+bool block_retire(void *pointer, const struct block *block);
+
+/* Whether a small block that is free is as block_retire() left it, or its
+ * memory is none that this did. */
+bool block_is_as_freed(const void *pointer, const struct block *block);
+
+#endif

@@ -1,0 +1,21 @@
+/* layer 5.2: tell: the end of the program over one block, with what is known
+ *
+ * The first line is as fault()'s (system/report.h). With checks=full more lines
+ * follow: the block's size and the stacks that allocated and freed it, the
+ * bytes where it was damaged, and its neighbours in the slab, live or freed,
+ * with the stacks of theirs: who wrote over a block's beginning was, most of
+ * the time, the one to the left.
+ *
+ * Reads blocks that are others', as they are now: a hint. Wait-free.
+ */
+#ifndef LANE_TELL_H
+#define LANE_TELL_H
+
+#include "front/footer.h"
+
+/* at: the damaged byte, NULL where there is none. */
+_Noreturn void tell_fault(const void *pointer, const struct block *block,
+			  const char *at, const char *fmt, ...)
+	printf_like(4, 5);
+
+#endif

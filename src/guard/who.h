@@ -1,0 +1,21 @@
+/* layer 4.11: who: the calling thread's id, without a system call
+ *
+ * Each thread keeps its id beside the process's; the process's lies in a page
+ * that the kernel wipes in the child of a fork. So a child's thread finds that
+ * what it keeps is its parent's, and asks anew. Where the kernel wipes nothing
+ * it is asked each time. Wait-free; a handler that comes between the two stores
+ * stores the same. A thread that dies here leaves nothing.
+ */
+#ifndef LANE_WHO_H
+#define LANE_WHO_H
+
+#include "base/compiler.h"
+
+void who_start(void);
+
+int who_tid(void);
+
+/* Whether the caller is a child that runs on its parent's memory (vfork). */
+bool who_borrows_memory(void);
+
+#endif

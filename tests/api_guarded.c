@@ -1,0 +1,332 @@
+/* modes: all no-qemu */
+/* guarded blocks: each kind of misuse is named, with place and stacks; with
+ * guard_recover=1 the program goes on */
+#include "expect.h"
+
+#include <fcntl.h>
+
+#define ALL "guard=1,profile_interval=1"
+#define SIZE ((size_t)100)
+#define ROOM ((size_t)112) /* of a block that ends with its page */
+
+static struct child child;
+static char file[64];
+static volatile char sink;
+
+/* Blocks begin and end with their pages by turns. */
+static char *block_at_end(size_t size)
+{
+	char *p = malloc(size), *q = malloc(size);
+
+	must(p && q);
+	return (uintptr_t)p % 4096 ? p : q;
+}
+
+static char *block_at_start(size_t size)
+{
+	char *p = malloc(size), *q = malloc(size);
+
+	return (uintptr_t)p % 4096 ? q : p;
+}
+
+/* What the first line is to be. */
+__attribute__((format(printf, 1, 2))) static void announce(const char *format,
+							    ...)
+{
+	char text[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	must(write(1, text, (size_t)n) == n);
+}
+
+static void role_read_freed(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("use after free: read of %p, 8 bytes into a block of 100 "
+		 "bytes", p + 8);
+	free(p);
+	sink = *(volatile char *)opaque(p + 8);
+}
+
+/* As late as the pool allows. */
+static void role_write_freed(void)
+{
+	char *p = malloc(1);
+
+	announce("use after free: write to %p, 0 bytes into a block of 1 bytes",
+		 p);
+	free(p);
+	for (int i = 0; i < 120; i++)
+		free(opaque(malloc(SIZE)));
+	*(volatile char *)opaque(p) = 1;
+}
+
+static void role_right(void)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("overflow: write to %p, 12 bytes right of a block of 100 "
+		 "bytes", p + ROOM);
+	*(volatile char *)opaque(p + ROOM) = 1;
+}
+
+static void role_left(void)
+{
+	char *p = block_at_start(SIZE);
+
+	announce("underflow: read of %p, 8 bytes left of a block of 100 bytes",
+		 p - 8);
+	sink = *(volatile char *)opaque(p - 8);
+}
+
+static void role_far_right(void)
+{
+	char *p = block_at_end(ROOM);
+
+	announce("use after free and overflow: write to %p, 0 bytes right of "
+		 "a block of 112 bytes", p + ROOM);
+	free(p);
+	*(volatile char *)opaque(p + ROOM) = 1;
+}
+
+static void role_double(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: free of %p, a block of 100 bytes", p);
+	free(p);
+	free(opaque(p));
+}
+
+static void role_realloc_freed(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: realloc of %p, a block of 100 bytes", p);
+	free(p);
+	p = realloc(opaque(p), 50);
+}
+
+static void role_usable_freed(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: malloc_usable_size of %p, a block of 100 bytes",
+		 p);
+	free(p);
+	sink = (char)malloc_usable_size(opaque(p));
+}
+
+static void role_inside(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("invalid free: free of %p, 16 bytes into a block of 100 bytes",
+		 p + 16);
+	free(opaque(p + 16));
+}
+
+static void role_outside(void)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("invalid free: free of %p, 16 bytes left of a block of 100 "
+		 "bytes", p - 16);
+	free(opaque(p - 16));
+}
+
+static void role_slack(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("overflow: free of %p, written 3 bytes right of its 100 bytes",
+		 p);
+	((char *)opaque(p))[103] = 0;
+	free(p);
+}
+
+static void role_slack_left(void)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("underflow: free of %p, written 1 bytes left of its 100 bytes",
+		 p);
+	((char *)opaque(p))[-1] = 0;
+	free(p);
+}
+
+/* Never freed. */
+static void role_slack_at_exit(void)
+{
+	char *p = malloc(SIZE);
+
+	announce("overflow: exit of %p, written 0 bytes right of its 100 bytes",
+		 p);
+	((char *)opaque(p))[100] = 0;
+	exit(0);
+}
+
+/* A child of a fork has its parent's blocks. */
+static void role_fork(void)
+{
+	char *p = malloc(SIZE), *q = malloc(SIZE);
+	int status;
+
+	announce("use after free: read of %p, 1 bytes into a block of 100 "
+		 "bytes", p + 1);
+	if (!fork()) {
+		free(q);
+		free(p);
+		sink = *(volatile char *)opaque(p + 1);
+	}
+	must(wait(&status) > 0);
+	free(q);
+	free(p);
+	kill(getpid(), WTERMSIG(status));
+}
+
+static void *free_it(void *p)
+{
+	free(p);
+	return NULL;
+}
+
+static void role_thread(void)
+{
+	char *p = malloc(SIZE);
+	pthread_t thread;
+
+	announce("use after free: write to %p, 99 bytes into a block of 100 "
+		 "bytes", p + 99);
+	must(!pthread_create(&thread, NULL, free_it, p));
+	must(!pthread_join(thread, NULL));
+	*(volatile char *)opaque(p + 99) = 1;
+}
+
+static const struct role faults[] = {
+	{ "read-freed", role_read_freed },
+	{ "write-freed", role_write_freed },
+	{ "right", role_right },
+	{ "left", role_left },
+	{ "far-right", role_far_right },
+	{ "double", role_double },
+	{ "realloc-freed", role_realloc_freed },
+	{ "usable-freed", role_usable_freed },
+	{ "inside", role_inside },
+	{ "outside", role_outside },
+	{ "slack", role_slack },
+	{ "slack-left", role_slack_left },
+	{ "slack-at-exit", role_slack_at_exit },
+	{ "fork", role_fork },
+	{ "thread", role_thread },
+};
+
+static unsigned lines_of(const char *text, const char *piece)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, piece))) {
+		text += strlen(piece);
+		n++;
+	}
+	return n;
+}
+
+/* The line that was announced, then the stacks, with the program in them. */
+static void fault_check(const char *name)
+{
+	static const char prefix[] = "lanemalloc: ";
+	size_t n;
+
+	child = (struct child){ .role = name, .conf = ALL };
+	child_run(&child);
+	n = strlen(child.out);
+	if (n && WIFSIGNALED(child.status) &&
+	    !strncmp(child.err, prefix, strlen(prefix)) &&
+	    !strncmp(child.err + strlen(prefix), child.out, n) &&
+	    child.err[strlen(prefix) + n] == '\n' &&
+	    strstr(child.err, " of process ") &&
+	    strstr(child.err, "allocated by thread ") &&
+	    lines_of(child.err, "#0 ") == lines_of(child.err, " by thread ") &&
+	    lines_of(child.err, "api_guarded+0x") >= 2)
+		return;
+	fprintf(stderr, "%s: status %#x\n  wanted: %s\n  got: %s\n", name,
+		(unsigned)child.status, child.out, child.err);
+	fail();
+}
+
+TEST(test_each_kind_is_named)
+{
+	need_lane();
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		fault_check(faults[i].name);
+}
+
+/* Going on */
+
+static void role_recover(void)
+{
+	char *p = malloc(SIZE), *q = malloc(SIZE), *r = malloc(SIZE);
+
+	free(p);
+	for (int i = 0; i < 10; i++)
+		((volatile char *)opaque(p))[i] = 1;
+	must(((volatile char *)opaque(p))[9] == 1);
+	free(q);
+	free(opaque(q));
+	free(opaque(q));
+	must(malloc_usable_size(opaque(q)) == 0);
+	((volatile char *)opaque(r))[SIZE] = 1;
+	free(r);
+	for (int i = 0; i < 1000; i++)
+		free(opaque(malloc(SIZE)));
+}
+
+TEST(test_recovers)
+{
+	need_lane();
+	child = (struct child){ .role = "recover",
+				.conf = ALL ",guard_recover=1" };
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+	assert_int_equal(lines_of(child.err, ": use after free: "), 1);
+	assert_int_equal(lines_of(child.err, ": double free: "), 1);
+	assert_int_equal(lines_of(child.err, ": overflow: "), 1);
+}
+
+TEST(test_the_file_has_the_report)
+{
+	static char conf[128], text[sizeof(child.err)];
+	int fd;
+
+	need_lane();
+	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
+	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
+	child = (struct child){ .role = "read-freed", .conf = conf };
+	child_run(&child);
+	fd = open(file, O_RDONLY);
+	must(fd >= 0);
+	child_read(fd, text, sizeof(text));
+	unlink(file);
+	assert_true(strlen(text) > 100);
+	assert_string_equal(text, child.err);
+}
+
+static const struct role roles[] = {
+	{ "recover", role_recover },
+};
+
+int main(int argc, char **argv)
+{
+	have_lane();
+	if (argc > 1 && !role_run(faults, argv[1]))
+		return 0;
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return tests_run(NULL, NULL);
+}

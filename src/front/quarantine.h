@@ -26,8 +26,9 @@
 #define QUARANTINE_OUT 3
 
 /* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
- * many; negative: it is too large, or there is no ring. A run's memory is inaccessible while it waits, all but its last page,
- * where the footer is, so that it weighs a sixteenth. */
+ * many; negative: it is too large, or there is no ring. A run's memory is
+ * inaccessible while it waits, all but its last page, where the footer is, so
+ * that it weighs a sixteenth. */
 int quarantine_put(unsigned id, const struct block *found, void *block,
 		   void *out[QUARANTINE_OUT]);
 

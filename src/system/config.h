@@ -216,7 +216,8 @@ void config_parse_line(struct config *out, const char *line, size_t length,
 		       struct config_source *source);
 
 /* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
- * in a form that the parser reads back; a second line where one is full. */
+ * in a form that the parser reads back, but for a comma in a file's text; a
+ * second line where one is full. */
 void config_print(void);
 
 #endif

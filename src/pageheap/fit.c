@@ -130,8 +130,9 @@ static uint64_t fit_children(struct region *region, unsigned level, unsigned k,
 	return line;
 }
 
-uint32_t fit_next(struct region *region, unsigned level, unsigned k,
-		  uint32_t from)
+static force_inline uint32_t fit_next_in(struct region *region, unsigned level,
+					 unsigned k, uint32_t from,
+					 unsigned node)
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(fit_summary_end(lv)); // hint
@@ -144,7 +145,8 @@ uint32_t fit_next(struct region *region, unsigned level, unsigned k,
 			parents &= ~bits_low(parent % 64);
 		for (; parents; parents &= parents - 1) {
 			at = index * 64 + bits_first(parents);
-			children = fit_children(region, level, k, at);
+			children = fit_children(region, level, k, at) &
+				   node_hugepages(region, at, node);
 			if (at == parent)
 				children &= ~bits_low(from % 64);
 			if (children)
@@ -152,6 +154,18 @@ uint32_t fit_next(struct region *region, unsigned level, unsigned k,
 		}
 	}
 	return FIT_NONE;
+}
+
+uint32_t fit_next(struct region *region, unsigned level, unsigned k,
+		  uint32_t from)
+{
+	return fit_next_in(region, level, k, from, NODE_ANY);
+}
+
+uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
+		     unsigned node)
+{
+	return fit_next_in(region, 0, k, from, node);
 }
 
 uint32_t fit_previous(struct region *region, unsigned level, unsigned k,

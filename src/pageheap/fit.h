@@ -35,6 +35,7 @@
 #ifndef LANE_FIT_H
 #define LANE_FIT_H
 
+#include "pageheap/hugepage_node.h"
 #include "pageheap/region.h"
 #include "pageheap/unit_word.h"
 
@@ -68,6 +69,9 @@ void fit_mark_missing(struct region *region, unsigned level, unsigned k,
  * k; FIT_NONE where there is none. */
 uint32_t fit_next(struct region *region, unsigned level, unsigned k,
 		  uint32_t from);
+/* The lowest of the node's hugepages alone. */
+uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
+		     unsigned node);
 uint32_t fit_previous(struct region *region, unsigned level, unsigned k,
 		      uint32_t below);
 

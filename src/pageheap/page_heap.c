@@ -1,7 +1,8 @@
 /* layer 2.9: page heap: take, give, extend
  *
  * take: claim (level.h), else grow a region, else add one, else claim what the
- * hints do not show; then clear guards, then count.
+ * hints do not show; then clear guards, then count. Where memory has several
+ * nodes claims are of the CPU's own (hugepage_node.h) until memory is short.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -49,18 +50,21 @@ struct run_request {
 	uint32_t align_units;
 	unsigned cpu;
 	bool guarded; /* a guard at the last unit's end may stay */
-	bool all; /* every free run is looked at, and not the first few */
+	struct search search;
 };
 
-/* FIT_NONE: in another region. */
+/* FIT_NONE: in another region, or another node's by now. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
 	uint64_t place = load_relaxed(&at->place); // hint
 
-	return place >> 32 == (uint64_t)(region - regions) ? (uint32_t)place :
-							     FIT_NONE;
+	if (place >> 32 != (uint64_t)(region - regions) ||
+	    (uint32_t)place >= region->levels[0].nr_words ||
+	    !node_has(region, (uint32_t)place, r->search.node))
+		return FIT_NONE;
+	return (uint32_t)place;
 }
 
 static void prefer_hugepage(struct region *region, const struct run_request *r,
@@ -108,7 +112,7 @@ static bool claim_warm(struct region *region, const struct run_request *r,
 		near = FIT_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
 	       level_take_warm(region, near, r->nr_units, r->align_units,
-			       unit);
+			       r->search.node, unit);
 }
 
 static bool is_within_hugepage(const struct run_request *r)
@@ -125,10 +129,10 @@ static bool claim_within_hugepage(struct region *region,
 	unsigned n = r->nr_units, align = r->align_units;
 
 	if (!claim_warm(region, r, near, unit)) {
-		if (near < region->levels[0].nr_words &&
-		    level_try_take(region, 0, near, n, align, unit))
+		if (near != FIT_NONE &&
+		    level_try_take(region, 0, near, n, align, NODE_ANY, unit))
 			return true;
-		if (!level_take(region, 0, n, align, r->all, unit))
+		if (!level_take(region, 0, n, align, r->search, unit))
 			return false;
 	}
 	prefer_hugepage(region, r, *unit);
@@ -165,8 +169,8 @@ static bool claim_hugepages(struct region *region, const struct run_request *r,
 {
 	uint32_t total = units_with_surplus(r), first;
 
-	if (!level_take_units(region, total, &first))
-		return r->all && r->align_units == 1 &&
+	if (!level_take_units(region, total, r->search.node, &first))
+		return r->search.all && r->align_units == 1 &&
 		       level_take_anywhere(region, r->nr_units, unit);
 	*unit = run_trim(region, r, first, first + total);
 	return true;
@@ -220,9 +224,23 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 	return true;
 }
 
+/* A long run's memory comes to the node of who touches it; of a shorter one
+ * that is so in a hugepage that nobody had yet. */
+static void run_assign(struct region *region, const struct run_request *r,
+		       uint32_t unit)
+{
+	if (likely(r->search.node == NODE_ANY))
+		return;
+	if (is_within_hugepage(r))
+		node_assign_new(region, unit, r->nr_units, r->search.node);
+	else
+		node_assign(region, unit, r->nr_units, r->search.node);
+}
+
 static bool run_finish(struct region *region, const struct run_request *r,
 		       uint32_t unit, struct run *out)
 {
+	run_assign(region, r, unit);
 	out->region = region;
 	out->unit = unit;
 	out->nr_units = r->nr_units;
@@ -295,12 +313,24 @@ static bool take_free(const struct run_request *r, struct run *out)
 	struct region *region = region_next(regions);
 
 	for (; region; region = region_next(region + 1)) {
-		if (unlikely(r->all))
+		if (unlikely(r->search.all))
 			level_repair(region);
 		if (take_free_of(region, r, out))
 			return true;
 	}
 	return false;
+}
+
+/* What is free on other nodes, while memory is short: before a growth that
+ * would be refused again. */
+static cold bool take_far(const struct run_request *r, struct run *out)
+{
+	struct run_request any = *r;
+
+	if (r->search.node == NODE_ANY || !region_growth_is_refused())
+		return false;
+	any.search.node = NODE_ANY;
+	return take_free(&any, out);
 }
 
 /* More of a region. *room: whether one has addresses for the run; then no other
@@ -341,7 +371,7 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 {
 	struct run_request all = *r;
 
-	all.all = true;
+	all.search = (struct search){ .node = NODE_ANY, .all = true };
 	return take_free(&all, out);
 }
 
@@ -354,6 +384,7 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		.align_units = (uint32_t)align_units,
 		.cpu = cpu,
 		.guarded = guarded,
+		.search = { .node = (uint8_t)node_of_id(cpu) },
 	};
 	bool room;
 
@@ -361,7 +392,7 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		return false;
 	return likely(take_free(&r, out)) ||
 	       (region_start() &&
-		(take_grown(&r, &room, out) ||
+		(take_far(&r, out) || take_grown(&r, &room, out) ||
 		 (!room && take_added(&r, out)) || take_hidden(&r, out)));
 }
 
@@ -428,6 +459,14 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 	return false;
 }
 
+/* Hugepages that nobody had go to the node of what they extend. */
+static void extend_assign(struct region *region, uint32_t unit, uint32_t n)
+{
+	if (unlikely(load_relaxed(&nodes_used))) // hint
+		node_assign_new(region, unit, n,
+				node_of_hugepage(region, (unit - 1) / 64));
+}
+
 bool page_heap_try_extend(struct region *region, uint32_t unit,
 			  uint32_t nr_units, uint32_t nr_more)
 {
@@ -440,6 +479,7 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 	if (!level_try_claim_units(region, unit, nr_more) &&
 	    !page_heap_extend_grow(region, unit, nr_more))
 		return false;
+	extend_assign(region, unit, nr_more);
 	return units_finish(region, unit, nr_more, false, &zero);
 }
 

@@ -5,6 +5,7 @@
 
 #include "pageheap/anchor.h"
 #include "system/config.h"
+#include "system/nodes.h"
 #include "system/system.h"
 
 #define GROW_LEAST ((uint32_t)((8 << 20) / UNIT_SIZE))
@@ -227,6 +228,8 @@ static bool region_claim_mapped(struct region *region, bool exact,
 		return false;
 	add_relaxed(&region->nr_mapped, *n); // counter
 	region_advise(region, *unit, *unit + *n);
+	nodes_interleave(region_addr(region, *unit),
+			 (size_t)*n << UNIT_SHIFT);
 	return true;
 }
 

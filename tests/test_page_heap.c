@@ -83,7 +83,8 @@ TEST(top_level)
 	level_release_units(&regions[0], unit, half + 1);
 	assert_true(level_take_units(&regions[0], half * 2, NODE_ANY, &unit));
 	level_release_units(&regions[0], unit, half * 2);
-	assert_false(level_take_units(&regions[0], half * 2 + 1, NODE_ANY, &unit));
+	assert_false(level_take_units(&regions[0], half * 2 + 1, NODE_ANY,
+				      &unit));
 	page_heap_check();
 }
 

@@ -31,7 +31,8 @@ static bool area_holds(char *area, const void *object, unsigned class)
 
 	return lane_holds(cpu_cache_lane(area, class), object) ||
 	       (away != class &&
-		lane_holds(cpu_cache_lane(area, away), object));
+		lane_holds(cpu_cache_lane(area, away), object)) ||
+	       lane_holds(cpu_cache_lane(area, FAR_LANE), object);
 }
 
 bool cached_finds(const void *object, unsigned class)

@@ -4,6 +4,7 @@
 #include "cpucache/capacity.h"
 #include "slab/bin.h"
 #include "system/config.h"
+#include "system/nodes.h"
 #include "system/report.h"
 
 static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
@@ -97,7 +98,7 @@ void cpu_cache_free_slow(void *object, unsigned class)
 
 static void home_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
-	uint64_t want = min_size(HOME_LANE_SLOTS, config.cpu_cache / c->size);
+	uint64_t want = min_size(c->lane_slots, config.cpu_cache / c->size);
 
 	if (load_relaxed(limit) != want) // hint
 		store_relaxed(limit, want); // hint
@@ -137,6 +138,25 @@ enum home cpu_cache_free_home(void *object, unsigned class)
 	    percpu_push(home * LANE_WORDS, object))
 		return HOME_LANE;
 	return home_flush(object, home);
+}
+
+enum home cpu_cache_free_away(void *object, unsigned class, unsigned owner)
+{
+	unsigned id = rseq_current_id();
+	bool far = nodes_differ(node_of_id(id), node_of_id(owner));
+	unsigned lane = far ? FAR_LANE : class;
+
+	if (unlikely(class - 1 >= NR_CLASSES - 1))
+		return HOME_REFUSED;
+	if (far && size_classes[class].size > FAR_SIZE_MOST) {
+		bin_give(id, &object, 1);
+		return HOME_FLUSHED;
+	}
+	/* Once more after an abort. */
+	if (likely(percpu_push(lane * LANE_WORDS, object)) ||
+	    percpu_push(lane * LANE_WORDS, object))
+		return HOME_LANE;
+	return far ? home_flush(object, FAR_LANE) : HOME_REFUSED;
 }
 
 void *cpu_cache_alloc_direct(unsigned class)

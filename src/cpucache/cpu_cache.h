@@ -9,6 +9,13 @@
  * Those of another id's slab wait in the class's home lane, from which nothing
  * is allocated, until a batch of them goes to the slabs.
  *
+ * Where memory has several nodes (system/nodes.h), larger ones of another
+ * node's slab go home, too: up to FAR_SIZE_MOST by the far lane, from which
+ * nothing is allocated and which holds objects of all classes, beyond that at
+ * once. Their slabs' entries name a lane that takes nothing, so that the cold
+ * half sees each that another id frees, and gives its own lane those that are
+ * near.
+ *
  * All functions are lock-free and async-signal-safe. A thread that dies here
  * loses the batch in its hands: at most 64 KiB, or one object of a medium
  * size; in a flush also the object being freed.
@@ -32,6 +39,8 @@ enum home {
 	HOME_FLUSHED, /* and those before it went to their slabs */
 };
 enum home cpu_cache_free_home(void *object, unsigned class);
+/* A larger one, whose slab's owner is another id, perhaps a far one. */
+enum home cpu_cache_free_away(void *object, unsigned class, unsigned owner);
 
 /* The direct path: straight to the slabs, one object. */
 void *cpu_cache_alloc_direct(unsigned class);

@@ -231,7 +231,7 @@ static unsigned nr_direct_ids(void)
 	return nr > 0 ? (unsigned)nr : 1;
 }
 
-static void apply(enum decision decision, unsigned nr_nodes)
+static void apply(enum decision decision, const struct facts *f)
 {
 	uint32_t mode = decisions[decision].mode;
 	int64_t cs = mode == MODE_DIRECT ? unregistered_rseq_cs() :
@@ -242,7 +242,8 @@ static void apply(enum decision decision, unsigned nr_nodes)
 	anchor.rseq_cs = cs;
 	anchor.id = cs + (int64_t)id - (int64_t)offsetof(struct rseq_area,
 							 rseq_cs);
-	nodes_use(mode == MODE_CPU_ID && nr_nodes > 1);
+	rseq_state.node_ids = fills_mm_cid(f); /* as old as that */
+	nodes_use(mode == MODE_CPU_ID && f->nr_nodes > 1);
 	rseq_state.nr_cpus = nr_direct_ids();
 	rseq_state.fence = !system_rseq_fence_register();
 	store_relaxed(&rseq_state.mode, mode); // before publish
@@ -262,7 +263,7 @@ void rseq_start(void)
 	// own: a decision is a plain number, equal for all
 	if (cas_relaxed(&decided, &decision, decide(&facts)))
 		decision = load_relaxed(&decided); // own
-	apply(decision, facts.nr_nodes);
+	apply(decision, &facts);
 }
 
 bool rseq_libc_ready(void)

@@ -24,6 +24,14 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
+/* Its slab's owner is another id. */
+static enum home free_away(void *pointer, const struct block *block)
+{
+	if (likely(block->class <= NR_TINY))
+		return cpu_cache_free_home(pointer, block->class);
+	return cpu_cache_free_away(pointer, block->class, block->tag->owner);
+}
+
 /* No lane took it. What goes straight to its slab with checks=full is filled
  * before. */
 static enum home object_free(void *pointer, const struct block *block)
@@ -39,7 +47,7 @@ static enum home object_free(void *pointer, const struct block *block)
 	}
 	rseq_ensure();
 	if (tag->away != tag->lane && tag->owner != rseq_current_id())
-		home = cpu_cache_free_home(pointer, block->class);
+		home = free_away(pointer, block);
 	if (home == HOME_REFUSED)
 		cpu_cache_free_slow(pointer, block->class);
 	return home;

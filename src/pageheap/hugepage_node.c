@@ -17,7 +17,8 @@ static _Atomic(uint64_t) *node_words(const struct region *region,
 static cold _Atomic(uint64_t) *node_words_add(struct region *region,
 					      uint32_t parent)
 {
-	size_t size = region->levels[1].nr_words * NODE_WORDS * sizeof(uint64_t);
+	size_t nr = (size_t)region->levels[1].nr_words * NODE_WORDS;
+	size_t size = nr * sizeof(uint64_t);
 	_Atomic(uint64_t) *words = place_map(size), *none = NULL;
 
 	if (!words)

@@ -95,7 +95,8 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 		return level_take_top(region, n, align, granule);
 	for (; k < UNIT_WORD_CLASSES; k++) {
 		word = level_next(region, level, k, 0, s.node);
-		for (look = 0; word != FIT_NONE && (s.all || look < LEVEL_LOOKS);
+		for (look = 0;
+		     word != FIT_NONE && (s.all || look < LEVEL_LOOKS);
 		     look++) {
 			if (level_try_take(region, level, word, n, align,
 					   s.node, granule))

@@ -258,13 +258,15 @@ static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 	return true;
 }
 
-/* A long run that begins with what is free at the end of what is mapped. */
+/* A long run that begins with what is free at the end of what is mapped; not
+ * where that may be far. */
 static bool grow_from_tail(struct region *region, const struct run_request *r,
 			   uint32_t *unit)
 {
 	uint32_t end = load_relaxed(&region->nr_taken), n; // hint
 
-	if (r->nr_units <= HUGEPAGE_UNITS || r->align_units > 1)
+	if (r->nr_units <= HUGEPAGE_UNITS || r->align_units > 1 ||
+	    r->search.node != NODE_ANY)
 		return false;
 	n = level_free_below(region, end, r->nr_units - 1);
 	if (!n || !level_try_claim_units(region, end - n, n))

@@ -2,6 +2,7 @@
 #include "slab/page_map.h"
 
 #include "pageheap/guard.h"
+#include "system/nodes.h"
 #include "system/report.h"
 
 _Noreturn cold void page_map_fault_entry(const void *pointer)
@@ -82,6 +83,13 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
 }
 
+static unsigned away_of(unsigned class)
+{
+	return unlikely(load_relaxed(&nodes_used)) ? // hint
+		       size_class_away_by_node(class) :
+		       size_class_away(class);
+}
+
 void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
 		       unsigned owner)
 {
@@ -90,7 +98,7 @@ void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
 		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
-		.away = size_classes[size_class_away(class)].lane,
+		.away = size_classes[away_of(class)].lane,
 	};
 	unsigned i;
 

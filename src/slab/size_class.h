@@ -53,13 +53,16 @@ enum {
 	 * always empty, as whoever frees a block again may meet the entry of
 	 * a run in its place. */
 	HOME_LANES = NR_CLASSES - 1,
-	NR_LANES = NR_CLASSES + NR_TINY + 1
+	FAR_LANE = NR_CLASSES + NR_TINY,
+	NR_LANES = FAR_LANE + 2
 };
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
 #define HOME_LANE_SLOTS 128
+#define FAR_LANE_SLOTS 64
+#define FAR_SIZE_MOST 1024
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
 
@@ -112,6 +115,13 @@ static force_inline unsigned size_lane_of(size_t size)
 static force_inline unsigned size_class_away(unsigned class)
 {
 	return class <= NR_TINY ? HOME_LANES + class : class;
+}
+
+/* Where memory has several nodes the cold half finds out whether a larger one
+ * is far: to the lane that takes nothing. */
+static force_inline unsigned size_class_away_by_node(unsigned class)
+{
+	return class <= NR_TINY ? HOME_LANES + class : CLASS_LARGE;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */

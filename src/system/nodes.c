@@ -128,7 +128,7 @@ unsigned node_of_cpu(unsigned cpu)
 
 void node_learn(unsigned cpu, uint32_t node)
 {
-	if (node < NODE_NUMBERS && node_of_id(cpu) == NODE_ANY)
+	if (node < NODE_NUMBERS && node_of_cpu(cpu) == NODE_ANY)
 		cpu_is_of(cpu, node);
 }
 

@@ -101,7 +101,7 @@ static void cached_note(void *object, unsigned class)
 	size_t at;
 
 	page_map_find(object, &block);
-	if (block.kind != BLOCK_OBJECT || block.class != class)
+	if (block.kind != BLOCK_OBJECT || (class && block.class != class))
 		fault("object %p is in a lane of another class", object);
 	at = ((size_t)((char *)object - block.region->base) >> 4) +
 	     marks.units_before[block.region - regions] * (UNIT_SIZE / 16);
@@ -109,6 +109,14 @@ static void cached_note(void *object, unsigned class)
 		fault("object %p is cached and free", object);
 	if (marks.cached[at]++)
 		fault("object %p is cached twice", object);
+}
+
+/* 0: of any class. */
+static unsigned class_of_lane(unsigned lane)
+{
+	if (lane == FAR_LANE)
+		return 0;
+	return lane < NR_CLASSES ? lane : lane - HOME_LANES;
 }
 
 static uint64_t cached_area(char *area)
@@ -123,9 +131,7 @@ static uint64_t cached_area(char *area)
 			fault("a lane holds %lu objects",
 			      (unsigned long)lane->count);
 		for (i = 0; i < lane->count; i++)
-			cached_note(lane->slots[i],
-				    class < NR_CLASSES ? class :
-							 class - HOME_LANES);
+			cached_note(lane->slots[i], class_of_lane(class));
 		size += lane->count * size_classes[class].size;
 	}
 	return size;

@@ -157,6 +157,22 @@ TEST(takes_whole_hugepages_that_are_near_or_clean)
 	heap_check();
 }
 
+TEST(a_clean_hugepage_changes_hands)
+{
+	struct run a, b;
+
+	near_heap();
+	a = take(1, 0);
+	heap_give(&a);
+	page_heap_purge(0, SIZE_MAX);
+	b = take(1, 2);
+	assert_int_equal(b.unit, a.unit);
+	assert_int_equal(hugepage_of(&b), take(1, 3).unit / HUGEPAGE_UNITS);
+	a = take(1, 0);
+	assert_int_not_equal(hugepage_of(&a), hugepage_of(&b));
+	heap_check();
+}
+
 /* The far node's memory before none. */
 TEST(takes_far_memory_when_there_is_no_other)
 {

@@ -2,6 +2,7 @@
 #include "heap_fixture.h"
 #include "slab/bin.c"
 #include "system/nodes.c"
+#include "cpucache/areas.c"
 #include "cpucache/cpu_cache.c"
 
 #define MOST 4096
@@ -140,4 +141,21 @@ TEST(none_is_far_without_nodes, two_nodes, done)
 	nr_held = 0;
 }
 
-TEST_MAIN(heap_setup, NULL)
+/* A CPU that was off at start; an id that is not the thread's CPU is not
+ * learnt. */
+TEST(learns_the_node_of_a_new_cpu, two_nodes, done)
+{
+	struct rseq_area *area = rseq_self();
+	unsigned cpu = area ? area->cpu_id : 0;
+
+	if (!area || !rseq_state.node_ids)
+		skip();
+	store_relaxed(&table[cpu], 0);	       // own
+	store_relaxed(&table[far_id + 1], 0); // own
+	node_look(far_id + 1);
+	assert_int_equal(node_of_cpu(far_id + 1), NODE_ANY);
+	node_look(cpu);
+	assert_int_equal(node_of_cpu(cpu), area->node_id % NODES_MOST);
+}
+
+TEST_MAIN(heap_setup_pinned, NULL)

@@ -9,10 +9,11 @@
  *
  * A raw clone copies libc's locks as they are. glibc's child takes none that
  * another thread holds in here. In musl's (1.2.3) pthread_create() takes the
- * lock of the list of threads, which another thread's fork() or pthread_create()
- * holds: the child then waits in __tl_lock() for ever, in a lock word with the
- * number of the holder, a thread of its parent. So with another libc than glibc
- * one forks while nobody else forks or creates a thread.
+ * lock of the list of threads, which another thread's fork() or
+ * pthread_create() holds: the child then waits in __tl_lock() for ever, in a
+ * lock word with the number of the holder, a thread of its parent. So with
+ * another libc than glibc one forks while nobody else forks or creates a
+ * thread.
  */
 #include "storm.h"
 #include <signal.h>

@@ -30,33 +30,33 @@ const char *lanemalloc_mode(const char **why);
 
 /* X(name, unit, help): each a uint64_t of struct lanemalloc_stats, in this
  * order. New ones are added at the end only. */
-#define LANEMALLOC_STATS(X)                                                    \
-	X(live_size, "bytes", "in blocks that the program holds")              \
-	X(live_large_size, "bytes", "of these, in runs of their own")          \
-	X(cached_size, "bytes", "in the CPU caches, free to use at once")      \
-	X(slab_free_size, "bytes", "free objects in slabs")                    \
-	X(free_dirty_size, "bytes", "free in the page heap, still resident")   \
-	X(free_clean_size, "bytes", "free in the page heap, not resident")     \
-	X(purged_size, "bytes", "given back to the system since start")        \
-	X(metadata_size, "bytes", "resident metadata")                         \
-	X(reserved_size, "bytes", "addresses that the heap may grow into")     \
-	X(committed_size, "bytes", "address space made usable")                \
-	X(budget_size, "bytes", "free memory that is kept before purging")     \
-	X(nr_cpu_caches, "", "CPU caches in use")                              \
-	X(nr_slabs, "", "slabs in use")                                        \
-	X(nr_large, "", "large blocks in use")                                 \
-	X(nr_refills, "", "batches taken from slabs by CPU caches")            \
-	X(nr_flushes, "", "batches given by CPU caches to slabs")              \
-	X(nr_aborts, "", "fast paths that missed and hit when tried again")    \
-	X(nr_direct, "", "calls served by the direct path")                    \
-	X(nr_remote_frees, "", "objects given to slabs of other CPUs")         \
-	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")            \
-	X(nr_foreign_frees, "", "frees of memory of another malloc")           \
-	X(nr_steals, "", "slabs adopted from another CPU")                     \
-	X(nr_drains, "", "CPU caches emptied from outside")                    \
-	X(nr_purges, "", "calls that gave memory back")                        \
-	X(nr_out_of_memory, "", "requests that failed")                        \
-	X(slab_purged_size, "bytes", "given back of free objects in slabs")    \
+#define LANEMALLOC_STATS(X)                                                  \
+	X(live_size, "bytes", "in blocks that the program holds")            \
+	X(live_large_size, "bytes", "of these, in runs of their own")        \
+	X(cached_size, "bytes", "in the CPU caches, free to use at once")    \
+	X(slab_free_size, "bytes", "free objects in slabs")                  \
+	X(free_dirty_size, "bytes", "free in the page heap, still resident") \
+	X(free_clean_size, "bytes", "free in the page heap, not resident")   \
+	X(purged_size, "bytes", "given back to the system since start")      \
+	X(metadata_size, "bytes", "resident metadata")                       \
+	X(reserved_size, "bytes", "addresses that the heap may grow into")   \
+	X(committed_size, "bytes", "address space made usable")              \
+	X(budget_size, "bytes", "free memory that is kept before purging")   \
+	X(nr_cpu_caches, "", "CPU caches in use")                            \
+	X(nr_slabs, "", "slabs in use")                                      \
+	X(nr_large, "", "large blocks in use")                               \
+	X(nr_refills, "", "batches taken from slabs by CPU caches")          \
+	X(nr_flushes, "", "batches given by CPU caches to slabs")            \
+	X(nr_aborts, "", "fast paths that missed and hit when tried again")  \
+	X(nr_direct, "", "calls served by the direct path")                  \
+	X(nr_remote_frees, "", "objects given to slabs of other CPUs")       \
+	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")          \
+	X(nr_foreign_frees, "", "frees of memory of another malloc")         \
+	X(nr_steals, "", "slabs adopted from another CPU")                   \
+	X(nr_drains, "", "CPU caches emptied from outside")                  \
+	X(nr_purges, "", "calls that gave memory back")                      \
+	X(nr_out_of_memory, "", "requests that failed")                      \
+	X(slab_purged_size, "bytes", "given back of free objects in slabs")  \
 	X(nr_fitted_classes, "", "size classes made for what is asked for")
 
 struct lanemalloc_stats {

@@ -124,8 +124,9 @@ static inline void count_dirty(struct region *region,
 			continue;
 		dirty &= count_free(region, h);
 		out->nr_dirty += bits_count(dirty);
-		out->nr_unhinted +=
-			dirty && fit_next(region, 0, FIT_DIRTY, h) != h;
+		out->nr_unhinted += dirty &&
+				    free_index_next(region, 0, FREE_INDEX_DIRTY,
+						    h) != h;
 	}
 }
 
@@ -136,10 +137,11 @@ static inline void count_filing(struct region *region, unsigned level,
 	uint64_t line;
 
 	if (k != UNIT_WORD_CLASSES)
-		out->nr_unfiled += fit_next(region, level, k, word) != word;
+		out->nr_unfiled += free_index_next(region, level, k, word) !=
+				   word;
 	for (i = 0; i < UNIT_WORD_CLASSES; i++) {
 		line = load_relaxed(
-			fit_line(region, level, i, word / 64)); // hint
+			free_index_line(region, level, i, word / 64)); // hint
 		out->nr_stale += i != k && line & bits_one(word % 64);
 	}
 }

@@ -35,7 +35,8 @@ static inline void is_laid_out(const struct region *r)
 
 		is_apart(r->head + REGION_HEAD_SIZE, words);
 		is_apart(words + r->levels[l].nr_words * 8ul, r->tags);
-		is_apart(r->head + REGION_HEAD_SIZE, (void *)r->levels[l].fit);
+		is_apart(r->head + REGION_HEAD_SIZE,
+			 (void *)r->levels[l].free_index);
 	}
 	is_apart((char *)(r->dirty + r->levels[0].nr_words), r->tags);
 	is_apart((char *)(r->tags + nr), r->spans);

@@ -10,7 +10,7 @@ static inline void slab_check(const struct span *slab)
 	struct region *r = region_of_span(slab);
 	uint32_t unit = region_span_unit(r, slab);
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
-	const struct size_class *c = &size_classes[w.class];
+	const struct size_class *c = &size_classes[w.size_class];
 	_Atomic(uint64_t) *bits = r->bits + (size_t)unit * UNIT_BITS_WORDS;
 	bool sampled = w.owner == SLAB_SAMPLED; /* no magic, no owner */
 	unsigned i, left = c->nr_objects;
@@ -20,7 +20,7 @@ static inline void slab_check(const struct span *slab)
 		left -= left < 64 ? left : 64;
 	}
 	for (i = 0; i < c->nr_units; i++) {
-		check(r->tags[unit + i].class == w.class);
+		check(r->tags[unit + i].size_class == w.size_class);
 		check(r->tags[unit + i].magic ==
 		      (sampled ? 0 : c->magic | w.owner));
 	}

@@ -45,12 +45,13 @@ static uint64_t claimed_units(void)
 	return stats.claimed_size >> UNIT_SHIFT;
 }
 
-static unsigned take_all(unsigned id, unsigned class, void **out, unsigned most)
+static unsigned take_all(unsigned id, unsigned size_class, void **out,
+			 unsigned most)
 {
 	unsigned n = 0, got;
 
 	while (n < most) {
-		got = bin_take(id, class, out + n, most - n);
+		got = bin_take(id, size_class, out + n, most - n);
 		assert_in_range(got, 1, most - n);
 		n += got;
 	}
@@ -106,13 +107,13 @@ TEST(test_empty_slabs_go_back_at_once, NULL, teardown)
 	assert_true(claimed_units() >= before + 64);
 	for (i = 0; i < N; i++)
 		bin_give(1, objects + i, 1);
-	/* Slot, and the few that do not start a sweep. */
+	/* Slot, and the few that do not start a collection. */
 	assert_true(claimed_units() <= before + 6);
 }
 
-static uint32_t nr_empty(unsigned id, unsigned class)
+static uint32_t nr_empty(unsigned id, unsigned size_class)
 {
-	return load_relaxed(&bin_sets[id]->bins[class].nr_empty); // own
+	return load_relaxed(&bin_sets[id]->bins[size_class].nr_empty); // own
 }
 
 /* A few empty slabs are kept for the next breath, however many there were:
@@ -143,7 +144,7 @@ TEST(test_breathing_keeps_its_slabs, NULL, teardown)
 	}
 }
 
-/* A count gone wrong: sweeps that see a whole side halve it. */
+/* A count gone wrong: collections that see a whole side halve it. */
 TEST(test_wrong_count_of_empty_slabs_heals, NULL, teardown)
 {
 	void *objects[3 * NR_IN_SLAB];
@@ -173,13 +174,13 @@ static void give_last_object(void)
 }
 
 /* The last object comes back while the slab is purged, and held. */
-static void empties_while_purged(unsigned class)
+static void empties_while_purged(unsigned size_class)
 {
-	unsigned nr = size_classes[class].nr_objects;
+	unsigned nr = size_classes[size_class].nr_objects;
 	uint64_t before = claimed_units();
 	static void *objects[2048];
 
-	take_all(1, class, objects, nr);
+	take_all(1, size_class, objects, nr);
 	bin_give(1, objects, nr - 1);
 	last_object = objects[nr - 1];
 	while_purging = give_last_object;
@@ -190,13 +191,14 @@ static void empties_while_purged(unsigned class)
 
 TEST(test_slab_that_empties_while_purged, NULL, teardown)
 {
-	unsigned class;
+	unsigned size_class;
 
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
-	for (class = 1; size_classes[class].nr_objects > 1; class++)
-		empties_while_purged(class);
+	for (size_class = 1; size_classes[size_class].nr_objects > 1;
+	     size_class++)
+		empties_while_purged(size_class);
 }
 
 TEST(test_remote_frees_come_home, NULL, teardown)
@@ -279,27 +281,27 @@ static const struct unit_tag *tag_of(const void *object)
 /* What the profile follows lies alone: nobody takes of it, whoever gives. */
 TEST(test_sampled_slabs_are_apart, NULL, teardown)
 {
-	unsigned class = size_class_of(256);
+	unsigned size_class = size_class_of(256);
 	const struct unit_tag *tag;
 	void *followed, *other[2];
 
-	followed = bin_take_sampled(class);
+	followed = bin_take_sampled(size_class);
 	assert_non_null(followed);
 	tag = tag_of(followed);
 	assert_int_equal(tag->magic, 0);
 	assert_true(tag_is_sampled(tag));
-	other[0] = bin_take_sampled(class);
+	other[0] = bin_take_sampled(size_class);
 	assert_true(tag_is_sampled(tag_of(other[0])));
 	/* Not stolen, as another id's would be. */
-	assert_int_equal(bin_take(5, class, &other[1], 1), 1);
+	assert_int_equal(bin_take(5, size_class, &other[1], 1), 1);
 	assert_false(tag_is_sampled(tag_of(other[1])));
-	assert_int_equal(slab_nr_open(class), 2);
+	assert_int_equal(slab_nr_open(size_class), 2);
 	assert_false(is_free(followed));
 	bin_give(5, &followed, 1);
 	assert_true(is_free(followed));
 	bin_give(5, other, 2);
 	bin_collect_all(1000, COLLECT_AGE_NEVER);
-	assert_int_equal(slab_nr_open(class), 0);
+	assert_int_equal(slab_nr_open(size_class), 0);
 	assert_false(tag_is_sampled(tag));
 	page_heap_check();
 }
@@ -329,11 +331,12 @@ TEST(test_sampled_slabs_are_new, NULL, teardown)
 TEST(test_mixed_batches, NULL, teardown)
 {
 	void *batch[3 * NR_CLASSES];
-	unsigned class, round, n;
+	unsigned size_class, round, n;
 
 	for (round = 0; round < 50; round++) {
-		for (n = 0, class = 1; class < NR_FIXED_CLASSES; class++) {
-			take_all(round % 5, class, batch + n, 3);
+		for (n = 0, size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
+			take_all(round % 5, size_class, batch + n, 3);
 			n += 3;
 		}
 		bin_give((round + 1) % 5, batch, n);
@@ -345,14 +348,14 @@ TEST(test_no_memory, NULL, teardown)
 {
 	enum { MOST = 100000 };
 	static void *objects[MOST];
-	unsigned class = size_class_of(32768), n = 0, got;
+	unsigned size_class = size_class_of(32768), n = 0, got;
 
 	fake_fail_from(FAKE_MAP, 1);
-	while (n < MOST && (got = bin_take(1, class, objects + n, 4)))
+	while (n < MOST && (got = bin_take(1, size_class, objects + n, 4)))
 		n += got;
 	assert_true(n < MOST);
 	fake_reset();
-	assert_true(bin_take(1, class, objects + n, 1) == 1);
+	assert_true(bin_take(1, size_class, objects + n, 1) == 1);
 	bin_give(1, objects, n + 1);
 }
 
@@ -490,7 +493,7 @@ TEST(test_damaged_words_are_seen, NULL, teardown)
 	assert_non_null(slab);
 	word = load_relaxed(&slab->word);
 	w = slab_word_unpack(word);
-	w.class++;
+	w.size_class++;
 	store_relaxed(&slab->word, slab_word_pack(w));
 	assert_corrupted(take_one());
 	w = slab_word_adopted(slab_word_unpack(word), 0xffff);
@@ -510,12 +513,12 @@ static _Atomic(void *) exchange[256];
 
 static void *storm(void *arg)
 {
-	unsigned id = (unsigned)(uintptr_t)arg, seed = id + 1, i, k, class;
+	unsigned id = (unsigned)(uintptr_t)arg, seed = id + 1, i, k, size_class;
 	void *objects[16], *other;
 
 	for (i = 0; i < ROUNDS; i++) {
-		class = 1 + rand_r(&seed) % 24;
-		k = bin_take(id, class, objects, 1 + rand_r(&seed) % 16);
+		size_class = 1 + rand_r(&seed) % 24;
+		k = bin_take(id, size_class, objects, 1 + rand_r(&seed) % 16);
 		while (k--) {
 			_Atomic(uint64_t) *out = objects[k];
 

@@ -37,13 +37,13 @@ static size_t purged(void)
 }
 
 /* One by one, as each may be a look. */
-static void take_n(unsigned class, void **out, size_t n, size_t size)
+static void take_n(unsigned size_class, void **out, size_t n, size_t size)
 {
 	size_t i, before;
 
 	for (i = 0; i < n; i++) {
 		before = purged();
-		assert_int_equal(bin_take(1, class, out + i, 1), 1);
+		assert_int_equal(bin_take(1, size_class, out + i, 1), 1);
 		assert_true(purged() - before <= PIECE_MOST);
 		memset(out[i], 0x5a, size);
 	}

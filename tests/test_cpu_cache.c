@@ -29,19 +29,19 @@ static struct cpu_cache *own(void)
 	return &cpu_caches[rseq_current_id()];
 }
 
-static struct lane *own_lane(unsigned class)
+static struct lane *own_lane(unsigned size_class)
 {
-	return areas_lane(rseq_current_id(), class);
+	return areas_lane(rseq_current_id(), size_class);
 }
 
-static uint64_t limit_of(unsigned class)
+static uint64_t limit_of(unsigned size_class)
 {
-	return load_relaxed(&own_lane(class)->limit); // own
+	return load_relaxed(&own_lane(size_class)->limit); // own
 }
 
-static uint64_t count_of(unsigned class)
+static uint64_t count_of(unsigned size_class)
 {
-	return *(volatile uint64_t *)&own_lane(class)->count;
+	return *(volatile uint64_t *)&own_lane(size_class)->count;
 }
 
 static uint64_t used_size(void)
@@ -52,10 +52,10 @@ static uint64_t used_size(void)
 static uint64_t sum_of_limits(void)
 {
 	uint64_t sum = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_CLASSES; class++)
-		sum += size_classes[class].size * limit_of(class);
+	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+		sum += size_classes[size_class].size * limit_of(size_class);
 	return sum;
 }
 
@@ -66,20 +66,20 @@ static void hold(void *object)
 	held[nr_held++] = object;
 }
 
-static void hold_lane(unsigned class)
+static void hold_lane(unsigned size_class)
 {
 	void *object;
 
-	while ((object = percpu_pop(size_classes[class].lane)))
+	while ((object = percpu_pop(size_classes[size_class].lane)))
 		hold(object);
 }
 
 /* A miss: the lane is empty when the slow path is asked. */
-static void miss(unsigned class)
+static void miss(unsigned size_class)
 {
 	if (load_relaxed(cpu_cache_table_word(rseq_current_id()))) // own
-		hold_lane(class);
-	hold(cpu_cache_alloc_slow(class));
+		hold_lane(size_class);
+	hold(cpu_cache_alloc_slow(size_class));
 }
 
 static void give_held(void)
@@ -183,9 +183,9 @@ TEST(test_direct_without_areas, fresh, done)
 }
 
 /* So many flushes are to be answered by misses. */
-static void owe(unsigned class, unsigned nr)
+static void owe(unsigned size_class, unsigned nr)
 {
-	store_relaxed(&own()->nr_owed[class], (uint16_t)nr); // own
+	store_relaxed(&own()->nr_owed[size_class], (uint16_t)nr); // own
 }
 
 TEST(test_misses_alone_keep_a_batch, fresh, done)
@@ -332,21 +332,21 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
  * another id owns their slab; larger ones are. */
 TEST(test_tiny_objects_go_home, fresh, done)
 {
-	unsigned id = rseq_current_id(), i, nr = HOME_LANE_SLOTS;
+	unsigned id = rseq_current_id(), i, nr = REMOTE_LANE_SLOTS;
 	void *object, *another;
-	struct lane *home;
+	struct lane *remote;
 	uint64_t nr_flushes;
 
 	if (!has_lanes())
 		skip();
 	miss(SIZE_CLASS_48);
-	home = areas_lane(id, HOME_LANES + SIZE_CLASS_48);
+	remote = areas_lane(id, REMOTE_LANES + SIZE_CLASS_48);
 	while (nr_held <= nr)
 		nr_held += bin_take(id + 1, SIZE_CLASS_48, held + nr_held, 1);
 	object = held[1];
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
-		assert_int_equal(*(volatile uint64_t *)&home->count, i);
+		assert_int_equal(*(volatile uint64_t *)&remote->count, i);
 		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
@@ -358,7 +358,7 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	nr_flushes = 1 + load_relaxed(&own()->nr_flushes); // counter
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
-	assert_int_equal(*(volatile uint64_t *)&home->count, 1);
+	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
 	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
@@ -377,11 +377,11 @@ TEST(test_tiny_object_freed_twice, fresh, done)
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
 	assert_fault("free of %p: already free", object, heap_free(object));
-	assert_int_equal(cpu_cache_free_home(object, 0), HOME_REFUSED);
+	assert_int_equal(cpu_cache_free_remote(object, 0), REMOTE_REFUSED);
 	hold(object); /* it was in the hands of the one that died */
 }
 
-TEST(test_no_bytes_for_home_lanes, fresh, done)
+TEST(test_no_bytes_for_remote_lanes, fresh, done)
 {
 	void *object;
 
@@ -396,14 +396,15 @@ TEST(test_no_bytes_for_home_lanes, fresh, done)
 
 TEST(test_limits_stay_within_the_bytes, fresh, done)
 {
-	unsigned class, round;
+	unsigned size_class, round;
 
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
-		for (class = 1; class < NR_FIXED_CLASSES; class++) {
-			miss(class);
+		for (size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
+			miss(size_class);
 			give_held();
 			assert_int_equal(used_size(), sum_of_limits());
 			assert_true(used_size() <= config.cpu_cache);
@@ -415,18 +416,19 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 TEST(test_objects_stay_within_the_bytes, fresh, done)
 {
 	struct cpu_cache_stats stats;
-	unsigned class, i, n;
+	unsigned size_class, i, n;
 
 	if (!has_lanes())
 		skip();
 	config.cpu_cache = 1 << 20;
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		n = (2u << 20) / size_classes[class].size;
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		n = (2u << 20) / size_classes[size_class].size;
 		n = n < MOST ? n : MOST;
-		for (i = 0; i < n && i < size_classes[class].lane_slots; i++)
-			hold(cpu_cache_alloc_direct(class));
+		for (i = 0; i < n && i < size_classes[size_class].lane_slots;
+		     i++)
+			hold(cpu_cache_alloc_direct(size_class));
 		while (nr_held)
-			cpu_cache_free_slow(held[--nr_held], class);
+			cpu_cache_free_slow(held[--nr_held], size_class);
 		cpu_cache_stats(&stats);
 		assert_true(stats.cached_size <= config.cpu_cache);
 	}
@@ -516,16 +518,16 @@ TEST(test_double_free_of_the_top, fresh, done)
 
 TEST(test_flush_own_empties, fresh, done)
 {
-	unsigned class;
+	unsigned size_class;
 
 	if (!has_lanes())
 		skip();
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		miss(class);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		miss(size_class);
 	give_held();
 	cpu_cache_flush_own();
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		assert_int_equal(count_of(class), 0);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		assert_int_equal(count_of(size_class), 0);
 	assert_int_equal(stats_now().cached_size, 0);
 }
 

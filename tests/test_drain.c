@@ -1,4 +1,4 @@
-/* cpucache/drain.h: a cache is taken away whole; the right to do so survives
+/* cpucache/drain.h: a cache is taken away whole; the lease to do so survives
  * its holder's death at every step; nothing is lost meanwhile */
 #include "heap_fixture.h"
 
@@ -14,9 +14,9 @@ static uint64_t table_word(void)
 	return load_relaxed(cpu_cache_table_word(id)); // own
 }
 
-static uint64_t right_now(void)
+static uint64_t lease_now(void)
 {
-	return load_relaxed(&right); // own
+	return load_relaxed(&lease); // own
 }
 
 static char *area_of(unsigned which)
@@ -37,19 +37,21 @@ static char *area_spare(void)
 static uint64_t area_nr_objects(char *area)
 {
 	uint64_t n = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		n += *(volatile uint64_t *)&cpu_cache_lane(area, class)->count;
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)
+			      ->count;
 	return n;
 }
 
 static bool area_has_limits(char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		if (load_relaxed(&cpu_cache_lane(area, class)->limit)) // own
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		if (load_relaxed(
+			    &cpu_cache_lane(area, size_class)->limit)) // own
 			return true;
 	return false;
 }
@@ -99,21 +101,21 @@ static int done(void **state)
  * again; odd is held. */
 TEST(test_rights_by_enumeration)
 {
-	struct drain_right w, taken, dropped;
+	struct drain_lease w, taken, dropped;
 	uint64_t word;
 
 	for (word = 0; word < 1000; word++) {
-		w = drain_right_unpack(word);
+		w = drain_lease_unpack(word);
 		assert_int_equal(w.held, word % 2);
-		assert_int_equal(drain_right_pack(w), word);
-		taken = right_taken(w);
+		assert_int_equal(drain_lease_pack(w), word);
+		taken = lease_taken(w);
 		assert_true(taken.held);
-		assert_int_equal(drain_right_pack(taken),
+		assert_int_equal(drain_lease_pack(taken),
 				 word + 1 + word % 2);
-		dropped = right_dropped(taken);
+		dropped = lease_dropped(taken);
 		assert_false(dropped.held);
-		assert_int_equal(drain_right_pack(dropped),
-				 drain_right_pack(taken) + 1);
+		assert_int_equal(drain_lease_pack(dropped),
+				 drain_lease_pack(taken) + 1);
 	}
 }
 
@@ -142,7 +144,7 @@ TEST(test_moves_everything, pinned, done)
 		assert_int_equal(
 			load_relaxed(&cpu_cache_of(id)->used_size), 0); // own
 		assert_int_equal(drain_count(), nr_drains + 1);
-		assert_int_equal(right_now() & 1, 0);
+		assert_int_equal(lease_now() & 1, 0);
 	}
 	/* Nothing there, nothing done. */
 	assert_int_equal(drain(), 0);
@@ -191,16 +193,16 @@ TEST(test_held_right_is_respected, pinned, done)
 	if (!can_drain())
 		skip();
 	n = fill_cache();
-	store_relaxed(&right, right_now() | 1);			     // own
+	store_relaxed(&lease, lease_now() | 1);			     // own
 	store_relaxed(&deadline, fake_now_ms + DRAIN_DEADLINE_MS); // own
 	assert_int_equal(drain(), 0);
 	fake_now_ms += DRAIN_DEADLINE_MS - 1;
 	assert_int_equal(drain(), 0);
-	assert_int_equal(right_now() & 1, 1);
+	assert_int_equal(lease_now() & 1, 1);
 	assert_int_equal(area_nr_objects(area_in_use()), n);
 	fake_now_ms++;
 	assert_int_equal(drain(), n);
-	assert_int_equal(right_now() & 1, 0);
+	assert_int_equal(lease_now() & 1, 0);
 }
 
 /* What holders leave that die in step 2, 3, 4 or 6 of drain.h, by hand. */
@@ -218,8 +220,8 @@ static void pop_some(char *area, unsigned n)
 	void *object;
 
 	while (n--) {
-		assert_int_equal(percpu_pop_checked(rseq_self(), lane, &right,
-						    right_now(), &object),
+		assert_int_equal(percpu_pop_checked(rseq_self(), lane, &lease,
+						    lease_now(), &object),
 				 PERCPU_DONE);
 		bin_give(id, &object, 1);
 	}
@@ -237,10 +239,10 @@ static void spare_put(unsigned n)
 
 static uint64_t die(enum death death)
 {
-	struct drainer d = { .self = rseq_self(), .mine = right_now() | 1 };
+	struct drainer d = { .self = rseq_self(), .mine = lease_now() | 1 };
 	uint64_t n = fill_cache();
 
-	store_relaxed(&right, d.mine);	       // own
+	store_relaxed(&lease, d.mine);	       // own
 	store_relaxed(&deadline, fake_now_ms); // own
 	if (death == DIES_AT_ONCE)
 		return n;
@@ -264,16 +266,16 @@ TEST(test_dead_holder_is_superseded, pinned, done)
 		skip();
 	for (death = DIES_AT_ONCE; death < DEATHS; death++) {
 		n = die(death);
-		mine = right_now();
+		mine = lease_now();
 		assert_int_equal(drain(), n);
-		assert_int_equal(right_now(), mine + 3);
+		assert_int_equal(lease_now(), mine + 3);
 		assert_int_equal(area_nr_objects(area_of(0)), 0);
 		assert_int_equal(area_nr_objects(area_of(1)), 0);
 		all_is_free();
 	}
 }
 
-/* It slept past its deadline, and its right is another one's. */
+/* It slept past its deadline, and its lease is another one's. */
 TEST(test_late_holder_writes_nothing, pinned, done)
 {
 	struct drainer late = { .self = rseq_self() };
@@ -281,7 +283,7 @@ TEST(test_late_holder_writes_nothing, pinned, done)
 
 	if (!can_drain())
 		skip();
-	assert_true(right_take(&late, false));
+	assert_true(lease_take(&late, false));
 	fake_now_ms += DRAIN_DEADLINE_MS;
 	fill_cache();
 	assert_true(drain() > 0);
@@ -292,9 +294,9 @@ TEST(test_late_holder_writes_nothing, pinned, done)
 	assert_int_equal(late.nr_objects, 0);
 	assert_int_equal(table_word(), word);
 	assert_int_equal(area_nr_objects(area_in_use()), n);
-	held = right_now();
-	right_drop(&late);
-	assert_int_equal(right_now(), held);
+	held = lease_now();
+	lease_drop(&late);
+	assert_int_equal(lease_now(), held);
 }
 
 /* Who is out of memory does not wait for the deadline. */
@@ -305,7 +307,7 @@ TEST(test_urgent_drain_takes_over, pinned, done)
 
 	if (!can_drain())
 		skip();
-	assert_true(right_take(&slow, false));
+	assert_true(lease_take(&slow, false));
 	n = fill_cache();
 	assert_int_equal(drain(), 0);
 	assert_true(drain_finds_any());
@@ -336,8 +338,8 @@ TEST(test_no_fence, pinned, done)
 		drain();
 		assert_int_equal(fake_failures(FAKE_FENCE), k < 3);
 		assert_true(drain_count() - n == (k > 1));
-		/* Who broke off keeps the right, so that the next fences. */
-		assert_int_equal(right_now() & 1, k < 3);
+		/* Who broke off keeps the lease, so that the next fences. */
+		assert_int_equal(lease_now() & 1, k < 3);
 		fill_cache();
 		heap_purge(0);
 		fake_reset();

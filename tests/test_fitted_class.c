@@ -12,11 +12,11 @@
 /* The steps of a program that grows by one size. */
 static unsigned grow(size_t size, unsigned nr_slabs)
 {
-	unsigned class = size_class_of(size);
+	unsigned size_class = size_class_of(size);
 
 	while (nr_slabs--) {
-		assert_non_null(slab_open(class, OWNER));
-		fitted_class_note(class, size);
+		assert_non_null(slab_open(size_class, OWNER));
+		fitted_class_note(size_class, size);
 	}
 	return size_class_of(size);
 }
@@ -74,14 +74,14 @@ TEST(test_a_class_fits, fitted_setup)
 /* Start-up may run again at any time. */
 TEST(test_start_again, fitted_setup)
 {
-	unsigned class;
+	unsigned size_class;
 
-	class = grow(1032, window_samples());
-	assert_int_equal(class, NR_FIXED_CLASSES);
+	size_class = grow(1032, window_samples());
+	assert_int_equal(size_class, NR_FIXED_CLASSES);
 	size_class_start();
-	assert_int_equal(size_class_of(1032), class);
-	assert_int_equal(size_classes[class].size, 1088);
-	assert_int_equal(size_lanes[1088 / 16], size_classes[class].lane);
+	assert_int_equal(size_class_of(1032), size_class);
+	assert_int_equal(size_classes[size_class].size, 1088);
+	assert_int_equal(size_lanes[1088 / 16], size_classes[size_class].lane);
 }
 
 /* One size of the upper end in a window: the class stays. */
@@ -110,21 +110,21 @@ TEST(test_little_saving_is_none, fitted_setup)
 /* Misses alone, of a program that does not grow, are no sample. */
 TEST(test_only_growth_counts, fitted_setup)
 {
-	unsigned class = size_class_of(1032), i;
+	unsigned size_class = size_class_of(1032), i;
 
-	assert_int_equal(grow(1032, 1), class);
+	assert_int_equal(grow(1032, 1), size_class);
 	for (i = 0; i < 10 * window_samples(); i++)
-		fitted_class_note(class, 1032);
+		fitted_class_note(size_class, 1032);
 	assert_int_equal(fitted_class_count(), 0);
 }
 
 TEST(test_medium_sizes_are_left_alone, fitted_setup)
 {
-	unsigned class = size_class_of_medium(SMALL_SIZE_MOST + 1), i;
+	unsigned size_class = size_class_of_medium(SMALL_SIZE_MOST + 1), i;
 
 	for (i = 0; i < 3 * window_samples(); i++) {
-		assert_non_null(slab_open(class, OWNER));
-		fitted_class_note(class, SMALL_SIZE_MOST + 1);
+		assert_non_null(slab_open(size_class, OWNER));
+		fitted_class_note(size_class, SMALL_SIZE_MOST + 1);
 	}
 	assert_int_equal(fitted_class_count(), 0);
 }
@@ -132,39 +132,39 @@ TEST(test_medium_sizes_are_left_alone, fitted_setup)
 /* What opens and closes the same slabs again and again does not grow. */
 TEST(test_churn_is_no_growth, fitted_setup)
 {
-	unsigned class = size_class_of(1300), i;
+	unsigned size_class = size_class_of(1300), i;
 
-	assert_int_equal(grow(1300, 1), class);
+	assert_int_equal(grow(1300, 1), size_class);
 	for (i = 0; i < 10 * window_samples(); i++) {
-		struct span *slab = slab_open(class, OWNER);
+		struct span *slab = slab_open(size_class, OWNER);
 
-		fitted_class_note(class, 1300);
+		fitted_class_note(size_class, 1300);
 		slab_close(slab);
 	}
-	assert_int_equal(size_class_of(1300), class);
+	assert_int_equal(size_class_of(1300), size_class);
 	assert_int_equal(fitted_class_count(), 0);
 }
 
 /* A small part of the heap is not worth it, until it is larger. */
 TEST(test_small_share, fitted_setup)
 {
-	unsigned class = size_class_of(2100), i;
+	unsigned size_class = size_class_of(2100), i;
 
 	for (i = 0; i < 60 * window_samples(); i++)
 		assert_non_null(slab_open(SIZE_CLASS_2048, OWNER));
-	assert_int_equal(grow(2100, window_samples()), class);
+	assert_int_equal(grow(2100, window_samples()), size_class);
 	assert_int_equal(fitted_class_count(), 0);
-	assert_int_not_equal(grow(2100, 2 * window_samples()), class);
+	assert_int_not_equal(grow(2100, 2 * window_samples()), size_class);
 }
 
 /* The two tables of a size disagree after a thread died: a miss mends it. */
 TEST(test_mend, fitted_setup)
 {
-	unsigned class = size_class_of(1032);
+	unsigned size_class = size_class_of(1032);
 
 	store_relaxed(&size_lanes[1040 / 16], 0); // own
-	size_lane_mend(1032, class);
-	assert_int_equal(size_lanes[1040 / 16], size_classes[class].lane);
+	size_lane_mend(1032, size_class);
+	assert_int_equal(size_lanes[1040 / 16], size_classes[size_class].lane);
 }
 
 /* A second one for the same fixed class takes the sizes above the first. */
@@ -188,10 +188,10 @@ TEST(test_there_are_so_many, fitted_setup)
 	unsigned i, nr = 0;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		unsigned class = grow(sizes[i], window_samples());
+		unsigned size_class = grow(sizes[i], window_samples());
 
-		nr += class >= NR_FIXED_CLASSES;
-		assert_true(size_classes[class].size >= sizes[i]);
+		nr += size_class >= NR_FIXED_CLASSES;
+		assert_true(size_classes[size_class].size >= sizes[i]);
 	}
 	assert_int_equal(nr, NR_FITTED);
 	assert_int_equal(fitted_class_count(), NR_FITTED);
@@ -227,15 +227,15 @@ TEST(test_geometry, fitted_setup)
 /* Objects of a fitted class go to its slabs and come back. */
 TEST(test_objects, fitted_setup)
 {
-	unsigned class = grow(4368, window_samples()), i, n, nr = 0;
+	unsigned size_class = grow(4368, window_samples()), i, n, nr = 0;
 	void *objects[256];
 	uint64_t word;
-	struct span *slab = slab_open(class, OWNER);
+	struct span *slab = slab_open(size_class, OWNER);
 
-	assert_int_equal(size_classes[class].size, 4416);
+	assert_int_equal(size_classes[size_class].size, 4416);
 	while ((n = slab_take(slab, objects + nr, 5)))
 		nr += n;
-	assert_int_equal(nr, size_classes[class].nr_objects);
+	assert_int_equal(nr, size_classes[size_class].nr_objects);
 	for (i = 0; i < nr; i++)
 		memset(objects[i], 0x5a, 4416);
 	slab_check(slab);
@@ -262,27 +262,28 @@ static void *maker(void *size)
 /* Readers meanwhile, and at the end: each size's class holds it. */
 static void every_size_fits(void)
 {
-	unsigned size, class;
+	unsigned size, size_class;
 
 	for (size = 1025; size <= 1280; size += 15) {
-		class = size_class_of(size);
-		assert_true(size_classes[class].size >= size);
-		assert_true(size_classes[class].nr_objects > 0);
+		size_class = size_class_of(size);
+		assert_true(size_classes[size_class].size >= size);
+		assert_true(size_classes[size_class].nr_objects > 0);
 	}
 }
 
 static void forget(void)
 {
-	unsigned class;
+	unsigned size_class;
 
 	memset(windows, 0, sizeof(windows));
 	memset(size_to_class, 0, sizeof(size_to_class));
 	store_relaxed(&nr_fitted, 0);    // own
 	store_relaxed(&budget.units, 0); // own
 	size_class_start();
-	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++) {
-		size_classes[class].size = 0;
-		size_classes[class].nr_objects = 0;
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++) {
+		size_classes[size_class].size = 0;
+		size_classes[size_class].nr_objects = 0;
 	}
 }
 

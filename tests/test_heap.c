@@ -30,13 +30,13 @@ static void sizes_add(size_t size)
 
 static void sizes_make(void)
 {
-	unsigned class;
+	unsigned size_class;
 	size_t size;
 
 	nr_sizes = 0;
 	sizes_add(0);
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		sizes_add(size_classes[class].size);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		sizes_add(size_classes[size_class].size);
 	for (size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
 		sizes_add(size);
 		sizes_add(size + size / 2);
@@ -110,7 +110,7 @@ TEST(test_every_size, NULL, done)
 TEST(test_usable_is_real, NULL, done)
 {
 	size_t usable, size;
-	unsigned i, class;
+	unsigned i, size_class;
 	char *block;
 
 	for (i = 0; i < nr_sizes; i++) {
@@ -118,9 +118,9 @@ TEST(test_usable_is_real, NULL, done)
 		block = block_alloc(size);
 		usable = heap_usable_size(block);
 		memset(block, 0xff, usable);
-		class = size_class_aligned(size, 16);
-		if (class)
-			assert_int_equal(usable, size_classes[class].size);
+		size_class = size_class_aligned(size, 16);
+		if (size_class)
+			assert_int_equal(usable, size_classes[size_class].size);
 		else
 			assert_int_equal(usable, round_up(size, UNIT_SIZE));
 		hold(block, usable);

@@ -39,11 +39,11 @@ static int done(void **state)
 	return 0;
 }
 
-static void hold_of(unsigned owner, unsigned class, unsigned n)
+static void hold_of(unsigned owner, unsigned size_class, unsigned n)
 {
 	for (; n; n--)
-		assert_int_equal(bin_take(owner, class, &held[nr_held++], 1),
-				 1);
+		assert_int_equal(
+			bin_take(owner, size_class, &held[nr_held++], 1), 1);
 }
 
 static uint64_t count_of(unsigned lane)

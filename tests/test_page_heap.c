@@ -195,7 +195,7 @@ TEST(fills_the_fullest)
 	heap_check();
 }
 
-TEST(warm_units_first)
+TEST(dirty_units_first)
 {
 	struct run a, b, c, run;
 
@@ -215,7 +215,7 @@ TEST(warm_units_first)
 /* A CPU that went on to another hugepage comes back to units that are
  * resident: in one that is open, and in one that is free as a whole. Hints
  * of hugepages that have none are passed over. */
-TEST(warm_units_before_near_ones)
+TEST(dirty_units_before_near_ones)
 {
 	struct run low, near, other, run;
 
@@ -248,7 +248,7 @@ TEST(warm_units_before_near_ones)
 TEST(old_hints_hide_nothing)
 {
 	enum { OLD = 20, NR = 30 };
-	static struct run all[64 * OLD], warm[64], rest[20];
+	static struct run all[64 * OLD], dirty[64], rest[20];
 	struct run run;
 	unsigned i;
 
@@ -261,11 +261,11 @@ TEST(old_hints_hide_nothing)
 	for (i = 0; i < 64 * OLD; i++)
 		assert_true(page_heap_take(1, 1, 1, &all[i]));
 	for (i = 0; i < 64; i++)
-		assert_true(page_heap_take(1, 1, 1, &warm[i]));
+		assert_true(page_heap_take(1, 1, 1, &dirty[i]));
 	for (i = 0; i < 20; i++)
 		assert_true(page_heap_take(1, 1, 1, &rest[i]));
 	for (i = 0; i < NR; i++)
-		heap_give(&warm[i]);
+		heap_give(&dirty[i]);
 	for (i = 0; i < NR; i++) {
 		assert_true(page_heap_take(1, 1, 1, &run));
 		assert_false(run.zero);
@@ -441,10 +441,10 @@ TEST(survives_lost_hints)
 	for (l = 0; l < NR_LEVELS - 1; l++) {
 		struct level *level = &regions[0].levels[l];
 
-		for (i = 0; i < FIT_LINE * level[1].nr_words; i++)
-			store_relaxed(&level->fit[i], 0); // own
-		for (i = 0; i <= FIT_LINE * level->nr_summary; i++)
-			store_relaxed(&level->fit_summary[i], 0); // own
+		for (i = 0; i < FREE_INDEX_LINE * level[1].nr_words; i++)
+			store_relaxed(&level->free_index[i], 0); // own
+		for (i = 0; i <= FREE_INDEX_LINE * level->nr_summary; i++)
+			store_relaxed(&level->free_index_summary[i], 0); // own
 	}
 	memset(preferred, 0, sizeof(preferred));
 	for (i = 0; i < n; i += 2)

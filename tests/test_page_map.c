@@ -25,18 +25,18 @@ static void agree(const void *pointer, const struct block *block)
 	page_map_try_live(pointer, end, &fast);
 	assert_int_equal(fast.unit, block->unit);
 	assert_int_equal(fast.index, block->index);
-	assert_int_equal(fast.class, block->class);
+	assert_int_equal(fast.size_class, block->size_class);
 	assert_int_equal(fast.size, block->size);
 }
 
 /* Every 8th byte of a slab of each class: starts, insides, the unused end. */
 TEST(test_every_address_of_a_slab)
 {
-	unsigned class, i;
+	unsigned size_class, i;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		const struct size_class *c = &size_classes[class];
-		struct span *slab = slab_open(class, OWNER);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		const struct size_class *c = &size_classes[size_class];
+		struct span *slab = slab_open(size_class, OWNER);
 		uint32_t unit = region_span_unit(&regions[0], slab);
 		char *start = region_addr(&regions[0], unit);
 		size_t at, size = c->nr_units * UNIT_SIZE;
@@ -56,7 +56,7 @@ TEST(test_every_address_of_a_slab)
 								BLOCK_OBJECT);
 			assert_int_equal(b.index, i);
 			assert_int_equal(b.unit, unit);
-			assert_int_equal(b.class, class);
+			assert_int_equal(b.size_class, size_class);
 			assert_int_equal(b.size, c->size);
 			assert_int_equal(page_map_is_free(&b), i > 0);
 		}
@@ -96,14 +96,14 @@ TEST(test_runs)
 	assert_int_equal(page_map_take_run(&b), 4);
 	assert_int_equal(page_map_take_run(&b), 0);
 	assert_int_equal(kind_of(at, &b), BLOCK_NONE);
-	r->tags[run.unit].class = CLASS_LARGE; /* as between two loads */
+	r->tags[run.unit].size_class = CLASS_LARGE; /* as between two loads */
 	/* Who pushes by it meets a lane that takes nothing. */
 	assert_int_equal(r->tags[run.unit].lane, (NR_LANES - 1) * LANE_WORDS);
 	assert_int_equal(size_classes[NR_LANES - 1].lane_slots, 0);
-	assert_int_equal(r->tags[run.unit].away, 0);
+	assert_int_equal(r->tags[run.unit].remote, 0);
 	assert_int_equal(kind_of(at, &b), BLOCK_RUN);
 	assert_int_equal(b.nr_units, 0);
-	r->tags[run.unit].class = CLASS_NONE;
+	r->tags[run.unit].size_class = CLASS_NONE;
 	page_heap_give(run.region, run.unit, 5);
 	page_heap_give(behind.region, behind.unit, 1);
 }

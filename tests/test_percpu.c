@@ -97,11 +97,11 @@ TEST(test_push_repeated, setup, teardown)
 	assert_true(percpu_push(LANE, &words[1]));
 }
 
-#define AWAY 200 /* words: another lane of the area */
+#define REMOTE 200 /* words: another lane of the area */
 
-static struct lane *away_lane(void)
+static struct lane *remote_lane(void)
 {
-	struct lane *l = (void *)((char *)lane_of(5) + (AWAY - LANE) * 8);
+	struct lane *l = (void *)((char *)lane_of(5) + (REMOTE - LANE) * 8);
 
 	l->slots = (void **)(l + 1) + 1;
 	return l;
@@ -110,41 +110,41 @@ static struct lane *away_lane(void)
 /* The id, 5, is compared whole: 5 + 256 is another one. */
 TEST(test_push_tagged, setup, teardown)
 {
-	struct unit_tag tag = { .lane = LANE, .away = AWAY, .owner = 5 };
-	struct lane *l = lane_of(5), *away = away_lane();
+	struct unit_tag tag = { .lane = LANE, .remote = REMOTE, .owner = 5 };
+	struct lane *l = lane_of(5), *remote = remote_lane();
 
-	store_relaxed(&away->limit, 1); // own
+	store_relaxed(&remote->limit, 1); // own
 	assert_true(percpu_push_tagged(&tag, &words[0]));
 	assert_armed();
 	assert_ptr_equal(l->slots[0], &words[0]);
 	assert_false(percpu_push_tagged(&tag, &words[0]));
 	assert_int_equal(l->count, 1);
-	assert_int_equal(away->count, 0);
+	assert_int_equal(remote->count, 0);
 	tag.owner = 4;
 	assert_true(percpu_push_tagged(&tag, &words[1]));
-	assert_ptr_equal(away->slots[0], &words[1]);
-	assert_int_equal(away->count, 1);
+	assert_ptr_equal(remote->slots[0], &words[1]);
+	assert_int_equal(remote->count, 1);
 	assert_false(percpu_push_tagged(&tag, &words[2])); /* full */
-	store_relaxed(&away->limit, 2);                    // own
+	store_relaxed(&remote->limit, 2);                    // own
 	assert_false(percpu_push_tagged(&tag, &words[1]));
 	assert_int_equal(l->count, 1);
-	assert_int_equal(away->count, 1);
-	tag.away = LANE;
+	assert_int_equal(remote->count, 1);
+	tag.remote = LANE;
 	assert_true(percpu_push_tagged(&tag, &words[3]));
 	assert_int_equal(l->count, 2);
 	fake_area()->mm_cid = 5 + 256;
 	*table_word(5 + 256) = *table_word(5);
-	tag = (struct unit_tag){ .lane = LANE, .away = AWAY, .owner = 5 };
-	store_relaxed(&away->limit, 3); // own
+	tag = (struct unit_tag){ .lane = LANE, .remote = REMOTE, .owner = 5 };
+	store_relaxed(&remote->limit, 3); // own
 	assert_true(percpu_push_tagged(&tag, &words[6]));
-	assert_ptr_equal(away->slots[1], &words[6]);
-	away->count = 1;
+	assert_ptr_equal(remote->slots[1], &words[6]);
+	remote->count = 1;
 	tag.owner = 5 + 256;
 	assert_true(percpu_push_tagged(&tag, &words[4]));
 	assert_int_equal(l->count, 3);
 	store_relaxed(&l->limit, 3); // own
 	assert_false(percpu_push_tagged(&tag, &words[5]));
-	assert_int_equal(away->count, 1);
+	assert_int_equal(remote->count, 1);
 }
 
 /* Every count, every size of batch, around the limits. */
@@ -231,7 +231,7 @@ TEST(test_unregistered, setup, teardown)
 {
 	static const uint32_t bad[] = { UINT32_MAX, UINT32_MAX - 1,
 					REGION_TABLE_WORDS, 1u << 31 };
-	struct unit_tag tag = { .lane = LANE, .away = LANE };
+	struct unit_tag tag = { .lane = LANE, .remote = LANE };
 	void *objects[2] = { &words[0], &words[1] };
 	struct lane *l = lane_of(5);
 	unsigned i;
@@ -258,26 +258,26 @@ TEST(test_pop_checked, setup, teardown)
 {
 	struct rseq_area *self = fake_area();
 	struct lane *l = lane_of(200);
-	_Atomic(uint64_t) right = 41;
-	void *object = &right;
+	_Atomic(uint64_t) lease = 41;
+	void *object = &lease;
 
-	assert_int_equal(percpu_pop_checked(self, l, &right, 41, &object),
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 41, &object),
 			 PERCPU_EMPTY);
 	assert_armed();
 	l->slots[0] = &words[0];
 	l->slots[1] = &words[1];
 	l->count = 2;
-	assert_int_equal(percpu_pop_checked(self, l, &right, 40, &object),
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 40, &object),
 			 PERCPU_LOST);
 	assert_int_equal(l->count, 2);
-	assert_ptr_equal(object, &right);
-	assert_int_equal(percpu_pop_checked(self, l, &right, 41, &object),
+	assert_ptr_equal(object, &lease);
+	assert_int_equal(percpu_pop_checked(self, l, &lease, 41, &object),
 			 PERCPU_DONE);
 	assert_ptr_equal(object, &words[1]);
 	assert_int_equal(l->count, 1);
-	/* All 64 bits of the right count. */
+	/* All 64 bits of the lease count. */
 	assert_int_equal(
-		percpu_pop_checked(self, l, &right, 41 + (1ull << 32), &object),
+		percpu_pop_checked(self, l, &lease, 41 + (1ull << 32), &object),
 		PERCPU_LOST);
 	assert_int_equal(l->count, 1);
 }
@@ -285,16 +285,16 @@ TEST(test_pop_checked, setup, teardown)
 TEST(test_store_checked, setup, teardown)
 {
 	uint64_t value = (1ull << 63) + 5;
-	_Atomic(uint64_t) right = 41;
+	_Atomic(uint64_t) lease = 41;
 	uint64_t word = 1;
 
 	assert_int_equal(
-		percpu_store_checked(fake_area(), &word, value, &right, 42),
+		percpu_store_checked(fake_area(), &word, value, &lease, 42),
 		PERCPU_LOST);
 	assert_int_equal(word, 1);
 	assert_armed();
 	assert_int_equal(
-		percpu_store_checked(fake_area(), &word, value, &right, 41),
+		percpu_store_checked(fake_area(), &word, value, &lease, 41),
 		PERCPU_DONE);
 	assert_int_equal(word, value);
 }
@@ -354,7 +354,7 @@ static uint64_t step_word;
 
 static bool step_run(unsigned operation)
 {
-	struct unit_tag tag = { .lane = 0, .away = LANE, .owner = 6 };
+	struct unit_tag tag = { .lane = 0, .remote = LANE, .owner = 6 };
 	struct lane *l = lane_of(5);
 	void *object;
 

@@ -79,7 +79,7 @@ static void step_pop(struct hand *h)
 /* The last token, by either way; the tag leads to the same lane. */
 static bool push_last(const struct hand *h)
 {
-	struct unit_tag tag = { .lane = LANE, .away = LANE };
+	struct unit_tag tag = { .lane = LANE, .remote = LANE };
 	void *token = h->tokens[h->n - 1];
 
 	if (h->n % 2)
@@ -335,13 +335,13 @@ TEST(test_storm_finds_races, setup_real, teardown)
 		;
 }
 
-/* A revocable right: the drainer pops as long as it has it. The revoker takes
+/* A revocable lease: the drainer pops as long as it has it. The revoker takes
  * it away, fences, and pops the rest: each token comes out once, and after the
  * fence the drainer adds nothing. */
 
 #define NR_ROUNDS 300
 
-static _Atomic(uint64_t) right;
+static _Atomic(uint64_t) lease;
 static struct lane *shared;
 static pthread_barrier_t round_start, round_end;
 static unsigned nr_drained;
@@ -354,7 +354,7 @@ static unsigned drain(uint64_t mine, unsigned most)
 	void *token;
 
 	while (n < most && result != PERCPU_LOST && result != PERCPU_EMPTY) {
-		result = percpu_pop_checked(rseq_self(), shared, &right, mine,
+		result = percpu_pop_checked(rseq_self(), shared, &lease, mine,
 					    &token);
 		if (result == PERCPU_DONE) {
 			mark(token, 1);
@@ -389,14 +389,14 @@ static bool revoke_once(unsigned round, unsigned nr)
 		shared->slots[i] = &marks[i];
 	}
 	shared->count = nr;
-	store_relaxed(&right, 2 * round); // own
+	store_relaxed(&lease, 2 * round); // own
 	pthread_barrier_wait(&round_start);
 	store_relaxed(&nr_ready, round + 1); // hint
 	for (i = 10000000; i && *(volatile uint64_t *)&shared->count == nr; i--)
 		;
 	for (i = next_random(&random) % 4000; i; i--)
-		load_relaxed(&right);         // hint: passes time
-	store_relaxed(&right, 2 * round + 1); // own
+		load_relaxed(&lease);         // hint: passes time
+	store_relaxed(&lease, 2 * round + 1); // own
 	good = rseq_fence();
 	mine = drain(2 * round + 1, NR_TOKENS);
 	good &= shared->count == 0;

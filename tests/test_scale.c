@@ -28,10 +28,10 @@ static unsigned counted_take(struct span *slab, void **out, unsigned most)
 	return slab_take(slab, out, most);
 }
 
-static struct span *counted_open(unsigned class, unsigned owner)
+static struct span *counted_open(unsigned size_class, unsigned owner)
 {
 	nr_opens++;
-	return slab_open(class, owner);
+	return slab_open(size_class, owner);
 }
 
 #define slab_give counted_give

@@ -8,32 +8,33 @@
 TEST(test_every_size_has_the_smallest_class)
 {
 	size_t size;
-	unsigned class;
+	unsigned size_class;
 
 	for (size = 0; size <= SMALL_SIZE_MOST; size++) {
-		class = size_class_of(size);
-		assert_in_range(class, 1, NR_FIXED_CLASSES - 1);
-		assert_true(size_classes[class].size >= size);
-		assert_true(class == 1 || size_classes[class - 1].size < size);
+		size_class = size_class_of(size);
+		assert_in_range(size_class, 1, NR_FIXED_CLASSES - 1);
+		assert_true(size_classes[size_class].size >= size);
+		assert_true(size_class == 1 ||
+			    size_classes[size_class - 1].size < size);
 		assert_int_equal(size_lanes[(size + 15) / 16],
-				 size_classes[class].lane);
+				 size_classes[size_class].lane);
 	}
 	for (; size <= MEDIUM_SIZE_MOST; size++) {
-		class = size_class_of_medium(size);
-		assert_in_range(class, 1, NR_FIXED_CLASSES - 1);
-		assert_true(size_classes[class].size >= size);
-		assert_true(size_classes[class - 1].size < size);
+		size_class = size_class_of_medium(size);
+		assert_in_range(size_class, 1, NR_FIXED_CLASSES - 1);
+		assert_true(size_classes[size_class].size >= size);
+		assert_true(size_classes[size_class - 1].size < size);
 	}
-	assert_int_equal(class, NR_FIXED_CLASSES - 1);
+	assert_int_equal(size_class, NR_FIXED_CLASSES - 1);
 }
 
 TEST(test_steps_lose_at_most_a_fifth)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 9; class < NR_FIXED_CLASSES; class++) {
-		uint32_t below = size_classes[class - 1].size;
-		uint32_t size = size_classes[class].size;
+	for (size_class = 9; size_class < NR_FIXED_CLASSES; size_class++) {
+		uint32_t below = size_classes[size_class - 1].size;
+		uint32_t size = size_classes[size_class].size;
 
 		assert_true((size - below - 1) * 5 <= size);
 		assert_int_equal(size % 16, 0);
@@ -42,10 +43,10 @@ TEST(test_steps_lose_at_most_a_fifth)
 
 TEST(test_geometry_of_slabs)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		const struct size_class *c = &size_classes[class];
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		const struct size_class *c = &size_classes[size_class];
 		size_t whole = c->nr_units * UNIT_SIZE;
 		size_t used = (size_t)c->nr_objects * c->size;
 
@@ -83,11 +84,11 @@ TEST(test_magic_tells_starts_from_insides)
 {
 	static const uint64_t owners[] = { 0, 1, 255, REGION_TABLE_WORDS - 1,
 					   TAG_OWNER_MASK };
-	unsigned class, i;
+	unsigned size_class, i;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		for (i = 0; i < 5; i++)
-			magic_is_exact(&size_classes[class], owners[i]);
+			magic_is_exact(&size_classes[size_class], owners[i]);
 }
 
 /* Every size that a fitted class may have. */
@@ -106,21 +107,21 @@ TEST(test_magic_of_fitted_sizes)
 TEST(test_tags_have_room)
 {
 	struct unit_tag tag = { 0 };
-	unsigned class;
+	unsigned size_class;
 
 	assert_int_equal(LANE_WORDS, 4);
 	assert_true(REGION_TABLE_WORDS <= TAG_OWNER_MASK + 1);
-	for (class = 0; class < NR_LANES; class++) {
-		tag.lane = (uint16_t)(class * LANE_WORDS);
-		assert_int_equal(tag.class, class);
+	for (size_class = 0; size_class < NR_LANES; size_class++) {
+		tag.lane = (uint16_t)(size_class * LANE_WORDS);
+		assert_int_equal(tag.size_class, size_class);
 	}
-	tag = (struct unit_tag){ .class = CLASS_LARGE };
+	tag = (struct unit_tag){ .size_class = CLASS_LARGE };
 	assert_int_equal(tag.magic, 0);
-	assert_int_equal(tag.class, CLASS_LARGE);
-	for (class = 0; class < 1 << 14; class += 1000) {
-		tag.class = (uint16_t)class & 0x3fff;
-		assert_int_equal(tag.lane, class * LANE_WORDS);
-		assert_int_equal(tag.away, 0);
+	assert_int_equal(tag.size_class, CLASS_LARGE);
+	for (size_class = 0; size_class < 1 << 14; size_class += 1000) {
+		tag.size_class = (uint16_t)size_class & 0x3fff;
+		assert_int_equal(tag.lane, size_class * LANE_WORDS);
+		assert_int_equal(tag.remote, 0);
 	}
 	tag.magic = 5 << 16;
 	tag.owner = 8191;
@@ -133,18 +134,19 @@ TEST(test_tags_have_room)
 TEST(test_lanes_do_not_overlap)
 {
 	size_t end = size_class_lanes_size(), room;
-	unsigned class, rows[NR_LANES], i = 0;
+	unsigned size_class, rows[NR_LANES], i = 0;
 
-	for (class = 1; class < NR_LANES - 1; class++)
-		assert_int_equal(size_classes[class].lane * 8,
-				 class * sizeof(struct lane));
+	for (size_class = 1; size_class < NR_LANES - 1; size_class++)
+		assert_int_equal(size_classes[size_class].lane * 8,
+				 size_class * sizeof(struct lane));
 	assert_true(end <= REGION_ZERO_SIZE);
-	for (class = NR_CLASSES; class < NR_LANES - 1; class++)
-		rows[i++] = class;
-	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class++)
-		rows[i++] = class;
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		rows[i++] = class;
+	for (size_class = NR_CLASSES; size_class < NR_LANES - 1; size_class++)
+		rows[i++] = size_class;
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++)
+		rows[i++] = size_class;
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		rows[i++] = size_class;
 	assert_int_equal(i, NR_LANES - 2);
 	for (i = 0; i < NR_LANES - 2; i++) {
 		const struct size_class *c = &size_classes[rows[i]];
@@ -172,14 +174,14 @@ static void *first_caller(void *limited)
 TEST(test_limited_lanes_are_shorter)
 {
 	size_t size = size_class_area_size();
-	unsigned class;
+	unsigned size_class;
 
 	first_caller(&size);
 	assert_true(size_class_area_size() < (512 << 10));
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
-		assert_in_range(size_classes[class].lane_slots,
-				min_size(512, geometry[class].lane_slots),
-				geometry[class].lane_slots);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		assert_in_range(size_classes[size_class].lane_slots,
+				min_size(512, geometry[size_class].lane_slots),
+				geometry[size_class].lane_slots);
 	test_lanes_do_not_overlap();
 	first_caller(NULL);
 	assert_int_equal(size_class_area_size(), size);
@@ -189,13 +191,14 @@ TEST(test_limited_lanes_are_shorter)
 TEST(test_aligned)
 {
 	size_t size, align;
-	unsigned class;
+	unsigned size_class;
 
 	for (align = 1; align <= UNIT_SIZE; align *= 2)
 		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
-			class = size_class_aligned(size, align);
-			assert_true(size_classes[class].size >= size);
-			assert_int_equal(size_classes[class].size % align, 0);
+			size_class = size_class_aligned(size, align);
+			assert_true(size_classes[size_class].size >= size);
+			assert_int_equal(size_classes[size_class].size % align,
+					 0);
 		}
 	assert_int_equal(size_class_aligned(1, 2 * UNIT_SIZE), 0);
 	assert_int_equal(size_class_aligned(MEDIUM_SIZE_MOST + 1, 32), 0);

@@ -9,8 +9,8 @@
 
 static bool words_equal(struct slab_word a, struct slab_word b)
 {
-	return a.on == b.on && a.class == b.class && a.owner == b.owner &&
-	       a.generation == b.generation;
+	return a.on == b.on && a.size_class == b.size_class &&
+	       a.owner == b.owner && a.generation == b.generation;
 }
 
 /* What the states and their changes are in the plain word: `on` alone is what
@@ -21,7 +21,7 @@ static void word_changes(struct slab_word w)
 	uint64_t word = slab_word_pack(w);
 	struct slab_word next;
 
-	assert_int_equal(word, (uint64_t)w.on | (uint64_t)w.class << 8 |
+	assert_int_equal(word, (uint64_t)w.on | (uint64_t)w.size_class << 8 |
 				       (uint64_t)w.owner << 16 |
 				       (uint64_t)w.generation << 32);
 	assert_true(words_equal(slab_word_unpack(word), w));
@@ -29,9 +29,9 @@ static void word_changes(struct slab_word w)
 	assert_int_equal(slab_word_pack(slab_word_won(w)), word | SLAB_ON);
 	next = slab_word_adopted(w, w.owner ^ 0x1fff);
 	assert_int_equal(slab_word_pack(next) ^ word, (uint64_t)0x1fff << 16);
-	next = slab_word_opened(w, w.class ^ 0xff, w.owner ^ 1);
+	next = slab_word_opened(w, w.size_class ^ 0xff, w.owner ^ 1);
 	assert_true(next.on && !next.unused);
-	assert_int_equal(next.class, w.class ^ 0xff);
+	assert_int_equal(next.size_class, w.size_class ^ 0xff);
 	assert_int_equal(next.owner, w.owner ^ 1);
 	assert_int_equal(next.generation, (uint32_t)(w.generation + 1));
 }
@@ -40,14 +40,14 @@ TEST(test_words_by_enumeration)
 {
 	static const uint16_t owners[] = { 0, 1, 8191, 65535 };
 	static const uint32_t lives[] = { 0, 1, 0x89abcdef, UINT32_MAX };
-	unsigned i, class;
+	unsigned i, size_class;
 
 	assert_int_equal(SLAB_ON, 1);
 	for (i = 0; i < 32; i++)
-		for (class = 0; class < 256; class++)
+		for (size_class = 0; size_class < 256; size_class++)
 			word_changes((struct slab_word){
 				.on = i & 1,
-				.class = (uint8_t)class,
+				.size_class = (uint8_t)size_class,
 				.owner = owners[i >> 1 & 3],
 				.generation = lives[i >> 3 & 3],
 			});
@@ -61,12 +61,12 @@ static struct slab_word word_of(struct span *slab)
 TEST(test_life_of_every_class)
 {
 	static void *objects[2048];
-	unsigned class, n, i;
+	unsigned size_class, n, i;
 	uint64_t word;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		unsigned nr = size_classes[class].nr_objects;
-		struct span *slab = slab_open(class, OWNER);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		unsigned nr = size_classes[size_class].nr_objects;
+		struct span *slab = slab_open(size_class, OWNER);
 
 		slab_check(slab);
 		assert_true(slab_is_empty(slab));
@@ -76,7 +76,7 @@ TEST(test_life_of_every_class)
 		for (i = 1; i < n; i++)
 			assert_int_equal((char *)objects[i] -
 						 (char *)objects[i - 1],
-					 size_classes[class].size);
+					 size_classes[size_class].size);
 		assert_int_equal(slab_nr_free(slab), 0);
 		assert_true(slab_leave(slab, &word));
 		assert_false(word_of(slab).on);
@@ -93,8 +93,8 @@ TEST(test_life_of_every_class)
 
 TEST(test_take_is_in_address_order_and_bounded)
 {
-	unsigned class = size_class_of(16), i, n;
-	struct span *slab = slab_open(class, OWNER);
+	unsigned size_class = size_class_of(16), i, n;
+	struct span *slab = slab_open(size_class, OWNER);
 	void *objects[100];
 	uint64_t word;
 
@@ -112,8 +112,8 @@ TEST(test_take_is_in_address_order_and_bounded)
 /* The leaver clears `on`; an object comes back before it looks again. */
 TEST(test_leave_sees_what_came_back)
 {
-	unsigned class = size_class_of(4096);
-	struct span *slab = slab_open(class, OWNER);
+	unsigned size_class = size_class_of(4096);
+	struct span *slab = slab_open(size_class, OWNER);
 	void *objects[64];
 	unsigned n = slab_take(slab, objects, 64);
 	uint64_t word;
@@ -130,8 +130,8 @@ TEST(test_leave_sees_what_came_back)
 /* A giver that slept since its bits wakes in the slab's next life. */
 TEST(test_sleeper_lists_the_slab_of_its_new_life)
 {
-	unsigned class = size_class_of(4096), next = size_class_of(3072);
-	struct span *slab = slab_open(class, OWNER);
+	unsigned size_class = size_class_of(4096), next = size_class_of(3072);
+	struct span *slab = slab_open(size_class, OWNER);
 	void *objects[64];
 	uint64_t old, word;
 	unsigned n;
@@ -144,7 +144,7 @@ TEST(test_sleeper_lists_the_slab_of_its_new_life)
 	old = or_seq(&slab->word, SLAB_ON);
 	assert_false(old & SLAB_ON);
 	assert_int_equal(slab_word_unpack(old).owner, OTHER);
-	assert_int_equal(slab_word_unpack(old).class, next);
+	assert_int_equal(slab_word_unpack(old).size_class, next);
 	give(slab, objects, n, &old);
 	slab_close(slab);
 }
@@ -165,7 +165,7 @@ TEST(test_adopt_changes_the_owner_alone)
 	slab_adopt(slab, REGION_TABLE_WORDS - 1);
 	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
 	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
-			 size_classes[word_of(slab).class].magic);
+			 size_classes[word_of(slab).size_class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
 	assert_int_equal(tag_of(slab)->owner, OTHER);
@@ -263,12 +263,12 @@ TEST(test_damaged_objects_are_seen)
 	assert_says("inside a block", give_one((char *)object + 8));
 	tag = &region->tags[region_unit(region, object)];
 	sound = *tag;
-	tag->class = NR_LANES - 1;
+	tag->size_class = NR_LANES - 1;
 	assert_says("corrupted: the tag of", give_one(object));
-	tag->class = CLASS_LARGE;
+	tag->size_class = CLASS_LARGE;
 	assert_says("corrupted: the tag of", give_one(object));
 	/* A class without a size: a run of no units. */
-	tag->class = NR_FIXED_CLASSES;
+	tag->size_class = NR_FIXED_CLASSES;
 	assert_says("corrupted: the tag of", give_one(object));
 	*tag = sound;
 	tag->magic += TAG_OWNER_MASK + 1;
@@ -283,34 +283,35 @@ TEST(test_damaged_objects_are_seen)
 
 TEST(test_damaged_descriptors_are_seen)
 {
-	unsigned class = size_class_of(64);
-	struct span *slab = slab_open(class, OWNER);
+	unsigned size_class = size_class_of(64);
+	struct span *slab = slab_open(size_class, OWNER);
 	struct region *region = &regions[0];
 	uint64_t sound = load_relaxed(&slab->word); // own
 	struct slab_word w = slab_word_unpack(sound);
 	struct slab_word bad[] = { w, w, w, w };
 	volatile unsigned i;
 
-	slab_check_listed(slab, class);
+	slab_check_listed(slab, size_class);
 	assert_says("corrupted: a list of slabs has 0x4141",
-		    slab_check_listed((void *)0x4141, class));
+		    slab_check_listed((void *)0x4141, size_class));
 	assert_says("corrupted: a list of slabs has",
-		    slab_check_listed((void *)((char *)slab + 8), class));
+		    slab_check_listed((void *)((char *)slab + 8), size_class));
 	assert_says("corrupted: a list of slabs has",
 		    slab_check_listed(
 			    &region->spans[load_relaxed(&region->nr_committed)],
-			    class));
+			    size_class));
 	assert_says("corrupted: a list of slabs has",
-		    slab_check_listed((void *)region->bits, class));
-	assert_says("corrupted: the slab", slab_check_listed(slab, class + 1));
+		    slab_check_listed((void *)region->bits, size_class));
+	assert_says("corrupted: the slab",
+		    slab_check_listed(slab, size_class + 1));
 	bad[0].on = false;
-	bad[1].class = NR_CLASSES;
-	bad[2].class = NR_FIXED_CLASSES;
+	bad[1].size_class = NR_CLASSES;
+	bad[2].size_class = NR_FIXED_CLASSES;
 	bad[3].owner = SLAB_SAMPLED + 1;
 	for (i = 0; i < 4; i++) {
 		store_relaxed(&slab->word, slab_word_pack(bad[i])); // own
 		assert_says("corrupted: the slab",
-			    slab_check_listed(slab, bad[i].class));
+			    slab_check_listed(slab, bad[i].size_class));
 	}
 	store_relaxed(&slab->word, sound); // own
 	slab_close(slab);

@@ -46,16 +46,16 @@ static int fresh(void **state)
 }
 
 /* All objects of a new slab, written to. */
-static struct span *slab_full(unsigned class)
+static struct span *slab_full(unsigned size_class)
 {
-	struct span *slab = slab_open(class, OWNER);
+	struct span *slab = slab_open(size_class, OWNER);
 	unsigned i;
 
 	assert_non_null(slab);
 	nr = slab_take(slab, objects, NR_OBJECTS_MOST);
-	assert_int_equal(nr, size_classes[class].nr_objects);
+	assert_int_equal(nr, size_classes[size_class].nr_objects);
 	for (i = 0; i < nr; i++) {
-		memset(objects[i], LIVE, size_classes[class].size);
+		memset(objects[i], LIVE, size_classes[size_class].size);
 		live[i] = true;
 	}
 	return slab;
@@ -91,38 +91,38 @@ static bool bytes_are(const char *at, size_t size, unsigned char byte)
 	return true;
 }
 
-static void live_are_whole(unsigned class)
+static void live_are_whole(unsigned size_class)
 {
 	unsigned i;
 
 	for (i = 0; i < nr; i++)
-		if (live[i] && !bytes_are(objects[i], size_classes[class].size,
-					  LIVE))
-			fail_msg("object %u of class %u", i, class);
+		if (live[i] &&
+		    !bytes_are(objects[i], size_classes[size_class].size, LIVE))
+			fail_msg("object %u of class %u", i, size_class);
 }
 
 /* Whether a live object has a byte of the page: told from the addresses of all
  * of them, one by one. */
-static bool page_is_live(const char *page, unsigned class)
+static bool page_is_live(const char *page, unsigned size_class)
 {
 	unsigned i;
 
 	for (i = 0; i < nr; i++)
 		if (live[i] && (char *)objects[i] < page + system_page_size() &&
-		    page < (char *)objects[i] + size_classes[class].size)
+		    page < (char *)objects[i] + size_classes[size_class].size)
 			return true;
 	return false;
 }
 
 /* Each page without a live object reads as zero; those are this many. */
-static unsigned free_pages_are_zero(unsigned class)
+static unsigned free_pages_are_zero(unsigned size_class)
 {
-	size_t size = size_classes[class].nr_units * UNIT_SIZE, at;
+	size_t size = size_classes[size_class].nr_units * UNIT_SIZE, at;
 	size_t step = system_page_size();
 	unsigned n = 0;
 
 	for (at = 0; at < size; at += step)
-		if (!page_is_live((char *)objects[0] + at, class)) {
+		if (!page_is_live((char *)objects[0] + at, size_class)) {
 			assert_true(bytes_are((char *)objects[0] + at, step,
 					      0));
 			n++;
@@ -131,9 +131,9 @@ static unsigned free_pages_are_zero(unsigned class)
 }
 
 /* One in `odds` stays; then those that stayed go, too. */
-static void purge_at_random(unsigned class, unsigned odds)
+static void purge_at_random(unsigned size_class, unsigned odds)
 {
-	struct span *slab = slab_full(class);
+	struct span *slab = slab_full(size_class);
 	unsigned i, nr_free;
 	size_t done;
 
@@ -143,8 +143,8 @@ static void purge_at_random(unsigned class, unsigned odds)
 	fake_reset();
 	done = slab_purge(slab);
 	assert_int_equal(done, fake_purged_size());
-	live_are_whole(class);
-	nr_free = free_pages_are_zero(class);
+	live_are_whole(size_class);
+	nr_free = free_pages_are_zero(size_class);
 	assert_true(fake_purged_size() <= nr_free * system_page_size());
 	assert_int_equal(slab_purge(slab), 0);
 	slab_check(slab);
@@ -152,25 +152,25 @@ static void purge_at_random(unsigned class, unsigned odds)
 		if (live[i] && random_below(2))
 			give_one(slab, i);
 	slab_purge(slab);
-	live_are_whole(class);
-	free_pages_are_zero(class);
+	live_are_whole(size_class);
+	free_pages_are_zero(size_class);
 	close_full(slab);
 }
 
 TEST(test_free_pages_of_every_class, fresh)
 {
-	unsigned class, odds;
+	unsigned size_class, odds;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		for (odds = 2; odds <= 512; odds *= 4)
-			purge_at_random(class, odds);
+			purge_at_random(size_class, odds);
 }
 
 /* Objects that come back one by one, `step` apart, with a purge after each:
  * a page that several share goes back with the last of them. */
-static void purge_one_by_one(unsigned class, unsigned step)
+static void purge_one_by_one(unsigned size_class, unsigned step)
 {
-	struct span *slab = slab_full(class);
+	struct span *slab = slab_full(size_class);
 	unsigned first, i;
 
 	for (first = 0; first < step; first++)
@@ -178,32 +178,32 @@ static void purge_one_by_one(unsigned class, unsigned step)
 			give_one(slab, i);
 			slab_purge(slab);
 		}
-	live_are_whole(class);
-	free_pages_are_zero(class);
+	live_are_whole(size_class);
+	free_pages_are_zero(size_class);
 	assert_int_equal(slab_purge(slab), 0);
 	close_full(slab);
 }
 
 TEST(test_shared_pages, fresh)
 {
-	unsigned class, step;
+	unsigned size_class, step;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++)
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		for (step = 1; step <= 3; step++)
-			purge_one_by_one(class, step);
+			purge_one_by_one(size_class, step);
 }
 
 /* What was taken is dirty again, and that alone. */
 TEST(test_taken_pages_are_dirty, fresh)
 {
 	void *taken[NR_OBJECTS_MOST];
-	unsigned class, n, size;
+	unsigned size_class, n, size;
 	struct span *slab;
 	uint64_t word;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		size = size_classes[class].size;
-		slab = slab_full(class);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		size = size_classes[size_class].size;
+		slab = slab_full(size_class);
 		while (nr > 1 && slab_nr_free(slab) < nr - 1)
 			give_one(slab, slab_nr_free(slab));
 		slab_purge(slab);
@@ -215,9 +215,9 @@ TEST(test_taken_pages_are_dirty, fresh)
 			memset(taken[n - 1], 1, size);
 		give(slab, taken, n, &word);
 		slab_purge(slab);
-		free_pages_are_zero(class);
+		free_pages_are_zero(size_class);
 		assert_true(fake_purged_size() < n * size + 2 * 4096u);
-		live_are_whole(class);
+		live_are_whole(size_class);
 		close_full(slab);
 	}
 }
@@ -225,8 +225,8 @@ TEST(test_taken_pages_are_dirty, fresh)
 /* Clean pages between dirty ones go along, those at the ends do not. */
 TEST(test_rows_are_one_call, fresh)
 {
-	unsigned class = size_class_of(1024), i;
-	struct span *slab = slab_full(class);
+	unsigned size_class = size_class_of(1024), i;
+	struct span *slab = slab_full(size_class);
 	void *first;
 
 	for (i = 12; i < 16; i++)
@@ -260,21 +260,21 @@ static void give_meanwhile(void)
  * that live, and no giver's bit. */
 TEST(test_gives_meanwhile, fresh)
 {
-	unsigned class, i;
+	unsigned size_class, i;
 
-	for (class = 1; class < NR_FIXED_CLASSES; class++) {
-		purged_slab = slab_full(class);
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+		purged_slab = slab_full(size_class);
 		for (i = 0; i < nr / 2; i++)
 			give_one(purged_slab, i);
 		next_given = nr / 2 + 1;
 		while_purging = give_meanwhile;
 		for (i = 0; i < 8; i++) {
 			slab_purge(purged_slab);
-			live_are_whole(class);
+			live_are_whole(size_class);
 		}
 		while_purging = NULL;
 		slab_purge(purged_slab);
-		free_pages_are_zero(class);
+		free_pages_are_zero(size_class);
 		slab_check(purged_slab);
 		close_full(purged_slab);
 	}
@@ -306,7 +306,7 @@ TEST(test_large_pages, fresh)
 {
 	static const unsigned pages[] = { 16384, 65536 };
 	struct span *slab, *before;
-	unsigned i, class;
+	unsigned i, size_class;
 	size_t done;
 
 	for (i = 0; i < 2; i++) {
@@ -315,14 +315,15 @@ TEST(test_large_pages, fresh)
 		give_one(before, 100);
 		assert_int_equal(slab_purge(before), 0);
 		close_full(before);
-		for (class = 1; class < NR_FIXED_CLASSES; class++) {
+		for (size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
 			before = slab_open(SIZE_CLASS_64, OWNER);
-			slab = slab_full(class);
+			slab = slab_full(size_class);
 			while (nr > 1 && slab_nr_free(slab) < nr - 1)
 				give_one(slab, slab_nr_free(slab));
 			done = slab_purge(slab);
 			assert_int_equal(done, fake_purged_size());
-			live_are_whole(class);
+			live_are_whole(size_class);
 			assert_int_equal(slab_purge(slab), 0);
 			close_full(slab);
 			slab_close(before);

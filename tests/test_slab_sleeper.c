@@ -55,7 +55,7 @@ static void after_clear(void)
  * is closed, opened for another class, and taken empty. */
 static void before_set(const void *word, uint64_t bits)
 {
-	unsigned class = size_class_of(64);
+	unsigned size_class = size_class_of(64);
 
 	if (step != GIVEN || bits != SLAB_ON || word != &victim->word)
 		return;
@@ -63,30 +63,31 @@ static void before_set(const void *word, uint64_t bits)
 	bin_give(OTHERS, objects + 1, NR_OBJECTS - 1);
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	do
-		nr_later += bin_take(OTHERS, class, later + nr_later, 64);
+		nr_later += bin_take(OTHERS, size_class, later + nr_later, 64);
 	while (slab_of(later[nr_later - 1]) == victim || nr_later < 64);
 }
 
 TEST(test_slab_goes_to_the_bin_of_its_new_class)
 {
-	unsigned class = size_class_of(1024), n, i, nr_freed = 0;
+	unsigned size_class = size_class_of(1024), n, i, nr_freed = 0;
 	void *taken[4];
 
-	assert_int_equal(bin_take(LEAVER, class, objects, NR_OBJECTS - 1),
+	assert_int_equal(bin_take(LEAVER, size_class, objects, NR_OBJECTS - 1),
 			 NR_OBJECTS - 1);
 	victim = slab_of(objects[0]);
 	step = ARMED;
-	bin_take(LEAVER, class, objects + NR_OBJECTS - 1, 2);
+	bin_take(LEAVER, size_class, objects + NR_OBJECTS - 1, 2);
 	assert_int_equal(step, DONE);
-	assert_int_equal(slab_word_unpack(load_relaxed(&victim->word)).class,
-			 size_class_of(64));
+	assert_int_equal(
+		slab_word_unpack(load_relaxed(&victim->word)).size_class,
+		size_class_of(64));
 	for (i = 0; i < nr_later && nr_freed < 2; i++)
 		if (slab_of(later[i]) == victim) {
 			bin_give(OTHERS, &later[i], 1);
 			nr_freed++;
 		}
 	assert_int_equal(nr_freed, 2);
-	n = bin_take(LEAVER, class, taken, 4);
+	n = bin_take(LEAVER, size_class, taken, 4);
 	for (i = 0; i < n; i++)
 		assert_ptr_not_equal(slab_of(taken[i]), victim);
 }

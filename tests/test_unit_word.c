@@ -111,17 +111,17 @@ TEST(compares_classes)
 	}
 }
 
-TEST(prefers_warm_runs)
+TEST(prefers_dirty_runs)
 {
-	unsigned i, n, first, warm;
+	unsigned i, n, first, dirty;
 
 	for (i = 1; i < nr_words; i++) {
 		for (n = 1; n <= 64; n += 5) {
 			first = unit_word_pick(words[i], words[i - 1], n, 1);
-			warm = slow_find(words[i] & words[i - 1], n, 1);
-			if (warm == UNIT_WORD_NONE)
-				warm = slow_find(words[i], n, 1);
-			assert_int_equal(first, warm);
+			dirty = slow_find(words[i] & words[i - 1], n, 1);
+			if (dirty == UNIT_WORD_NONE)
+				dirty = slow_find(words[i], n, 1);
+			assert_int_equal(first, dirty);
 		}
 	}
 }

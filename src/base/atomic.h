@@ -40,39 +40,33 @@
 #define take_acquire(p, v) \
 	atomic_exchange_explicit((p), (v), memory_order_acquire)
 
-#define cas_order(p, expected, v, success, failure)                        \
-	atomic_compare_exchange_strong_explicit((p), (expected), (v),      \
+#define cas_order(p, expected, v, success, failure)                   \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v), \
 						(success), (failure))
-#define cas_relaxed(p, expected, v)                                   \
-	cas_order(p, expected, v, memory_order_relaxed,               \
-		  memory_order_relaxed)
-#define cas_acquire(p, expected, v)                                   \
-	cas_order(p, expected, v, memory_order_acquire,               \
-		  memory_order_relaxed)
-#define cas_release(p, expected, v)                                   \
-	cas_order(p, expected, v, memory_order_release,               \
-		  memory_order_relaxed)
-#define cas_acq_rel(p, expected, v)                                   \
-	cas_order(p, expected, v, memory_order_acq_rel,               \
-		  memory_order_relaxed)
-#define cas_seq(p, expected, v)                                       \
-	cas_order(p, expected, v, memory_order_seq_cst,               \
-		  memory_order_relaxed)
+#define cas_relaxed(p, expected, v) \
+	cas_order(p, expected, v, memory_order_relaxed, memory_order_relaxed)
+#define cas_acquire(p, expected, v) \
+	cas_order(p, expected, v, memory_order_acquire, memory_order_relaxed)
+#define cas_release(p, expected, v) \
+	cas_order(p, expected, v, memory_order_release, memory_order_relaxed)
+#define cas_acq_rel(p, expected, v) \
+	cas_order(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
+#define cas_seq(p, expected, v) \
+	cas_order(p, expected, v, memory_order_seq_cst, memory_order_relaxed)
 
 /* The word becomes at least v. Lock-free: a round is lost to who raised it. */
-#define raise_relaxed(p, v)                                                  \
-	do {                                                                 \
-		__typeof__(load_relaxed(p)) raised_to = (v);                 \
-		__typeof__(raised_to) raised_from = load_relaxed(p);         \
-		while (raised_from < raised_to &&                            \
-		       !cas_relaxed((p), &raised_from, raised_to))           \
-			;                                                    \
+#define raise_relaxed(p, v)                                          \
+	do {                                                         \
+		__typeof__(load_relaxed(p)) raised_to = (v);         \
+		__typeof__(raised_to) raised_from = load_relaxed(p); \
+		while (raised_from < raised_to &&                    \
+		       !cas_relaxed((p), &raised_from, raised_to))   \
+			;                                            \
 	} while (0)
 
 #define add_relaxed(p, v) \
 	atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
-#define add_seq(p, v) \
-	atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define add_seq(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
 #define sub_relaxed(p, v) \
 	atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define sub_seq(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)

@@ -8,14 +8,15 @@
 #include "base/compiler.h"
 
 #define ALL_ONES (~(uint64_t)0)
+#define WORD_BITS 64
 
-/* The lowest n bits, 0 <= n <= 64. */
+/* The lowest n bits, 0 <= n <= WORD_BITS. */
 static force_inline uint64_t bits_low(unsigned n)
 {
-	return n >= 64 ? ALL_ONES : ((uint64_t)1 << n) - 1;
+	return n >= WORD_BITS ? ALL_ONES : ((uint64_t)1 << n) - 1;
 }
 
-/* Bits [first, first + n); first + n <= 64. */
+/* Bits [first, first + n); first + n <= WORD_BITS. */
 static force_inline uint64_t bits_range(unsigned first, unsigned n)
 {
 	return n ? bits_low(n) << first : 0;
@@ -40,7 +41,7 @@ static force_inline unsigned bits_first(uint64_t word)
 /* Index of the highest set bit; word != 0. */
 static force_inline unsigned bits_last(uint64_t word)
 {
-	return 63 - (unsigned)__builtin_clzll(word);
+	return WORD_BITS - 1 - (unsigned)__builtin_clzll(word);
 }
 
 static force_inline bool is_power_of_two(size_t n)

@@ -19,7 +19,7 @@ static force_inline void bytes_fill_long(void *to, int value, size_t size)
 }
 
 static force_inline void bytes_copy_long(void *to, const void *from,
-					  size_t size)
+					 size_t size)
 {
 	__asm__ volatile("rep movsb"
 			 : "+D"(to), "+S"(from), "+c"(size)

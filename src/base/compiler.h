@@ -18,9 +18,10 @@
 #define exported __attribute__((visibility("default")))
 
 #define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)(((char *)(ptr)) - offsetof(type, member)))
 
 #define CACHE_LINE 64
+#define ERRNO_MOST 4095 /* the kernel's results from -4095 on fail */
 
 /* For functions that run all the time: where the linker happens to put them
  * makes a pair slower by up to a tenth. */

@@ -15,6 +15,7 @@
 
 #include "base/compiler.h"
 
+/* clang-format off */
 #define WORD(name, type)                                               \
 	_Static_assert(sizeof(struct name) == sizeof(type),            \
 		       #name " fills its word");                       \
@@ -27,5 +28,6 @@
 		return (union { struct name from; type to; }){ w }.to; \
 	}                                                              \
 	_Static_assert(sizeof(type), "takes a semicolon")
+/* clang-format on */
 
 #endif

@@ -44,11 +44,11 @@ struct cpu_cache *cpu_cache_of(unsigned id)
 
 static void area_fill(char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		cpu_cache_lane(area, class)->slots =
-			(void *)(area + size_classes[class].slots);
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		cpu_cache_lane(area, size_class)->slots =
+			(void *)(area + size_classes[size_class].slots);
 }
 
 /* Memory for two areas, of which only what is used becomes resident. Where
@@ -128,7 +128,7 @@ static char *area_of(unsigned id)
 	return anchor.base + load_acquire(cpu_cache_table_word(id));
 }
 
-struct lane *areas_lane(unsigned id, unsigned class)
+struct lane *areas_lane(unsigned id, unsigned size_class)
 {
-	return cpu_cache_lane(area_of(id), class);
+	return cpu_cache_lane(area_of(id), size_class);
 }

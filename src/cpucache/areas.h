@@ -17,17 +17,17 @@
 
 /* The control block of one id; the lanes themselves lie elsewhere. */
 struct cpu_cache {
-	_Atomic(char *) areas;		/* atomic: set once; two lane areas */
-	_Atomic(uint64_t) used_size;	/* atomic: hint, sum of the limits */
-	_Atomic(uint32_t) shrink_next;	/* atomic: hint, class to shrink */
-	_Atomic(uint32_t) seen;		/* atomic: hint, events at last look */
-	_Atomic(uint64_t) nr_refills;	/* atomic: counter */
-	_Atomic(uint64_t) nr_flushes;	/* atomic: counter */
-	_Atomic(uint64_t) nr_aborts;	/* atomic: counter */
-	_Atomic(uint64_t) nr_direct;	/* atomic: counter */
+	_Atomic(char *) areas;	       /* atomic: set once; two lane areas */
+	_Atomic(uint64_t) used_size;   /* atomic: hint, sum of the limits */
+	_Atomic(uint32_t) shrink_next; /* atomic: hint, class to shrink */
+	_Atomic(uint32_t) seen;	       /* atomic: hint, events at last look */
+	_Atomic(uint64_t) nr_refills;  /* atomic: counter */
+	_Atomic(uint64_t) nr_flushes;  /* atomic: counter */
+	_Atomic(uint64_t) nr_aborts;   /* atomic: counter */
+	_Atomic(uint64_t) nr_direct;   /* atomic: counter */
 	/* atomic: hint; flushes of each class since its last refill */
 	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
-	_Atomic(uint32_t) nr_refused;	/* atomic: hint, see areas_map() */
+	_Atomic(uint32_t) nr_refused; /* atomic: hint, see areas_map() */
 	/* atomic: hint; flushes of each class without a miss to answer them */
 	_Atomic(uint16_t) nr_owed[NR_CLASSES];
 } __attribute__((aligned(CACHE_LINE)));
@@ -38,17 +38,18 @@ extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
 bool areas_install(unsigned id, struct cpu_cache *cache);
 
 /* A lane of the area that the id uses now; of zeros where it has none. */
-struct lane *areas_lane(unsigned id, unsigned class);
+struct lane *areas_lane(unsigned id, unsigned size_class);
 
 /* NULL where the id has no lanes. */
 struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
 _Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
-/* class: or one of the home lanes' rows, below NR_LANES. */
-static inline struct lane *cpu_cache_lane(char *area, unsigned class)
+/* size_class: or one of the remote lanes' rows, below NR_LANES. */
+static inline struct lane *cpu_cache_lane(char *area, unsigned size_class)
 {
-	return (struct lane *)(void *)(area + 8 * size_classes[class].lane);
+	return (struct lane *)(void *)(area +
+				       8 * size_classes[size_class].lane);
 }
 
 #endif

@@ -25,17 +25,17 @@ static bool lane_holds(const struct lane *lane, const void *object)
 	return *slot == object;
 }
 
-static bool area_holds(char *area, const void *object, unsigned class)
+static bool area_holds(char *area, const void *object, unsigned size_class)
 {
-	unsigned away = size_class_away(class);
+	unsigned remote = size_class_remote(size_class);
 
-	return lane_holds(cpu_cache_lane(area, class), object) ||
-	       (away != class &&
-		lane_holds(cpu_cache_lane(area, away), object)) ||
+	return lane_holds(cpu_cache_lane(area, size_class), object) ||
+	       (remote != size_class &&
+		lane_holds(cpu_cache_lane(area, remote), object)) ||
 	       lane_holds(cpu_cache_lane(area, FAR_LANE), object);
 }
 
-bool cached_finds(const void *object, unsigned class)
+bool cached_finds(const void *object, unsigned size_class)
 {
 	unsigned id, end = cpu_cache_nr_ids();
 	struct cpu_cache *cache;
@@ -44,8 +44,8 @@ bool cached_finds(const void *object, unsigned class)
 		cache = cpu_cache_of(id);
 		if (!cache)
 			continue;
-		if (area_holds(cpu_cache_area(cache, 0), object, class) ||
-		    area_holds(cpu_cache_area(cache, 1), object, class))
+		if (area_holds(cpu_cache_area(cache, 0), object, size_class) ||
+		    area_holds(cpu_cache_area(cache, 1), object, size_class))
 			return true;
 	}
 	return false;

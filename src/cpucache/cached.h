@@ -1,8 +1,8 @@
 /* layer 4.4: cached: whether an object lies in a lane of any CPU
  *
  * For blocks that a fault is suspected of: it looks through all slots of the
- * lanes of one class, of all ids, both areas, and the home lanes. Others go on
- * meanwhile, so "no" is a hint: the object may have been between two lanes.
+ * lanes of one class, of all ids, both areas, and the remote lanes. Others go
+ * on meanwhile, so "no" is a hint: the object may have been between two lanes.
  *
  * "Yes" is exact as long as nobody but the caller could free the object. Where
  * the object is live, no slot below a lane's count holds it; a reader may see
@@ -21,6 +21,6 @@
 
 #include "base/compiler.h"
 
-bool cached_finds(const void *object, unsigned class);
+bool cached_finds(const void *object, unsigned size_class);
 
 #endif

@@ -6,7 +6,7 @@
 #include "system/config.h"
 
 #define SHRINK_TRIES 4
-#define ONLY_FREES 4 /* flushes without a refill that tell of it */
+#define ONLY_FREES 4  /* flushes without a refill that tell of it */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
 #define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
@@ -16,11 +16,12 @@
 static void used_recount(unsigned id, struct cpu_cache *cache)
 {
 	uint64_t used = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_CLASSES; class++)
-		used += size_classes[class].size *
-			load_relaxed(&areas_lane(id, class)->limit); // hint
+	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+		// hint
+		used += size_classes[size_class].size *
+			load_relaxed(&areas_lane(id, size_class)->limit);
 	store_relaxed(&cache->used_size, used); // hint
 }
 
@@ -31,9 +32,9 @@ static bool used_is_wrong(struct cpu_cache *cache)
 
 /* What the lane holds beyond its limit goes to the slabs: a limit alone
  * empties no lane. Bounded, as others may refill meanwhile. */
-static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
+static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	unsigned rounds = TRIM_ROUNDS + 1;
 	void *objects[BATCH_MOST];
 	uint64_t count, limit;
@@ -56,16 +57,16 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned class)
 
 /* By how much a lane gives way: half of it, but no more than its objects can
  * be moved at once. */
-static uint64_t shrink_size(uint64_t limit, unsigned class)
+static uint64_t shrink_size(uint64_t limit, unsigned size_class)
 {
 	return min_size(limit - limit / 2,
-			TRIM_ROUNDS * (uint64_t)size_classes[class].batch);
+			TRIM_ROUNDS * (uint64_t)size_classes[size_class].batch);
 }
 
 /* Takes capacity from other classes in turn until `want` bytes are free. Once
  * in a round of all classes it counts anew. */
-static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
-			  uint64_t want)
+static bool shrink_others(unsigned id, struct cpu_cache *cache,
+			  unsigned size_class, uint64_t want)
 {
 	uint64_t most = config.cpu_cache, used, limit, less;
 	unsigned i, victim;
@@ -81,11 +82,11 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache, unsigned class,
 			used_recount(id, cache);
 		lane = areas_lane(id, victim);
 		limit = load_relaxed(&lane->limit); // hint
-		if (victim == class)
+		if (victim == size_class)
 			continue;
 		less = shrink_size(limit, victim);
 		if (cas_relaxed(&lane->limit, &limit, limit - less)) // hint
-			sub_relaxed(&cache->used_size, // hint
+			sub_relaxed(&cache->used_size,		     // hint
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}
@@ -103,17 +104,17 @@ static uint64_t limit_most(const struct size_class *c)
 }
 
 /* Grows the lane's limit by a batch where the id's bytes allow. */
-static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
+static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
-	struct lane *lane = areas_lane(id, class);
+	const struct size_class *c = &size_classes[size_class];
+	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
 	uint64_t want = min_size(limit + c->batch, limit_most(c));
 
 	if (want <= limit)
 		return false;
 	cost = (want - limit) * c->size;
-	if (!shrink_others(id, cache, class, cost))
+	if (!shrink_others(id, cache, size_class, cost))
 		return false;
 	if (!cas_relaxed(&lane->limit, &limit, want)) // hint
 		return false;
@@ -121,67 +122,69 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned class)
 	return true;
 }
 
-static bool lane_is_short(unsigned id, unsigned class)
+static bool lane_is_short(unsigned id, unsigned size_class)
 {
-	return load_relaxed(&areas_lane(id, class)->limit) < // hint
-	       size_classes[class].batch;
+	return load_relaxed(&areas_lane(id, size_class)->limit) < // hint
+	       size_classes[size_class].batch;
 }
 
-void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned class)
+void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
-	_Atomic(uint16_t) *nr = &cache->nr_owed[class];
+	_Atomic(uint16_t) *nr = &cache->nr_owed[size_class];
 	uint16_t owed = load_relaxed(nr); // hint
 
 	if (owed)
 		store_relaxed(nr, owed - 1); // hint
-	if (owed || lane_is_short(id, class))
-		lane_grow(id, cache, class);
+	if (owed || lane_is_short(id, size_class))
+		lane_grow(id, cache, size_class);
 }
 
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
-			       unsigned class)
+		       unsigned size_class)
 {
-	_Atomic(uint8_t) *nr = &cache->nr_flushed[class];
+	_Atomic(uint8_t) *nr = &cache->nr_flushed[size_class];
 
-	if (!lane_is_short(id, class)) {
+	if (!lane_is_short(id, size_class)) {
 		if (load_relaxed(nr)) // hint
 			return false;
 		store_relaxed(nr, 1); // hint
 	}
-	return lane_grow(id, cache, class);
+	return lane_grow(id, cache, size_class);
 }
 
-void capacity_note_refill(struct cpu_cache *cache, unsigned class)
+void capacity_note_refill(struct cpu_cache *cache, unsigned size_class)
 {
-	_Atomic(uint8_t) *nr = &cache->nr_flushed[class];
+	_Atomic(uint8_t) *nr = &cache->nr_flushed[size_class];
 
 	add_relaxed(&cache->nr_refills, 1); // counter
-	if (load_relaxed(nr)) // hint
-		store_relaxed(nr, 0); // hint
+	if (load_relaxed(nr))		    // hint
+		store_relaxed(nr, 0);	    // hint
 }
 
-static bool only_frees(struct cpu_cache *cache, unsigned class)
+static bool only_frees(struct cpu_cache *cache, unsigned size_class)
 {
-	return load_relaxed(&cache->nr_flushed[class]) >= ONLY_FREES; // hint
+	// hint
+	return load_relaxed(&cache->nr_flushed[size_class]) >= ONLY_FREES;
 }
 
-void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned class)
+void capacity_note_flush(unsigned id, struct cpu_cache *cache,
+			 unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
-	struct lane *lane = areas_lane(id, class);
+	const struct size_class *c = &size_classes[size_class];
+	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), less; // hint
 
-	add_relaxed(&cache->nr_flushes, 1); // counter
-	if (load_relaxed(&cache->nr_owed[class]) < OWED_MOST) // hint
-		add_relaxed(&cache->nr_owed[class], 1); // hint
-	if (!only_frees(cache, class)) {
-		add_relaxed(&cache->nr_flushed[class], 1); // hint
+	add_relaxed(&cache->nr_flushes, 1);			   // counter
+	if (load_relaxed(&cache->nr_owed[size_class]) < OWED_MOST) // hint
+		add_relaxed(&cache->nr_owed[size_class], 1);	   // hint
+	if (!only_frees(cache, size_class)) {
+		add_relaxed(&cache->nr_flushed[size_class], 1); // hint
 		return;
 	}
 	if (limit < 2 * (uint64_t)c->batch)
 		return;
 	less = limit - c->batch;
 	if (cas_relaxed(&lane->limit, &limit, less)) // hint
-		sub_relaxed(&cache->used_size, // hint
+		sub_relaxed(&cache->used_size,	     // hint
 			    (uint64_t)c->batch * c->size);
 }

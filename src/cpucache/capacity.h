@@ -24,14 +24,16 @@
 
 /* A miss: where it answers a flush neither would have been, had the lane been
  * longer by a batch, so it grows; then the refill is noted. */
-void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned class);
-void capacity_note_refill(struct cpu_cache *cache, unsigned class);
+void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class);
+void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 
 /* The lane is full. True: it grew, as after a miss, before anything is
  * flushed. That stands for a flush, so that the next one does not grow it. */
-bool capacity_overflow(unsigned id, struct cpu_cache *cache, unsigned class);
+bool capacity_overflow(unsigned id, struct cpu_cache *cache,
+		       unsigned size_class);
 
 /* A batch was flushed. */
-void capacity_note_flush(unsigned id, struct cpu_cache *cache, unsigned class);
+void capacity_note_flush(unsigned id, struct cpu_cache *cache,
+			 unsigned size_class);
 
 #endif

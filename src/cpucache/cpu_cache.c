@@ -7,9 +7,10 @@
 #include "system/nodes.h"
 #include "system/report.h"
 
-static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
+static void lane_refill(unsigned id, unsigned size_class, void **objects,
+			unsigned n)
 {
-	uint64_t lane = size_classes[class].lane;
+	uint64_t lane = size_classes[size_class].lane;
 	int pushed = 0;
 
 	if (n)
@@ -22,16 +23,17 @@ static void lane_refill(unsigned id, unsigned class, void **objects, unsigned n)
 }
 
 /* One object for the caller, and what the lane may hold. */
-static unsigned refill_size(unsigned id, unsigned class)
+static unsigned refill_size(unsigned id, unsigned size_class)
 {
-	uint64_t limit = load_relaxed(&areas_lane(id, class)->limit); // hint
+	// hint
+	uint64_t limit = load_relaxed(&areas_lane(id, size_class)->limit);
 
-	return (unsigned)min_size(size_classes[class].batch, limit + 1);
+	return (unsigned)min_size(size_classes[size_class].batch, limit + 1);
 }
 
-void *cpu_cache_alloc_slow(unsigned class)
+void *cpu_cache_alloc_slow(unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	unsigned id = rseq_current_id(), n;
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
@@ -42,15 +44,15 @@ void *cpu_cache_alloc_slow(unsigned class)
 		return objects[0];
 	}
 	if (!areas_install(id, cache))
-		return cpu_cache_alloc_direct(class);
-	capacity_miss(id, cache, class);
-	n = bin_take(id, class, objects, refill_size(id, class));
+		return cpu_cache_alloc_direct(size_class);
+	capacity_miss(id, cache, size_class);
+	n = bin_take(id, size_class, objects, refill_size(id, size_class));
 	if (!n)
 		return NULL;
-	capacity_note_refill(cache, class);
+	capacity_note_refill(cache, size_class);
 	/* The last one, so that the first objects of all classes' slabs, which
 	 * begin at multiples of units, do not meet in one cache set. */
-	lane_refill(id, class, objects, n - 1);
+	lane_refill(id, size_class, objects, n - 1);
 	return objects[n - 1];
 }
 
@@ -68,9 +70,9 @@ static int batch_take(const struct size_class *c, void **objects,
 	return n;
 }
 
-void cpu_cache_free_slow(void *object, unsigned class)
+void cpu_cache_free_slow(void *object, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	unsigned id = rseq_current_id();
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
@@ -84,38 +86,38 @@ void cpu_cache_free_slow(void *object, unsigned class)
 		cpu_cache_free_direct(object);
 		return;
 	}
-	if (capacity_overflow(id, cache, class) &&
+	if (capacity_overflow(id, cache, size_class) &&
 	    percpu_push(c->lane, object))
 		return;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
-		capacity_note_flush(id, cache, class);
+		capacity_note_flush(id, cache, size_class);
 		bin_give(id, objects, (unsigned)n);
 	}
 	if (!percpu_push(c->lane, object))
 		bin_give(id, &object, 1);
 }
 
-static void home_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
+static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
 	uint64_t want = min_size(c->lane_slots, config.cpu_cache / c->size);
 
-	if (load_relaxed(limit) != want) // hint
+	if (load_relaxed(limit) != want)    // hint
 		store_relaxed(limit, want); // hint
 }
 
-/* The home lane took no more, or is not there yet. */
-static cold enum home home_flush(void *object, unsigned class)
+/* The remote lane took no more, or is not there yet. */
+static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	unsigned id = rseq_current_id();
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
 	int n;
 
 	if (!areas_install(id, cache))
-		return HOME_REFUSED;
-	home_limit(&areas_lane(id, class)->limit, c);
+		return REMOTE_REFUSED;
+	remote_limit(&areas_lane(id, size_class)->limit, c);
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		add_relaxed(&cache->nr_flushes, 1); // counter
@@ -123,49 +125,50 @@ static cold enum home home_flush(void *object, unsigned class)
 	}
 	if (!percpu_push(c->lane, object))
 		bin_give(id, &object, 1);
-	return HOME_FLUSHED;
+	return REMOTE_FLUSHED;
 }
 
-enum home cpu_cache_free_home(void *object, unsigned class)
+enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 {
-	unsigned home = HOME_LANES + class;
+	unsigned remote = REMOTE_LANES + size_class;
 
 	/* Freed twice, and its slab is gone since the caller's look. */
-	if (unlikely(class - 1 >= NR_TINY))
-		return HOME_REFUSED;
+	if (unlikely(size_class - 1 >= NR_TINY))
+		return REMOTE_REFUSED;
 	/* Once more after an abort. */
-	if (likely(percpu_push(home * LANE_WORDS, object)) ||
-	    percpu_push(home * LANE_WORDS, object))
-		return HOME_LANE;
-	return home_flush(object, home);
+	if (likely(percpu_push(remote * LANE_WORDS, object)) ||
+	    percpu_push(remote * LANE_WORDS, object))
+		return REMOTE_LANE;
+	return remote_flush(object, remote);
 }
 
-enum home cpu_cache_free_away(void *object, unsigned class, unsigned owner)
+enum remote_free cpu_cache_free_away(void *object, unsigned size_class,
+				     unsigned owner)
 {
 	unsigned id = rseq_current_id();
 	bool far = nodes_differ(node_of_id(id), node_of_id(owner));
-	unsigned lane = far ? FAR_LANE : class;
+	unsigned lane = far ? FAR_LANE : size_class;
 
-	if (unlikely(class - 1 >= NR_CLASSES - 1))
-		return HOME_REFUSED;
-	if (far && size_classes[class].size > FAR_SIZE_MOST) {
+	if (unlikely(size_class - 1 >= NR_CLASSES - 1))
+		return REMOTE_REFUSED;
+	if (far && size_classes[size_class].size > FAR_SIZE_MOST) {
 		bin_give(id, &object, 1);
-		return HOME_FLUSHED;
+		return REMOTE_FLUSHED;
 	}
 	/* Once more after an abort. */
 	if (likely(percpu_push(lane * LANE_WORDS, object)) ||
 	    percpu_push(lane * LANE_WORDS, object))
-		return HOME_LANE;
-	return far ? home_flush(object, FAR_LANE) : HOME_REFUSED;
+		return REMOTE_LANE;
+	return far ? remote_flush(object, FAR_LANE) : REMOTE_REFUSED;
 }
 
-void *cpu_cache_alloc_direct(unsigned class)
+void *cpu_cache_alloc_direct(unsigned size_class)
 {
 	unsigned id = rseq_current_id();
 	void *object;
 
 	add_relaxed(&cpu_caches[id].nr_direct, 1); // counter
-	return bin_take(id, class, &object, 1) ? object : NULL;
+	return bin_take(id, size_class, &object, 1) ? object : NULL;
 }
 
 void cpu_cache_free_direct(void *object)
@@ -179,11 +182,11 @@ void cpu_cache_free_direct(void *object)
 void cpu_cache_flush_own(void)
 {
 	void *objects[BATCH_MOST];
-	unsigned class;
+	unsigned size_class;
 	int n, rounds;
 
-	for (class = 1; class < NR_LANES; class++) {
-		const struct size_class *c = &size_classes[class];
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		const struct size_class *c = &size_classes[size_class];
 
 		/* Bounded: other threads of this CPU may refill meanwhile. */
 		rounds = 2 + (int)(c->lane_slots / max_size(c->batch, 1));
@@ -201,11 +204,11 @@ void cpu_cache_flush_own(void)
 static uint64_t area_cached_size(char *area)
 {
 	uint64_t size = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		size += size_classes[class].size *
-			load_once(&cpu_cache_lane(area, class)->count);
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		size += size_classes[size_class].size *
+			load_once(&cpu_cache_lane(area, size_class)->count);
 	return size;
 }
 
@@ -225,7 +228,7 @@ void cpu_cache_stats(struct cpu_cache_stats *out)
 		out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
 		out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
 		out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
-		if (!load_relaxed(&cache->areas)) // hint
+		if (!load_relaxed(&cache->areas))		     // hint
 			continue;
 		out->nr_cpu_caches++;
 		out->cached_size += area_cached_size(cpu_cache_area(cache, 0)) +

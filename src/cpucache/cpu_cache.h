@@ -6,8 +6,8 @@
  *
  * Tiny objects, smaller than a cache line, go home: were they handed out where
  * they were freed, CPUs would write to each other's lines again and again.
- * Those of another id's slab wait in the class's home lane, from which nothing
- * is allocated, until a batch of them goes to the slabs.
+ * Those of another id's slab wait in the class's remote lane, from which
+ * nothing is allocated, until a batch of them goes to the slabs.
  *
  * Where memory has several nodes (system/nodes.h), larger ones of another
  * node's slab go home, too: up to FAR_SIZE_MOST by the far lane, from which
@@ -27,23 +27,24 @@
 #include "cpucache/rseq.h"
 
 /* The fast path found nothing, or was interrupted. NULL: no memory. */
-void *cpu_cache_alloc_slow(unsigned class);
+void *cpu_cache_alloc_slow(unsigned size_class);
 /* The fast path found no room, or was interrupted, or saw the object on top
  * of the lane already, which is a fault(). */
-void cpu_cache_free_slow(void *object, unsigned class);
+void cpu_cache_free_slow(void *object, unsigned size_class);
 
 /* A tiny object whose slab another id owns. */
-enum home {
-	HOME_REFUSED, /* it must take the way of all others */
-	HOME_LANE,    /* it waits in its home lane */
-	HOME_FLUSHED, /* and those before it went to their slabs */
+enum remote_free {
+	REMOTE_REFUSED, /* it must take the way of all others */
+	REMOTE_LANE,	/* it waits in its remote lane */
+	REMOTE_FLUSHED, /* and those before it went to their slabs */
 };
-enum home cpu_cache_free_home(void *object, unsigned class);
+enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 /* A larger one, whose slab's owner is another id, perhaps a far one. */
-enum home cpu_cache_free_away(void *object, unsigned class, unsigned owner);
+enum remote_free cpu_cache_free_away(void *object, unsigned size_class,
+				     unsigned owner);
 
 /* The direct path: straight to the slabs, one object. */
-void *cpu_cache_alloc_direct(unsigned class);
+void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 
 /* Gives what the calling thread's CPU holds to the slabs (without drain). */

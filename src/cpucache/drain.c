@@ -12,14 +12,14 @@
 #define ABORTS_MOST 1000 /* in a row: single-stepped; give up for now */
 
 /* Odd while held; no value comes twice. */
-struct drain_right {
+struct drain_lease {
 	uint64_t held : 1;
 	uint64_t turn : 63;
 };
-WORD(drain_right, uint64_t);
+WORD(drain_lease, uint64_t);
 
-static _Atomic(uint64_t) right;	   /* atomic: struct drain_right */
-static _Atomic(uint64_t) deadline; /* atomic: hint, ms */
+static _Atomic(uint64_t) lease;	    /* atomic: struct drain_lease */
+static _Atomic(uint64_t) deadline;  /* atomic: hint, ms */
 static _Atomic(uint64_t) nr_drains; /* atomic: counter */
 
 /* One thread's attempt. */
@@ -30,41 +30,41 @@ struct drainer {
 };
 
 /* From the one that drops it, or by taking over. */
-static struct drain_right right_taken(struct drain_right w)
+static struct drain_lease lease_taken(struct drain_lease w)
 {
-	return (struct drain_right){ .held = 1, .turn = w.turn + w.held };
+	return (struct drain_lease){ .held = 1, .turn = w.turn + w.held };
 }
 
-static struct drain_right right_dropped(struct drain_right w)
+static struct drain_lease lease_dropped(struct drain_lease w)
 {
-	return (struct drain_right){ .held = 0, .turn = w.turn + 1 };
+	return (struct drain_lease){ .held = 0, .turn = w.turn + 1 };
 }
 
-static bool right_take(struct drainer *d, bool urgent)
+static bool lease_take(struct drainer *d, bool urgent)
 {
-	uint64_t seen = load_relaxed(&right), now = system_now_ms(); // own
-	struct drain_right w = drain_right_unpack(seen);
+	uint64_t seen = load_relaxed(&lease), now = system_now_ms(); // own
+	struct drain_lease w = drain_lease_unpack(seen);
 
 	if (w.held && !urgent && now < load_relaxed(&deadline)) // hint
 		return false;
-	d->mine = drain_right_pack(right_taken(w));
-	// [drain.right] with right_drop(): the former holder's areas
-	if (!cas_acquire(&right, &seen, d->mine))
+	d->mine = drain_lease_pack(lease_taken(w));
+	// [drain.lease] with lease_drop(): the former holder's areas
+	if (!cas_acquire(&lease, &seen, d->mine))
 		return false;
 	store_relaxed(&deadline, now + DRAIN_DEADLINE_MS); // hint
 	return !w.held || rseq_fence();
 }
 
-static void right_drop(struct drainer *d)
+static void lease_drop(struct drainer *d)
 {
 	uint64_t mine = d->mine;
-	struct drain_right w = right_dropped(drain_right_unpack(mine));
+	struct drain_lease w = lease_dropped(drain_lease_unpack(mine));
 
-	// [drain.right] with right_take(): this holder's areas
-	cas_release(&right, &mine, drain_right_pack(w));
+	// [drain.lease] with lease_take(): this holder's areas
+	cas_release(&lease, &mine, drain_lease_pack(w));
 }
 
-/* Takes all objects out of one lane of a detached area; false: the right is
+/* Takes all objects out of one lane of a detached area; false: the lease is
  * lost, or every section aborts. */
 static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
 		       unsigned batch)
@@ -74,7 +74,7 @@ static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
 	unsigned n = 0, aborts = 0;
 
 	do {
-		result = percpu_pop_checked(d->self, lane, &right, d->mine,
+		result = percpu_pop_checked(d->self, lane, &lease, d->mine,
 					    &objects[n]);
 		aborts = result == PERCPU_ABORT ? aborts + 1 : 0;
 		n += result == PERCPU_DONE;
@@ -92,21 +92,22 @@ static bool lane_empty(struct drainer *d, unsigned id, struct lane *lane,
 
 static bool area_empty(struct drainer *d, unsigned id, char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		if (!lane_empty(d, id, cpu_cache_lane(area, class),
-				max_size(size_classes[class].batch, 1)))
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		if (!lane_empty(d, id, cpu_cache_lane(area, size_class),
+				max_size(size_classes[size_class].batch, 1)))
 			return false;
 	return true;
 }
 
 static void area_reset_limits(char *area)
 {
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class < NR_LANES; class++)
-		store_relaxed(&cpu_cache_lane(area, class)->limit, 0); // hint
+	for (size_class = 1; size_class < NR_LANES; size_class++)
+		// hint
+		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0);
 }
 
 static bool area_swap(struct drainer *d, unsigned id, char *spare)
@@ -117,14 +118,14 @@ static bool area_swap(struct drainer *d, unsigned id, char *spare)
 	for (i = 0; i < ABORTS_MOST && result == PERCPU_ABORT; i++)
 		result = percpu_store_checked(d->self, cpu_cache_table_word(id),
 					      (uint64_t)(spare - anchor.base),
-					      &right, d->mine);
+					      &lease, d->mine);
 	return result == PERCPU_DONE;
 }
 
 /* Steps 1 to 6 of drain.h. */
 static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 {
-	// held: by the drain right
+	// held: by the drain lease
 	uint64_t used = load_relaxed(cpu_cache_table_word(id));
 	char *old = cpu_cache_area(cache, 0);
 	char *spare = cpu_cache_area(cache, 1);
@@ -148,20 +149,20 @@ static bool cache_is_idle(struct cpu_cache *cache)
 {
 	uint32_t events = (uint32_t)(load_relaxed(&cache->nr_refills) + // hint
 				     load_relaxed(&cache->nr_flushes)); // hint
-	uint32_t seen = take_relaxed(&cache->seen, events); // hint
+	uint32_t seen = take_relaxed(&cache->seen, events);		// hint
 
 	return seen == events;
 }
 
 static bool cache_holds_objects(struct cpu_cache *cache)
 {
-	unsigned class, which;
+	unsigned size_class, which;
 	struct lane *lane;
 
 	for (which = 0; which < 2; which++)
-		for (class = 1; class < NR_LANES; class++) {
+		for (size_class = 1; size_class < NR_LANES; size_class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
-					      class);
+					      size_class);
 			if (load_once(&lane->count))
 				return true;
 		}
@@ -180,7 +181,7 @@ static size_t drain_all(struct rseq_area *self, bool idle_only, bool urgent)
 	unsigned id, end = cpu_cache_nr_ids();
 	struct cpu_cache *cache;
 
-	if (!self || !may_drain() || !right_take(&d, urgent))
+	if (!self || !may_drain() || !lease_take(&d, urgent))
 		return 0;
 	for (id = 0; id < end; id++) {
 		cache = cpu_cache_of(id);
@@ -191,12 +192,12 @@ static size_t drain_all(struct rseq_area *self, bool idle_only, bool urgent)
 		if (!cache_holds_objects(cache) &&
 		    !load_relaxed(&cache->used_size)) // hint
 			continue;
-		/* Keeps the right till its deadline, so that the successor
+		/* Keeps the lease till its deadline, so that the successor
 		 * fences: this one's fence may be what failed. */
 		if (!cache_drain(&d, id, cache))
 			return d.nr_objects;
 	}
-	right_drop(&d);
+	lease_drop(&d);
 	return d.nr_objects;
 }
 

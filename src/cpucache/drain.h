@@ -4,12 +4,12 @@
  * lane area away: it points the id's table word at the spare area, which is
  * empty, fences all CPUs, and then nobody but the drainer touches the old one.
  *
- * Who may drain: the holder of the drain right, one thread at a time in the
- * process. The right is a word; odd means held. A holder that dies or sleeps
+ * Who may drain: the holder of the drain lease, one thread at a time in the
+ * process. The lease is a word; odd means held. A holder that dies or sleeps
  * must not keep it for ever, and one that wakes late must not touch an area
- * that is in use again. So the right is revocable: every write of a drainer
+ * that is in use again. So the lease is revocable: every write of a drainer
  * (the table word, a count) is the commit of an rseq section that compares
- * the right first. Who finds the right held past its deadline takes it over
+ * the lease first. Who finds the lease held past its deadline takes it over
  * (CAS to the next odd value) and fences: after the fence each section of the
  * former holder has committed or will be aborted, and when retried finds the
  * right lost.
@@ -22,11 +22,11 @@
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
  *
- * The deadline is a courtesy: who is out of memory takes the right at once, and
+ * The deadline is a courtesy: who is out of memory takes the lease at once, and
  * the former holder finds it lost, with all that it moved so far moved.
  *
- * A drain that breaks off, since the right is lost or a fence failed, keeps
- * the right till its deadline: so its successor fences first.
+ * A drain that breaks off, since the lease is lost or a fence failed, keeps
+ * the lease till its deadline: so its successor fences first.
  *
  * Step 6 hands objects to their slabs in batches. A drainer that dies loses
  * the batch in its hands; the rest is found by step 2 of the next one. Without

@@ -9,7 +9,7 @@
  * CPU is known.
  *
  * count is *percpu*: written only by the commit of a section, on the CPU that
- * owns the area or on a detached area by the holder of the drain right.
+ * owns the area or on a detached area by the holder of the drain lease.
  * limit is *atomic*, a hint that sections only read. Slots below count hold
  * objects; slots above are scratch. The word in front of the first slot is
  * readable and no object's address.
@@ -35,7 +35,7 @@
  *
  *	percpu_push_tagged(tag, object): as percpu_push() with this lane,
  *	chosen without a branch, as who frees what is a matter of luck
- *		lane = id == tag->owner ? tag->lane : tag->away
+ *		lane = id == tag->owner ? tag->lane : tag->remote
  *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
  *		n = min(l->count, most)
@@ -46,11 +46,11 @@
  *		copy in[0..n) behind the top; l->count += n	(commit)
  *
  * The checked ones work on a given area, whatever the CPU, for as long as
- * *right == mine: they make a drain right revocable. self is the calling
+ * *lease == mine: they make a drain lease revocable. self is the calling
  * thread's own registered rseq area.
  *
- *	percpu_pop_checked(self, l, right, mine, &object):
- *		if (*right != mine) -> PERCPU_LOST
+ *	percpu_pop_checked(self, l, lease, mine, &object):
+ *		if (*lease != mine) -> PERCPU_LOST
  *		n = l->count; if (n == 0) -> PERCPU_EMPTY
  *		object = l->slots[n - 1]; l->count = n - 1  -> PERCPU_DONE
  *		(commit)				  abort -> PERCPU_ABORT
@@ -58,8 +58,8 @@
  * The store of the next one is a release: what the drainer did to an area
  * comes before the area is published.
  *
- *	percpu_store_checked(self, word, value, right, mine):
- *		if (*right != mine) -> PERCPU_LOST
+ *	percpu_store_checked(self, word, value, lease, mine):
+ *		if (*lease != mine) -> PERCPU_LOST
  *		*word = value	-> PERCPU_DONE	(commit)  abort -> PERCPU_ABORT
  *
  * Each architecture's file implements exactly this list, and percpu_watch()
@@ -73,9 +73,9 @@
 #include "slab/size_class.h"
 
 struct lane {
-	uint64_t count;		   /* percpu */
-	_Atomic(uint64_t) limit;   /* atomic: a hint */
-	void **slots;		   /* const; what they hold is percpu */
+	uint64_t count;		 /* percpu */
+	_Atomic(uint64_t) limit; /* atomic: a hint */
+	void **slots;		 /* const; what they hold is percpu */
 	uint64_t unused;
 };
 

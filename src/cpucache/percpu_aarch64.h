@@ -13,9 +13,9 @@
  *
  * Order: one CPU runs a section, and the kernel orders a CPU's threads and
  * the CPUs that a concurrency id wanders to. The checked sections need no
- * barrier either: one that reads the old right and still commits has ended
+ * barrier either: one that reads the old lease and still commits has ended
  * before the revoker's fence, which is a barrier on every CPU; one that begins
- * behind the fence reads the new right.
+ * behind the fence reads the new lease.
  *
  * tpidr_el0 is the thread pointer. Immediates above 4095 are multiples of
  * 4096: the assembler encodes them with lsl #12.
@@ -34,6 +34,7 @@
 #define PERCPU_BROKEN_LAST 0x07000d
 
 /* The signature is a brk, which traps wherever it is run. */
+/* clang-format off */
 #define PERCPU_SECTION(abort)                                             \
 	".pushsection __rseq_cs, \"aw\"\n\t"                              \
 	".balign 32\n"                                                    \
@@ -190,17 +191,17 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
 		"ldrh %w[lane], [%[tag], %[tag_lane]]\n\t"
-		"ldrh %w[t], [%[tag], %[tag_away]]\n\t"
+		"ldrh %w[t], [%[tag], %[tag_remote]]\n\t"
 		"ldrh %w[tp], [%[tag], %[tag_owner]]\n\t"
 		"cmp %w[n], %w[tp]\n\t"		/* id == owner? */
-		"csel %[lane], %[lane], %[t], eq\n\t" /* no: away */
+		"csel %[lane], %[lane], %[t], eq\n\t" /* no: remote */
 		PERCPU_LANE(l)
 		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t),
 		  [lane] "=&r"(lane)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
-		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
 		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);
@@ -306,18 +307,18 @@ aborted:
 	"add %[" #t "], %[" #t "], #:lo12:3b\n\t"                         \
 	"str %[" #t "], [%[self], %[cs]]\n"	/* arm: rseq_cs = t */    \
 	"1:\t" PERCPU_POINT(7)                                            \
-	"ldr %[" #t "], [%[right]]\n\t"		/* t = *right */          \
+	"ldr %[" #t "], [%[lease]]\n\t"		/* t = *lease */          \
 	"cmp %[" #t "], %[mine]\n\t"		/* t != mine? */          \
 	"b.ne " lost "\n\t"			/* lost */                \
 	PERCPU_POINT(8)
 
 #define PERCPU_ENTER_CHECKED_INPUTS                                       \
-	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
+	[self] "r"(self), [lease] "r"(lease), [mine] "r"(mine),           \
 		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
 
 static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
-		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
+		   _Atomic(uint64_t) *lease, uint64_t mine, void **object)
 {
 	void *top;
 	uint64_t n;
@@ -356,7 +357,7 @@ aborted:
 /* word: 64 bits, plain or atomic. */
 static force_inline enum percpu_result
 percpu_store_checked(struct rseq_area *self, volatile void *word,
-		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
+		     uint64_t value, _Atomic(uint64_t) *lease, uint64_t mine)
 {
 	uint64_t t;
 

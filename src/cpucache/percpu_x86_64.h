@@ -33,6 +33,7 @@
 #define PERCPU_BROKEN_LAST 0
 
 /* The signature is the operand of a ud1, which traps wherever it is run. */
+/* clang-format off */
 #define PERCPU_SECTION(abort)                                             \
 	".pushsection __rseq_cs, \"aw\"\n\t"                              \
 	".balign 32\n"                                                    \
@@ -187,15 +188,15 @@ static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 		PERCPU_EXIT("%l[slow]")
 		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
 		"movzwl %c[tag_lane](%[tag]), %k[lane]\n\t"
-		"movzwl %c[tag_away](%[tag]), %k[slots]\n\t"
+		"movzwl %c[tag_remote](%[tag]), %k[slots]\n\t"
 		"cmpw %w[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
-		"cmovne %[slots], %[lane]\n\t"	/* no: away */
+		"cmovne %[slots], %[lane]\n\t"	/* no: remote */
 		PUSH_TO_LANE
 		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots),
 		  [lane] "=&r"(lane)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
-		  [tag_away] "i"(offsetof(struct unit_tag, away)),
+		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
 		  [tag_owner] "i"(offsetof(struct unit_tag, owner))
 		: PERCPU_CLOBBERS
 		: slow);
@@ -306,17 +307,17 @@ aborted:
 	"leaq 3b(%%rip), %[" #t "]\n\t"		/* t = &descriptor */     \
 	"movq %[" #t "], %c[cs](%[self])\n"	/* arm: rseq_cs = t */    \
 	"1:\t" PERCPU_POINT(7)                                            \
-	"cmpq %[mine], (%[right])\n\t"		/* *right != mine? */     \
+	"cmpq %[mine], (%[lease])\n\t"		/* *lease != mine? */     \
 	"jne " lost "\n\t"			/* lost */                \
 	PERCPU_POINT(8)
 
 #define PERCPU_ENTER_CHECKED_INPUTS                                       \
-	[self] "r"(self), [right] "r"(right), [mine] "r"(mine),           \
+	[self] "r"(self), [lease] "r"(lease), [mine] "r"(mine),           \
 		[cs] "i"(offsetof(struct rseq_area, rseq_cs))
 
 static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
-		   _Atomic(uint64_t) *right, uint64_t mine, void **object)
+		   _Atomic(uint64_t) *lease, uint64_t mine, void **object)
 {
 	void *top;
 	uint64_t n;
@@ -355,7 +356,7 @@ aborted:
 /* word: 64 bits, plain or atomic. */
 static force_inline enum percpu_result
 percpu_store_checked(struct rseq_area *self, volatile void *word,
-		     uint64_t value, _Atomic(uint64_t) *right, uint64_t mine)
+		     uint64_t value, _Atomic(uint64_t) *lease, uint64_t mine)
 {
 	uint64_t t;
 

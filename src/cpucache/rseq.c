@@ -53,8 +53,7 @@ static __thread struct rseq_area unregistered_area = {
 	X(MM_CID, MODE_MM_CID, "mm_cid: the kernel fills it")               \
 	X(CPU_ID, MODE_CPU_ID, "cpu_id: the kernel does not fill mm_cid")   \
 	X(CPU_ID_OPTION, MODE_CPU_ID, "cpu_id: by option")                  \
-	X(CPU_ID_NODES, MODE_CPU_ID,                                        \
-	  "cpu_id: memory has several nodes")
+	X(CPU_ID_NODES, MODE_CPU_ID, "cpu_id: memory has several nodes")
 
 enum decision {
 	UNDECIDED,
@@ -63,6 +62,7 @@ enum decision {
 #undef DECISION_NAME
 };
 
+/* clang-format off */
 static const struct {
 	uint32_t mode;
 	const char *why;
@@ -72,6 +72,7 @@ static const struct {
 	DECISIONS(DECISION_ROW)
 #undef DECISION_ROW
 };
+/* clang-format on */
 
 static _Atomic(uint32_t) decided; /* atomic: enum decision; set once */
 
@@ -240,8 +241,8 @@ static void apply(enum decision decision, const struct facts *f)
 					  offsetof(struct rseq_area, cpu_id);
 
 	anchor.rseq_cs = cs;
-	anchor.id = cs + (int64_t)id - (int64_t)offsetof(struct rseq_area,
-							 rseq_cs);
+	anchor.id = cs + (int64_t)id -
+		    (int64_t)offsetof(struct rseq_area, rseq_cs);
 	rseq_state.node_ids = fills_mm_cid(f); /* as old as that */
 	nodes_use(mode == MODE_CPU_ID && f->nr_nodes > 1);
 	rseq_state.nr_cpus = nr_direct_ids();

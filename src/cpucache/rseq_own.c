@@ -23,7 +23,7 @@ static __thread struct own {
 	volatile bool refused; /* likewise */
 } own = { .area.cpu_id = RSEQ_NEW_THREAD };
 
-static pthread_key_t key;	 /* const once ready */
+static pthread_key_t key;	/* const once ready */
 static _Atomic(uint32_t) state; /* atomic: enum rseq_own_state */
 
 static void own_end(void *unused)

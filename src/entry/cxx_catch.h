@@ -22,8 +22,9 @@ extern internal void *cxx_catch(cxx_attempt *attempt, size_t size,
 				size_t align);
 
 /* The frame's own two: who decides, and what follows. */
-extern internal int cxx_personality(int version, int actions, uint64_t class,
-				    void *exception, void *context);
+extern internal int cxx_personality(int version, int actions,
+				    uint64_t exception_class, void *exception,
+				    void *context);
 extern internal void cxx_caught(void *exception);
 
 #endif

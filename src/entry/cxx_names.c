@@ -41,7 +41,7 @@
 struct nothrow; /* std::nothrow_t: a tag, never looked at */
 
 typedef void new_handler(void);
-typedef int personality(int version, int actions, uint64_t class,
+typedef int personality(int version, int actions, uint64_t exception_class,
 			void *exception, void *context);
 
 /* Of the unwinder's interface (Itanium C++ ABI, Exception Handling, 1). */
@@ -50,8 +50,9 @@ typedef int personality(int version, int actions, uint64_t class,
 
 extern new_handler *_ZSt15get_new_handlerv(void) weak_import;
 extern void _ZSt17__throw_bad_allocv(void) weak_import;
-extern int __gxx_personality_v0(int version, int actions, uint64_t class,
-				void *exception, void *context) weak_import;
+extern int __gxx_personality_v0(int version, int actions,
+				uint64_t exception_class, void *exception,
+				void *context) weak_import;
 extern void *__cxa_begin_catch(void *exception) weak_import;
 extern void __cxa_end_catch(void) weak_import;
 extern void *__cxa_allocate_exception(size_t size) weak_import;
@@ -109,14 +110,14 @@ static _Noreturn void throw_bad_alloc(size_t size)
 	      size);
 }
 
-int cxx_personality(int version, int actions, uint64_t class, void *exception,
-		    void *context)
+int cxx_personality(int version, int actions, uint64_t exception_class,
+		    void *exception, void *context)
 {
 	personality *decide = RUNTIME_FIND(__gxx_personality_v0);
 
 	if (!decide || actions & UA_FORCE_UNWIND)
 		return URC_CONTINUE_UNWIND;
-	return decide(version, actions, class, exception, context);
+	return decide(version, actions, exception_class, exception, context);
 }
 
 /* `catch (...) {}`; they are where the personality is. */

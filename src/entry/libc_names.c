@@ -31,8 +31,8 @@ exported struct mallinfo2 mallinfo2(void)
 		.hblks = s.nr_large,
 		.hblkhd = s.live_large_size,
 		.uordblks = s.live_size - s.live_large_size,
-		.fordblks =
-			s.cached_size + s.slab_free_size + s.free_dirty_size,
+		.fordblks = s.cached_size + s.slab_free_size +
+			    s.free_dirty_size,
 		.keepcost = s.free_dirty_size,
 	};
 }

@@ -35,20 +35,16 @@
 #include "base/compiler.h"
 
 /* The names, and hidden aliases of this library's own definitions. */
-#define PROGRAM_NAMES(X)                                   \
-	X(free, void, (void *block))                       \
-	X(_Znwm, void *, (size_t size))                    \
-	X(_Znam, void *, (size_t size))                    \
-	X(_ZnwmSt11align_val_t, void *,                    \
-	  (size_t size, size_t align))                     \
-	X(_ZnamSt11align_val_t, void *,                    \
-	  (size_t size, size_t align))                     \
-	X(_ZdlPv, void, (void *block))                     \
-	X(_ZdaPv, void, (void *block))                     \
-	X(_ZdlPvSt11align_val_t, void,                     \
-	  (void *block, size_t align))                     \
-	X(_ZdaPvSt11align_val_t, void,                     \
-	  (void *block, size_t align))
+#define PROGRAM_NAMES(X)                                             \
+	X(free, void, (void *block))                                 \
+	X(_Znwm, void *, (size_t size))                              \
+	X(_Znam, void *, (size_t size))                              \
+	X(_ZnwmSt11align_val_t, void *, (size_t size, size_t align)) \
+	X(_ZnamSt11align_val_t, void *, (size_t size, size_t align)) \
+	X(_ZdlPv, void, (void *block))                               \
+	X(_ZdaPv, void, (void *block))                               \
+	X(_ZdlPvSt11align_val_t, void, (void *block, size_t align))  \
+	X(_ZdaPvSt11align_val_t, void, (void *block, size_t align))
 
 #define PROGRAM_DECLARE(name, result, arguments) \
 	extern result name arguments;            \
@@ -57,10 +53,9 @@ PROGRAM_NAMES(PROGRAM_DECLARE)
 #undef PROGRAM_DECLARE
 
 /* Beside the definition of a name, with what else is said of it. */
-#define PROGRAM_ALIAS(name, ...)                    \
-	extern __typeof__(name) lane_##name         \
-		__attribute__((alias(#name),        \
-			       visibility("hidden"), ##__VA_ARGS__));
+#define PROGRAM_ALIAS(name, ...)                            \
+	extern __typeof__(name) lane_##name __attribute__(( \
+		alias(#name), visibility("hidden"), ##__VA_ARGS__));
 
 /* The compiler knows the one definition that it sees, the loader all; NULL:
  * the loader was not here yet, and what runs is a resolver. */

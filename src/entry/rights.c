@@ -69,21 +69,21 @@ void rights_end(const struct rights *rights, uint64_t sandbox)
 }
 
 /* One that libc has not is a call that the kernel has not. */
-#define RIGHTS_CALL(name, parameters, arguments)                \
-	exported int name parameters                            \
-	{                                                       \
-		int (*real) parameters = real_function(name);   \
-		struct rights rights;                           \
-		int result;                                     \
-                                                                \
-		if (unlikely(!real)) {                          \
-			errno = ENOSYS;                         \
-			return -1;                              \
-		}                                               \
-		rights = rights_begin(false);                   \
-		result = real arguments;                        \
-		rights_end(&rights, 0);                         \
-		return result;                                  \
+#define RIGHTS_CALL(name, parameters, arguments)              \
+	exported int name parameters                          \
+	{                                                     \
+		__typeof__(&name) real = real_function(name); \
+		struct rights rights;                         \
+		int result;                                   \
+                                                              \
+		if (unlikely(!real)) {                        \
+			errno = ENOSYS;                       \
+			return -1;                            \
+		}                                             \
+		rights = rights_begin(false);                 \
+		result = real arguments;                      \
+		rights_end(&rights, 0);                       \
+		return result;                                \
 	}
 
 struct __user_cap_header_struct;
@@ -115,8 +115,8 @@ RIGHTS_CALL(chroot, (const char *path), (path))
 
 exported int close_range(unsigned first, unsigned last, int flags)
 {
-	int (*real)(unsigned first, unsigned last, int flags) =
-		real_function(close_range);
+	int (*real)(unsigned first, unsigned last,
+		    int flags) = real_function(close_range);
 	struct rights rights;
 	int result;
 
@@ -197,7 +197,7 @@ static long syscall_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long result = syscall_6(nr, a, b, c, d, e, f);
 
-	if ((unsigned long)result < (unsigned long)-4095)
+	if ((unsigned long)result < (unsigned long)-ERRNO_MOST)
 		return result;
 	errno = (int)-result;
 	return -1;
@@ -217,8 +217,8 @@ static bool syscall_sandboxes(long nr, long a)
 {
 	if (nr == SYS_prctl)
 		return option_sandboxes((int)a);
-	return nr == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT ||
-				     a == SECCOMP_SET_MODE_FILTER);
+	return nr == SYS_seccomp &&
+	       (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
 }
 
 static uint64_t sandbox_of_syscall(long nr, long a, long b, long result)

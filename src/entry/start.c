@@ -29,7 +29,7 @@
 /* Above the numbers that programs count on to be the next free ones. */
 #define COPY_LEAST 100
 
-static int copy = -1;         /* const after start() */
+static int copy = -1;	      /* const after start() */
 static struct stat copy_file; /* const after start() */
 
 static void stderr_keep(void)

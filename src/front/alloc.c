@@ -14,7 +14,7 @@
 #include "slab/fitted_class.h"
 #include "system/config.h"
 
-/* Slabs of each list, before ENOMEM: all, as a sweep bounds itself. */
+/* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
 #define COLLECT_MOST ((unsigned)-1 >> 1)
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
@@ -31,8 +31,8 @@ static force_inline void *unmarked(void *object)
 struct alloc_request {
 	size_t size; /* footer included; at most PTRDIFF_MAX */
 	size_t align;
-	bool run;  /* rather a run than an object of medium size */
-	bool zero; /* answer: all bytes read as zero */
+	bool run;	/* rather a run than an object of medium size */
+	bool zero;	/* answer: all bytes read as zero */
 	uint32_t stack; /* of a sampled one; 0: it is none */
 };
 
@@ -48,21 +48,21 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-static void *alloc_object(const struct alloc_request *r, unsigned class)
+static void *alloc_object(const struct alloc_request *r, unsigned size_class)
 {
 	void *object = NULL;
 
-	if (!class)
+	if (!size_class)
 		return NULL;
 	if (unlikely(r->stack))
-		object = bin_take_sampled(class);
+		object = bin_take_sampled(size_class);
 	if (unlikely(object))
 		return object;
 	if (gate_is_open()) {
 		rseq_ensure();
-		return unmarked(cpu_cache_alloc_slow(class));
+		return unmarked(cpu_cache_alloc_slow(size_class));
 	}
-	return unmarked(cpu_cache_alloc_direct(class));
+	return unmarked(cpu_cache_alloc_direct(size_class));
 }
 
 static void *alloc_run(struct alloc_request *r)
@@ -73,17 +73,17 @@ static void *alloc_run(struct alloc_request *r)
 /* What suits the size, and what comes after it. */
 static void *alloc_suited(struct alloc_request *r)
 {
-	unsigned class = 0;
+	unsigned size_class = 0;
 
 	if (!r->run || r->size <= SMALL_SIZE_MOST)
-		class = request_class(r);
-	if (!class)
+		size_class = request_class(r);
+	if (!size_class)
 		return alloc_run(r);
 	if (r->align <= 16 && r->size <= SMALL_SIZE_MOST) {
-		fitted_class_note(class, r->size);
-		size_lane_mend(r->size, class);
+		fitted_class_note(size_class, r->size);
+		size_lane_mend(r->size, size_class);
 	}
-	return alloc_object(r, class);
+	return alloc_object(r, size_class);
 }
 
 /* What serves as well: the class that a fitted one took the size from, which
@@ -91,16 +91,16 @@ static void *alloc_suited(struct alloc_request *r)
  * which is fewer units than a slab, and an object for a run. */
 static void *alloc_unsuited(struct alloc_request *r)
 {
-	unsigned class;
+	unsigned size_class;
 
 	if (r->size > MEDIUM_SIZE_MOST)
 		return NULL;
-	class = request_class(r);
+	size_class = request_class(r);
 	if (r->size > SMALL_SIZE_MOST)
-		return r->run ? alloc_object(r, class) : alloc_run(r);
-	if (class == size_classes[class].fixed)
+		return r->run ? alloc_object(r, size_class) : alloc_run(r);
+	if (size_class == size_classes[size_class].fixed)
 		return NULL;
-	return alloc_object(r, size_classes[class].fixed);
+	return alloc_object(r, size_classes[size_class].fixed);
 }
 
 /* What lies free in the CPUs' caches and in slabs becomes units. False: that
@@ -225,9 +225,9 @@ void *heap_alloc_zeroed(size_t size)
 	struct alloc_request r = { .size = size, .align = 16, .run = true };
 	void *pointer;
 
-	if (size < (gate_read(&anchor.small_end) |
-		    gate_read(&gate_checked.small_end) |
-		    gate_read(&sample_gate.small_end)))
+	if (size <
+	    (gate_read(&anchor.small_end) | gate_read(&gate_checked.small_end) |
+	     gate_read(&sample_gate.small_end)))
 		pointer = heap_alloc(size);
 	else
 		pointer = alloc_cold(&r);
@@ -250,16 +250,16 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	struct alloc_request r = { .size = size, .align = align };
 	bool on = sample_is_on();
 	void *object = NULL;
-	unsigned class;
+	unsigned size_class;
 
 	if (align <= 16)
 		return heap_alloc(size);
 	/* Started as seen from here: the table is filled. */
 	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
-		class = size_class_aligned(size, align);
-		if (class)
+		size_class = size_class_aligned(size, align);
+		if (size_class)
 			object = unmarked(
-				percpu_pop(size_classes[class].lane));
+				percpu_pop(size_classes[size_class].lane));
 	}
 	if (on && object)
 		sample_pass(size);

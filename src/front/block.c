@@ -17,22 +17,21 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 		fault("%s of %p: already free", verb, pointer);
 }
 
-void block_find_live(const void *pointer, const char *verb,
-		     struct block *block)
+void block_find_live(const void *pointer, const char *verb, struct block *block)
 {
 	block_find(pointer, verb, block);
 	if (config_checks_fast() && block->kind == BLOCK_OBJECT &&
 	    mark_is_set(pointer, block->tag->magic) &&
-	    cached_finds(pointer, block->class))
+	    cached_finds(pointer, block->size_class))
 		fault("%s of %p: already free", verb, pointer);
 }
 
 #define MIX_FOOTER 0x9e3779b97f4a7c15
 #define MIX_FILL 0xbf58476d1ce4e5b9
-#define SLACK_MOST 128	 /* bytes behind the size asked for that are filled */
+#define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
 #define SLACK_BYTE 0xa9
-#define FILL_PAGE 4096	 /* no page is smaller */
-#define FILL_MOST 1024	 /* bytes of objects that are larger than a page */
+#define FILL_PAGE 4096 /* no page is smaller */
+#define FILL_MOST 1024 /* bytes of objects that are larger than a page */
 
 size_t block_footer_size(void)
 {
@@ -99,8 +98,7 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 		return block->size;
 	footer = *block_footer(pointer, block) ^ footer_key(pointer);
 	size = footer & (((uint64_t)1 << 40) - 1);
-	if (footer != footer_of(size) ||
-	    size > block->size - sizeof(uint64_t))
+	if (footer != footer_of(size) || size > block->size - sizeof(uint64_t))
 		fault("%s of %p: written behind its end", verb, pointer);
 	if (config_checks_full())
 		slack_check(pointer, block, size, verb);

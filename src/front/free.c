@@ -25,32 +25,33 @@ static force_inline bool lane_try_free(void *pointer,
 }
 
 /* Its slab's owner is another id. */
-static enum home free_away(void *pointer, const struct block *block)
+static enum remote_free free_away(void *pointer, const struct block *block)
 {
-	if (likely(block->class <= NR_TINY))
-		return cpu_cache_free_home(pointer, block->class);
-	return cpu_cache_free_away(pointer, block->class, block->tag->owner);
+	if (likely(block->size_class <= NR_TINY))
+		return cpu_cache_free_remote(pointer, block->size_class);
+	return cpu_cache_free_away(pointer, block->size_class,
+				   block->tag->owner);
 }
 
 /* No lane took it. What goes straight to its slab with checks=full is filled
  * before. */
-static enum home object_free(void *pointer, const struct block *block)
+static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
-	enum home home = HOME_REFUSED;
+	enum remote_free remote = REMOTE_REFUSED;
 
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
 		if (config_checks_full())
 			block_fill(pointer, block);
 		cpu_cache_free_direct(pointer);
-		return home;
+		return remote;
 	}
 	rseq_ensure();
-	if (tag->away != tag->lane && tag->owner != rseq_current_id())
-		home = free_away(pointer, block);
-	if (home == HOME_REFUSED)
-		cpu_cache_free_slow(pointer, block->class);
-	return home;
+	if (tag->remote != tag->lane && tag->owner != rseq_current_id())
+		remote = free_away(pointer, block);
+	if (remote == REMOTE_REFUSED)
+		cpu_cache_free_slow(pointer, block->size_class);
+	return remote;
 }
 
 /* By kind, where no lane took the block or none can. */
@@ -63,7 +64,7 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		foreign_free(pointer);
 	else if (block->kind == BLOCK_RUN)
 		large_free(pointer, block);
-	else if (object_free(pointer, block) == HOME_LANE)
+	else if (object_free(pointer, block) == REMOTE_LANE)
 		return;
 	tick_pass();
 }
@@ -98,7 +99,7 @@ static force_inline bool checked_try_free(void *pointer)
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
-	    cached_finds(pointer, block.class))
+	    cached_finds(pointer, block.size_class))
 		fault("free of %p: already free", pointer);
 	mark_set(pointer, block.tag->magic);
 	return percpu_push_tagged(block.tag, pointer);

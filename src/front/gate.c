@@ -76,8 +76,7 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 	result = open_word(anchor_tags_end(), tags_end(), gate, tries);
 	if (result != PERCPU_DONE)
 		return result;
-	result = open_word(word_small_end(), SMALL_SIZE_MOST + 1, gate,
-			   tries);
+	result = open_word(word_small_end(), SMALL_SIZE_MOST + 1, gate, tries);
 	/* What was committed since tags_end() found the gate closed. */
 	anchor_commit((uint32_t)(tags_end() / 16));
 	return result;
@@ -154,7 +153,7 @@ void gate_close_for_good(void)
 
 bool gate_is_open(void)
 {
-	return load_relaxed(&anchor.small_end) ||	   // hint
+	return load_relaxed(&anchor.small_end) ||	// hint
 	       load_relaxed(&gate_checked.small_end) || // hint
 	       load_relaxed(&sample_gate.small_end);	// hint
 }

@@ -12,7 +12,7 @@
  * that its memory is not held for nothing. */
 static force_inline bool object_stays(size_t has, size_t size)
 {
-	return size <= has && (size > has / 2 || has <= 64);
+	return size <= has && (size > has / 2 || has <= CACHE_LINE);
 }
 
 /* A run that a class would serve as well moves there. */

@@ -15,7 +15,7 @@
 #include "system/helper.h"
 #include "system/sandbox.h"
 
-static _Atomic(uint32_t) ready;	 /* atomic: all of start-up is done */
+static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
 static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
 static _Atomic(uint32_t) profile_begun; /* atomic: hint, as the option says */
 
@@ -67,7 +67,7 @@ void heap_threads_start(void)
 		return;
 	helper_prepare();
 	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	    !take_relaxed(&checked, 1) && // hint
+	    !take_relaxed(&checked, 1) &&		     // hint
 	    !helper_is_filtered() && !rseq_kernel_aborts()) {
 		gate_close_for_good();
 		rseq_give_up("direct: this kernel does not abort sections");

@@ -39,7 +39,7 @@
 struct walk {
 	uint64_t nr_slabs;
 	uint64_t nr_large;
-	uint64_t slab_size;      /* all objects of all slabs */
+	uint64_t slab_size;	 /* all objects of all slabs */
 	uint64_t slab_free_size; /* of these, free in the slab */
 	uint64_t large_size;
 };
@@ -55,14 +55,14 @@ static struct unit_tag read_tag(const struct region *r, uint32_t unit)
 
 	return (struct unit_tag){
 		.start = tag->start,
-		.class = tag->class,
+		.size_class = tag->size_class,
 	};
 }
 
 static uint32_t walk_slab(struct walk *walk, const struct region *r,
-			  uint32_t unit, unsigned class)
+			  uint32_t unit, unsigned size_class)
 {
-	const struct size_class *c = &size_classes[class];
+	const struct size_class *c = &size_classes[size_class];
 	size_t nr_free = min_size(slab_nr_free(&r->spans[unit]), c->nr_objects);
 
 	walk->nr_slabs++;
@@ -90,13 +90,13 @@ static uint32_t walk_unit(struct walk *walk, const struct region *r,
 	struct unit_tag tag = read_tag(r, unit);
 	uint32_t start = (uint32_t)(uintptr_t)region_addr(r, unit);
 
-	if (tag.class == CLASS_LARGE)
+	if (tag.size_class == CLASS_LARGE)
 		return walk_large(walk, r, unit);
 	if (tag.start != start)
 		return 1;
-	if (tag.class == CLASS_NONE || tag.class >= NR_CLASSES)
+	if (tag.size_class == CLASS_NONE || tag.size_class >= NR_CLASSES)
 		return 1;
-	return walk_slab(walk, r, unit, tag.class);
+	return walk_slab(walk, r, unit, tag.size_class);
 }
 
 static void walk_region(struct walk *walk, const struct region *r)
@@ -277,8 +277,8 @@ static printf_like(2, 3) void text_add(struct text *t, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	t->length +=
-		(size_t)report_vformat(t->buf + at, t->size - at, fmt, args);
+	t->length += (size_t)report_vformat(t->buf + at, t->size - at, fmt,
+					    args);
 	va_end(args);
 }
 

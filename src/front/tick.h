@@ -15,7 +15,7 @@
 
 #include "base/compiler.h"
 
-/* Called at the end of every slow path but a push into a home lane. */
+/* Called at the end of every slow path but a push into a remote lane. */
 void tick_pass(void);
 
 /* The helper's tick: unbounded. Returns the bytes that it gave back or the

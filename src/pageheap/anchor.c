@@ -8,8 +8,7 @@ struct gate_words gate_checked;
 
 _Atomic(uint64_t) *anchor_tags_end(void)
 {
-	return config_checks_fast() ? &gate_checked.tags_end :
-				      &anchor.tags_end;
+	return config_checks_fast() ? &gate_checked.tags_end : &anchor.tags_end;
 }
 
 _Atomic(uint64_t) *anchor_small_end(void)

@@ -23,14 +23,14 @@
  * that must look at every call) both are 0 and every call takes the slow
  * path: that is the only test for anything unusual. */
 struct anchor {
-	char *base;			/* const: region 0's head */
-	_Atomic(uint64_t) tags_end;	/* atomic: gate; 16 * usable units */
-	_Atomic(uint64_t) small_end;	/* atomic: gate; of small sizes */
-	uint64_t tags_first;		/* const: 16 * unit number of base */
-	char *tags;			/* const: tag of unit number 0 */
-	int64_t rseq_cs;		/* const: from the thread pointer */
-	int64_t id;			/* const: likewise, the index field */
-} __attribute__((aligned(64)));
+	char *base;		     /* const: region 0's head */
+	_Atomic(uint64_t) tags_end;  /* atomic: gate; 16 * usable units */
+	_Atomic(uint64_t) small_end; /* atomic: gate; of small sizes */
+	uint64_t tags_first;	     /* const: 16 * unit number of base */
+	char *tags;		     /* const: tag of unit number 0 */
+	int64_t rseq_cs;	     /* const: from the thread pointer */
+	int64_t id;		     /* const: likewise, the index field */
+} __attribute__((aligned(CACHE_LINE)));
 
 extern struct anchor anchor internal;
 

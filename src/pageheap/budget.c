@@ -26,8 +26,7 @@ static size_t budget_for(size_t claimed)
 	size_t gap = load_relaxed(&budget.gap_size);	 // hint
 
 	return config.purge_budget + (claimed >> LIVE_SHIFT) +
-	       min_size(bonus, budget_breath(claimed)) +
-	       min_size(gap, claimed);
+	       min_size(bonus, budget_breath(claimed)) + min_size(gap, claimed);
 }
 
 size_t budget_size(void)
@@ -137,7 +136,7 @@ static void budget_learn(_Atomic(uint64_t) *bonus, size_t size, size_t most)
 
 void budget_regret(size_t size, size_t run_size)
 {
-	uint64_t last = load_relaxed(&budget.purge_time); // hint
+	uint64_t last = load_relaxed(&budget.purge_time);		// hint
 	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
 
 	if (!last || system_now_ms() - last >= REGRET_MS)
@@ -146,8 +145,7 @@ void budget_regret(size_t size, size_t run_size)
 		return;
 	add_relaxed(&budget.regret_size, size); // counter
 	budget_learn(&budget.bonus_size, size, peak);
-	if (run_size <= GAP_RUN_MOST &&
-	    budget_breath(budget_claimed_size()))
+	if (run_size <= GAP_RUN_MOST && budget_breath(budget_claimed_size()))
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
@@ -159,8 +157,8 @@ static unsigned budget_nr_ticks(void)
 
 	if (!last || now <= last || !config.purge_delay)
 		return 1;
-	return (unsigned)max_size(1, min_size((now - last) / config.purge_delay,
-					      32));
+	return (unsigned)max_size(
+		1, min_size((now - last) / config.purge_delay, 32));
 }
 
 /* A half for each tick. */
@@ -180,17 +178,17 @@ size_t budget_tick(void)
 	uint64_t bonus = load_relaxed(&budget.bonus_size);   // hint
 	uint64_t gap = load_relaxed(&budget.gap_size);	     // hint
 	uint64_t regret = load_relaxed(&budget.regret_size); // counter
-	uint64_t low = load_relaxed(&budget.low_dirty);      // hint
+	uint64_t low = load_relaxed(&budget.low_dirty);	     // hint
 	unsigned nr_ticks = budget_nr_ticks();
 
 	if (take_relaxed(&budget.tick_regret, regret) == regret) { // hint
-		cas_relaxed(&budget.bonus_size, &bonus, // hint
+		cas_relaxed(&budget.bonus_size, &bonus,		   // hint
 			    bonus >> nr_ticks);
 		cas_relaxed(&budget.gap_size, &gap, gap >> nr_ticks); // hint
 	}
 	budget_lower_peak(nr_ticks);
-	store_relaxed(&budget.refused, 0);                          // hint
-	store_relaxed(&budget.refused_size, 0);                     // hint
+	store_relaxed(&budget.refused, 0);	// hint
+	store_relaxed(&budget.refused_size, 0); // hint
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());
 }
 

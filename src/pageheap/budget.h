@@ -57,7 +57,7 @@ struct budget {
 	_Atomic(uint64_t) purge_place; /* hint: where refusals ended a walk, see
 					* purge.c; 0: nowhere */
 	_Atomic(uint64_t) tick_time;   /* hint: of the last tick, ms; 0 none */
-	_Atomic(uint32_t) peak;        /* hint: most units claimed lately */
+	_Atomic(uint32_t) peak;	       /* hint: most units claimed lately */
 	_Atomic(uint32_t) refused;     /* hint: purging was in vain since */
 } __attribute__((aligned(CACHE_LINE)));
 

@@ -8,14 +8,15 @@
 /* The part of [unit, end) that lies in unit's hugepage. */
 static uint64_t dirty_mask(uint32_t unit, uint32_t end)
 {
-	uint32_t first = unit % 64;
+	uint32_t first = unit % HUGEPAGE_UNITS;
 
-	return bits_range(first, (unsigned)min_size(64 - first, end - unit));
+	return bits_range(
+		first, (unsigned)min_size(HUGEPAGE_UNITS - first, end - unit));
 }
 
 static uint32_t dirty_next(uint32_t unit)
 {
-	return (uint32_t)round_down(unit, 64) + 64;
+	return (uint32_t)round_down(unit, HUGEPAGE_UNITS) + HUGEPAGE_UNITS;
 }
 
 uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n)
@@ -25,7 +26,8 @@ uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n)
 	uint64_t dirty;
 
 	for (; unit < end; unit = dirty_next(unit)) {
-		dirty = load_relaxed(&region->dirty[unit / 64]); // held
+		dirty = load_relaxed(
+			&region->dirty[unit / HUGEPAGE_UNITS]); // held
 		if (dirty)
 			nr_dirty += bits_count(dirty & dirty_mask(unit, end));
 	}
@@ -39,12 +41,12 @@ void dirty_mark(struct region *region, uint32_t unit, uint32_t n)
 	uint64_t mask;
 
 	for (; unit < end; unit = dirty_next(unit)) {
-		at = &region->dirty[unit / 64];
+		at = &region->dirty[unit / HUGEPAGE_UNITS];
 		mask = dirty_mask(unit, end);
 		if (mask == ALL_ONES)
-			store_relaxed(at, mask); // held
+			store_relaxed(at, mask);   // held
 		else if (~load_relaxed(at) & mask) // held
-			or_relaxed(at, mask);      // held
+			or_relaxed(at, mask);	   // held
 	}
 }
 
@@ -75,9 +77,11 @@ bool dirty_try_drop_held(struct region *region, uint32_t unit, uint32_t n)
 	for (; unit < end; unit = dirty_next(unit)) {
 		mask = dirty_mask(unit, end);
 		if (mask == ALL_ONES)
-			dirty_clear(region, unit / 64);
+			dirty_clear(region, unit / HUGEPAGE_UNITS);
 		else
-			and_relaxed(&region->dirty[unit / 64], ~mask); // held
+			// held
+			and_relaxed(&region->dirty[unit / HUGEPAGE_UNITS],
+				    ~mask);
 	}
 	return true;
 }
@@ -101,9 +105,9 @@ static void dirty_drop(struct region *region, uint32_t hugepage, uint64_t run,
 	_Atomic(uint64_t) *at = &region->dirty[hugepage];
 	unsigned first = bits_first(run), n = bits_last(run) - first + 1;
 
-	if (dirty_call(region, hugepage * 64 + first, n, sum))
-		sum->nr_units +=
-			bits_count(and_relaxed(at, ~run) & run); // held
+	if (dirty_call(region, hugepage * HUGEPAGE_UNITS + first, n, sum))
+		// held
+		sum->nr_units += bits_count(and_relaxed(at, ~run) & run);
 	else
 		sum->nr_kept += bits_count(load_relaxed(at) & run); // held
 }
@@ -128,7 +132,8 @@ static void dirty_drop_whole(struct region *region, uint32_t hugepage,
 {
 	uint32_t end = hugepage + n;
 
-	if (dirty_call(region, hugepage * 64, (size_t)n * 64, sum)) {
+	if (dirty_call(region, hugepage * HUGEPAGE_UNITS,
+		       (size_t)n * HUGEPAGE_UNITS, sum)) {
 		for (; hugepage < end; hugepage++)
 			sum->nr_units += dirty_clear(region, hugepage);
 	} else if (n == 1) {
@@ -158,15 +163,16 @@ static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
 static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 				   size_t want, size_t most)
 {
-	uint64_t free = level_free_hugepages(region, top / 64), mask = 0;
-	unsigned i = top % 64 + 1, n;
+	uint64_t free = level_free_hugepages(region, top / WORD_BITS), mask = 0;
+	unsigned i = top % WORD_BITS + 1, n;
 	size_t sum = 0;
 
 	if (region_growth_is_refused())
 		want = min_size(want, HUGEPAGE_UNITS);
 	while (i-- > 0 && sum < want && free & bits_one(i)) {
+		// hint
 		n = bits_count(load_relaxed(
-			&region->dirty[round_down(top, 64) + i])); // hint
+			&region->dirty[round_down(top, WORD_BITS) + i]));
 		if (!n || sum + n > most)
 			break;
 		sum += n;
@@ -182,11 +188,12 @@ static bool dirty_purge_whole(struct region *region, uint32_t word,
 {
 	uint32_t n = bits_count(mask);
 
-	sum->hugepage = word * 64 + bits_first(mask);
+	sum->hugepage = word * WORD_BITS + bits_first(mask);
 	if (!level_try_claim(region, 1, word, mask))
 		return false;
 	dirty_drop_whole(region, sum->hugepage, n, sum);
-	level_release_units(region, sum->hugepage * 64, n * 64);
+	level_release_units(region, sum->hugepage * HUGEPAGE_UNITS,
+			    n * HUGEPAGE_UNITS);
 	return true;
 }
 
@@ -195,10 +202,10 @@ static bool dirty_purge_whole(struct region *region, uint32_t word,
 static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 			       size_t most, struct dirty_purged *sum)
 {
-	uint64_t bit = bits_one(hugepage % 64), mask;
+	uint64_t bit = bits_one(hugepage % WORD_BITS), mask;
 	unsigned first;
 
-	if (!level_try_claim(region, 1, hugepage / 64, bit))
+	if (!level_try_claim(region, 1, hugepage / WORD_BITS, bit))
 		return;
 	mask = dirty_choose(ALL_ONES,
 			    load_relaxed(&region->dirty[hugepage]), // held
@@ -208,7 +215,7 @@ static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 		mask = bits_range(first, bits_last(mask) - first + 1);
 		dirty_drop(region, hugepage, mask, sum);
 	}
-	level_release(region, 1, hugepage / 64, bit);
+	level_release(region, 1, hugepage / WORD_BITS, bit);
 }
 
 /* True: the word was open, and what a purge takes was claimed and dropped. */
@@ -241,8 +248,8 @@ static bool dirty_remains(struct region *region, uint32_t hugepage)
 	uint64_t free = load_seq(&region->levels[0].words[hugepage]);
 	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
 
-	if (!free && level_free_hugepages(region, hugepage / 64) &
-			     bits_one(hugepage % 64))
+	if (!free && level_free_hugepages(region, hugepage / WORD_BITS) &
+			     bits_one(hugepage % WORD_BITS))
 		free = ALL_ONES;
 	return unit_word_purgeable(free, dirty, dirty_page_units());
 }
@@ -255,11 +262,12 @@ static void dirty_hint(struct region *region, uint32_t word, uint64_t mask)
 
 	for (; mask; mask &= mask - 1) {
 		i = bits_first(mask);
-		if (dirty_remains(region, word * 64 + i))
+		if (dirty_remains(region, word * WORD_BITS + i))
 			left |= bits_one(i);
 	}
 	if (left)
-		fit_mark_missing(region, 0, FIT_DIRTY, word, left);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY, word,
+					left);
 }
 
 struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
@@ -267,16 +275,17 @@ struct dirty_purged dirty_purge(struct region *region, uint32_t hugepage,
 {
 	struct dirty_purged sum = { 0 };
 	uint64_t whole = dirty_choose_whole(region, hugepage, want, most);
-	uint64_t mask = whole | bits_one(hugepage % 64);
+	uint64_t mask = whole | bits_one(hugepage % WORD_BITS);
 
-	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, mask);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS,
+			  mask);
 	if (!whole ||
-	    !dirty_purge_whole(region, hugepage / 64, whole, &sum)) {
+	    !dirty_purge_whole(region, hugepage / WORD_BITS, whole, &sum)) {
 		sum.hugepage = hugepage;
 		most = round_down(most, dirty_page_units());
 		if (!dirty_purge_open(region, hugepage, most, &sum))
 			dirty_purge_closed(region, hugepage, most, &sum);
 	}
-	dirty_hint(region, hugepage / 64, mask);
+	dirty_hint(region, hugepage / WORD_BITS, mask);
 	return sum;
 }

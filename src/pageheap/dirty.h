@@ -10,9 +10,9 @@
  * A word is written by one atomic addition of bits or removal where its holder
  * has a part of the hugepage, and by a plain store where it has all of it.
  *
- * The line word fit[FIT_DIRTY] of level 0 is the hint that hugepage i has
- * units that are free and dirty. The purge clears the hint, looks, and sets
- * it again if something is left:
+ * The line word free_index[FREE_INDEX_DIRTY] of level 0 is the hint that
+ * hugepage i has units that are free and dirty. The purge clears the hint,
+ * looks, and sets it again if something is left:
  *
  *	giver:  releases the units      (or_seq)   then reads the hint (seq)
  *	purger: clears the hint         (and_seq)  then reads the word (seq)

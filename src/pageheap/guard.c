@@ -16,7 +16,8 @@ static bool guard_drop(struct region *region, uint32_t unit)
 	if (system_unguard(guard_page(region, unit), system_page_size(), all))
 		return false;
 	// held
-	and_relaxed(&region->guards[unit / 64], ~bits_one(unit % 64));
+	and_relaxed(&region->guards[unit / HUGEPAGE_UNITS],
+		    ~bits_one(unit % HUGEPAGE_UNITS));
 	return true;
 }
 
@@ -26,12 +27,15 @@ bool guard_clear(struct region *region, uint32_t unit, uint32_t n)
 	uint64_t guards;
 
 	for (; unit < end; unit = stop) {
-		stop = (uint32_t)min_size(end, round_down(unit, 64) + 64);
-		guards = load_relaxed(&region->guards[unit / 64]); // held
-		guards &= bits_range(unit % 64, stop - unit);
+		stop = (uint32_t)min_size(
+			end, round_down(unit, HUGEPAGE_UNITS) + HUGEPAGE_UNITS);
+		guards = load_relaxed(
+			&region->guards[unit / HUGEPAGE_UNITS]); // held
+		guards &= bits_range(unit % HUGEPAGE_UNITS, stop - unit);
 		for (; guards; guards &= guards - 1)
-			if (!guard_drop(region, round_down(unit, 64) +
-							bits_first(guards)))
+			if (!guard_drop(region,
+					round_down(unit, HUGEPAGE_UNITS) +
+						bits_first(guards)))
 				return false;
 	}
 	return true;
@@ -48,7 +52,9 @@ bool guard_set(struct region *region, uint32_t unit)
 		return true;
 	if (system_guard(guard_page(region, unit), system_page_size(), all))
 		return false;
-	or_relaxed(&region->guards[unit / 64], bits_one(unit % 64)); // held
+	// held
+	or_relaxed(&region->guards[unit / HUGEPAGE_UNITS],
+		   bits_one(unit % HUGEPAGE_UNITS));
 	return true;
 }
 

@@ -34,7 +34,8 @@ bool guard_clear(struct region *region, uint32_t unit, uint32_t n);
 static inline bool guard_is_set(const struct region *region, uint32_t unit)
 {
 	// held
-	return load_relaxed(&region->guards[unit / 64]) & bits_one(unit % 64);
+	return load_relaxed(&region->guards[unit / HUGEPAGE_UNITS]) &
+	       bits_one(unit % HUGEPAGE_UNITS);
 }
 
 /* Makes the last page of a held unit inaccessible; false: it is not. */

@@ -6,6 +6,7 @@
 /* How many words of one class are looked at, unless all are. In a class that
  * is sure to fit the first look succeeds unless the hint is old. */
 #define LEVEL_LOOKS 8
+#define WORD_UNITS (WORD_BITS * HUGEPAGE_UNITS) /* of hugepages */
 
 static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 				     uint32_t word)
@@ -14,13 +15,15 @@ static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 }
 
 /* Which granules of a word have resident memory, as far as that is known. */
-static uint64_t level_warm(struct region *region, unsigned level, uint32_t word)
+static uint64_t level_dirty(struct region *region, unsigned level,
+			    uint32_t word)
 {
 	if (level == 0)
 		return load_relaxed(&region->dirty[word]); // hint
 	if (level == 1)
+		// hint
 		return load_relaxed(
-			fit_line(region, 0, FIT_DIRTY, word)); // hint
+			free_index_line(region, 0, FREE_INDEX_DIRTY, word));
 	return 0;
 }
 
@@ -28,11 +31,11 @@ static uint64_t level_warm(struct region *region, unsigned level, uint32_t word)
  * that are resident on another one. Of level 0 the whole word is the node's;
  * above level 1 nobody knows. */
 static uint64_t level_near(struct region *region, unsigned level, uint32_t word,
-			   uint64_t warm, unsigned node)
+			   uint64_t dirty, unsigned node)
 {
 	if (likely(node == NODE_ANY) || level != 1)
 		return ALL_ONES;
-	return ~warm | node_hugepages(region, word, node);
+	return ~dirty | node_hugepages(region, word, node);
 }
 
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
@@ -41,22 +44,22 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 {
 	_Atomic(uint64_t) *at = level_word(region, level, word);
 	uint64_t free = load_relaxed(at); // hint
-	uint64_t warm, rest, near;
+	uint64_t dirty, rest, near;
 	unsigned first;
 
 	if (!free)
 		return false;
-	warm = level_warm(region, level, word);
-	near = level_near(region, level, word, warm, node);
+	dirty = level_dirty(region, level, word);
+	near = level_near(region, level, word, dirty, node);
 	do {
-		first = unit_word_pick(free & near, warm, n, align);
+		first = unit_word_pick(free & near, dirty, n, align);
 		if (first == UNIT_WORD_NONE)
 			return false;
 		rest = free & ~bits_range(first, n);
 		// [level.words] with level_release(): the granules' last use
 	} while (!cas_acquire(at, &free, rest));
-	fit_changed(region, level, word, free, rest);
-	*granule = word * 64 + first;
+	free_index_changed(region, level, word, free, rest);
+	*granule = word * WORD_BITS + first;
 	return true;
 }
 
@@ -78,7 +81,7 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 static uint32_t level_next(struct region *region, unsigned level, unsigned k,
 			   uint32_t from, unsigned node)
 {
-	return level ? fit_next(region, level, k, from) :
+	return level ? free_index_next(region, level, k, from) :
 		       fit_next_of(region, k, from, node);
 }
 
@@ -96,15 +99,15 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 	for (; k < UNIT_WORD_CLASSES; k++) {
 		word = level_next(region, level, k, 0, s.node);
 		for (look = 0;
-		     word != FIT_NONE && (s.all || look < LEVEL_LOOKS);
+		     word != FREE_INDEX_NONE && (s.all || look < LEVEL_LOOKS);
 		     look++) {
 			if (level_try_take(region, level, word, n, align,
 					   s.node, granule))
 				return true;
-			now = load_relaxed(
-				level_word(region, level, word)); // hint
+			// hint
+			now = load_relaxed(level_word(region, level, word));
 			if (unit_word_class(now) != k)
-				fit_refile(region, level, word);
+				free_index_refile(region, level, word);
 			word = level_next(region, level, k, word + 1, s.node);
 		}
 	}
@@ -118,11 +121,12 @@ static void level_hint_dirty(struct region *region, size_t h, size_t end)
 {
 	uint32_t used = load_relaxed(&region->nr_used); // hint
 
-	end = min_size(end, div_up(used, 64));
+	end = min_size(end, div_up(used, HUGEPAGE_UNITS));
 	for (; h < end; h++) {
 		if (load_relaxed(&region->dirty[h])) // hint
-			fit_mark_missing(region, 0, FIT_DIRTY,
-					 (uint32_t)(h / 64), bits_one(h % 64));
+			free_index_mark_missing(region, 0, FREE_INDEX_DIRTY,
+						(uint32_t)(h / WORD_BITS),
+						bits_one(h % WORD_BITS));
 	}
 }
 
@@ -144,7 +148,7 @@ static void level_open(struct region *region, unsigned level, uint32_t word,
 		return;
 	// [level.words] with level_try_take(): what the last holder did
 	store_seq(level_word(region, level, word), free);
-	fit_refile(region, level, word);
+	free_index_refile(region, level, word);
 	level_hint_word(region, level, word);
 }
 
@@ -156,8 +160,9 @@ static bool level_coalesce_word(struct region *region, unsigned level,
 	// [level.words] with level_release(): all 64 releases
 	if (!cas_acquire(level_word(region, level, word), &all, 0))
 		return false;
-	fit_refile(region, level, word);
-	level_release(region, level + 1, word / 64, bits_one(word % 64));
+	free_index_refile(region, level, word);
+	level_release(region, level + 1, word / WORD_BITS,
+		      bits_one(word % WORD_BITS));
 	level_hint_word(region, level, word);
 	return true;
 }
@@ -170,9 +175,9 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 	uint32_t word;
 
 	for (below = 1; below < level; below++) {
-		word = fit_next(region, below, k, 0);
-		for (; word != FIT_NONE;
-		     word = fit_next(region, below, k, word + 1))
+		word = free_index_next(region, below, k, 0);
+		for (; word != FREE_INDEX_NONE;
+		     word = free_index_next(region, below, k, word + 1))
 			any |= level_coalesce_word(region, below, word);
 	}
 	return any;
@@ -182,12 +187,12 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 static unsigned level_pick(struct region *region, unsigned level, uint32_t word,
 			   unsigned n, unsigned align, unsigned node)
 {
-	uint64_t warm = level_warm(region, level, word);
-	uint64_t near = level_near(region, level, word, warm, node);
-	unsigned first = unit_word_pick(near, warm, n, align);
+	uint64_t dirty = level_dirty(region, level, word);
+	uint64_t near = level_near(region, level, word, dirty, node);
+	unsigned first = unit_word_pick(near, dirty, n, align);
 
 	if (unlikely(first == UNIT_WORD_NONE))
-		first = unit_word_pick(ALL_ONES, warm, n, align);
+		first = unit_word_pick(ALL_ONES, dirty, n, align);
 	return first;
 }
 
@@ -206,10 +211,10 @@ bool level_take(struct region *region, unsigned level, unsigned n,
 	    !level_take(region, level + 1, 1, 1, s, &word))
 		return false;
 	if (level == 0)
-		node_assign(region, word * 64, 1, s.node);
+		node_assign(region, word * WORD_BITS, 1, s.node);
 	first = level_pick(region, level, word, n, align, s.node);
 	level_open(region, level, word, ~bits_range(first, n));
-	*granule = word * 64 + first;
+	*granule = word * WORD_BITS + first;
 	return true;
 }
 
@@ -223,13 +228,15 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 	while ((free & mask) == mask) {
 		// [level.words] with level_release(): the granules' last use
 		if (cas_acquire(at, &free, free & ~mask)) {
-			fit_changed(region, level, word, free, free & ~mask);
+			free_index_changed(region, level, word, free,
+					   free & ~mask);
 			return true;
 		}
 	}
 	if (free || level == NR_LEVELS - 1)
 		return false;
-	if (!level_try_claim(region, level + 1, word / 64, bits_one(word % 64)))
+	if (!level_try_claim(region, level + 1, word / WORD_BITS,
+			     bits_one(word % WORD_BITS)))
 		return false;
 	level_open(region, level, word, ~mask);
 	return true;
@@ -238,7 +245,7 @@ bool level_try_claim(struct region *region, unsigned level, uint32_t word,
 _Noreturn static cold void level_fault(struct region *region, unsigned level,
 				       uint32_t word, uint64_t mask)
 {
-	uint32_t granule = word * 64 + bits_first(mask);
+	uint32_t granule = word * WORD_BITS + bits_first(mask);
 
 	fault("pages given back twice, at %p",
 	      (void *)region_addr(region, granule << (level * LEVEL_SHIFT)));
@@ -252,8 +259,9 @@ static bool level_is_closed(struct region *region, unsigned level,
 
 	if (level == NR_LEVELS - 1)
 		return false;
-	parent = load_relaxed(level_word(region, level + 1, word / 64)); // held
-	return parent & bits_one(word % 64);
+	parent = load_relaxed(
+		level_word(region, level + 1, word / WORD_BITS)); // held
+	return parent & bits_one(word % WORD_BITS);
 }
 
 void level_release(struct region *region, unsigned level, uint32_t word,
@@ -270,25 +278,26 @@ void level_release(struct region *region, unsigned level, uint32_t word,
 	if (level == 0 && (old | mask) == ALL_ONES &&
 	    level_coalesce_word(region, level, word))
 		return;
-	fit_changed(region, level, word, old, old | mask);
+	free_index_changed(region, level, word, old, old | mask);
 }
 
 /* Granules [first, end) of a level: whole words of them one level up. */
 static void level_release_range(struct region *region, unsigned level,
 				uint32_t first, uint32_t end)
 {
-	uint32_t word, word_end = end / 64, stop;
+	uint32_t word, word_end = end / WORD_BITS, stop;
 
-	word = (uint32_t)div_up(first, 64);
+	word = (uint32_t)div_up(first, WORD_BITS);
 	if (level < NR_LEVELS - 1 && word < word_end) {
-		level_release_range(region, level, first, word * 64);
+		level_release_range(region, level, first, word * WORD_BITS);
 		level_release_range(region, level + 1, word, word_end);
-		first = word_end * 64;
+		first = word_end * WORD_BITS;
 	}
 	for (; first < end; first = stop) {
-		stop = (uint32_t)min_size(end, (first / 64 + 1) * 64);
-		level_release(region, level, first / 64,
-			      bits_range(first % 64, stop - first));
+		stop = (uint32_t)min_size(end,
+					  (first / WORD_BITS + 1) * WORD_BITS);
+		level_release(region, level, first / WORD_BITS,
+			      bits_range(first % WORD_BITS, stop - first));
 	}
 }
 
@@ -302,31 +311,34 @@ void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 	if (!n)
 		return;
 	level_release_range(region, 0, unit, unit + n);
-	level_hint_dirty(region, unit / 64, (unit + n - 1) / 64 + 1);
+	level_hint_dirty(region, unit / HUGEPAGE_UNITS,
+			 (unit + n - 1) / HUGEPAGE_UNITS + 1);
 }
 
 /* How many units one claim covers: up to a word of hugepages, or the part of
  * the first or last hugepage. */
 static uint32_t level_claim_step(uint32_t unit, uint32_t end)
 {
-	uint32_t to_hugepage = 64 - unit % 64;
-	uint32_t to_word = 4096 - unit % 4096;
+	uint32_t to_hugepage = HUGEPAGE_UNITS - unit % HUGEPAGE_UNITS;
+	uint32_t to_word = WORD_UNITS - unit % WORD_UNITS;
 
-	if (to_hugepage < 64 || end - unit < 64)
+	if (to_hugepage < HUGEPAGE_UNITS || end - unit < HUGEPAGE_UNITS)
 		return (uint32_t)min_size(to_hugepage, end - unit);
-	return (uint32_t)min_size(to_word, round_down(end - unit, 64));
+	return (uint32_t)min_size(to_word,
+				  round_down(end - unit, HUGEPAGE_UNITS));
 }
 
 static bool level_try_claim_step(struct region *region, uint32_t unit,
 				 uint32_t n)
 {
-	uint32_t hugepage = unit / 64;
+	uint32_t hugepage = unit / HUGEPAGE_UNITS;
 
-	if (n < 64)
+	if (n < HUGEPAGE_UNITS)
 		return level_try_claim(region, 0, hugepage,
-				       bits_range(unit % 64, n));
-	return level_try_claim(region, 1, hugepage / 64,
-			       bits_range(hugepage % 64, n / 64));
+				       bits_range(unit % HUGEPAGE_UNITS, n));
+	return level_try_claim(
+		region, 1, hugepage / WORD_BITS,
+		bits_range(hugepage % WORD_BITS, n / HUGEPAGE_UNITS));
 }
 
 bool level_try_claim_units(struct region *region, uint32_t unit, uint32_t n)
@@ -352,12 +364,12 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 		return free;
 	for (level = 2; level < NR_LEVELS; level++) {
 		free = load_relaxed(
-			level_word(region, level, word / 64)); // hint
-		if (free & bits_one(word % 64))
+			level_word(region, level, word / WORD_BITS)); // hint
+		if (free & bits_one(word % WORD_BITS))
 			return ALL_ONES;
 		if (free)
 			return 0;
-		word /= 64;
+		word /= WORD_BITS;
 	}
 	return 0;
 }
@@ -365,11 +377,11 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 /* The hugepage's free units, also where it is closed; a hint. */
 static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 {
-	uint64_t free = load_relaxed(
-		level_word(region, 0, hugepage)); // hint
+	// hint
+	uint64_t free = load_relaxed(level_word(region, 0, hugepage));
 
-	if (!free && level_free_hugepages(region, hugepage / 64) &
-			     bits_one(hugepage % 64))
+	if (!free && level_free_hugepages(region, hugepage / WORD_BITS) &
+			     bits_one(hugepage % WORD_BITS))
 		free = ALL_ONES;
 	return free;
 }
@@ -381,8 +393,9 @@ uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most)
 
 	while (n < most && n < end) {
 		at = end - n - 1;
-		step = at % 64 + 1;
-		taken = ~level_free_units(region, at / 64) & bits_low(step);
+		step = at % HUGEPAGE_UNITS + 1;
+		taken = ~level_free_units(region, at / HUGEPAGE_UNITS) &
+			bits_low(step);
 		if (taken)
 			return (uint32_t)min_size(
 				most, n + step - 1 - bits_last(taken));
@@ -393,76 +406,80 @@ uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most)
 
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
 {
-	uint32_t end = (uint32_t)div_up(
-		load_relaxed(&region->nr_taken), 64); // hint
+	// hint
+	uint32_t end = (uint32_t)div_up(load_relaxed(&region->nr_taken),
+					HUGEPAGE_UNITS);
 	uint32_t h, run = 0, low;
 	uint64_t free;
 
 	for (h = 0; h < end; h++) {
 		free = level_free_units(region, h);
-		low = free == ALL_ONES ? 64 : bits_first(~free);
-		*unit = h * 64 - run;
+		low = free == ALL_ONES ? HUGEPAGE_UNITS : bits_first(~free);
+		*unit = h * HUGEPAGE_UNITS - run;
 		run += low;
 		if (run >= n && level_try_claim_units(region, *unit, n))
 			return true;
-		if (low < 64)
-			run = 63 - bits_last(~free);
+		if (low < HUGEPAGE_UNITS)
+			run = WORD_BITS - 1 - bits_last(~free);
 	}
 	return false;
 }
 
-/* Nothing warm is free there: the hint is old, and would stand in the way of
+/* Nothing dirty is free there: the hint is old, and would stand in the way of
  * every later search. Cleared as a purge clears it (dirty.h). */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
-	_Atomic(uint64_t) *line = fit_line(region, 0, FIT_DIRTY, hugepage / 64);
-	uint64_t bit = bits_one(hugepage % 64), free;
+	_Atomic(uint64_t) *line = free_index_line(region, 0, FREE_INDEX_DIRTY,
+						  hugepage / WORD_BITS);
+	uint64_t bit = bits_one(hugepage % WORD_BITS), free;
 
 	if (!(load_relaxed(line) & bit)) // hint
 		return;
-	fit_unmark(region, 0, FIT_DIRTY, hugepage / 64, bit);
+	free_index_unmark(region, 0, FREE_INDEX_DIRTY, hugepage / WORD_BITS,
+			  bit);
 	// [level.words] with level_release(): a release that saw the hint set
 	free = load_seq(level_word(region, 0, hugepage));
 	if (!free)
 		free = level_free_units(region, hugepage);
 	if (free & load_relaxed(&region->dirty[hugepage])) // hint
-		fit_mark_missing(region, 0, FIT_DIRTY, hugepage / 64, bit);
+		free_index_mark_missing(region, 0, FREE_INDEX_DIRTY,
+					hugepage / WORD_BITS, bit);
 }
 
-static bool level_take_warm_in(struct region *region, uint32_t hugepage,
-			       unsigned n, unsigned align, uint32_t *unit)
+static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
+				unsigned n, unsigned align, uint32_t *unit)
 {
-	uint64_t warm = load_relaxed(&region->dirty[hugepage]); // hint
+	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
 	unsigned first;
 
-	if (warm)
-		warm &= level_free_units(region, hugepage);
-	if (!warm) {
+	if (dirty)
+		dirty &= level_free_units(region, hugepage);
+	if (!dirty) {
 		level_hint_old(region, hugepage);
 		return false;
 	}
-	first = unit_word_find(warm, n, align);
+	first = unit_word_find(dirty, n, align);
 	if (first == UNIT_WORD_NONE ||
 	    !level_try_claim(region, 0, hugepage, bits_range(first, n)))
 		return false;
-	*unit = hugepage * 64 + first;
+	*unit = hugepage * HUGEPAGE_UNITS + first;
 	return true;
 }
 
-bool level_take_warm(struct region *region, uint32_t near, unsigned n,
-		     unsigned align, unsigned node, uint32_t *unit)
+bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
+		      unsigned align, unsigned node, uint32_t *unit)
 {
 	unsigned look;
 	uint32_t h;
 
 	if (near < region->levels[0].nr_words &&
-	    level_take_warm_in(region, near, n, align, unit))
+	    level_take_dirty_in(region, near, n, align, unit))
 		return true;
-	h = fit_next_of(region, FIT_DIRTY, 0, node);
-	for (look = 0; h != FIT_NONE && look < LEVEL_LOOKS; look++) {
-		if (level_take_warm_in(region, h, n, align, unit))
+	h = fit_next_of(region, FREE_INDEX_DIRTY, 0, node);
+	for (look = 0; h != FREE_INDEX_NONE && look < LEVEL_LOOKS; look++) {
+		if (level_take_dirty_in(region, h, n, align, unit))
 			return true;
-		h = fit_next_of(region, FIT_DIRTY, h + 1, node);
+		h = fit_next_of(region, FREE_INDEX_DIRTY, h + 1, node);
 	}
 	return false;
 }
@@ -472,23 +489,23 @@ bool level_take_warm(struct region *region, uint32_t near, unsigned n,
 static bool level_take_across(struct region *region, uint32_t n, unsigned node,
 			      uint32_t *unit)
 {
-	uint32_t need = (uint32_t)div_up(n, 64), run = 0, word;
+	uint32_t need = (uint32_t)div_up(n, HUGEPAGE_UNITS), run = 0, word;
 	uint64_t free;
 
 	for (word = 0; word < region->levels[1].nr_words; word++) {
 		free = level_free_hugepages(region, word) &
-		       level_near(region, 1, word,
-				  level_warm(region, 1, word), node);
-		*unit = (word * 64 - run) * 64;
+		       level_near(region, 1, word, level_dirty(region, 1, word),
+				  node);
+		*unit = (word * WORD_BITS - run) * HUGEPAGE_UNITS;
 		if (run + unit_word_run(free, 0) >= need) {
 			if (level_try_claim_units(region, *unit, n))
 				return true;
 			run = 0;
 		}
 		if (free == ALL_ONES)
-			run += 64;
+			run += WORD_BITS;
 		else
-			run = 63 - bits_last(~free);
+			run = WORD_BITS - 1 - bits_last(~free);
 	}
 	return false;
 }
@@ -500,8 +517,8 @@ bool level_take_units(struct region *region, uint32_t n, unsigned node,
 	uint32_t count = n, granule, whole;
 	unsigned level;
 
-	for (level = 0; count > 64; level++)
-		count = (uint32_t)div_up(count, 64);
+	for (level = 0; count > WORD_BITS; level++)
+		count = (uint32_t)div_up(count, WORD_BITS);
 	if (level >= NR_LEVELS || n > load_relaxed(&region->nr_units)) // const
 		return false;
 	if (!level_take(region, level, count, 1, s, &granule))
@@ -524,7 +541,7 @@ void level_repair(struct region *region)
 		for (word = 0; word < end; word++) {
 			/* Hidden is only what has something free. */
 			if (load_relaxed(level_word(region, level, word)))
-				fit_refile(region, level, word); // hint
+				free_index_refile(region, level, word); // hint
 		}
 	}
 }

@@ -34,7 +34,7 @@
 #ifndef LANE_LEVEL_H
 #define LANE_LEVEL_H
 
-#include "pageheap/fit.h"
+#include "pageheap/free_index.h"
 
 #define LEVEL_SHIFT 6
 
@@ -57,12 +57,12 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 		    unsigned n, unsigned align, unsigned node,
 		    uint32_t *granule);
 
-/* Claims n (1..64) units of one hugepage that all are resident: of hugepage
- * `near` (FIT_NONE: none), else of the lowest that has such a run and is the
- * node's. Looks at a few of those with the purge's hint; false: not among
+/* Claims n (1..64) units of one hugepage that all are dirty: of hugepage
+ * `near` (FREE_INDEX_NONE: none), else of the lowest that has such a run and is
+ * the node's. Looks at a few of those with the purge's hint; false: not among
  * them. */
-bool level_take_warm(struct region *region, uint32_t near, unsigned n,
-		     unsigned align, unsigned node, uint32_t *unit);
+bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
+		      unsigned align, unsigned node, uint32_t *unit);
 
 /* Claims n units that begin at a hugepage (n > 64), where a search for the node
  * looks. */

@@ -53,7 +53,7 @@ struct run_request {
 	struct search search;
 };
 
-/* FIT_NONE: in another region, or another node's by now. */
+/* FREE_INDEX_NONE: in another region, or another node's by now. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
@@ -63,7 +63,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 	if (place >> 32 != (uint64_t)(region - regions) ||
 	    (uint32_t)place >= region->levels[0].nr_words ||
 	    !node_has(region, (uint32_t)place, r->search.node))
-		return FIT_NONE;
+		return FREE_INDEX_NONE;
 	return (uint32_t)place;
 }
 
@@ -71,7 +71,8 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 			    uint32_t unit)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
-	uint64_t place = (uint64_t)(region - regions) << 32 | unit / 64;
+	uint64_t place = (uint64_t)(region - regions) << 32 |
+			 unit / HUGEPAGE_UNITS;
 
 	if (r->nr_units <= PREFER_UNITS_MOST)
 		store_relaxed(&at->place, place); // hint
@@ -105,14 +106,14 @@ static bool several_cpus_take(const struct run_request *r)
  * on to a new hugepage it would fill that to the end, and leave free and
  * resident what it had before. Several begin with what is near to each, which
  * is in its cache. */
-static bool claim_warm(struct region *region, const struct run_request *r,
-		       uint32_t near, uint32_t *unit)
+static bool claim_dirty(struct region *region, const struct run_request *r,
+			uint32_t near, uint32_t *unit)
 {
 	if (!several_cpus_take(r))
-		near = FIT_NONE;
+		near = FREE_INDEX_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
-	       level_take_warm(region, near, r->nr_units, r->align_units,
-			       r->search.node, unit);
+	       level_take_dirty(region, near, r->nr_units, r->align_units,
+				r->search.node, unit);
 }
 
 static bool is_within_hugepage(const struct run_request *r)
@@ -128,8 +129,8 @@ static bool claim_within_hugepage(struct region *region,
 	uint32_t near = preferred_hugepage(region, r);
 	unsigned n = r->nr_units, align = r->align_units;
 
-	if (!claim_warm(region, r, near, unit)) {
-		if (near != FIT_NONE &&
+	if (!claim_dirty(region, r, near, unit)) {
+		if (near != FREE_INDEX_NONE &&
 		    level_try_take(region, 0, near, n, align, NODE_ANY, unit))
 			return true;
 		if (!level_take(region, 0, n, align, r->search, unit))
@@ -150,11 +151,11 @@ static uint32_t units_with_surplus(const struct run_request *r)
 /* Of held units [first, end) the run that is aligned, counted from address 0
  * and not from the base; what lies before and behind it is released. */
 static uint32_t run_trim(struct region *region, const struct run_request *r,
-		     uint32_t first, uint32_t end)
+			 uint32_t first, uint32_t end)
 {
 	size_t base = (size_t)region->base >> UNIT_SHIFT;
-	uint32_t unit = (uint32_t)(round_up(base + first, r->align_units) -
-				   base);
+	uint32_t unit =
+		(uint32_t)(round_up(base + first, r->align_units) - base);
 	uint32_t behind = unit + r->nr_units;
 
 	level_release_units(region, first, unit - first);
@@ -209,7 +210,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 /* A claimed run becomes the caller's; not where the kernel refuses to make it
  * accessible. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
-		   bool guarded, bool *zero)
+			 bool guarded, bool *zero)
 {
 	uint32_t nr_dirty;
 
@@ -349,7 +350,7 @@ static cold bool take_grown(const struct run_request *r, bool *room,
 		     grow_anew(region, r, &unit)) &&
 		    run_finish(region, r, unit, out))
 			return true;
-		taken = load_relaxed(&region->nr_taken); // hint
+		taken = load_relaxed(&region->nr_taken);	    // hint
 		*room |= load_relaxed(&region->nr_units) - taken >= // const
 			 units_with_surplus(r);
 	}
@@ -516,7 +517,7 @@ static size_t stats_metadata_size(const struct region *region)
 
 	return n * (sizeof(struct unit_tag) + sizeof(struct span) +
 		    UNIT_BITS_WORDS * sizeof(uint64_t)) +
-	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FIT_LINE) +
+	       n / HUGEPAGE_UNITS * (2 * sizeof(uint64_t) + FREE_INDEX_LINE) +
 	       REGION_TABLE_WORDS * sizeof(uint64_t);
 }
 

@@ -3,7 +3,7 @@
 
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
-#include "pageheap/fit.h"
+#include "pageheap/free_index.h"
 #include "pageheap/request.h"
 #include "system/helper.h"
 #include "system/system.h"
@@ -41,8 +41,9 @@ static bool walk_down(uint64_t *place)
 	for (; i-- > 0; below = UINT32_MAX) {
 		if (i >= NR_REGIONS_MOST || !region_is_ready(&regions[i]))
 			continue;
-		h = fit_previous(&regions[i], 0, FIT_DIRTY, below);
-		if (h == FIT_NONE)
+		h = free_index_previous(&regions[i], 0, FREE_INDEX_DIRTY,
+					below);
+		if (h == FREE_INDEX_NONE)
 			continue;
 		*place = (uint64_t)i << 32 | h;
 		return true;
@@ -153,7 +154,7 @@ static size_t purge_to_budget(size_t keep_size, size_t most_size, bool stops)
 	 * died and left the counter too high. */
 	if (!done && budget_dirty_size() > keep_size &&
 	    load_relaxed(&budget.nr_purges) == nr_purges) // counter
-		store_relaxed(&budget.refused, 1); // hint
+		store_relaxed(&budget.refused, 1);	  // hint
 	return done;
 }
 

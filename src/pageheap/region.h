@@ -9,7 +9,7 @@
  *	data:	base, nr_units units
  *
  *	meta:	head of layer 4 (region 0 alone): REGION_HEAD_SIZE bytes
- *		level words, fit words, dirty words, guard words
+ *		level words, free index words, dirty words, guard words
  *		tags:   16 bytes a unit
  *		spans:  32 bytes a unit
  *		bits:   256 bytes a unit
@@ -39,8 +39,8 @@
 #define UNIT_SIZE ((size_t)1 << UNIT_SHIFT)
 #define HUGEPAGE_SHIFT 21
 #define HUGEPAGE_SIZE ((size_t)1 << HUGEPAGE_SHIFT)
-#define HUGEPAGE_UNITS 64 /* one word */
-#define UNIT_BITS_WORDS 32 /* a 32 KiB unit of 16-byte objects */
+#define HUGEPAGE_UNITS WORD_BITS /* one word */
+#define UNIT_BITS_WORDS 32	 /* a 32 KiB unit of 16-byte objects */
 
 /* The head is layer 4's: an area that stays zero, then a table of words. */
 #define REGION_ZERO_SIZE ((size_t)64 << 10)
@@ -77,11 +77,11 @@ struct unit_tag {
 	union {
 		uint16_t lane; /* held: the class's lane, in words */
 		struct {
-			uint16_t lane_word : 2; /* 0 */
-			uint16_t class : 14; /* held: or CLASS_LARGE */
+			uint16_t lane_word : 2;	  /* 0 */
+			uint16_t size_class : 14; /* held: or CLASS_LARGE */
 		};
 	};
-	uint16_t away; /* held: the lane for objects freed on another id */
+	uint16_t remote; /* held: the lane for objects freed on another id */
 };
 _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 
@@ -95,7 +95,7 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 static force_inline bool tag_is_sampled(const struct unit_tag *tag)
 {
 	return !load_once(&tag->magic) &&
-	       (unsigned)(tag->class - 1) < CLASS_LARGE - 1;
+	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
 }
 
 /* Links a span into one lock-free list; typed for ever. */
@@ -105,41 +105,41 @@ struct span_link {
 
 /* The descriptor of a run of units, kept at its first unit; 32 bytes. */
 struct span {
-	_Atomic(uint64_t) word;	  /* atomic: a slab's state word (layer 3) */
-	struct span_link link;	  /* held: by the list that holds the span */
+	_Atomic(uint64_t) word;	    /* atomic: a slab's state word (layer 3) */
+	struct span_link link;	    /* held: by the list that holds the span */
 	_Atomic(uint32_t) nr_units; /* held: length of a large run */
-	_Atomic(uint16_t) depth;  /* held: length of the chain below it */
-	_Atomic(uint16_t) used_at; /* held: age of the last use (layer 3) */
-	_Atomic(uint64_t) clean;  /* held: pages that a slab gave back */
+	_Atomic(uint16_t) depth;    /* held: length of the chain below it */
+	_Atomic(uint16_t) used_at;  /* held: age of the last use (layer 3) */
+	_Atomic(uint64_t) clean;    /* held: pages that a slab gave back */
 };
 
 struct level {
-	_Atomic(uint64_t) *words; /* const; bit set = free granule */
-	_Atomic(uint64_t) *fit;	  /* const; 8 words a parent word, see fit.h */
-	_Atomic(uint64_t) *fit_summary; /* const; 8 arrays, then their end */
-	uint32_t nr_words;	  /* const */
-	uint32_t nr_summary;	  /* const; words of one summary array */
+	_Atomic(uint64_t) *words;      /* const; bit set = free granule */
+	_Atomic(uint64_t) *free_index; /* const; free_index.h */
+	_Atomic(uint64_t) *free_index_summary; /* const; free_index.h */
+	uint32_t nr_words;		       /* const */
+	uint32_t nr_summary; /* const; words of one summary array */
 };
 
 #define NR_SPARES 4
 
 struct region {
-	_Atomic(uint32_t) state;     /* atomic: enum region_state */
-	_Atomic(uint32_t) nr_units;  /* const: addresses; 0 until the rest is
+	_Atomic(uint32_t) state;	/* atomic: enum region_state */
+	_Atomic(uint32_t) nr_units;	/* const: addresses; 0 until the rest is
 				      * readable */
 	_Atomic(uint32_t) nr_committed; /* atomic: units below have arrays */
-	_Atomic(uint32_t) nr_used;   /* atomic: units above were never taken */
-	_Atomic(uint32_t) nr_taken;  /* atomic: units below went to growers */
-	_Atomic(uint32_t) nr_mapped; /* counter: of them usable */
+	_Atomic(uint32_t) nr_used;    /* atomic: units above were never taken */
+	_Atomic(uint32_t) nr_taken;   /* atomic: units below went to growers */
+	_Atomic(uint32_t) nr_mapped;  /* counter: of them usable */
 	_Atomic(uint32_t) nr_growers; /* hint: at work now */
-	char *base;		     /* const; NULL until started */
-	char *head;		     /* const: layer 4's, of region 0 */
-	struct unit_tag *tags;	     /* const */
-	struct span *spans;	     /* const */
-	_Atomic(uint64_t) *bits;     /* const: UNIT_BITS_WORDS a unit */
-	_Atomic(uint64_t) *dirty;    /* const: a word a hugepage; bit set =
+	char *base;		      /* const; NULL until started */
+	char *head;		      /* const: layer 4's, of region 0 */
+	struct unit_tag *tags;	      /* const */
+	struct span *spans;	      /* const */
+	_Atomic(uint64_t) *bits;      /* const: UNIT_BITS_WORDS a unit */
+	_Atomic(uint64_t) *dirty;     /* const: a word a hugepage; bit set =
 				      * the unit may be resident */
-	_Atomic(uint64_t) *guards;   /* const: likewise; see guard.h */
+	_Atomic(uint64_t) *guards;    /* const: likewise; see guard.h */
 	_Atomic(_Atomic(uint64_t) *) nodes; /* atomic: see hugepage_node.h */
 	_Atomic(uint64_t) spare[NR_SPARES]; /* atomic: first << 32 | n */
 	struct level levels[NR_LEVELS];
@@ -183,14 +183,14 @@ static force_inline size_t region_size(const struct region *region)
 }
 
 static force_inline uint32_t region_unit(const struct region *region,
-					  const void *addr)
+					 const void *addr)
 {
 	return (uint32_t)((size_t)((const char *)addr - region->base) >>
 			  UNIT_SHIFT);
 }
 
 static force_inline char *region_addr(const struct region *region,
-				       uint32_t unit)
+				      uint32_t unit)
 {
 	return region->base + ((size_t)unit << UNIT_SHIFT);
 }
@@ -210,7 +210,7 @@ static force_inline struct region *region_of_span(const struct span *span)
 }
 
 static force_inline uint32_t region_span_unit(const struct region *region,
-					       const struct span *span)
+					      const struct span *span)
 {
 	return (uint32_t)(span - region->spans);
 }

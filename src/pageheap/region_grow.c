@@ -228,8 +228,7 @@ static bool region_claim_mapped(struct region *region, bool exact,
 		return false;
 	add_relaxed(&region->nr_mapped, *n); // counter
 	region_advise(region, *unit, *unit + *n);
-	nodes_interleave(region_addr(region, *unit),
-			 (size_t)*n << UNIT_SHIFT);
+	nodes_interleave(region_addr(region, *unit), (size_t)*n << UNIT_SHIFT);
 	return true;
 }
 

@@ -40,10 +40,10 @@ static void region_lay_level(struct region *region, unsigned l, char **at)
 	struct level *level = &region->levels[l];
 	size_t nr_parents = l + 1 < NR_LEVELS ? level[1].nr_words : 0;
 
-	level->nr_summary = (uint32_t)div_up(nr_parents, 64);
-	level->fit = region_words(at, nr_parents * FIT_LINE);
-	level->fit_summary =
-		region_words(at, (size_t)level->nr_summary * FIT_LINE + 1);
+	level->nr_summary = (uint32_t)div_up(nr_parents, WORD_BITS);
+	level->free_index = region_words(at, nr_parents * FREE_INDEX_LINE);
+	level->free_index_summary = region_words(
+		at, (size_t)level->nr_summary * FREE_INDEX_LINE + 1);
 	level->words = region_words(at, level->nr_words);
 }
 
@@ -53,7 +53,7 @@ static void region_lay_levels(struct region *region, size_t nr_units, char **at)
 	unsigned l;
 
 	for (l = 0; l < NR_LEVELS; l++) {
-		count = div_up(count, 64);
+		count = div_up(count, WORD_BITS);
 		region->levels[l].nr_words = (uint32_t)count;
 	}
 	/* The small arrays first, so that they share pages. */

@@ -1,16 +1,16 @@
 /* layer 2.2: unit word: pure functions on a word of 64 granules
  *
  * A word holds one bit a granule (a unit at level 0). Nothing here reads
- * shared memory: level.c, purge.c and fit.c work on plain copies and commit
- * by CAS, so all of it is tested without threads, by enumeration.
+ * shared memory: level.c, purge.c and free_index.c work on plain copies and
+ * commit by CAS, so all of it is tested without threads, by enumeration.
  */
 #ifndef LANE_UNIT_WORD_H
 #define LANE_UNIT_WORD_H
 
 #include "base/bits.h"
 
-#define UNIT_WORD_NONE 64   /* no such position */
-#define UNIT_WORD_CLASSES 7 /* 2^0 .. 2^6; also "no class": word 0 */
+#define UNIT_WORD_NONE WORD_BITS /* no such position */
+#define UNIT_WORD_CLASSES 7	 /* 2^0 .. 2^6; also "no class": word 0 */
 
 /* Bit i set: the n granules from i on are all set; 1 <= n <= 64. */
 static force_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
@@ -33,7 +33,7 @@ static force_inline uint64_t unit_word_multiples(unsigned align)
 
 /* The lowest run of n set bits that starts at a multiple of align. */
 static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
-					     unsigned align)
+					    unsigned align)
 {
 	uint64_t starts = unit_word_starts(word, n);
 
@@ -41,12 +41,12 @@ static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
 	return starts ? bits_first(starts) : UNIT_WORD_NONE;
 }
 
-/* Where to take n of the free granules: the lowest run that is warm as a
- * whole (its memory is resident), else the lowest run. */
-static force_inline unsigned unit_word_pick(uint64_t free, uint64_t warm,
-					     unsigned n, unsigned align)
+/* Where to take n of the free granules: the lowest run that is dirty as
+ * a whole (its memory is resident), else the lowest run. */
+static force_inline unsigned unit_word_pick(uint64_t free, uint64_t dirty,
+					    unsigned n, unsigned align)
 {
-	unsigned first = unit_word_find(free & warm, n, align);
+	unsigned first = unit_word_find(free & dirty, n, align);
 
 	return first != UNIT_WORD_NONE ? first : unit_word_find(free, n, align);
 }
@@ -88,7 +88,7 @@ static force_inline unsigned unit_word_class_of_run(unsigned n)
 /* The units that a purge may take: free, in whole pages of page_units (1 or
  * 2) units, each page with something dirty in it. */
 static force_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
-						  unsigned page_units)
+						 unsigned page_units)
 {
 	uint64_t pages;
 
@@ -114,7 +114,7 @@ static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 {
 	uint64_t rest = ~(word >> first);
 
-	return rest ? bits_first(rest) : 64;
+	return rest ? bits_first(rest) : WORD_BITS;
 }
 
 /* Those runs of the two together that have something of `word` in them. */
@@ -126,7 +126,7 @@ static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
 	/* Up: a carry goes through the rest of the run. */
 	wide = ((both ^ (both + word)) | word) & both;
 	/* Down: 1, 2, 4... at a time, as far as the run reaches. */
-	for (n = 1; n < 64; n *= 2) {
+	for (n = 1; n < WORD_BITS; n *= 2) {
 		wide |= wide >> n & pass;
 		pass &= pass >> n;
 	}

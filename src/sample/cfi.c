@@ -126,8 +126,8 @@ static bool run_cfa(struct program *p, struct code *code, unsigned op)
 static bool run_register(struct program *p, struct code *code, unsigned op)
 {
 	int64_t align = p->fde->data_align;
-	uint64_t reg = op == 0x0a || op == 0x0b || op >= 0x17 ?
-			       0 : code_uleb(code);
+	uint64_t reg = op == 0x0a || op == 0x0b || op >= 0x17 ? 0 :
+								code_uleb(code);
 
 	switch (op) {
 	case 0x05: /* offset_extended */
@@ -295,8 +295,8 @@ static bool is_followed(const struct program *p, unsigned reg)
 	       FRAME_KEPT >> reg & 1;
 }
 
-static enum cfi_result frame_leave(const struct program *p,
-				   struct frame *frame, struct memory *memory)
+static enum cfi_result frame_leave(const struct program *p, struct frame *frame,
+				   struct memory *memory)
 {
 	struct frame caller;
 	uint64_t cfa, pc;
@@ -305,8 +305,7 @@ static enum cfi_result frame_leave(const struct program *p,
 	if (p->fde->ra < FRAME_NR_REGS &&
 	    p->now.rule[p->fde->ra] == RULE_UNDEFINED)
 		return CFI_END;
-	if (p->fde->ra >= FRAME_NR_REGS ||
-	    !cfa_find(p, frame, memory, &cfa) ||
+	if (p->fde->ra >= FRAME_NR_REGS || !cfa_find(p, frame, memory, &cfa) ||
 	    !register_find(p, p->fde->ra, frame, memory, cfa, &pc))
 		return CFI_BAD;
 	caller.known = 0;

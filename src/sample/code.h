@@ -80,6 +80,7 @@ static inline int64_t code_sleb(struct code *code)
 
 static inline uint64_t code_format(struct code *code, unsigned format)
 {
+	/* clang-format off */
 	switch (format & CODE_FORMAT) {
 	case 0x00: return code_bytes(code, 8);
 	case 0x01: return code_uleb(code);
@@ -91,6 +92,7 @@ static inline uint64_t code_format(struct code *code, unsigned format)
 	case 0x0b: return (uint64_t)code_signed(code, 4);
 	case 0x0c: return code_bytes(code, 8);
 	}
+	/* clang-format on */
 	code->bad = true;
 	return 0;
 }
@@ -103,9 +105,12 @@ static inline uint64_t code_pointer(struct code *code, unsigned encoding,
 	uint64_t value = code_format(code, encoding);
 
 	switch (encoding & 0xf0) {
-	case CODE_ABSOLUTE: return value;
-	case CODE_PC_RELATIVE: return value + here;
-	case CODE_DATA_RELATIVE: return value + data;
+	case CODE_ABSOLUTE:
+		return value;
+	case CODE_PC_RELATIVE:
+		return value + here;
+	case CODE_DATA_RELATIVE:
+		return value + data;
 	}
 	code->bad = true;
 	return 0;

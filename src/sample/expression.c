@@ -56,6 +56,7 @@ static bool run_binary(struct machine *m, unsigned op)
 		return false;
 	b = pop(m);
 	a = pop(m);
+	/* clang-format off */
 	switch (op) {
 	case 0x1a: push(m, a & b); break;
 	case 0x1c: push(m, a - b); break;
@@ -65,6 +66,7 @@ static bool run_binary(struct machine *m, unsigned op)
 	case 0x2a: push(m, (int64_t)a >= (int64_t)b); break;
 	}
 	return true;
+	/* clang-format on */
 }
 
 static void run_register(struct machine *m, struct code *code, unsigned reg,
@@ -74,7 +76,8 @@ static void run_register(struct machine *m, struct code *code, unsigned reg,
 
 	m->bad |= !frame_knows(frame, reg) && reg != FRAME_RA;
 	push(m, (reg == FRAME_RA && !frame_knows(frame, reg) ?
-			 frame->pc : frame->r[reg % FRAME_REGS_MOST]) +
+			 frame->pc :
+			 frame->r[reg % FRAME_REGS_MOST]) +
 			(uint64_t)offset);
 }
 

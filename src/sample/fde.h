@@ -9,15 +9,15 @@
 #include "sample/code.h"
 
 struct fde {
-	uint64_t begin;		/* the first address that it describes */
-	struct code initial;	/* instructions: of all such functions, */
-	struct code own;	/* and of this one */
+	uint64_t begin;	     /* the first address that it describes */
+	struct code initial; /* instructions: of all such functions, */
+	struct code own;     /* and of this one */
 	uint64_t code_align;
 	int64_t data_align;
 	const unsigned char *base; /* of the table */
-	unsigned ra;		/* the register of the return address */
-	unsigned encoding;	/* of addresses */
-	bool interrupted;	/* a signal handler's caller */
+	unsigned ra;		   /* the register of the return address */
+	unsigned encoding;	   /* of addresses */
+	bool interrupted;	   /* a signal handler's caller */
 };
 
 /* Where the description of an address lies in which table; false: none does. */

@@ -13,7 +13,7 @@ struct frame {
 	uint64_t r[FRAME_REGS_MOST]; /* by DWARF numbers */
 	uint64_t pc;
 	uint32_t known; /* a bit for each register whose value is known */
-	bool exact;     /* pc is the next instruction, no return address */
+	bool exact;	/* pc is the next instruction, no return address */
 };
 
 static force_inline bool frame_knows(const struct frame *frame, unsigned reg)

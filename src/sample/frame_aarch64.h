@@ -11,7 +11,9 @@
 #define FRAME_FP 29
 #define FRAME_RA 30
 #define FRAME_KEPT (0xfffu << 19 | 1u << 31)
+/* clang-format off */
 #define FRAME_PACKED { FRAME_RA, 29, 19, 20, 21, 22, 23 }
+/* clang-format on */
 
 static force_inline uint64_t frame_code(uint64_t word)
 {

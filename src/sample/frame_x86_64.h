@@ -20,7 +20,9 @@
 #define FRAME_FP 6
 #define FRAME_RA 16
 #define FRAME_KEPT (1u << 3 | 1u << 6 | 1u << 7 | 0xfu << 12)
+/* clang-format off */
 #define FRAME_PACKED { FRAME_RA, 6, 3, 12, 13, 14, 15 }
+/* clang-format on */
 
 static force_inline uint64_t frame_code(uint64_t word)
 {

@@ -165,14 +165,14 @@ bool maps_build_id(const struct maps *maps, char text[2 * BUILD_ID_MOST + 1])
 			load = &headers[i];
 		if (headers[i].p_type != PT_NOTE || !load)
 			continue;
-		if (note_find(notes,
-			      system_peek(notes,
-					  file + headers[i].p_vaddr -
-						  (load->p_vaddr -
-						   load->p_offset),
-					  min_size(NOTES_SIZE,
-						   headers[i].p_filesz)),
-			      text))
+		if (note_find(
+			    notes,
+			    system_peek(
+				    notes,
+				    file + headers[i].p_vaddr -
+					    (load->p_vaddr - load->p_offset),
+				    min_size(NOTES_SIZE, headers[i].p_filesz)),
+			    text))
 			return true;
 	}
 	return false;

@@ -19,7 +19,7 @@ struct mapping {
 
 struct maps {
 	int fd;
-	size_t at, end;	/* in text: what was read and not looked at */
+	size_t at, end;	     /* in text: what was read and not looked at */
 	uint64_t file_begin; /* where the last file's beginning is mapped */
 	char text[MAPS_LINE];
 };

@@ -73,8 +73,7 @@ static bool window_has(const struct memory *memory, uintptr_t at)
 	       memory->end - at >= sizeof(uint64_t);
 }
 
-cold bool memory_read_slow(struct memory *memory, uintptr_t at,
-			   uint64_t *word)
+cold bool memory_read_slow(struct memory *memory, uintptr_t at, uint64_t *word)
 {
 	if (!window_has(memory, at))
 		window_move(memory, at);

@@ -26,8 +26,8 @@
 
 struct memory {
 	uintptr_t sp;
-	uintptr_t low, high;	/* may be loaded from */
-	uintptr_t at, end;	/* what the window shows */
+	uintptr_t low, high; /* may be loaded from */
+	uintptr_t at, end;   /* what the window shows */
 	uint64_t window[MEMORY_WINDOW];
 };
 

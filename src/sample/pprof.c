@@ -42,6 +42,7 @@
 #define FIELD_NAME 5
 #define FIELD_BUILD_ID 6
 
+/* clang-format off */
 #define STRINGS(X)                                               \
 	X(NONE, "") X(COUNT, "count") X(BYTES, "bytes")          \
 	X(MILLISECONDS, "milliseconds") X(SPACE, "space")        \
@@ -82,6 +83,7 @@ enum value {
 #undef VALUE_NUMBER
 	NR_VALUES
 };
+/* clang-format on */
 
 static void type_put(struct writer *w, unsigned field, unsigned type,
 		     unsigned unit)
@@ -117,10 +119,10 @@ static void values_read(const struct trace *t, uint64_t values[NR_VALUES])
 	values[VALUE_ALLOC_OBJECTS] =
 		objects(trace_get(t, TRACE_ALLOC_OBJECTS));
 	values[VALUE_ALLOC_SPACE] = trace_get(t, TRACE_ALLOC_SPACE);
-	values[VALUE_INUSE_OBJECTS] = objects(trace_less(
-		t, TRACE_ALLOC_OBJECTS, TRACE_FREED_OBJECTS));
-	values[VALUE_INUSE_SPACE] =
-		trace_less(t, TRACE_ALLOC_SPACE, TRACE_FREED_SPACE);
+	values[VALUE_INUSE_OBJECTS] = objects(
+		trace_less(t, TRACE_ALLOC_OBJECTS, TRACE_FREED_OBJECTS));
+	values[VALUE_INUSE_SPACE] = trace_less(t, TRACE_ALLOC_SPACE,
+					       TRACE_FREED_SPACE);
 	values[VALUE_PEAK_OBJECTS] = objects(trace_get(t, TRACE_PEAK_OBJECTS));
 	values[VALUE_PEAK_SPACE] = trace_get(t, TRACE_PEAK_SPACE);
 	values[VALUE_FREED_OBJECTS] =
@@ -141,8 +143,8 @@ static void sample_put(struct writer *w, const struct trace *trace)
 		ids += varint_size(trace->sites[i]);
 	for (i = 0; i < NR_VALUES; i++)
 		sums += varint_size(values[i]);
-	bytes_begin(w, FIELD_SAMPLE, number_size(ids) + ids +
-				     number_size(sums) + sums);
+	bytes_begin(w, FIELD_SAMPLE,
+		    number_size(ids) + ids + number_size(sums) + sums);
 	bytes_begin(w, FIELD_LOCATION_IDS, ids);
 	for (i = 0; i < trace->nr; i++)
 		varint_put(w, trace->sites[i]);
@@ -216,9 +218,9 @@ static void location_put(struct writer *w, const struct dump_scratch *s,
 	uint64_t address = site_address(site) - 1;
 	uint32_t mapping = mapping_of(s, address);
 
-	bytes_begin(w, FIELD_LOCATION, number_size(site) +
-				       number_size(mapping) +
-				       number_size(address));
+	bytes_begin(w, FIELD_LOCATION,
+		    number_size(site) + number_size(mapping) +
+			    number_size(address));
 	number_put(w, FIELD_ID, site);
 	number_put(w, FIELD_MAPPING_ID, mapping);
 	number_put(w, FIELD_ADDRESS, address);
@@ -232,7 +234,8 @@ static void tail_put(struct writer *w, unsigned next_string)
 	sampler_stats(&stats);
 	report_format(text, sizeof(text),
 		      "lanemalloc: %lu samples, %lu of them lost for lack of "
-		      "profile_memory", stats.nr_samples, stats.nr_dropped);
+		      "profile_memory",
+		      stats.nr_samples, stats.nr_dropped);
 	string_put(w, FIELD_STRING, text);
 	number_put(w, FIELD_COMMENT, next_string);
 	number_put(w, FIELD_PERIOD, stats.interval);

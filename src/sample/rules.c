@@ -69,5 +69,5 @@ void rules_keep(uint64_t key, uint64_t rule)
 	if (!key)
 		return;
 	store_relaxed(&entry[0], key ^ rule); // hint
-	store_relaxed(&entry[1], rule);       // hint
+	store_relaxed(&entry[1], rule);	      // hint
 }

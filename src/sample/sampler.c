@@ -214,7 +214,8 @@ void sample_add(const void *block, size_t size, uint32_t stack)
 {
 	uint64_t weight = chance_weight(size, config.profile_interval);
 	uint64_t space = space_of(size, weight);
-	struct live_info info = { .size = size, .trace = stack,
+	struct live_info info = { .size = size,
+				  .trace = stack,
 				  .since = (uint32_t)system_now_ms() };
 	struct trace *trace = trace_of(stack);
 

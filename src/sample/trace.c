@@ -7,11 +7,11 @@
 #include "sample/site.h"
 #include "sample/unwind.h"
 
-static _Atomic(uint32_t) *entries; /* const after start */
-static unsigned nr_levels;	   /* const after start */
-static uint64_t *words;		   /* const after start */
-static uint64_t nr_words;	   /* const after start */
-static _Atomic(uint64_t) used;	   /* atomic: words handed out */
+static _Atomic(uint32_t) *entries;  /* const after start */
+static unsigned nr_levels;	    /* const after start */
+static uint64_t *words;		    /* const after start */
+static uint64_t nr_words;	    /* const after start */
+static _Atomic(uint64_t) used;	    /* atomic: words handed out */
 static _Atomic(uint32_t) nr_filled; /* atomic: levels that have entries */
 
 /* Number 0 is none: word 0 stays unused. */
@@ -74,8 +74,7 @@ static bool wanted_read(struct wanted *wanted, const uint64_t *addresses,
 		wanted->sites[i] = site_intern(addresses[i]);
 		if (!wanted->sites[i])
 			return false;
-		wanted->hash = chance_scramble(wanted->hash +
-					       wanted->sites[i]);
+		wanted->hash = chance_scramble(wanted->hash + wanted->sites[i]);
 	}
 	return true;
 }
@@ -127,8 +126,8 @@ static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
 
 /* The number at the entry if that is the wanted one; 0: it is another's. *made:
  * a record of the caller's, 0 where it has none yet. */
-static uint32_t entry_try(_Atomic(uint32_t) *entry,
-			  const struct wanted *wanted, uint32_t *made)
+static uint32_t entry_try(_Atomic(uint32_t) *entry, const struct wanted *wanted,
+			  uint32_t *made)
 {
 	// [trace.entry] with entry_fill(): the record
 	uint32_t found = load_acquire(entry);

@@ -24,6 +24,7 @@
 
 /* Sampled blocks, their bytes; what they stand for (in 2^-CHANCE_SHIFT blocks,
  * in bytes). */
+/* clang-format off */
 #define TRACE_COUNTS(X)                                               \
 	X(ALLOCS) X(ALLOC_BYTES) X(ALLOC_OBJECTS) X(ALLOC_SPACE)      \
 	X(FREES) X(FREED_BYTES) X(FREED_OBJECTS) X(FREED_SPACE)       \
@@ -36,13 +37,14 @@ enum trace_count {
 #undef TRACE_COUNT
 	NR_TRACE_COUNTS
 };
+/* clang-format on */
 
 struct trace {
-	uint64_t hash;		/* const */
-	uint32_t nr;		/* const: of its sites */
-	uint32_t words;		/* const: of the record */
+	uint64_t hash;				   /* const */
+	uint32_t nr;				   /* const: of its sites */
+	uint32_t words;				   /* const: of the record */
 	_Atomic(uint64_t) counts[NR_TRACE_COUNTS]; /* atomic: counters */
-	uint32_t sites[];	/* const: nearest function first */
+	uint32_t sites[]; /* const: nearest function first */
 };
 
 /* At start, as racing threads do alike: zeros for so many index entries of 4
@@ -73,8 +75,7 @@ static force_inline uint64_t trace_get(const struct trace *trace,
 
 /* One count less another, both of which others add to. */
 static inline uint64_t trace_less(const struct trace *trace,
-				  enum trace_count count,
-				  enum trace_count less)
+				  enum trace_count count, enum trace_count less)
 {
 	uint64_t b = trace_get(trace, less), a = trace_get(trace, count);
 

@@ -10,8 +10,7 @@ static bool pointer_step(struct frame *frame, struct memory *memory)
 	uint64_t at = frame->r[FRAME_FP], next, pc;
 
 	if (!frame_knows(frame, FRAME_FP) || at % 8 ||
-	    at < frame->r[FRAME_SP] ||
-	    !memory_read(memory, at, &next) ||
+	    at < frame->r[FRAME_SP] || !memory_read(memory, at, &next) ||
 	    !memory_read(memory, at + 8, &pc))
 		return false;
 	frame->known = 0;

@@ -13,11 +13,11 @@
 
 struct writer {
 	int fd;
-	int error;	/* 0, or a negated errno */
+	int error; /* 0, or a negated errno */
 	bool gzip;
 	uint32_t crc;
-	uint32_t size;	/* bytes before gzip, modulo 2^32 */
-	size_t nr;	/* in buf, behind the room for the block's head */
+	uint32_t size; /* bytes before gzip, modulo 2^32 */
+	size_t nr;     /* in buf, behind the room for the block's head */
 	char buf[WRITER_HEAD + 1024];
 };
 

@@ -15,17 +15,17 @@ static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 {
 	struct bin_set *set = bin_set_find(w.owner);
 
-	return set ? &set->bins[w.class] : &giver->bins[w.class];
+	return set ? &set->bins[w.size_class] : &giver->bins[w.size_class];
 }
 
 /* A listed slab of the bin, held now; NULL where there is none. */
-static struct span *bin_get_own(struct bin *bin, unsigned class)
+static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
 	unsigned fill = fill_side(bin);
 	struct span *slab;
 
 	if ((slab = slot_take(bin))) {
-		slab_check_listed(slab, class);
+		slab_check_listed(slab, size_class);
 		return slab;
 	}
 	if (!(slab = partial_pop(bin, !fill)) &&
@@ -33,14 +33,15 @@ static struct span *bin_get_own(struct bin *bin, unsigned class)
 		slab = inbox_take(bin);
 	if (!slab)
 		return NULL;
-	slab_check_listed(slab, class);
+	slab_check_listed(slab, size_class);
 	bin_note_reuse(bin, slab);
 	return slab;
 }
 
 /* A listed slab of another id, adopted; of one that is far not before memory
  * is short. */
-static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
+static struct span *bin_steal(struct bin_set *set, unsigned id,
+			      unsigned size_class)
 {
 	unsigned end = bin_set_end(), node = node_of_id(id), i, looks = 0;
 	struct bin_set *other;
@@ -53,15 +54,15 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 		other = bin_set_find((id + i) % end);
 		if (!other || other == set)
 			continue;
-		slab = partial_pop(&other->bins[class], 0);
+		slab = partial_pop(&other->bins[size_class], 0);
 		if (!slab)
-			slab = partial_pop(&other->bins[class], 1);
+			slab = partial_pop(&other->bins[size_class], 1);
 		if (!slab)
-			slab = inbox_take(&other->bins[class]);
+			slab = inbox_take(&other->bins[size_class]);
 		if (!slab)
 			continue;
-		slab_check_listed(slab, class);
-		bin_note_reuse(&other->bins[class], slab);
+		slab_check_listed(slab, size_class);
+		bin_note_reuse(&other->bins[size_class], slab);
 		slab_adopt(slab, id);
 		add_relaxed(&set->nr_steals, 1); // counter
 		return slab;
@@ -71,7 +72,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id, unsigned class)
 
 /* No memory for a new slab: any id's, also the one that it takes from next. */
 static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
-					 unsigned class)
+					 unsigned size_class)
 {
 	unsigned end = bin_set_end(), i;
 	struct bin_set *other;
@@ -81,7 +82,7 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 		other = bin_set_find(i);
 		if (!other || other == set)
 			continue;
-		slab = bin_get_own(&other->bins[class], class);
+		slab = bin_get_own(&other->bins[size_class], size_class);
 		if (!slab)
 			continue;
 		slab_adopt(slab, id);
@@ -91,21 +92,21 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-static struct span *bin_get(struct bin_set *set, unsigned id, unsigned class,
-			    bool *made)
+static struct span *bin_get(struct bin_set *set, unsigned id,
+			    unsigned size_class, bool *made)
 {
-	struct span *slab = bin_get_own(&set->bins[class], class);
+	struct span *slab = bin_get_own(&set->bins[size_class], size_class);
 
 	*made = false;
 	if (!slab && id != SLAB_SAMPLED)
-		slab = bin_steal(set, id, class);
+		slab = bin_steal(set, id, size_class);
 	if (slab)
 		return slab;
-	slab = slab_open(class, id);
+	slab = slab_open(size_class, id);
 	*made = slab;
 	if (likely(slab) || id == SLAB_SAMPLED)
 		return slab;
-	return bin_steal_slots(set, id, class);
+	return bin_steal_slots(set, id, size_class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -118,7 +119,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 	}
 	quiet_use(slab);
 	if (w.owner == id) {
-		slab_list(&set->bins[w.class], slab);
+		slab_list(&set->bins[w.size_class], slab);
 		return;
 	}
 	add_relaxed(&set->nr_remote_slabs, 1); // counter
@@ -149,7 +150,7 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 	if (gift->result == SLAB_GIVEN_HELD)
 		bin_place(set, id, gift->slab, w);
 	else
-		bin_note_empty(bin_of_owner(set, w), gift->slab, w.class);
+		bin_note_empty(bin_of_owner(set, w), gift->slab, w.size_class);
 }
 
 /* The holder takes objects; regrets the clean pages among them. */
@@ -167,7 +168,7 @@ static unsigned slab_use(struct span *slab, void **out, unsigned most)
 }
 
 static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
-					 unsigned class, void **out,
+					 unsigned size_class, void **out,
 					 unsigned most)
 {
 	struct span *slab;
@@ -175,47 +176,48 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 	bool made;
 
 	while (set && !n) {
-		slab = bin_get(set, id, class, &made);
+		slab = bin_get(set, id, size_class, &made);
 		if (!slab)
 			return 0;
 		n = slab_use(slab, out, most);
 		/* Without a bit it was listed by a sleeper: the next one. */
 		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[class], slab);
+			slab_list(&set->bins[size_class], slab);
 		else
 			bin_leave(set, id, slab);
 		if (made && quiet_heap_grew())
 			bin_note_growth(set);
 	}
 	if (n)
-		bin_note_freed(set, -(int64_t)n * size_classes[class].size);
+		bin_note_freed(set,
+			       -(int64_t)n * size_classes[size_class].size);
 	return n;
 }
 
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most)
+unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most)
 {
-	return bin_take_of(bin_set_of(id), id, class, out, most);
+	return bin_take_of(bin_set_of(id), id, size_class, out, most);
 }
 
-void *bin_take_sampled(unsigned class)
+void *bin_take_sampled(unsigned size_class)
 {
 	void *object = NULL;
 
 	bin_set_of(SLAB_SAMPLED);
 	/* Without memory for its own the answer was another's. */
-	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, class, &object,
-		    1);
+	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, size_class,
+		    &object, 1);
 	return object;
 }
 
 /* Bytes of the objects; a hint. */
 static size_t gift_size(const struct slab_gift *gift)
 {
-	unsigned class = slab_word_unpack(gift->word).class;
+	unsigned size_class = slab_word_unpack(gift->word).size_class;
 
-	if (class >= NR_CLASSES)
+	if (size_class >= NR_CLASSES)
 		return 0;
-	return gift->nr * (size_t)size_classes[class].size;
+	return gift->nr * (size_t)size_classes[size_class].size;
 }
 
 void bin_give(unsigned id, void *const *objects, unsigned n)
@@ -249,7 +251,7 @@ void bin_stats(struct bin_stats *out)
 		out->nr_remote_frees +=
 			load_relaxed(&set->nr_remote_frees); // counter
 		out->nr_remote_slabs +=
-			load_relaxed(&set->nr_remote_slabs); // counter
+			load_relaxed(&set->nr_remote_slabs);	 // counter
 		out->nr_steals += load_relaxed(&set->nr_steals); // counter
 	}
 }

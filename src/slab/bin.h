@@ -2,7 +2,7 @@
  *
  *	slot	one slab, the next to take from; a word swapped in and out
  *	partial	two stacks (slab_stack.h); new slabs go to the one that `fill`
- *		names, a sweep empties the other
+ *		names, a collection empties the other
  *	inbox	a stack that other ids push to, and that is taken whole
  *
  * A slab in any of the three is listed; whoever gets it out holds it.
@@ -20,23 +20,24 @@
  * each such sleeper may add as many again.)
  *
  * Empty slabs inside a list: the give that empties one counts it
- * (nr_empty), and when they are many in relation to the list's length a sweep
- * pops the one stack, closes what is empty and pushes the rest to the other.
- * Counts here are hints; a wrong one costs a sweep or delays one.
+ * (nr_empty), and when they are many in relation to the list's length a
+ * collection pops the one stack, closes what is empty and pushes the rest to
+ * the other. Counts here are hints; a wrong one costs a collection or delays
+ * one.
  *
- * Pages inside slabs (slab_purge.h) go back by sweeps of ticks and purges, and
- * by looks: GROWTH_LOOKS by whoever makes a slab that resident memory grows by,
- * SHRINK_LOOKS by whoever makes SHRINK_SIZE more free in slabs than before, in
- * the bins of its own set in turn. A look pops a slab of partial[fill], where
- * newly listed ones are, purges it if it is quiet (quiet.h) and pushes it to
- * the other stack. Growth leaves one that is not quiet, and goes on with the
+ * Pages inside slabs (slab_purge.h) go back by collections of ticks and purges,
+ * and by looks: GROWTH_LOOKS by whoever makes a slab that resident memory grows
+ * by, SHRINK_LOOKS by whoever makes SHRINK_SIZE more free in slabs than before,
+ * in the bins of its own set in turn. A look pops a slab of partial[fill],
+ * where newly listed ones are, purges it if it is quiet (quiet.h) and pushes it
+ * to the other stack. Growth leaves one that is not quiet, and goes on with the
  * next bin; who shrinks passes it on, and begins anew where all of a bin had a
  * look. bin.fresh, a hint, says where there may be something. A thread that
  * dies in a look strands the one slab that it holds.
  *
- * Progress: every operation is lock-free; a sweep is bounded by its argument.
- * A thread that dies strands the slab it holds, or the chain that it took
- * from the inbox.
+ * Progress: every operation is lock-free; a collection is bounded by its
+ * argument. A thread that dies strands the slab it holds, or the chain that it
+ * took from the inbox.
  */
 #ifndef LANE_BIN_H
 #define LANE_BIN_H
@@ -47,12 +48,12 @@
 #define INBOX_DEPTH_MOST 32
 #define NR_IDS_MOST REGION_TABLE_WORDS
 
-/* Takes up to `most` objects of class for id; 0 only without memory. */
-unsigned bin_take(unsigned id, unsigned class, void **out, unsigned most);
+/* Takes up to `most` objects of the class for id; 0 only without memory. */
+unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most);
 
 /* One object of a slab that the profile's objects share; NULL: no memory. Such
  * slabs are in no id's bins, so nobody else takes of them. */
-void *bin_take_sampled(unsigned class);
+void *bin_take_sampled(unsigned size_class);
 
 /* Gives n objects (of any slabs and classes) back; id is the giver's. None is
  * nothing to do, and makes no bins. */

@@ -32,7 +32,7 @@ unsigned fill_side(struct bin *bin)
 void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);
-	if (!load_relaxed(&bin->fresh)) // hint
+	if (!load_relaxed(&bin->fresh))			// hint
 		store_relaxed(&bin->fresh, FRESH_SOME); // hint
 }
 

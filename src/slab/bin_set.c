@@ -8,7 +8,7 @@
 
 _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST + 1];
 
-static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+static _Atomic(uint32_t) nr_ids;     /* atomic: one more than the highest id */
 static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
 
 unsigned bin_set_end(void)
@@ -56,7 +56,7 @@ struct bin_set *bin_set_of(unsigned id)
 	if (likely(set))
 		return set;
 	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
-		add_relaxed(&nr_refused, 1); // hint
+		add_relaxed(&nr_refused, 1);		  // hint
 		set = bin_set_borrow();
 	}
 	return set ? set : bin_set_add(id);

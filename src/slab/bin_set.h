@@ -13,13 +13,13 @@
 #include "slab/slab_stack.h"
 
 struct bin {
-	struct slab_stack partial[2];	/* atomic */
-	_Atomic(struct span *) slot;	/* atomic */
-	struct slab_inbox inbox;	/* atomic */
-	_Atomic(uint32_t) fill;		/* atomic: hint, 0 or 1 */
-	_Atomic(uint32_t) nr_listed;	/* atomic: hint, in partial */
-	_Atomic(uint32_t) nr_empty;	/* atomic: hint */
-	_Atomic(uint32_t) fresh;	/* atomic: hint, see below */
+	struct slab_stack partial[2]; /* atomic */
+	_Atomic(struct span *) slot;  /* atomic */
+	struct slab_inbox inbox;      /* atomic */
+	_Atomic(uint32_t) fill;	      /* atomic: hint, 0 or 1 */
+	_Atomic(uint32_t) nr_listed;  /* atomic: hint, in partial */
+	_Atomic(uint32_t) nr_empty;   /* atomic: hint */
+	_Atomic(uint32_t) fresh;      /* atomic: hint, see below */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* What a look may find: nothing that had none; slabs in partial[fill]; these,

@@ -4,61 +4,62 @@
 #include "slab/bin_list.h"
 #include "slab/slab_purge.h"
 
-#define SWEEP_MOST 32  /* slabs that one give looks at */
-#define EMPTY_KEPT 2   /* empty slabs that do not start a sweep */
-#define GROWTH_LOOKS 8 /* slabs, for each by which the heap grows */
-#define SHRINK_LOOKS 8 /* slabs, for SHRINK_SIZE more that is free in them */
+#define COLLECT_MOST 32 /* slabs that one give looks at */
+#define EMPTY_KEPT 2	/* empty slabs that do not start a collection */
+#define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
+#define SHRINK_LOOKS 8	/* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
-/* What a sweep may do and what it has done. */
-struct sweep {
-	unsigned class; /* of the bin */
-	unsigned most; /* slabs that it may still look at */
-	unsigned age;  /* see COLLECT_AGE_ANY */
+/* What a collection may do and what it has done. */
+struct collector {
+	unsigned size_class; /* of the bin */
+	unsigned most;	     /* slabs that it may still look at */
+	unsigned age;	     /* see COLLECT_AGE_ANY */
 	size_t nr_closed;
 	size_t purged_size;
 };
 
 static bool slab_is_quiet(const struct span *slab, unsigned age)
 {
-	return age != COLLECT_AGE_NEVER &&
-	       quiet_age(slab) >= quiet_braked(age);
+	return age != COLLECT_AGE_NEVER && quiet_age(slab) >= quiet_braked(age);
 }
 
 /* The holder of a listed slab: true if it is closed now. */
-static bool sweep_slab(struct sweep *sweep, struct span *slab)
+static bool collect_slab(struct collector *collector, struct span *slab)
 {
-	slab_check_listed(slab, sweep->class);
-	if (!slab_is_empty(slab) && slab_is_quiet(slab, sweep->age))
-		sweep->purged_size += slab_purge(slab);
+	slab_check_listed(slab, collector->size_class);
+	if (!slab_is_empty(slab) && slab_is_quiet(slab, collector->age))
+		collector->purged_size += slab_purge(slab);
 	if (!slab_is_empty(slab))
 		return false;
 	slab_close(slab);
-	sweep->nr_closed++;
+	collector->nr_closed++;
 	return true;
 }
 
 /* Looks at slabs of one side: empty ones are closed, the others go to the
  * other side. False: the side has no more. */
-static bool sweep_side(struct bin *bin, unsigned side, struct sweep *sweep)
+static bool collect_side(struct bin *bin, unsigned side,
+			 struct collector *collector)
 {
 	struct span *slab;
 
-	for (; sweep->most; sweep->most--) {
+	for (; collector->most; collector->most--) {
 		slab = partial_pop(bin, side);
 		if (!slab)
 			return false;
-		if (!sweep_slab(sweep, slab))
+		if (!collect_slab(collector, slab))
 			partial_push(bin, !side, slab);
 	}
 	return true;
 }
 
-/* The hint follows what a sweep found. One that came to the end of a side and
- * closed nothing halves it, so that a count gone wrong soon costs no more. */
-static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
+/* The hint follows what a collection found. One that came to the end of a side
+ * and closed nothing halves it, so that a count gone wrong soon costs no
+ * more. */
+static void empty_note_collected(struct bin *bin, size_t nr_closed, bool at_end)
 {
 	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
 	uint32_t rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
@@ -68,47 +69,48 @@ static void empty_note_sweep(struct bin *bin, size_t nr_closed, bool at_end)
 	store_relaxed(&bin->nr_empty, rest); // hint
 }
 
-/* Sweeps the side that is not filled, and where that runs out makes it the
+/* Collects the side that is not filled, and where that runs out makes it the
  * one to fill and goes on with the other. */
-static void bin_sweep(struct bin *bin, struct sweep *sweep)
+static void collect_lists(struct bin *bin, struct collector *collector)
 {
-	size_t nr_before = sweep->nr_closed;
+	size_t nr_before = collector->nr_closed;
 	struct span *slab;
 	unsigned i, fill;
 
 	if ((slab = inbox_take(bin)))
 		partial_push(bin, fill_side(bin), slab);
-	/* Two sweeps at once may pass slabs to and fro. */
+	/* Two collections at once may pass slabs to and fro. */
 	i = 2 * load_relaxed(&bin->nr_listed) + INBOX_DEPTH_MOST; // hint
-	sweep->most = i < sweep->most ? i : sweep->most;
+	collector->most = i < collector->most ? i : collector->most;
 	for (i = 0; i < 2; i++) {
 		fill = fill_side(bin);
-		if (sweep_side(bin, !fill, sweep))
+		if (collect_side(bin, !fill, collector))
 			break;
 		store_relaxed(&bin->fill, !fill); // hint
 	}
-	empty_note_sweep(bin, sweep->nr_closed - nr_before, i > 0);
+	empty_note_collected(bin, collector->nr_closed - nr_before, i > 0);
 }
 
-void bin_note_empty(struct bin *bin, struct span *slab, unsigned class)
+void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 {
-	struct sweep sweep = { .class = class, .most = SWEEP_MOST,
-			       .age = COLLECT_AGE_NEVER };
+	struct collector collector = { .size_class = size_class,
+				       .most = COLLECT_MOST,
+				       .age = COLLECT_AGE_NEVER };
 	uint32_t nr;
 
 	if (load_relaxed(&bin->slot) == slab) // hint
 		return;
-	nr = add_relaxed(&bin->nr_empty, 1) + 1; // hint
+	nr = add_relaxed(&bin->nr_empty, 1) + 1;		 // hint
 	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
-		bin_sweep(bin, &sweep);
+		collect_lists(bin, &collector);
 }
 
-static void sweep_note(const struct sweep *sweep)
+static void collector_note(const struct collector *collector)
 {
-	if (!sweep->purged_size)
+	if (!collector->purged_size)
 		return;
-	add_relaxed(&purged_size, sweep->purged_size); // counter
-	quiet_note_purged(sweep->purged_size);
+	add_relaxed(&purged_size, collector->purged_size); // counter
+	quiet_note_purged(collector->purged_size);
 }
 
 /* partial[fill] has no more; what was passed as too young is there again. */
@@ -117,18 +119,18 @@ static void look_ends(struct bin *bin)
 	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
 
 	if (young)
-		store_relaxed(&bin->fill, !fill_side(bin));	      // hint
+		store_relaxed(&bin->fill, !fill_side(bin));	     // hint
 	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
 }
 
 /* The holder of a slab out of partial[fill] has a look at it. A young one stays
  * as it is, also if it is empty: the program may breathe. */
 static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
-			struct sweep *sweep)
+			struct collector *collector)
 {
-	if (!slab_is_quiet(slab, sweep->age))
+	if (!slab_is_quiet(slab, collector->age))
 		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
-	else if (sweep_slab(sweep, slab))
+	else if (collect_slab(collector, slab))
 		return;
 	partial_push(bin, !fill, slab);
 }
@@ -136,10 +138,11 @@ static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 /* Looks at slabs that were listed lately, and passes them to the other side.
  * Ends at the end and, without `again`, at one that is not quiet, which stays.
  * Returns how many it looked at. */
-static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
-			    bool again)
+static unsigned bin_look_at(struct bin *bin, unsigned size_class,
+			    unsigned looks, bool again)
 {
-	struct sweep sweep = { .class = class, .age = COLLECT_AGE_QUIET };
+	struct collector collector = { .size_class = size_class,
+				       .age = COLLECT_AGE_QUIET };
 	unsigned fill = fill_side(bin), i;
 	struct span *slab;
 
@@ -149,16 +152,16 @@ static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
 			look_ends(bin);
 			break;
 		}
-		slab_check_listed(slab, class);
+		slab_check_listed(slab, size_class);
 		if (!again && !slab_is_quiet(slab, COLLECT_AGE_QUIET)) {
 			partial_push(bin, fill, slab);
 			break;
 		}
-		look_passes(bin, fill, slab, &sweep);
+		look_passes(bin, fill, slab, &collector);
 	}
-	if (sweep.nr_closed)
-		empty_note_sweep(bin, sweep.nr_closed, false);
-	sweep_note(&sweep);
+	if (collector.nr_closed)
+		empty_note_collected(bin, collector.nr_closed, false);
+	collector_note(&collector);
 	return i;
 }
 
@@ -166,25 +169,25 @@ static unsigned bin_look_at(struct bin *bin, unsigned class, unsigned looks,
  * have another when all of the bin had one. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
-	uint32_t class = load_relaxed(&set->look_next); // hint
+	uint32_t size_class = load_relaxed(&set->look_next); // hint
 	struct bin *bin;
 	unsigned i;
 
-	for (i = 0; i < NR_CLASSES; i++, class++) {
-		if (class - 1 >= NR_CLASSES - 1)
-			class = 1;
-		bin = &set->bins[class];
-		if (again && !load_relaxed(&bin->fresh) && // hint
-		    load_relaxed(&bin->nr_listed)) {	    // hint
+	for (i = 0; i < NR_CLASSES; i++, size_class++) {
+		if (size_class - 1 >= NR_CLASSES - 1)
+			size_class = 1;
+		bin = &set->bins[size_class];
+		if (again && !load_relaxed(&bin->fresh) &&	 // hint
+		    load_relaxed(&bin->nr_listed)) {		 // hint
 			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
 			look_ends(bin);
 		}
 		if (load_relaxed(&bin->fresh)) // hint
-			looks -= bin_look_at(bin, class, looks, again);
+			looks -= bin_look_at(bin, size_class, looks, again);
 		if (!looks)
 			break;
 	}
-	store_relaxed(&set->look_next, class); // hint
+	store_relaxed(&set->look_next, size_class); // hint
 }
 
 void bin_note_growth(struct bin_set *set)
@@ -204,29 +207,32 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 		bin_look(set, SHRINK_LOOKS, true);
 }
 
-static size_t bin_collect(struct bin *bin, unsigned class, unsigned most,
+static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 			  unsigned age)
 {
-	struct sweep sweep = { .class = class, .most = most, .age = age };
+	struct collector collector = { .size_class = size_class,
+				       .most = most,
+				       .age = age };
 	struct span *slab = slot_take(bin);
 
-	if (slab && !sweep_slab(&sweep, slab))
+	if (slab && !collect_slab(&collector, slab))
 		slab_list(bin, slab);
 	if (load_relaxed(&bin->nr_listed) || // hint
 	    slab_inbox_top(&bin->inbox))
-		bin_sweep(bin, &sweep);
-	sweep_note(&sweep);
-	return sweep.nr_closed + sweep.purged_size;
+		collect_lists(bin, &collector);
+	collector_note(&collector);
+	return collector.nr_closed + collector.purged_size;
 }
 
 static size_t bin_collect_id(unsigned id, unsigned most, unsigned age)
 {
 	struct bin_set *set = bin_set_find(id);
 	size_t done = 0;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; set && class < NR_CLASSES; class++)
-		done += bin_collect(&set->bins[class], class, most, age);
+	for (size_class = 1; set && size_class < NR_CLASSES; size_class++)
+		done += bin_collect(&set->bins[size_class], size_class, most,
+				    age);
 	return done;
 }
 

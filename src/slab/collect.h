@@ -10,9 +10,9 @@
 
 #include "slab/bin_set.h"
 
-/* A slab in one of the owner's lists became empty: sweeps where they are many.
- * The slot's may stay so. */
-void bin_note_empty(struct bin *bin, struct span *slab, unsigned class);
+/* A slab in one of the owner's lists became empty: collects where they are
+ * many. The slot's may stay so. */
+void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class);
 
 /* One that may have been counted as empty is in use again. */
 void bin_note_reuse(struct bin *bin, struct span *slab);

@@ -6,9 +6,9 @@
 #include "slab/slab.h"
 
 #define WINDOW_SAMPLES 32
-#define SAVING_SHIFT 4      /* a 16th of an object's room is worth a class */
-#define SHARE_SHIFT 5       /* so is a class that is a 32nd of the heap */
-#define LOSS_MOST 32 /* part of a slab that is lost behind its objects */
+#define SAVING_SHIFT 4 /* a 16th of an object's room is worth a class */
+#define SHARE_SHIFT 5  /* so is a class that is a 32nd of the heap */
+#define LOSS_MOST 32   /* part of a slab that is lost behind its objects */
 #define OBJECTS_LEAST 7
 #define LINE_SIZE_LEAST 512 /* from here on objects fill cache lines */
 
@@ -24,7 +24,7 @@ struct window {
 WORD(window, uint64_t);
 
 static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic */
-static _Atomic(uint32_t) nr_fitted;               /* atomic */
+static _Atomic(uint32_t) nr_fitted;		  /* atomic */
 
 /* Whether the class has more slabs than any sample saw; it counts on and on. */
 static bool window_is_open(struct window w, uint32_t slabs)
@@ -61,10 +61,10 @@ static unsigned window_samples(void)
 	return WINDOW_SAMPLES << fitted_class_count() / 2;
 }
 
-static bool counts_in_heap(unsigned class)
+static bool counts_in_heap(unsigned size_class)
 {
-	size_t size = (size_t)slab_nr_open(class) *
-		      size_classes[class].nr_units * UNIT_SIZE;
+	size_t size = (size_t)slab_nr_open(size_class) *
+		      size_classes[size_class].nr_units * UNIT_SIZE;
 
 	return size >= budget_claimed_size() >> SHARE_SHIFT;
 }
@@ -83,7 +83,7 @@ struct fitted_geometry fitted_class_geometry(uint32_t size)
 			continue;
 		if (nr * best.nr_units > best.nr_objects * units)
 			best = (struct fitted_geometry){ (uint16_t)units,
-						       (uint16_t)nr };
+							 (uint16_t)nr };
 		if ((whole - (size_t)nr * size) * LOSS_MOST <= whole)
 			break;
 	}
@@ -101,42 +101,43 @@ static bool is_worth_it(const struct size_class *c, uint32_t size)
 	return then + (now >> SAVING_SHIFT) <= now;
 }
 
-void fitted_class_fill(unsigned fitted, unsigned class, uint32_t size)
+void fitted_class_fill(unsigned fitted, unsigned size_class, uint32_t size)
 {
 	unsigned i = size / 16;
 
-	size_classes[fitted].lane_slots = size_classes[class].lane_slots;
+	size_classes[fitted].lane_slots = size_classes[size_class].lane_slots;
 	size_class_fill(fitted, size, fitted_class_geometry(size).nr_units,
-			class);
-	while (load_relaxed(&size_to_class[i]) == class) // hint: see there
+			size_class);
+	while (load_relaxed(&size_to_class[i]) == size_class) // hint: see there
 		size_class_pass(i--, fitted);
 }
 
-static cold void fitted_class_make(unsigned class, uint32_t size)
+static cold void fitted_class_make(unsigned size_class, uint32_t size)
 {
 	uint32_t n;
 
-	size = (uint32_t)round_up(size, size < LINE_SIZE_LEAST ? 16 : 64);
-	if (size_class_of(size) != class ||
-	    !is_worth_it(&size_classes[class], size) ||
+	size = (uint32_t)round_up(size,
+				  size < LINE_SIZE_LEAST ? 16 : CACHE_LINE);
+	if (size_class_of(size) != size_class ||
+	    !is_worth_it(&size_classes[size_class], size) ||
 	    load_relaxed(&nr_fitted) >= NR_FITTED) // hint
 		return;
 	n = add_relaxed(&nr_fitted, 1); // own: each number has one maker
 	if (n < NR_FITTED)
-		fitted_class_fill(NR_FIXED_CLASSES + n, class, size);
+		fitted_class_fill(NR_FIXED_CLASSES + n, size_class, size);
 }
 
-void fitted_class_note(unsigned class, size_t size)
+void fitted_class_note(unsigned size_class, size_t size)
 {
 	struct window w, next;
 	uint64_t word;
 	uint32_t slabs;
 	bool ends;
 
-	if (class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
+	if (size_class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
 		return;
-	slabs = slab_nr_open(class);
-	word = load_relaxed(&windows[class]); // hint
+	slabs = slab_nr_open(size_class);
+	word = load_relaxed(&windows[size_class]); // hint
 	w = window_unpack(word);
 	if (likely(!window_is_open(w, slabs)))
 		return;
@@ -144,7 +145,7 @@ void fitted_class_note(unsigned class, size_t size)
 	ends = w.nr >= window_samples();
 	next = ends ? window_ended(w) : w;
 	// hint: whoever is too late has sampled for nothing
-	if (cas_relaxed(&windows[class], &word, window_pack(next)) && ends &&
-	    counts_in_heap(class))
-		fitted_class_make(class, w.most);
+	if (cas_relaxed(&windows[size_class], &word, window_pack(next)) &&
+	    ends && counts_in_heap(size_class))
+		fitted_class_make(size_class, w.most);
 }

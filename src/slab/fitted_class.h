@@ -32,8 +32,8 @@
 
 #include "slab/size_class.h"
 
-/* A miss of `class`, which was to serve `size`. */
-void fitted_class_note(unsigned class, size_t size);
+/* A miss of `size_class`, which was to serve `size`. */
+void fitted_class_note(unsigned size_class, size_t size);
 
 /* How many there are. */
 unsigned fitted_class_count(void);
@@ -41,11 +41,11 @@ unsigned fitted_class_count(void);
 /* The class that has the size by size_class_of(). Where a thread vanished
  * between the writes of the two tables, or two raced, the fast path looks into
  * another lane, at every call: mended by who comes by. */
-static force_inline void size_lane_mend(size_t size, unsigned class)
+static force_inline void size_lane_mend(size_t size, unsigned size_class)
 {
-	if (unlikely(size_lane_of(size) != size_classes[class].lane))
+	if (unlikely(size_lane_of(size) != size_classes[size_class].lane))
 		store_relaxed(&size_lanes[(size + 15) / 16], // hint
-			      size_classes[class].lane);
+			      size_classes[size_class].lane);
 }
 
 /* What a slab of such objects is made of. */
@@ -58,8 +58,8 @@ struct fitted_geometry {
 struct fitted_geometry fitted_class_geometry(uint32_t size);
 
 /* Makes `fitted`, which the caller alone holds and which has no size yet, the
- * class of those sizes up to `size` (a multiple of 16) that `class` served.
- * Wait-free. */
-void fitted_class_fill(unsigned fitted, unsigned class, uint32_t size);
+ * class of those sizes up to `size` (a multiple of 16) that `size_class`
+ * served. Wait-free. */
+void fitted_class_fill(unsigned fitted, unsigned size_class, uint32_t size);
 
 #endif

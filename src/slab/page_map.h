@@ -34,13 +34,18 @@
  * entries have no magic number, so that no fast path takes them for objects. */
 #define SLAB_SAMPLED REGION_TABLE_WORDS
 
-enum block_kind { BLOCK_FOREIGN, BLOCK_NONE, BLOCK_INSIDE, BLOCK_OBJECT,
-		  BLOCK_RUN };
+enum block_kind {
+	BLOCK_FOREIGN,
+	BLOCK_NONE,
+	BLOCK_INSIDE,
+	BLOCK_OBJECT,
+	BLOCK_RUN
+};
 
 /* What is at a pointer; fields behind `region` where the kind has them. */
 struct block {
 	enum block_kind kind;
-	unsigned class;		    /* of an object */
+	unsigned size_class;	    /* of an object */
 	struct region *region;	    /* NULL: foreign */
 	const struct unit_tag *tag; /* NULL: no entry there is usable */
 	uint32_t unit;		    /* of a slab or a run, its first */
@@ -78,7 +83,7 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 							 struct region **region)
 {
 	struct region *r = *region = region_of(pointer);
-	const struct size_class *class;
+	const struct size_class *size_class;
 	const struct unit_tag *tag;
 	uint32_t unit, offset;
 	uint64_t magic;
@@ -93,11 +98,11 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 	magic = load_once(&tag->magic); /* one owner for both */
 	if (unlikely(!magic) && !tag_is_sampled(tag))
 		return NULL;
-	class = &size_classes[tag->class];
+	size_class = &size_classes[tag->size_class];
 	offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	if (unlikely(tag->class >= NR_CLASSES) ||
-	    unlikely((magic & ~TAG_OWNER_MASK) != class->magic && magic) ||
-	    unlikely(offset >= class->nr_units * UNIT_SIZE))
+	if (unlikely(tag->size_class >= NR_CLASSES) ||
+	    unlikely((magic & ~TAG_OWNER_MASK) != size_class->magic && magic) ||
+	    unlikely(offset >= size_class->nr_units * UNIT_SIZE))
 		page_map_fault_entry(pointer);
 	return tag;
 }
@@ -113,18 +118,18 @@ static force_inline void page_map_object(struct region *region,
 	unsigned __int128 product;
 
 	if (unlikely(!magic))
-		magic = size_classes[tag->class].magic; /* sampled */
+		magic = size_classes[tag->size_class].magic; /* sampled */
 	product = (unsigned __int128)magic * offset;
 	block->kind = BLOCK_OBJECT;
-	block->class = tag->class;
+	block->size_class = tag->size_class;
 	block->region = region;
 	block->tag = tag;
 	block->unit = region_unit(region, (const char *)pointer - offset);
 	block->index = (uint32_t)(product >> 64);
-	block->size = size_classes[tag->class].size;
+	block->size = size_classes[tag->size_class].size;
 	if (unlikely((uint64_t)product >= magic))
 		block->kind = BLOCK_INSIDE;
-	if (unlikely(block->index >= size_classes[tag->class].nr_objects))
+	if (unlikely(block->index >= size_classes[tag->size_class].nr_objects))
 		block->kind = BLOCK_NONE;
 }
 
@@ -141,8 +146,8 @@ static force_inline bool page_map_is_free(const struct block *block)
 	_Atomic(uint64_t) *bits = block->region->bits;
 
 	bits += (size_t)block->unit * UNIT_BITS_WORDS;
-	return load_relaxed(&bits[block->index / 64]) & // hint
-	       bits_one(block->index % 64);
+	return load_relaxed(&bits[block->index / WORD_BITS]) & // hint
+	       bits_one(block->index % WORD_BITS);
 }
 
 /* As page_map_try(), and the object is live as far as its slab knows. */
@@ -167,11 +172,11 @@ _Noreturn void page_map_fault(const void *pointer, const char *verb,
 
 /* By the holder of a slab's units: all of them, before it hands out an object;
  * before they go back; while others free. */
-void page_map_set_slab(struct region *region, uint32_t unit, unsigned class,
-		       unsigned owner);
+void page_map_set_slab(struct region *region, uint32_t unit,
+		       unsigned size_class, unsigned owner);
 void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
-void page_map_set_owner(struct region *region, uint32_t unit,
-			uint32_t nr_units, unsigned owner);
+void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
+			unsigned owner);
 
 /* By the holder of units, before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);

@@ -7,7 +7,7 @@
 #define GROWTH_SHIFT 4
 #define REGRET_SHIFT 2
 #define REGRET_SIZE_LEAST ((size_t)1 << 20)
-#define NOTCH_SHIFT 3	/* regretless ages that take a notch away */
+#define NOTCH_SHIFT 3 /* regretless ages that take a notch away */
 #define NOTCHES_MOST 5
 
 static struct quiet {
@@ -27,14 +27,14 @@ static void brake_adapt(void)
 {
 	uint64_t purged = load_relaxed(&quiet.purged_size); // hint
 	uint64_t regret = load_relaxed(&quiet.regret_size); // hint
-	uint32_t brake = load_relaxed(&quiet.brake);	     // hint
+	uint32_t brake = load_relaxed(&quiet.brake);	    // hint
 
 	if (regret > REGRET_SIZE_LEAST && regret > purged >> REGRET_SHIFT)
 		brake = (uint32_t)min_size(brake + (1 << NOTCH_SHIFT),
 					   NOTCHES_MOST << NOTCH_SHIFT);
 	else if (brake)
 		brake--;
-	store_relaxed(&quiet.brake, brake);		// hint
+	store_relaxed(&quiet.brake, brake);	       // hint
 	store_relaxed(&quiet.purged_size, purged / 2); // hint
 	store_relaxed(&quiet.regret_size, regret / 2); // hint
 }
@@ -55,9 +55,9 @@ static void age_ends(void)
 {
 	size_t resident = budget_resident_size(), step = age_step(resident);
 
-	store_relaxed(&quiet.grown_size, resident);		// hint
-	store_relaxed(&quiet.older_size, resident + step);	// hint
-	free_bounds(load_relaxed(&quiet.free_size), step);	// counter
+	store_relaxed(&quiet.grown_size, resident);	   // hint
+	store_relaxed(&quiet.older_size, resident + step); // hint
+	free_bounds(load_relaxed(&quiet.free_size), step); // counter
 	brake_adapt();
 	add_relaxed(&quiet.now, 1); // hint
 }
@@ -73,7 +73,7 @@ bool quiet_heap_grew(void)
 
 	if (likely(resident <= load_relaxed(&quiet.grown_size))) // hint
 		return false;
-	store_relaxed(&quiet.grown_size, resident);	    // hint
+	store_relaxed(&quiet.grown_size, resident);	 // hint
 	if (resident >= load_relaxed(&quiet.older_size)) // hint
 		age_ends();
 	return true;
@@ -97,7 +97,7 @@ bool quiet_heap_shrank(int64_t size)
 		free_sinks(free);
 		return false;
 	}
-	store_relaxed(&quiet.freed_size, free);		// hint
+	store_relaxed(&quiet.freed_size, free);	     // hint
 	if (free >= load_relaxed(&quiet.older_free)) // hint
 		age_ends();
 	return true;
@@ -111,15 +111,15 @@ void quiet_use(struct span *slab)
 
 unsigned quiet_age(const struct span *slab)
 {
-	return (uint16_t)(load_relaxed(&quiet.now) -	  // hint
+	return (uint16_t)(load_relaxed(&quiet.now) -	 // hint
 			  load_relaxed(&slab->used_at)); // hint
 }
 
 void quiet_note_taken(const struct span *slab, unsigned nr_pages)
 {
 	if (quiet_age(slab) < REGRET_AGES)
-		add_relaxed(&quiet.regret_size,
-			    nr_pages * system_page_size()); // hint
+		// hint
+		add_relaxed(&quiet.regret_size, nr_pages * system_page_size());
 }
 
 void quiet_note_purged(size_t size)

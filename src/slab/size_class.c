@@ -24,7 +24,7 @@ static const struct class_geometry geometry[NR_FIXED_CLASSES] = {
 #define SLOTS_GAP 10
 
 #define BATCH_SIZE_MOST 65536 /* bytes that one refill or flush moves */
-#define BATCH_LEAST 2         /* of small sizes */
+#define BATCH_LEAST 2	      /* of small sizes */
 
 /* Where address space is limited lanes have less room: by so many powers of
  * two, but as much as this. */
@@ -71,28 +71,28 @@ static uint64_t class_magic(uint32_t size)
 
 /* Field by field: others may read while start-up runs once more, and a compiler
  * fills a row of which it is told a part with zeros first. */
-void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
+void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed)
 {
-	struct size_class *c = &size_classes[class];
+	struct size_class *c = &size_classes[size_class];
 	uint16_t nr = (uint16_t)(nr_units * UNIT_SIZE / size);
 
 	c->magic = class_magic(size);
 	c->size = size;
 	c->nr_objects = nr;
 	c->nr_units = nr_units;
-	c->nr_words = (uint16_t)div_up(nr, 64);
+	c->nr_words = (uint16_t)div_up(nr, WORD_BITS);
 	c->batch = class_batch(size);
 	c->fixed = (uint16_t)fixed;
 }
 
 /* Where a class's lane is; the slots' end. */
-static size_t lane_fill(unsigned class, size_t slots, uint32_t lane_slots)
+static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 {
-	struct size_class *c = &size_classes[class];
+	struct size_class *c = &size_classes[size_class];
 
 	c->slots = (uint32_t)slots;
-	c->lane = (uint16_t)(class * LANE_WORDS);
+	c->lane = (uint16_t)(size_class * LANE_WORDS);
 	return slots + 8 * ((size_t)lane_slots + SLOTS_GAP);
 }
 
@@ -108,17 +108,18 @@ static size_t far_lane_fill(size_t slots)
 }
 
 /* Returns where the next lane's slots may begin. */
-static size_t home_lanes_fill(size_t slots)
+static size_t remote_lanes_fill(size_t slots)
 {
 	struct size_class *c;
-	unsigned class;
+	unsigned size_class;
 
-	for (class = 1; class <= NR_TINY; class ++) {
-		c = &size_classes[HOME_LANES + class];
-		c->size = geometry[class].size;
-		c->lane_slots = HOME_LANE_SLOTS;
-		c->batch = class_batch(geometry[class].size);
-		slots = lane_fill(HOME_LANES + class, slots, HOME_LANE_SLOTS);
+	for (size_class = 1; size_class <= NR_TINY; size_class++) {
+		c = &size_classes[REMOTE_LANES + size_class];
+		c->size = geometry[size_class].size;
+		c->lane_slots = REMOTE_LANE_SLOTS;
+		c->batch = class_batch(geometry[size_class].size);
+		slots = lane_fill(REMOTE_LANES + size_class, slots,
+				  REMOTE_LANE_SLOTS);
 	}
 	return far_lane_fill(slots);
 }
@@ -127,28 +128,29 @@ static size_t home_lanes_fill(size_t slots)
 static size_t fitted_lanes_fill(size_t slots)
 {
 	uint32_t most = class_lane_slots(FITTED_LANE_SLOTS);
-	unsigned class;
+	unsigned size_class;
 
-	for (class = NR_FIXED_CLASSES; class < NR_CLASSES; class ++)
-		slots = lane_fill(class, slots, most);
+	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	     size_class++)
+		slots = lane_fill(size_class, slots, most);
 	return slots;
 }
 
 /* The size's lane is there from the start, with nothing in it, so that
  * nobody who reads it too early is misled. */
-void size_class_pass(unsigned i, unsigned class)
+void size_class_pass(unsigned i, unsigned size_class)
 {
 	// [size_to_class] with size_class_of(): the class's row
-	store_release(&size_to_class[i], (uint8_t) class);
-	store_relaxed(&size_lanes[i], size_classes[class].lane); // hint
+	store_release(&size_to_class[i], (uint8_t)size_class);
+	store_relaxed(&size_lanes[i], size_classes[size_class].lane); // hint
 }
 
 /* A size that a fitted class took over stays with it when start-up runs once
  * more. */
-static void size_begin(unsigned i, unsigned class)
+static void size_begin(unsigned i, unsigned size_class)
 {
 	if (!load_relaxed(&size_to_class[i])) // hint: set later is set, too
-		size_class_pass(i, class);
+		size_class_pass(i, size_class);
 }
 
 void size_class_start(void)
@@ -156,22 +158,22 @@ void size_class_start(void)
 	size_t slots = size_class_lanes_size() + 8 * SLOTS_GAP;
 	const struct class_geometry *g = geometry + 1;
 	uint32_t lane_slots;
-	unsigned class, i = 0;
+	unsigned size_class, i = 0;
 
-	slots = fitted_lanes_fill(home_lanes_fill(slots));
-	for (class = 1; class < NR_FIXED_CLASSES; class ++, g++) {
+	slots = fitted_lanes_fill(remote_lanes_fill(slots));
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++, g++) {
 		lane_slots = class_lane_slots(g->lane_slots);
-		slots = lane_fill(class, slots, lane_slots);
-		size_classes[class].lane_slots = lane_slots;
-		size_class_fill(class, g->size, g->nr_units, class);
+		slots = lane_fill(size_class, slots, lane_slots);
+		size_classes[size_class].lane_slots = lane_slots;
+		size_class_fill(size_class, g->size, g->nr_units, size_class);
 		for (; i <= SMALL_SIZE_MOST / 16 && i <= g->size / 16; i++)
-			size_begin(i, class);
+			size_begin(i, size_class);
 	}
 }
 
 unsigned size_class_aligned(size_t size, size_t align)
 {
-	unsigned class;
+	unsigned size_class;
 
 	if (align > UNIT_SIZE || size > MEDIUM_SIZE_MOST)
 		return 0;
@@ -179,12 +181,12 @@ unsigned size_class_aligned(size_t size, size_t align)
 	size = round_up(size, align);
 	if (size > MEDIUM_SIZE_MOST)
 		return 0;
-	class = size > SMALL_SIZE_MOST ? size_class_of_medium(size)
-				       : size_class_of(size);
-	class = size_classes[class].fixed;
-	for (; class < NR_FIXED_CLASSES; class ++)
-		if (!(size_classes[class].size & (align - 1)))
-			return class;
+	size_class = size > SMALL_SIZE_MOST ? size_class_of_medium(size) :
+					      size_class_of(size);
+	size_class = size_classes[size_class].fixed;
+	for (; size_class < NR_FIXED_CLASSES; size_class++)
+		if (!(size_classes[size_class].size & (align - 1)))
+			return size_class;
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "pageheap/region.h"
 
+/* clang-format off */
 #define SIZE_CLASSES(X)                                                    \
 	X(16, 1, 65536) X(32, 1, 65536) X(48, 1, 65536) X(64, 1, 65536)    \
 	X(80, 1, 16384) X(96, 1, 16384) X(112, 1, 16384) X(128, 1, 16384)  \
@@ -52,15 +53,16 @@ enum {
 	/* Lanes beyond those of the classes: see cpu_cache.h; and one that is
 	 * always empty, as whoever frees a block again may meet the entry of
 	 * a run in its place. */
-	HOME_LANES = NR_CLASSES - 1,
+	REMOTE_LANES = NR_CLASSES - 1,
 	FAR_LANE = NR_CLASSES + NR_TINY,
 	NR_LANES = FAR_LANE + 2
 };
+/* clang-format on */
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
-#define HOME_LANE_SLOTS 128
+#define REMOTE_LANE_SLOTS 128
 #define FAR_LANE_SLOTS 64
 #define FAR_SIZE_MOST 1024
 #define FITTED_LANE_SLOTS 4096
@@ -70,22 +72,22 @@ _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
 #define MEDIUM_SIZE_MOST 262144
 
 struct size_class {
-	uint64_t magic;	      /* 2^64 / size and a little; see unit_tag */
-	uint32_t size;	      /* of an object */
-	uint32_t slots;	      /* offset of the lane's slots in its area */
-	uint32_t lane_slots;  /* most objects that a lane holds */
-	uint16_t lane;	      /* offset of the lane in its area, in words */
-	uint16_t nr_objects;  /* in a slab */
-	uint16_t nr_units;    /* of a slab */
-	uint16_t nr_words;    /* of bits in a slab */
-	uint16_t batch;	      /* objects that a refill or flush moves */
-	uint16_t fixed;	      /* the fixed class that has its sizes, too */
+	uint64_t magic;	     /* 2^64 / size and a little; see unit_tag */
+	uint32_t size;	     /* of an object */
+	uint32_t slots;	     /* offset of the lane's slots in its area */
+	uint32_t lane_slots; /* most objects that a lane holds */
+	uint16_t lane;	     /* offset of the lane in its area, in words */
+	uint16_t nr_objects; /* in a slab */
+	uint16_t nr_units;   /* of a slab */
+	uint16_t nr_words;   /* of bits in a slab */
+	uint16_t batch;	     /* objects that a refill or flush moves */
+	uint16_t fixed;	     /* the fixed class that has its sizes, too */
 };
 
 /* const after size_class_start(), which is idempotent; of a fitted class only
  * lane and slots are, the rest from fitted_class_fill() on. The rows beyond
- * NR_CLASSES only describe lanes: HOME_LANES + class is where a tiny object of
- * that class waits that goes home. */
+ * NR_CLASSES only describe lanes: REMOTE_LANES + class is where a tiny object
+ * of that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
 /* atomic: index (size + 15) / 16; a size may pass to a fitted class. */
 extern _Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
@@ -112,34 +114,34 @@ static force_inline unsigned size_lane_of(size_t size)
 
 /* The row of the lane where an object of the class goes that is freed on
  * another id than its slab's owner: tiny ones go home. */
-static force_inline unsigned size_class_away(unsigned class)
+static force_inline unsigned size_class_remote(unsigned size_class)
 {
-	return class <= NR_TINY ? HOME_LANES + class : class;
+	return size_class <= NR_TINY ? REMOTE_LANES + size_class : size_class;
 }
 
 /* Where memory has several nodes the cold half finds out whether a larger one
  * is far: to the lane that takes nothing. */
-static force_inline unsigned size_class_away_by_node(unsigned class)
+static force_inline unsigned size_class_away_by_node(unsigned size_class)
 {
-	return class <= NR_TINY ? HOME_LANES + class : CLASS_LARGE;
+	return size_class <= NR_TINY ? REMOTE_LANES + size_class : CLASS_LARGE;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
 static force_inline unsigned size_class_of_medium(size_t size)
 {
-	unsigned top = 63 - (unsigned)__builtin_clzl(size - 1);
+	unsigned top = bits_last(size - 1);
 	unsigned quarter = (unsigned)((size - 1) >> (top - 2)) & 3;
 
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
 /* The class's row, but for its lane. */
-void size_class_fill(unsigned class, uint32_t size, uint16_t nr_units,
+void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed);
 
 /* From now on the class, whose row is filled, serves the sizes of up to 16 * i
  * that begin behind 16 * (i - 1). */
-void size_class_pass(unsigned i, unsigned class);
+void size_class_pass(unsigned i, unsigned size_class);
 
 /* The smallest fixed class that holds size bytes at multiples of align (a
  * power of two, at most UNIT_SIZE); 0 where none does. */

@@ -9,7 +9,7 @@
 /* A slab with its geometry at hand. */
 struct slab_view {
 	struct region *region;
-	const struct size_class *class;
+	const struct size_class *size_class;
 	_Atomic(uint64_t) *bits;
 	char *start;
 	uint32_t unit;
@@ -23,7 +23,7 @@ static force_inline struct slab_view slab_view(const struct span *slab)
 
 	return (struct slab_view){
 		.region = region,
-		.class = &size_classes[slab_word_unpack(word).class],
+		.size_class = &size_classes[slab_word_unpack(word).size_class],
 		.bits = region->bits + (size_t)unit * UNIT_BITS_WORDS,
 		.start = region_addr(region, unit),
 		.unit = unit,
@@ -33,12 +33,13 @@ static force_inline struct slab_view slab_view(const struct span *slab)
 static _Atomic(uint32_t) nr_open[NR_CLASSES]; /* atomic: counter */
 
 /* The bits that word i of the slab has when all objects are free. */
-static uint64_t full_word(const struct size_class *class, unsigned i)
+static uint64_t full_word(const struct size_class *size_class, unsigned i)
 {
-	return bits_low((unsigned)min_size(64, class->nr_objects - 64u * i));
+	return bits_low((unsigned)min_size(WORD_BITS, size_class->nr_objects -
+							      WORD_BITS * i));
 }
 
-struct span *slab_open(unsigned class, unsigned owner)
+struct span *slab_open(unsigned size_class, unsigned owner)
 {
 	struct slab_word w;
 	struct slab_view v;
@@ -46,25 +47,25 @@ struct span *slab_open(unsigned class, unsigned owner)
 	struct run run;
 	unsigned i;
 
-	if (!page_heap_take(size_classes[class].nr_units, 1, owner, &run))
+	if (!page_heap_take(size_classes[size_class].nr_units, 1, owner, &run))
 		return NULL;
 	slab = &run.region->spans[run.unit];
 	w = slab_word_unpack(load_relaxed(&slab->word)); // own
-	w = slab_word_opened(w, class, owner);
+	w = slab_word_opened(w, size_class, owner);
 	store_relaxed(&slab->word, slab_word_pack(w)); // before publish
 	v = slab_view(slab);
-	for (i = 0; i < v.class->nr_words; i++)
+	for (i = 0; i < v.size_class->nr_words; i++)
 		// before publish
-		store_relaxed(&v.bits[i], full_word(v.class, i));
+		store_relaxed(&v.bits[i], full_word(v.size_class, i));
 	store_relaxed(&slab->clean, 0); // held
-	page_map_set_slab(v.region, v.unit, class, owner);
-	add_relaxed(&nr_open[class], 1); // counter
+	page_map_set_slab(v.region, v.unit, size_class, owner);
+	add_relaxed(&nr_open[size_class], 1); // counter
 	return slab;
 }
 
-uint32_t slab_nr_open(unsigned class)
+uint32_t slab_nr_open(unsigned size_class)
 {
-	return load_relaxed(&nr_open[class]); // counter
+	return load_relaxed(&nr_open[size_class]); // counter
 }
 
 /* The lowest `most` bits of word. */
@@ -72,7 +73,7 @@ static uint64_t lowest_bits(uint64_t word, unsigned most)
 {
 	uint64_t rest = word;
 
-	if (most >= 64)
+	if (most >= WORD_BITS)
 		return word;
 	while (rest && most--)
 		rest &= rest - 1;
@@ -85,9 +86,9 @@ static unsigned objects_of_bits(const struct slab_view *v, unsigned word,
 	unsigned n = 0;
 
 	for (; bits; bits &= bits - 1) {
-		unsigned i = 64 * word + bits_first(bits);
+		unsigned i = WORD_BITS * word + bits_first(bits);
 
-		out[n++] = v->start + (size_t)i * v->class->size;
+		out[n++] = v->start + (size_t)i * v->size_class->size;
 	}
 	return n;
 }
@@ -97,7 +98,7 @@ unsigned slab_take(struct span *slab, void **out, unsigned most)
 	struct slab_view v = slab_view(slab);
 	unsigned i, n = 0;
 
-	for (i = 0; i < v.class->nr_words && n < most; i++) {
+	for (i = 0; i < v.size_class->nr_words && n < most; i++) {
 		// held: bits only grow
 		uint64_t bits = load_relaxed(&v.bits[i]);
 
@@ -121,7 +122,7 @@ bool slab_leave(struct span *slab, uint64_t *word)
 	// [slab.on] with slab_give(): clear on, then read bits, against set
 	// bits, then read on; one of the two sees the other's write
 	and_seq(&slab->word, ~SLAB_ON);
-	for (i = 0; i < v.class->nr_words; i++) {
+	for (i = 0; i < v.size_class->nr_words; i++) {
 		// [slab.on] with slab_give(): the second half of that pair
 		if (!load_seq(&v.bits[i]))
 			continue;
@@ -137,9 +138,9 @@ bool slab_is_empty(const struct span *slab)
 	struct slab_view v = slab_view(slab);
 	unsigned i;
 
-	for (i = 0; i < v.class->nr_words; i++)
+	for (i = 0; i < v.size_class->nr_words; i++)
 		// [slab.bits] with slab_give(): the last use of the objects
-		if (load_acquire(&v.bits[i]) != full_word(v.class, i))
+		if (load_acquire(&v.bits[i]) != full_word(v.size_class, i))
 			return false;
 	return true;
 }
@@ -152,12 +153,12 @@ void slab_close(struct span *slab)
 	unsigned i;
 
 	debug_check(slab_is_empty(slab));
-	page_map_clear(v.region, v.unit, v.class->nr_units);
-	for (i = 0; i < v.class->nr_words; i++)
-		store_relaxed(&v.bits[i], 0); // held
+	page_map_clear(v.region, v.unit, v.size_class->nr_units);
+	for (i = 0; i < v.size_class->nr_words; i++)
+		store_relaxed(&v.bits[i], 0);			      // held
 	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
-	sub_relaxed(&nr_open[w.class], 1); // counter
-	page_heap_give(v.region, v.unit, v.class->nr_units);
+	sub_relaxed(&nr_open[w.size_class], 1);			      // counter
+	page_heap_give(v.region, v.unit, v.size_class->nr_units);
 }
 
 /* Whether it is a descriptor, as far as the bounds that are read here tell. */
@@ -197,25 +198,25 @@ static cold _Noreturn void word_fault(const struct span *slab,
 				      struct slab_word w)
 {
 	fault("corrupted: the slab %p says class %u, owner %u",
-	      (const void *)slab, w.class, w.owner);
+	      (const void *)slab, w.size_class, w.owner);
 }
 
 void slab_check_word(const struct span *slab, struct slab_word w)
 {
-	if (unlikely(w.class - 1 >= NR_CLASSES - 1) ||
-	    unlikely(!size_classes[w.class].magic) ||
+	if (unlikely(w.size_class - 1 >= NR_CLASSES - 1) ||
+	    unlikely(!size_classes[w.size_class].magic) ||
 	    unlikely(w.owner > SLAB_SAMPLED))
 		word_fault(slab, w);
 }
 
-void slab_check_listed(const struct span *slab, unsigned class)
+void slab_check_listed(const struct span *slab, unsigned size_class)
 {
 	struct slab_word w;
 
 	slab_check_address(slab);
 	w = slab_word_unpack(load_relaxed(&slab->word)); // held
 	slab_check_word(slab, w);
-	if (unlikely(!w.on) || unlikely(w.class != class))
+	if (unlikely(!w.on) || unlikely(w.size_class != size_class))
 		word_fault(slab, w);
 }
 
@@ -240,9 +241,9 @@ static force_inline struct slab_view view_of_object(const void *object,
 	*tag = page_map_slab(object, &v.region);
 	if (unlikely(!*tag))
 		give_fault(object);
-	v.class = &size_classes[(*tag)->class];
-	v.start = (char *)object - ((uint32_t)(uintptr_t)object -
-				    (*tag)->start);
+	v.size_class = &size_classes[(*tag)->size_class];
+	v.start = (char *)object -
+		  ((uint32_t)(uintptr_t)object - (*tag)->start);
 	v.unit = region_unit(v.region, v.start);
 	v.bits = v.region->bits + (size_t)v.unit * UNIT_BITS_WORDS;
 	return v;
@@ -262,10 +263,10 @@ static force_inline bool give_bits(const struct slab_view *v, unsigned word,
 		sub_relaxed(&v->bits[word], bits); // hint: takes the carry back
 		fault("free of %p: already free",
 		      (void *)(v->start +
-			       (64 * word + bits_first(old & bits)) *
-				       (size_t)v->class->size));
+			       (WORD_BITS * word + bits_first(old & bits)) *
+				       (size_t)v->size_class->size));
 	}
-	return (old | bits) == full_word(v->class, word);
+	return (old | bits) == full_word(v->size_class, word);
 }
 
 /* Sets the bits of those of objects[0..*n) that are the slab's, up to the
@@ -275,7 +276,7 @@ static force_inline bool give_prefix(const struct slab_view *v,
 				     const struct unit_tag *tag,
 				     void *const *objects, unsigned *n)
 {
-	size_t size = v->class->nr_units * UNIT_SIZE;
+	size_t size = v->size_class->nr_units * UNIT_SIZE;
 	unsigned i = 0, word = 0;
 	uint64_t bits = 0, bit;
 	struct block block;
@@ -287,12 +288,12 @@ static force_inline bool give_prefix(const struct slab_view *v,
 		page_map_object(v->region, tag, objects[i], &block);
 		if (unlikely(block.kind != BLOCK_OBJECT))
 			give_fault(objects[i]);
-		bit = bits_one(block.index % 64);
-		if (bits && (block.index / 64 != word || (bits & bit))) {
+		bit = bits_one(block.index % WORD_BITS);
+		if (bits && (block.index / WORD_BITS != word || (bits & bit))) {
 			filled |= give_bits(v, word, bits);
 			bits = 0;
 		}
-		word = block.index / 64;
+		word = block.index / WORD_BITS;
 		bits |= bit;
 	}
 	*n = i;
@@ -328,7 +329,7 @@ void slab_adopt(struct span *slab, unsigned owner)
 
 	// held: who wakes meanwhile sets `on`, which is set
 	add_relaxed(&slab->word, slab_word_pack(w) - word);
-	page_map_set_owner(v.region, v.unit, v.class->nr_units, owner);
+	page_map_set_owner(v.region, v.unit, v.size_class->nr_units, owner);
 }
 
 bool slab_has_free(const struct span *slab)
@@ -337,7 +338,7 @@ bool slab_has_free(const struct span *slab)
 	unsigned i;
 
 	/* Takers begin with the first word. */
-	for (i = v.class->nr_words; i > 0; i--)
+	for (i = v.size_class->nr_words; i > 0; i--)
 		if (load_relaxed(&v.bits[i - 1])) // hint
 			return true;
 	return false;
@@ -348,7 +349,7 @@ unsigned slab_nr_free(const struct span *slab)
 	struct slab_view v = slab_view(slab);
 	unsigned i, nr = 0;
 
-	for (i = 0; i < v.class->nr_words; i++)
+	for (i = 0; i < v.size_class->nr_words; i++)
 		nr += bits_count(load_relaxed(&v.bits[i])); // hint
 	return nr;
 }

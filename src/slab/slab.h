@@ -6,7 +6,7 @@
  *
  *	bit   0		on	somebody answers for the slab: a list, or the
  *				thread that holds it
- *	bits  8..15	class
+ *	bits  8..15	size_class
  *	bits 16..31	owner	the id whose bin the slab goes to
  *	bits 32..63	generation, counts the slab's lives (for people)
  *
@@ -66,7 +66,7 @@
 struct slab_word {
 	uint8_t on : 1;
 	uint8_t unused : 7;
-	uint8_t class;
+	uint8_t size_class;
 	uint16_t owner;
 	uint32_t generation;
 };
@@ -74,11 +74,11 @@ WORD(slab_word, uint64_t);
 
 /* Transitions, of the holder but for the third. */
 static force_inline struct slab_word
-slab_word_opened(struct slab_word last, unsigned class, unsigned owner)
+slab_word_opened(struct slab_word last, unsigned size_class, unsigned owner)
 {
 	return (struct slab_word){
 		.on = 1,
-		.class = (uint8_t)class,
+		.size_class = (uint8_t)size_class,
 		.owner = (uint16_t)owner,
 		.generation = last.generation + 1,
 	};
@@ -107,12 +107,12 @@ static force_inline struct slab_word slab_word_adopted(struct slab_word w,
 /* The bit by which a word that was left and one that was won differ. */
 #define SLAB_ON slab_word_pack((struct slab_word){ .on = 1 })
 
-/* Makes a slab of `class` for `owner` out of fresh units. The caller holds
+/* Makes a slab of `size_class` for `owner` out of fresh units. The caller holds
  * it. NULL: no memory. Lock-free. */
-struct span *slab_open(unsigned class, unsigned owner);
+struct span *slab_open(unsigned size_class, unsigned owner);
 
 /* How many slabs of the class there are. */
-uint32_t slab_nr_open(unsigned class);
+uint32_t slab_nr_open(unsigned size_class);
 
 /* The holder takes up to `most` objects in address order; returns how many.
  * Wait-free. */
@@ -149,7 +149,7 @@ struct slab_gift {
 /* A pointer that came out of a list of the class's slabs: one that is no
  * descriptor, or not of a slab of the class, means that somebody wrote over
  * the list or the descriptor: fault(). */
-void slab_check_listed(const struct span *slab, unsigned class);
+void slab_check_listed(const struct span *slab, unsigned size_class);
 /* The same for one that still is in a list: where it points, and no more. */
 void slab_check_address(const struct span *slab);
 /* The same for the word that a transition returned. */

@@ -6,22 +6,23 @@
 #include "system/system.h"
 
 #define REFUSED_PASSES 64 /* calls after which a refused one is repeated */
+#define PAGE_LEAST 4096	  /* no page is smaller */
 
 static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 
 /* A slab by its pages. Where they are larger than a unit the slab may begin in
  * the middle of one. */
 struct slab_pages {
-	const struct size_class *class;
+	const struct size_class *size_class;
 	_Atomic(uint64_t) *bits;
-	uintptr_t start;  /* of the slab */
-	uintptr_t base;   /* of the page that it begins in */
-	uint32_t page;    /* bytes of one */
-	unsigned nr;      /* the last one may end behind the slab */
+	uintptr_t start; /* of the slab */
+	uintptr_t base;	 /* of the page that it begins in */
+	uint32_t page;	 /* bytes of one */
+	unsigned nr;	 /* the last one may end behind the slab */
 };
 
 /* Pages have 4 KiB at least, and a slab 8 units at most. */
-_Static_assert(8 * UNIT_SIZE / 4096 <= 64, "clean is one word");
+_Static_assert(8 * UNIT_SIZE / PAGE_LEAST <= WORD_BITS, "clean is one word");
 
 static struct slab_pages slab_pages(const struct span *slab)
 {
@@ -30,16 +31,15 @@ static struct slab_pages slab_pages(const struct span *slab)
 	// own: class is const here
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word));
 	struct slab_pages p = {
-		.class = &size_classes[w.class],
+		.size_class = &size_classes[w.size_class],
 		.bits = region->bits + (size_t)unit * UNIT_BITS_WORDS,
 		.start = (uintptr_t)region_addr(region, unit),
 		.page = (uint32_t)system_page_size(),
 	};
 
 	p.base = round_down(p.start, p.page);
-	p.nr = (unsigned)div_up(p.start - p.base +
-					p.class->nr_units * UNIT_SIZE,
-				p.page);
+	p.nr = (unsigned)div_up(
+		p.start - p.base + p.size_class->nr_units * UNIT_SIZE, p.page);
 	return p;
 }
 
@@ -50,12 +50,12 @@ static bool objects_are_free(const struct slab_pages *p, unsigned first,
 	uint64_t mask;
 	unsigned i;
 
-	for (i = first / 64; i <= last / 64; i++) {
+	for (i = first / WORD_BITS; i <= last / WORD_BITS; i++) {
 		mask = ALL_ONES;
-		if (i == first / 64)
-			mask <<= first % 64;
-		if (i == last / 64)
-			mask &= bits_low(last % 64 + 1);
+		if (i == first / WORD_BITS)
+			mask <<= first % WORD_BITS;
+		if (i == last / WORD_BITS)
+			mask &= bits_low(last % WORD_BITS + 1);
 		// [slab.bits] with slab_give(): the last use of the objects
 		if (mask & ~load_acquire(&p->bits[i]))
 			return false;
@@ -66,12 +66,12 @@ static bool objects_are_free(const struct slab_pages *p, unsigned first,
 /* Whether page i lies in the slab whole, and all that touches it is free. */
 static bool page_is_free(const struct slab_pages *p, unsigned i)
 {
-	uint32_t size = p->class->size, nr = p->class->nr_objects;
+	uint32_t size = p->size_class->size, nr = p->size_class->nr_objects;
 	uintptr_t from = p->base + (uintptr_t)i * p->page;
 	uint32_t at = (uint32_t)(from - p->start);
 
 	if (from < p->start ||
-	    at + p->page > p->class->nr_units * (uint32_t)UNIT_SIZE)
+	    at + p->page > p->size_class->nr_units * (uint32_t)UNIT_SIZE)
 		return false;
 	if (at / size >= nr)
 		return true;
@@ -143,10 +143,10 @@ void slab_purge_forget(struct span *slab, void *const *objects, unsigned n)
 
 	for (i = 0; i < n && clean; i++) {
 		at = (uintptr_t)objects[i] - p.base;
-		end = at + p.class->size - 1;
-		clean &= ~bits_range((unsigned)(at / p.page),
-				     (unsigned)(end / p.page - at / p.page) +
-					     1);
+		end = at + p.size_class->size - 1;
+		clean &=
+			~bits_range((unsigned)(at / p.page),
+				    (unsigned)(end / p.page - at / p.page) + 1);
 	}
 	store_relaxed(&slab->clean, clean); // held
 }

@@ -18,9 +18,11 @@
 
 #define VARIABLE "LANEMALLOC_CONF"
 #define OPTION_MOST 64 /* of ",name=value", but for a text */
+#define HEAD_MOST 64   /* of a line, before its options */
 
 extern char **environ weak_import;
 
+/* clang-format off */
 #define CONFIG_WORD(value, word) word,
 /* A bool's value is the last bit of its word's index. */
 static const char *const words_bool[] = { "0",    "1",  "off", "on", "false",
@@ -42,6 +44,7 @@ static const char *const words_profile_form[] = {
 	CONFIG_CHOICE_profile_form(CONFIG_WORD) NULL
 };
 #undef CONFIG_WORD
+/* clang-format on */
 
 #define OPTION_BOOL CONFIG_BOOL, words_bool
 #define OPTION_NUMBER CONFIG_NUMBER, NULL
@@ -77,8 +80,9 @@ struct slice {
 };
 
 /* What slices look like in a message: "%.*s" with these two. */
-#define SLICE_SHOWN(slice) \
-	(int)((slice).length < 64 ? (slice).length : 64), (slice).at
+#define SLICE_SHOWN(slice)                                                  \
+	(int)((slice).length < OPTION_MOST ? (slice).length : OPTION_MOST), \
+		(slice).at
 
 static bool slice_is(struct slice slice, const char *word)
 {
@@ -211,8 +215,8 @@ static bool read_value(const struct config_option *option, struct slice text,
 	if (option->kind == CONFIG_TEXT)
 		return read_text(option, text, out);
 	word = find_word(option->words, text);
-	*out = option->kind == CONFIG_BOOL ? (uint64_t)word & 1
-					   : (uint64_t)word;
+	*out = option->kind == CONFIG_BOOL ? (uint64_t)word & 1 :
+					     (uint64_t)word;
 	return word >= 0;
 }
 
@@ -346,8 +350,8 @@ static size_t option_format(char *out, size_t size, const char *before,
 		word = option->words[value];
 	if (option->kind == CONFIG_TEXT)
 		word = config_text(value);
-	return (size_t)report_format(out, size, "%s%s=%s", before,
-				     option->name, word);
+	return (size_t)report_format(out, size, "%s%s=%s", before, option->name,
+				     word);
 }
 
 static size_t option_format_most(unsigned i)
@@ -369,7 +373,7 @@ static void print_options(const char *list)
 
 void config_print(void)
 {
-	char list[REPORT_LINE_SIZE - 64];
+	char list[REPORT_LINE_SIZE - HEAD_MOST];
 	size_t n = 0;
 	unsigned i;
 

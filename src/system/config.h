@@ -19,28 +19,37 @@
 #include "base/compiler.h"
 
 /* The words of each choice in the order of its values: X(value, word). */
-#define CONFIG_CHOICE_index(X) \
-	X(INDEX_AUTO, "auto")  \
-	X(INDEX_MM_CID, "mm_cid") X(INDEX_CPU_ID, "cpu_id")
+#define CONFIG_CHOICE_index(X)    \
+	X(INDEX_AUTO, "auto")     \
+	X(INDEX_MM_CID, "mm_cid") \
+	X(INDEX_CPU_ID, "cpu_id")
 #define CONFIG_CHOICE_numa(X) \
 	X(NUMA_AUTO, "auto")  \
-	X(NUMA_OFF, "off") X(NUMA_INTERLEAVE, "interleave")
+	X(NUMA_OFF, "off")    \
+	X(NUMA_INTERLEAVE, "interleave")
 #define CONFIG_CHOICE_hugepage(X)    \
 	X(HUGEPAGE_SYSTEM, "system") \
-	X(HUGEPAGE_AUTO, "auto") X(HUGEPAGE_ON, "on") X(HUGEPAGE_OFF, "off")
+	X(HUGEPAGE_AUTO, "auto")     \
+	X(HUGEPAGE_ON, "on")         \
+	X(HUGEPAGE_OFF, "off")
 #define CONFIG_CHOICE_large_guard(X) \
 	X(LARGE_GUARD_AUTO, "auto")  \
-	X(LARGE_GUARD_ALL, "all") X(LARGE_GUARD_OFF, "off")
+	X(LARGE_GUARD_ALL, "all")    \
+	X(LARGE_GUARD_OFF, "off")
 #define CONFIG_CHOICE_usable(X) \
-	X(USABLE_REAL, "real") X(USABLE_REQUESTED, "requested")
-#define CONFIG_CHOICE_checks(X)                    \
-	X(CHECKS_OFF, "0")                         \
-	X(CHECKS_ON, "1") X(CHECKS_FAST, "fast")   \
-	X(CHECKS_FULL, "full") X(CHECKS_NO, "off") \
+	X(USABLE_REAL, "real")  \
+	X(USABLE_REQUESTED, "requested")
+#define CONFIG_CHOICE_checks(X) \
+	X(CHECKS_OFF, "0")      \
+	X(CHECKS_ON, "1")       \
+	X(CHECKS_FAST, "fast")  \
+	X(CHECKS_FULL, "full")  \
+	X(CHECKS_NO, "off")     \
 	X(CHECKS_YES, "on")
 
-#define CONFIG_CHOICE_profile_form(X) \
-	X(PROFILE_FORM_PPROF, "pprof") X(PROFILE_FORM_TEXT, "text")
+#define CONFIG_CHOICE_profile_form(X)  \
+	X(PROFILE_FORM_PPROF, "pprof") \
+	X(PROFILE_FORM_TEXT, "text")
 
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
@@ -75,7 +84,7 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	X(deepbind, BOOL, 0, 0, 1,                                            \
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
 	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
-	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
+	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")   \
 	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
 	  "fault behind blocks above 256k; auto: where it costs nothing")     \
 	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
@@ -133,8 +142,8 @@ struct config_option {
 	const char *name;
 	enum config_kind kind;
 	const char *const *words; /* of a choice, by value; NULL ends them */
-	uint64_t value;           /* the default */
-	uint64_t least;           /* of a number; of a text its length */
+	uint64_t value;		  /* the default */
+	uint64_t least;		  /* of a number; of a text its length */
 	uint64_t most;
 	const char *help;
 };

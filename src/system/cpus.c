@@ -42,9 +42,9 @@ int system_bind_to_cpu(uint32_t cpu)
 {
 	uint64_t mask[MASK_WORDS] = { 0 };
 
-	if (cpu / 64 >= MASK_WORDS)
+	if (cpu / WORD_BITS >= MASK_WORDS)
 		return -EINVAL;
-	mask[cpu / 64] = bits_one(cpu % 64);
+	mask[cpu / WORD_BITS] = bits_one(cpu % WORD_BITS);
 	return call_cpus(SYS_sched_setaffinity, 0, sizeof(mask), mask, 0);
 }
 

@@ -15,7 +15,7 @@
 #include "system/syscall_aarch64.h"
 #endif
 
-#define call_4(nr, a, b, c, d)                                             \
+#define call_4(nr, a, b, c, d) \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 int system_open(const char *path)
@@ -81,12 +81,11 @@ uint64_t system_wall_ns(void)
 
 /* By libc, which knows how a handler returns. Only at start, where no other
  * thread is. */
-int system_handle_signal(int signal,
-			 void (*handler)(int, siginfo_t *, void *))
+int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *))
 {
-	struct sigaction old, action = { .sa_sigaction = handler,
-					 .sa_flags = SA_SIGINFO | SA_RESTART |
-						     SA_ONSTACK };
+	struct sigaction old,
+		action = { .sa_sigaction = handler,
+			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	if (sigaction(signal, NULL, &old))
 		return -errno;

@@ -33,7 +33,6 @@ uint64_t system_wall_ns(void);
 
 /* Calls handler, with all signals blocked, for a signal that the program leaves
  * alone. 0, -EBUSY where the program does not, or another negated errno. */
-int system_handle_signal(int signal,
-			 void (*handler)(int, siginfo_t *, void *));
+int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *));
 
 #endif

@@ -11,10 +11,10 @@
 #define NR_LIVES 2
 #define SLICE_MS 50
 #define BIRTH_WAIT_MS 10
-#define AWAIT_WAITS 100	  /* likewise: of one that was asked to end */
-#define BIRTH_WAITS 20	  /* for a birth that is under way */
-#define SHORT_NAPS 50	  /* of 20 us: what a task's end takes */
-#define LONG_NAPS 1000	  /* of 1 ms: its id is another thread's by now */
+#define AWAIT_WAITS 100 /* likewise: of one that was asked to end */
+#define BIRTH_WAITS 20	/* for a birth that is under way */
+#define SHORT_NAPS 50	/* of 20 us: what a task's end takes */
+#define LONG_NAPS 1000	/* of 1 ms: its id is another thread's by now */
 
 /* Whether births are allowed, and in which age. */
 struct births {
@@ -25,10 +25,10 @@ WORD(births, uint64_t);
 
 /* Zero in the child of a fork. */
 struct helper {
-	_Atomic(uint32_t) pid;	    /* atomic: whose; 0: nobody's yet */
-	_Atomic(uint32_t) current;  /* atomic: hint, life + 1; 0: none */
-	_Atomic(uint64_t) births;   /* atomic: struct births */
-	_Atomic(uint32_t) filtered; /* atomic: rare calls may kill */
+	_Atomic(uint32_t) pid;	       /* atomic: whose; 0: nobody's yet */
+	_Atomic(uint32_t) current;     /* atomic: hint, life + 1; 0: none */
+	_Atomic(uint64_t) births;      /* atomic: struct births */
+	_Atomic(uint32_t) filtered;    /* atomic: rare calls may kill */
 	_Atomic(uint32_t) first_value; /* atomic: of the first thread's word */
 	/* atomic: the word that is cleared when the first thread ends */
 	_Atomic(_Atomic(uint32_t) *) first_word;
@@ -77,7 +77,7 @@ static void note_first_thread(struct helper *h)
 	int tid = system_gettid();
 	_Atomic(uint32_t) *word;
 
-	if (load_relaxed(&h->first_word) || // hint
+	if (load_relaxed(&h->first_word) ||			  // hint
 	    load_relaxed(&h->filtered) || tid != system_getpid()) // const
 		return;
 	word = system_tid_word(tid);
@@ -94,7 +94,7 @@ static void prepare(struct helper *h)
 		h = memory_make();
 	if (!h)
 		return;
-	if (!load_relaxed(&h->pid)) { // hint
+	if (!load_relaxed(&h->pid)) {				   // hint
 		store_relaxed(&h->filtered, system_is_filtered()); // as others
 		// [helper.pid] with helper_is_prepared(): filtered
 		cas_release(&h->pid, &pid, (uint32_t)system_getpid());
@@ -244,7 +244,7 @@ static int birth(struct helper *h, struct helper_life *life, bool current)
 
 	if (result < 0) {
 		store_relaxed(&life->word, HELPER_NONE); // hint
-		store_relaxed(&life->thread.alive, 0);   // own: as it was
+		store_relaxed(&life->thread.alive, 0);	 // own: as it was
 	} else if (current) {
 		current_set(h, life);
 	}

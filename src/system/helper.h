@@ -74,10 +74,10 @@ enum helper_word {
 
 struct helper_life {
 	struct system_thread thread;
-	_Atomic(uint32_t) word; /* atomic: enum helper_word */
-	int creator;		/* const once it runs */
-	uint64_t births;	/* const once it runs: at its birth */
-	bool equal;		/* the helper's: its capabilities at first */
+	_Atomic(uint32_t) word;	   /* atomic: enum helper_word */
+	int creator;		   /* const once it runs */
+	uint64_t births;	   /* const once it runs: at its birth */
+	bool equal;		   /* the helper's: its capabilities at first */
 	struct system_watch watch; /* the helper's; no word: it looks */
 	void (*run)(struct helper_life *life); /* const once it runs */
 	char stack[HELPER_STACK_SIZE] __attribute__((aligned(CACHE_LINE)));
@@ -86,7 +86,8 @@ struct helper_life {
 	char below[HELPER_TLS_HALF];
 	void *self;
 	char above[HELPER_TLS_HALF - sizeof(void *)];
-	char own[64] __attribute__((aligned(CACHE_LINE))); /* the runner's */
+	char own[CACHE_LINE]
+		__attribute__((aligned(CACHE_LINE))); /* the runner's */
 };
 
 /* May be called again and again, where the program may now have threads; maps

@@ -37,10 +37,10 @@
 #endif
 
 /* Kernel constants that not every libc's headers know. */
-#define MREMAP_KEEP_SOURCE 4     /* MREMAP_DONTUNMAP */
+#define MREMAP_KEEP_SOURCE 4	 /* MREMAP_DONTUNMAP */
 #define MAP_KEEP_OTHERS 0x100000 /* MAP_FIXED_NOREPLACE */
-#define ADVICE_GUARD 102   /* MADV_GUARD_INSTALL, Linux 6.13 */
-#define ADVICE_UNGUARD 103 /* MADV_GUARD_REMOVE */
+#define ADVICE_GUARD 102	 /* MADV_GUARD_INSTALL, Linux 6.13 */
+#define ADVICE_UNGUARD 103	 /* MADV_GUARD_REMOVE */
 #define FUTEX_WAIT_PRIVATE (0 | 128)
 #define FUTEX_WAKE_PRIVATE (1 | 128)
 #define FUTEX_WAKE_SHARED 1
@@ -68,7 +68,7 @@ extern unsigned long getauxval(unsigned long type) weak_import;
 
 static bool is_error(long ret)
 {
-	return (unsigned long)ret >= (unsigned long)-4095;
+	return (unsigned long)ret >= (unsigned long)-ERRNO_MOST;
 }
 
 static bool libc_ready(void)
@@ -238,9 +238,11 @@ long system_read_file(const char *path, char *buf, size_t size)
 	return ret;
 }
 
+#define AUX_MOST 64 /* entries, more than kernels have */
+
 static bool aux_value_from_proc(uint64_t type, uint64_t *value)
 {
-	Elf64_auxv_t vector[64];
+	Elf64_auxv_t vector[AUX_MOST];
 	long size = system_read_file("/proc/self/auxv", (char *)vector,
 				     sizeof(vector));
 	long i;
@@ -333,8 +335,7 @@ static uint64_t random_from_start(void)
 	uint64_t addr = 0, bytes[2] = { 0 }, now = system_now_ms();
 
 	if (aux_value(AT_RANDOM, &addr) && addr)
-		__builtin_memcpy(bytes, (void *)(uintptr_t)addr,
-				 sizeof(bytes));
+		__builtin_memcpy(bytes, (void *)(uintptr_t)addr, sizeof(bytes));
 	return scramble(bytes[0] ^ scramble(bytes[1] ^ now));
 }
 
@@ -547,13 +548,11 @@ int system_thread_start(void *stack, size_t stack_size, void *tls,
 			struct system_thread *thread)
 {
 	size_t top = round_down((size_t)stack + stack_size, 16);
-	long ret = syscall_clone(CLONE_VM | CLONE_FS | CLONE_FILES |
-					 CLONE_SIGHAND | CLONE_THREAD |
-					 CLONE_SYSVSEM | CLONE_SETTLS |
-					 CLONE_PARENT_SETTID |
-					 CLONE_CHILD_CLEARTID,
-				 (void *)top, tls, run, arg, &thread->tid,
-				 &thread->alive);
+	long ret = syscall_clone(
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+			CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+			CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+		(void *)top, tls, run, arg, &thread->tid, &thread->alive);
 
 	return is_error(ret) ? (int)ret : 0;
 }

@@ -51,8 +51,8 @@ static bool list_read(const char *path, char text[LIST_SIZE])
 static void cpu_is_of(unsigned cpu, unsigned node)
 {
 	if (cpu < NODE_CPUS_MOST)
-		store_relaxed(&table[cpu],
-			      (uint8_t)(node % NODES_MOST + 1)); // hint
+		// hint
+		store_relaxed(&table[cpu], (uint8_t)(node % NODES_MOST + 1));
 }
 
 /* The CPUs of a node that has memory; 1 where it has any. */

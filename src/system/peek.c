@@ -18,7 +18,7 @@
 #include "system/syscall_aarch64.h"
 #endif
 
-#define PAGES_MOST 16	    /* that one call looks at */
+#define PAGES_MOST 16		/* that one call looks at */
 #define ADVICE_POPULATE_READ 22 /* MADV_POPULATE_READ, Linux 5.14 */
 
 static _Atomic(uint32_t) allowed; /* atomic: hint, set once */
@@ -26,7 +26,7 @@ static _Atomic(uint32_t) allowed; /* atomic: hint, set once */
 void system_peek_start(void)
 {
 	if (!load_relaxed(&allowed) && !system_is_filtered()) // hint
-		store_relaxed(&allowed, 1); // hint
+		store_relaxed(&allowed, 1);		      // hint
 }
 
 static size_t peek(const struct iovec *to, const struct iovec *from,

@@ -7,7 +7,7 @@
 #include "base/bits.h"
 #include "system/system.h"
 
-#define RANGE_TRIES 8 /* random places that one size of T is tried with */
+#define RANGE_TRIES 8  /* random places that one size of T is tried with */
 #define SHIFT_LEAST 33 /* of T */
 #define SHIFT_USUAL 47
 #define MAP_TRIES 4 /* places that one mapping is tried at */
@@ -132,7 +132,8 @@ size_t place_size_most(enum place place)
 
 	/* The upper half is nobody's start. */
 	return at ? top_of(at) / 64 *
-			    (bounds[place].end - bounds[place].first) : 0;
+			       (bounds[place].end - bounds[place].first) :
+		    0;
 }
 
 void *place_map(size_t size)

@@ -11,8 +11,8 @@
 #endif
 
 #define RARE_LOOKS (1 << 18) /* some 0.1 to 0.4 ms */
-#ifndef RARE_NAPS	      /* tests wait longer */
-#define RARE_NAPS 500	      /* of 1 ms */
+#ifndef RARE_NAPS	     /* tests wait longer */
+#define RARE_NAPS 500	     /* of 1 ms */
 #endif
 
 _Atomic(uint64_t) sandbox_word;

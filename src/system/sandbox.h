@@ -48,12 +48,12 @@
 #include "base/word.h"
 
 struct sandbox_word {
-	uint16_t nr_calls;	/* under way, that may enter */
-	uint16_t filter : 1;	/* there is one, for ever */
-	uint16_t strict : 1;	/* strict mode is on, for ever */
+	uint16_t nr_calls;   /* under way, that may enter */
+	uint16_t filter : 1; /* there is one, for ever */
+	uint16_t strict : 1; /* strict mode is on, for ever */
 	uint16_t : 14;
-	uint16_t nr_children;	/* of vfork, that made such a call and run */
-	uint16_t nr_strict;	/* of these, the ones in strict mode */
+	uint16_t nr_children; /* of vfork, that made such a call and run */
+	uint16_t nr_strict;   /* of these, the ones in strict mode */
 };
 WORD(sandbox_word, uint64_t);
 

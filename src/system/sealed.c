@@ -25,9 +25,9 @@ union sealed sealed __attribute__((aligned(SYSCALL_PAGE_SIZE_MOST)));
 
 struct object {
 	const char *base;
-	const char *names;	 /* DT_STRTAB */
+	const char *names;	  /* DT_STRTAB */
 	const Elf64_Sym *symbols; /* DT_SYMTAB */
-	const uint32_t *hash;	 /* DT_HASH */
+	const uint32_t *hash;	  /* DT_HASH */
 	const uint32_t *gnu_hash; /* DT_GNU_HASH */
 };
 
@@ -114,9 +114,9 @@ void sealed_find_clock(void)
 	} clock = { NULL };
 	struct timespec now;
 
-	if (!base || !names_equal("\177ELF\2", (char[]){ base[0], base[1],
-							  base[2], base[3],
-							  base[4], 0 }))
+	if (!base ||
+	    !names_equal("\177ELF\2", (char[]){ base[0], base[1], base[2],
+						base[3], base[4], 0 }))
 		return;
 	object_read(&object, base);
 	clock.found = object_find(&object, CLOCK_NAME);

@@ -22,6 +22,7 @@
 #endif
 
 /* libc's own functions, by their names. */
+/* clang-format off */
 #define SEALED_REAL(X)                                                       \
 	X(pthread_create) X(thrd_create) X(dlopen) X(dlmopen)                \
 	X(setuid) X(setgid) X(seteuid) X(setegid) X(setreuid) X(setregid)    \
@@ -35,13 +36,14 @@ enum sealed_real {
 #undef SEALED_NAME
 	NR_REAL
 };
+/* clang-format on */
 
 /* const after the seal */
 extern union sealed {
 	struct {
 		int (*clock)(clockid_t, struct timespec *); /* the vDSO's */
 		size_t (*libc_usable_size)(void *);
-		void *real[NR_REAL]; /* NULL: libc has none */
+		void *real[NR_REAL];		    /* NULL: libc has none */
 		int (*find_object)(void *, void *); /* _dl_find_object() */
 	} at;
 	char page[SYSCALL_PAGE_SIZE_MOST];

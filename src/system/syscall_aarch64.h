@@ -12,7 +12,7 @@
 #define SYSCALL_PAGE_SIZE_MOST ((size_t)65536)
 
 static force_inline long syscall_6(long nr, long a, long b, long c, long d,
-				    long e, long f)
+				   long e, long f)
 {
 	register long x8 __asm__("x8") = nr;
 	register long x0 __asm__("x0") = a;
@@ -32,9 +32,9 @@ static force_inline long syscall_6(long nr, long a, long b, long c, long d,
 /* The child's registers are the parent's but for x0 and sp; its zero x29 and
  * x30 end a backtrace. This architecture takes tls before child_tid. */
 static force_inline long syscall_clone(unsigned long flags, void *stack,
-					void *tls, void (*run)(void *),
-					void *arg, void *parent_tid,
-					void *child_tid)
+				       void *tls, void (*run)(void *),
+				       void *arg, void *parent_tid,
+				       void *child_tid)
 {
 	register long x8 __asm__("x8") = SYS_clone;
 	register long x0 __asm__("x0") = (long)flags;

@@ -19,7 +19,7 @@
 #define SYSCALL_PAGE_SIZE_MOST ((size_t)4096)
 
 static force_inline long syscall_6(long nr, long a, long b, long c, long d,
-				    long e, long f)
+				   long e, long f)
 {
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
@@ -41,9 +41,9 @@ static force_inline long syscall_6(long nr, long a, long b, long c, long d,
  * child needs its registers alone, which the kernel copies but for rax, rcx,
  * r11 and rsp; its zero rbp ends a backtrace. */
 static force_inline long syscall_clone(unsigned long flags, void *stack,
-					void *tls, void (*run)(void *),
-					void *arg, void *parent_tid,
-					void *child_tid)
+				       void *tls, void (*run)(void *),
+				       void *arg, void *parent_tid,
+				       void *child_tid)
 {
 	register void *r10 __asm__("r10") = child_tid;
 	register void *r8 __asm__("r8") = tls;

@@ -29,11 +29,12 @@
 #define FUTEX_WAIT_SHARED 0
 #define WIPE_ON_FORK 18
 #define SIGNAL_SET_SIZE 8 /* of the kernel's sigset_t */
+#define STATUS_MOST 4096  /* bytes of it that are read */
 
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-#define call_4(nr, a, b, c, d)                                          \
+#define call_4(nr, a, b, c, d) \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 uint64_t system_signals_block(void)
@@ -144,7 +145,7 @@ static bool begins_with(const char *text, const char *line)
 
 bool system_is_filtered(void)
 {
-	char text[4096];
+	char text[STATUS_MOST];
 	long size = system_read_file("/proc/self/status", text,
 				     sizeof(text) - 1);
 	long i;

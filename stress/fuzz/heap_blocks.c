@@ -50,9 +50,9 @@ static size_t size_at_class(void)
 #define OBJECT_SIZE(size, units, slots) size,
 	static const size_t sizes[] = { 0, SIZE_CLASSES(OBJECT_SIZE) };
 #undef OBJECT_SIZE
-	unsigned class = 1 + input_below(NR_FIXED_CLASSES - 1);
+	unsigned size_class = 1 + input_below(NR_FIXED_CLASSES - 1);
 
-	return sizes[class] + 1u - input_below(3);
+	return sizes[size_class] + 1u - input_below(3);
 }
 
 static size_t size_of_units(void)
@@ -194,7 +194,7 @@ static size_t usable_of(void *block)
 	if (!block_footer_size())
 		must(usable == found.size);
 	if (found.kind == BLOCK_OBJECT)
-		must(found.size == size_classes[found.class].size);
+		must(found.size == size_classes[found.size_class].size);
 	interrupt_resume(paused);
 	return usable;
 }

@@ -367,7 +367,7 @@ static void check_nothing_left(void)
 }
 
 /* The system works again and the gate is opened; time enough passes for the
- * right of a drainer that gave up. */
+ * lease of a drainer that gave up. */
 void heap_end(void)
 {
 	unsigned slot, i;

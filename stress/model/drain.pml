@@ -29,7 +29,7 @@
 bit table;
 byte count[2];
 byte slot[2 * CAP];	/* at first object i is in slot i */
-byte right;
+byte lease;
 byte where[NOBJ];
 bit inside[ND + 1], aborted[ND + 1];
 byte ops, drains;
@@ -174,7 +174,7 @@ next:		atomic { section_leave(); n = 0; obj = 0; a = 0; push = 0 }
 	od
 }
 
-/* lane_empty(): pops all there is; ok = 0: the right is lost, or every try
+/* lane_empty(): pops all there is; ok = 0: the lease is lost, or every try
  * aborts */
 inline area_empty(a)
 {
@@ -183,7 +183,7 @@ inline area_empty(a)
 		section_enter();
 #ifndef M_POP_UNCHECKED
 		if
-		:: right != mine -> ok = 0; section_leave(); break
+		:: lease != mine -> ok = 0; section_leave(); break
 		:: else
 		fi
 #endif
@@ -228,7 +228,7 @@ inline area_swap(a)
 		section_enter();
 #ifndef M_SWAP_UNCHECKED
 		if
-		:: right != mine -> ok = 0; section_leave(); break
+		:: lease != mine -> ok = 0; section_leave(); break
 		:: else
 		fi
 #endif
@@ -245,9 +245,9 @@ inline area_swap(a)
 	od
 }
 
-inline right_take()
+inline lease_take()
 {
-	mine = right;
+	mine = lease;
 	atomic { n = mine & 1 }
 	if
 	/* held, and not past its deadline */
@@ -255,9 +255,9 @@ inline right_take()
 	:: true ->
 		atomic {
 			if
-			:: right == mine ->
+			:: lease == mine ->
 				mine = mine + 1 + n;
-				right = mine;
+				lease = mine;
 				ok = 1
 			:: else -> ok = 0
 			fi
@@ -300,17 +300,17 @@ active [ND] proctype drainer()
 	started;
 	do
 	:: atomic { drains < DRAINS -> drains++ }
-		right_take();
+		lease_take();
 		if
 		:: ok ->
 			cache_drain();
-			/* right_drop(); a drain that broke off keeps it: the
+			/* lease_drop(); a drain that broke off keeps it: the
 			 * next holder must fence */
 			if
 #ifdef M_DROP_ALWAYS
-			:: atomic { right == mine -> right = mine + 1 }
+			:: atomic { lease == mine -> lease = mine + 1 }
 #else
-			:: atomic { ok && right == mine -> right = mine + 1 }
+			:: atomic { ok && lease == mine -> lease = mine + 1 }
 #endif
 			:: else
 			fi

@@ -98,8 +98,8 @@ inline bin_place(s)
 	fi
 }
 
-/* The next slab of class c: any listed one, as own lists, steals and sweeps
- * look at different times; or a new one. */
+/* The next slab of class c: any listed one, as own lists, steals and
+ * collections look at different times; or a new one. */
 inline bin_get(id, c)
 {
 	s = 0;
@@ -331,7 +331,7 @@ inline slab_purge_word(s, m)
 	assert(!(out[s] & n) && (bits[s] & n) == n)
 }
 
-/* sweep_side(), bin_collect() */
+/* collect_side(), bin_collect() */
 inline bin_collect()
 {
 	atomic {

@@ -41,7 +41,7 @@ static size_t mark_of_unit(const struct region *r, uint32_t unit)
 	return marks.units_before[r - regions] + unit;
 }
 
-static void listed_note(unsigned id, unsigned class, struct span *slab)
+static void listed_note(unsigned id, unsigned size_class, struct span *slab)
 {
 	struct region *r = region_of_span(slab);
 	uint32_t unit = region_span_unit(r, slab);
@@ -49,59 +49,63 @@ static void listed_note(unsigned id, unsigned class, struct span *slab)
 
 	if (marks.listed[mark_of_unit(r, unit)]++)
 		fault("slab %p is in two lists", (void *)slab);
-	if (w.class != class || r->tags[unit].class != class)
+	if (w.size_class != size_class ||
+	    r->tags[unit].size_class != size_class)
 		fault("slab %p of class %u is in a list of class %u of id %u",
-		      (void *)slab, w.class, class, id);
+		      (void *)slab, w.size_class, size_class, id);
 	if (!w.on)
 		fault("slab %p is listed and not on", (void *)slab);
 }
 
-static unsigned listed_chain(unsigned id, unsigned class, struct span *slab)
+static unsigned listed_chain(unsigned id, unsigned size_class,
+			     struct span *slab)
 {
 	unsigned n = 0;
 
 	for (; slab; slab = slab_chain_next(slab), n++)
-		listed_note(id, class, slab);
+		listed_note(id, size_class, slab);
 	return n;
 }
 
-static void listed_bin(unsigned id, unsigned class, struct bin *bin)
+static void listed_bin(unsigned id, unsigned size_class, struct bin *bin)
 {
 	struct span *slot = load_relaxed(&bin->slot); // own
 	unsigned side, n = 0;
 
 	for (side = 0; side < 2; side++)
-		n += listed_chain(id, class,
+		n += listed_chain(id, size_class,
 				  slab_stack_top(&bin->partial[side]));
 	if (slot)
-		listed_note(id, class, slot);
-	listed_chain(id, class, slab_inbox_top(&bin->inbox));
+		listed_note(id, size_class, slot);
+	listed_chain(id, size_class, slab_inbox_top(&bin->inbox));
 	if (n != load_relaxed(&bin->nr_listed)) // own
 		fault("bin of id %u, class %u: %u slabs, nr_listed %u", id,
-		      class, n, load_relaxed(&bin->nr_listed)); // own
+		      size_class, n, load_relaxed(&bin->nr_listed)); // own
 }
 
 static void listed_all(void)
 {
-	unsigned id, class;
+	unsigned id, size_class;
 
 	for (id = 0; id < NR_IDS_MOST; id++) {
 		if (!bin_set_find(id))
 			continue;
-		for (class = 1; class < NR_CLASSES; class++)
-			listed_bin(id, class, &bin_set_find(id)->bins[class]);
+		for (size_class = 1; size_class < NR_CLASSES; size_class++)
+			listed_bin(id, size_class,
+				   &bin_set_find(id)->bins[size_class]);
 	}
 }
 
 /* ---- the CPU caches ---- */
 
-static void cached_note(void *object, unsigned class)
+static void cached_note(void *object, unsigned size_class)
 {
 	struct block block;
 	size_t at;
 
 	page_map_find(object, &block);
-	if (block.kind != BLOCK_OBJECT || (class && block.class != class))
+	if (block.kind != BLOCK_OBJECT ||
+	    (size_class && block.size_class != size_class))
 		fault("object %p is in a lane of another class", object);
 	at = ((size_t)((char *)object - block.region->base) >> 4) +
 	     marks.units_before[block.region - regions] * (UNIT_SIZE / 16);
@@ -116,23 +120,23 @@ static unsigned class_of_lane(unsigned lane)
 {
 	if (lane == FAR_LANE)
 		return 0;
-	return lane < NR_CLASSES ? lane : lane - HOME_LANES;
+	return lane < NR_CLASSES ? lane : lane - REMOTE_LANES;
 }
 
 static uint64_t cached_area(char *area)
 {
 	struct lane *lane;
-	unsigned class, i;
+	unsigned size_class, i;
 	uint64_t size = 0;
 
-	for (class = 1; class < NR_LANES; class++) {
-		lane = cpu_cache_lane(area, class);
-		if (lane->count > size_classes[class].lane_slots)
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		lane = cpu_cache_lane(area, size_class);
+		if (lane->count > size_classes[size_class].lane_slots)
 			fault("a lane holds %lu objects",
 			      (unsigned long)lane->count);
 		for (i = 0; i < lane->count; i++)
-			cached_note(lane->slots[i], class_of_lane(class));
-		size += lane->count * size_classes[class].size;
+			cached_note(lane->slots[i], class_of_lane(size_class));
+		size += lane->count * size_classes[size_class].size;
 	}
 	return size;
 }
@@ -157,7 +161,7 @@ static void slab_account(struct region *r, uint32_t unit, uint64_t *held)
 {
 	struct span *slab = &r->spans[unit];
 	struct slab_word w = slab_word_unpack(load_relaxed(&slab->word)); // own
-	const struct size_class *c = &size_classes[w.class];
+	const struct size_class *c = &size_classes[w.size_class];
 	bool listed = marks.listed[mark_of_unit(r, unit)];
 	unsigned nr_free = slab_nr_free(slab);
 
@@ -179,12 +183,12 @@ static uint64_t walk_region(struct region *r, struct inside *out,
 
 	for (; at < end; at += n) {
 		n = 1;
-		if (r->tags[at].class == CLASS_LARGE) {
+		if (r->tags[at].size_class == CLASS_LARGE) {
 			n = load_relaxed(&r->spans[at].nr_units); // own
 			*held += (uint64_t)n << UNIT_SHIFT;
 			out->nr_large++;
 		} else if (r->tags[at].magic) {
-			n = size_classes[r->tags[at].class].nr_units;
+			n = size_classes[r->tags[at].size_class].nr_units;
 			slab_account(r, at, held);
 			out->nr_slabs++;
 		} else {
@@ -245,8 +249,8 @@ uint64_t inside_block_size(const void *block)
 	struct region *r = region_of(block);
 	uint32_t unit = region_unit(r, block);
 
-	if (r->tags[unit].class == CLASS_LARGE)
+	if (r->tags[unit].size_class == CLASS_LARGE)
 		return (uint64_t)load_relaxed(&r->spans[unit].nr_units) // own
 		       << UNIT_SHIFT;
-	return size_classes[r->tags[unit].class].size;
+	return size_classes[r->tags[unit].size_class].size;
 }

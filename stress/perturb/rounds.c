@@ -103,7 +103,7 @@ static void help_focus(uint64_t random)
 	usleep(700);
 }
 
-/* Two of them hold the drain right in turn, also when it has expired. */
+/* Two of them hold the drain lease in turn, also when it has expired. */
 static void help_purge(uint64_t random)
 {
 	lanemalloc_purge();

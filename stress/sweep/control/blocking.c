@@ -18,7 +18,7 @@
 #define CHUNK ((size_t)1 << 20)
 
 struct head {
-	uint32_t class;
+	uint32_t size_class;
 	uint32_t offset; /* of the block from where its memory begins */
 };
 
@@ -69,11 +69,11 @@ static char *carve(size_t size)
 
 static uint32_t class_of(size_t size)
 {
-	uint32_t class = 5;
+	uint32_t size_class = 5;
 
-	while (((size_t)1 << class) < size)
-		class ++;
-	return class;
+	while (((size_t)1 << size_class) < size)
+		size_class ++;
+	return size_class;
 }
 
 static struct head *head_of(void *block)
@@ -81,23 +81,23 @@ static struct head *head_of(void *block)
 	return (struct head *)(void *)((char *)block - HEAD);
 }
 
-static char *take(uint32_t class)
+static char *take(uint32_t size_class)
 {
 	char *at;
 
 	lock_take();
-	at = (char *)lists[class];
+	at = (char *)lists[size_class];
 	if (at)
-		lists[class] = lists[class]->next;
+		lists[size_class] = lists[size_class]->next;
 	else
-		at = carve((size_t)1 << class);
+		at = carve((size_t)1 << size_class);
 	lock_drop();
 	return at;
 }
 
 static void *get(size_t size, size_t align)
 {
-	uint32_t class;
+	uint32_t size_class;
 	char *at, *block;
 
 	if (align < HEAD)
@@ -106,15 +106,15 @@ static void *get(size_t size, size_t align)
 		errno = ENOMEM;
 		return NULL;
 	}
-	class = class_of(size + align + HEAD);
-	at = take(class);
+	size_class = class_of(size + align + HEAD);
+	at = take(size_class);
 	if (!at) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	block = at + HEAD;
 	block += -(uintptr_t)block & (align - 1);
-	head_of(block)->class = class;
+	head_of(block)->size_class = size_class;
 	head_of(block)->offset = (uint32_t)(block - at);
 	return block;
 }
@@ -122,15 +122,15 @@ static void *get(size_t size, size_t align)
 exported void free(void *block)
 {
 	struct free_block *at;
-	uint32_t class;
+	uint32_t size_class;
 
 	if (!block)
 		return;
-	class = head_of(block)->class;
+	size_class = head_of(block)->size_class;
 	at = (void *)((char *)block - head_of(block)->offset);
 	lock_take();
-	at->next = lists[class];
-	lists[class] = at;
+	at->next = lists[size_class];
+	lists[size_class] = at;
 	lock_drop();
 }
 
@@ -143,7 +143,8 @@ exported size_t malloc_usable_size(void *block)
 {
 	if (!block)
 		return 0;
-	return ((size_t)1 << head_of(block)->class) - head_of(block)->offset;
+	return ((size_t)1 << head_of(block)->size_class) -
+	       head_of(block)->offset;
 }
 
 exported void *calloc(size_t n, size_t size)

@@ -17,13 +17,13 @@
 	(fuzz_aborts() ? -1 : (percpu_pop_batch)((lane), (out), (most)))
 #define percpu_push_batch(lane, in, most) \
 	(fuzz_aborts() ? -1 : (percpu_push_batch)((lane), (in), (most)))
-#define percpu_pop_checked(self, l, right, mine, object)                  \
+#define percpu_pop_checked(self, l, lease, mine, object)                  \
 	(fuzz_aborts() ? PERCPU_ABORT :                                   \
-			 (percpu_pop_checked)((self), (l), (right), (mine), \
+			 (percpu_pop_checked)((self), (l), (lease), (mine), \
 					      (object)))
-#define percpu_store_checked(self, word, value, right, mine)                \
+#define percpu_store_checked(self, word, value, lease, mine)                \
 	(fuzz_aborts() ? PERCPU_ABORT :                                     \
 			 (percpu_store_checked)((self), (word), (value), \
-						(right), (mine)))
+						(lease), (mine)))
 
 #endif

@@ -1,18 +1,18 @@
-/* layer 2.3: fit: which words have room for what
+/* layer 2.3: free index: which words have room for what
  *
  * For the words of a level (children) and their parent words, one line of
  * eight words a parent: bit i of line[k], k < 7, says that child i of that
  * parent has its largest free run in [2^k, 2^(k+1)) granules. Closed and full
- * children are in no class. Level 0 uses line[FIT_DIRTY] for the purge: bit i
- * says that hugepage i may have units that are free and dirty. A summary word
- * has one bit for each of 64 parents whose line[k] is not empty, so that a
+ * children are in no class. Level 0 uses line[FREE_INDEX_DIRTY] for the purge:
+ * bit i says that hugepage i may have units that are free and dirty. A summary
+ * word has one bit for each of 64 parents whose line[k] is not empty, so that a
  * search costs a few loads in a heap of any size.
  *
  * All of it is a hint. Who finds a word in the wrong class files it again;
- * what no hint names is found by fit_refile() of everything, which is done
- * before memory is declared to be short (level_repair()). A thread that dies
- * before it has filed its change hides one word until the next change of that
- * word's class or the next repair.
+ * what no hint names is found by free_index_refile() of everything, which is
+ * done before memory is declared to be short (level_repair()). A thread that
+ * dies before it has filed its change hides one word until the next change of
+ * that word's class or the next repair.
  *
  * Why no change is lost among living threads (A and B both refile W):
  *
@@ -32,54 +32,56 @@
  *
  * All operations are wait-free.
  */
-#ifndef LANE_FIT_H
-#define LANE_FIT_H
+#ifndef LANE_FREE_INDEX_H
+#define LANE_FREE_INDEX_H
 
 #include "pageheap/hugepage_node.h"
 #include "pageheap/region.h"
 #include "pageheap/unit_word.h"
 
-#define FIT_LINE 8
-#define FIT_DIRTY 7
-#define FIT_NONE UINT32_MAX
+#define FREE_INDEX_LINE 8
+#define FREE_INDEX_DIRTY 7
+#define FREE_INDEX_NONE UINT32_MAX
 
 /* Files the word according to what it holds now. */
-void fit_refile(struct region *region, unsigned level, uint32_t word);
+void free_index_refile(struct region *region, unsigned level, uint32_t word);
 
 /* For whoever changed a word's content: files it if its class changed. */
-static force_inline void fit_changed(struct region *region, unsigned level,
-				      uint32_t word, uint64_t from, uint64_t to)
+static force_inline void free_index_changed(struct region *region,
+					    unsigned level, uint32_t word,
+					    uint64_t from, uint64_t to)
 {
 	if (unlikely(!unit_word_same_class(from, to)))
-		fit_refile(region, level, word);
+		free_index_refile(region, level, word);
 }
 
 /* Sets or clears bits of line k of a parent, and its summary. */
-void fit_mark(struct region *region, unsigned level, unsigned k,
-	      uint32_t parent, uint64_t mask);
-void fit_unmark(struct region *region, unsigned level, unsigned k,
-		uint32_t parent, uint64_t mask);
+void free_index_mark(struct region *region, unsigned level, unsigned k,
+		     uint32_t parent, uint64_t mask);
+void free_index_unmark(struct region *region, unsigned level, unsigned k,
+		       uint32_t parent, uint64_t mask);
 
-/* The same as fit_mark(), without a write where all bits are set; for a
+/* The same as free_index_mark(), without a write where all bits are set; for a
  * Dekker pair with a clearer that looks again after it cleared. */
-void fit_mark_missing(struct region *region, unsigned level, unsigned k,
-		      uint32_t parent, uint64_t mask);
+void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
+			     uint32_t parent, uint64_t mask);
 
 /* The lowest child >= from, or the highest child < below, that is filed under
- * k; FIT_NONE where there is none. */
-uint32_t fit_next(struct region *region, unsigned level, unsigned k,
-		  uint32_t from);
+ * k; FREE_INDEX_NONE where there is none. */
+uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
+			 uint32_t from);
 /* The lowest of the node's hugepages alone. */
 uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
 		     unsigned node);
-uint32_t fit_previous(struct region *region, unsigned level, unsigned k,
-		      uint32_t below);
+uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
+			     uint32_t below);
 
-static force_inline _Atomic(uint64_t) *fit_line(const struct region *region,
-						 unsigned level, unsigned k,
-						 uint32_t parent)
+static force_inline _Atomic(uint64_t) *
+free_index_line(const struct region *region, unsigned level, unsigned k,
+		uint32_t parent)
 {
-	return &region->levels[level].fit[(size_t)parent * FIT_LINE + k];
+	return &region->levels[level]
+			.free_index[(size_t)parent * FREE_INDEX_LINE + k];
 }
 
 #endif

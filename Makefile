@@ -47,9 +47,9 @@ say = @printf '  %-4s %s\n' $(1) $(2)
 .SUFFIXES:
 
 PACKAGES_BUILD = gcc make libck-dev liburcu-dev
-PACKAGES_TEST = g++ libcmocka-dev python3 clang valgrind shellcheck \
-	musl-tools qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu \
-	libc6-dev-arm64-cross spin patch
+PACKAGES_TEST = g++ libcmocka-dev python3 clang clang-format valgrind \
+	shellcheck musl-tools qemu-user gcc-aarch64-linux-gnu \
+	g++-aarch64-linux-gnu libc6-dev-arm64-cross spin patch
 PACKAGES_DEMO = redis-server redis-tools
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
@@ -319,14 +319,12 @@ $(CROSS_BUILD)/include/ck_md.h: | $(BUILD)/headers
 
 ### Everything else
 
-.PHONY: lint format-check figures docs demo deps clean help
+.PHONY: lint format figures docs demo deps clean help
 lint: ## the house rules, read from the sources
 	@$(RUN_TESTS) lint
 
-# An opinion: it aligns comments otherwise and takes `class` for a keyword.
-format-check:
-	@clang-format --dry-run -Werror \
-		$(wildcard src/*/*.[ch] include/*.h tests/*.[ch] stress/*.[ch])
+format: ## src and include as clang-format has them
+	@clang-format -i $(wildcard src/*/*.[ch] include/*.h)
 
 FIGURES = pair many_threads give_back metadata
 figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures

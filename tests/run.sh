@@ -248,7 +248,7 @@ group_valgrind() {
 group_lint() {
 	local rule
 
-	without lint python3 shellcheck && return
+	without lint python3 shellcheck clang-format && return
 	for rule in $(python3 tests/lint/lint.py --list); do
 		run "lint $rule" 120 python3 tests/lint/lint.py "$rule"
 	done

@@ -142,7 +142,7 @@ enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 	return remote_flush(object, remote);
 }
 
-enum remote_free cpu_cache_free_away(void *object, unsigned size_class,
+enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 				     unsigned owner)
 {
 	unsigned id = rseq_current_id();

@@ -40,7 +40,7 @@ enum remote_free {
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 /* A larger one, whose slab's owner is another id, perhaps a far one. */
-enum remote_free cpu_cache_free_away(void *object, unsigned size_class,
+enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 				     unsigned owner);
 
 /* The direct path: straight to the slabs, one object. */

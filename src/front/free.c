@@ -25,11 +25,11 @@ static force_inline bool lane_try_free(void *pointer,
 }
 
 /* Its slab's owner is another id. */
-static enum remote_free free_away(void *pointer, const struct block *block)
+static enum remote_free free_remote(void *pointer, const struct block *block)
 {
 	if (likely(block->size_class <= NR_TINY))
 		return cpu_cache_free_remote(pointer, block->size_class);
-	return cpu_cache_free_away(pointer, block->size_class,
+	return cpu_cache_free_by_node(pointer, block->size_class,
 				   block->tag->owner);
 }
 
@@ -48,7 +48,7 @@ static enum remote_free object_free(void *pointer, const struct block *block)
 	}
 	rseq_ensure();
 	if (tag->remote != tag->lane && tag->owner != rseq_current_id())
-		remote = free_away(pointer, block);
+		remote = free_remote(pointer, block);
 	if (remote == REMOTE_REFUSED)
 		cpu_cache_free_slow(pointer, block->size_class);
 	return remote;

@@ -83,10 +83,10 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
 }
 
-static unsigned away_of(unsigned size_class)
+static unsigned remote_of(unsigned size_class)
 {
 	return unlikely(load_relaxed(&nodes_used)) ? // hint
-		       size_class_away_by_node(size_class) :
+		       size_class_remote_by_node(size_class) :
 		       size_class_remote(size_class);
 }
 
@@ -98,7 +98,7 @@ void page_map_set_slab(struct region *region, uint32_t unit,
 		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
-		.remote = size_classes[away_of(size_class)].lane,
+		.remote = size_classes[remote_of(size_class)].lane,
 	};
 	unsigned i;
 

@@ -121,7 +121,7 @@ static force_inline unsigned size_class_remote(unsigned size_class)
 
 /* Where memory has several nodes the cold half finds out whether a larger one
  * is far: to the lane that takes nothing. */
-static force_inline unsigned size_class_away_by_node(unsigned size_class)
+static force_inline unsigned size_class_remote_by_node(unsigned size_class)
 {
 	return size_class <= NR_TINY ? REMOTE_LANES + size_class : CLASS_LARGE;
 }

@@ -103,8 +103,8 @@ def add_ends(p, written):
                    help="go on where an interrupted run ended")
     p.add_argument("--report", action="store_true",
                    help="run nothing, write the report of what there is")
-    p.add_argument("--into", metavar="FILE",
-                   help="put the %s between the marks of this page" % written)
+    p.add_argument("--into", metavar="PAGE",
+                   help="put the %s there" % written)
     p.add_argument("--list", action="store_true", help="the cells, and end")
     p.add_argument("--no-install", action="store_true",
                    help="do with the packages that there are")
@@ -221,8 +221,9 @@ def write_report(args):
     if args.into and runs.header["complaint"]:
         raise Fault("%s, so the figures do not go into %s" %
                     (runs.header["complaint"], args.into))
-    if args.into and not report.into_page(args.into, text):
-        raise Fault("%s has no marks to write between" % args.into)
+    if args.into and not report.into_folder(
+            args.into, runs.header["machine"], text):
+        raise Fault("%s.md has no marks to write between" % args.into)
     note("runs in %s, summary in %s, every cell in details-%s.md, %d "
          "pictures" % (args.runs, page, args.form, len(made)))
     failed = [row for row in results.failures() if row[1] == results.subject]

@@ -187,6 +187,22 @@ class Report(unittest.TestCase):
             report.write(path, "no marks\n")
             self.assertFalse(report.into_page(path, "new\n"))
 
+    def test_each_machine_has_its_page(self):
+        with tempfile.TemporaryDirectory() as parent:
+            folder = os.path.join(parent, "performance")
+            report.write(folder + ".md", report.BEGIN + report.END)
+            runs = results(made_up(FAST, SMALL))
+            for cpu in ("Some CPU (R)", "Other"):
+                self.assertTrue(report.into_folder(
+                    folder, {"cpus": 2, "cpu": cpu}, report.summary(runs)))
+            self.assertEqual(sorted(os.listdir(folder)),
+                             ["other.md", "some-cpu-r.md"])
+            with open(folder + ".md", encoding="utf-8") as f:
+                page = f.read()
+            self.assertIn("| aim | at most | [2 x Other](performance/other.md)"
+                          " | [2 x Some CPU (R)]", page)
+            self.assertIn("against glibc | 0.85 | 0.50 | 0.50 |", page)
+
     def test_pictures_have_their_data(self):
         with tempfile.TemporaryDirectory() as folder:
             notes = []

@@ -27,6 +27,7 @@ RULES = {
     "shape": shape.check,
     "marks": words.check_marks,
     "shell": tools.check_shell,
+    "format": tools.check_format,
     "docs": tools.check_docs,
     "faults": tools.check_faults,
 }

@@ -180,6 +180,13 @@ BAD = {
         ("an unquoted word", "tests/x.sh", "#!/bin/bash\nrm $1\n"),
         ("a syntax error", "stress/x.sh", "#!/bin/bash\nif true\n"),
     ],
+    "format": [
+        ("blanks for a tab", "src/low/x.c",
+         "void x(void)\n{\n        y();\n}\n"),
+        ("a line that ends early", "src/low/x.h",
+         "int x(int a,\n      int b);\n"),
+        ("another's braces", "include/lanemalloc.h", "struct x\n{\n};\n"),
+    ],
     "faults": [
         (what, "stress/x/control/faults.txt", "[name]\n" + text + "\n")
         for what, text in (
@@ -232,6 +239,8 @@ def make_tree(root, rule):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                               "../../docs/generate/generate.py")
         lint.tools.run(root, ["python3", script, "--root", root])
+    if rule == "format":
+        lint.tools.clang_format(root, "-i")
 
 
 def problems(rule):

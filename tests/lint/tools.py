@@ -33,6 +33,19 @@ def check_shell(root):
                       "-f", "gcc", *scripts])
 
 
+def clang_format(root, *how):
+    here = os.path.dirname(os.path.abspath(__file__))
+    style = os.path.join(here, "../../.clang-format")
+    return run(root, ["clang-format", "--style=file:" + style, *how,
+                      *source.files(root, ["src", "include"], (".c", ".h"))])
+
+
+def check_format(root):
+    """The sources are as clang-format has them; `make format` makes them."""
+    said = clang_format(root, "--dry-run", "-Werror")
+    return [line for line in said if ": error: " in line] or said
+
+
 def check_docs(root):
     """The generated pages say what the sources say."""
     here = os.path.dirname(os.path.abspath(__file__))

@@ -227,3 +227,46 @@ def into_page(path, text):
         return False
     write(path, before + begin + text + end + after)
     return True
+
+
+def into_folder(folder, machine_of, text):
+    """A page for the kind of machine, in place of its last one, and the page
+    named like the folder gets the aims of all of them. False: it has no marks.
+    """
+    title = "%d x %s" % (machine_of["cpus"], machine_of["cpu"])
+    name = re.sub(r"[^a-z0-9]+", "-", machine_of["cpu"].lower()).strip("-")
+    overview = folder.rstrip("/") + ".md"
+    os.makedirs(folder, exist_ok=True)
+    write(os.path.join(folder, name + ".md"), PAGE % (
+        title, os.path.basename(overview), os.path.basename(overview), text))
+    return into_page(overview, machines(folder))
+
+
+PAGE = """# %s
+
+Written by `make bench-report`; what it means is in
+[%s](../%s).
+
+%s"""
+
+
+def machines(folder):
+    """Aims by rows, machines by columns; an aim that a machine's bench did not
+    judge is a dash."""
+    heads, values = [], {}
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), encoding="utf-8") as f:
+            page = f.read()
+        title = re.match(r"# (.*)", page).group(1)
+        heads.append("[%s](%s/%s)" % (title, os.path.basename(
+            folder.rstrip("/")), name))
+        for aim, ratio, limit in AIM.findall(page):
+            row = values.setdefault((aim, limit), {})
+            row[heads[-1]] = ratio
+    rows = [[aim, limit] + [row.get(head, "-") for head in heads]
+            for (aim, limit), row in values.items()]
+    return table(["aim", "at most"] + heads, rows)
+
+
+# aim, ratio, limit of a row of aims()
+AIM = re.compile(r"^\| ([^|]+) \| ([\d.]+) \| ([\d.]+) \| (?:met|missed)", re.M)

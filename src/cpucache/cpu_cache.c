@@ -143,7 +143,7 @@ enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 }
 
 enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
-				     unsigned owner)
+					unsigned owner)
 {
 	unsigned id = rseq_current_id();
 	bool far = nodes_differ(node_of_id(id), node_of_id(owner));

@@ -41,7 +41,7 @@ enum remote_free {
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 /* A larger one, whose slab's owner is another id, perhaps a far one. */
 enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
-				     unsigned owner);
+					unsigned owner);
 
 /* The direct path: straight to the slabs, one object. */
 void *cpu_cache_alloc_direct(unsigned size_class);

@@ -30,7 +30,7 @@ static enum remote_free free_remote(void *pointer, const struct block *block)
 	if (likely(block->size_class <= NR_TINY))
 		return cpu_cache_free_remote(pointer, block->size_class);
 	return cpu_cache_free_by_node(pointer, block->size_class,
-				   block->tag->owner);
+				      block->tag->owner);
 }
 
 /* No lane took it. What goes straight to its slab with checks=full is filled

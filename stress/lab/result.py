@@ -16,6 +16,7 @@ import re
 
 STOPPED_EARLY = "the machine stopped early"
 NO_TIME = "no time was left"
+OLD_RSEQ_SIZE = 32
 # Per cent of a node-bound thread's memory that must be near to it; with
 # numa=off it must not, or the figure could not fail.
 NEAR_LEAST = 95.0
@@ -81,6 +82,12 @@ class Result:
         if not times:
             self.failed.append("hotplug")
 
+    def hear_rseq(self, size):
+        """An area beyond the first 32 bytes puts the kernel in its newer
+        mode."""
+        if size and int(size[1]) > OLD_RSEQ_SIZE:
+            self.notes.append("rseq of %s bytes" % size[1])
+
     def hear_local(self, load, share):
         self.notes.append("%s: %.1f%% local" % (load, share))
         near = "conf=numa=off" not in self.cell.settings
@@ -99,6 +106,7 @@ class Result:
             self.mode = mode[1]
         elif load:
             self.operations += int(load[1])
+            self.hear_rseq(re.search(r"rseq=(\d+)", line))
         elif storm:
             self.operations += int(storm[1]) * int(storm[2])
         elif aborts:

@@ -85,16 +85,24 @@ static const char *mode(void)
 	return ask ? ask(NULL) : "none";
 }
 
-/* With an argument: one thread, and no child. */
+/* work		all threads, and the child
+ * work one	one thread, and no child
+ * work until FILE	all threads again and again, a line each time
+ */
 int main(int argc, char **argv)
 {
+	unsigned long n = 0;
 	int status = 1;
 	pid_t child;
 
-	(void)argv;
-	if (argc > 1) {
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (argc > 2 && access(argv[2], F_OK)) {
+		work_all();
+		printf("round %lu\n", ++n);
+	}
+	if (argc == 2)
 		work((void *)1);
-	} else {
+	if (argc < 2) {
 		work_all();
 		child = fork();
 		if (!child) {

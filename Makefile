@@ -10,8 +10,8 @@
 #
 # The library is src/*/*.c, compiled once. By convention, not by lists:
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
-#   src/entry/{wrappers,real,rights,clone_real}.c, syscall_*.S
-#                                   in the shared library only
+#   src/entry/{wrappers,real,rights,clone_real,mallctl,extension}.c,
+#   syscall_*.S                     in the shared library only
 #   src/entry/static_names.c        in the archive only
 #   src/entry/libc_names.c          and static_names.c, clone.c: with glibc only
 #   src/entry/clone_real.c, src/cpucache/rseq_own.c
@@ -70,7 +70,7 @@ SOURCES := $(filter-out $(FOREIGN),$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
-	clone_real.o syscall_$(ARCH).o)
+	clone_real.o mallctl.o extension.o syscall_$(ARCH).o)
 ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
 VERSION_MAP := $(wildcard src/liblanemalloc.map)
 VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \

@@ -76,6 +76,65 @@ size_t lanemalloc_stats(struct lanemalloc_stats *out, size_t size);
  * final NUL, and returns the length of the whole text. */
 size_t lanemalloc_stats_json(char *buf, size_t size);
 
+/* X(name, unit, help): each a uint64_t of struct lanemalloc_class_stats, in
+ * this order. New ones are added at the end only, behind the histogram. */
+#define LANEMALLOC_CLASS_STATS(X)                        \
+	X(size, "bytes", "of an object")                 \
+	X(slab_size, "bytes", "of a slab")               \
+	X(slab_objects, "", "objects in a slab")         \
+	X(nr_slabs, "", "slabs in use")                  \
+	X(nr_live, "", "objects that the program holds") \
+	X(nr_cached, "", "objects in CPU caches")        \
+	X(nr_free, "", "free objects in slabs")
+
+/* Slabs by the share of their objects that is not free in the slab: [0] none,
+ * [1] to [8] more than so many eighths less one, but not all, [9] all. */
+#define LANEMALLOC_SHARES 10
+
+struct lanemalloc_class_stats {
+#define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;
+	LANEMALLOC_CLASS_STATS(LANEMALLOC_STATS_FIELD)
+#undef LANEMALLOC_STATS_FIELD
+	uint64_t nr_slabs_by_share[LANEMALLOC_SHARES];
+};
+
+/* Fills nr structs, each of size bytes (sizeof(*out) of the header that the
+ * program was built with), with the size classes; those behind the last, and
+ * what the library does not know, are set to zero. Returns how many classes
+ * there are, 0 where there is no memory to count in. Otherwise as
+ * lanemalloc_stats(). */
+size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out, size_t size,
+				size_t nr);
+
+/* As above, of CPU caches, where one is or was in use. The number is the
+ * index that lanemalloc_mode() names: no CPU's where that is mm_cid. */
+#define LANEMALLOC_CPU_STATS(X)                                             \
+	X(number, "", "of the CPU, or the index that stands for it")        \
+	X(cached_size, "bytes", "in its cache, free to use at once")        \
+	X(nr_refills, "", "batches taken from slabs")                       \
+	X(nr_flushes, "", "batches given to slabs")                         \
+	X(nr_aborts, "", "fast paths that missed and hit when tried again") \
+	X(nr_direct, "", "calls served by the direct path")
+
+struct lanemalloc_cpu_stats {
+#define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;
+	LANEMALLOC_CPU_STATS(LANEMALLOC_STATS_FIELD)
+#undef LANEMALLOC_STATS_FIELD
+};
+
+/* Likewise; returns how many CPU caches there are. */
+size_t lanemalloc_stats_cpus(struct lanemalloc_cpu_stats *out, size_t size,
+			     size_t nr);
+
+/* As lanemalloc_stats_json(), with "classes" and "cpus" besides: some 300 bytes
+ * for each class that has slabs, 150 for each CPU. */
+size_t lanemalloc_stats_detail_json(char *buf, size_t size);
+
+/* All of it as Prometheus reads it (text format 0.0.4): sizes are
+ * lanemalloc_NAME_bytes, counts lanemalloc_NAME, what only rises ends in
+ * _total; classes have the labels "class" and "size", CPUs "cpu". */
+size_t lanemalloc_stats_prometheus(char *buf, size_t size);
+
 /* Empties all CPU caches and gives all free memory back to the system now.
  * Returns the bytes given back. Takes time in proportion to what it finds. */
 size_t lanemalloc_purge(void);

@@ -10,6 +10,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/lanemalloc
+MANDIR ?= $(PREFIX)/share/man
 CMAKEDIR = $(LIBDIR)/cmake/lanemalloc
 CXX_HEADER = contrib/cpp/lanemalloc/memory_resource.hpp
 
@@ -45,6 +46,9 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config.cmake'
 	$(fill_in) packaging/lanemalloc-config-version.cmake.in \
 		>'$(DESTDIR)$(CMAKEDIR)/lanemalloc-config-version.cmake'
+	install -d '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
+	install -m 644 docs/man/lanemalloc.conf.5 '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 docs/man/lanemalloc.7 '$(DESTDIR)$(MANDIR)/man7'
 	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
 	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/src' \
 		'$(DESTDIR)$(DOCDIR)/stress/perturb' \
@@ -66,7 +70,8 @@ uninstall: ## likewise
 	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc.h' \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))'
+		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))' \
+		'$(DESTDIR)$(MANDIR)'/man{5/lanemalloc.conf.5,7/lanemalloc.7}
 	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'
 	-$(Q)rmdir --ignore-fail-on-non-empty \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' \

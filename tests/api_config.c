@@ -58,7 +58,26 @@ static void role_use(void)
 	use(NULL);
 }
 
+static void role_pid(void)
+{
+	must(printf("pid %d\n", getpid()) > 0);
+}
+
+static void role_signal(void)
+{
+	void *large;
+
+	must(!raise(SIGUSR1));
+	large = opaque(malloc(10 * MIB));
+	must(!raise(SIGUSR1));
+	role_pid();
+	/* Also at exit. */
+	(void)large;
+}
+
 static const struct role roles[] = {
+	{ "pid", role_pid },
+	{ "signal", role_signal },
 	{ "nothing", role_nothing },
 	{ "mode", role_mode },
 	{ "use", role_use },
@@ -203,6 +222,110 @@ TEST(test_stats)
 	LANEMALLOC_STATS(FIND)
 #undef FIND
 	assert_non_null(strstr(child.err, LANE(lanemalloc_mode)(NULL)));
+}
+
+static char file_path[64], file_text[1 << 20];
+
+/* What stands in the file of that process; it is gone then. */
+static const char *file_of(const char *end, int pid)
+{
+	char path[128];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.%d%s", file_path, pid, end);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(file_text, 1, sizeof(file_text) - 1, f);
+	file_text[n] = '\0';
+	fclose(f);
+	unlink(path);
+	return file_text;
+}
+
+static int pid_of_child(void)
+{
+	int pid = 0;
+
+	assert_int_equal(sscanf(child.out, "pid %d", &pid), 1);
+	return pid;
+}
+
+/* The file and nothing on stderr; the name tells process and form. */
+TEST(test_stats_file)
+{
+	char conf[128];
+	int pid;
+
+	need_lane();
+	snprintf(file_path, sizeof(file_path), "/tmp/api_config.%d%%x",
+		 getpid());
+	snprintf(conf, sizeof(conf), "stats_file=/tmp/api_config.%d%%%%x.%%p",
+		 getpid());
+	run("pid", conf);
+	assert_string_equal(child.err, "");
+	pid = pid_of_child();
+#define FIND(name, unit, help) \
+	assert_non_null(strstr(file_of_once, "\n" #name " "));
+	const char *file_of_once = file_of("", pid);
+	assert_int_equal(strncmp(file_of_once, "statistics; mode ", 17), 0);
+	LANEMALLOC_STATS(FIND)
+#undef FIND
+	strcat(conf, ".json");
+	run("pid", conf);
+	file_of(".json", pid_of_child());
+	assert_int_equal(strncmp(file_text, "{\"version\": ", 12), 0);
+	assert_non_null(strstr(file_text, "\"cpus\": ["));
+	strcpy(strrchr(conf, '.'), ".prom");
+	run("pid", conf);
+	file_of(".prom", pid_of_child());
+	assert_int_equal(strncmp(file_text, "# HELP lanemalloc_info ", 23), 0);
+	assert_non_null(strstr(file_text, "\nlanemalloc_cpu_cached_bytes{"));
+}
+
+/* Each signal replaces what was there; nothing else is left. */
+TEST(test_stats_signal)
+{
+	char conf[128];
+
+	need_lane();
+	run("signal", "stats_signal=10");
+	assert_non_null(strstr(child.err, "lanemalloc: statistics; mode "));
+	assert_non_null(strstr(child.err, "\nlanemalloc: nr_fitted_classes"));
+	snprintf(file_path, sizeof(file_path), "/tmp/api_config.%d", getpid());
+	snprintf(conf, sizeof(conf), "stats_signal=10,stats_file=%s.%%p.json",
+		 file_path);
+	run("signal", conf);
+	assert_string_equal(child.err, "");
+	file_of(".json", pid_of_child());
+	assert_non_null(strstr(file_text, "\"nr_large\": 1,"));
+	snprintf(conf, sizeof(conf), "ls -d %s* 2>/dev/null", file_path);
+	assert_int_not_equal(system(conf), 0);
+}
+
+/* Who cannot write says where and why, and goes on. */
+TEST(test_unwritten)
+{
+	char want[256];
+
+	need_lane();
+	run("pid", "stats_file=/no/such/%p.json");
+	snprintf(want, sizeof(want),
+		 "lanemalloc: pid %d: statistics are not written to "
+		 "/no/such/%d.json: error 2, no such file or directory: see "
+		 "stats_file\n", pid_of_child(), pid_of_child());
+	assert_string_equal(child.err, want);
+	run("pid", "profile=1,profile_dir=/no/such");
+	snprintf(want, sizeof(want),
+		 "lanemalloc: pid %d: the profile is not written to "
+		 "/no/such/exe.%d.0.pb.gz: error 2, no such file or directory: "
+		 "see profile_dir\n", pid_of_child(), pid_of_child());
+	assert_string_equal(child.err, want);
+	run("pid", "stats_signal=9");
+	snprintf(want, sizeof(want),
+		 "lanemalloc: pid %d: stats_signal=9: error 22, no valid "
+		 "value\n", pid_of_child());
+	assert_string_equal(child.err, want);
 }
 
 /* Under each option, at both ends of its range, programs run. */

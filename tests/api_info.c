@@ -131,6 +131,28 @@ TEST(test_xml_check)
 	assert_int_equal(xml_elements("<a></a><b/>"), -1);
 }
 
+/* Netdata reads on from the last heap, each number behind the one before. */
+static void check_order(const char *text)
+{
+	static const char *const order[] = {
+		"<total type=\"fast\" ", " size=\"",
+		"<total type=\"rest\" ", " size=\"",
+		"<total type=\"mmap\" ", " size=\"",
+		"<system type=\"current\" size=\"",
+	};
+	const char *at = text, *next;
+
+	while ((next = strstr(at, "</heap>")))
+		at = next + 1;
+	assert_true(at > text);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		at = strstr(at, order[i]);
+		assert_non_null(at);
+		at += strlen(order[i]);
+	}
+	assert_true(strtoul(at, NULL, 10) > 0);
+}
+
 TEST(test_malloc_info)
 {
 	char *text = NULL;
@@ -142,6 +164,7 @@ TEST(test_malloc_info)
 	fclose(f);
 	assert_int_equal(strncmp(text, "<malloc version=\"1\">", 20), 0);
 	assert_true(xml_elements(text) >= 5);
+	check_order(text);
 	free(text);
 	assert_int_not_equal(malloc_info(1, stdout), 0);
 }

@@ -80,6 +80,16 @@ static const char *const expected[] = {
 	"lanemalloc_profile_start",
 	"lanemalloc_profile_stop",
 	"lanemalloc_profile_dump",
+	"lanemalloc_stats_classes",
+	"lanemalloc_stats_cpus",
+	"lanemalloc_stats_detail_json",
+	"lanemalloc_stats_prometheus",
+	/* other allocators' */
+	"mallctl",
+	"MallocExtension_GetStats",
+	"MallocExtension_GetNumericProperty",
+	"MallocExtension_ReleaseFreeMemory",
+	"MallocExtension_ReleaseToSystem",
 };
 
 static char text[1 << 20];

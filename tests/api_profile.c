@@ -13,21 +13,7 @@
 #define NR_KEPT 1000
 
 static struct child child;
-static char dir[64];
 static volatile int stop;
-
-static struct profile profile_now(void)
-{
-	struct profile p;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/now.%d.pb.gz", dir, getpid());
-	errno = 4711;
-	must(!LANE(lanemalloc_profile_dump)(path));
-	must(errno == 4711);
-	profile_parse(&p, path);
-	return p;
-}
 
 /* Every way to allocate, of every kind of block; the bytes. */
 static void *kept[NR_KEPT];
@@ -175,17 +161,6 @@ static void role_threads(void)
 	must(after.values[INUSE_OBJECTS] == before.values[INUSE_OBJECTS]);
 	must(after.values[ALLOC_OBJECTS] - before.values[ALLOC_OBJECTS] >
 	     NR_THREADS * 3900);
-}
-
-/* Six standard errors; blocks far below and above the interval. */
-static void assert_estimate(uint64_t got, double want, double nr_samples)
-{
-	double error = ((double)got - want) / want;
-
-	if (error * error * nr_samples > 36) {
-		fprintf(stderr, "%.0f, not %.0f\n", (double)got, want);
-		must(!"a good estimate");
-	}
 }
 
 static void role_unbiased(void)

@@ -260,4 +260,199 @@ TEST(test_json)
 			length + 64);
 }
 
+#define NR_MOST 200
+static struct lanemalloc_class_stats classes[NR_MOST];
+
+static struct lanemalloc_class_stats class_now(size_t size)
+{
+	size_t nr = LANE(lanemalloc_stats_classes)(classes, sizeof(*classes),
+						   NR_MOST);
+
+	must(nr > 40 && nr < NR_MOST);
+	must(is_zero(&classes[nr], sizeof(*classes)));
+	for (size_t i = 0; i < nr; i++)
+		if (classes[i].size == size)
+			return classes[i];
+	must(!"a class of that size");
+	return classes[0];
+}
+
+static uint64_t sum_of_shares(const struct lanemalloc_class_stats *s)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LANEMALLOC_SHARES; i++)
+		sum += s->nr_slabs_by_share[i];
+	return sum;
+}
+
+/* What the program holds of a class, in live, and how full its slabs are. */
+TEST(test_classes)
+{
+	static void *blocks[30000];
+	struct lanemalloc_class_stats before, with, after;
+	size_t in_slab;
+
+	need_lane();
+	before = class_now(640);
+	in_slab = before.slab_objects;
+	assert_true(before.slab_size >= in_slab * 640);
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		blocks[i] = malloc(640);
+	with = class_now(640);
+	assert_int_equal(with.nr_live - before.nr_live, ARRAY_SIZE(blocks));
+	assert_in_range(with.nr_slabs_by_share[9],
+			ARRAY_SIZE(blocks) / in_slab * 9 / 10,
+			with.nr_slabs);
+	assert_int_equal(sum_of_shares(&with), with.nr_slabs);
+	assert_int_equal(with.nr_live + with.nr_cached + with.nr_free,
+			 with.nr_slabs * in_slab);
+	/* One of eight stays: slabs that are an eighth full. */
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		if (i / in_slab % 2 && i % 8)
+			free(blocks[i]);
+	LANE(lanemalloc_purge)();
+	after = class_now(640);
+	assert_int_equal(sum_of_shares(&after), after.nr_slabs);
+	assert_true(after.nr_slabs_by_share[9] < with.nr_slabs_by_share[9]);
+	assert_true(after.nr_slabs_by_share[1] + after.nr_slabs_by_share[2] >
+		    ARRAY_SIZE(blocks) / in_slab / 4);
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		if (!(i / in_slab % 2 && i % 8))
+			free(blocks[i]);
+	assert_int_equal(class_now(640).nr_live, before.nr_live);
+}
+
+/* Structs of a program that knows less, or more. */
+TEST(test_classes_of_another_size)
+{
+	unsigned char text[3 * 400];
+	size_t nr;
+
+	need_lane();
+	class_now(16);
+	memset(text, 0xee, sizeof(text));
+	nr = LANE(lanemalloc_stats_classes)((void *)text, 8, 3);
+	assert_true(nr > 40);
+	for (size_t i = 0; i < 3; i++)
+		assert_memory_equal(text + 8 * i, &classes[i].size, 8);
+	assert_int_equal(text[24], 0xee);
+	assert_int_equal(LANE(lanemalloc_stats_classes)((void *)text, 400, 3),
+			 nr);
+	for (size_t i = 0; i < 3; i++) {
+		assert_memory_equal(text + 400 * i, &classes[i].size, 8);
+		assert_true(is_zero(text + 400 * i + sizeof(*classes),
+				    400 - sizeof(*classes)));
+	}
+	assert_int_equal(LANE(lanemalloc_stats_classes)(NULL, 0, 0), nr);
+}
+
+TEST(test_cpus)
+{
+	static struct lanemalloc_cpu_stats cpus[8192];
+	struct lanemalloc_stats s;
+	uint64_t refills = 0, direct = 0, cached = 0;
+	size_t nr;
+
+	need_lane();
+	free(opaque(malloc(100)));
+	s = stats_now();
+	nr = LANE(lanemalloc_stats_cpus)(cpus, sizeof(*cpus), 8192);
+	assert_in_range(nr, 1, 8192);
+	for (size_t i = 0; i < nr; i++) {
+		refills += cpus[i].nr_refills;
+		direct += cpus[i].nr_direct;
+		cached += cpus[i].cached_size;
+		assert_true(!i || cpus[i].number > cpus[i - 1].number);
+	}
+	assert_int_equal(refills, s.nr_refills);
+	assert_int_equal(direct, s.nr_direct);
+	assert_int_equal(cached, s.cached_size);
+	assert_true(is_zero(&cpus[nr], sizeof(*cpus)));
+}
+
+static char long_text[1 << 20];
+
+TEST(test_detail_json)
+{
+	size_t length;
+	void *block;
+
+	need_lane();
+	block = opaque(malloc(100));
+	length = LANE(lanemalloc_stats_detail_json)(long_text,
+						    sizeof(long_text));
+	assert_int_equal(length, strlen(long_text));
+	assert_true(is_json(long_text));
+	assert_non_null(strstr(long_text, "\"classes\": [{\"class\": "));
+	assert_non_null(strstr(long_text, "\"nr_slabs_by_share\": ["));
+	assert_non_null(strstr(long_text, "\"cpus\": [{\"cpu\": "));
+	assert_non_null(strstr(long_text, "\"nr_fitted_classes\": "));
+	free(block);
+}
+
+/* The format's rules: a line is a comment or a value; HELP, TYPE and values of
+ * one metric stand together, each series once. */
+static void check_prometheus(char *text)
+{
+	static char names[200][80], series[4000][160];
+	size_t nr_names = 0, nr_series = 0;
+	char *line, name[80], kind[16];
+
+	while ((line = strsep(&text, "\n")) && *line) {
+		char *value = strrchr(line, ' ');
+		unsigned long number;
+		size_t n;
+
+		if (sscanf(line, "# HELP %79s", name) == 1) {
+			for (size_t i = 0; i < nr_names; i++)
+				assert_string_not_equal(names[i], name);
+			strcpy(names[nr_names++], name);
+			continue;
+		}
+		assert_true(nr_names);
+		if (sscanf(line, "# TYPE %79s %15s", name, kind) == 2) {
+			assert_string_equal(name, names[nr_names - 1]);
+			assert_true(!strcmp(kind, strstr(name, "_total") ?
+							  "counter" : "gauge"));
+			continue;
+		}
+		assert_true(value && sscanf(value, " %lu", &number) == 1);
+		n = strcspn(line, "{ ");
+		assert_int_equal(n, strlen(names[nr_names - 1]));
+		assert_memory_equal(line, names[nr_names - 1], n);
+		*value = '\0';
+		assert_true(strlen(line) < sizeof(series[0]));
+		for (size_t i = 0; i < nr_series; i++)
+			assert_string_not_equal(series[i], line);
+		strcpy(series[nr_series++], line);
+	}
+	assert_true(nr_names > 30 && nr_series > 50);
+}
+
+TEST(test_prometheus)
+{
+	size_t length;
+	char key[80];
+	void *block;
+
+	need_lane();
+	block = opaque(malloc(100));
+	length = LANE(lanemalloc_stats_prometheus)(long_text,
+						   sizeof(long_text));
+	assert_int_equal(length, strlen(long_text));
+	assert_int_equal(long_text[length - 1], '\n');
+	snprintf(key, sizeof(key), "mode=\"%s\"", LANE(lanemalloc_mode)(NULL));
+	assert_non_null(strstr(long_text, key));
+	assert_non_null(strstr(long_text, "\nlanemalloc_live_bytes "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_refills_total "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_purged_bytes_total "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_slabs "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_class_live{class=\""));
+	assert_non_null(strstr(long_text, ",share=\"all\"} "));
+	assert_non_null(strstr(long_text, "{cpu=\""));
+	check_prometheus(long_text);
+	free(block);
+}
+
 TEST_MAIN(NULL, NULL)

@@ -1,6 +1,7 @@
 /* The real system layer under other names, and system.h's names around it.
  * See fake_system.h. */
 #define system_map_at real_map_at
+#define system_map_name real_map_name
 #define system_address_space_limited real_address_space_limited
 #define system_unmap real_unmap
 #define system_is_mapped real_is_mapped
@@ -33,6 +34,7 @@
 #include "system/linux.c"
 #include "system/cpus.c"
 #undef system_map_at
+#undef system_map_name
 #undef system_address_space_limited
 #undef system_unmap
 #undef system_is_mapped
@@ -203,6 +205,13 @@ int system_map_at(void *addr, size_t size)
 	if (result)
 		uncharge(size);
 	return result;
+}
+
+void system_map_name(void *addr, size_t size, const char *name)
+{
+	fake.named = (struct fake_named){ addr, size, name };
+	fake.nr_named++;
+	real_map_name(addr, size, name);
 }
 
 bool system_is_mapped(void *addr, size_t size)

@@ -77,6 +77,12 @@ unsigned long fake_calls(enum fake_call kind);
 unsigned long fake_failures(enum fake_call kind);
 
 /* What the process looks like. 0 stands for the real thing. */
+struct fake_named {
+	void *addr;
+	size_t size;
+	const char *name;
+};
+
 extern struct fake_settings {
 	int pid;
 	unsigned nr_cpus;
@@ -101,6 +107,9 @@ extern struct fake_settings {
 	/* system_sleep() returns at once: where the word still has the value,
 	 * the clock has moved on by timeout_ms. */
 	bool sleep_moves_clock;
+	/* The last mapping that was named, and how many were. */
+	struct fake_named named;
+	unsigned nr_named;
 } fake;
 
 /* The clock; it stands still unless the test moves it. Starts at 1000000. */

@@ -11,6 +11,7 @@
 #define NR_AREAS 256
 #define AREA_SIZE 4096
 #define LANE 7 /* words */
+#define LANE_AT ((struct lane_offset){ LANE })
 #define LIMIT 64
 
 static char *head;

@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 
-#define PROFILE_VALUES 8
+#define PROFILE_VALUES 12
 #define PROFILE_SIZE_MOST ((size_t)32 << 20)
 #define PROFILE_IDS_MOST (1 << 20)
 
@@ -18,7 +18,11 @@ enum {
 	PEAK_OBJECTS,
 	PEAK_SPACE,
 	FREED_OBJECTS,
-	LIFETIME
+	LIFETIME,
+	PINNED_SPACE,
+	FREED_10MS,
+	FREED_1S,
+	FREED_1MIN
 };
 
 /* Sums over all samples. */
@@ -153,6 +157,34 @@ static inline void profile_parse(struct profile *p, const char *path)
 	must(at == end);
 	for (size_t i = 0; i < PROFILE_IDS_MOST; i++)
 		must(profile_ids[i] != 1);
+}
+
+/* Where the files go. */
+static char dir[64];
+
+__attribute__((unused)) static struct profile profile_now(void)
+{
+	struct profile p;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/now.%d.pb.gz", dir, getpid());
+	errno = 4711;
+	must(!LANE(lanemalloc_profile_dump)(path));
+	must(errno == 4711);
+	profile_parse(&p, path);
+	return p;
+}
+
+/* Six standard errors; blocks far below and above the interval. */
+__attribute__((unused)) static void assert_estimate(uint64_t got, double want,
+						    double nr_samples)
+{
+	double error = ((double)got - want) / want;
+
+	if (error * error * nr_samples > 36) {
+		fprintf(stderr, "%.0f, not %.0f\n", (double)got, want);
+		must(!"a good estimate");
+	}
 }
 
 #endif

@@ -8,15 +8,8 @@
  *
  *	pattern: the whole block is filled with words derived from (address,
  *		size, owner) when it arrives, and verified before it leaves
- *	shadow: one bit per 8 bytes of address space says "live"; a block
- *		whose bits are set already overlaps another one. A second bit
- *		says "a block starts here", for the message.
- *
- * The shadow is marked after the allocation returned and cleared before the
- * block goes back. So at every instant, also in a fork child, its bits are a
- * subset of what the program owns, and a set bit is proof of an overlap.
- * Marking and clearing are single atomic operations on words: they may be
- * interrupted by handlers, forks and other threads anywhere.
+ *	shadow: the map of what is live (stress/harness/shadow_map.h); a block
+ *		whose bits are set already overlaps another one
  *
  * The core takes its own memory from mmap and calls no allocation function
  * except those under test. A failure prints one line and aborts.
@@ -49,6 +42,7 @@
 
 #include "../stress/harness/options.h"
 #include "../stress/harness/random.h"
+#include "../stress/harness/shadow_map.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)

@@ -4,73 +4,16 @@
 #ifndef STORM_BLOCK_H
 #define STORM_BLOCK_H
 
-/* ---- the shadow: one bit per 8 bytes, in leaves of 256 MiB ---- */
+/* ---- the shadow ---- */
 
-enum {
-	GRANULE_SHIFT = 3,
-	LEAF_SHIFT = 28,
-	LEAF_WORDS = 1 << (LEAF_SHIFT - GRANULE_SHIFT - 6),
-	ADDRESS_BITS = 48,
-	RESERVE_MOST = 16,
-};
+enum { RESERVE_MOST = 16 }; /* leaves, for a program of small blocks */
 
-struct leaf {
-	_Atomic(uint64_t) live[LEAF_WORDS];
-	_Atomic(uint64_t) start[LEAF_WORDS];
-};
-
-static _Atomic(struct leaf *) shadow[(size_t)1 << (ADDRESS_BITS - LEAF_SHIFT)];
-/* Leaves made in advance, for programs that use up their address space. */
-static _Atomic(struct leaf *) shadow_spare[RESERVE_MOST];
-
-static inline void shadow_reserve(unsigned n)
+static inline struct leaf *shadow_map_leaves(size_t n)
 {
-	unsigned i;
+	void *at = storm_map(n * sizeof(struct leaf));
 
-	for (i = 0; i < n && i < RESERVE_MOST; i++) {
-		shadow_spare[i] = storm_map(sizeof(struct leaf));
-		must(shadow_spare[i]);
-	}
-}
-
-static inline struct leaf *leaf_make(void)
-{
-	struct leaf *leaf;
-	unsigned i;
-
-	for (i = 0; i < RESERVE_MOST; i++) {
-		leaf = atomic_exchange(&shadow_spare[i], NULL);
-		if (leaf)
-			return leaf;
-	}
-	leaf = storm_map(sizeof(*leaf));
-	must(leaf);
-	return leaf;
-}
-
-/* The leaf that holds word w of the shadow. A racing loser's leaf stays
- * mapped, untouched. */
-static inline struct leaf *leaf_of(size_t w)
-{
-	_Atomic(struct leaf *) *slot = &shadow[w / LEAF_WORDS];
-	struct leaf *leaf = atomic_load(slot);
-	struct leaf *fresh;
-
-	if (leaf)
-		return leaf;
-	fresh = leaf_make();
-	return atomic_compare_exchange_strong(slot, &leaf, fresh) ? fresh
-								  : leaf;
-}
-
-static inline _Atomic(uint64_t) *shadow_live(size_t w)
-{
-	return &leaf_of(w)->live[w % LEAF_WORDS];
-}
-
-static inline _Atomic(uint64_t) *shadow_start(size_t w)
-{
-	return &leaf_of(w)->start[w % LEAF_WORDS];
+	must(at);
+	return at;
 }
 
 /* A block in the program's hands. at NULL: none. */
@@ -79,30 +22,6 @@ struct block {
 	size_t size;
 	uint64_t owner;
 };
-
-static inline size_t granule_first(const struct block *b)
-{
-	return (uintptr_t)b->at >> GRANULE_SHIFT;
-}
-
-/* Inclusive; a block of size 0 still owns its address. */
-static inline size_t granule_last(const struct block *b)
-{
-	size_t size = b->size ? b->size : 1;
-
-	return ((uintptr_t)b->at + size - 1) >> GRANULE_SHIFT;
-}
-
-static inline uint64_t word_mask(size_t w, size_t first, size_t last)
-{
-	uint64_t mask = ~(uint64_t)0;
-
-	if (w == first / 64)
-		mask &= ~(uint64_t)0 << first % 64;
-	if (w == last / 64)
-		mask &= ~(uint64_t)0 >> (63 - last % 64);
-	return mask;
-}
 
 /* Names the live block that holds granule g, as far as the start bits tell:
  * its owner may not have set the start bit yet. */
@@ -122,41 +41,30 @@ _Noreturn static inline void shadow_overlap(const struct block *b, size_t g)
 
 static inline void shadow_mark(const struct block *b)
 {
-	size_t first = granule_first(b), last = granule_last(b), w;
-	uint64_t mask, old;
+	struct granules g = granules_of(b->at, b->size);
+	size_t met;
 
-	if (((uintptr_t)b->at + b->size) >> ADDRESS_BITS)
+	if (!granules_are_users(g))
 		storm_fail("block %p size %zu is outside of user space", b->at,
 			   b->size);
-	for (w = first / 64; w <= last / 64; w++) {
-		mask = word_mask(w, first, last);
-		old = atomic_fetch_or(shadow_live(w), mask);
-		if (old & mask)
-			shadow_overlap(b, w * 64 + (size_t)__builtin_ctzll(
-							   old & mask));
-	}
-	atomic_fetch_or(shadow_start(first / 64), (uint64_t)1 << first % 64);
+	met = shadow_turn(g, true);
+	if (met != SIZE_MAX)
+		shadow_overlap(b, met);
+	atomic_fetch_or(shadow_start(g.first / 64),
+			(uint64_t)1 << g.first % 64);
 }
 
 static inline void shadow_clear(const struct block *b)
 {
-	size_t first = granule_first(b), last = granule_last(b), w;
-	uint64_t mask, old;
+	struct granules g = granules_of(b->at, b->size);
+	uint64_t mask = (uint64_t)1 << g.first % 64;
 
-	mask = (uint64_t)1 << first % 64;
-	old = atomic_fetch_and(shadow_start(first / 64), ~mask);
-	if (!(old & mask))
+	if (!(atomic_fetch_and(shadow_start(g.first / 64), ~mask) & mask))
 		storm_fail("block %p size %zu owner %llu is not live", b->at,
 			   b->size, (unsigned long long)b->owner);
-	for (w = first / 64; w <= last / 64; w++) {
-		mask = word_mask(w, first, last);
-		old = atomic_fetch_and(shadow_live(w), ~mask);
-		if ((old & mask) != mask)
-			storm_fail("block %p size %zu owner %llu is live in "
-				   "part only",
-				   b->at, b->size,
-				   (unsigned long long)b->owner);
-	}
+	if (shadow_turn(g, false) != SIZE_MAX)
+		storm_fail("block %p size %zu owner %llu is live in part only",
+			   b->at, b->size, (unsigned long long)b->owner);
 }
 
 /* ---- the pattern ---- */

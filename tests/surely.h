@@ -6,19 +6,20 @@
 
 #include "cpucache/cpu_cache.h"
 
-static struct lane *lane_now(uint64_t lane)
+static struct lane *lane_now(struct lane_offset lane)
 {
 	_Atomic(uint64_t) *word = cpu_cache_table_word(rseq_current_id());
 
-	return (void *)(anchor.base + load_relaxed(word) + 8 * lane); // own
+	return (void *)(anchor.base + load_relaxed(word) +
+			8 * lane.words); // own
 }
 
-static uint64_t lane_count(uint64_t lane)
+static uint64_t lane_count(struct lane_offset lane)
 {
 	return *(volatile uint64_t *)&lane_now(lane)->count;
 }
 
-static bool lane_takes(uint64_t lane, const void *object)
+static bool lane_takes(struct lane_offset lane, const void *object)
 {
 	uint64_t n = lane_count(lane);
 	struct lane *l = lane_now(lane);
@@ -27,7 +28,7 @@ static bool lane_takes(uint64_t lane, const void *object)
 	       !(n && l->slots[n - 1] == object);
 }
 
-static void *surely_pop(uint64_t lane)
+static void *surely_pop(struct lane_offset lane)
 {
 	void *object;
 
@@ -37,7 +38,7 @@ static void *surely_pop(uint64_t lane)
 	return object;
 }
 
-static bool surely_push(uint64_t lane, void *object)
+static bool surely_push(struct lane_offset lane, void *object)
 {
 	bool done;
 
@@ -47,7 +48,7 @@ static bool surely_push(uint64_t lane, void *object)
 	return done;
 }
 
-static int surely_pop_batch(uint64_t lane, void **out, unsigned most)
+static int surely_pop_batch(struct lane_offset lane, void **out, unsigned most)
 {
 	int n;
 
@@ -57,7 +58,8 @@ static int surely_pop_batch(uint64_t lane, void **out, unsigned most)
 	return n;
 }
 
-static int surely_push_batch(uint64_t lane, void *const *in, unsigned most)
+static int surely_push_batch(struct lane_offset lane, void *const *in,
+			     unsigned most)
 {
 	int n;
 

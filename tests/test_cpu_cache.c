@@ -70,7 +70,7 @@ static void hold_lane(unsigned size_class)
 {
 	void *object;
 
-	while ((object = percpu_pop(size_classes[size_class].lane)))
+	while ((object = percpu_pop(class_lane(&size_classes[size_class]))))
 		hold(object);
 }
 
@@ -254,12 +254,12 @@ static void turn(unsigned n)
 	void *object;
 
 	while (n--) {
-		object = percpu_pop(size_classes[CLASS].lane);
+		object = percpu_pop(class_lane(&size_classes[CLASS]));
 		hold(object ? object : cpu_cache_alloc_slow(CLASS));
 	}
 	while (nr_held) {
 		object = held[--nr_held];
-		if (!percpu_push(size_classes[CLASS].lane, object))
+		if (!percpu_push(class_lane(&size_classes[CLASS]), object))
 			cpu_cache_free_slow(object, CLASS);
 	}
 }

@@ -42,18 +42,18 @@ TEST(test_pop, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 
-	assert_null(percpu_pop(LANE));
+	assert_null(percpu_pop(LANE_AT));
 	assert_armed();
 	assert_int_equal(l->count, 0);
 	l->slots[0] = &words[0];
 	l->slots[1] = &words[1];
 	l->count = 2;
-	assert_ptr_equal(percpu_pop(LANE), &words[1]);
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[1]);
 	assert_armed();
 	assert_int_equal(l->count, 1);
-	assert_ptr_equal(percpu_pop(LANE), &words[0]);
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[0]);
 	assert_int_equal(l->count, 0);
-	assert_null(percpu_pop(LANE));
+	assert_null(percpu_pop(LANE_AT));
 	assert_int_equal(l->count, 0);
 	assert_int_equal(load_relaxed(&l->limit), LIMIT); // own
 }
@@ -64,37 +64,37 @@ TEST(test_push, setup, teardown)
 	unsigned i;
 
 	for (i = 0; i < LIMIT; i++) {
-		assert_true(percpu_push(LANE, &words[i]));
+		assert_true(percpu_push(LANE_AT, &words[i]));
 		assert_int_equal(l->count, i + 1);
 		assert_ptr_equal(l->slots[i], &words[i]);
 	}
 	assert_armed();
 	l->slots[LIMIT] = NULL;
-	assert_false(percpu_push(LANE, &words[i]));
+	assert_false(percpu_push(LANE_AT, &words[i]));
 	assert_int_equal(l->count, LIMIT);
 	assert_null(l->slots[LIMIT]);
 	store_relaxed(&l->limit, 0); // own
-	assert_false(percpu_push(LANE, &words[i]));
+	assert_false(percpu_push(LANE_AT, &words[i]));
 	assert_int_equal(l->count, LIMIT);
 	while (i--)
-		assert_ptr_equal(percpu_pop(LANE), &words[i]);
+		assert_ptr_equal(percpu_pop(LANE_AT), &words[i]);
 }
 
 TEST(test_push_repeated, setup, teardown)
 {
 	struct lane *l = lane_of(5);
 
-	assert_true(percpu_push(LANE, &words[0]));
-	assert_false(percpu_push(LANE, &words[0]));
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	assert_false(percpu_push(LANE_AT, &words[0]));
 	assert_int_equal(l->count, 1);
-	assert_true(percpu_push(LANE, &words[1]));
-	assert_true(percpu_push(LANE, &words[0]));
-	assert_ptr_equal(percpu_pop(LANE), &words[0]);
-	assert_ptr_equal(percpu_pop(LANE), &words[1]);
+	assert_true(percpu_push(LANE_AT, &words[1]));
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[0]);
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[1]);
 	/* What lies above the count is no object in the lane. */
-	assert_true(percpu_push(LANE, &words[1]));
-	assert_ptr_equal(percpu_pop(LANE), &words[1]);
-	assert_true(percpu_push(LANE, &words[1]));
+	assert_true(percpu_push(LANE_AT, &words[1]));
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[1]);
+	assert_true(percpu_push(LANE_AT, &words[1]));
 }
 
 #define REMOTE 200 /* words: another lane of the area */
@@ -161,7 +161,8 @@ TEST(test_pop_batch, setup, teardown)
 			l->count = count;
 			memset(out, 0, sizeof(out));
 			n = (unsigned)min_size(count, most);
-			assert_int_equal(percpu_pop_batch(LANE, out, most), n);
+			assert_int_equal(percpu_pop_batch(LANE_AT, out, most),
+					 n);
 			assert_int_equal(l->count, count - n);
 			for (i = 0; i < n; i++)
 				assert_ptr_equal(out[i], &words[count - n + i]);
@@ -187,7 +188,8 @@ TEST(test_push_batch, setup, teardown)
 			n = count < limit
 				    ? (unsigned)min_size(limit - count, most)
 				    : 0;
-			assert_int_equal(percpu_push_batch(LANE, in, most), n);
+			assert_int_equal(percpu_push_batch(LANE_AT, in, most),
+					 n);
 			assert_int_equal(l->count, count + n);
 			for (i = 0; i < n; i++)
 				assert_ptr_equal(l->slots[count + i], in[i]);
@@ -204,24 +206,24 @@ TEST(test_zero_area, setup, teardown)
 	size_t i;
 
 	*table_word(5) = 0;
-	assert_null(percpu_pop(LANE));
-	assert_false(percpu_push(LANE, &words[0]));
-	assert_int_equal(percpu_pop_batch(LANE, objects, 2), 0);
-	assert_int_equal(percpu_push_batch(LANE, objects, 2), 0);
+	assert_null(percpu_pop(LANE_AT));
+	assert_false(percpu_push(LANE_AT, &words[0]));
+	assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
+	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
 	for (i = 0; i < REGION_ZERO_SIZE; i++)
 		assert_int_equal(head[i], 0);
 }
 
 TEST(test_id_field, setup, teardown)
 {
-	assert_true(percpu_push(LANE, &words[0]));
+	assert_true(percpu_push(LANE_AT, &words[0]));
 	assert_int_equal(lane_of(5)->count, 1);
 	arm_at(fake_area(), offsetof(struct rseq_area, cpu_id));
-	assert_true(percpu_push(LANE, &words[1]));
+	assert_true(percpu_push(LANE_AT, &words[1]));
 	assert_int_equal(lane_of(3)->count, 1);
 	fake_area()->cpu_id = REGION_TABLE_WORDS - 1;
 	*table_word(REGION_TABLE_WORDS - 1) = REGION_HEAD_SIZE + 9 * AREA_SIZE;
-	assert_true(percpu_push(LANE, &words[2]));
+	assert_true(percpu_push(LANE_AT, &words[2]));
 	assert_int_equal(lane_of(9)->count, 1);
 }
 
@@ -240,18 +242,18 @@ TEST(test_unregistered, setup, teardown)
 	l->slots[0] = &words[7];
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fake_area()->cpu_id = bad[i];
-		assert_null(percpu_pop(LANE));
-		assert_false(percpu_push(LANE, &words[0]));
+		assert_null(percpu_pop(LANE_AT));
+		assert_false(percpu_push(LANE_AT, &words[0]));
 		assert_false(percpu_push_tagged(&tag, &words[0]));
-		assert_int_equal(percpu_pop_batch(LANE, objects, 2), 0);
-		assert_int_equal(percpu_push_batch(LANE, objects, 2), 0);
+		assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
+		assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
 		assert_int_equal(l->count, 1);
 		assert_ptr_equal(l->slots[0], &words[7]);
 		assert_null(l->slots[1]);
 		assert_armed();
 	}
 	fake_area()->cpu_id = REGION_TABLE_WORDS - 1;
-	assert_ptr_equal(percpu_pop(LANE), &words[7]);
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[7]);
 }
 
 TEST(test_pop_checked, setup, teardown)
@@ -360,13 +362,13 @@ static bool step_run(unsigned operation)
 
 	switch (operation) {
 	case 0:
-		return percpu_pop(LANE) == &words[4];
+		return percpu_pop(LANE_AT) == &words[4];
 	case 1:
-		return percpu_push(LANE, &words[9]);
+		return percpu_push(LANE_AT, &words[9]);
 	case 2:
-		return percpu_pop_batch(LANE, step_objects, 3) == 3;
+		return percpu_pop_batch(LANE_AT, step_objects, 3) == 3;
 	case 3:
-		return percpu_push_batch(LANE, step_objects, 3) == 3;
+		return percpu_push_batch(LANE_AT, step_objects, 3) == 3;
 	case 4:
 		return percpu_pop_checked(fake_area(), l, &step_right, 9,
 					  &object) == PERCPU_DONE;

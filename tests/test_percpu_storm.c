@@ -70,7 +70,7 @@ static void hand_take(struct hand *h, void **tokens, int n)
 
 static void step_pop(struct hand *h)
 {
-	void *token = percpu_pop(LANE);
+	void *token = percpu_pop(LANE_AT);
 
 	if (token)
 		hand_take(h, &token, 1);
@@ -83,7 +83,7 @@ static bool push_last(const struct hand *h)
 	void *token = h->tokens[h->n - 1];
 
 	if (h->n % 2)
-		return percpu_push(LANE, token);
+		return percpu_push(LANE_AT, token);
 	return percpu_push_tagged(&tag, token);
 }
 
@@ -102,7 +102,7 @@ static void step_pop_batch(struct hand *h, unsigned most)
 {
 	void *out[BATCH];
 
-	hand_take(h, out, percpu_pop_batch(LANE, out, most));
+	hand_take(h, out, percpu_pop_batch(LANE_AT, out, most));
 }
 
 static void step_push_batch(struct hand *h, unsigned most)
@@ -113,7 +113,7 @@ static void step_push_batch(struct hand *h, unsigned most)
 
 	for (i = 0; i < n; i++)
 		mark(in[i], 0);
-	done = percpu_push_batch(LANE, in, n);
+	done = percpu_push_batch(LANE_AT, in, n);
 	for (i = done > 0 ? (unsigned)done : 0; i < n; i++)
 		mark(in[i], 1);
 	if (done <= 0)

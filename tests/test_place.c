@@ -289,4 +289,34 @@ TEST(test_low_stack, forget)
 	is_in_of(bits_one(SHIFT_USUAL), found_low, 4096, 16, 20);
 }
 
+/* Only by the option, after success, and in no sandbox. */
+TEST(test_names, forget)
+{
+	char *data = place_take(PLACE_DATA, 8192, 4096), *meta;
+
+	assert_int_equal(place_map_at(data, 4096), 0);
+	meta = place_map(4096);
+	assert_non_null(meta);
+	assert_int_equal(fake.nr_named, 0);
+	config.map_names = 1;
+	assert_int_equal(place_map_at(data + 4096, 4096), 0);
+	assert_int_equal(fake.nr_named, 1);
+	assert_ptr_equal(fake.named.addr, data + 4096);
+	assert_int_equal(fake.named.size, 4096);
+	assert_string_equal(fake.named.name, "lanemalloc blocks");
+	assert_int_not_equal(place_map_at(data, 4096), 0);
+	assert_int_equal(fake.nr_named, 1);
+	meta = place_map(12288);
+	assert_non_null(meta);
+	assert_int_equal(fake.nr_named, 2);
+	assert_ptr_equal(fake.named.addr, meta);
+	assert_string_equal(fake.named.name, "lanemalloc metadata");
+	sandbox_begin();
+	meta = place_map(4096);
+	assert_non_null(meta);
+	assert_int_equal(fake.nr_named, 2);
+	sandbox_end(0);
+	config.map_names = 0;
+}
+
 TEST_MAIN(NULL, NULL)

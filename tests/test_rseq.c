@@ -45,6 +45,8 @@ unsigned long test_getauxval(unsigned long type)
 #define NR_RACES 200
 #define UNREGISTER 1
 
+static const struct lane_offset nowhere;
+
 static bool libc_has_rseq(void)
 {
 	return &__rseq_size && __rseq_size;
@@ -99,10 +101,10 @@ static void assert_sections_fail(void)
 	l->slots[0] = &table;
 	memcpy(before, head, sizeof(head));
 	anchor.base = head;
-	assert_null(percpu_pop(0));
-	assert_false(percpu_push(0, head));
-	assert_int_equal(percpu_pop_batch(0, objects, 2), 0);
-	assert_int_equal(percpu_push_batch(0, objects, 2), 0);
+	assert_null(percpu_pop(nowhere));
+	assert_false(percpu_push(nowhere, head));
+	assert_int_equal(percpu_pop_batch(nowhere, objects, 2), 0);
+	assert_int_equal(percpu_push_batch(nowhere, objects, 2), 0);
 	assert_memory_equal(before, head, sizeof(head));
 	anchor.base = NULL;
 }
@@ -370,7 +372,7 @@ static void *unregistered_thread(void *unused)
 		return NULL;
 	must(!rseq_self());
 	must(rseq_current_id() < rseq_state.nr_cpus);
-	must(!percpu_pop(0));
+	must(!percpu_pop(nowhere));
 	errno = 12345;
 	must(rseq_register(&own) == 0);
 	must(rseq_register(&own) == -EBUSY);

@@ -147,16 +147,25 @@ TEST(test_live)
 	struct live_info info = { 0 };
 	uint64_t i, nr = 0, most = (1 << 16) / LIVE_ENTRY_SIZE;
 	unsigned char *there = calloc(1, most + 1);
+	uint64_t nr_seen = 0;
+	uint32_t at = 0;
 
 	tables_new(512, 512, 512, 1 << 16);
 	assert_false(live_remove((void *)16, &info));
 	for (i = 1; i <= most; i++) {
-		info = (struct live_info){ i, (uint32_t)i + 1, 7 };
+		info = (struct live_info){ .size = i, .trace = (uint32_t)i + 1,
+					   .since = 7 };
 		there[i] = live_add((void *)(i * 16), &info);
 		nr += there[i];
 	}
 	assert_int_equal(live_nr(), nr);
 	assert_in_range(nr, 1200, 1536);
+	while (live_next(&at, &info)) {
+		assert_int_equal(info.trace, info.size + 1);
+		assert_true(there[info.size]);
+		nr_seen++;
+	}
+	assert_int_equal(nr_seen, nr);
 	for (i = most; i; i--) {
 		assert_int_equal(live_remove((void *)(i * 16), &info),
 				 there[i]);
@@ -182,7 +191,7 @@ static void *thread_run(void *arg)
 		if (!trace || trace_of(trace)->nr != 1 + i % 13)
 			return NULL;
 		trace_add(trace_of(trace), TRACE_ALLOCS, 1);
-		info = (struct live_info){ i, trace, 0 };
+		info = (struct live_info){ .size = i, .trace = trace };
 		block = (void *)(mine + 16 * (i < 32 ? i : 32 + i % 64) + 16);
 		if (!live_add(block, &info))
 			return NULL;

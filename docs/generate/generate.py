@@ -15,8 +15,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../tests/lint"))
 
 import atomics  # noqa: E402
+import man  # noqa: E402
 import source  # noqa: E402
 
+CONFIG = "src/system/config.h"
+HEADER = "include/lanemalloc.h"
 NOTE = "<!-- Made by `make docs` out of %s. -->\n"
 
 
@@ -85,9 +88,8 @@ def number(expression):
     return str(value)
 
 
-def options(root):
-    path = "src/system/config.h"
-    text = read(root, path)
+def option_rows(root):
+    text = read(root, CONFIG)
     rows = []
     for name, kind, default, least, most, words in macro_rows(
             text, "CONFIG_OPTIONS"):
@@ -103,26 +105,65 @@ def options(root):
             values = "%s to %s" % (number(least), number(most))
             default = number(default)
         rows.append(("`%s`" % name, values, default, words))
-    return (NOTE % path + "# Options\n\n"
+    return rows
+
+
+def options(root):
+    return (NOTE % CONFIG + "# Options\n\n"
             "`LANEMALLOC_CONF=key=value,key=value,...`, read once when the\n"
-            "program starts and ignored in setuid programs. Numbers take the\n"
-            "suffixes k, m and g (powers of 1024). Switches take on and off,\n"
+            "program starts; before it `/etc/lanemalloc.conf`, one\n"
+            "`key = value` a line, `#` begins a comment. `@path` in the\n"
+            "variable stands for another such file. What comes later counts:\n"
+            "the environment over root's file. Setuid programs read root's\n"
+            "file alone, and write no profile or statistics by it. Numbers\n"
+            "take the suffixes k, m and g (powers of 1024). Switches take on and off,\n"
             "1 and 0, true and false, yes and no. All is in lower case and\n"
             "without spaces; of two values for one key the later counts. An\n"
             "unknown key, or a value that is refused, costs one line of\n"
             "warning (ten at most), and the option stays as it was.\n\n" +
-            table(("option", "values", "default", "meaning"), rows))
+            table(("option", "values", "default", "meaning"),
+                  option_rows(root)))
+
+
+def statistics_rows(root, macro):
+    return [("`%s`" % name, unit or "count", words)
+            for name, unit, words in macro_rows(read(root, HEADER), macro)]
 
 
 def statistics(root):
-    path = "include/lanemalloc.h"
-    rows = [("`%s`" % name, unit or "count", words)
-            for name, unit, words in macro_rows(read(root, path),
-                                                "LANEMALLOC_STATS")]
-    return (NOTE % path + "# Statistics\n\n"
+    heads = ("field", "unit", "meaning")
+    return (NOTE % HEADER + "# Statistics\n\n"
             "The fields of `struct lanemalloc_stats`, which are also the keys\n"
-            "of `lanemalloc_stats_json()`, beside `version`, `mode` and `why`.\n\n" +
-            table(("field", "unit", "meaning"), rows))
+            "of `lanemalloc_stats_json()`, beside `version`, `mode` and `why`.\n"
+            "As Prometheus reads them (`lanemalloc_stats_prometheus()`)\n"
+            "`live_size` is `lanemalloc_live_bytes`, `nr_slabs`\n"
+            "`lanemalloc_slabs`, and what only rises ends in `_total`.\n\n" +
+            table(heads, statistics_rows(root, "LANEMALLOC_STATS")) +
+            "\n## Each size class\n\n"
+            "`struct lanemalloc_class_stats`, and the objects under `classes`\n"
+            "of `lanemalloc_stats_detail_json()`; in Prometheus' text\n"
+            "`lanemalloc_class_...{class=,size=}`.\n\n" +
+            table(heads, statistics_rows(root, "LANEMALLOC_CLASS_STATS") +
+                  [("`nr_slabs_by_share[10]`", "count",
+                    "slabs of which no object is in use, up to 1/8, 2/8, "
+                    "... 8/8 but not all, all; cached ones are in use")]) +
+            "\n## Each CPU\n\n"
+            "`struct lanemalloc_cpu_stats`, `cpus`, and\n"
+            "`lanemalloc_cpu_...{cpu=}`.\n\n" +
+            table(heads, statistics_rows(root, "LANEMALLOC_CPU_STATS")))
+
+
+MAN_NOTE = "Made by `make docs` out of %s and docs/generate/man.py.\n"
+
+
+def man_seven(root):
+    return man.seven(option_rows(root),
+                     statistics_rows(root, "LANEMALLOC_STATS"),
+                     MAN_NOTE % (CONFIG + ", " + HEADER))
+
+
+def man_conf(root):
+    return man.conf_five(option_rows(root), MAN_NOTE % CONFIG)
 
 
 def ordering(root):
@@ -205,6 +246,8 @@ PAGES = {
     "docs/options.md": options,
     "docs/statistics.md": statistics,
     "docs/ordering.md": ordering,
+    "docs/man/lanemalloc.7": man_seven,
+    "docs/man/lanemalloc.conf.5": man_conf,
 }
 
 

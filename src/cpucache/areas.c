@@ -51,7 +51,7 @@ static void area_fill(char *area)
 			(void *)(area + size_classes[size_class].slots);
 }
 
-/* Memory for two areas, of which only what is used becomes resident. Where
+/* Maps memory for two areas, of which only what is used becomes resident. Where
  * there is none the system is not asked at every call. */
 static char *areas_map(struct cpu_cache *cache)
 {
@@ -85,8 +85,8 @@ static void node_look(unsigned id)
 		node_learn(id, node);
 }
 
-/* Empty lane areas for a new id. Racing threads: one wins, the others give
- * theirs back. */
+/* Installs empty lane areas for a new id. Of racing threads one wins, the
+ * others give theirs back. */
 static bool areas_add(unsigned id, struct cpu_cache *cache)
 {
 	char *areas = areas_map(cache), *none = NULL;

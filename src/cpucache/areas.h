@@ -37,10 +37,11 @@ extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
 /* Gives the id its lanes, unless it has them. False: no memory. */
 bool areas_install(unsigned id, struct cpu_cache *cache);
 
-/* A lane of the area that the id uses now; of zeros where it has none. */
+/* Returns a lane of the area that the id uses now; one of zeros where it has
+ * none. */
 struct lane *areas_lane(unsigned id, unsigned size_class);
 
-/* NULL where the id has no lanes. */
+/* Returns the id's control block; NULL where the id has no lanes. */
 struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);

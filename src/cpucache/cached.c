@@ -3,7 +3,7 @@
 
 #include "cpucache/cpu_cache.h"
 
-/* A slot that holds the object; NULL: none does. */
+/* Returns a slot that holds the object; NULL: none does. */
 static void *volatile *lane_find(const struct lane *lane, const void *object)
 {
 	uint64_t n = *(const volatile uint64_t *)&lane->count;

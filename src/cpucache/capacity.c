@@ -11,8 +11,8 @@
 #define OWED_MOST 4096
 #define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
 
-/* used_size anew from the limits: a drain resets both while others change
- * them, so the sum may have gone wrong. */
+/* Counts used_size anew from the limits: a drain resets both while others
+ * change them, so the sum may have gone wrong. */
 static void used_recount(unsigned id, struct cpu_cache *cache)
 {
 	uint64_t used = 0;
@@ -30,7 +30,7 @@ static bool used_is_wrong(struct cpu_cache *cache)
 	return (int64_t)load_relaxed(&cache->used_size) < 0; // hint
 }
 
-/* What the lane holds beyond its limit goes to the slabs: a limit alone
+/* Gives what the lane holds beyond its limit to the slabs: a limit alone
  * empties no lane. Bounded, as others may refill meanwhile. */
 static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 {
@@ -46,7 +46,7 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 		if (count <= limit || rseq_current_id() != id)
 			return;
 		n = percpu_pop_batch(
-			c->lane, objects,
+			class_lane(c), objects,
 			(unsigned)min_size(c->batch, count - limit));
 		if (!n)
 			return;

@@ -22,8 +22,8 @@
 
 #include "cpucache/areas.h"
 
-/* A miss: where it answers a flush neither would have been, had the lane been
- * longer by a batch, so it grows; then the refill is noted. */
+/* The lane missed: where that answers a flush neither would have been, had the
+ * lane been longer by a batch, so it grows; then the refill is noted. */
 void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class);
 void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 

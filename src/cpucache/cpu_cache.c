@@ -10,7 +10,7 @@
 static void lane_refill(unsigned id, unsigned size_class, void **objects,
 			unsigned n)
 {
-	uint64_t lane = size_classes[size_class].lane;
+	struct lane_offset lane = class_lane(&size_classes[size_class]);
 	int pushed = 0;
 
 	if (n)
@@ -22,7 +22,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* One object for the caller, and what the lane may hold. */
+/* How many objects to take: one for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint
@@ -38,7 +38,7 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	struct cpu_cache *cache = &cpu_caches[id];
 	void *objects[BATCH_MOST];
 
-	objects[0] = percpu_pop(c->lane);
+	objects[0] = percpu_pop(class_lane(c));
 	if (objects[0]) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return objects[0];
@@ -56,15 +56,15 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 	return objects[n - 1];
 }
 
-/* A batch off the top of a lane that was full for `object`; how many. Once
- * more after an abort. */
+/* Takes a batch off the top of a lane that was full for `object`; how many.
+ * Tries once more after an abort. */
 static int batch_take(const struct size_class *c, void **objects,
 		      const void *object)
 {
-	int n = percpu_pop_batch(c->lane, objects, c->batch);
+	int n = percpu_pop_batch(class_lane(c), objects, c->batch);
 
 	if (n < 0)
-		n = percpu_pop_batch(c->lane, objects, c->batch);
+		n = percpu_pop_batch(class_lane(c), objects, c->batch);
 	if (unlikely(n > 0 && objects[n - 1] == object))
 		fault("free of %p: already free", object);
 	return n;
@@ -78,7 +78,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 	void *objects[BATCH_MOST];
 	int n;
 
-	if (percpu_push(c->lane, object)) {
+	if (percpu_push(class_lane(c), object)) {
 		add_relaxed(&cache->nr_aborts, 1); // counter
 		return;
 	}
@@ -87,14 +87,14 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		return;
 	}
 	if (capacity_overflow(id, cache, size_class) &&
-	    percpu_push(c->lane, object))
+	    percpu_push(class_lane(c), object))
 		return;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		capacity_note_flush(id, cache, size_class);
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 }
 
@@ -106,7 +106,7 @@ static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 		store_relaxed(limit, want); // hint
 }
 
-/* The remote lane took no more, or is not there yet. */
+/* Makes room in a remote lane that took no more, or is not there yet. */
 static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
@@ -123,7 +123,7 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 		add_relaxed(&cache->nr_flushes, 1); // counter
 		bin_give(id, objects, (unsigned)n);
 	}
-	if (!percpu_push(c->lane, object))
+	if (!percpu_push(class_lane(c), object))
 		bin_give(id, &object, 1);
 	return REMOTE_FLUSHED;
 }
@@ -131,13 +131,13 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 {
 	unsigned remote = REMOTE_LANES + size_class;
+	struct lane_offset lane = { remote * LANE_WORDS };
 
 	/* Freed twice, and its slab is gone since the caller's look. */
 	if (unlikely(size_class - 1 >= NR_TINY))
 		return REMOTE_REFUSED;
 	/* Once more after an abort. */
-	if (likely(percpu_push(remote * LANE_WORDS, object)) ||
-	    percpu_push(remote * LANE_WORDS, object))
+	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
 		return REMOTE_LANE;
 	return remote_flush(object, remote);
 }
@@ -147,7 +147,9 @@ enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 {
 	unsigned id = rseq_current_id();
 	bool far = nodes_differ(node_of_id(id), node_of_id(owner));
-	unsigned lane = far ? FAR_LANE : size_class;
+	struct lane_offset lane = {
+		(far ? FAR_LANE : size_class) * LANE_WORDS,
+	};
 
 	if (unlikely(size_class - 1 >= NR_CLASSES - 1))
 		return REMOTE_REFUSED;
@@ -156,8 +158,7 @@ enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 		return REMOTE_FLUSHED;
 	}
 	/* Once more after an abort. */
-	if (likely(percpu_push(lane * LANE_WORDS, object)) ||
-	    percpu_push(lane * LANE_WORDS, object))
+	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
 		return REMOTE_LANE;
 	return far ? remote_flush(object, FAR_LANE) : REMOTE_REFUSED;
 }
@@ -191,7 +192,7 @@ void cpu_cache_flush_own(void)
 		/* Bounded: other threads of this CPU may refill meanwhile. */
 		rounds = 2 + (int)(c->lane_slots / max_size(c->batch, 1));
 		while (rounds--) {
-			n = percpu_pop_batch(c->lane, objects, c->batch);
+			n = percpu_pop_batch(class_lane(c), objects, c->batch);
 			if (!n)
 				break;
 			if (n > 0)
@@ -201,37 +202,51 @@ void cpu_cache_flush_own(void)
 	}
 }
 
-static uint64_t area_cached_size(char *area)
+/* Of the objects in remote lanes the class is that of the lane beside. */
+static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, nr;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_LANES; size_class++)
-		size += size_classes[size_class].size *
-			load_once(&cpu_cache_lane(area, size_class)->count);
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		nr = load_once(&cpu_cache_lane(area, size_class)->count);
+		size += size_classes[size_class].size * nr;
+		if (nr_cached && size_class < NR_CLASSES)
+			nr_cached[size_class] += nr;
+		else if (nr_cached && size_class - REMOTE_LANES <= NR_TINY)
+			nr_cached[size_class - REMOTE_LANES] += nr;
+	}
 	return size;
+}
+
+/* Direct mode hashes threads to the first nr_cpus ids. */
+unsigned cpu_cache_ids_end(void)
+{
+	return (unsigned)max_size(cpu_cache_nr_ids(), rseq_state.nr_cpus);
+}
+
+void cpu_cache_add_stats(unsigned id, struct cpu_cache_stats *out,
+			 uint64_t *nr_cached)
+{
+	struct cpu_cache *cache = &cpu_caches[id];
+
+	out->nr_refills += load_relaxed(&cache->nr_refills); // counter
+	out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
+	out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
+	out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
+	if (!load_relaxed(&cache->areas))		     // hint
+		return;
+	out->nr_cpu_caches++;
+	out->cached_size +=
+		area_cached_size(cpu_cache_area(cache, 0), nr_cached) +
+		area_cached_size(cpu_cache_area(cache, 1), nr_cached);
 }
 
 void cpu_cache_stats(struct cpu_cache_stats *out)
 {
-	struct cpu_cache *cache;
-	unsigned id, end;
+	unsigned id, end = cpu_cache_ids_end();
 
 	*out = (struct cpu_cache_stats){ 0 };
-	/* Direct mode hashes threads to the first nr_cpus ids. */
-	end = cpu_cache_nr_ids();
-	if (end < rseq_state.nr_cpus)
-		end = rseq_state.nr_cpus;
-	for (id = 0; id < end; id++) {
-		cache = &cpu_caches[id];
-		out->nr_refills += load_relaxed(&cache->nr_refills); // counter
-		out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
-		out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
-		out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
-		if (!load_relaxed(&cache->areas))		     // hint
-			continue;
-		out->nr_cpu_caches++;
-		out->cached_size += area_cached_size(cpu_cache_area(cache, 0)) +
-				    area_cached_size(cpu_cache_area(cache, 1));
-	}
+	for (id = 0; id < end; id++)
+		cpu_cache_add_stats(id, out, NULL);
 }

@@ -32,7 +32,7 @@ void *cpu_cache_alloc_slow(unsigned size_class);
  * of the lane already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
-/* A tiny object whose slab another id owns. */
+/* Frees a tiny object whose slab another id owns. */
 enum remote_free {
 	REMOTE_REFUSED, /* it must take the way of all others */
 	REMOTE_LANE,	/* it waits in its remote lane */
@@ -43,7 +43,7 @@ enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
 enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 					unsigned owner);
 
-/* The direct path: straight to the slabs, one object. */
+/* The direct path goes straight to the slabs, an object at a time. */
 void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 
@@ -56,5 +56,13 @@ struct cpu_cache_stats {
 	uint64_t cached_size;
 };
 void cpu_cache_stats(struct cpu_cache_stats *out);
+
+/* Ids below it may have a cache, or served directly. */
+unsigned cpu_cache_ids_end(void);
+
+/* Adds those of one id, and its cached objects by class where nr_cached is not
+ * NULL (NR_CLASSES of them). */
+void cpu_cache_add_stats(unsigned id, struct cpu_cache_stats *out,
+			 uint64_t *nr_cached);
 
 #endif

@@ -11,7 +11,7 @@
 #define DRAIN_DEADLINE_MS 2000
 #define ABORTS_MOST 1000 /* in a row: single-stepped; give up for now */
 
-/* Odd while held; no value comes twice. */
+/* The lease is odd while it is held; no value comes twice. */
 struct drain_lease {
 	uint64_t held : 1;
 	uint64_t turn : 63;
@@ -29,7 +29,7 @@ struct drainer {
 	size_t nr_objects;
 };
 
-/* From the one that drops it, or by taking over. */
+/* Takes it from who dropped it, or takes it over. */
 static struct drain_lease lease_taken(struct drain_lease w)
 {
 	return (struct drain_lease){ .held = 1, .turn = w.turn + w.held };
@@ -122,7 +122,7 @@ static bool area_swap(struct drainer *d, unsigned id, char *spare)
 	return result == PERCPU_DONE;
 }
 
-/* Steps 1 to 6 of drain.h. */
+/* Does steps 1 to 6 of drain.h. */
 static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 {
 	// held: by the drain lease

@@ -42,7 +42,8 @@
  * the number of objects moved, 0 also where another thread drains now. */
 size_t drain_caches(struct rseq_area *self, bool idle_only);
 
-/* All ids, and at once: another thread's drain is taken over. */
+/* Drains the caches of all ids, and at once: it takes another thread's drain
+ * over. */
 size_t drain_caches_urgent(struct rseq_area *self);
 
 /* Whether a drain of all ids would find an object; a hint. */

@@ -100,7 +100,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 	[rseq_cs] "r"(anchor.rseq_cs), [id] "r"(anchor.id),               \
 		[base] "r"(anchor.base), [words] "i"(REGION_TABLE_WORDS), \
 		[table] "i"(REGION_TABLE_OFFSET)
-#define PERCPU_ENTER_INPUTS PERCPU_AREA_INPUTS, [lane] "r"(lane)
+#define PERCPU_ENTER_INPUTS PERCPU_AREA_INPUTS, [lane] "r"(lane.words)
 
 /* Stands at the head of every path out of a section, and costs nothing. gcc
  * before 12.4 and 13.3 copies an asm goto's outputs on each way out behind
@@ -108,7 +108,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
  * leads right to a join, the copy overwrites what the join has set. */
 #define percpu_edge() asm volatile("")
 
-static force_inline void *percpu_pop(uint64_t lane)
+static force_inline void *percpu_pop(struct lane_offset lane)
 {
 	void *object;
 	struct lane *l;
@@ -159,7 +159,7 @@ slow:
 	"str %[n], [%[l]]\n"		/* l->count = n (commit) */    \
 	"2:\n\t"
 
-static force_inline bool percpu_push(uint64_t lane, void *object)
+static force_inline bool percpu_push(struct lane_offset lane, void *object)
 {
 	struct lane *l;
 	uint64_t n, tp, t;
@@ -212,7 +212,7 @@ slow:
 	return false;
 }
 
-static force_inline int percpu_pop_batch(uint64_t lane, void **out,
+static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 					  unsigned most)
 {
 	struct lane *l;
@@ -256,8 +256,8 @@ aborted:
 	return -1;
 }
 
-static force_inline int percpu_push_batch(uint64_t lane, void *const *in,
-					   unsigned most)
+static force_inline int percpu_push_batch(struct lane_offset lane,
+					  void *const *in, unsigned most)
 {
 	struct lane *l;
 	uint64_t n, count, i, tp, x;

@@ -89,7 +89,8 @@ struct facts {
 	unsigned nr_nodes;
 };
 
-/* The number at *text, at most 255; *text then stands behind it and a dot. */
+/* Reads the number at *text, at most 255; *text then stands behind it and a
+ * dot. */
 static uint32_t release_number(const char **text)
 {
 	uint32_t n = 0;

@@ -41,7 +41,7 @@ void rseq_start(void);
  * threads register themselves, whether the constructor has run. */
 bool rseq_libc_ready(void);
 
-/* From now on MODE_DIRECT, for this reason (a constant text). Sections that
+/* Sets MODE_DIRECT for good, for this reason (a constant text). Sections that
  * already run may still commit. */
 void rseq_give_up(const char *why);
 

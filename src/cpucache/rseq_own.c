@@ -20,7 +20,7 @@ __attribute__((used)) static unsigned long (*const keep_getauxval)(
 static __thread struct own {
 	struct rseq_area area;
 	volatile bool ended;   /* it never registers again */
-	volatile bool refused; /* likewise */
+	volatile bool refused; /* it does not try again */
 } own = { .area.cpu_id = RSEQ_NEW_THREAD };
 
 static pthread_key_t key;	/* const once ready */

@@ -4,19 +4,19 @@
  */
 #include <errno.h>
 
+#include "base/bits.h"
+#include "entry/version.h"
+#include "front/detail.h"
+#include "front/forms.h"
 #include "front/heap.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
 #include "sample/dump.h"
 
-#define STRING_OF(x) #x
-#define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
-
 exported const char *lanemalloc_version(void)
 {
-	return VERSION_TEXT(LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
-			    LANEMALLOC_VERSION_PATCH);
+	return VERSION;
 }
 
 exported const char *lanemalloc_mode(const char **why)
@@ -25,20 +25,72 @@ exported const char *lanemalloc_mode(const char **why)
 	return stats_mode(why);
 }
 
+/* As much of what is known as the caller's struct holds; what it has beyond is
+ * zero. */
+static void copy_known(void *out, size_t size, const void *known,
+		       size_t known_size)
+{
+	__builtin_memset(out, 0, size);
+	__builtin_memcpy(out, known, min_size(size, known_size));
+}
+
 exported size_t lanemalloc_stats(struct lanemalloc_stats *out, size_t size)
 {
 	struct lanemalloc_stats known;
 
 	stats_gather(&known);
-	__builtin_memset(out, 0, size);
-	__builtin_memcpy(out, &known,
-			 size < sizeof(known) ? size : sizeof(known));
+	copy_known(out, size, &known, sizeof(known));
 	return sizeof(known);
+}
+
+exported size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out,
+					 size_t size, size_t nr)
+{
+	struct lanemalloc_class_stats known = { 0 };
+	struct detail detail;
+	size_t i;
+
+	__builtin_memset(out, 0, nr * size);
+	if (!detail_open(&detail))
+		return 0;
+	for (i = 0; i < min_size(nr, NR_DETAIL_CLASSES); i++) {
+		detail_class(&detail, (unsigned)i, &known);
+		copy_known((char *)out + i * size, size, &known, sizeof(known));
+	}
+	detail_close(&detail);
+	return NR_DETAIL_CLASSES;
+}
+
+exported size_t lanemalloc_stats_cpus(struct lanemalloc_cpu_stats *out,
+				      size_t size, size_t nr)
+{
+	struct lanemalloc_cpu_stats known;
+	unsigned id = 0;
+	size_t n;
+
+	__builtin_memset(out, 0, nr * size);
+	if (!heap_start())
+		return 0;
+	for (n = 0; detail_cpu(&id, &known); n++)
+		if (n < nr)
+			copy_known((char *)out + n * size, size, &known,
+				   sizeof(known));
+	return n;
 }
 
 exported size_t lanemalloc_stats_json(char *buf, size_t size)
 {
-	return stats_json(buf, size);
+	return forms_json(buf, size);
+}
+
+exported size_t lanemalloc_stats_detail_json(char *buf, size_t size)
+{
+	return forms_detail_json(buf, size);
+}
+
+exported size_t lanemalloc_stats_prometheus(char *buf, size_t size)
+{
+	return forms_prometheus(buf, size);
 }
 
 exported size_t lanemalloc_purge(void)

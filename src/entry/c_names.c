@@ -41,15 +41,15 @@ static force_inline void *or_out_of_memory(void *block)
 
 static cold void *malloc_slow(size_t size)
 {
-	void *object = heap_try_alloc_counted(size);
-
-	return object ? object : or_out_of_memory(heap_alloc_slow(size));
+	return or_out_of_memory(heap_alloc_slow(size));
 }
 
 exported on_own_lines void *malloc(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
+	if (unlikely(!object))
+		object = heap_try_alloc_counted(size);
 	if (unlikely(!object))
 		return malloc_slow(size);
 	return object;

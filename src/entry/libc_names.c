@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <malloc.h>
 
+#include "front/forms.h"
 #include "front/heap.h"
 #include "front/stats.h"
 
@@ -68,7 +69,7 @@ exported int malloc_trim(size_t pad)
 
 exported void malloc_stats(void)
 {
-	stats_print();
+	forms_print();
 }
 
 static void info_totals(FILE *out, const struct lanemalloc_stats *s)

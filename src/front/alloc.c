@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "front/attached.h"
 #include "front/gate.h"
 #include "front/large.h"
 #include "front/start.h"
@@ -12,6 +13,7 @@
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
+#include "slab/slab.h"
 #include "system/config.h"
 
 /* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
@@ -34,9 +36,10 @@ struct alloc_request {
 	bool run;	/* rather a run than an object of medium size */
 	bool zero;	/* answer: all bytes read as zero */
 	uint32_t stack; /* of a sampled one; 0: it is none */
+	struct sample_slab slab; /* where that would lie */
 };
 
-/* The class that serves, where an object is wanted; 0: none. */
+/* Returns the class that serves, where an object is wanted; 0: none. */
 static unsigned request_class(const struct alloc_request *r)
 {
 	if (r->align > 16)
@@ -48,14 +51,58 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-static void *alloc_object(const struct alloc_request *r, unsigned size_class)
+/* The object that the lane gives next, and back with it before anybody else
+ * sees it. */
+static void *next_take(unsigned size_class)
+{
+	void *object;
+
+	if (!gate_is_open())
+		return cpu_cache_alloc_direct(size_class);
+	rseq_ensure();
+	object = percpu_pop(class_lane(&size_classes[size_class]));
+	return object ? object : cpu_cache_alloc_slow(size_class);
+}
+
+static void next_give(void *object, unsigned size_class)
+{
+	if (!gate_is_open())
+		cpu_cache_free_direct(object);
+	else if (!percpu_push(class_lane(&size_classes[size_class]), object))
+		cpu_cache_free_slow(object, size_class);
+}
+
+/* Whose slab it is of. */
+static struct sample_slab slab_of_next(unsigned size_class)
+{
+	struct sample_slab slab = { 0 };
+	void *object = next_take(size_class);
+	struct block block;
+
+	if (!object)
+		return slab;
+	page_map_find(object, &block);
+	slab.life = slab_life(&block);
+	slab.region = (uint16_t)(block.region - regions);
+	slab.size_class = (uint8_t)block.size_class;
+	next_give(object, size_class);
+	return slab;
+}
+
+static cold void *alloc_sampled(struct alloc_request *r, unsigned size_class)
+{
+	r->slab = slab_of_next(size_class);
+	return bin_take_sampled(size_class);
+}
+
+static void *alloc_object(struct alloc_request *r, unsigned size_class)
 {
 	void *object = NULL;
 
 	if (!size_class)
 		return NULL;
 	if (unlikely(r->stack))
-		object = bin_take_sampled(size_class);
+		object = alloc_sampled(r, size_class);
 	if (unlikely(object))
 		return object;
 	if (gate_is_open()) {
@@ -70,7 +117,7 @@ static void *alloc_run(struct alloc_request *r)
 	return large_alloc(max_size(r->size, 1), r->align, &r->zero);
 }
 
-/* What suits the size, and what comes after it. */
+/* Allocates what suits the size, and keeps the fitted classes informed. */
 static void *alloc_suited(struct alloc_request *r)
 {
 	unsigned size_class = 0;
@@ -86,9 +133,9 @@ static void *alloc_suited(struct alloc_request *r)
 	return alloc_object(r, size_class);
 }
 
-/* What serves as well: the class that a fitted one took the size from, which
- * may have free objects, or smaller slabs; of medium sizes a run for an object,
- * which is fewer units than a slab, and an object for a run. */
+/* Allocates what serves as well: the class that a fitted one took the size
+ * from, which may have free objects, or smaller slabs; of medium sizes a run
+ * for an object, which is fewer units than a slab, and an object for a run. */
 static void *alloc_unsuited(struct alloc_request *r)
 {
 	unsigned size_class;
@@ -103,7 +150,7 @@ static void *alloc_unsuited(struct alloc_request *r)
 	return alloc_object(r, size_classes[size_class].fixed);
 }
 
-/* What lies free in the CPUs' caches and in slabs becomes units. False: that
+/* Makes units of what lies free in the CPUs' caches and in slabs. False: that
  * cannot help. */
 static cold bool alloc_collect(const struct alloc_request *r)
 {
@@ -117,7 +164,7 @@ static cold bool alloc_collect(const struct alloc_request *r)
 	return true;
 }
 
-/* The sources of memory beyond what suits, in order. */
+/* Asks the sources of memory beyond what suits, in order. */
 static cold void *alloc_where_short(struct alloc_request *r)
 {
 	void *pointer = alloc_unsuited(r);
@@ -145,13 +192,16 @@ static cold void alloc_finish(void *pointer, size_t size)
 }
 
 /* The profile follows blocks whose free takes the cold half. */
-static cold void alloc_follow(void *pointer, size_t size, uint32_t stack)
+static cold void alloc_follow(void *pointer, size_t size,
+			      struct alloc_request *r)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
+	if (block.kind == BLOCK_RUN)
+		r->slab = (struct sample_slab){ 0 };
 	if (block.kind == BLOCK_RUN || page_map_is_sampled(&block))
-		sample_add(pointer, size, stack);
+		sample_add(pointer, size, r->stack, &r->slab);
 }
 
 static cold void *out_of_memory(void)
@@ -170,6 +220,7 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
+	attached_look();
 	if (sample_is_on() && sample_count(size))
 		r->stack = sample_stack();
 	pointer = alloc_suited(r);
@@ -178,7 +229,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(!pointer))
 		pointer = out_of_memory();
 	if (unlikely(r->stack) && pointer)
-		alloc_follow(pointer, size, r->stack);
+		alloc_follow(pointer, size, r);
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
@@ -194,11 +245,12 @@ static force_inline void *lane_try_alloc(size_t size)
 	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
 	    size > MEDIUM_SIZE_MOST)
 		return NULL;
-	return unmarked(
-		percpu_pop(size_classes[size_class_of_medium(size)].lane));
+	return unmarked(percpu_pop(
+		class_lane(&size_classes[size_class_of_medium(size)])));
 }
 
-/* The same, counted while the profile is on; NULL: the rest counts it. */
+/* Takes what a lane serves, and counts it while the profile is on; NULL: the
+ * rest counts it. */
 static force_inline void *counted_try_alloc(size_t size)
 {
 	bool on = sample_is_on();
@@ -258,8 +310,8 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
 		size_class = size_class_aligned(size, align);
 		if (size_class)
-			object = unmarked(
-				percpu_pop(size_classes[size_class].lane));
+			object = unmarked(percpu_pop(
+				class_lane(&size_classes[size_class])));
 	}
 	if (on && object)
 		sample_pass(size);

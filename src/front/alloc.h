@@ -16,7 +16,8 @@
 /* The cold half: the whole operation, whatever the size. */
 void *heap_alloc_slow(size_t size);
 
-/* A block of at least size bytes; NULL: no memory, or size > PTRDIFF_MAX. */
+/* Allocates a block of at least size bytes; NULL: no memory, or size >
+ * PTRDIFF_MAX. */
 static force_inline void *heap_alloc(size_t size)
 {
 	void *object = heap_try_alloc(size);

@@ -20,22 +20,28 @@ static force_inline void *heap_try_alloc(size_t size)
 	return percpu_pop(size_lane_of(size));
 }
 
-/* The same while the profile is on, for all but the sampled ones. A success
- * alone is counted: what comes back as NULL the cold half counts. */
+/* While the profile is on, for all but the sampled ones: the size is off the
+ * count before the pop, so that one instruction does it, and back on it where
+ * there is no object, as the cold half counts by itself. A handler in between
+ * finds the count of one block more; where that went below zero its block is
+ * the sampled one, and ours goes by the distance that it drew. */
 static force_inline void *heap_try_alloc_counted(size_t size)
 {
-	uint64_t left;
 	void *object;
 
 	/* The gate first: before start-up a thread may have no TLS. */
 	if (size >= gate_read(&sample_gate.small_end))
 		return NULL;
-	if (unlikely(__builtin_sub_overflow(sample_thread.left, size, &left)))
-		return NULL;
-	object = percpu_pop(size_lane_of(size));
-	if (likely(object))
-		sample_thread.left = left;
-	return object;
+	sample_thread.left -= (int64_t)size;
+	if (likely(sample_thread.left >= 0)) {
+		object = percpu_pop(size_lane_of(size));
+		if (likely(object))
+			return object;
+	}
+	/* The compiler keeps no copy of it, which costs the hit two. */
+	__asm__ volatile("" ::: "memory");
+	sample_thread.left += (int64_t)size;
+	return NULL;
 }
 
 /* False: the cold half must do it. */

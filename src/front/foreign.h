@@ -15,7 +15,7 @@
 /* Whether a pointer is to memory that is not this heap's; NULL is not. */
 bool foreign_is(const void *pointer);
 
-/* One more was freed; foreign_free() counts its own. */
+/* Counts one more that was freed; foreign_free() counts its own. */
 void foreign_count(void);
 
 void foreign_free(void *pointer);

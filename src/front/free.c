@@ -13,7 +13,7 @@
 #include "system/config.h"
 #include "system/report.h"
 
-/* The lanes' way. With checks=fast the object gets its mark first. */
+/* Frees by a lane. With checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {
@@ -24,7 +24,7 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* Its slab's owner is another id. */
+/* Frees an object whose slab's owner is another id. */
 static enum remote_free free_remote(void *pointer, const struct block *block)
 {
 	if (likely(block->size_class <= NR_TINY))
@@ -33,8 +33,8 @@ static enum remote_free free_remote(void *pointer, const struct block *block)
 				      block->tag->owner);
 }
 
-/* No lane took it. What goes straight to its slab with checks=full is filled
- * before. */
+/* Frees what no lane took. What goes straight to its slab with checks=full is
+ * filled before. */
 static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
@@ -54,7 +54,7 @@ static enum remote_free object_free(void *pointer, const struct block *block)
 	return remote;
 }
 
-/* By kind, where no lane took the block or none can. */
+/* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
 	if ((block->kind == BLOCK_RUN || page_map_is_sampled(block)) &&

@@ -15,7 +15,7 @@
 /* The cold half: the whole operation, whatever the pointer. */
 void heap_free_slow(void *pointer);
 
-/* A block that block_find_live() judged. */
+/* Frees a block that block_find_live() judged. */
 void heap_free_judged(void *pointer, const struct block *block);
 
 /* Frees a block; NULL is fine, foreign blocks go to libc, misuse aborts. */

@@ -53,7 +53,7 @@ static uint64_t tags_end(void)
 	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
 }
 
-/* One of the two words. PERCPU_LOST: the gate word changed; PERCPU_ABORT:
+/* Opens one of the two words. PERCPU_LOST: the gate word changed; PERCPU_ABORT:
  * every try aborts. */
 static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
 				    uint64_t gate, unsigned tries)
@@ -93,7 +93,7 @@ bool gate_start(void)
 	return open_words(gate, START_TRIES) != PERCPU_ABORT;
 }
 
-/* A closer more, until there was a fence. */
+/* Adds a closer, until there was a fence. */
 static cold void gate_owe(void)
 {
 	add_relaxed(&gate_word, GATE_CLOSES); // as a closer's
@@ -107,13 +107,13 @@ void gate_close(void)
 	if (unlikely(!rseq_fence()) && rseq_state.fence)
 		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
-	store_relaxed(&anchor.tags_end, 0);  // likewise
-	store_relaxed(&gate_checked.small_end, 0); // likewise
-	store_relaxed(&gate_checked.tags_end, 0);  // likewise
-	store_relaxed(&sample_gate.small_end, 0);  // likewise
+	store_relaxed(&anchor.tags_end, 0);  // hint
+	store_relaxed(&gate_checked.small_end, 0); // hint
+	store_relaxed(&gate_checked.tags_end, 0);  // hint
+	store_relaxed(&sample_gate.small_end, 0);  // hint
 }
 
-/* n closers less; the last opens it. */
+/* Takes n closers away; the last opens it. */
 static bool gate_leave(uint32_t n)
 {
 	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready

@@ -50,10 +50,11 @@ void gate_close(void);
 /* False: the gate should be open now and every try was aborted. */
 bool gate_open(void);
 
-/* Pays where that is possible. False: as gate_open(). Wait-free. */
+/* Pays what is owed, where that is possible. False: as gate_open().
+ * Wait-free. */
 bool gate_settle(void);
 
-/* For ever: this process uses the direct path from now on. */
+/* Closes it for ever: this process uses the direct path from now on. */
 void gate_close_for_good(void);
 
 bool gate_is_open(void);

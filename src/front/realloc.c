@@ -87,7 +87,8 @@ static cold void *realloc_judge(void *pointer, size_t size)
 	return realloc_move(pointer, &block, size);
 }
 
-/* A live object, without footers and checks, as the open gate says. */
+/* Reallocates a live object, without footers and checks, as the open gate
+ * says. */
 static force_inline void *realloc_object(void *pointer,
 					 const struct block *from, size_t size)
 {

@@ -109,7 +109,7 @@ int reclaimer_ensure(void)
 
 	// hint: it may be about to end, when nobody passed for long
 	if (config.reclaimer && life && load_relaxed(&life->thread.alive) &&
-	    load_relaxed(&life->word) != HELPER_LEAVE) // likewise
+	    load_relaxed(&life->word) != HELPER_LEAVE) // hint
 		return 0;
 	return reclaimer_start();
 }

@@ -32,15 +32,15 @@
 
 #include "base/compiler.h"
 
-/* Milliseconds between two ticks of a helper. */
+/* Returns the milliseconds between two ticks of a helper. */
 uint64_t reclaimer_tick_ms(void);
 
-/* A helper is there from now on, one that was is told to leave; 0, or a
+/* Starts a helper, and tells one that lives to leave; 0, or a
  * negated errno: -ENOTSUP where the option is off, -EPERM where the process
  * had no threads, or is in a sandbox, or shares another one's memory. */
 int reclaimer_start(void);
 
-/* The same where none lives. */
+/* Starts a helper as reclaimer_start() does, where none lives. */
 int reclaimer_ensure(void);
 
 #endif

@@ -23,7 +23,9 @@ static _Atomic(uint32_t) profile_begun; /* atomic: hint, as the option says */
  * again where a later call has to open it. */
 static void profile_begin(void)
 {
-	if (!config.profile || load_relaxed(&profile_begun)) // hint
+	bool wanted = config.profile || config.profile_leak;
+
+	if (!wanted || load_relaxed(&profile_begun)) // hint
 		return;
 	sampler_start();
 	store_relaxed(&profile_begun, 1); // hint

@@ -11,10 +11,4 @@ void stats_gather(struct lanemalloc_stats *out);
  * for ever. */
 const char *stats_mode(const char **why);
 
-/* The mode, its reason and all numbers as text lines on stderr. */
-void stats_print(void);
-
-/* JSON as lanemalloc_stats_json() says. */
-size_t stats_json(char *buf, size_t size);
-
 #endif

@@ -12,7 +12,7 @@
 
 #define TICK_PURGE_SIZE ((size_t)4 << 20) /* bytes of one passer's piece */
 #define TICK_PURGE_SHIFT 2 /* or a fourth of what is free and dirty */
-#define TICK_COLLECT 8	   /* slabs of each list, likewise */
+#define TICK_COLLECT 8	   /* slabs of each list that one passer looks at */
 #define RECLAIMER_GRACE 4  /* ticks that it may be late */
 
 static _Atomic(uint64_t) next_tick; /* atomic: ms */

@@ -22,7 +22,7 @@ void tick_pass(void);
  * objects that it moved: 0 when there was nothing to do. */
 size_t tick_whole(void);
 
-/* A helper is born where none lives and one may. */
+/* Gives birth to a helper where none lives and one may. */
 void tick_ensure_helper(void);
 
 #endif

@@ -29,7 +29,7 @@ struct anchor {
 	uint64_t tags_first;	     /* const: 16 * unit number of base */
 	char *tags;		     /* const: tag of unit number 0 */
 	int64_t rseq_cs;	     /* const: from the thread pointer */
-	int64_t id;		     /* const: likewise, the index field */
+	int64_t id;		     /* const: from it, the index field */
 } __attribute__((aligned(CACHE_LINE)));
 
 extern struct anchor anchor internal;

@@ -124,7 +124,7 @@ void budget_purge_time(void)
 	store_relaxed(&budget.purge_time, system_now_ms()); // hint
 }
 
-/* Four times what was missed, up to `most`. */
+/* Raises what is learnt by four times what was missed, up to `most`. */
 static void budget_learn(_Atomic(uint64_t) *bonus, size_t size, size_t most)
 {
 	uint64_t old = load_relaxed(bonus); // hint
@@ -149,7 +149,7 @@ void budget_regret(size_t size, size_t run_size)
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
-/* How many ticks' time has passed since the last, at least one. */
+/* How many ticks fit into the time since the last one, at least one. */
 static unsigned budget_nr_ticks(void)
 {
 	uint64_t now = system_now_ms();

@@ -50,7 +50,8 @@ void dirty_mark(struct region *region, uint32_t unit, uint32_t n)
 	}
 }
 
-/* The hugepage is held as a whole; how many of its units were dirty. */
+/* Clears the bits of a hugepage that is held as a whole; returns how many of
+ * its units were dirty. */
 static unsigned dirty_clear(struct region *region, uint32_t hugepage)
 {
 	_Atomic(uint64_t) *at = &region->dirty[hugepage];
@@ -86,7 +87,7 @@ bool dirty_try_drop_held(struct region *region, uint32_t unit, uint32_t n)
 	return true;
 }
 
-/* One call for n held units; true if the system took them. */
+/* Makes one call for n held units; true if the system took them. */
 static bool dirty_call(struct region *region, uint32_t unit, size_t n,
 		       struct dirty_purged *sum)
 {
@@ -181,8 +182,8 @@ static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 	return mask;
 }
 
-/* Hugepages side by side, mask of one word of level 1; false: somebody has one
- * of them. A whole word goes back as one granule of level 2. */
+/* Purges hugepages side by side, a mask of one word of level 1; false: somebody
+ * has one of them. A whole word goes back as one granule of level 2. */
 static bool dirty_purge_whole(struct region *region, uint32_t word,
 			      uint64_t mask, struct dirty_purged *sum)
 {
@@ -197,8 +198,8 @@ static bool dirty_purge_whole(struct region *region, uint32_t word,
 	return true;
 }
 
-/* A part of a hugepage that is free as a whole: one call from the first unit
- * to the last, as what lies between is free too. */
+/* Purges a part of a hugepage that is free as a whole: one call from the first
+ * unit to the last, as what lies between is free too. */
 static void dirty_purge_closed(struct region *region, uint32_t hugepage,
 			       size_t most, struct dirty_purged *sum)
 {
@@ -241,7 +242,7 @@ static bool dirty_purge_open(struct region *region, uint32_t hugepage,
 	return true;
 }
 
-/* What a purge would still find; a hint. */
+/* Whether a purge would still find something; a hint. */
 static bool dirty_remains(struct region *region, uint32_t hugepage)
 {
 	// [level.words] with level_release(): a release that saw the hint set

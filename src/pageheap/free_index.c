@@ -10,7 +10,7 @@ static _Atomic(uint64_t) *free_index_summary(struct level *level, unsigned k,
 					  index];
 }
 
-/* One more than the highest summary word ever marked, of all k. */
+/* Where one more than the highest summary word ever marked stands, of all k. */
 static _Atomic(uint64_t) *free_index_summary_end(struct level *level)
 {
 	return &level->free_index_summary[(size_t)FREE_INDEX_LINE *
@@ -41,8 +41,8 @@ static void free_index_summary_mark(struct level *level, unsigned k,
 	// [free_index.summary] with free_index_summary_unmark(): the bit is not
 	// cleared later
 	if (!(load_seq(at) & bit))
-		// [free_index.summary] with free_index_summary_unmark(): the
-		// same
+		// [free_index.summary] with free_index_summary_unmark(): not
+		// cleared later
 		or_seq(at, bit);
 }
 

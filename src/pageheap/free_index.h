@@ -61,8 +61,8 @@ void free_index_mark(struct region *region, unsigned level, unsigned k,
 void free_index_unmark(struct region *region, unsigned level, unsigned k,
 		       uint32_t parent, uint64_t mask);
 
-/* The same as free_index_mark(), without a write where all bits are set; for a
- * Dekker pair with a clearer that looks again after it cleared. */
+/* Sets bits as free_index_mark() does, without a write where all are set; for
+ * a Dekker pair with a clearer that looks again after it cleared. */
 void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
 			     uint32_t parent, uint64_t mask);
 

@@ -85,8 +85,9 @@ static uint32_t level_next(struct region *region, unsigned level, unsigned k,
 		       fit_next_of(region, k, from, node);
 }
 
-/* Among the open words, the smallest class that fits first: full hugepages
- * fill up, empty ones stay empty. What is filed wrongly is filed anew. */
+/* Searches the open words, the smallest class that fits first, so that full
+ * hugepages fill up and empty ones stay empty. It files anew what is filed
+ * wrongly. */
 static bool level_take_open(struct region *region, unsigned level, unsigned n,
 			    unsigned align, struct search s, uint32_t *granule)
 {
@@ -130,7 +131,7 @@ static void level_hint_dirty(struct region *region, size_t h, size_t end)
 	}
 }
 
-/* The same for all that a word covers. */
+/* Says it of all hugepages that a word covers. */
 static void level_hint_word(struct region *region, unsigned level,
 			    uint32_t word)
 {
@@ -140,7 +141,7 @@ static void level_hint_word(struct region *region, unsigned level,
 	level_hint_dirty(region, h, h + ((size_t)1 << shift));
 }
 
-/* The second half of carve. The caller holds the parent bit. */
+/* Does the second half of carve. The caller holds the parent's bit. */
 static void level_open(struct region *region, unsigned level, uint32_t word,
 		       uint64_t free)
 {
@@ -281,7 +282,8 @@ void level_release(struct region *region, unsigned level, uint32_t word,
 	free_index_changed(region, level, word, old, old | mask);
 }
 
-/* Granules [first, end) of a level: whole words of them one level up. */
+/* Releases granules [first, end) of a level: whole words of them one level
+ * up. */
 static void level_release_range(struct region *region, unsigned level,
 				uint32_t first, uint32_t end)
 {
@@ -315,8 +317,8 @@ void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 			 (unit + n - 1) / HUGEPAGE_UNITS + 1);
 }
 
-/* How many units one claim covers: up to a word of hugepages, or the part of
- * the first or last hugepage. */
+/* How many units one claim can cover: hugepages up to the end of their word, or
+ * a part of the first or the last one. */
 static uint32_t level_claim_step(uint32_t unit, uint32_t end)
 {
 	uint32_t to_hugepage = HUGEPAGE_UNITS - unit % HUGEPAGE_UNITS;
@@ -425,8 +427,8 @@ bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit)
 	return false;
 }
 
-/* Nothing dirty is free there: the hint is old, and would stand in the way of
- * every later search. Cleared as a purge clears it (dirty.h). */
+/* Clears an old hint, as a purge does (dirty.h): nothing dirty is free there,
+ * and the hint would stand in the way of every later search. */
 static void level_hint_old(struct region *region, uint32_t hugepage)
 {
 	_Atomic(uint64_t) *line = free_index_line(region, 0, FREE_INDEX_DIRTY,
@@ -484,7 +486,7 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 	return false;
 }
 
-/* The slow search for runs that no single word holds: over all hugepages, for
+/* Searches all hugepages, slowly, for a run that no single word holds: for
  * small and for fragmented regions. */
 static bool level_take_across(struct region *region, uint32_t n, unsigned node,
 			      uint32_t *unit)

@@ -51,8 +51,8 @@ struct search {
 bool level_take(struct region *region, unsigned level, unsigned n,
 		unsigned align, struct search search, uint32_t *granule);
 
-/* The same within one given word, without carving; of level 0 it must be the
- * node's. */
+/* Claims as level_take() does, within one given word, without carving; of level
+ * 0 it must be the node's. */
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
 		    unsigned n, unsigned align, unsigned node,
 		    uint32_t *granule);
@@ -69,8 +69,8 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 bool level_take_units(struct region *region, uint32_t n, unsigned node,
 		      uint32_t *unit);
 
-/* The same, wherever n units lie free side by side, at the cost of a look at
- * every hugepage: before memory is declared to be short. */
+/* Claims n units wherever they lie free side by side, at the cost of a look
+ * at every hugepage: before memory is declared to be short. */
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit);
 
 /* How many units right below `end` are free, at most `most`; a hint. */
@@ -93,7 +93,7 @@ void level_release(struct region *region, unsigned level, uint32_t word,
  * the purge which of its hugepages are dirty (see dirty.h). */
 void level_release_units(struct region *region, uint32_t unit, uint32_t n);
 
-/* The same for whole hugepages of which no unit is dirty. */
+/* Releases whole hugepages of which no unit is dirty. */
 void level_release_clean(struct region *region, uint32_t unit, uint32_t n);
 
 /* Files every word anew, for hints that died with their threads. Visits all

@@ -53,7 +53,8 @@ struct run_request {
 	struct search search;
 };
 
-/* FREE_INDEX_NONE: in another region, or another node's by now. */
+/* Where the CPU's runs went last; FREE_INDEX_NONE: to another region, or it is
+ * another node's by now. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
@@ -122,7 +123,7 @@ static bool is_within_hugepage(const struct run_request *r)
 	       r->align_units <= HUGEPAGE_UNITS;
 }
 
-/* A run within one hugepage. */
+/* Claims a run within one hugepage. */
 static bool claim_within_hugepage(struct region *region,
 				  const struct run_request *r, uint32_t *unit)
 {
@@ -140,7 +141,7 @@ static bool claim_within_hugepage(struct region *region,
 	return true;
 }
 
-/* Units that hold the run whatever hugepage they begin at. */
+/* How many units hold the run whatever hugepage they begin at. */
 static uint32_t units_with_surplus(const struct run_request *r)
 {
 	if (r->align_units <= HUGEPAGE_UNITS)
@@ -148,8 +149,8 @@ static uint32_t units_with_surplus(const struct run_request *r)
 	return r->nr_units + r->align_units - HUGEPAGE_UNITS;
 }
 
-/* Of held units [first, end) the run that is aligned, counted from address 0
- * and not from the base; what lies before and behind it is released. */
+/* Chooses of held units [first, end) the run that is aligned, counted from
+ * address 0 and not from the base; releases what lies before and behind it. */
 static uint32_t run_trim(struct region *region, const struct run_request *r,
 			 uint32_t first, uint32_t end)
 {
@@ -163,8 +164,8 @@ static uint32_t run_trim(struct region *region, const struct run_request *r,
 	return unit;
 }
 
-/* Whole hugepages at the front; alignment beyond a hugepage by claiming more
- * than needed. */
+/* Claims a run that begins at a hugepage; for an alignment beyond a hugepage it
+ * claims more than needed and releases the rest. */
 static bool claim_hugepages(struct region *region, const struct run_request *r,
 			    uint32_t *unit)
 {
@@ -190,9 +191,9 @@ static void count_used(struct region *region, uint32_t unit, uint32_t n,
 	raise_relaxed(&region->nr_used, unit + n); // hint
 }
 
-/* A run that cannot be made accessible. In strict mode a guard's unit stays
- * claimed, as it would be found again and again, and the next run may have
- * none; the heap cannot grow there. */
+/* Releases a run that cannot be made accessible. In strict mode a guard's unit
+ * stays claimed, as it would be found again and again, and the next run may
+ * have none; the heap cannot grow there. */
 static cold void page_heap_refused(struct region *region, uint32_t unit,
 				   uint32_t n)
 {
@@ -207,8 +208,8 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 	level_release_units(region, from, end - from);
 }
 
-/* A claimed run becomes the caller's; not where the kernel refuses to make it
- * accessible. */
+/* Makes a claimed run the caller's. False: the kernel refuses to make it
+ * accessible, and it is released. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 			 bool guarded, bool *zero)
 {
@@ -248,7 +249,7 @@ static bool run_finish(struct region *region, const struct run_request *r,
 	return units_finish(region, unit, r->nr_units, r->guarded, &out->zero);
 }
 
-/* Units right behind `unit`, where the region has mapped nothing yet. */
+/* Claims units right behind `unit`, where the region has mapped nothing yet. */
 static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 {
 	uint32_t n;
@@ -259,8 +260,8 @@ static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 	return true;
 }
 
-/* A long run that begins with what is free at the end of what is mapped; not
- * where that may be far. */
+/* Claims a long run that begins with what is free at the end of what is
+ * mapped; not where that may be far. */
 static bool grow_from_tail(struct region *region, const struct run_request *r,
 			   uint32_t *unit)
 {
@@ -279,7 +280,7 @@ static bool grow_from_tail(struct region *region, const struct run_request *r,
 	return false;
 }
 
-/* Units that are new, the rest of which is released. */
+/* Claims units that are new, and releases what is too many. */
 static bool grow_anew(struct region *region, const struct run_request *r,
 		      uint32_t *unit)
 {
@@ -293,7 +294,8 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
-/* In strict mode one that has a guard is followed by another. */
+/* Takes what is free of one region. In strict mode a run that has a guard stays
+ * claimed, and another one is tried. */
 static bool take_free_of(struct region *region, const struct run_request *r,
 			 struct run *out)
 {
@@ -310,7 +312,7 @@ static bool take_free_of(struct region *region, const struct run_request *r,
 	return false;
 }
 
-/* What is free; with `all` whatever is, wherever it is filed. */
+/* Takes what is free; with `all` whatever is, wherever it is filed. */
 static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
@@ -324,8 +326,8 @@ static bool take_free(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* What is free on other nodes, while memory is short: before a growth that
- * would be refused again. */
+/* Takes what is free on other nodes, while memory is short: before a growth
+ * that would be refused again. */
 static cold bool take_far(const struct run_request *r, struct run *out)
 {
 	struct run_request any = *r;
@@ -336,8 +338,8 @@ static cold bool take_far(const struct run_request *r, struct run *out)
 	return take_free(&any, out);
 }
 
-/* More of a region. *room: whether one has addresses for the run; then no other
- * is made, as what lacks is memory. */
+/* Takes what a region grows by. *room: whether one has addresses for the run;
+ * then no other is made, as what lacks is memory. */
 static cold bool take_grown(const struct run_request *r, bool *room,
 			    struct run *out)
 {
@@ -357,7 +359,7 @@ static cold bool take_grown(const struct run_request *r, bool *room,
 	return false;
 }
 
-/* Another region. */
+/* Takes from another region, which it makes. */
 static cold bool take_added(const struct run_request *r, struct run *out)
 {
 	unsigned i;
@@ -369,7 +371,7 @@ static cold bool take_added(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* What the searches pass over. */
+/* Takes what the searches pass over. */
 static cold bool take_hidden(const struct run_request *r, struct run *out)
 {
 	struct run_request all = *r;
@@ -419,7 +421,7 @@ static void page_heap_give_dirty(struct region *region, uint32_t unit,
 	level_release_units(region, unit, n);
 }
 
-/* It goes to the system first, by one call; false: refused. */
+/* Gives the run to the system first, by one call; false: that refuses. */
 static cold bool page_heap_give_huge(struct region *region, uint32_t unit,
 				     uint32_t n)
 {
@@ -444,8 +446,8 @@ void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units)
 	purge_beyond_budget(size);
 }
 
-/* Where the run ends beside what the region has not mapped yet: what is free
- * before that, and then the region grows right there. */
+/* Where the run ends beside what the region has not mapped yet, claims what is
+ * free before that, and lets the region grow right there. */
 static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 				  uint32_t nr_more)
 {

@@ -29,7 +29,7 @@ struct run {
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 			    bool guarded, struct run *out);
 
-/* All of it accessible. */
+/* Claims a run as page_heap_take_guarded() does, with all of it accessible. */
 static inline bool page_heap_take(size_t nr_units, size_t align_units,
 				  unsigned cpu, struct run *out)
 {

@@ -29,7 +29,8 @@
  * end; the helper's own work does. */
 size_t purge_down(size_t keep_size, size_t most_size, bool stops);
 
-/* The same for keep_size alone, however often the system refuses. */
+/* Purges as purge_down() does, for keep_size alone, however often the system
+ * refuses. */
 size_t purge_all(size_t keep_size);
 
 /* Whether a run of that size goes back as it is freed. */

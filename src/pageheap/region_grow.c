@@ -6,6 +6,7 @@
 #include "pageheap/anchor.h"
 #include "system/config.h"
 #include "system/nodes.h"
+#include "system/place.h"
 #include "system/system.h"
 
 #define GROW_LEAST ((uint32_t)((8 << 20) / UNIT_SIZE))
@@ -23,7 +24,7 @@ static int region_map_array(void *array, size_t each, uint32_t from,
 {
 	char *at = (char *)array + from * each;
 	size_t size = (to - from) * each;
-	int result = system_map_at(at, size);
+	int result = place_map_at(at, size);
 
 	if (!result)
 		system_hugepages(at, size, false);
@@ -124,7 +125,7 @@ static void region_unclaim(struct region *region, uint32_t unit, uint32_t n)
 		return;
 	for (i = 0; i < NR_SPARES; i++) {
 		none = 0;
-		// own: likewise
+		// own: addresses only
 		if (cas_relaxed(&region->spare[i], &none,
 				(uint64_t)unit << 32 | n))
 			return;
@@ -176,7 +177,7 @@ static int region_map_units(struct region *region, uint32_t unit, uint32_t n)
 {
 	char *addr = region_addr(region, unit);
 	size_t size = (size_t)n << UNIT_SHIFT;
-	int result = system_map_at(addr, size);
+	int result = place_map_at(addr, size);
 
 	if (result || region_cover(region, unit + n))
 		return result;

@@ -176,7 +176,7 @@ static int region_map_parts(const struct region *region, bool first)
 	int result;
 
 	for (i = 0; i < n; i++) {
-		result = system_map_at(parts[i].at, parts[i].size);
+		result = place_map_at(parts[i].at, parts[i].size);
 		if (result) {
 			while (i-- > 0)
 				system_unmap(parts[i].at, parts[i].size);

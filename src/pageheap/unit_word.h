@@ -125,7 +125,7 @@ static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
 
 	/* Up: a carry goes through the rest of the run. */
 	wide = ((both ^ (both + word)) | word) & both;
-	/* Down: 1, 2, 4... at a time, as far as the run reaches. */
+	/* Down: 1, 2, 4 and so on at a time, as far as the run reaches. */
 	for (n = 1; n < WORD_BITS; n *= 2) {
 		wide |= wide >> n & pass;
 		pass &= pass >> n;

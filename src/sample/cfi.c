@@ -3,7 +3,6 @@
 #include "sample/cfi.h"
 
 #include "sample/expression.h"
-#include "sample/fde.h"
 #include "sample/rules.h"
 
 #define NR_REMEMBERED 2
@@ -371,7 +370,7 @@ static enum cfi_result rule_leave(uint64_t rule, struct frame *frame,
 				  struct memory *memory)
 {
 	unsigned base = rule & RULES_FRAME_POINTER ? FRAME_FP : FRAME_SP, i;
-	uint64_t cfa, pc, value;
+	uint64_t cfa, pc, value, saved = rule >> RULES_REGS;
 
 	if (!frame_knows(frame, base))
 		return CFI_BAD;
@@ -383,11 +382,12 @@ static enum cfi_result rule_leave(uint64_t rule, struct frame *frame,
 	else if (!memory_read(memory, cfa - 8 * rules_place(rule, 0), &pc))
 		return CFI_BAD;
 	frame->known &= FRAME_KEPT;
-	for (i = 0; i < NR_PACKED; i++) {
-		if (!rules_place(rule, i))
+	for (i = 0; saved; i++, saved >>= RULES_REG_BITS) {
+		if (!(saved & RULES_REG_MOST))
 			continue;
 		frame->known &= ~(1u << packed[i]);
-		if (memory_read(memory, cfa - 8 * rules_place(rule, i), &value))
+		if (memory_read(memory, cfa - 8 * (saved & RULES_REG_MOST),
+				&value))
 			frame_set(frame, packed[i], value);
 	}
 	frame_set(frame, FRAME_SP, cfa);
@@ -415,18 +415,18 @@ static cold enum cfi_result full_step(struct frame *frame,
 	return result;
 }
 
-enum cfi_result cfi_step(struct frame *frame, struct memory *memory)
+enum cfi_result cfi_step(struct frame *frame, struct memory *memory,
+			 struct fde_place *place)
 {
 	uint64_t pc = frame_lookup(frame), key, rule;
-	struct fde_place place;
 
-	if (!fde_find(pc, &place))
+	if (!fde_find(pc, place))
 		return CFI_UNKNOWN;
-	key = rules_key(pc, place.entry);
+	key = rules_key(pc, place->entry);
 	rule = rules_find(key);
 	if (rule == RULES_END)
 		return CFI_END;
 	if (likely(rule != RULES_NONE))
 		return rule_leave(rule, frame, memory);
-	return full_step(frame, memory, pc, &place, key);
+	return full_step(frame, memory, pc, place, key);
 }

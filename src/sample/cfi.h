@@ -16,6 +16,7 @@
 #ifndef LANE_CFI_H
 #define LANE_CFI_H
 
+#include "sample/fde.h"
 #include "sample/frame.h"
 #include "sample/memory.h"
 
@@ -24,10 +25,12 @@
 enum cfi_result {
 	CFI_STEPPED, /* the frame is the caller's */
 	CFI_END,     /* it has no caller; the frame is as it was */
-	CFI_UNKNOWN, /* nobody describes the address; likewise */
-	CFI_BAD,     /* the description leads nowhere; likewise */
+	CFI_UNKNOWN, /* nobody describes the address; the frame stays */
+	CFI_BAD,     /* its description leads nowhere; the frame stays */
 };
 
-enum cfi_result cfi_step(struct frame *frame, struct memory *memory);
+/* place: zeros at the beginning of a walk, then as the last step left it. */
+enum cfi_result cfi_step(struct frame *frame, struct memory *memory,
+			 struct fde_place *place);
 
 #endif

@@ -12,7 +12,6 @@
 #include "system/report.h"
 #include "system/system.h"
 
-#define PATH_SIZE 1024
 #define NAME_SIZE 32
 #define TRIES 16
 
@@ -45,32 +44,35 @@ static void program_name(char name[NAME_SIZE])
 }
 
 /* What is under way has a name of its own. */
-static int part_create(const char *path, char part[PATH_SIZE])
+static int part_create(const char *path, char part[DUMP_PATH_SIZE])
 {
-	int n = report_format(part, PATH_SIZE, "%s.part", path);
+	int n = report_format(part, DUMP_PATH_SIZE, "%s.part", path);
 
-	return n < PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
+	return n < DUMP_PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
 }
 
 static int dump_form(int fd, bool text)
 {
-	struct dump_scratch *scratch = place_map(sizeof(*scratch));
+	uint64_t nr = pinned_nr();
+	size_t size = sizeof(struct dump_scratch) + nr * sizeof(uint64_t);
+	struct dump_scratch *scratch = place_map(size);
 	struct writer writer;
 
 	if (!scratch)
 		return -ENOMEM;
+	scratch->pinned = (struct pinned){ (uint64_t *)(scratch + 1), nr };
 	writer_open(&writer, fd, !text);
 	if (text)
 		dump_text(&writer, scratch);
 	else
 		dump_pprof(&writer, scratch);
-	system_unmap(scratch, round_up(sizeof(*scratch), system_page_size()));
+	system_unmap(scratch, round_up(size, system_page_size()));
 	return writer_close(&writer);
 }
 
 static int dump_to(const char *path, bool text)
 {
-	char part[PATH_SIZE];
+	char part[DUMP_PATH_SIZE];
 	int fd = part_create(path, part), error;
 
 	if (fd < 0)
@@ -85,29 +87,41 @@ static int dump_to(const char *path, bool text)
 }
 
 /* NAME.PID.SEQUENCE.pb.gz in the option's directory. */
-static int dump_named(bool text)
+static int dump_named(char path[DUMP_PATH_SIZE], bool text)
 {
 	const char *dir = config_text(config.profile_dir);
-	char path[PATH_SIZE], name[NAME_SIZE];
+	char name[NAME_SIZE];
 	int i, n, error = -EEXIST;
 
 	program_name(name);
 	for (i = 0; i < TRIES && error == -EEXIST; i++) {
-		n = report_format(path, PATH_SIZE, "%s%s%s.%d.%u.%s", dir,
+		n = report_format(path, DUMP_PATH_SIZE, "%s%s%s.%d.%u.%s", dir,
 				  *dir ? "/" : "", name, system_getpid(),
 				  add_relaxed(&sequence, 1), // own
 				  form_suffix(text));
-		error = n < PATH_SIZE ? dump_to(path, text) : -ENAMETOOLONG;
+		error = n < DUMP_PATH_SIZE ? dump_to(path, text) :
+					     -ENAMETOOLONG;
 	}
 	return error;
 }
 
-int dump_write(const char *path)
+int dump_write_named(char path[DUMP_PATH_SIZE])
 {
+	path[0] = '\0';
 	if (!sampler_has_tables())
 		return -ENODATA;
 	sampler_note_peak();
-	if (path)
-		return dump_to(path, is_text(path));
-	return dump_named(config.profile_form == PROFILE_FORM_TEXT);
+	return dump_named(path, config.profile_form == PROFILE_FORM_TEXT);
+}
+
+int dump_write(const char *path)
+{
+	char own[DUMP_PATH_SIZE];
+
+	if (!path)
+		return dump_write_named(own);
+	if (!sampler_has_tables())
+		return -ENODATA;
+	sampler_note_peak();
+	return dump_to(path, is_text(path));
 }

@@ -16,12 +16,14 @@
 #define LANE_DUMP_H
 
 #include "sample/maps.h"
+#include "sample/pinned.h"
 #include "sample/writer.h"
 
 #define SCRATCH_MAPPINGS 4096
 
 /* What the sites are looked up in, and room for a line. */
 struct dump_scratch {
+	struct pinned pinned; /* its sums lie behind all this */
 	struct maps maps;
 	uint32_t nr_mappings;
 	uint64_t begins[SCRATCH_MAPPINGS]; /* of code, in order */
@@ -33,6 +35,11 @@ struct dump_scratch {
  * option says; else one that ends in ".heap" is the text, any other the
  * other. */
 int dump_write(const char *path);
+
+/* The same to a name of our own, which stands in path then, or what there is of
+ * it where it could not be made. */
+#define DUMP_PATH_SIZE 1024
+int dump_write_named(char path[DUMP_PATH_SIZE]);
 
 /* The forms, into an open writer. */
 void dump_pprof(struct writer *w, struct dump_scratch *scratch);

@@ -2,17 +2,25 @@
  * fde.h */
 #include "sample/fde.h"
 
+#include <link.h>
+
+#include "base/atomic.h"
 #include "system/sealed.h"
 
 #define HEAD_VERSION 1
 #define HEAD_SORTED (CODE_DATA_RELATIVE | 0x0b) /* pairs of 4 bytes */
+#define HEAD_USUAL 0x3b031b01 /* version; 4 bytes from here, 4 bytes; those */
 #define PAIR 8
+#define HINTS_SHIFT 54 /* of a mixed address: to the hint's number */
+#define MIX UINT64_C(0x9e3779b97f4a7c15)
+
+static _Atomic(uint32_t) hints[1 << (64 - HINTS_SHIFT)]; /* atomic: hints */
 
 /* libc's struct dl_find_object, the longer of its forms. */
 struct found {
 	unsigned long long flags;
 	void *begin, *end;
-	void *link_map;
+	struct link_map *object;
 	void *eh_frame; /* the head of the sorted table */
 	unsigned long long reserved[9];
 };
@@ -35,6 +43,17 @@ bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end)
 	return true;
 }
 
+bool fde_in_file(uint64_t pc, const char **name, uint64_t *address)
+{
+	struct found found;
+
+	if (!object_find(pc, &found) || !found.object)
+		return false;
+	*name = found.object->l_name ? found.object->l_name : "";
+	*address = pc - found.object->l_addr;
+	return true;
+}
+
 /* A number of a pair. */
 static int64_t pair_read(const unsigned char *at)
 {
@@ -44,9 +63,16 @@ static int64_t pair_read(const unsigned char *at)
 	return value;
 }
 
-/* The last pair that begins at pc or before; NULL: none. */
-static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
-				      int64_t pc)
+/* Whether that pair is the last one that begins at pc or before. */
+static bool pair_fits(const unsigned char *pairs, uint64_t nr, uint64_t i,
+		      int64_t pc)
+{
+	return i < nr && pair_read(pairs + PAIR * i) <= pc &&
+	       (i + 1 == nr || pair_read(pairs + PAIR * (i + 1)) > pc);
+}
+
+/* The number of the last pair that begins at pc or before; nr: none does. */
+static uint64_t pair_search(const unsigned char *pairs, uint64_t nr, int64_t pc)
 {
 	uint64_t low = 0, high = nr, middle;
 
@@ -57,23 +83,58 @@ static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
 		else
 			high = middle;
 	}
-	return low ? pairs + PAIR * (low - 1) : NULL;
+	return low ? low - 1 : nr;
+}
+
+/* NULL: none. */
+static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
+				      int64_t pc)
+{
+	_Atomic(uint32_t) *hint = &hints[(uint64_t)pc * MIX >> HINTS_SHIFT];
+	uint64_t i = load_relaxed(hint); // hint: the pair tells
+
+	if (unlikely(!pair_fits(pairs, nr, i, pc))) {
+		i = pair_search(pairs, nr, pc);
+		store_relaxed(hint, (uint32_t)i); // hint: likewise
+	}
+	return i < nr ? pairs + PAIR * i : NULL;
+}
+
+/* The pairs behind the head, and how many; NULL: it is written as no linker
+ * does. */
+static const unsigned char *pairs_find(const unsigned char *head, uint64_t *nr)
+{
+	struct code code = { head + 4, head + 4 + 16, false };
+
+	if (head[0] != HEAD_VERSION || head[3] != HEAD_SORTED)
+		return NULL;
+	code_pointer(&code, head[1], (uintptr_t)head);
+	*nr = code_pointer(&code, head[2], (uintptr_t)head);
+	return code.bad ? NULL : code.at;
+}
+
+/* pairs_find() for the one form that GNU's linkers and LLVM's write. */
+static force_inline const unsigned char *pairs_of(const unsigned char *head,
+						  uint64_t *nr)
+{
+	uint32_t form, count;
+
+	__builtin_memcpy(&form, head, 4);
+	__builtin_memcpy(&count, head + 8, 4);
+	*nr = count;
+	return likely(form == HEAD_USUAL) ? head + 12 : pairs_find(head, nr);
 }
 
 /* The address of the description; NULL: none. */
 static const unsigned char *entry_find(const unsigned char *head, uint64_t pc)
 {
-	struct code code = { head + 4, head + 4 + 16, false };
-	const unsigned char *pair;
+	const unsigned char *pairs, *pair;
 	uint64_t nr;
 
-	if (head[0] != HEAD_VERSION || head[3] != HEAD_SORTED)
+	pairs = pairs_of(head, &nr);
+	if (!pairs)
 		return NULL;
-	code_pointer(&code, head[1], (uintptr_t)head);
-	nr = code_pointer(&code, head[2], (uintptr_t)head);
-	if (code.bad)
-		return NULL;
-	pair = pair_find(code.at, nr, (int64_t)(pc - (uintptr_t)head));
+	pair = pair_find(pairs, nr, (int64_t)(pc - (uintptr_t)head));
 	return pair ? head + pair_read(pair + 4) : NULL;
 }
 
@@ -163,13 +224,23 @@ static bool own_read(struct fde *fde, const unsigned char *at, uint64_t pc)
 	return true;
 }
 
-bool fde_find(uint64_t pc, struct fde_place *place)
+static bool place_move(uint64_t pc, struct fde_place *place)
 {
 	struct found found;
 
 	if (!object_find(pc, &found) || !found.eh_frame)
 		return false;
 	place->base = found.eh_frame;
+	place->begin = (uintptr_t)found.begin;
+	place->end = (uintptr_t)found.end;
+	return true;
+}
+
+bool fde_find(uint64_t pc, struct fde_place *place)
+{
+	if (pc - place->begin >= place->end - place->begin &&
+	    !place_move(pc, place))
+		return false;
 	place->entry = entry_find(place->base, pc);
 	return place->entry;
 }

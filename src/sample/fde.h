@@ -1,7 +1,8 @@
 /* layer 4.5: FDE: which description in .eh_frame is an address's
  *
- * See cfi.h. Finds by a binary search of the table in .eh_frame_hdr. Wait-free,
- * reads only.
+ * See cfi.h. Finds by a binary search of the table in .eh_frame_hdr, unless a
+ * hint of before, a number of a pair by address, still holds: the pair tells.
+ * Wait-free; all threads store hints, and a thread that dies leaves nothing.
  */
 #ifndef LANE_FDE_H
 #define LANE_FDE_H
@@ -20,15 +21,22 @@ struct fde {
 	bool interrupted;	   /* a signal handler's caller */
 };
 
-/* Where the description of an address lies in which table; false: none does. */
+/* Where the description of an address lies in which table; false: none does.
+ * Within one walk the place of the last address is the next one's beginning:
+ * while a function of an object is on the stack, its table stays. */
 struct fde_place {
 	const unsigned char *base;  /* of the table */
 	const unsigned char *entry; /* of it; it may be another address's */
+	uint64_t begin, end;	    /* of the object; 0: none was found yet */
 };
 bool fde_find(uint64_t pc, struct fde_place *place);
 
 /* False: it is another address's, or written as no compiler does. */
 bool fde_read(uint64_t pc, const struct fde_place *place, struct fde *fde);
+
+/* The name of the object that has the address, "" for the program, and what the
+ * address is in its file, as addr2line wants it. False: none has. */
+bool fde_in_file(uint64_t pc, const char **name, uint64_t *address);
 
 /* Where the object that has the address is mapped. False: none has. */
 bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end);

@@ -74,6 +74,24 @@ bool live_remove(const void *block, struct live_info *info)
 	return false;
 }
 
+bool live_next(uint32_t *at, struct live_info *info)
+{
+	uint32_t end = levels_entries(load_relaxed(&nr_used)), i; // hint
+	uint64_t key;
+
+	while (*at < end) {
+		i = (*at)++;
+		// [live.key] with entry_take(), live_remove(): who wrote it
+		key = load_acquire(&keys[i]);
+		if (!key)
+			continue;
+		__builtin_memcpy(info, &infos[i], sizeof(*info));
+		if (load_relaxed(&keys[i]) == key) // hint: as it was
+			return true;
+	}
+	return false;
+}
+
 uint64_t live_nr(void)
 {
 	uint32_t i, end = levels_entries(load_relaxed(&nr_used)); // hint

@@ -23,10 +23,15 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+/* By the block's holder; who reads it besides, of a moment, asks for the key
+ * before and behind. */
 struct live_info {
-	uint64_t size;	/* held: by the block's holder */
-	uint32_t trace; /* held: likewise */
-	uint32_t since; /* held: likewise; milliseconds */
+	uint64_t size : 40;	 /* held: less than 1 TiB */
+	uint64_t size_class : 8; /* held: of `life`; 0: there is none */
+	uint64_t region : 16;	 /* held: by the block's holder */
+	uint32_t trace;		 /* held */
+	uint32_t since;		 /* held: milliseconds */
+	uint64_t life; /* held: of the slab where it would lie (slab.h) */
 };
 
 /* Bytes that an entry needs. */
@@ -40,6 +45,10 @@ bool live_add(const void *block, const struct live_info *info);
 
 /* False: the block is not there. */
 bool live_remove(const void *block, struct live_info *info);
+
+/* What the entry *at or a later one has, and *at behind it; false: there are no
+ * more. As others add and remove, some of it may be of a moment ago. */
+bool live_next(uint32_t *at, struct live_info *info);
 
 /* A count of all; of a moment, where others add and remove. */
 uint64_t live_nr(void);

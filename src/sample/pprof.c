@@ -52,6 +52,10 @@
 	X(INUSE_SPACE, "inuse_space")                            \
 	X(PEAK_OBJECTS, "peak_objects") X(PEAK_SPACE, "peak_space") \
 	X(FREED_OBJECTS, "freed_objects") X(LIFETIME, "lifetime") \
+	X(PINNED_SPACE, "pinned_space")                          \
+	X(FREED_10MS, "freed_within_10ms")                       \
+	X(FREED_1S, "freed_within_1s")                           \
+	X(FREED_1MIN, "freed_within_1min")                       \
 	X(OWN, "(lanemalloc_|sample_|heap_|unwind|alloc_slow|malloc_slow|"  \
 	       "new_slow|new_nothrow_slow).*|(__libc_)?(malloc|calloc|"     \
 	       "realloc|memalign|aligned_alloc|posix_memalign|valloc|"      \
@@ -75,7 +79,9 @@ static const char *const strings[] = {
 	X(ALLOC_OBJECTS, COUNT) X(ALLOC_SPACE, BYTES)      \
 	X(INUSE_OBJECTS, COUNT) X(INUSE_SPACE, BYTES)      \
 	X(PEAK_OBJECTS, COUNT) X(PEAK_SPACE, BYTES)        \
-	X(FREED_OBJECTS, COUNT) X(LIFETIME, MILLISECONDS)
+	X(FREED_OBJECTS, COUNT) X(LIFETIME, MILLISECONDS)  \
+	X(PINNED_SPACE, BYTES) X(FREED_10MS, COUNT)        \
+	X(FREED_1S, COUNT) X(FREED_1MIN, COUNT)
 
 enum value {
 #define VALUE_NUMBER(name, unit) VALUE_##name,
@@ -114,7 +120,20 @@ static uint64_t objects(uint64_t weight)
 	return (weight + (1 << CHANCE_SHIFT) / 2) >> CHANCE_SHIFT;
 }
 
-static void values_read(const struct trace *t, uint64_t values[NR_VALUES])
+/* Each of the three holds the ones before it. */
+static void ages_read(const struct trace *t, uint64_t values[NR_VALUES])
+{
+	uint64_t sum = trace_get(t, TRACE_FREED_SHORT);
+
+	values[VALUE_FREED_10MS] = objects(sum);
+	sum += trace_get(t, TRACE_FREED_MIDDLE);
+	values[VALUE_FREED_1S] = objects(sum);
+	sum += trace_get(t, TRACE_FREED_LONG);
+	values[VALUE_FREED_1MIN] = objects(sum);
+}
+
+static void values_read(const struct trace *t, const struct pinned *pinned,
+			uint64_t values[NR_VALUES])
 {
 	values[VALUE_ALLOC_OBJECTS] =
 		objects(trace_get(t, TRACE_ALLOC_OBJECTS));
@@ -128,15 +147,18 @@ static void values_read(const struct trace *t, uint64_t values[NR_VALUES])
 	values[VALUE_FREED_OBJECTS] =
 		objects(trace_get(t, TRACE_FREED_OBJECTS));
 	values[VALUE_LIFETIME] = trace_get(t, TRACE_LIFETIME);
+	values[VALUE_PINNED_SPACE] = pinned_of(pinned, t);
+	ages_read(t, values);
 }
 
-static void sample_put(struct writer *w, const struct trace *trace)
+static void sample_put(struct writer *w, const struct pinned *pinned,
+		       const struct trace *trace)
 {
 	uint64_t values[NR_VALUES];
 	size_t ids = 0, sums = 0;
 	unsigned i;
 
-	values_read(trace, values);
+	values_read(trace, pinned, values);
 	if (!values[VALUE_ALLOC_OBJECTS])
 		return;
 	for (i = 0; i < trace->nr; i++)
@@ -249,8 +271,9 @@ void dump_pprof(struct writer *w, struct dump_scratch *s)
 	uint32_t at = 0, site;
 
 	head_put(w);
+	pinned_gather(&s->pinned);
 	while ((trace = trace_next(&at)))
-		sample_put(w, trace);
+		sample_put(w, &s->pinned, trace);
 	mappings_put(w, s, &next_string);
 	for (site = 1; site <= site_nr(); site++)
 		if (site_address(site))

@@ -20,10 +20,17 @@ static uint64_t mix(uint64_t sum, uint64_t word)
 static uint64_t mix_bytes(uint64_t sum, const unsigned char *at, size_t size)
 {
 	uint64_t word;
+	uint32_t half;
 
 	for (; size >= 8; size -= 8, at += 8) {
 		__builtin_memcpy(&word, at, 8);
 		sum = mix(sum, word);
+	}
+	if (size >= 4) {
+		__builtin_memcpy(&half, at, 4);
+		sum = mix(sum, half);
+		size -= 4;
+		at += 4;
 	}
 	word = size;
 	while (size)

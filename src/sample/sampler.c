@@ -6,6 +6,7 @@
 #include "sample/chance.h"
 #include "sample/fde.h"
 #include "sample/live.h"
+#include "sample/probe.h"
 #include "sample/site.h"
 #include "sample/trace.h"
 #include "sample/unwind.h"
@@ -114,8 +115,8 @@ static void draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = chance_distance(chance_scramble(n),
-					     config.profile_interval);
+	sample_thread.left = (int64_t)chance_distance(chance_scramble(n),
+						      config.profile_interval);
 }
 
 bool sample_count(size_t size)
@@ -210,24 +211,41 @@ static uint64_t space_of(uint64_t size, uint64_t weight)
 	return (uint64_t)((unsigned __int128)size * weight >> CHANCE_SHIFT);
 }
 
-void sample_add(const void *block, size_t size, uint32_t stack)
+void sample_add(const void *block, size_t size, uint32_t stack,
+		const struct sample_slab *slab)
 {
 	uint64_t weight = chance_weight(size, config.profile_interval);
 	uint64_t space = space_of(size, weight);
 	struct live_info info = { .size = size,
 				  .trace = stack,
-				  .since = (uint32_t)system_now_ms() };
+				  .since = (uint32_t)system_now_ms(),
+				  .life = slab->life,
+				  .size_class = slab->size_class,
+				  .region = slab->region };
 	struct trace *trace = trace_of(stack);
 
 	if (!live_add(block, &info)) {
 		add_relaxed(&nr_dropped, 1); // counter
 		return;
 	}
+	probe_alloc(block, size, space);
 	trace_add(trace, TRACE_ALLOCS, 1);
 	trace_add(trace, TRACE_ALLOC_BYTES, size);
 	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
 	trace_add(trace, TRACE_ALLOC_SPACE, space);
 	peak_note_grown(add_relaxed(&live_space, space) + space); // counter
+}
+
+/* Milliseconds. */
+#define AGE_SHORT 10
+#define AGE_MIDDLE 1000
+#define AGE_LONG 60000
+
+static enum trace_count count_of_age(uint32_t age)
+{
+	if (age < AGE_SHORT)
+		return TRACE_FREED_SHORT;
+	return age < AGE_MIDDLE ? TRACE_FREED_MIDDLE : TRACE_FREED_LONG;
 }
 
 void sample_remove(const void *block)
@@ -239,6 +257,7 @@ void sample_remove(const void *block)
 
 	if (!live_remove(block, &info))
 		return;
+	probe_free(block);
 	weight = chance_weight(info.size, config.profile_interval);
 	trace = trace_of(info.trace);
 	age = (uint32_t)system_now_ms() - info.since;
@@ -247,6 +266,8 @@ void sample_remove(const void *block)
 	trace_add(trace, TRACE_FREED_OBJECTS, weight);
 	trace_add(trace, TRACE_FREED_SPACE, space_of(info.size, weight));
 	trace_add(trace, TRACE_LIFETIME, space_of(age, weight));
+	if (age < AGE_LONG)
+		trace_add(trace, count_of_age(age), weight);
 	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
 }
 

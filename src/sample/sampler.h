@@ -38,8 +38,8 @@ struct sample_gate {
 extern struct sample_gate sample_gate internal;
 
 struct sample_thread {
-	uint64_t left; /* own: bytes before the next sample */
-	bool drawn;    /* own: left was ever drawn */
+	int64_t left; /* own: bytes before the next sample */
+	bool drawn;   /* own: left was ever drawn */
 };
 extern __thread struct sample_thread sample_thread internal;
 
@@ -52,16 +52,24 @@ static force_inline bool sample_is_on(void)
  * once it has succeeded, by sample_pass(). */
 static force_inline bool sample_fits(size_t size)
 {
-	return likely(size <= sample_thread.left);
+	return likely((int64_t)size <= sample_thread.left);
 }
 
 /* A handler may have come between. */
 static force_inline void sample_pass(size_t size)
 {
-	uint64_t left = sample_thread.left;
+	int64_t left = sample_thread.left;
 
-	sample_thread.left = left > size ? left - size : 0;
+	sample_thread.left = left > (int64_t)size ? left - (int64_t)size : 0;
 }
+
+/* The slab of the object that would have been given in place of a sampled one:
+ * its life (slab.h) in which region. class 0: it is in none. */
+struct sample_slab {
+	uint64_t life;
+	uint16_t region;
+	uint8_t size_class;
+};
 
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */
 bool sample_count(size_t size);
@@ -69,8 +77,9 @@ bool sample_count(size_t size);
 /* The stack of the calling function's callers, 0: none could be kept. */
 uint32_t sample_stack(void);
 
-/* The block that was allocated for it. */
-void sample_add(const void *block, size_t size, uint32_t stack);
+/* The block that was allocated for it, and where it would lie. */
+void sample_add(const void *block, size_t size, uint32_t stack,
+		const struct sample_slab *slab);
 
 /* The block is about to be freed; nothing where it is none of them. */
 void sample_remove(const void *block);

@@ -29,7 +29,8 @@ static bool entry_try(_Atomic(uint64_t) *entry, uint64_t address)
 	uint64_t found = load_relaxed(entry); // own: the word is all of it
 
 	if (!found)
-		cas_relaxed(entry, &found, address); // own: likewise
+		// own: the word is all of it
+		cas_relaxed(entry, &found, address);
 	return !found || found == address;
 }
 

@@ -28,6 +28,11 @@ struct trace *trace_of(uint32_t number)
 	return (struct trace *)(void *)(words + number);
 }
 
+uint32_t trace_number(const struct trace *trace)
+{
+	return (uint32_t)((const uint64_t *)(const void *)trace - words);
+}
+
 uint64_t trace_used_size(void)
 {
 	return load_relaxed(&used) * sizeof(*words); // counter

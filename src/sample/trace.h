@@ -29,7 +29,9 @@
 	X(ALLOCS) X(ALLOC_BYTES) X(ALLOC_OBJECTS) X(ALLOC_SPACE)      \
 	X(FREES) X(FREED_BYTES) X(FREED_OBJECTS) X(FREED_SPACE)       \
 	X(LIFETIME) /* milliseconds of freed objects, added up */     \
-	X(PEAK_OBJECTS) X(PEAK_SPACE)
+	X(PEAK_OBJECTS) X(PEAK_SPACE)                                 \
+	/* Of FREED_OBJECTS: younger than 10 ms, then 1 s, then 1 min. */ \
+	X(FREED_SHORT) X(FREED_MIDDLE) X(FREED_LONG)
 
 enum trace_count {
 #define TRACE_COUNT(name) TRACE_##name,
@@ -56,6 +58,7 @@ uint32_t trace_intern(const uint64_t *addresses, unsigned n);
 
 /* Of a number that trace_intern() gave. */
 struct trace *trace_of(uint32_t number);
+uint32_t trace_number(const struct trace *trace);
 
 /* The record behind entry *at of the index or a later one, and *at behind it;
  * NULL: there are no more. */

@@ -22,10 +22,11 @@ static bool pointer_step(struct frame *frame, struct memory *memory)
 }
 
 /* What a signal interrupted may have no frame of its own yet. */
-static bool step(struct frame *frame, struct memory *memory)
+static bool step(struct frame *frame, struct memory *memory,
+		 struct fde_place *place)
 {
 	uint64_t sp = frame->r[FRAME_SP] - frame->exact;
-	enum cfi_result result = cfi_step(frame, memory);
+	enum cfi_result result = cfi_step(frame, memory, place);
 
 	if (result == CFI_UNKNOWN)
 		return frame_signal(frame, memory) ||
@@ -36,13 +37,14 @@ static bool step(struct frame *frame, struct memory *memory)
 
 unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most)
 {
+	struct fde_place place = { 0 };
 	struct memory memory;
 	unsigned n = 0;
 
 	memory_open(&memory, frame->r[FRAME_SP]);
 	while (n < most && frame->pc) {
 		pcs[n++] = frame->pc + frame->exact;
-		if (!step(frame, &memory))
+		if (!step(frame, &memory, &place))
 			break;
 	}
 	return n;
@@ -51,13 +53,14 @@ unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most)
 /* Its own frame is the first one. */
 __attribute__((noinline)) unsigned unwind_here(uint64_t *pcs, unsigned most)
 {
+	struct fde_place place = { 0 };
 	struct memory memory;
 	struct frame frame;
 	unsigned n = 0;
 
 	frame_here(&frame);
 	memory_open(&memory, frame.r[FRAME_SP]);
-	while (n < most && step(&frame, &memory) && frame.pc)
+	while (n < most && step(&frame, &memory, &place) && frame.pc)
 		pcs[n++] = frame.pc + frame.exact;
 	return n;
 }

@@ -24,7 +24,7 @@
  * first byte of its next instruction: one less always lies in the function. */
 unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most);
 
-/* Likewise from the caller of this function on. */
+/* Fills pcs as unwind() does, from the caller of this function on. */
 unsigned unwind_here(uint64_t *pcs, unsigned most);
 
 #endif

@@ -71,7 +71,7 @@ void bin_give(unsigned id, void *const *objects, unsigned n);
  * and of bytes given back in the others, added up: 0 if nothing was done. */
 size_t bin_collect_all(unsigned most, unsigned age);
 
-/* The same for one id, each call another in turn. */
+/* Collects the bins of one id, each call those of another in turn. */
 size_t bin_collect_next(unsigned most, unsigned age);
 
 /* A tick has passed. */

@@ -28,7 +28,7 @@ unsigned fill_side(struct bin *bin)
 	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
 }
 
-/* One that was in no list of the bin yet. */
+/* Pushes a slab that was in no list of the bin yet. */
 void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);

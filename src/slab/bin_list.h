@@ -10,17 +10,18 @@
 
 #include "slab/bin_set.h"
 
-/* One of the two stacks; side: its lowest bit counts. NULL: empty. */
+/* Pops a slab of one of the two stacks; of `side` the lowest bit counts. NULL:
+ * the stack is empty. */
 void partial_push(struct bin *bin, unsigned side, struct span *slab);
 struct span *partial_pop(struct bin *bin, unsigned side);
 
 /* The side that new slabs go to. */
 unsigned fill_side(struct bin *bin);
 
-/* To that side: one that was in no list of the bin yet. */
+/* Pushes a slab to that side that was in no list of the bin yet. */
 void partial_add(struct bin *bin, struct span *slab);
 
-/* The slot's slab; NULL: it has none. */
+/* Takes the slot's slab; NULL: it has none. */
 struct span *slot_take(struct bin *bin);
 
 /* The holder lists the slab with its bin, or sends one that was full to its
@@ -28,7 +29,8 @@ struct span *slot_take(struct bin *bin);
 void slab_list(struct bin *bin, struct span *slab);
 void slab_send(struct bin *bin, struct span *slab);
 
-/* The first slab of the inbox, whose rest is in partial then; NULL: empty. */
+/* Takes the inbox whole: returns its first slab, and pushes the rest to
+ * partial; NULL: it is empty. */
 struct span *inbox_take(struct bin *bin);
 
 #endif

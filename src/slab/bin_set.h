@@ -46,10 +46,11 @@ static force_inline struct bin_set *bin_set_find(unsigned id)
 	return load_acquire(&bin_sets[id]);
 }
 
-/* The id's, made where it has none; or any other. NULL: no memory. */
+/* The id's set, made where it has none; or any other. NULL: no memory. */
 struct bin_set *bin_set_of(unsigned id);
 
-/* One more than the highest id that has a set, but for SLAB_SAMPLED; a hint. */
+/* Returns one more than the highest id that has a set, SLAB_SAMPLED aside; a
+ * hint. */
 unsigned bin_set_end(void);
 
 #endif

@@ -26,7 +26,8 @@ static bool slab_is_quiet(const struct span *slab, unsigned age)
 	return age != COLLECT_AGE_NEVER && quiet_age(slab) >= quiet_braked(age);
 }
 
-/* The holder of a listed slab: true if it is closed now. */
+/* The holder of a listed slab purges it where it is quiet and closes it where
+ * it is empty; true: it is closed. */
 static bool collect_slab(struct collector *collector, struct span *slab)
 {
 	slab_check_listed(slab, collector->size_class);
@@ -165,8 +166,8 @@ static unsigned bin_look_at(struct bin *bin, unsigned size_class,
 	return i;
 }
 
-/* As many looks in the set's bins in turn. With `again` those that had a look
- * have another when all of the bin had one. */
+/* Takes as many looks in the set's bins in turn. With `again` those that had a
+ * look have another when all of the bin had one. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
 	uint32_t size_class = load_relaxed(&set->look_next); // hint

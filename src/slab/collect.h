@@ -14,13 +14,13 @@
  * many. The slot's may stay so. */
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class);
 
-/* One that may have been counted as empty is in use again. */
+/* A slab that may have been counted as empty is in use again. */
 void bin_note_reuse(struct bin *bin, struct span *slab);
 
 /* The heap has grown by a slab of this set. */
 void bin_note_growth(struct bin_set *set);
 
-/* So many bytes more are free in slabs, or less. */
+/* So many bytes more are free in slabs, or less where size is below 0. */
 void bin_note_freed(struct bin_set *set, int64_t size);
 
 uint64_t collect_purged_size(void);

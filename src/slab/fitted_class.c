@@ -42,7 +42,7 @@ static struct window window_sampled(struct window w, size_t size,
 	};
 }
 
-/* The next one, as large as it is. */
+/* The window behind one that has ended: it knows the slabs, and no sample. */
 static struct window window_ended(struct window w)
 {
 	return (struct window){ .slabs = w.slabs };

@@ -32,18 +32,18 @@
 
 #include "slab/size_class.h"
 
-/* A miss of `size_class`, which was to serve `size`. */
+/* A lane of `size_class` missed, which was to serve `size`. */
 void fitted_class_note(unsigned size_class, size_t size);
 
-/* How many there are. */
+/* How many fitted classes there are. */
 unsigned fitted_class_count(void);
 
-/* The class that has the size by size_class_of(). Where a thread vanished
+/* Mends the lane of a size that `size_class` has. Where a thread vanished
  * between the writes of the two tables, or two raced, the fast path looks into
  * another lane, at every call: mended by who comes by. */
 static force_inline void size_lane_mend(size_t size, unsigned size_class)
 {
-	if (unlikely(size_lane_of(size) != size_classes[size_class].lane))
+	if (unlikely(size_lane_of(size).words != size_classes[size_class].lane))
 		store_relaxed(&size_lanes[(size + 15) / 16], // hint
 			      size_classes[size_class].lane);
 }

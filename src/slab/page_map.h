@@ -163,10 +163,11 @@ static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
 	       likely(!page_map_is_free(block));
 }
 
-/* The judge. */
+/* The one judge of a pointer: says what is there. */
 void page_map_find(const void *pointer, struct block *block);
 
-/* Of what page_map_find() said is no block, or none of a slab. */
+/* Ends the program for what page_map_find() called no block, or none of a
+ * slab. */
 _Noreturn void page_map_fault(const void *pointer, const char *verb,
 			      const struct block *block);
 
@@ -178,7 +179,7 @@ void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
 void page_map_set_owner(struct region *region, uint32_t unit, uint32_t nr_units,
 			unsigned owner);
 
-/* By the holder of units, before it hands them out as one block. */
+/* The holder of units calls it before it hands them out as one block. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);
 
 /* How long the run is; of two callers one gets it, the other 0. */

@@ -14,7 +14,7 @@ static struct quiet {
 	_Atomic(uint32_t) now;	       /* hint: the age */
 	_Atomic(uint32_t) brake;       /* hint: notches << NOTCH_SHIFT */
 	_Atomic(uint64_t) purged_size; /* hint: lately */
-	_Atomic(uint64_t) regret_size; /* hint: likewise */
+	_Atomic(uint64_t) regret_size; /* hint: lately */
 	_Atomic(uint64_t) grown_size;  /* hint: most resident in this age */
 	_Atomic(uint64_t) older_size;  /* hint: resident at the next age */
 	_Atomic(int64_t) free_size;    /* counter: given less taken */

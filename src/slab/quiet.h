@@ -34,10 +34,10 @@
 /* A tick has passed. */
 void quiet_tick(void);
 
-/* A slab was made. Whether resident memory is larger than ever in this age. */
+/* A slab was made; whether resident memory is larger than ever in this age. */
 bool quiet_heap_grew(void);
 
-/* So much more is free in slabs, or less where it is below 0. Whether that is
+/* So much more is free in slabs, or less where it is below 0; whether that is
  * more than ever in this age. */
 bool quiet_heap_shrank(int64_t size);
 

@@ -42,7 +42,7 @@ static unsigned lane_slots_shift(void)
 	if (seen)
 		return seen - 1;
 	mine = 1 + (system_address_space_limited() ? LIMITED_SHIFT : 0);
-	if (cas_relaxed(&slots_shift, &seen, mine)) // own: likewise
+	if (cas_relaxed(&slots_shift, &seen, mine)) // own: set once
 		seen = mine;
 	return seen - 1;
 }
@@ -86,7 +86,7 @@ void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 	c->fixed = (uint16_t)fixed;
 }
 
-/* Where a class's lane is; the slots' end. */
+/* Says in its row where a lane is; returns the end of its slots. */
 static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 {
 	struct size_class *c = &size_classes[size_class];

@@ -89,6 +89,12 @@ struct size_class {
  * NR_CLASSES only describe lanes: REMOTE_LANES + class is where a tiny object
  * of that class waits that goes home. */
 extern struct size_class size_classes[NR_LANES] internal;
+/* Where a lane lies in its area. A kind of its own, so that no class's number
+ * goes where a section takes this. */
+struct lane_offset {
+	uint64_t words;
+};
+
 /* atomic: index (size + 15) / 16; a size may pass to a fitted class. */
 extern _Atomic(uint16_t) size_lanes[SMALL_SIZE_MOST / 16 + 1] internal;
 extern _Atomic(uint8_t) size_to_class[SMALL_SIZE_MOST / 16 + 1] internal;
@@ -104,12 +110,20 @@ static force_inline unsigned size_class_of(size_t size)
 	return load_acquire(&size_to_class[(size + 15) / 16]);
 }
 
-/* Its lane. Not by atomic.h, as compilers believe of an atomic load that it
- * may lie anywhere; aligned, so it is whole. A value of before sends the
- * caller to another lane that holds the size. size <= SMALL_SIZE_MOST. */
-static force_inline unsigned size_lane_of(size_t size)
+/* The lane of a size. It goes not by atomic.h, as compilers believe of an
+ * atomic load that it may lie anywhere; aligned, so it is whole. A value of
+ * before sends the caller to another lane that holds the size. size <=
+ * SMALL_SIZE_MOST. */
+static force_inline struct lane_offset size_lane_of(size_t size)
 {
-	return *(const uint16_t *)(const void *)&size_lanes[(size + 15) / 16];
+	return (struct lane_offset){ *(
+		const uint16_t *)(const void *)&size_lanes[(size + 15) / 16] };
+}
+
+/* The lane of a row of size_classes. */
+static force_inline struct lane_offset class_lane(const struct size_class *c)
+{
+	return (struct lane_offset){ c->lane };
 }
 
 /* The row of the lane where an object of the class goes that is freed on
@@ -135,7 +149,7 @@ static force_inline unsigned size_class_of_medium(size_t size)
 	return SIZE_CLASS_40960 + 4 * (top - 15) + quarter;
 }
 
-/* The class's row, but for its lane. */
+/* Fills the class's row, but for its lane. */
 void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
 		     unsigned fixed);
 

@@ -182,7 +182,7 @@ static bool span_is_known(const struct span *slab)
 static cold void slab_check_address_again(const struct span *slab)
 {
 	// [slab.listed] with slab_stack_push(): the bounds that it is within
-	// [slab.sent] with slab_inbox_push(): likewise
+	// [slab.sent] with slab_inbox_push(): the bounds that it is within
 	fence_acquire();
 	if (!span_is_known(slab))
 		fault("corrupted: a list of slabs has %p", (const void *)slab);

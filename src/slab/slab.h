@@ -90,7 +90,8 @@ static force_inline struct slab_word slab_word_left(struct slab_word w)
 	return w;
 }
 
-/* By whoever saw it off, and for ever when the slab is closed. */
+/* Whoever saw it off turns it on and holds it; a slab that is closed stays
+ * on. */
 static force_inline struct slab_word slab_word_won(struct slab_word w)
 {
 	w.on = 1;
@@ -150,9 +151,9 @@ struct slab_gift {
  * descriptor, or not of a slab of the class, means that somebody wrote over
  * the list or the descriptor: fault(). */
 void slab_check_listed(const struct span *slab, unsigned size_class);
-/* The same for one that still is in a list: where it points, and no more. */
+/* Checks a pointer to one that still is in a list: where it points, no more. */
 void slab_check_address(const struct span *slab);
-/* The same for the word that a transition returned. */
+/* Checks the word that a transition returned; fault() as above. */
 void slab_check_word(const struct span *slab, struct slab_word w);
 
 /* Sets the bits of objects[0..gift.nr), as many as are of one slab, of the n

@@ -91,7 +91,7 @@ static uint64_t free_pages(const struct slab_pages *p)
 	return mask;
 }
 
-/* From the first to the last page of the mask; the bytes. */
+/* Purges from the first to the last page of the mask; returns the bytes. */
 static size_t pages_drop(const struct slab_pages *p, uint64_t mask)
 {
 	unsigned first = bits_first(mask);

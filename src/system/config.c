@@ -1,4 +1,4 @@
-/* layer 1.4: config: the options of LANEMALLOC_CONF
+/* layer 1.5: config: the options of LANEMALLOC_CONF; contract in config.h
  *
  * The environment is walked here and not by getenv(), which may run string
  * functions that a static program has not resolved yet. It is read without a
@@ -12,7 +12,10 @@
  */
 #include "system/config.h"
 
+#include <errno.h>
+
 #include "base/atomic.h"
+#include "system/config_file.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -93,6 +96,11 @@ static bool slice_is(struct slice slice, const char *word)
 			return false;
 	}
 	return word[i] == '\0';
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
 }
 
 static struct slice slice_until(const char *text, const char *end, char stop)
@@ -232,21 +240,21 @@ static int find_option(struct slice key)
 }
 
 /* Whether this warning may still be printed. */
-static bool may_warn(unsigned *nr_warnings)
+static bool may_warn(struct config_source *source)
 {
-	return ++*nr_warnings <= CONFIG_WARNINGS_MOST;
+	return ++source->nr_warnings <= CONFIG_WARNINGS_MOST;
 }
 
 static void parse_pair(struct config *out, struct slice key, struct slice value,
-		       unsigned *nr_warnings)
+		       struct config_source *source)
 {
 	int i = find_option(key);
 	char expected[128];
 	uint64_t number;
 
 	if (i < 0) {
-		if (may_warn(nr_warnings))
-			report_line(VARIABLE ": unknown key '%.*s'",
+		if (may_warn(source))
+			report_line("%s: unknown key '%.*s'", source->name,
 				    SLICE_SHOWN(key));
 		return;
 	}
@@ -255,14 +263,33 @@ static void parse_pair(struct config *out, struct slice key, struct slice value,
 		return;
 	}
 	format_expected(expected, sizeof(expected), &config_options[i]);
-	if (may_warn(nr_warnings))
-		report_line(VARIABLE ": %s: '%.*s' is not %s",
+	if (may_warn(source))
+		report_line("%s: %s: '%.*s' is not %s", source->name,
 			    config_options[i].name, SLICE_SHOWN(value),
 			    expected);
 }
 
+/* Blanks before and behind it go. */
+static struct slice trim(struct slice slice)
+{
+	while (slice.length && is_blank(slice.at[0])) {
+		slice.at++;
+		slice.length--;
+	}
+	while (slice.length && is_blank(slice.at[slice.length - 1]))
+		slice.length--;
+	return slice;
+}
+
+static void warn_item(struct slice item, struct config_source *source)
+{
+	if (may_warn(source))
+		report_line("%s: '%.*s' is not key=value", source->name,
+			    SLICE_SHOWN(item));
+}
+
 static void parse_item(struct config *out, struct slice item,
-		       unsigned *nr_warnings)
+		       struct config_source *source)
 {
 	const char *end = item.at + item.length;
 	struct slice key = slice_until(item.at, end, '=');
@@ -271,28 +298,60 @@ static void parse_item(struct config *out, struct slice item,
 	if (!item.length)
 		return;
 	if (!key.length || key.length == item.length) {
-		if (may_warn(nr_warnings))
-			report_line(VARIABLE ": '%.*s' is not key=value",
-				    SLICE_SHOWN(item));
+		warn_item(item, source);
 		return;
 	}
 	value.at = key.at + key.length + 1;
 	value.length = (size_t)(end - value.at);
-	parse_pair(out, key, value, nr_warnings);
+	if (source->is_file) {
+		key = trim(key);
+		value = trim(value);
+	}
+	parse_pair(out, key, value, source);
+}
+
+void config_parse_line(struct config *out, const char *line, size_t length,
+		       struct config_source *source)
+{
+	struct slice item = trim((struct slice){ line, length });
+
+	if (item.length && item.at[0] != '#')
+		parse_item(out, item, source);
+}
+
+/* "@path": the file stands in its place. */
+static void parse_file_item(struct config *out, struct slice item,
+			    struct config_source *source)
+{
+	char path[CONFIG_TEXT_MOST + 1];
+	int error = -ENAMETOOLONG;
+
+	if (item.length <= CONFIG_TEXT_MOST) {
+		__builtin_memcpy(path, item.at + 1, item.length - 1);
+		path[item.length - 1] = '\0';
+		error = config_read(out, path);
+	}
+	if (error && may_warn(source))
+		report_line("%s: %.*s cannot be read: error %d, %s",
+			    source->name, SLICE_SHOWN(item), -error,
+			    report_error(-error));
 }
 
 /* Empty items, as behind a last comma, are no fault. */
 void config_parse(struct config *out, const char *text)
 {
+	struct config_source source = { .name = VARIABLE };
 	const char *end = text;
-	unsigned nr_warnings = 0;
 	struct slice item;
 
 	while (*end)
 		end++;
 	for (;;) {
 		item = slice_until(text, end, ',');
-		parse_item(out, item, &nr_warnings);
+		if (item.length && item.at[0] == '@')
+			parse_file_item(out, item, &source);
+		else
+			parse_item(out, item, &source);
 		text += item.length;
 		if (text == end)
 			return;
@@ -315,6 +374,14 @@ static const char *find_variable(char **list)
 	return NULL;
 }
 
+/* Who starts a privileged program chooses its directory and sends it signals:
+ * with its rights no file is written for them, whatever root's file says. */
+static void forbid_files(struct config *c)
+{
+	c->profile = c->profile_signal = 0;
+	c->stats_file = c->stats_signal = 0;
+}
+
 bool config_start(void)
 {
 	static _Atomic(uint32_t) ready;
@@ -327,8 +394,11 @@ bool config_start(void)
 	if (!&environ || !environ)
 		return false;
 	text = find_variable(environ);
+	config_read(&result, CONFIG_FILE); /* most have none */
 	if (text && !system_privileged())
 		config_parse(&result, text);
+	if (system_privileged())
+		forbid_files(&result);
 	config = result;
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);

@@ -1,7 +1,10 @@
 /* layer 1.4: config: the options of LANEMALLOC_CONF
  *
- * LANEMALLOC_CONF=key=value,key=value,... read once at start-up, ignored in
- * setuid programs. An unknown key or a value out of range costs one warning
+ * Read once at start-up: the file /etc/lanemalloc.conf, one key=value a line;
+ * then LANEMALLOC_CONF=key=value,key=value,... where @path is another such file
+ * in that place. What comes later counts. A privileged (setuid) program has an
+ * environment that somebody else chose: it reads root's file alone, and writes
+ * no files by it. An unknown key or a value out of range costs one warning
  * line and is otherwise ignored. The table CONFIG_OPTIONS is the only list of
  * options: parser, `verbose` print-out, docs/options.md and the tests loop
  * over it.
@@ -61,46 +64,56 @@ enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
-#define CONFIG_OPTIONS(X)                                                     \
-	X(verbose, BOOL, 0, 0, 1,                                             \
-	  "print mode, options and memory layout at start-up")                \
-	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                   \
-	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                              \
-	  "CPU caches by mm_cid or cpu_id; auto: mm_cid if there")            \
-	X(rseq, BOOL, 1, 0, 1,                                                \
-	  "use restartable sequences; off: the direct path, without caches")  \
-	X(purge_delay, NUMBER, 1000, 0, 3600000,                              \
-	  "milliseconds that free memory stays before it is given back")      \
-	X(purge_budget, NUMBER, 4194304, 0, (uint64_t)1 << 50,                \
-	  "bytes of free memory that are kept whatever the heap's size")      \
-	X(reclaimer, BOOL, 1, 0, 1,                                           \
-	  "give memory back by a thread, in programs that have threads")      \
-	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                   \
-	  "transparent hugepages: system (leave it), auto, on or off")        \
-	X(numa, CHOICE_numa, NUMA_AUTO, 0, 0,                                 \
-	  "several memory nodes: auto (near to the CPU), off or interleave")  \
-	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                   \
-	  "bytes that each CPU's cache may hold")                             \
-	X(deepbind, BOOL, 0, 0, 1,                                            \
-	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)") \
-	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                            \
-	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")   \
-	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,            \
-	  "fault behind blocks above 256k; auto: where it costs nothing")     \
-	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                           \
-	  "malloc_usable_size: real, or requested (slower)")                  \
-	X(profile, BOOL, 0, 0, 1,                                             \
-	  "sample allocations from the start on, and write them at exit")     \
-	X(profile_interval, NUMBER, 524288, 1, (uint64_t)1 << 40,             \
-	  "bytes between two samples on the average; 1: every block")         \
-	X(profile_memory, NUMBER, 8388608, 1048576, (uint64_t)1 << 36,        \
-	  "bytes that stacks and samples may need; beyond, samples are lost") \
-	X(profile_signal, NUMBER, 0, 0, 64,                                   \
-	  "a signal that starts the profile, and writes it when it is on")    \
-	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,        \
-	  "how: pprof's profile.proto, or text that google-pprof reads")      \
-	X(profile_dir, TEXT, 0, 0, 255,                                       \
-	  "where profiles are written; the working directory if not given")
+#define CONFIG_OPTIONS(X)                                                      \
+	X(verbose, BOOL, 0, 0, 1,                                              \
+	  "print mode, options and memory layout at start-up")                 \
+	X(stats, BOOL, 0, 0, 1, "print statistics at exit")                    \
+	X(index, CHOICE_index, INDEX_AUTO, 0, 0,                               \
+	  "CPU caches by mm_cid or cpu_id; auto: mm_cid if there")             \
+	X(rseq, BOOL, 1, 0, 1,                                                 \
+	  "use restartable sequences; off: the direct path, without caches")   \
+	X(purge_delay, NUMBER, 1000, 0, 3600000,                               \
+	  "milliseconds that free memory stays before it is given back")       \
+	X(purge_budget, NUMBER, 4194304, 0, (uint64_t)1 << 50,                 \
+	  "bytes of free memory that are kept whatever the heap's size")       \
+	X(reclaimer, BOOL, 1, 0, 1,                                            \
+	  "give memory back by a thread, in programs that have threads")       \
+	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                    \
+	  "transparent hugepages: system (leave it), auto, on or off")         \
+	X(numa, CHOICE_numa, NUMA_AUTO, 0, 0,                                  \
+	  "several memory nodes: auto (near to the CPU), off or interleave")   \
+	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                    \
+	  "bytes that each CPU's cache may hold")                              \
+	X(deepbind, BOOL, 0, 0, 1,                                             \
+	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)")  \
+	X(checks, CHOICE_checks, CHECKS_OFF, 0, 0,                             \
+	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
+	X(large_guard, CHOICE_large_guard, LARGE_GUARD_AUTO, 0, 0,             \
+	  "fault behind blocks above 256k; auto: where it costs nothing")      \
+	X(usable, CHOICE_usable, USABLE_REAL, 0, 0,                            \
+	  "malloc_usable_size: real, or requested (slower)")                   \
+	X(profile, BOOL, 0, 0, 1,                                              \
+	  "sample allocations from the start on, and write them at exit")      \
+	X(profile_interval, NUMBER, 524288, 1, (uint64_t)1 << 40,              \
+	  "bytes between two samples on the average; 1: every block")          \
+	X(profile_memory, NUMBER, 8388608, 1048576, (uint64_t)1 << 36,         \
+	  "bytes that stacks and samples may need; beyond, samples are lost")  \
+	X(profile_signal, NUMBER, 0, 0, 64,                                    \
+	  "a signal that starts the profile, and writes it when it is on")     \
+	X(profile_form, CHOICE_profile_form, PROFILE_FORM_PPROF, 0, 0,         \
+	  "how: pprof's profile.proto, or text that google-pprof reads")       \
+	X(profile_dir, TEXT, 0, 0, 255,                                        \
+	  "where profiles are written; the working directory if not given")    \
+	X(profile_leak, NUMBER, 0, 0, (uint64_t)1 << 50,                       \
+	  "stacks that hold so many bytes at exit are told; 0: none")          \
+	X(profile_leak_exit, NUMBER, 0, 0, 255,                                \
+	  "the exit status then; 0: as it would be")                           \
+	X(stats_file, TEXT, 0, 0, 255,                                         \
+	  "statistics go there at exit; %p: process; by its end .json, .prom") \
+	X(stats_signal, NUMBER, 0, 0, 64,                                      \
+	  "a signal that writes statistics, there or on stderr")               \
+	X(map_names, BOOL, 0, 0, 1,                                            \
+	  "name mappings in /proc/PID/maps (Linux 5.17, if it is built so)")
 
 struct config {
 #define CONFIG_FIELD(name, kind, value, least, most, help) uint64_t name;
@@ -154,8 +167,15 @@ static inline uint64_t *config_field(struct config *out, unsigned option)
 	return (uint64_t *)out + option;
 }
 
-/* Warnings of one text beyond these are dropped. */
+/* Warnings of one text or file beyond these are dropped. */
 #define CONFIG_WARNINGS_MOST 10
+
+/* Where a text comes from, as warnings say. */
+struct config_source {
+	const char *name;
+	bool is_file;
+	unsigned nr_warnings; /* as yet */
+};
 
 /* Reads the environment, once; later calls return true and change nothing.
  * Threads may race in the first call: they store the same values, and each
@@ -169,6 +189,10 @@ bool config_start(void);
 /* Parses one LANEMALLOC_CONF text into *out, on top of what it holds; each
  * warning goes to report_line(). For config_start() and the tests. */
 void config_parse(struct config *out, const char *text);
+
+/* One line of a file, likewise: key = value, or nothing, or # and a comment. */
+void config_parse_line(struct config *out, const char *line, size_t length,
+		       struct config_source *source);
 
 /* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
  * in a form that the parser reads back; a second line where one is full. */

@@ -20,7 +20,8 @@
 
 int system_open(const char *path)
 {
-	return (int)call_4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	return (int)call_4(SYS_openat, AT_FDCWD, path,
+			   O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 }
 
 int system_create(const char *path)
@@ -59,6 +60,14 @@ int system_write(int fd, const char *buf, size_t size)
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+long system_read_link(const char *path, char *buf, size_t size)
+{
+	long n = call_4(SYS_readlinkat, AT_FDCWD, path, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
 }
 
 int system_rename(const char *from, const char *to)

@@ -11,8 +11,8 @@
 
 #include "base/compiler.h"
 
-/* A descriptor, or a negated errno. The new file is its owner's alone; one of
- * that name must not be there. */
+/* A descriptor, or a negated errno; what is no file is not waited for. The new
+ * file is its owner's alone; one of that name must not be there. */
 int system_open(const char *path);
 int system_create(const char *path);
 
@@ -23,6 +23,9 @@ long system_read(int fd, char *buf, size_t size);
 
 /* All of them: 0, or a negated errno. */
 int system_write(int fd, const char *buf, size_t size);
+
+/* What a symbolic link says, and a NUL: bytes, or a negated errno. */
+long system_read_link(const char *path, char *buf, size_t size);
 
 /* 0 or a negated errno. */
 int system_rename(const char *from, const char *to);

@@ -1,4 +1,4 @@
-/* layer 1.4: helper: births, lives and their end; protocol in helper.h */
+/* layer 1.6: helper: births, lives and their end; protocol in helper.h */
 #include "system/helper.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #define NR_LIVES 2
 #define SLICE_MS 50
 #define BIRTH_WAIT_MS 10
-#define AWAIT_WAITS 100 /* likewise: of one that was asked to end */
+#define AWAIT_WAITS 100 /* of BIRTH_WAIT_MS: for one that was asked to end */
 #define BIRTH_WAITS 20	/* for a birth that is under way */
 #define SHORT_NAPS 50	/* of 20 us: what a task's end takes */
 #define LONG_NAPS 1000	/* of 1 ms: its id is another thread's by now */
@@ -330,9 +330,10 @@ bool helper_must_end(struct helper_life *life)
 {
 	struct helper *h = helper_memory();
 
+	// hint: woken for it
 	return load_relaxed(&h->births) != life->births || // hint: woken for it
-	       load_relaxed(&life->word) == HELPER_LEAVE || // hint: likewise
-	       is_alone(h, life) || rights_changed(h, life);
+	       load_relaxed(&life->word) == HELPER_LEAVE || is_alone(h, life) ||
+	       rights_changed(h, life);
 }
 
 /* May come back early. */
@@ -386,7 +387,7 @@ static bool life_await_end(struct helper_life *life, unsigned waits)
 {
 	// hint: for the result, and for an end that is long over
 	bool was = load_relaxed(&life->thread.alive) ||
-		   load_relaxed(&life->thread.tid); // likewise
+		   load_relaxed(&life->thread.tid); // hint
 
 	if (await_stack(life, waits))
 		await_task(&life->thread);

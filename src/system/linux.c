@@ -41,6 +41,8 @@
 #define MAP_KEEP_OTHERS 0x100000 /* MAP_FIXED_NOREPLACE */
 #define ADVICE_GUARD 102	 /* MADV_GUARD_INSTALL, Linux 6.13 */
 #define ADVICE_UNGUARD 103	 /* MADV_GUARD_REMOVE */
+#define SET_NAME 0x53564d41	 /* PR_SET_VMA, Linux 5.17 */
+#define SET_NAME_OF_MAP 0	 /* PR_SET_VMA_ANON_NAME */
 #define FUTEX_WAIT_PRIVATE (0 | 128)
 #define FUTEX_WAKE_PRIVATE (1 | 128)
 #define FUTEX_WAKE_SHARED 1
@@ -94,6 +96,11 @@ int system_map_at(void *addr, size_t size)
 		return 0;
 	system_unmap((void *)at, size);
 	return -EEXIST;
+}
+
+void system_map_name(void *addr, size_t size, const char *name)
+{
+	call_6(SYS_prctl, SET_NAME, SET_NAME_OF_MAP, addr, size, name, 0);
 }
 
 void system_unmap(void *addr, size_t size)

@@ -1,4 +1,4 @@
-/* layer 1.5: nodes: which memory node a CPU belongs to; contract in nodes.h */
+/* layer 1.6: nodes: which memory node a CPU belongs to; contract in nodes.h */
 #include "system/nodes.h"
 
 #include "base/bits.h"

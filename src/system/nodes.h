@@ -1,4 +1,4 @@
-/* layer 1.5: nodes: which memory node a CPU belongs to
+/* layer 1.6: nodes: which memory node a CPU belongs to
  *
  * Where memory has several nodes, each is near to some CPUs and far from all
  * others. By numa=auto whoever places memory asks here for the node of an id;

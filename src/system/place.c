@@ -1,10 +1,12 @@
-/* layer 1.3: place: two ranges of addresses; contract in place.h */
+/* layer 1.5: place: two ranges of addresses; contract in place.h */
 #include "system/place.h"
 
 #include <errno.h>
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "system/config.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 #define RANGE_TRIES 8  /* random places that one size of T is tried with */
@@ -136,6 +138,36 @@ size_t place_size_most(enum place place)
 		    0;
 }
 
+/* Within one T blocks lie below all else. */
+static enum place place_of(uint64_t addr)
+{
+	uint64_t end = range_end(PLACE_DATA, addr);
+
+	return addr < end ? PLACE_DATA : PLACE_META;
+}
+
+static cold void map_name(void *addr, size_t size)
+{
+	static const char *const names[NR_PLACES] = {
+		[PLACE_DATA] = "lanemalloc blocks",
+		[PLACE_META] = "lanemalloc metadata",
+	};
+
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	system_map_name(addr, size, names[place_of((uintptr_t)addr)]);
+	sandbox_rare_done();
+}
+
+int place_map_at(void *addr, size_t size)
+{
+	int result = system_map_at(addr, size);
+
+	if (unlikely(config.map_names) && !result)
+		map_name(addr, size);
+	return result;
+}
+
 void *place_map(size_t size)
 {
 	size_t page = system_page_size(), whole;
@@ -151,7 +183,7 @@ void *place_map(size_t size)
 		addr = place_take(PLACE_META, whole, page);
 		if (!addr)
 			return NULL;
-		result = system_map_at(addr, size);
+		result = place_map_at(addr, size);
 		if (!result)
 			return addr;
 		if (result != -EEXIST) {

@@ -1,4 +1,4 @@
-/* layer 1.3: place: where the library's memory lies
+/* layer 1.5: place: where the library's memory lies
  *
  * Nothing is reserved. Address space that is not mapped is counted by nobody:
  * not by RLIMIT_AS, mlockall or overcommit, not in a core, not in VSZ. So the
@@ -47,6 +47,11 @@ void place_untake(enum place place, char *addr, size_t size);
 
 /* Bytes that one place may have at most; 0 while nothing can be mapped. */
 size_t place_size_most(enum place place);
+
+/* As system_map_at(), at addresses of a place; with the option map_names the
+ * mapping is named there for whoever reads /proc/PID/maps, unless the program
+ * is in a sandbox, whose filter may kill for it. */
+int place_map_at(void *addr, size_t size);
 
 /* Private zeroed memory in a place of metadata, whole pages. NULL: none. */
 void *place_map(size_t size);

@@ -5,6 +5,8 @@
  */
 #include "system/report.h"
 
+#include <errno.h>
+
 #include "system/system.h"
 
 /* Where the text goes; length counts on when the buffer is full. The last byte
@@ -218,6 +220,36 @@ void report_line(const char *fmt, ...)
 	va_start(args, fmt);
 	report_vline(fmt, args);
 	va_end(args);
+}
+
+#define ERRORS(X)                               \
+	X(EPERM, "not permitted")               \
+	X(ENOENT, "no such file or directory")  \
+	X(EACCES, "permission denied")          \
+	X(EEXIST, "it is there already")        \
+	X(ENOTDIR, "no directory")              \
+	X(EISDIR, "a directory")                \
+	X(EINVAL, "no valid value")             \
+	X(ENOSPC, "no space on the device")     \
+	X(EFBIG, "the file is too large")       \
+	X(EROFS, "read-only file system")       \
+	X(ENAMETOOLONG, "the name is too long") \
+	X(ENOMEM, "no memory")                  \
+	X(EMFILE, "too many open files")        \
+	X(EDQUOT, "the quota is used up")       \
+	X(EBUSY, "the program uses it")         \
+	X(ENODATA, "there is nothing")
+
+const char *report_error(int error)
+{
+	switch (error) {
+#define ERROR_TEXT(name, text) \
+	case name:             \
+		return text;
+		ERRORS(ERROR_TEXT)
+#undef ERROR_TEXT
+	}
+	return "";
 }
 
 _Noreturn void fault(const char *fmt, ...)

@@ -20,6 +20,9 @@ int report_format(char *buf, size_t size, const char *fmt, ...)
 int report_vformat(char *buf, size_t size, const char *fmt, va_list args)
 	printf_like(3, 0);
 
+/* What people call an errno that files and signals give; "" for others. */
+const char *report_error(int error);
+
 /* "lanemalloc: " + text + newline on stderr, as one write; at most
  * REPORT_LINE_SIZE bytes. Control characters in the text become '?', so that
  * one message is one line. */

@@ -16,6 +16,9 @@
  * or the kernel's overcommit policy refuses. */
 int system_map_at(void *addr, size_t size);
 
+/* What /proc/PID/maps says of it, where the kernel can (Linux 5.17). */
+void system_map_name(void *addr, size_t size, const char *name);
+
 /* Gives address space back. */
 void system_unmap(void *addr, size_t size);
 

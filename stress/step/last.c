@@ -13,12 +13,14 @@
 #include "last.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "../sweep/options.h"
+#include "../sweep/report.h"
 
 #define SEVERAL 4     /* bounds, until a call is said not to end */
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
@@ -26,11 +28,6 @@
 #define POLLS_INT3 60     /* until another way is tried */
 #define POLLS_MOST 100000 /* until one that does not move is called blocked */
 #define WORK UINT32_MAX   /* steps of the load: more than there is time for */
-
-static struct {
-	unsigned threads, trials, calls;
-	bool loose; /* bounds are not judged */
-} options = { .threads = 8, .trials = 20, .calls = 6 };
 
 struct tally {
 	uint64_t nr, most, most_aborts, most_sections, sum, over;
@@ -118,7 +115,7 @@ static bool on_other_trap(ucontext_t *context)
 /* In which system call, or that it runs; and how far its steps are. */
 _Noreturn static void cannot_stop(unsigned i)
 {
-	char path[64], line[100] = "";
+	char path[64], line[100] = "", at[200];
 	size_t n = strlen(cell->text);
 	int fd;
 
@@ -127,12 +124,13 @@ _Noreturn static void cannot_stop(unsigned i)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && read(fd, line, sizeof(line) - 1) > 0)
 		line[strcspn(line, "\n")] = 0;
+	text_where(steps.at, at, sizeof(at));
 	snprintf(cell->text + n, sizeof(cell->text) - n,
 		 "; it is at step %u of its load, in %.60s; steps %s, %lu of "
 		 "%lu, at %s",
 		 many[i].step, line, steps_are_on() ? "on" : "off",
 		 (unsigned long)steps.nr, (unsigned long)wish,
-		 where_is(steps.at));
+		 at);
 	atomic_store(&cell->outcome, BLOCKED);
 	_exit(0);
 }
@@ -171,10 +169,12 @@ static bool stop_by_int3(struct worker *self)
 {
 	uint32_t at = targets[load_below(self, nr_targets)];
 	uint32_t before = atomic_load(&nr_stopped), armed = at;
+	char where[200];
 	unsigned i;
 
+	text_where(at, where, sizeof(where));
 	snprintf(cell->text, sizeof(cell->text), "stopping somebody at %s",
-		 where_is(at));
+		 where);
 	atomic_store(&target, at);
 	text_arm(at);
 	for (i = 0; i < POLLS_INT3; i++) {
@@ -350,155 +350,67 @@ static void targets_choose(void)
 
 /* ---- all of it ---- */
 
-static unsigned nr_blocked, nr_bad;
-
 static void one_trial(unsigned seed, enum manner manner)
 {
 	struct trial t = { .seed = seed, .manner = manner };
-	enum outcome outcome = child_do(trial_body, &t);
+	enum outcome outcome = outside_run(trial_body, &t);
+	char where[80];
 
 	if (outcome == STOPPED)
 		return;
-	nr_bad++;
-	nr_blocked += outcome == BLOCKED;
-	printf("  seed %u, %s sections: %s; %s %s\n", seed,
-	       manner_names[manner],
-	       outcome == BLOCKED   ? "blocked"
-	       : outcome == CRASHED ? "crashed"
-				    : "unsound",
-	       cell->text, outside_said());
-	fflush(stdout);
+	shared->nr_stopped += outcome == BLOCKED;
+	snprintf(where, sizeof(where), "seed %u, %s sections", seed,
+		 manner_names[manner]);
+	failure_note(where, "");
 }
 
-static void print_row(unsigned k, enum manner manner, bool tick)
+static void say_row(unsigned k, enum manner manner, bool tick)
 {
 	const struct tally *y = &sum->tallies[manner][k][tick];
 
 	if (!y->nr)
 		return;
-	printf("%-15s %-8s %-4s %6lu %7lu %7lu %6lu %6lu %7lu  %u%s\n",
-	       kinds[k].name, manner_names[manner], tick ? "tick" : "",
-	       (unsigned long)y->nr, (unsigned long)(y->sum / y->nr),
-	       (unsigned long)y->most, (unsigned long)y->most_sections,
-	       (unsigned long)y->most_aborts, (unsigned long)bound_of(k, tick),
-	       y->most_seed, y->over ? "  ABOVE" : "");
+	say("%-15s %-8s %-4s %6lu %7lu %7lu %6lu %6lu %7lu  %u%s\n",
+	    kinds[k].name, manner_names[manner], tick ? "tick" : "",
+	    (unsigned long)y->nr, (unsigned long)(y->sum / y->nr),
+	    (unsigned long)y->most, (unsigned long)y->most_sections,
+	    (unsigned long)y->most_aborts, (unsigned long)bound_of(k, tick),
+	    y->most_seed, y->over ? "  ABOVE" : "");
 	if (!options.loose)
-		nr_bad += y->over != 0;
+		shared->nr_bad += y->over != 0;
 }
 
-static int report(void)
+static void say_all(void)
 {
 	unsigned k, m, t;
 
-	printf("%u threads, %u trials: %lu stopped, %lu by steps, %lu at a "
-	       "chosen instruction of %u\n",
-	       options.threads, options.trials, (unsigned long)sum->nr_stopped,
-	       (unsigned long)sum->nr_by_step, (unsigned long)sum->nr_by_int3,
-	       nr_targets);
-	printf("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
-	       "sections", "", "calls", "mean", "most", "whole", "aborts",
-	       "bound", "seed");
+	say("%u threads, %u trials: %lu stopped, %lu by steps, %lu at a "
+	    "chosen instruction of %u\n",
+	    options.threads, options.trials, (unsigned long)sum->nr_stopped,
+	    (unsigned long)sum->nr_by_step, (unsigned long)sum->nr_by_int3,
+	    nr_targets);
+	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
+	    "sections", "", "calls", "mean", "most", "whole", "aborts",
+	    "bound", "seed");
 	for (k = 0; kinds[k].name; k++)
 		for (m = 0; m < NR_MANNERS; m++)
 			for (t = 0; t < 2; t++)
-				print_row(k, m, t);
-	if (common.expect_blocked)
-		return nr_blocked ? 0 : 1;
-	return nr_bad ? 1 : 0;
+				say_row(k, m, t);
 }
 
-_Noreturn static void usage(int status)
-{
-	fprintf(status ? stderr : stdout,
-		"usage: last --library PATH [options]\n"
-		"  --threads N      all but one are stopped [8]\n"
-		"  --trials N       [20]\n"
-		"  --calls N        of each kind in a trial, about [6]\n"
-		"  --seed N         of the first trial [0]\n"
-		"  --timeout S      blocked: S seconds without progress [10]\n"
-		"  --loose          counts only: bounds are not judged\n"
-		"  --expect-blocked succeed if somebody was blocked\n");
-	exit(status);
-}
-
-static const struct option long_options[] = {
-	{ "library", required_argument, NULL, 'l' },
-	{ "threads", required_argument, NULL, 'n' },
-	{ "trials", required_argument, NULL, 'T' },
-	{ "calls", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 'S' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "loose", no_argument, NULL, 'L' },
-	{ "expect-blocked", no_argument, NULL, 'B' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
-
-static unsigned *option_number(int c)
-{
-	switch (c) {
-	case 'n':
-		return &options.threads;
-	case 'T':
-		return &options.trials;
-	case 'c':
-		return &options.calls;
-	case 'S':
-		return &common.seed;
-	case 't':
-		return &common.timeout;
-	}
-	return NULL;
-}
-
-static void option_take(int c)
-{
-	unsigned *to = option_number(c);
-
-	if (to)
-		*to = number_of(optarg);
-	else if (c == 'l')
-		common.library = optarg;
-	else if (c == 'L')
-		options.loose = true;
-	else if (c == 'B')
-		common.expect_blocked = true;
-	else
-		usage(c == 'h' ? 0 : 2);
-}
-
-static void run_trials(void)
+void last_run(void)
 {
 	unsigned i;
 
-	if (child_do(survey_body, NULL) != STOPPED)
+	sum = shared_memory(sizeof(*sum));
+	reached = shared_memory(text.nr);
+	if (outside_run(survey_body, NULL) != STOPPED)
 		die("the load cannot be stepped: %s", cell->text);
 	targets_choose();
-	for (i = 0; i < options.trials; i++)
-		one_trial(common.seed + i,
+	for (i = 0; i < options.trials && !atomic_load(&shared->interrupted);
+	     i++)
+		one_trial(shared->settings.seed + i,
 			  text_symbol("anchor") && i % 2 ? WHOLE : ABORTING);
-}
-
-int main(int argc, char **argv)
-{
-	static char out[1 << 16];
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		option_take(c);
-	if (optind != argc || options.threads < 2 ||
-	    options.threads > NR_THREADS_MOST || !common.timeout ||
-	    !options.trials || !options.calls)
-		usage(2);
-	check_library(common.library);
-	setvbuf(stdout, out, _IOFBF, sizeof(out));
-	common.conf = "reclaimer=0,purge_delay=20,purge_budget=256k,"
-		      "cpu_cache=1m";
-	preload(argv);
-	sum = shared_memory(sizeof(*sum));
-	place = shared_memory(sizeof(*place));
-	library_start();
-	reached = shared_memory(text.nr);
-	run_trials();
-	return report();
+	shared->nr_bad += report_failures();
+	say_all();
 }

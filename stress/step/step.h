@@ -1,15 +1,15 @@
 /* step: single steps through a malloc, by the processor's trap flag
  *
- *	step.c	   `step`: one child per operation, step and fate of the victim
+ *	steps.c	   one child per operation, step and fate of the victim
  *	ops.c	   the operations
- *	last.c	   `last`: all threads but one are stopped, the rest is counted
+ *	last.c	   all threads but one are stopped, the rest is counted
  *	kinds.c	   what the last one does, with the bound of each kind
+ *	rare.c	   the rare parts of the load
  *	trap.c	   the trap flag: steps, sections, aborts
- *	child.c	   processes, threads and checks that both programs share
  *
- * Both preload the library under test and start themselves anew. The load, the
- * ledger of live blocks and the reading of the library's text are the sweep's
- * (stress/sweep/), unchanged.
+ * They are places at which the sweep's program stops threads (stress/sweep/),
+ * of which one server goes through all, with the sweep's children, load and
+ * report.
  *
  * A step is an instruction of the library that is about to run. What it calls
  * in libc runs through and is not counted.
@@ -19,7 +19,7 @@
 
 #include "../sweep/load.h"
 #include "../sweep/names.h"
-#include "../sweep/raw.h"
+#include "../harness/raw.h"
 #include "../sweep/sweep.h"
 
 #include <ucontext.h>
@@ -55,7 +55,7 @@ struct steps {
 extern struct steps steps;
 
 /* In the preloaded process, once, after text_find(). */
-void trap_start(const char *library);
+void trap_start(void);
 /* The calling thread is the one that steps, from here to steps_end(). */
 void steps_begin(void);
 void steps_end(void);
@@ -75,44 +75,10 @@ extern bool (*trap_other)(ucontext_t *context);
 		steps_end();   \
 	} while (0)
 
-/* ---- child.c ---- */
+/* ---- the places to stop ---- */
 
-#define TEXT_SIZE 200
-
-/* What a child tells, in shared memory. */
-struct place {
-	struct cell cell;
-	uint64_t nr, nr_sections, nr_aborts;
-	uint32_t at;
-	bool ended; /* the operation, before the stop */
-	bool shut;  /* the fast paths' gate, at the end */
-	bool cloned;
-};
-extern struct place *place;
-
-struct common {
-	const char *library;
-	unsigned timeout; /* s without progress, until it counts as blocked */
-	unsigned work;    /* steps of each other thread */
-	unsigned jobs;
-	unsigned seed;
-	bool expect_blocked;
-	const char *conf; /* the library's options at first */
-};
-extern struct common common;
-
-void *shared_memory(size_t size);
-/* Starts this program anew with the library preloaded, unless it is. */
-void preload(char **argv);
-/* The text, the trap, a warm heap. */
-void library_start(void);
-/* Options, as the library reads them when it starts anew. */
-void conf_set(const char *conf);
-/* Runs body in a child, with its output caught; place says how it ended. */
-enum outcome child_do(void (*body)(const void *), const void *arg);
-void check_library(const char *path);
-/* "function+0x12" */
-const char *where_is(uint32_t offset);
+void steps_run(void);
+void last_run(void);
 
 /* rare.c: what the load adds */
 extern const struct load_parts rare_parts;

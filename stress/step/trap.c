@@ -18,15 +18,8 @@
  */
 #include "step.h"
 
-#include <elf.h>
-#include <fcntl.h>
-#include <link.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TRAP_FLAG 0x100
 #define INT3 0xcc
@@ -57,38 +50,6 @@ struct descriptor {
 	uint32_t version, flags;
 	uint64_t start, length, abort;
 };
-
-/* A table among the library's variables, relocated. */
-static const void *table(const char *image, const char *name, size_t *size)
-{
-	const ElfW(Ehdr) *header = (const void *)image;
-	const ElfW(Shdr) *all = (const void *)(image + header->e_shoff);
-	const char *names = image + all[header->e_shstrndx].sh_offset;
-	unsigned i;
-
-	for (i = 0; i < header->e_shnum; i++)
-		if (!strcmp(names + all[i].sh_name, name)) {
-			*size = all[i].sh_size;
-			return (const void *)(text_base() + all[i].sh_addr);
-		}
-	*size = 0;
-	return NULL;
-}
-
-static const char *image_of(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	char *image;
-
-	if (fd < 0 || fstat(fd, &st))
-		die("cannot read %s", path);
-	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (image == MAP_FAILED)
-		die("cannot map %s", path);
-	close(fd);
-	return image;
-}
 
 static uint32_t offset_of(uint64_t address)
 {
@@ -139,13 +100,12 @@ static void section_add(const struct descriptor *d, const uint64_t *exits,
 	}
 }
 
-static void sections_find(const char *path)
+static void sections_find(void)
 {
-	const char *image = image_of(path);
 	size_t size, exits_size, i;
-	const struct descriptor *all = table(image, "__rseq_cs", &size);
+	const struct descriptor *all = text_table("__rseq_cs", &size);
 	const uint64_t *exits =
-		table(image, "__rseq_exit_point_array", &exits_size);
+		text_table("__rseq_exit_point_array", &exits_size);
 
 	sections = calloc(size / sizeof(*all) + 1, sizeof(*sections));
 	for (i = 0; i < size / sizeof(*all); i++)
@@ -487,9 +447,9 @@ void steps_begin_at(ucontext_t *context)
 	flag_set(context, true);
 }
 
-void trap_start(const char *library)
+void trap_start(void)
 {
-	sections_find(library);
+	sections_find();
 	text_make_writable();
 	child_handle(on_trap);
 }

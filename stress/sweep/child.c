@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "raw.h"
+#include "../harness/raw.h"
 
 static void start_threads(const struct scenario *s, uint64_t seed)
 {

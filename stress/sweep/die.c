@@ -18,13 +18,3 @@ _Noreturn void die(const char *format, ...)
 	va_end(args);
 	_exit(3);
 }
-
-unsigned number_of(const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 0);
-
-	if (end == arg || *end || n > UINT32_MAX)
-		die("not a number: %s", arg);
-	return (unsigned)n;
-}

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "load.h"
-#include "raw.h"
+#include "../harness/raw.h"
 
 #define DELAY_US 2000
 

@@ -14,24 +14,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../harness/random.h"
+#include "../harness/raw.h"
 #include "load.h"
 #include "names.h"
-#include "raw.h"
 
 struct worker workers[NR_WORKERS];
 _Atomic(bool) late_worker_runs;
 const struct load_parts *load_parts;
 
 static _Atomic(struct block *) boxes[NR_BOXES];
-
-static uint64_t random_next(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
 
 size_t load_below(struct worker *w, size_t n)
 {
@@ -378,8 +370,6 @@ static void do_return(struct worker *w, const struct returned *r)
 	do_cfree(home, 400);
 	cpu_go_anywhere();
 }
-
-/* ---- memory that ends ---- */
 
 /* ---- the workers ---- */
 

@@ -20,7 +20,7 @@ void outside_open(void)
 		die("no file for the child's words");
 }
 
-const char *outside_said(void)
+static const char *outside_said(void)
 {
 	static char out[128];
 	off_t most = sizeof(out) - 1, end = lseek(said, 0, SEEK_END);
@@ -96,6 +96,14 @@ static void note_end(int status)
 		snprintf(cell->text, sizeof(cell->text), "status %#x", status);
 }
 
+/* A thread that blocks signals, as libc's do while they begin and end, came to
+ * an int3: the kernel then ends the process. That says nothing. */
+static bool trap_was_blocked(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP &&
+	       (stop.shake || atomic_load(&cell->victim) == NOBODY);
+}
+
 static void note_blocked(pid_t pid)
 {
 	size_t n = strlen(cell->text);
@@ -104,9 +112,9 @@ static void note_blocked(pid_t pid)
 	atomic_store(&cell->outcome, BLOCKED);
 }
 
-void outside_do(void (*body)(const void *), const void *arg, unsigned timeout,
-		int *status)
+enum outcome outside_run(void (*body)(const void *), const void *arg)
 {
+	int status;
 	pid_t pid;
 
 	memset(cell, 0, sizeof(*cell));
@@ -119,10 +127,28 @@ void outside_do(void (*body)(const void *), const void *arg, unsigned timeout,
 	if (!pid)
 		child_begin(body, arg);
 	setpgid(pid, pid);
-	if (!watch_until_end(pid, timeout))
+	if (!watch_until_end(pid, shared->settings.timeout))
 		note_blocked(pid);
 	/* Its own children too, such as one that stands in a vfork. */
 	kill(-pid, SIGKILL);
-	waitpid(pid, status, 0);
-	note_end(*status);
+	waitpid(pid, &status, 0);
+	note_end(status);
+	if (trap_was_blocked(status))
+		atomic_store(&cell->outcome, NOT_REACHED);
+	return atomic_load(&cell->outcome);
+}
+
+void failure_note(const char *where, const char *what)
+{
+	uint32_t i = atomic_fetch_add(&shared->nr_failures, 1);
+	struct failure *f = &shared->failures[i];
+	const char *output = outside_said();
+
+	if (i >= NR_FAILURES_MOST)
+		return;
+	f->outcome = (uint8_t)atomic_load(&cell->outcome);
+	snprintf(f->where, sizeof(f->where), "%s", where);
+	snprintf(f->text, sizeof(f->text), "%s%s%s%s, victim %d", what,
+		 cell->text, *output ? " | " : "", output,
+		 atomic_load(&cell->victim));
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "../harness/raw.h"
 
 struct cell *cell;
 

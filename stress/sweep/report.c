@@ -33,7 +33,7 @@ void say(const char *format, ...)
 	fflush(copy);
 }
 
-static const char *const outcome_names[NR_OUTCOMES] = {
+const char *const outcome_names[NR_OUTCOMES] = {
 	"not run", "stopped", "not reached", "blocked", "crashed", "unsound"
 };
 
@@ -71,16 +71,12 @@ unsigned scenarios_reaching(uint32_t i)
 unsigned report_failures(void)
 {
 	uint32_t i, n = atomic_load(&shared->nr_failures);
-	char where[200];
 
 	for (i = 0; i < n && i < options.failures; i++) {
 		const struct failure *f = &shared->failures[i];
 
-		text_where(text.all[f->instruction].offset, where,
-			   sizeof(where));
-		say("  %s at %s (%s): %s\n", outcome_names[f->outcome],
-		    f->instruction ? where : "no stop",
-		    scenarios[f->scenario].name, f->text);
+		say("  %s at %s: %s\n", outcome_names[f->outcome], f->where,
+		    f->text);
 	}
 	if (n > i)
 		say("  and %u more\n", n - i);
@@ -169,6 +165,19 @@ void report_mode(int mode, double seconds)
 	}
 }
 
+void report_list(char *out, size_t size)
+{
+	snprintf(out, size, "%s.reached", options.report);
+}
+
+bool report_strands(const struct result *r)
+{
+	/* Whoever goes on strands nothing. */
+	return r->live_size > options.most_live ||
+	       r->claimed_size > options.most_claimed ||
+	       (strchr("def", shared->settings.mode) && r->live_size);
+}
+
 /* By function, where nobody asks for the reasons. */
 static void say_unreached(void)
 {
@@ -186,11 +195,14 @@ static void say_unreached(void)
 
 /* A line for each instruction: its offset, by how many scenarios it is
  * reached, whether it is a no-op. */
-static void write_reached(const char *path)
+static void write_reached(void)
 {
-	FILE *file = fopen(path, "we");
+	char path[4096];
+	FILE *file;
 	uint32_t i;
 
+	report_list(path, sizeof(path));
+	file = fopen(path, "we");
 	if (!file)
 		die("cannot write %s", path);
 	for (i = 0; i < text.nr; i++)
@@ -219,12 +231,13 @@ unsigned report_unreached(const struct unreached *u)
 {
 	char list[4096];
 
+	if (options.report)
+		write_reached();
 	if (!u->explain) {
 		say_unreached();
 		return 0;
 	}
-	snprintf(list, sizeof(list), "%s.reached", u->report);
-	write_reached(list);
+	report_list(list, sizeof(list));
 	return !say_reasons(u->explain, u->library, list);
 }
 

@@ -11,6 +11,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 unsigned scenarios_reaching(uint32_t instruction);
 void report_survey(void);
 unsigned report_failures(void);
+/* Whether more is stranded there than may be. */
+bool report_strands(const struct result *r);
+/* Where the list of what is reached is, beside the report. */
+void report_list(char *out, size_t size);
+extern const char *const outcome_names[NR_OUTCOMES];
 /* What remains without a stop, though nothing should. */
 unsigned report_rest(void);
 struct unreached {
@@ -21,5 +26,13 @@ struct unreached {
 unsigned report_unreached(const struct unreached *u);
 void report_row(const char *name_and_file);
 void report_mode(int mode, double seconds);
+
+/* proven.c; nothing of it where no ledger is named */
+
+/* How much of what is reached is proven. */
+void proven_say(void);
+/* Of this mode: what is, is left out; what was tried goes there. */
+void proven_skip(void);
+void proven_add(void);
 
 #endif

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "load.h"
-#include "raw.h"
+#include "../harness/raw.h"
 #include "system/sealed.h"
 
 #define UNSHARED (1 << 1) /* CLOSE_RANGE_UNSHARE */

@@ -19,7 +19,7 @@
 
 #include "load.h"
 #include "pageheap/region.h"
-#include "raw.h"
+#include "../harness/raw.h"
 #include "system/place.h"
 #include "system/sealed.h"
 
@@ -162,8 +162,12 @@ const struct scenario scenarios[] = {
 	{ 0 },
 };
 
-char scenario_conf[256] = "LANEMALLOC_CONF=reclaimer=0,purge_delay=1,"
-			  "purge_budget=256k,cpu_cache=1m";
+char scenario_conf[256] = "LANEMALLOC_CONF=";
+
+void scenario_set_conf(const char *conf)
+{
+	strcpy(strchr(scenario_conf, '=') + 1, conf);
+}
 
 /* Another library has no options of ours, and is not made anew. */
 unsigned scenario_count(void)
@@ -413,7 +417,7 @@ static void filters_set(const struct scenario *s)
 void scenario_enter(const struct scenario *s)
 {
 	if (s->conf)
-		strcpy(strchr(scenario_conf, '=') + 1, s->conf);
+		scenario_set_conf(s->conf);
 	if (s->prepared)
 		prepare();
 	filters_set(s);

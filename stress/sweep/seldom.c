@@ -18,7 +18,7 @@
 
 #include "load.h"
 #include "names.h"
-#include "raw.h"
+#include "../harness/raw.h"
 
 static FILE *nowhere;
 

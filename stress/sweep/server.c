@@ -1,25 +1,19 @@
 /* server: the library is preloaded here and its heap is warm; one child of
  * this process per stop
  */
+#include "../step/step.h"
 #include "load.h"
+#include "options.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define BASE_RUNS 12
 
 /* ---- one child ---- */
-
-/* A thread that blocks signals, as libc's do while they begin and end, came to
- * an int3: the kernel then ends the process. That says nothing. */
-static bool trap_was_blocked(int status)
-{
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP &&
-	       (stop.shake || atomic_load(&cell->victim) == NOBODY);
-}
 
 struct run {
 	const struct scenario *scenario;
@@ -36,29 +30,21 @@ static void run_body(const void *arg)
 static enum outcome run_child(const struct scenario *s, uint64_t seed)
 {
 	struct run run = { s, seed };
-	int status;
 
-	outside_do(run_body, &run, shared->settings.timeout, &status);
-	if (trap_was_blocked(status))
-		atomic_store(&cell->outcome, NOT_REACHED);
-	return atomic_load(&cell->outcome);
+	return outside_run(run_body, &run);
 }
 
 /* ---- what is reached, and what remains without a stop ---- */
 
 static void note_failure(uint32_t instruction, unsigned scenario)
 {
-	uint32_t i = atomic_fetch_add(&shared->nr_failures, 1);
-	struct failure *f = &shared->failures[i];
-	const char *output = outside_said();
+	char at[200] = "no stop", where[300];
 
-	if (i >= NR_FAILURES_MOST)
-		return;
-	f->instruction = instruction;
-	f->outcome = (uint8_t)atomic_load(&cell->outcome);
-	f->scenario = (uint8_t)scenario;
-	snprintf(f->text, sizeof(f->text), "%s%s%s, victim %d", cell->text,
-		 *output ? " | " : "", output, atomic_load(&cell->victim));
+	if (instruction)
+		text_where(text.all[instruction].offset, at, sizeof(at));
+	snprintf(where, sizeof(where), "%s (%s)", at,
+		 scenarios[scenario].name);
+	failure_note(where, "");
 }
 
 static void note_base(unsigned scenario)
@@ -228,34 +214,65 @@ static bool is_over(void)
 	       (enough && atomic_load(&shared->nr_blocked) >= enough);
 }
 
-int server_run(unsigned number, const char *library)
+static void scenarios_run(void)
 {
 	uint32_t i;
+
+	for (;;) {
+		i = atomic_fetch_add(&shared->next, 1);
+		if (i >= scenario_count() || atomic_load(&shared->interrupted))
+			return;
+		if (shared->settings.scenarios >> i & 1)
+			survey(i);
+	}
+}
+
+static void stops_run(void)
+{
+	uint32_t i;
+
+	for (;;) {
+		i = atomic_fetch_add(&shared->next, 1);
+		if (i >= text.nr || is_over())
+			return;
+		if (shared->results[i].outcome == NOT_RUN)
+			stop_at(i);
+	}
+}
+
+/* Before the heap is warm, of which it is a part. */
+static void steps_prepare(void)
+{
+	static char out[1 << 16];
+
+	setvbuf(stdout, out, _IOFBF, sizeof(out));
+	if (options.report)
+		report_open(options.report, true);
+	trap_start();
+}
+
+int server_run(void)
+{
+	bool by_steps = options.steps || options.last;
 
 	signal(SIGINT, SIG_IGN); /* the driver says when to end */
 	signal(SIGTERM, SIG_IGN);
 	unsetenv("LD_PRELOAD");
 	putenv(scenario_conf);
 	outside_open();
-	text_find(library);
+	text_find(options.library);
 	seldom_open();
-	load_warm_up(&seldom_parts);
-	cell = &shared->cells[number];
-	if (!shared->settings.mode) {
-		for (;;) {
-			i = atomic_fetch_add(&shared->next, 1);
-			if (i >= scenario_count() ||
-			    atomic_load(&shared->interrupted))
-				return 0;
-			if (shared->settings.scenarios >> i & 1)
-				survey(i);
-		}
-	}
-	for (;;) {
-		i = atomic_fetch_add(&shared->next, 1);
-		if (i >= text.nr || is_over())
-			return 0;
-		if (shared->results[i].outcome == NOT_RUN)
-			stop_at(i);
-	}
+	if (by_steps)
+		steps_prepare();
+	load_warm_up(by_steps ? &rare_parts : &seldom_parts);
+	cell = &shared->cells[options.server];
+	if (options.steps)
+		steps_run();
+	else if (options.last)
+		last_run();
+	else if (!shared->settings.mode)
+		scenarios_run();
+	else
+		stops_run();
+	return 0;
 }

@@ -11,6 +11,16 @@
 
 struct shared *shared;
 
+void *shared_memory(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		die("no shared memory");
+	return at;
+}
+
 uint8_t *shared_reached(unsigned scenario)
 {
 	uint32_t nr = shared->nr_instructions;

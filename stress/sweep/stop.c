@@ -5,7 +5,7 @@
 #include <sys/ucontext.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "../harness/raw.h"
 
 #define TRAP_FLAG 0x100
 

@@ -19,21 +19,27 @@
 
 /* ---- servers ---- */
 
+static int nr_words;
+static char **words; /* of the command line */
+
 static pid_t server_start(unsigned number)
 {
 	static const char self[] = "/proc/self/exe";
-	char server[16], fd[16];
+	char server[24], fd[24], *own[nr_words + 3];
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(server, sizeof(server), "%u", number);
-	snprintf(fd, sizeof(fd), "%d", options.fd);
+	snprintf(server, sizeof(server), "--server=%u", number);
+	snprintf(fd, sizeof(fd), "--fd=%d", options.fd);
+	memcpy(own, words, (size_t)nr_words * sizeof(*own));
+	own[nr_words] = server;
+	own[nr_words + 1] = fd;
+	own[nr_words + 2] = NULL;
 	setenv("LD_PRELOAD", options.library, 1);
 	setenv("LANEMALLOC_CONF", strchr(scenario_conf, '=') + 1, 1);
-	execl(self, "sweep", "--library", options.library, "--server", server,
-	      "--fd", fd, (char *)NULL);
+	execv(self, own);
 	die("cannot run %s: %s", self, strerror(errno));
 }
 
@@ -100,7 +106,8 @@ static void server_wait(pid_t pid, double start, uint32_t done_before)
 static void servers_run(void)
 {
 	uint32_t done_before = count_results(true);
-	unsigned i, nr = options.jobs;
+	/* One goes through all steps, with jobs of its own. */
+	unsigned i, nr = options.steps || options.last ? 1 : options.jobs;
 	pid_t pids[NR_SERVERS_MOST];
 	double start = now();
 
@@ -164,14 +171,17 @@ static void run_mode(int mode, unsigned hit)
 
 	shared->settings.mode = mode;
 	shared->settings.hit = hit;
-	if (!shared->chosen)
+	if (!shared->chosen) {
 		choose();
+		proven_skip();
+	}
 	shared->chosen = true;
 	servers_run();
 	if (options.state && atomic_load(&shared->interrupted))
 		return;
 	unchoose();
 	report_mode(mode, now() - start);
+	proven_add();
 	shared->chosen = false;
 	shared->nr_runs++;
 }
@@ -218,6 +228,16 @@ static void run_survey(void)
 	shared->surveyed = !atomic_load(&shared->interrupted);
 }
 
+static void run_instructions(bool resumed)
+{
+	if (!resumed)
+		run_survey();
+	proven_say();
+	run_modes();
+	if (options.row)
+		report_row(options.row);
+}
+
 static int run_all(const struct settings *settings)
 {
 	char *library = realpath(options.library, NULL);
@@ -231,11 +251,10 @@ static int run_all(const struct settings *settings)
 	if (options.report)
 		report_open(options.report, resumed);
 	catch_end();
-	if (!resumed)
-		run_survey();
-	run_modes();
-	if (options.row)
-		report_row(options.row);
+	if (options.steps || options.last)
+		servers_run();
+	else
+		run_instructions(resumed);
 	if (atomic_load(&shared->interrupted)) {
 		say("interrupted: %s\n",
 		    options.state ? "to be continued" : "the rest was not run");
@@ -252,9 +271,11 @@ int main(int argc, char **argv)
 {
 	struct settings settings;
 
-	options_read(argc, argv, &settings);
-	if (options.server < 0)
+	nr_words = argc;
+	words = argv;
+	options_take(argc, argv, &settings);
+	if (options.fd < 0)
 		return run_all(&settings);
 	shared_join();
-	return server_run((unsigned)options.server, options.library);
+	return server_run();
 }

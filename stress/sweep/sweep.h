@@ -4,9 +4,12 @@
  *	options.c  the command line
  *	shared.c   what the driver and its servers have in common
  *	sweep.c	   the survey, then one mode after the other
+ *	proven.c   what earlier sweeps have shown, by the ledger proven.txt
  *	report.c   what is printed; explain.py: why instructions are not
  *		   reached, by reasons.txt
  *	text.c	   the library's instructions: finding and arming them
+ *	step/	   other places: the steps of an operation, and all threads
+ *		   but one (stress/step/step.h)
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
  *	outside.c  a child from outside
@@ -86,6 +89,12 @@ struct cell {
 	uint64_t live_size;    /* after everything was freed and purged */
 	uint64_t claimed_size; /* likewise, whole units */
 	uint64_t hand_size;    /* of the blocks in the victim's hands */
+	/* Of an operation that was stepped: */
+	uint64_t nr, nr_sections, nr_aborts;
+	uint32_t at;  /* where it was stopped */
+	bool ended;   /* before the stop */
+	bool shut;    /* the fast paths' gate, at the end */
+	bool cloned;
 	char text[400];
 };
 
@@ -101,9 +110,8 @@ struct result {
 };
 
 struct failure {
-	uint32_t instruction;
-	uint8_t outcome, scenario;
-	char text[400];
+	uint8_t outcome;
+	char where[300], text[400];
 };
 
 struct settings {
@@ -174,6 +182,11 @@ long text_find_offset(uint32_t offset);
 /* Calls work for all sections that abort at this offset. */
 void text_each_section(uint32_t abort_offset,
 		       void (*work)(uint32_t start, uint32_t end));
+/* A table among the library's variables, relocated; NULL: there is none. */
+const void *text_table(const char *name, size_t *size);
+/* This thread's last section: the library's variables are about to change, the
+ * section's descriptor among them, which the kernel may read at any time. */
+void text_forget_section(void);
 /* The library's variables as they were before its start. */
 void text_reset_data(void);
 /* Its constructors, or its destructors; false: there are none. */
@@ -216,6 +229,7 @@ void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
 extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
+void scenario_set_conf(const char *conf);
 
 /* stop.c */
 
@@ -296,7 +310,6 @@ void ledger_rewrite(struct block *b);
 /* die.c */
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
-unsigned number_of(const char *arg);
 
 /* process.c */
 extern struct cell *cell;
@@ -324,15 +337,14 @@ void fate_meet(int mode, struct worker *w, bool may_leave);
 _Noreturn void child_run(const struct scenario *s, uint64_t seed);
 
 /* server.c */
-int server_run(unsigned number, const char *library);
+int server_run(void);
 
 /* outside.c */
 void outside_open(void); /* once in each process that has children */
-/* Runs body in a child; the cell says how that ended. status: wait's. */
-void outside_do(void (*body)(const void *), const void *arg, unsigned timeout,
-		int *status);
-/* The last line that the child printed. */
-const char *outside_said(void);
+/* Runs body in a child; the cell says how that ended. */
+enum outcome outside_run(void (*body)(const void *), const void *arg);
+/* That child is a fault; both are for people. */
+void failure_note(const char *where, const char *what);
 
 /* watch.c */
 
@@ -346,5 +358,6 @@ uint8_t *shared_reached(unsigned scenario);
 /* In the driver; true: an interrupted sweep goes on. */
 bool shared_make(const struct settings *settings);
 void shared_join(void); /* in a server */
+void *shared_memory(size_t size); /* with the children alone */
 
 #endif

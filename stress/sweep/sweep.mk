@@ -2,6 +2,7 @@
 # whether the others go on. See docs/proof.md.
 #
 #	SWEEP_JOBS=N	stops at a time; as many as CPUs
+#	ALL=1		also what stress/sweep/proven.txt has
 #	SWEEP=...	further options, see build/sweep/sweep --help
 
 SWEEP_DIR := $(BUILD)/sweep
@@ -12,7 +13,7 @@ RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
 SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
 
-$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch]) $(BUILD)/flags \
+$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/step/*.[ch]) $(BUILD)/flags \
 		$(SWEEP_DIR)/throw.so
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -27,10 +28,13 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 -include $(SWEEP_DIR)/sweep.d $(SWEEP_DIR)/blocking.so.d
 
 .PHONY: sweep sweep-quick sweep-control sweep-peers
-# Where it was interrupted, the same command goes on.
-sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction, an hour
+# What the ledger has not, and what it has with ALL=1; both go there. Where it
+# was interrupted, the same command goes on.
+PROVEN = --proven stress/sweep/proven.txt
+sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instruction that is not proven; ALL=1: every one
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 40 \
 		$(SWEEP_BOUNDS) --hit 1,7 --explain $(EXPLAIN) --state $(SWEEP_DIR)/state \
+		$(PROVEN) --add-proven $(if $(ALL),,--skip-proven) \
 		--report $(SWEEP_DIR)/report.txt
 
 # Says at once which reasons name what the library no longer has.
@@ -41,7 +45,7 @@ sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
 	$(TEST_EXPLAIN)
 	$(EXPLAIN) --names $(BUILD)/liblanemalloc.so
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
-		$(SWEEP_BOUNDS) --sample 250 --modes abde \
+		$(SWEEP_BOUNDS) --sample 250 --modes abde $(PROVEN) \
 		--report $(SWEEP_DIR)/quick.txt
 
 ### Controls: the sweep must find them out
@@ -52,23 +56,20 @@ $(SWEEP_DIR)/blocking.so: stress/sweep/control/blocking.c $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -fPIC -shared -fvisibility=hidden $< -o $@
 
-# The library itself, broken by a patch; and `sound`, the same without one.
+# The library itself with a fault; and `sound`, the same without one.
 # Nothing is inlined, so that the functions in question are there by name.
 SWEEP_CONTROLS = sound inbox lock
 SWEEP_BUILDS = $(SWEEP_CONTROLS:%=$(SWEEP_DIR)/%/build/liblanemalloc.so)
 
-$(SWEEP_DIR)/sound/build/liblanemalloc.so: PATCH = true
-$(SWEEP_DIR)/inbox/build/liblanemalloc.so: stress/sweep/control/inbox.patch
-$(SWEEP_DIR)/lock/build/liblanemalloc.so: stress/sweep/control/lock.patch
-PATCH = patch -d $(SWEEP_DIR)/$* -p1 -F0 --posix <$(filter %.patch,$^)
+SWEEP_FAULTS = stress/sweep/control/faults.txt
 
 $(SWEEP_BUILDS): $(SWEEP_DIR)/%/build/liblanemalloc.so: Makefile \
-		$(wildcard src/* src/*/* include/*) $(BUILD)/flags
+		$(wildcard src/* src/*/* include/*) $(SWEEP_FAULTS) $(BUILD)/flags
 	$(call say,COPY,$(SWEEP_DIR)/$*)
 	$(Q)rm -rf $(SWEEP_DIR)/$* && mkdir -p $(SWEEP_DIR)/$*
 	$(Q)cp -r Makefile src include packaging $(SWEEP_DIR)/$*
-	$(Q)tests/install-packages.sh patch
-	$(Q)$(PATCH)
+	$(Q)python3 stress/harness/faults.py --src $(SWEEP_DIR)/$*/src \
+		$(SWEEP_FAULTS) $(filter-out sound,$*)
 	$(Q)$(MAKE) --no-print-directory -C $(SWEEP_DIR)/$* BUILD=build \
 		WARNINGS=-w CFLAGS='-O1 -g -fno-inline' build/liblanemalloc.so
 
@@ -86,6 +87,41 @@ sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS) ## br
 	$(call RUN_PATCHED,inbox) --expect-blocked
 	$(call RUN_PATCHED,lock) --expect-blocked
 	$(call RUN_PATCHED,sound)
+
+### Steps: other places to stop, see docs/steps.md
+#
+#	STEP=... LAST=...	further options
+#	STEP_LIBRARY=F		another malloc; then only whether anybody is
+#				blocked means something
+
+STEP_LIBRARY ?= $(BUILD)/liblanemalloc.so
+RUN_STEP = $(RUN_SWEEP) --steps $(SWEEP_BOUNDS) $(STEP) --library
+RUN_LAST = $(RUN_SWEEP) --last $(LAST) --library
+
+.PHONY: step step-quick step-control
+step: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## stops at every step
+	$(RUN_STEP) $(STEP_LIBRARY)
+
+step-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## a sample
+	$(RUN_STEP) $(STEP_LIBRARY) --modes abe --most 2 --work 40
+
+# A malloc with a lock: somebody must be blocked.
+step-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so
+	$(RUN_STEP) $(SWEEP_DIR)/blocking.so --timeout 2 \
+		--operation 'malloc hit' --modes a --most 6 --expect-blocked
+
+.PHONY: all-but-one all-but-one-quick all-but-one-control
+all-but-one all-but-one-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY)
+all-but-one: all-but-one-control ## all threads stopped but one
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 200
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 10 --threads 64
+
+all-but-one-quick: all-but-one-control ## a sample
+	$(RUN_LAST) $(STEP_LIBRARY) --trials 4 --calls 2
+
+all-but-one-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so
+	$(RUN_LAST) $(SWEEP_DIR)/blocking.so --timeout 2 \
+		--trials 4 --threads 16 --calls 1 --expect-blocked
 
 ### The same for the allocators of the system
 

@@ -356,6 +356,14 @@ static const ElfW(Shdr) * section(const char *name)
 	return NULL;
 }
 
+const void *text_table(const char *name, size_t *size)
+{
+	const ElfW(Shdr) *s = section(name);
+
+	*size = s ? s->sh_size : 0;
+	return s ? (const void *)(lib.base + s->sh_addr) : NULL;
+}
+
 struct rseq_descriptor {
 	uint32_t version, flags;
 	uint64_t start, length, abort;
@@ -365,18 +373,12 @@ void text_each_section(uint32_t abort_offset,
 		       void (*work)(uint32_t start, uint32_t end))
 {
 	static const struct rseq_descriptor *all;
-	static size_t nr;
+	static size_t size;
 	size_t i;
 
-	if (!all) {
-		const ElfW(Shdr) *s = section("__rseq_cs");
-
-		if (!s)
-			return;
-		nr = s->sh_size / sizeof(*all);
-		all = (const void *)(lib.base + s->sh_addr);
-	}
-	for (i = 0; i < nr; i++)
+	if (!all)
+		all = text_table("__rseq_cs", &size);
+	for (i = 0; i < size / sizeof(*all); i++)
 		if (all[i].abort - lib.base == abort_offset)
 			work((uint32_t)(all[i].start - lib.base),
 			     (uint32_t)(all[i].start + all[i].length -
@@ -408,9 +410,7 @@ static void relocate_again(uintptr_t from, uintptr_t to)
 				lib.base + (uintptr_t)r[i].r_addend;
 }
 
-/* This thread's last section: the kernel would read its descriptor, which is
- * among the variables, while they change. */
-static void forget_section(void)
+void text_forget_section(void)
 {
 	extern const ptrdiff_t __rseq_offset;
 	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
@@ -426,7 +426,7 @@ void text_reset_data(void)
 
 	if (!data)
 		return;
-	forget_section();
+	text_forget_section();
 	from = relro ? relro->p_vaddr + relro->p_memsz : data->p_vaddr;
 	from = (from + PAGE - 1) & ~(PAGE - 1);
 	in_file = data->p_vaddr + data->p_filesz;

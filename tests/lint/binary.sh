@@ -53,9 +53,13 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	_ZdlPvSt11align_val_tRKSt9nothrow_t \
 	_ZdaPvSt11align_val_tRKSt9nothrow_t lanemalloc_version \
 	lanemalloc_mode lanemalloc_stats lanemalloc_stats_json \
+	lanemalloc_stats_classes lanemalloc_stats_cpus \
+	lanemalloc_stats_detail_json lanemalloc_stats_prometheus \
 	lanemalloc_purge lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
-	lanemalloc_profile_dump; do
+	lanemalloc_profile_dump mallctl MallocExtension_GetStats \
+	MallocExtension_GetNumericProperty MallocExtension_ReleaseFreeMemory \
+	MallocExtension_ReleaseToSystem; do
 	exported "$name" || fail "does not export $name"
 done
 has '^malloc$' "$exports" || fail "malloc has a version node"
@@ -69,7 +73,8 @@ unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 	-e 'free_(aligned_)?sized|malloc_usable_size' \
 	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone' \
 	-e 'set(res?|e)?[ug]id|(set|init)groups|capset|prctl|unshare|setns' \
-	-e 'chroot|syscall|close_range')
+	-e 'chroot|syscall|close_range|mallctl' \
+	-e 'MallocExtension_(Get(Stats|NumericProperty)|Release.*)')
 [ -z "$unknown" ] || fail "exports" "$unknown"
 
 globals=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }')

@@ -74,7 +74,14 @@ CLEAN = {
     "src/system/linux.c": "/* layer 1.3: system: may sleep in a futex */\n",
     "include/lanemalloc.h": "#define LANEMALLOC_STATS(X) \\\n"
                             "\tX(live_size, \"bytes\", \"held\")\n"
+                            "\n"
+                            "#define LANEMALLOC_CLASS_STATS(X) \\\n"
+                            "\tX(nr_live, \"\", \"of this size\")\n"
+                            "\n"
+                            "#define LANEMALLOC_CPU_STATS(X) \\\n"
+                            "\tX(nr_drains, \"\", \"of this CPU\")\n"
                             "\n",
+    "docs/man/README.md": "# Pages\n",
     "tests/run.sh": "#!/bin/bash\necho \"$1\"\n",
     "stress/x/control/faults.txt": "# faults\n\n[name]\n"
                                    "low_two: add_seq(&sum, 1) =>\n"

@@ -1,0 +1,126 @@
+/* layer 6.4: mallctl: the numbers that programs ask of jemalloc by name
+ *
+ * Read-only: a program that looks for mallctl() alone wants to show them. Those
+ * that would go on to jemalloc's own calls look for mallocx() and its like as
+ * well, and find none. What has no meaning here has no name (ENOENT); what
+ * would change something is refused (EPERM). All numbers are of the moment; an
+ * "epoch" need not be moved, and moving it does nothing.
+ *
+ * The result is jemalloc's: 0 or an errno; errno itself stays. In the shared
+ * library only. Each number costs what lanemalloc_stats() does; wait-free, safe
+ * in signal handlers.
+ */
+#include <errno.h>
+
+#include "base/bits.h"
+#include "entry/version.h"
+#include "front/stats.h"
+#include "front/text.h"
+#include "slab/size_class.h"
+#include "system/system.h"
+
+enum number {
+	STATS_ALLOCATED, /* the program's blocks */
+	STATS_ACTIVE,	 /* what they lie in */
+	STATS_METADATA,
+	STATS_RESIDENT, /* both, and what is kept free */
+	STATS_MAPPED,
+	STATS_RETAINED,
+	PAGE,
+	QUANTUM,
+};
+
+static const struct {
+	const char *name;
+	enum number number;
+} numbers[] = {
+	{ "stats.allocated", STATS_ALLOCATED },
+	{ "stats.active", STATS_ACTIVE },
+	{ "stats.metadata", STATS_METADATA },
+	{ "stats.resident", STATS_RESIDENT },
+	{ "stats.mapped", STATS_MAPPED },
+	{ "stats.retained", STATS_RETAINED },
+	{ "arenas.page", PAGE },
+	{ "arenas.quantum", QUANTUM },
+};
+
+/* What jemalloc can be built with and asked for; none of it is here. */
+static const char *const absent[] = { "config.prof", "opt.prof", "prof.active",
+				      "opt.background_thread",
+				      "background_thread" };
+
+static size_t number_get(enum number number)
+{
+	struct lanemalloc_stats s;
+	uint64_t active;
+
+	stats_gather(&s);
+	active = s.live_size + s.cached_size + s.slab_free_size;
+	switch (number) {
+	case STATS_ALLOCATED:
+		return s.live_size;
+	case STATS_ACTIVE:
+		return active;
+	case STATS_METADATA:
+		return s.metadata_size;
+	case STATS_RESIDENT:
+		return active + s.free_dirty_size + s.metadata_size;
+	case STATS_MAPPED:
+		return s.committed_size;
+	case STATS_RETAINED:
+		return s.free_clean_size;
+	case PAGE:
+		return system_page_size();
+	case QUANTUM:
+		return 16;
+	}
+	return 0;
+}
+
+/* As much as the caller has room for; that is all, or EINVAL. */
+static int answer(void *out, size_t *size, const void *value, size_t value_size)
+{
+	size_t n;
+
+	if (!out || !size)
+		return 0;
+	n = min_size(*size, value_size);
+	__builtin_memcpy(out, value, n);
+	if (*size == value_size)
+		return 0;
+	*size = n;
+	return EINVAL;
+}
+
+static int answer_number(const char *name, void *out, size_t *size)
+{
+	const bool no = false;
+	size_t i, number;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!text_is(name, numbers[i].name))
+			continue;
+		number = number_get(numbers[i].number);
+		return answer(out, size, &number, sizeof(number));
+	}
+	for (i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (text_is(name, absent[i]))
+			return answer(out, size, &no, sizeof(no));
+	return ENOENT;
+}
+
+exported int mallctl(const char *name, void *out, size_t *size, void *in,
+		     size_t in_size)
+{
+	static const char version[] = "lanemalloc-" VERSION;
+	const char *text = version;
+	const uint64_t epoch = 1;
+
+	if (text_is(name, "epoch"))
+		return answer(out, size, &epoch, sizeof(epoch));
+	if (in || in_size)
+		return EPERM;
+	if (text_is(name, "version"))
+		return answer(out, size, &text, sizeof(text));
+	return answer_number(name, out, size);
+}

@@ -1,0 +1,19 @@
+/* layer 6.7: output: what the options let the library write by itself
+ *
+ * Statistics and profiles, at exit and by signals. What cannot be written is
+ * said on stderr, with its name and why. Handlers do it all: nothing below
+ * waits or allocates. A thread that dies in one leaves what a file's writer
+ * leaves (sample/dump.h, front/stats_file.h).
+ */
+#ifndef LANE_OUTPUT_H
+#define LANE_OUTPUT_H
+
+#include "base/compiler.h"
+
+/* At load, while the program has one thread. */
+void output_prepare(void);
+
+/* After the program's own exit handlers. */
+void output_finish(void);
+
+#endif

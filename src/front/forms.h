@@ -1,0 +1,27 @@
+/* layer 5.8: forms: the statistics as texts
+ *
+ * Each fills at most size bytes of buf with a text and its final NUL, as
+ * snprintf does, and returns the length that the whole text has. Numbers are
+ * read while threads go on, so two calls may differ in length. As wait-free as
+ * stats.h and detail.h are; nothing is allocated, and a thread that dies leaves
+ * what they leave.
+ */
+#ifndef LANE_FORMS_H
+#define LANE_FORMS_H
+
+#include "base/compiler.h"
+
+/* The mode, its reason and all numbers as text lines on stderr. */
+void forms_print(void);
+
+/* Those lines. */
+size_t forms_table(char *buf, size_t size);
+
+/* As lanemalloc_stats_json() and lanemalloc_stats_detail_json() say. */
+size_t forms_json(char *buf, size_t size);
+size_t forms_detail_json(char *buf, size_t size);
+
+/* As lanemalloc_stats_prometheus() says. */
+size_t forms_prometheus(char *buf, size_t size);
+
+#endif

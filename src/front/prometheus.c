@@ -1,0 +1,204 @@
+/* layer 5.8: prometheus: the statistics in the text format 0.0.4; contract in
+ * forms.h
+ *
+ * All lines of one metric stand together, as the format wants: the sums by the
+ * table of their names, then each number of the classes, then of the CPUs.
+ * Names follow from those of the fields: live_size is live_bytes, nr_slabs is
+ * slabs, and what only rises ends in _total.
+ */
+#include "base/bits.h"
+#include "front/detail.h"
+#include "front/forms.h"
+#include "front/stats.h"
+#include "front/text.h"
+
+/* The fields that only rise; all others may fall. */
+#define COUNTERS(X)         \
+	X(purged_size)      \
+	X(slab_purged_size) \
+	X(nr_refills)       \
+	X(nr_flushes)       \
+	X(nr_aborts)        \
+	X(nr_direct)        \
+	X(nr_remote_frees)  \
+	X(nr_remote_slabs)  \
+	X(nr_foreign_frees) \
+	X(nr_steals)        \
+	X(nr_drains)        \
+	X(nr_purges)        \
+	X(nr_out_of_memory)
+
+static bool is_counter(const char *name)
+{
+#define IS_COUNTER(counter)          \
+	if (text_is(name, #counter)) \
+		return true;
+	COUNTERS(IS_COUNTER)
+#undef IS_COUNTER
+	return false;
+}
+
+static void add_name(struct text *t, const char *prefix, const char *name)
+{
+	size_t n = __builtin_strlen(name);
+	bool is_size = n >= 5 && text_is(name + n - 5, "_size");
+
+	is_size |= text_is(name, "size");
+	if (name[0] == 'n' && name[1] == 'r' && name[2] == '_')
+		name += 3;
+	if (text_is(name, "size"))
+		text_add(t, "lanemalloc_%sobject_bytes", prefix);
+	else if (is_size)
+		text_add(t, "lanemalloc_%s%.*s_bytes", prefix, (int)n - 5,
+			 name);
+	else
+		text_add(t, "lanemalloc_%s%s", prefix, name);
+}
+
+static const char *kind_end(const char *name)
+{
+	return is_counter(name) ? "_total" : "";
+}
+
+static void add_head(struct text *t, const char *prefix, const char *name,
+		     const char *help)
+{
+	text_add(t, "# HELP ");
+	add_name(t, prefix, name);
+	text_add(t, "%s %s\n# TYPE ", kind_end(name), help);
+	add_name(t, prefix, name);
+	text_add(t, "%s %s\n", kind_end(name),
+		 is_counter(name) ? "counter" : "gauge");
+}
+
+/* Its labels, if any, stand between the two. */
+static void add_value_name(struct text *t, const char *prefix, const char *name)
+{
+	add_name(t, prefix, name);
+	text_add(t, "%s", kind_end(name));
+}
+
+static void add_value(struct text *t, uint64_t value)
+{
+	text_add(t, " %lu\n", (unsigned long)value);
+}
+
+/* Two classes may have one size for a while. */
+static void add_class_labels(struct text *t, unsigned i,
+			     const struct lanemalloc_class_stats *s)
+{
+	text_add(t, "{class=\"%u\",size=\"%lu\"", i + 1,
+		 (unsigned long)s->size);
+}
+
+static void add_sums(struct text *t)
+{
+	struct lanemalloc_stats s;
+	const char *why, *mode = stats_mode(&why);
+
+	stats_gather(&s);
+	text_add(t,
+		 "# HELP lanemalloc_info version, mode and its reason\n"
+		 "# TYPE lanemalloc_info gauge\n"
+		 "lanemalloc_info{version=\"%u.%u.%u\",mode=\"%s\",why=\"",
+		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
+		 LANEMALLOC_VERSION_PATCH, mode);
+	text_add_escaped(t, why);
+	text_add(t, "\"} 1\n");
+#define ADD_SUM(name, unit, help)     \
+	add_head(t, "", #name, help); \
+	add_value_name(t, "", #name); \
+	add_value(t, s.name);
+	LANEMALLOC_STATS(ADD_SUM)
+#undef ADD_SUM
+}
+
+/* One number of all classes; structs are their tables' fields in order. */
+static void add_class_field(struct text *t, const struct detail *detail,
+			    const char *name, const char *help, size_t field)
+{
+	struct lanemalloc_class_stats s;
+	unsigned i;
+
+	add_head(t, "class_", name, help);
+	for (i = 0; i < NR_DETAIL_CLASSES; i++) {
+		detail_class(detail, i, &s);
+		if (!s.nr_slabs)
+			continue;
+		add_value_name(t, "class_", name);
+		add_class_labels(t, i, &s);
+		text_add(t, "}");
+		add_value(t, ((uint64_t *)&s)[field]);
+	}
+}
+
+static void add_shares(struct text *t, const struct detail *detail)
+{
+	static const char *const shares[LANEMALLOC_SHARES] = {
+		"none", "1/8", "2/8", "3/8", "4/8",
+		"5/8",	"6/8", "7/8", "8/8", "all"
+	};
+	struct lanemalloc_class_stats s;
+	unsigned i, j;
+
+	text_add(t,
+		 "# HELP lanemalloc_class_share_slabs slabs by objects in use\n"
+		 "# TYPE lanemalloc_class_share_slabs gauge\n");
+	for (i = 0; i < NR_DETAIL_CLASSES; i++) {
+		detail_class(detail, i, &s);
+		for (j = 0; s.nr_slabs && j < LANEMALLOC_SHARES; j++) {
+			text_add(t, "lanemalloc_class_share_slabs");
+			add_class_labels(t, i, &s);
+			text_add(t, ",share=\"%s\"}", shares[j]);
+			add_value(t, s.nr_slabs_by_share[j]);
+		}
+	}
+}
+
+static void add_classes(struct text *t)
+{
+	struct detail detail;
+	size_t field = 0;
+
+	if (!detail_open(&detail))
+		return;
+#define ADD_FIELD(name, unit, help) \
+	add_class_field(t, &detail, #name, help, field++);
+	LANEMALLOC_CLASS_STATS(ADD_FIELD)
+#undef ADD_FIELD
+	add_shares(t, &detail);
+	detail_close(&detail);
+}
+
+static void add_cpu_field(struct text *t, const char *name, const char *help,
+			  size_t field)
+{
+	struct lanemalloc_cpu_stats s;
+	unsigned id = 0;
+
+	add_head(t, "cpu_", name, help);
+	while (detail_cpu(&id, &s)) {
+		add_value_name(t, "cpu_", name);
+		text_add(t, "{cpu=\"%lu\"}", (unsigned long)s.number);
+		add_value(t, ((uint64_t *)&s)[field]);
+	}
+}
+
+static void add_cpus(struct text *t)
+{
+	size_t field = 0;
+
+#define ADD_FIELD(name, unit, help) add_cpu_field(t, #name, help, field++);
+	LANEMALLOC_CPU_STATS(ADD_FIELD)
+#undef ADD_FIELD
+}
+
+size_t forms_prometheus(char *buf, size_t size)
+{
+	struct text t = { buf, size, 0 };
+
+	add_sums(&t);
+	add_classes(&t);
+	add_cpus(&t);
+	return t.length;
+}

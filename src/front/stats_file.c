@@ -1,0 +1,84 @@
+/* layer 5.9: stats file: the statistics in a file; contract in stats_file.h */
+#include "front/stats_file.h"
+
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "front/forms.h"
+#include "front/text.h"
+#include "system/files.h"
+#include "system/place.h"
+#include "system/report.h"
+#include "system/system.h"
+
+#define GROWTH ((size_t)64 << 10) /* bytes that it may become longer by */
+
+static _Atomic(uint32_t) sequence; /* atomic: own, each value is used once */
+
+typedef size_t form(char *buf, size_t size);
+
+static bool ends_in(const char *path, const char *end)
+{
+	size_t n = __builtin_strlen(path), m = __builtin_strlen(end);
+
+	return n >= m && text_is(path + n - m, end);
+}
+
+static form *form_of(const char *path)
+{
+	if (ends_in(path, ".json"))
+		return forms_detail_json;
+	return ends_in(path, ".prom") ? forms_prometheus : forms_table;
+}
+
+/* False: it is too long. */
+static bool path_make(const char *pattern, char path[STATS_PATH_SIZE])
+{
+	struct text t = { path, STATS_PATH_SIZE, 0 };
+
+	for (; *pattern; pattern++) {
+		if (pattern[0] == '%' && pattern[1] == 'p')
+			text_add(&t, "%d", system_getpid());
+		else
+			text_add(&t, "%c", *pattern);
+		pattern += *pattern == '%' &&
+			   (pattern[1] == 'p' || pattern[1] == '%');
+	}
+	return t.length < STATS_PATH_SIZE;
+}
+
+static int text_write(int fd, form *form)
+{
+	size_t length = form(NULL, 0), size = length + GROWTH;
+	char *buf = place_map(size);
+	int error;
+
+	if (!buf)
+		return -ENOMEM;
+	length = form(buf, size);
+	error = length < size ? system_write(fd, buf, length) : -EAGAIN;
+	system_unmap(buf, round_up(size, system_page_size()));
+	return error;
+}
+
+int stats_file_write(const char *pattern, char path[STATS_PATH_SIZE])
+{
+	char part[STATS_PATH_SIZE + 32];
+	int fd, error;
+
+	if (!path_make(pattern, path))
+		return -ENAMETOOLONG;
+	report_format(part, sizeof(part), "%s.%d.%u.part", path,
+		      system_getpid(), add_relaxed(&sequence, 1)); // own
+	fd = system_create(part);
+	if (fd < 0)
+		return fd;
+	error = text_write(fd, form_of(path));
+	system_close(fd);
+	if (!error)
+		error = system_rename(part, path);
+	if (error)
+		system_unlink(part);
+	return error;
+}

@@ -1,0 +1,219 @@
+/* system/config_file.h: root's file, the environment's files, and who may name
+ * them; files are texts of this one
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+
+#include "capture.h"
+#include "cases.h"
+#include "system/config_file.h"
+#include "system/files.h"
+#include "system/report.h"
+
+extern char **environ;
+
+static unsigned long at_secure;
+
+unsigned long getauxval(unsigned long type)
+{
+	switch (type) {
+	case AT_SECURE:
+		return at_secure;
+	case AT_PAGESZ:
+		return 4096;
+	}
+	return 0;
+}
+
+/* Two files at most, open or not. */
+static struct {
+	const char *path, *text;
+	size_t at;
+	int nr_open;
+} files[2];
+static size_t piece = 100000; /* bytes that one read gives */
+static size_t broken_at = SIZE_MAX;
+
+int system_open(const char *path)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!files[i].path || strcmp(files[i].path, path))
+			continue;
+		files[i].at = 0;
+		files[i].nr_open++;
+		return i;
+	}
+	return -ENOENT;
+}
+
+void system_close(int fd)
+{
+	files[fd].nr_open--;
+}
+
+long system_read(int fd, char *buf, size_t size)
+{
+	size_t n = strlen(files[fd].text) - files[fd].at;
+
+	n = n < size ? n : size;
+	n = n < piece ? n : piece;
+	if (files[fd].at >= broken_at)
+		return -EIO;
+	memcpy(buf, files[fd].text + files[fd].at, n);
+	files[fd].at += n;
+	return (long)n;
+}
+
+#define DEFAULT(name, kind, value, least, most, help) .name = value,
+static const struct config defaults = { CONFIG_OPTIONS(DEFAULT) };
+
+static struct config got;
+
+/* The warnings. */
+static const char *read_text(const char *text, int result)
+{
+	static struct capture capture;
+
+	files[1].path = "f";
+	files[1].text = text;
+	got = defaults;
+	capture_begin(&capture);
+	assert_int_equal(config_read(&got, "f"), result);
+	assert_int_equal(files[1].nr_open, 0);
+	return capture_end(&capture);
+}
+
+TEST(test_lines)
+{
+	for (piece = 1; piece < 70; piece++) {
+		assert_string_equal(
+			read_text("# a comment, with=equal\n\n"
+				  "purge_delay=7\n  stats = on\t\r\n"
+				  "profile_dir = /a b, c \n"
+				  "   # another\n"
+				  "purge_delay=8\nverbose=1", 0), "");
+		assert_int_equal(got.purge_delay, 8);
+		assert_int_equal(got.stats, 1);
+		assert_int_equal(got.verbose, 1);
+		assert_string_equal(config_text(got.profile_dir), "/a b, c");
+	}
+	piece = 100000;
+	assert_string_equal(read_text("", 0), "");
+	assert_memory_equal(&got, &defaults, sizeof(got));
+}
+
+TEST(test_warnings)
+{
+	assert_string_equal(
+		read_text("foo=1\nstats=perhaps\nhallo\n=1\n@x\n"
+			  "purge_delay=1,stats=1\n", 0),
+		"lanemalloc: f: unknown key 'foo'\n"
+		"lanemalloc: f: stats: 'perhaps' is not one of 0 1 off on "
+		"false true no yes\n"
+		"lanemalloc: f: 'hallo' is not key=value\n"
+		"lanemalloc: f: '=1' is not key=value\n"
+		"lanemalloc: f: '@x' is not key=value\n"
+		"lanemalloc: f: purge_delay: '1,stats=1' is not a number from "
+		"0 to 3600000\n");
+	assert_memory_equal(&got, &defaults, sizeof(got));
+	read_text("a=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\n", 0);
+}
+
+/* What no buffer holds is dropped, as far as the next line. */
+TEST(test_long_lines)
+{
+	static char text[3000];
+
+	for (size_t n = CONFIG_LINE_MOST - 20; n < 2000; n++) {
+		for (piece = 511; piece < 514; piece++) {
+			snprintf(text, sizeof(text), "#%*s\nstats=1", (int)n,
+				 "purge_delay=1");
+			assert_string_equal(
+				read_text(text, 0),
+				n + 1 <= CONFIG_LINE_MOST ? "" :
+				"lanemalloc: f: a line is too long\n");
+			assert_int_equal(got.stats, 1);
+			assert_int_equal(got.purge_delay,
+					 defaults.purge_delay);
+		}
+	}
+	piece = 100000;
+}
+
+TEST(test_errors)
+{
+	broken_at = 0;
+	assert_string_equal(read_text("stats=1\n", -EIO), "");
+	assert_int_equal(got.stats, 0);
+	piece = 8;
+	broken_at = 8;
+	assert_string_equal(read_text("stats=1\nverbose=1\n", -EIO), "");
+	assert_int_equal(got.stats, 1);
+	broken_at = SIZE_MAX;
+	piece = 100000;
+	assert_int_equal(config_read(&got, "none"), -ENOENT);
+}
+
+#define EXPECT(condition)                                              \
+	do {                                                           \
+		if (!(condition)) {                                    \
+			printf("%d: %s\n", __LINE__, #condition);      \
+			fflush(stdout);                                \
+			_exit(1);                                      \
+		}                                                      \
+	} while (0)
+
+/* The environment over root's file, the later over the earlier. */
+static void start_both(void)
+{
+	files[0].path = CONFIG_FILE;
+	files[0].text = "purge_delay=1\nverbose=1\ncpu_cache=1m\n";
+	files[1].path = "f";
+	files[1].text = "purge_delay=2\nprofile_interval=5\n";
+	setenv("LANEMALLOC_CONF",
+	       "verbose=0,@f,profile_interval=6,@none,stats=1", 1);
+	EXPECT(config_start());
+	EXPECT(config.purge_delay == 2);
+	EXPECT(config.profile_interval == 6);
+	EXPECT(config.verbose == 0);
+	EXPECT(config.cpu_cache == 1 << 20);
+	EXPECT(config.stats == 1);
+}
+
+/* The environment is another's, and so are directory and signals. */
+static void start_privileged(void)
+{
+	files[0].path = CONFIG_FILE;
+	files[0].text = "purge_delay=1\nprofile=1\nprofile_signal=12\n";
+	files[1].path = "f";
+	files[1].text = "purge_delay=2\n";
+	setenv("LANEMALLOC_CONF", "@f,stats=1", 1);
+	at_secure = 1;
+	EXPECT(config_start());
+	EXPECT(config.purge_delay == 1);
+	EXPECT(config.stats == 0);
+	EXPECT(config.profile == 0);
+	EXPECT(config.profile_signal == 0);
+}
+
+static void assert_child(void (*run)(void), const char *text)
+{
+	struct capture capture;
+	int status;
+
+	capture_begin(&capture);
+	status = run_in_child(run);
+	assert_string_equal(capture_end(&capture), text);
+	assert_int_equal(status, 0);
+}
+
+TEST(test_start)
+{
+	assert_child(start_both,
+		     "lanemalloc: LANEMALLOC_CONF: @none cannot be read: "
+		     "error 2, no such file or directory\n");
+	assert_child(start_privileged, "");
+}
+
+TEST_MAIN(NULL, NULL)

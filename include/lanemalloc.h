@@ -57,7 +57,15 @@ const char *lanemalloc_mode(const char **why);
 	X(nr_purges, "", "calls that gave memory back")                      \
 	X(nr_out_of_memory, "", "requests that failed")                      \
 	X(slab_purged_size, "bytes", "given back of free objects in slabs")  \
-	X(nr_fitted_classes, "", "size classes made for what is asked for")
+	X(nr_fitted_classes, "", "size classes made for what is asked for")  \
+	X(limited_size, "bytes", "of units that count against the limits")   \
+	X(limit_soft_size, "bytes",                                          \
+	  "the soft limit, own or cgroup's; 0: none")                        \
+	X(limit_hard_size, "bytes", "the hard limit; 0: none")               \
+	X(nr_limit_hits, "", "times that the hard limit left no room")       \
+	X(nr_pressures, "", "times that all was given back, as asked")       \
+	X(pressure_reason, "",                                               \
+	  "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 service manager")
 
 struct lanemalloc_stats {
 #define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;
@@ -138,6 +146,22 @@ size_t lanemalloc_stats_prometheus(char *buf, size_t size);
 /* Empties all CPU caches and gives all free memory back to the system now.
  * Returns the bytes given back. Takes time in proportion to what it finds. */
 size_t lanemalloc_purge(void);
+
+/* How much memory the heap may have, in bytes; 0: no limit. What counts is its
+ * units of 32 KiB that may be resident, in use or free, each with what is kept
+ * about it; see docs/limits.md. New fields are added at the end only. */
+struct lanemalloc_limits {
+	uint64_t soft_size; /* beyond, all that can goes back */
+	uint64_t hard_size; /* never passed: what has no room is ENOMEM */
+};
+
+/* Sets the limits to the first `size` bytes of *set, where set is not NULL,
+ * leaving what those do not have; fills at most size bytes of *now, where now
+ * is not NULL, with what they are then. Returns how many bytes it knows. A
+ * limit below what is in use gives back all that can be, before it returns, and
+ * the heap does not grow until enough is freed. */
+size_t lanemalloc_limit(const struct lanemalloc_limits *set,
+			struct lanemalloc_limits *now, size_t size);
 
 /* From now on a helper thread gives memory back while the program sleeps. It
  * exists in short lives, born by calls of malloc and free; this gives birth to

@@ -80,6 +80,7 @@ static const char *const expected[] = {
 	"lanemalloc_profile_start",
 	"lanemalloc_profile_stop",
 	"lanemalloc_profile_dump",
+	"lanemalloc_limit",
 	"lanemalloc_stats_classes",
 	"lanemalloc_stats_cpus",
 	"lanemalloc_stats_detail_json",

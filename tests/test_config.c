@@ -144,6 +144,7 @@ static const char *const large_guard_words[] = {
 };
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
 static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
+static const char *const limit_words[] = { "auto", "cgroup", "off", NULL };
 static const char *const profile_form_words[] = {
 	CONFIG_CHOICE_profile_form(WORD) NULL
 };
@@ -192,6 +193,8 @@ TEST(test_every_option)
 			assert_words(i, checks_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_profile_form"))
 			assert_words(i, profile_form_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_limit"))
+			assert_words(i, limit_words, ~0u);
 		else if (!strcmp(rows[i].kind, "TEXT"))
 			assert_text(i);
 		else

@@ -44,7 +44,7 @@ static uint64_t count_of(unsigned size_class)
 	return *(volatile uint64_t *)&own_lane(size_class)->count;
 }
 
-static uint64_t used_size(void)
+static uint64_t used_now(void)
 {
 	return load_relaxed(&own()->used_size); // own
 }
@@ -95,6 +95,7 @@ static void forget_id(void)
 	char *areas = load_relaxed(&cpu_caches[id].areas); // own
 
 	cpu_cache_flush_own();
+	capacity_forget(&cpu_caches[id]);
 	store_relaxed(cpu_cache_table_word(id), 0); // own
 	memset(&cpu_caches[id], 0, sizeof(cpu_caches[id]));
 	if (areas)
@@ -197,7 +198,7 @@ TEST(test_misses_alone_keep_a_batch, fresh, done)
 	for (i = 1; i <= SLOTS / BATCH; i++) {
 		miss(CLASS);
 		assert_int_equal(limit_of(CLASS), BATCH);
-		assert_int_equal(used_size(), sum_of_limits());
+		assert_int_equal(used_now(), sum_of_limits());
 		assert_in_range(count_of(CLASS), 0, BATCH - 1);
 	}
 	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
@@ -215,7 +216,7 @@ TEST(test_misses_answer_flushes, fresh, done)
 		miss(CLASS);
 		assert_int_equal(limit_of(CLASS),
 				 (1 + min_size(i, 5)) * BATCH);
-		assert_int_equal(used_size(), sum_of_limits());
+		assert_int_equal(used_now(), sum_of_limits());
 	}
 	owe(CLASS, SLOTS);
 	for (i = 0; i < SLOTS / BATCH; i++)
@@ -314,7 +315,7 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
 		hold(cpu_cache_alloc_direct(CLASS));
 	for (i = 0; i < 40 * BATCH; i++) {
 		heap_free(held[--nr_held]);
-		assert_int_equal(used_size(), sum_of_limits());
+		assert_int_equal(used_now(), sum_of_limits());
 	}
 	limit = limit_of(CLASS);
 	assert_in_range(limit, BATCH, 2 * BATCH - 1);
@@ -406,10 +407,10 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 		     size_class++) {
 			miss(size_class);
 			give_held();
-			assert_int_equal(used_size(), sum_of_limits());
-			assert_true(used_size() <= config.cpu_cache);
+			assert_int_equal(used_now(), sum_of_limits());
+			assert_true(used_now() <= config.cpu_cache);
 		}
-	assert_true(used_size() > config.cpu_cache / 4);
+	assert_true(used_now() > config.cpu_cache / 4);
 }
 
 /* So do the objects: a limit that sinks takes what lies above it along. */
@@ -453,7 +454,7 @@ TEST(test_growth_takes_from_others, fresh, done)
 		miss(SIZE_CLASS_128);
 	assert_int_equal(limit_of(SIZE_CLASS_128), 128);
 	assert_int_equal(limit_of(CLASS), hog - TRIM_ROUNDS * BATCH);
-	assert_int_equal(used_size(), sum_of_limits());
+	assert_int_equal(used_now(), sum_of_limits());
 }
 
 TEST(test_no_bytes_for_the_cache, fresh, done)
@@ -472,7 +473,7 @@ TEST(test_no_bytes_for_the_cache, fresh, done)
 		assert_int_equal(count_of(CLASS), 0);
 	}
 	assert_int_equal(sum_of_limits(), 0);
-	assert_int_equal(used_size(), 0);
+	assert_int_equal(used_now(), 0);
 }
 
 static void heals(uint64_t wrong)
@@ -481,9 +482,9 @@ static void heals(uint64_t wrong)
 
 	store_relaxed(&own()->used_size, wrong); // own
 	owe(CLASS, NR_CLASSES);
-	for (i = 0; i < NR_CLASSES && used_size() != sum_of_limits(); i++)
+	for (i = 0; i < NR_CLASSES && used_now() != sum_of_limits(); i++)
 		miss(CLASS);
-	assert_int_equal(used_size(), sum_of_limits());
+	assert_int_equal(used_now(), sum_of_limits());
 	assert_true(limit_of(CLASS) > 0);
 }
 

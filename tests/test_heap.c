@@ -1,19 +1,11 @@
 /* front/heap.h: every size and alignment, what realloc keeps, what zeroed and
  * usable mean, and each message that misuse gets */
-#include "heap_fixture.h"
+#include "held_blocks.h"
 
 #include <malloc.h>
 
 #include "front/foreign.h"
 #include "system/sealed.h"
-
-#define NR_BLOCKS 4096
-
-static struct held {
-	char *block;
-	size_t size;
-} held[NR_BLOCKS];
-static unsigned nr_held;
 
 /* Sizes around each class, each power of two and each step of the layers. */
 static size_t sizes[1024];
@@ -50,46 +42,6 @@ static int setup(void **state)
 	sizes_make();
 	sealed.at.libc_usable_size = malloc_usable_size;
 	return status;
-}
-
-static void option(const char *text)
-{
-	struct config changed = config;
-
-	config_parse(&changed, text);
-	gate_close();
-	config = changed;
-	gate_open();
-}
-
-static int done(void **state)
-{
-	(void)state;
-	fake_reset();
-	fake.quiet = true;
-	option("checks=0,usable=real");
-	all_is_free();
-	return 0;
-}
-
-static void hold(void *block, size_t size)
-{
-	assert_non_null(block);
-	assert_int_equal((uintptr_t)block % 16, 0);
-	assert_true(heap_usable_size(block) >= size);
-	pattern_set(block, size);
-	assert_true(nr_held < NR_BLOCKS);
-	held[nr_held++] = (struct held){ block, size };
-}
-
-static void held_free(void)
-{
-	while (nr_held) {
-		struct held *h = &held[--nr_held];
-
-		assert_true(pattern_is(h->block, h->size, h->size));
-		heap_free(h->block);
-	}
 }
 
 TEST(test_every_size, NULL, done)

@@ -1,55 +1,9 @@
 /* front/heap.h under the option checks: marks, hints, footers, fills; and that
  * nothing of that takes what is right for a fault */
-#include "heap_fixture.h"
+#include "held_blocks.h"
 
 #include "front/block.h"
 #include "slab/slab.h"
-
-#define NR_BLOCKS 512
-
-static struct held {
-	char *block;
-	size_t size;
-} held[NR_BLOCKS];
-static unsigned nr_held;
-
-static void option(const char *text)
-{
-	struct config changed = config;
-
-	config_parse(&changed, text);
-	gate_close();
-	config = changed;
-	gate_open();
-}
-
-static int done(void **state)
-{
-	(void)state;
-	fake_reset();
-	fake.quiet = true;
-	option("checks=0,usable=real");
-	all_is_free();
-	return 0;
-}
-
-static void hold(void *block, size_t size)
-{
-	assert_non_null(block);
-	pattern_set(block, size);
-	assert_true(nr_held < NR_BLOCKS);
-	held[nr_held++] = (struct held){ block, size };
-}
-
-static void held_free(void)
-{
-	while (nr_held) {
-		struct held *h = &held[--nr_held];
-
-		assert_true(pattern_is(h->block, h->size, h->size));
-		heap_free(h->block);
-	}
-}
 
 /* Without footers a size is refused that the block cannot hold. */
 TEST(test_size_hints_are_bounded, NULL, done)

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cpucache/capacity.c"
 #include "cpucache/cpu_cache.h"
 #include "slab/slab.h"
 
@@ -237,6 +238,72 @@ TEST(test_growth)
 		table_head();
 	for (i = 0; i < (table ? 4 : 3); i++)
 		s = grow(s, steps[i]);
+	all_is_free();
+}
+
+/* Phases that would nearly fill cpu_cache in each id. */
+#define NR_HOG 900
+#define NR_HOG_SIZES 5
+static const size_t hog_sizes[] = { 256, 512, 1024, 2048, 4096 };
+
+static uint64_t hog(unsigned id, unsigned rounds)
+{
+	static void *blocks[NR_HOG_SIZES][NR_HOG];
+	uint64_t nr = stats_now().nr_refills;
+	unsigned i, k;
+
+	be_id(id);
+	for (i = 0; i < rounds; i++) {
+		for (k = 0; k < NR_HOG_SIZES; k++)
+			blocks_take(blocks[k], NR_HOG, hog_sizes[k]);
+		for (k = 0; k < NR_HOG_SIZES; k++)
+			blocks_give(blocks[k], NR_HOG);
+	}
+	return stats_now().nr_refills - nr;
+}
+
+/* All together hold what one may, or an eighth of the heap. */
+static void hogs(unsigned nr_cpus, unsigned n, size_t live)
+{
+	void *held = live ? block_alloc(live) : NULL;
+	uint64_t most, first, last = 0;
+	unsigned id;
+
+	rseq_state.nr_cpus = nr_cpus;
+	first = hog(0, NR_ROUNDS);
+	for (id = 1; id < n; id++)
+		last = hog(id, NR_ROUNDS);
+	most = max_size(config.cpu_cache, claimed_size() / 8) + n * OWN_LEAST;
+	assert_true(stats_now().cached_size <= most);
+	assert_true(stats_now().cached_size > config.cpu_cache / 8);
+	if (table)
+		printf("| %u | %u | %zu MiB | %.1f MiB | %.1f | %.1f |\n",
+		       nr_cpus, n, live / MIB,
+		       (double)stats_now().cached_size / MIB,
+		       (double)first / NR_ROUNDS, (double)last / NR_ROUNDS);
+	heap_free(held);
+	drain_caches(rseq_self(), false);
+	assert_int_equal(load_relaxed(&pool_taken), 0); // own
+}
+
+TEST(test_caches_in_proportion)
+{
+	uint32_t nr_cpus = rseq_state.nr_cpus;
+
+	if (!can_drain())
+		skip();
+	if (table)
+		printf("| CPUs | ids | live | cached | refills a round, "
+		       "first id | last id |\n|---|---|---|---|---|---|\n");
+	drain_caches(rseq_self(), false);
+	hogs(1, 1, 0);
+	hogs(2, 2, 0);
+	hogs(16, 1, 0);
+	hogs(16, 16, 0);
+	hogs(256, 1, 0);
+	hogs(256, 256, 0);
+	hogs(256, 256, 1024 * MIB);
+	rseq_state.nr_cpus = nr_cpus;
 	all_is_free();
 }
 

@@ -17,8 +17,9 @@
 
 /* The control block of one id; the lanes themselves lie elsewhere. */
 struct cpu_cache {
-	_Atomic(char *) areas;	       /* atomic: set once; two lane areas */
-	_Atomic(uint64_t) used_size;   /* atomic: hint, sum of the limits */
+	_Atomic(char *) areas;	     /* atomic: set once; two lane areas */
+	_Atomic(uint64_t) used_size; /* atomic: hint, sum of the limits */
+	_Atomic(uint64_t) quota;     /* atomic: bytes of the pool, capacity.h */
 	_Atomic(uint32_t) shrink_next; /* atomic: hint, class to shrink */
 	_Atomic(uint32_t) seen;	       /* atomic: hint, events at last look */
 	_Atomic(uint64_t) nr_refills;  /* atomic: counter */

@@ -2,6 +2,8 @@
 #include "cpucache/capacity.h"
 
 #include "cpucache/rseq.h"
+#include "pageheap/budget.h"
+#include "pageheap/limit.h"
 #include "slab/bin.h"
 #include "system/config.h"
 
@@ -10,6 +12,114 @@
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
 #define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
+#define SHARE_SHIFT 3  /* an eighth of what is claimed, for all ids */
+#define OWN_SHIFT 3    /* an eighth of that for each in equal parts */
+#define OWN_LEAST ((uint64_t)16 << 10)
+#define LIMITED_SIZE ((uint64_t)1 << 20) /* beyond the soft limit */
+#define QUOTA_STEP ((uint64_t)64 << 10)
+
+static _Atomic(uint64_t) pool_taken; /* atomic: the sum of all quotas */
+static _Atomic(uint32_t) pool_asked; /* hint: one with little found none */
+
+uint64_t capacity_all_most(void)
+{
+	if (unlikely(budget_resident_size() >> UNIT_SHIFT > limit_soft_units()))
+		return min_size(config.cpu_cache, LIMITED_SIZE);
+	return max_size(config.cpu_cache, budget_claimed_size() >> SHARE_SHIFT);
+}
+
+static uint64_t pool_most(void)
+{
+	uint64_t all = capacity_all_most();
+
+	return all - (all >> OWN_SHIFT);
+}
+
+/* Those that may come count, too, so that none has more than is left for it. */
+static uint64_t nr_ids_most(void)
+{
+	return max_size(max_size(cpu_cache_nr_ids(), rseq_state.nr_cpus), 1);
+}
+
+/* What an id has without asking. */
+static uint64_t own_share(void)
+{
+	uint64_t part = (capacity_all_most() >> OWN_SHIFT) / nr_ids_most();
+
+	return max_size(part, OWN_LEAST);
+}
+
+static bool is_rich(struct cpu_cache *cache)
+{
+	uint64_t quota = load_relaxed(&cache->quota); // hint
+
+	return quota > QUOTA_STEP && quota > pool_most() / nr_ids_most();
+}
+
+static uint64_t id_most(struct cpu_cache *cache)
+{
+	uint64_t quota = load_relaxed(&cache->quota); // hint
+
+	return min_size(config.cpu_cache, own_share() + quota);
+}
+
+/* Takes more of the pool, by steps. False: it has no more. */
+static bool quota_try_raise(struct cpu_cache *cache, uint64_t size)
+{
+	uint64_t taken = load_relaxed(&pool_taken), most = pool_most(); // own
+
+	size = round_up(size, QUOTA_STEP);
+	do {
+		if (taken + size > most) {
+			if (!is_rich(cache))
+				store_relaxed(&pool_asked, 1); // hint
+			return false;
+		}
+		// own: bytes that only count
+	} while (!cas_relaxed(&pool_taken, &taken, taken + size));
+	add_relaxed(&cache->quota, size); // own: likewise
+	return true;
+}
+
+static void quota_lower(struct cpu_cache *cache, uint64_t size)
+{
+	uint64_t quota = load_relaxed(&cache->quota); // own: bytes that count
+
+	size = min_size(size, quota);
+	// own: the winner gives them back
+	if (size && cas_relaxed(&cache->quota, &quota, quota - size))
+		sub_relaxed(&pool_taken, size); // own: likewise
+}
+
+static uint64_t used_size(struct cpu_cache *cache)
+{
+	return load_relaxed(&cache->used_size); // hint
+}
+
+/* Gives back what the pool has no more, as the heap has shrunk; what is not
+ * used; and a step that another one asked for. */
+static void quota_settle(struct cpu_cache *cache)
+{
+	uint64_t taken = load_relaxed(&pool_taken), most = pool_most(); // hint
+	uint64_t used = used_size(cache);
+	uint64_t whole = id_most(cache);
+
+	if (unlikely(taken > most))
+		quota_lower(cache, taken - most);
+	else if (unlikely(whole > used + 2 * QUOTA_STEP))
+		quota_lower(cache, round_up((whole - used) / 2, QUOTA_STEP));
+	// hint
+	else if (unlikely(load_relaxed(&pool_asked)) && is_rich(cache)) {
+		store_relaxed(&pool_asked, 0); // hint
+		quota_lower(cache, QUOTA_STEP);
+	}
+}
+
+void capacity_forget(struct cpu_cache *cache)
+{
+	store_relaxed(&cache->used_size, 0); // hint
+	quota_lower(cache, UINT64_MAX);
+}
 
 /* Counts used_size anew from the limits: a drain resets both while others
  * change them, so the sum may have gone wrong. */
@@ -27,7 +137,7 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 
 static bool used_is_wrong(struct cpu_cache *cache)
 {
-	return (int64_t)load_relaxed(&cache->used_size) < 0; // hint
+	return (int64_t)used_size(cache) < 0;
 }
 
 /* Gives what the lane holds beyond its limit to the slabs: a limit alone
@@ -63,18 +173,26 @@ static uint64_t shrink_size(uint64_t limit, unsigned size_class)
 			TRIM_ROUNDS * (uint64_t)size_classes[size_class].batch);
 }
 
+/* Whether the id may hold that much, perhaps by more of the pool. */
+static bool may_use(struct cpu_cache *cache, uint64_t size)
+{
+	uint64_t most = id_most(cache);
+
+	return size <= most || (size <= config.cpu_cache &&
+				quota_try_raise(cache, size - most));
+}
+
 /* Takes capacity from other classes in turn until `want` bytes are free. Once
  * in a round of all classes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache,
 			  unsigned size_class, uint64_t want)
 {
-	uint64_t most = config.cpu_cache, used, limit, less;
+	uint64_t limit, less;
 	unsigned i, victim;
 	struct lane *lane;
 
 	for (i = 0; i < SHRINK_TRIES; i++) {
-		used = load_relaxed(&cache->used_size); // hint
-		if (used + want <= most)
+		if (may_use(cache, used_size(cache) + want))
 			return true;
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
 				     (NR_CLASSES - 1);
@@ -90,7 +208,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}
-	return load_relaxed(&cache->used_size) + want <= most; // hint
+	return may_use(cache, used_size(cache) + want);
 }
 
 /* A lane of medium sizes may not take the other classes' bytes. */
@@ -103,16 +221,25 @@ static uint64_t limit_most(const struct size_class *c)
 	return min_size(max_size(size / c->size, 1), c->lane_slots);
 }
 
+/* A batch; where that is more than half of all that the id may hold, less. */
+static uint64_t grow_step(struct cpu_cache *cache, const struct size_class *c)
+{
+	uint64_t half = id_most(cache) / 2;
+
+	return min_size(c->batch, max_size(half / c->size, 1));
+}
+
 /* Grows the lane's limit by a batch where the id's bytes allow. */
 static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
-	uint64_t want = min_size(limit + c->batch, limit_most(c));
+	uint64_t want = min_size(limit + grow_step(cache, c), limit_most(c));
 
 	if (want <= limit)
 		return false;
+	quota_settle(cache);
 	cost = (want - limit) * c->size;
 	if (!shrink_others(id, cache, size_class, cost))
 		return false;

@@ -10,6 +10,25 @@
  * sizes within an eighth of it; beyond the sum, growing takes from the
  * limits of other lanes in turn.
  *
+ * All ids together may hold a share of the heap, and config.cpu_cache at least,
+ * whatever their number, and OWN_LEAST each; beyond a soft limit
+ * (pageheap/limit.h) next to nothing.
+ *
+ *	all = max(config.cpu_cache, claimed / 8)
+ *	own share = max(all / 8 / CPUs, OWN_LEAST)	nobody is asked
+ *	pool = all * 7 / 8		of which ids take their quotas
+ *	sum of limits <= min(config.cpu_cache, own share + quota)
+ *	sum of quotas <= pool
+ *
+ * So a few that work hard may have much, and one that begins has something. An
+ * id takes its quota by a CAS of the pool's word, in steps, and gives it back
+ * where it does not use it, where a heap that shrank has made the pool smaller,
+ * where it has more than others who ask, and when it is drained (an idle one
+ * is, by a tick). Bytes of the pool move one way at a time, each by the one who
+ * won the CAS: a thread that dies in between strands a step, for all ids. What
+ * else is wrong for a moment, as others come or the heap shrinks, is mended by
+ * the next that wants to grow.
+ *
  * Where flush follows flush and no refill comes between, the program only
  * frees: the limit goes down to a batch, since each cached object may be the
  * last that keeps a slab from being empty. A drain sets all limits back to
@@ -31,6 +50,12 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
  * flushed. That stands for a flush, so that the next one does not grow it. */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
+
+/* What all ids may hold together now. */
+uint64_t capacity_all_most(void);
+
+/* The id's lanes were drained, all limits are 0. */
+void capacity_forget(struct cpu_cache *cache);
 
 /* A batch was flushed. */
 void capacity_note_flush(unsigned id, struct cpu_cache *cache,

@@ -3,6 +3,7 @@
 #include "cpucache/drain.h"
 
 #include "base/word.h"
+#include "cpucache/capacity.h"
 #include "cpucache/cpu_cache.h"
 #include "slab/bin.h"
 #include "system/sandbox.h"
@@ -139,8 +140,8 @@ static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 	area_reset_limits(spare);
 	if (!area_swap(d, id, spare))
 		return false;
-	store_relaxed(&cache->used_size, 0); // hint
-	add_relaxed(&nr_drains, 1);	     // counter
+	capacity_forget(cache);
+	add_relaxed(&nr_drains, 1); // counter
 	return rseq_fence() && area_empty(d, id, old);
 }
 

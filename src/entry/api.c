@@ -9,6 +9,7 @@
 #include "front/detail.h"
 #include "front/forms.h"
 #include "front/heap.h"
+#include "front/pressure.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "lanemalloc.h"
@@ -96,6 +97,25 @@ exported size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 exported size_t lanemalloc_purge(void)
 {
 	return heap_purge(0);
+}
+
+exported size_t lanemalloc_limit(const struct lanemalloc_limits *set,
+				 struct lanemalloc_limits *now, size_t size)
+{
+	struct lanemalloc_limits known;
+	size_t common = size < sizeof(known) ? size : sizeof(known);
+
+	heap_start();
+	pressure_limit(NULL, &known);
+	if (set) {
+		__builtin_memcpy(&known, set, common);
+		pressure_limit(&known, &known);
+	}
+	if (now) {
+		__builtin_memset(now, 0, size);
+		__builtin_memcpy(now, &known, common);
+	}
+	return sizeof(known);
 }
 
 exported int lanemalloc_reclaimer_start(void)

@@ -140,18 +140,9 @@ static void *new_by_handler(size_t size, size_t align)
 	return block;
 }
 
-static force_inline void *new_try(size_t size, size_t align)
-{
-	void *block = NULL;
-
-	if (align <= ALIGN_LEAST)
-		block = heap_try_alloc_counted(size);
-	return block ? block : heap_alloc_aligned(size, align);
-}
-
 static cold void *new_slow(size_t size, size_t align)
 {
-	void *block = new_try(size, align);
+	void *block = heap_alloc_aligned(size, align);
 
 	if (!block)
 		block = new_by_handler(size, align);
@@ -162,7 +153,7 @@ static cold void *new_slow(size_t size, size_t align)
 
 static cold void *new_nothrow_slow(size_t size, size_t align)
 {
-	void *block = new_try(size, align);
+	void *block = heap_alloc_aligned(size, align);
 
 	return block ? block : cxx_catch(new_by_handler, size, align);
 }
@@ -172,6 +163,8 @@ static force_inline void *new_or_throw(size_t size)
 	void *object = heap_try_alloc(size);
 
 	if (unlikely(!object))
+		object = heap_try_alloc_counted(size);
+	if (unlikely(!object))
 		return new_slow(size, ALIGN_LEAST);
 	return object;
 }
@@ -180,6 +173,8 @@ static force_inline void *new_or_null(size_t size)
 {
 	void *object = heap_try_alloc(size);
 
+	if (unlikely(!object))
+		object = heap_try_alloc_counted(size);
 	if (unlikely(!object))
 		return new_nothrow_slow(size, ALIGN_LEAST);
 	return object;

@@ -5,6 +5,7 @@
 
 #include "cpucache/drain.h"
 #include "cpucache/rseq.h"
+#include "front/pressure.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
@@ -28,6 +29,11 @@ static struct rseq_area *own_area(struct helper_life *life)
 	if (area->cpu_id == RSEQ_NEW_THREAD && rseq_register(area))
 		area->cpu_id = RSEQ_REFUSED;
 	return area->cpu_id < REGION_TABLE_WORDS ? area : NULL;
+}
+
+static struct rseq_area *own_area_of(void *life)
+{
+	return own_area(life);
 }
 
 static size_t reclaim(struct helper_life *life)
@@ -71,8 +77,10 @@ static size_t sleep_a_tick(struct helper_life *life)
 			done += serve(life);
 		else if (word != HELPER_LEAVE &&
 			 cas_relaxed(&life->word, &word, HELPER_AWAKE)) // hint
-			helper_sleep(life, HELPER_AWAKE,
-				     reclaimer_tick_ms() - past);
+			helper_sleep(
+				life, HELPER_AWAKE,
+				pressure_sleep_ms(reclaimer_tick_ms() - past));
+		done += pressure_serve(own_area_of, life);
 	}
 	return done + serve_asked(life);
 }
@@ -85,7 +93,8 @@ static void reclaimer_run(struct helper_life *life)
 
 	*area = (struct rseq_area){ .cpu_id = RSEQ_NEW_THREAD };
 	helper_begin(life);
-	for (nr_ticks = 0; quiet < QUIET_TICKS && nr_ticks < TICKS_MOST;
+	for (nr_ticks = 0; pressure_is_watched() ||
+			   (quiet < QUIET_TICKS && nr_ticks < TICKS_MOST);
 	     nr_ticks++) {
 		done = sleep_a_tick(life);
 		if (helper_must_end(life))

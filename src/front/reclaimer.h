@@ -12,7 +12,8 @@
  *		and the next has the rights of a thread that runs now;
  *		or QUIET_TICKS ticks found nothing to do and nobody passed: all
  *		that can go back has gone, and the process has its own threads
- *		alone until a slow path passes
+ *		alone until a slow path passes; while something is watched
+ *		(pressure.h) one stays
  *
  * No pass is forgotten: a pass before a tick is in what the ticks after it
  * look at, of which there are QUIET_TICKS; one after it finds the next tick

@@ -6,6 +6,7 @@
 #include "cpucache/rseq.h"
 #include "cpucache/rseq_check.h"
 #include "front/gate.h"
+#include "front/pressure.h"
 #include "front/tick.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
@@ -42,6 +43,7 @@ static cold bool start_slow(void)
 	if (!libc)
 		return true;
 	rseq_start();
+	pressure_start();
 	profile_begin();
 	/* Only then ready, so that the next call opens the gate where this
 	 * thread could not. */
@@ -74,6 +76,7 @@ void heap_threads_start(void)
 		gate_close_for_good();
 		rseq_give_up("direct: this kernel does not abort sections");
 	}
+	pressure_watch();
 	tick_ensure_helper();
 }
 

@@ -22,6 +22,8 @@
 #include "front/foreign.h"
 #include "front/start.h"
 #include "front/walk.h"
+#include "pageheap/budget.h"
+#include "pageheap/limit.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
@@ -61,6 +63,17 @@ static void gather_page_heap(struct lanemalloc_stats *out)
 	out->nr_purges = s.nr_purges;
 }
 
+static void gather_limits(struct lanemalloc_stats *out)
+{
+	out->limited_size = (budget_resident_size() >> UNIT_SHIFT) *
+			    LIMIT_UNIT_SIZE;
+	out->limit_soft_size = limit_soft_size();
+	out->limit_hard_size = load_relaxed(&limit.hard_size); // own
+	out->nr_limit_hits = load_relaxed(&limit.nr_hits);     // counter
+	out->nr_pressures = load_relaxed(&limit.nr_served);    // counter
+	out->pressure_reason = load_relaxed(&limit.last);      // hint
+}
+
 static void gather_cpu_caches(struct lanemalloc_stats *out)
 {
 	struct cpu_cache_stats s = { 0 };
@@ -98,6 +111,7 @@ void stats_gather(struct lanemalloc_stats *out)
 	gather_cpu_caches(out);
 	gather_bins(out);
 	gather_page_heap(out);
+	gather_limits(out);
 	gather_blocks(out);
 }
 

@@ -2,6 +2,7 @@
 #include "front/tick.h"
 
 #include "base/atomic.h"
+#include "front/pressure.h"
 #include "front/reclaimer.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
@@ -37,6 +38,7 @@ static void tick_leave_to_helper(void)
 
 void tick_pass(void)
 {
+	pressure_pass();
 	if (likely(!tick_elect()))
 		return;
 	if (!reclaimer_start()) {

@@ -1,6 +1,7 @@
 /* layer 2.6: budget: counters, regret and the low-water mark */
 #include "pageheap/budget.h"
 
+#include "pageheap/limit.h"
 #include "system/config.h"
 #include "system/system.h"
 
@@ -10,6 +11,7 @@
 #define GROWTH_FACTOR 2
 #define GAP_RUN_MOST ((size_t)4 << 20)
 #define GAP_SIZE_MOST ((size_t)64 << 20)
+#define SOFT_KEEP ((size_t)1 << 20)
 
 struct budget budget;
 
@@ -20,13 +22,26 @@ static size_t budget_breath(size_t claimed)
 	return peak > claimed ? peak - claimed : 0;
 }
 
+/* What the soft limit leaves for free memory. */
+static size_t budget_soft_room(size_t claimed)
+{
+	uint32_t units = limit_soft_units();
+	size_t soft = (size_t)units << UNIT_SHIFT;
+
+	if (likely(units == LIMIT_NO_UNITS))
+		return SIZE_MAX;
+	return max_size(soft > claimed ? soft - claimed : 0, SOFT_KEEP);
+}
+
 static size_t budget_for(size_t claimed)
 {
 	size_t bonus = load_relaxed(&budget.bonus_size); // hint
 	size_t gap = load_relaxed(&budget.gap_size);	 // hint
+	size_t size = config.purge_budget + (claimed >> LIVE_SHIFT) +
+		      min_size(bonus, budget_breath(claimed)) +
+		      min_size(gap, claimed);
 
-	return config.purge_budget + (claimed >> LIVE_SHIFT) +
-	       min_size(bonus, budget_breath(claimed)) + min_size(gap, claimed);
+	return min_size(size, budget_soft_room(claimed));
 }
 
 size_t budget_size(void)
@@ -65,13 +80,52 @@ static void budget_lower(uint64_t dirty)
 		;
 }
 
-void budget_taken(uint32_t nr, uint32_t nr_dirty)
+/* Claimed and free dirty units together. */
+static uint64_t units_resident(uint64_t units)
 {
-	uint64_t change = nr - ((uint64_t)nr_dirty << 32);
-	uint64_t old = add_relaxed(&budget.units, change); // counter
+	return (uint32_t)units + (units >> 32);
+}
 
+/* Under a hard limit nobody adds what is beyond it, not for a moment: so nobody
+ * is refused for a unit that another one only tried to take. */
+static cold bool budget_try_charge(uint64_t change, uint32_t most,
+				   uint64_t *before)
+{
+	uint64_t old = budget_units(), now;
+
+	do {
+		now = old + change;
+		if (units_resident(now) > most &&
+		    units_resident(now) > units_resident(old))
+			return false;
+	} while (!cas_relaxed(&budget.units, &old, now)); // counter
+	*before = old;
+	return true;
+}
+
+bool budget_try_taken(uint32_t nr, uint32_t nr_dirty)
+{
+	uint64_t change = nr - ((uint64_t)nr_dirty << 32), old;
+	uint32_t most = limit_hard_units();
+
+	if (likely(most == LIMIT_NO_UNITS))
+		old = add_relaxed(&budget.units, change); // counter
+	else if (!budget_try_charge(change, most, &old))
+		return false;
 	budget_lower((old + change) >> 32);
 	budget_raise_peak((uint32_t)(old + change));
+	if (nr != nr_dirty)
+		limit_note_growth((uint32_t)units_resident(old),
+				  (uint32_t)units_resident(old + change));
+	return true;
+}
+
+bool budget_has_room(uint32_t nr)
+{
+	uint32_t most = limit_hard_units();
+
+	return likely(most == LIMIT_NO_UNITS) ||
+	       units_resident(budget_units()) + nr <= most;
 }
 
 void budget_given(uint32_t nr)
@@ -190,6 +244,12 @@ size_t budget_tick(void)
 	store_relaxed(&budget.refused, 0);	// hint
 	store_relaxed(&budget.refused_size, 0); // hint
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());
+}
+
+void budget_forget(void)
+{
+	store_relaxed(&budget.bonus_size, 0); // hint
+	store_relaxed(&budget.gap_size, 0);   // hint
 }
 
 void budget_tick_done(void)

@@ -25,6 +25,9 @@
  * each delay that passed. So a program that breathes settles at keeping what it
  * breathes, and one that calmed down gives it back.
  *
+ * Where there is a soft limit (limit.h) no more is kept than there is room
+ * below it, and beyond it SOFT_KEEP, so that not each free is a call.
+ *
  * What the system refused to take (a page that the program locked) lies in
  * the free dirty memory and cannot be purged: until the next tick, which tries
  * again, gives keep as much more (refused_size), so that not each of them is
@@ -33,10 +36,13 @@
  * The counters are of units, in one word (free dirty << 32 | claimed), so
  * that take and give cost one atomic addition. A giver adds to it before it
  * releases and a taker subtracts after it claimed, so that neither half is
- * ever below 0. Threads that die in between leave it wrong for good: it only
- * steers, nothing depends on it.
+ * ever below 0. Threads that die in between leave it wrong for good, and
+ * then too high: it steers, and the hard limit stands on it. A take counts
+ * before it uses what it claimed, a purge after the system has the memory; what
+ * is given stays counted till then.
  *
- * All operations are wait-free, the low-water mark lock-free.
+ * All operations are wait-free; the low-water mark, and with a hard limit
+ * budget_try_taken(), lock-free.
  */
 #ifndef LANE_BUDGET_H
 #define LANE_BUDGET_H
@@ -94,8 +100,12 @@ size_t budget_size_without(size_t size);
 /* Above that size a run is not kept, whatever the budget. */
 size_t budget_run_most(void);
 
-/* nr units were claimed, nr_dirty of them from the free dirty ones. */
-void budget_taken(uint32_t nr, uint32_t nr_dirty);
+/* nr units were claimed, nr_dirty of them from the free dirty ones. False: the
+ * hard limit has no room for the others; nothing changed. */
+bool budget_try_taken(uint32_t nr, uint32_t nr_dirty);
+
+/* Whether nr units that are clean could be taken now. */
+bool budget_has_room(uint32_t nr);
 
 /* nr claimed units, all dirty, are about to be released. */
 void budget_given(uint32_t nr);
@@ -116,6 +126,9 @@ void budget_purge_time(void);
 /* A run was taken of which size bytes had been in use before, and were
  * clean. */
 void budget_regret(size_t size, size_t run_size);
+
+/* What was learnt of keeping, under pressure. */
+void budget_forget(void);
 
 /* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
  * that nobody wanted in it. */

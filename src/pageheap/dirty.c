@@ -1,9 +1,12 @@
 /* layer 2.7: dirty: marks, hints, and the purge of hugepages */
 #include "pageheap/dirty.h"
 
+#include "pageheap/budget.h"
 #include "pageheap/level.h"
 #include "pageheap/region_grow.h"
 #include "system/system.h"
+
+#define WHOLE_UNITS (64 * HUGEPAGE_UNITS) /* what one call may have in hand */
 
 /* The part of [unit, end) that lies in unit's hugepage. */
 static uint64_t dirty_mask(uint32_t unit, uint32_t end)
@@ -168,7 +171,7 @@ static uint64_t dirty_choose_whole(struct region *region, uint32_t top,
 	unsigned i = top % WORD_BITS + 1, n;
 	size_t sum = 0;
 
-	if (region_growth_is_refused())
+	if (region_growth_is_refused() || !budget_has_room(WHOLE_UNITS))
 		want = min_size(want, HUGEPAGE_UNITS);
 	while (i-- > 0 && sum < want && free & bits_one(i)) {
 		// hint

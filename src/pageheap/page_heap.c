@@ -1,8 +1,11 @@
 /* layer 2.9: page heap: take, give, extend
  *
  * take: claim (level.h), else grow a region, else add one, else claim what the
- * hints do not show; then clear guards, then count. Where memory has several
- * nodes claims are of the CPU's own (hugepage_node.h) until memory is short.
+ * hints do not show; then clear guards, then count, which a hard limit
+ * (limit.h) may refuse: then all that is free and dirty is purged, so that what
+ * is left is room for clean memory, and the run is claimed once more.
+ * Where memory has several nodes claims are of the CPU's own
+ * (hugepage_node.h) until memory is short.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -19,6 +22,7 @@
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"
 #include "pageheap/level.h"
+#include "pageheap/limit.h"
 #include "pageheap/purge.h"
 #include "pageheap/region_grow.h"
 #include "pageheap/regions.h"
@@ -31,6 +35,8 @@
 #define SEVERAL_TAKES 64
 /* Regions added by one call, if other threads use them up meanwhile. */
 #define ADDS_MOST 4
+/* Purges of one call at the hard limit, while others have something in hand. */
+#define PURGES_MOST 4
 
 /* Where the runs of a CPU went last; region index << 32 | hugepage. */
 static struct preferred {
@@ -209,7 +215,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 }
 
 /* Makes a claimed run the caller's. False: the kernel refuses to make it
- * accessible, and it is released. */
+ * accessible, or it would be beyond the hard limit, and it is released. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 			 bool guarded, bool *zero)
 {
@@ -220,7 +226,10 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 		return false;
 	}
 	nr_dirty = dirty_count(region, unit, n);
-	budget_taken(n, nr_dirty);
+	if (unlikely(!budget_try_taken(n, nr_dirty))) {
+		level_release_units(region, unit, n);
+		return false;
+	}
 	count_used(region, unit, n, nr_dirty);
 	*zero = !nr_dirty;
 	return true;
@@ -295,7 +304,7 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 /* The sources of a run, in the order in which they are asked: */
 
 /* Takes what is free of one region. In strict mode a run that has a guard stays
- * claimed, and another one is tried. */
+ * claimed, and another one is tried; not after the hard limit refused one. */
 static bool take_free_of(struct region *region, const struct run_request *r,
 			 struct run *out)
 {
@@ -308,7 +317,7 @@ static bool take_free_of(struct region *region, const struct run_request *r,
 			return false;
 		if (likely(run_finish(region, r, unit, out)))
 			return true;
-	} while (sandbox_strict_here());
+	} while (sandbox_strict_here() && budget_has_room(r->nr_units));
 	return false;
 }
 
@@ -380,6 +389,40 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 	return take_free(&all, out);
 }
 
+/* All that is free is clean then, and counts anew; but for what other purgers
+ * have in hand, who may be through the next time. */
+static cold bool take_purged(const struct run_request *r, struct run *out)
+{
+	unsigned i;
+
+	limit_note_hit();
+	for (i = 0; i < PURGES_MOST; i++) {
+		purge_all(0);
+		if (take_free(r, out))
+			return true;
+		if (budget_has_room(r->nr_units) || !budget_dirty_size())
+			return false;
+	}
+	return false;
+}
+
+/* Where nothing is free that fits, or the hard limit leaves no room. */
+static cold bool take_more(const struct run_request *r, struct run *out)
+{
+	bool room;
+
+	if (!region_start())
+		return false;
+	if (unlikely(!budget_has_room(r->nr_units))) {
+		if (take_purged(r, out))
+			return true;
+		if (!budget_has_room(r->nr_units))
+			return false;
+	}
+	return take_far(r, out) || take_grown(r, &room, out) ||
+	       (!room && take_added(r, out)) || take_hidden(r, out);
+}
+
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 			    bool guarded, struct run *out)
 {
@@ -391,14 +434,10 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		.guarded = guarded,
 		.search = { .node = (uint8_t)node_of_id(cpu) },
 	};
-	bool room;
 
 	if (nr_units > most || align_units > most)
 		return false;
-	return likely(take_free(&r, out)) ||
-	       (region_start() &&
-		(take_far(&r, out) || take_grown(&r, &room, out) ||
-		 (!room && take_added(&r, out)) || take_hidden(&r, out)));
+	return likely(take_free(&r, out)) || take_more(&r, out);
 }
 
 bool page_heap_may_hold(size_t nr_units)
@@ -492,6 +531,12 @@ size_t page_heap_purge(size_t keep_size, size_t most_size)
 {
 	return most_size == SIZE_MAX ? purge_all(keep_size) :
 				       purge_down(keep_size, most_size, false);
+}
+
+size_t page_heap_relieve(void)
+{
+	budget_forget();
+	return purge_down(0, SIZE_MAX, true);
 }
 
 size_t page_heap_purge_requested(void)

@@ -54,6 +54,10 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
  * or most_size bytes were given back; returns the latter. */
 size_t page_heap_purge(size_t keep_size, size_t most_size);
 
+/* Gives all free memory back and forgets what was learnt of keeping some; ends
+ * early where somebody waits for the helper's end. The bytes. */
+size_t page_heap_relieve(void);
+
 /* Purges what gives asked the reclaimer for: all beyond the budget. */
 size_t page_heap_purge_requested(void);
 

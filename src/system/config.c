@@ -1,8 +1,7 @@
 /* layer 1.5: config: the options of LANEMALLOC_CONF; contract in config.h
  *
- * The environment is walked here and not by getenv(), which may run string
- * functions that a static program has not resolved yet. It is read without a
- * lock: at start-up nobody changes it.
+ * The environment is read without a lock (environ.h): at start-up nobody
+ * changes it.
  *
  * States: the defaults; then, for ever, what the environment said. A thread
  * that sees `ready` sees every option's final value. Two threads that race in
@@ -16,6 +15,7 @@
 
 #include "base/atomic.h"
 #include "system/config_file.h"
+#include "system/environ.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -43,6 +43,8 @@ static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
 static const char *const words_checks[] = { CONFIG_CHOICE_checks(CONFIG_WORD)
 						    NULL };
+static const char *const words_limit[] = { CONFIG_CHOICE_limit(CONFIG_WORD)
+						   NULL };
 static const char *const words_profile_form[] = {
 	CONFIG_CHOICE_profile_form(CONFIG_WORD) NULL
 };
@@ -58,6 +60,7 @@ static const char *const words_profile_form[] = {
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
 #define OPTION_CHOICE_checks CONFIG_CHOICE, words_checks
+#define OPTION_CHOICE_limit CONFIG_CHOICE, words_limit
 #define OPTION_CHOICE_profile_form CONFIG_CHOICE, words_profile_form
 
 #define OPTION(name, kind, value, least, most, help) \
@@ -359,27 +362,13 @@ void config_parse(struct config *out, const char *text)
 	}
 }
 
-/* The text behind "LANEMALLOC_CONF=", or NULL. */
-static const char *find_variable(char **list)
-{
-	static const char name[] = VARIABLE "=";
-	size_t i;
-
-	for (; *list; list++) {
-		for (i = 0; name[i] && (*list)[i] == name[i]; i++)
-			;
-		if (!name[i])
-			return *list + i;
-	}
-	return NULL;
-}
-
 /* Who starts a privileged program chooses its directory and sends it signals:
  * with its rights no file is written for them, whatever root's file says. */
 static void forbid_files(struct config *c)
 {
 	c->profile = c->profile_signal = 0;
 	c->stats_file = c->stats_signal = 0;
+	c->pressure = 0; /* the environment names the file */
 }
 
 bool config_start(void)
@@ -393,7 +382,7 @@ bool config_start(void)
 		return true;
 	if (!&environ || !environ)
 		return false;
-	text = find_variable(environ);
+	text = environ_find(VARIABLE);
 	config_read(&result, CONFIG_FILE); /* most have none */
 	if (text && !system_privileged())
 		config_parse(&result, text);

@@ -50,6 +50,10 @@
 	X(CHECKS_NO, "off")     \
 	X(CHECKS_YES, "on")
 
+#define CONFIG_CHOICE_limit(X)        \
+	X(CGROUP_LIMIT_AUTO, "auto")  \
+	X(CGROUP_LIMIT_OWN, "cgroup") \
+	X(CGROUP_LIMIT_OFF, "off")
 #define CONFIG_CHOICE_profile_form(X)  \
 	X(PROFILE_FORM_PPROF, "pprof") \
 	X(PROFILE_FORM_TEXT, "text")
@@ -61,6 +65,7 @@ enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
 enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
+enum config_limit { CONFIG_CHOICE_limit(CONFIG_VALUE) };
 enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 #undef CONFIG_VALUE
 
@@ -113,7 +118,15 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	X(stats_signal, NUMBER, 0, 0, 64,                                      \
 	  "a signal that writes statistics, there or on stderr")               \
 	X(map_names, BOOL, 0, 0, 1,                                            \
-	  "name mappings in /proc/PID/maps (Linux 5.17, if it is built so)")
+	  "name mappings in /proc/PID/maps (Linux 5.17, if it is built so)")   \
+	X(limit_soft, NUMBER, 0, 0, (uint64_t)1 << 50,                         \
+	  "bytes beyond which all that can be is given back; 0: no limit")     \
+	X(limit_hard, NUMBER, 0, 0, (uint64_t)1 << 50,                         \
+	  "bytes that the heap never passes, it says ENOMEM; 0: no limit")     \
+	X(limit, CHOICE_limit, CGROUP_LIMIT_AUTO, 0, 0,                        \
+	  "soft limit: auto of a container, cgroup of its own, watched; off")  \
+	X(pressure, BOOL, 0, 0, 1,                                             \
+	  "watch $MEMORY_PRESSURE_WATCH, or the cgroup's (a descriptor)")
 
 struct config {
 #define CONFIG_FIELD(name, kind, value, least, most, help) uint64_t name;
@@ -195,7 +208,8 @@ void config_parse_line(struct config *out, const char *line, size_t length,
 		       struct config_source *source);
 
 /* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
- * in a form that the parser reads back; a second line where one is full. */
+ * in a form that the parser reads back, but for a comma in a file's text; a
+ * second line where one is full. */
 void config_print(void);
 
 #endif

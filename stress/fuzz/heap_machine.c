@@ -7,6 +7,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "front/block.h"
+#include "front/forms.h"
 #include "front/gate.h"
 #include "front/heap.h"
 #include "front/reclaimer.h"
@@ -127,15 +128,18 @@ static void do_capacity(void)
 
 static void do_statistics(void)
 {
-	static char text[8192];
+	static size_t (*const forms[])(char *, size_t) = {
+		forms_json, forms_detail_json, forms_prometheus, forms_table
+	};
+	static char text[65536];
 	size_t size = input_short() % sizeof(text), n;
 
 	memset(text, 1, sizeof(text));
-	n = stats_json(text, size);
+	n = forms[size % 4](text, size);
 	must(n < sizeof(text) && text[size] == 1);
 	if (size)
 		must(strlen(text) == (n < size ? n : size - 1));
-	stats_print();
+	forms_print();
 	fuzz_mallinfo2();
 	world_text_clear();
 }
@@ -389,5 +393,5 @@ void heap_end(void)
 	if (is_exact() && heap_start())
 		check_nothing_left();
 	else
-		stats_print();
+		forms_print();
 }

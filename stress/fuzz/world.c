@@ -249,6 +249,12 @@ int system_map_at(void *addr, size_t size)
 	return 0;
 }
 
+void system_map_name(void *addr, size_t size, const char *name)
+{
+	check_range(addr, size, "name");
+	must(name != NULL);
+}
+
 bool system_is_mapped(void *addr, size_t size)
 {
 	return world_is_mapped(addr, size);

@@ -75,7 +75,8 @@ def read(path):
             location = dict(fields(value))
             file, move = files[location[2]]
             places[location[1]] = (file, location[3] + move)
-    sums = collections.defaultdict(lambda: [0] * 8)
+    nr_values = sum(1 for field, _ in profile if field == 1)
+    sums = collections.defaultdict(lambda: [0] * nr_values)
     for field, value in profile:
         if field != 2:
             continue

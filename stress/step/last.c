@@ -273,7 +273,7 @@ static void one_call(const struct trial *t, struct worker *self, unsigned k)
 	steps = (struct steps){ .manner = t->manner,
 				.most = SEVERAL * bound_of(k, tick) };
 	tick_set(tick);
-	snprintf(cell->text, sizeof(cell->text), "in %s", kinds[k].name);
+	snprintf(cell->text, sizeof(cell->text), "in %s; ", kinds[k].name);
 	if (kinds[k].run(self))
 		note_call(t, k, tick);
 	tick_set(false);

@@ -68,10 +68,17 @@ class Data(Elf):
         for section in (".rela.dyn", ".rela.plt"):
             for at, info, addend in self.table(section, "<QQq"):
                 kind, name = info & 0xffffffff, names[info >> 32]
+                if kind == TPOFF and not name:
+                    name, addend = self.own_thread_local(addend)
                 if kind != RELATIVE:
-                    out[at] = "%d:%s+%d" % (kind, name, addend) \
-                        if name or kind == TPOFF else str(kind)
+                    out[at] = "%d:%s+%d" % (kind, name, addend)
         return out
+
+    def own_thread_local(self, addend):
+        for name, info, _, _, at, size in self.table(".symtab", "<IBBHQQ"):
+            if info & 15 == 6 and at <= addend < at + size:
+                return LOCAL.sub("", self.text_at(".strtab", name)), addend - at
+        return "", addend
 
     def section_of(self, at):
         for name, head in self.sections.items():

@@ -181,6 +181,10 @@ def say(ledger, library, options):
 
 MODE = re.compile(r"mode (.)(?:, thread (\d+))?: stopped at .*? (\d+) blocked,"
                   r" (\d+) crashed, (\d+) unsound")
+MOST = re.compile(r"  most (objects|address space) stranded: (\d+) bytes, at "
+                  r"0x[0-9a-f]+ ([\w.]+)\+")
+# What may be stranded, as sweep.mk has it.
+BOUNDS = {"objects": 0x80000, "address space": 0x8200000}
 FAILURE = re.compile(r"  (?:blocked|crashed|unsound) at 0x[0-9a-f]+ "
                      r"([\w.]+)\+")
 
@@ -204,34 +208,43 @@ class State:
             (offset,) = struct.unpack_from("<I", data, text + 12 * i)
             if any(data[reached + i:reached + 30 * nr:nr]):
                 self.reached.append(offset)
-            outcome = data[results + 12 * i]
-            if outcome in self.OUTCOMES:
+            outcome, live, claimed = struct.unpack_from("<B3xII", data,
+                                                        results + 12 * i)
+            if live > BOUNDS["objects"] or \
+                    claimed > BOUNDS["address space"] or \
+                    (live and chr(mode) in "def"):
+                self.rows.append((offset, "stranded"))
+            elif outcome in self.OUTCOMES:
                 self.rows.append((offset, self.OUTCOMES[outcome]))
 
 
 def finished(path):
-    """{mode: names of the functions with bad stops; None: not all are told}"""
+    """{mode: (names of the functions with bad stops, bad stops untold)}"""
     out, mode = {}, None
     with open(path, encoding="utf-8") as f:
         for line in f:
             found = MODE.match(line)
             if found:
                 mode = found.group(1) + (found.group(2) or "1")
-                left = sum(map(int, found.groups()[2:]))
-                out[mode] = None if left else set()
+                out[mode] = [set(), sum(map(int, found.groups()[2:]))]
+            if not mode:
+                continue
             found = FAILURE.match(line)
-            if found and mode:
-                out[mode] = (out[mode] or set()) | {found.group(1)}
-                left -= 1
-            if line.startswith("  and ") and "more" in line and mode:
-                out[mode], mode = None, None
+            if found:
+                out[mode][0].add(found.group(1))
+                out[mode][1] -= 1
+            found = MOST.match(line)
+            if found and int(found.group(2)) > BOUNDS[found.group(1)]:
+                out[mode][0].add(found.group(3))
+            if found and mode[0] in "def" and found.group(1) == "objects":
+                out[mode][1] += 1  # and who knows where else
     return out
 
 
 def report(ledger, library, options):
     states = [State(path) for path in options.states]
-    for mode, bad in finished(options.report).items():
-        if bad is None:
+    for mode, (bad, untold) in finished(options.report).items():
+        if untold:
             continue
         rows = {at: UNKNOWN for state in states for at in state.reached}
         rows.update((at, "bad") for at, (f, _) in library.index.items()

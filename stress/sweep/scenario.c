@@ -104,6 +104,13 @@ const struct scenario scenarios[] = {
 	  .reset = true,
 	  .limit = 36,
 	  .no_measure = true },
+	/* The library's own limits: the hard one in the way again and again,
+	 * the soft one passed. */
+	{ .name = "bounded",
+	  .conf = "reclaimer=0,purge_delay=1,limit_hard=24m,limit_soft=8m,"
+		  "limit=cgroup,cpu_cache=256k",
+	  .reset = true,
+	  .no_measure = true },
 	/* No CPU has a cache. */
 	{ .name = "bare",
 	  .conf = "reclaimer=1",

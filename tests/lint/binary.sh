@@ -57,8 +57,9 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	lanemalloc_stats_detail_json lanemalloc_stats_prometheus \
 	lanemalloc_purge lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
-	lanemalloc_profile_dump mallctl MallocExtension_GetStats \
-	MallocExtension_GetNumericProperty MallocExtension_ReleaseFreeMemory \
+	lanemalloc_profile_dump lanemalloc_limit mallctl \
+	MallocExtension_GetStats MallocExtension_GetNumericProperty \
+	MallocExtension_ReleaseFreeMemory \
 	MallocExtension_ReleaseToSystem; do
 	exported "$name" || fail "does not export $name"
 done

@@ -1,0 +1,299 @@
+/* layer 5.3: pressure: who asks, who serves, what is watched */
+#include "front/pressure.h"
+
+#include "cpucache/cpu_cache.h"
+#include "cpucache/drain.h"
+#include "front/gate.h"
+#include "pageheap/budget.h"
+#include "pageheap/page_heap.h"
+#include "pageheap/request.h"
+#include "slab/bin.h"
+#include "system/cgroup.h"
+#include "system/config.h"
+#include "system/environ.h"
+#include "system/report.h"
+#include "system/sandbox.h"
+#include "system/system.h"
+#include "system/watch.h"
+
+#define COLLECT_MOST ((unsigned)-1 >> 1) /* all slabs */
+#define PASS_MS 100
+#define WATCH_MS 1000
+#define OPENING ((uint32_t)1 << 31)
+#define TEXT_SIZE 512
+/* Where the service manager says nothing: a fifth of a second of two. */
+#define STALL "some 200000 2000000"
+
+static struct {
+	_Atomic(uint32_t) owner;	 /* atomic: a process id, see above */
+	_Atomic(uint64_t) next_look;	 /* atomic: ms */
+	_Atomic(uint64_t) nr_events;	 /* hint: of the cgroup, seen */
+	struct watch stall;		 /* const: the service manager's */
+	struct watch events, high, most; /* const: the cgroup's */
+} watched;
+
+static _Atomic(uint64_t) next_pass;	 /* atomic: ms */
+static _Atomic(uint32_t) limits_started; /* hint: as the options say */
+
+/* Limits */
+
+static void limit_cgroup(uint64_t high, uint64_t most)
+{
+	uint64_t soft = cgroup_soft_size(high, most);
+
+	store_relaxed(&limit.cgroup_size, soft); // own: one word
+}
+
+/* Racers store the same; a later call stores nothing, as the program may have
+ * set others. */
+void pressure_start(void)
+{
+	struct cgroup group;
+	bool found = false;
+
+	if (load_relaxed(&limits_started)) // hint
+		return;
+	store_relaxed(&limit.soft_size, config.limit_soft); // own: one word
+	store_relaxed(&limit.hard_size, config.limit_hard); // own: one word
+	if (config.limit == CGROUP_LIMIT_AUTO)
+		found = cgroup_find_root(&group);
+	else if (config.limit == CGROUP_LIMIT_OWN)
+		found = cgroup_find_own(&group);
+	if (found)
+		limit_cgroup(group.high, group.most);
+	store_relaxed(&limits_started, 1); // hint
+}
+
+static bool is_beyond(uint64_t size)
+{
+	return budget_resident_size() >> UNIT_SHIFT > limit_units(size);
+}
+
+/* Service */
+
+/* With the caller's area; NULL: it has none, and what CPUs hold stays. */
+static size_t relieve(struct rseq_area *self)
+{
+	size_t done = 0;
+
+	if (gate_is_open())
+		done = drain_caches(self, false);
+	done += bin_collect_all(COLLECT_MOST, COLLECT_AGE_ANY);
+	return done + page_heap_relieve();
+}
+
+/* A program's thread also has what its own CPU holds, where no drain is. */
+static size_t relieve_here(void)
+{
+	if (gate_is_open())
+		cpu_cache_flush_own();
+	return relieve(rseq_self());
+}
+
+static bool pass_elect(void)
+{
+	uint64_t due = load_relaxed(&next_pass), now = system_now_ms(); // hint
+
+	return now >= due &&
+	       cas_relaxed(&next_pass, &due, now + PASS_MS); // hint
+}
+
+void pressure_pass_asked(void)
+{
+	if (request_purge() || !pass_elect() || !limit_take_asked())
+		return;
+	relieve_here();
+}
+
+/* What is asked now is served here. */
+static void pressure_now(enum limit_reason reason)
+{
+	limit_ask(reason);
+	if (limit_take_asked())
+		relieve_here();
+}
+
+void pressure_limit(const struct lanemalloc_limits *set,
+		    struct lanemalloc_limits *now)
+{
+	if (set) {
+		store_relaxed(&limit.soft_size, set->soft_size); // own
+		store_relaxed(&limit.hard_size, set->hard_size); // own
+		if (is_beyond(set->hard_size))
+			pressure_now(LIMIT_HARD);
+		else if (is_beyond(limit_soft_size()))
+			pressure_now(LIMIT_SOFT);
+	}
+	*now = (struct lanemalloc_limits){
+		.soft_size = load_relaxed(&limit.soft_size), // own
+		.hard_size = load_relaxed(&limit.hard_size), // own
+	};
+}
+
+/* Watches */
+
+static void watch_file_of(struct watch *watch, const struct cgroup *group,
+			  const char *name)
+{
+	char path[CGROUP_PATH_SIZE + 32];
+
+	report_format(path, sizeof(path), "%s/%s", group->path, name);
+	watch_open_file(watch, path);
+}
+
+static void open_cgroup(const struct cgroup *group)
+{
+	watch_file_of(&watched.events, group, "memory.events");
+	watch_file_of(&watched.high, group, "memory.high");
+	watch_file_of(&watched.most, group, "memory.max");
+}
+
+/* What the service manager says, in its words; else the cgroup's own file. */
+static void open_stall(const struct cgroup *group)
+{
+	char path[CGROUP_PATH_SIZE + 32], text[TEXT_SIZE];
+	const char *said = environ_find("MEMORY_PRESSURE_WATCH");
+	const char *what = environ_find("MEMORY_PRESSURE_WRITE");
+	long size = 0;
+
+	if (said && !__builtin_strcmp(said, "/dev/null"))
+		return;
+	if (said && what)
+		size = environ_decode(what, text, sizeof(text));
+	if (size < 0)
+		return;
+	if (said) {
+		watch_open(&watched.stall, said, text, (size_t)size);
+		return;
+	}
+	if (!group->path[0])
+		return;
+	report_format(path, sizeof(path), "%s/memory.pressure", group->path);
+	watch_open(&watched.stall, path, STALL, sizeof(STALL));
+}
+
+static void close_all(void)
+{
+	watch_close(&watched.stall);
+	watch_close(&watched.events);
+	watch_close(&watched.high);
+	watch_close(&watched.most);
+}
+
+static void open_all(void)
+{
+	struct cgroup group = { 0 };
+
+	close_all();
+	cgroup_find_own(&group);
+	if (config.limit == CGROUP_LIMIT_OWN && group.path[0])
+		open_cgroup(&group);
+	if (config.pressure)
+		open_stall(&group);
+}
+
+static bool wants_watch(void)
+{
+	return config.reclaimer &&
+	       (config.pressure || config.limit == CGROUP_LIMIT_OWN);
+}
+
+/* The first of this process alone. */
+static void watch_all(void)
+{
+	uint32_t pid = (uint32_t)system_getpid();
+	uint32_t owner = load_relaxed(&watched.owner); // hint
+
+	// own: the winner alone opens
+	if ((owner & ~OPENING) == pid ||
+	    !cas_relaxed(&watched.owner, &owner, pid | OPENING))
+		return;
+	open_all();
+	// [watched.owner] with watched_here(): the watches
+	store_release(&watched.owner, pid);
+}
+
+void pressure_watch(void)
+{
+	if (!wants_watch() || !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	watch_all();
+	sandbox_rare_done();
+}
+
+/* In the child of a fork nothing is, until it creates a thread. */
+static bool watched_here(void)
+{
+	// [watched.owner] with pressure_watch(): the watches
+	uint32_t owner = load_acquire(&watched.owner);
+
+	return owner && owner == (uint32_t)system_getpid();
+}
+
+bool pressure_is_watched(void)
+{
+	return wants_watch() && !sandbox_known() && watched_here() &&
+	       (watch_is_open(&watched.stall) ||
+		watch_is_open(&watched.events));
+}
+
+uint64_t pressure_sleep_ms(uint64_t most)
+{
+	return pressure_is_watched() ? min_size(most, WATCH_MS) : most;
+}
+
+/* The limits as they are now. */
+static void look_at_limits(void)
+{
+	char high[32], most[32];
+	long nr_high = watch_read(&watched.high, high, sizeof(high));
+	long nr_most = watch_read(&watched.most, most, sizeof(most));
+
+	if (nr_high <= 0 || nr_most <= 0)
+		return;
+	limit_cgroup(cgroup_number(high, (size_t)nr_high),
+		     cgroup_number(most, (size_t)nr_most));
+}
+
+/* The first look only learns what was there before. */
+static void look_at_events(void)
+{
+	char text[TEXT_SIZE];
+	long size = watch_read(&watched.events, text, sizeof(text));
+	uint64_t seen, now;
+
+	if (size <= 0)
+		return;
+	now = 1 + cgroup_nr_events(text, (size_t)size);
+	seen = take_relaxed(&watched.nr_events, now); // hint
+	if (seen && now != seen)
+		limit_ask(LIMIT_CGROUP);
+}
+
+static bool look_is_due(void)
+{
+	uint64_t due = load_relaxed(&watched.next_look); // hint
+	uint64_t now = system_now_ms();
+
+	return now >= due &&
+	       cas_relaxed(&watched.next_look, &due, now + WATCH_MS); // hint
+}
+
+static void look(void)
+{
+	if (watch_is_open(&watched.stall) && watch_poll(&watched.stall))
+		limit_ask(LIMIT_PRESSURE);
+	if (!watch_is_open(&watched.events))
+		return;
+	look_at_limits();
+	look_at_events();
+}
+
+size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg)
+{
+	if (pressure_is_watched() && look_is_due())
+		look();
+	if (!limit_take_asked())
+		return 0;
+	return 1 + relieve(drain_finds_any() ? self(arg) : NULL);
+}

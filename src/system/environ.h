@@ -1,0 +1,20 @@
+/* layer 1.1: environ: what the environment says, without libc's functions
+ *
+ * It is walked here and not by getenv(), which may run string functions that a
+ * static program has not resolved yet. Without a lock: at start-up nobody
+ * changes it, and later it is read where a program creates its first thread.
+ * No state.
+ */
+#ifndef LANE_ENVIRON_H
+#define LANE_ENVIRON_H
+
+#include "base/compiler.h"
+
+/* The text behind "name=", or NULL; also where there is no environment yet. */
+const char *environ_find(const char *name);
+
+/* Bytes of a text in base64; their number, or -1: it is none, or does not fit
+ * into `size`. */
+long environ_decode(const char *text, char *out, size_t size);
+
+#endif

@@ -1,0 +1,305 @@
+/* modes: all */
+/* lanemalloc_limit, limit_soft, limit_hard: what the program may have */
+#include "expect.h"
+
+#define NR_BLOCKS 200000
+#define HARD (64 * MIB)
+
+static void *blocks[NR_BLOCKS];
+
+static struct lanemalloc_limits limits_set(size_t soft, size_t hard)
+{
+	struct lanemalloc_limits set = { soft, hard }, now;
+
+	must(LANE(lanemalloc_limit)(&set, &now, sizeof(now)) == sizeof(now));
+	return now;
+}
+
+static size_t limited(void)
+{
+	return stats_now().limited_size;
+}
+
+static size_t fill(size_t size)
+{
+	size_t n = 0;
+
+	while (n < NR_BLOCKS && (blocks[n] = malloc(size)))
+		memset(blocks[n++], 1, size < 4096 ? size : 4096);
+	return n;
+}
+
+static void empty(size_t n)
+{
+	while (n)
+		free(blocks[--n]);
+}
+
+TEST(a_version_of_its_own)
+{
+	struct lanemalloc_limits set = { 512 * MIB, 1024 * MIB }, now;
+	unsigned char larger[32];
+
+	need_lane();
+	memset(&now, 0xee, sizeof(now));
+	errno = 4711;
+	assert_int_equal(LANE(lanemalloc_limit)(NULL, NULL, 0), sizeof(now));
+	assert_int_equal(LANE(lanemalloc_limit)(&set, &now, 8), sizeof(now));
+	assert_int_equal(errno, 4711);
+	assert_int_equal(now.soft_size, 512 * MIB);
+	assert_int_equal(((unsigned char *)&now)[8], 0xee);
+	LANE(lanemalloc_limit)(NULL, &now, sizeof(now));
+	assert_int_equal(now.soft_size, 512 * MIB);
+	assert_int_equal(now.hard_size, 0);
+	memset(larger, 0xee, sizeof(larger));
+	LANE(lanemalloc_limit)(NULL, (void *)larger, sizeof(larger));
+	assert_true(is_zero(larger + sizeof(now),
+			    sizeof(larger) - sizeof(now)));
+	limits_set(0, 0);
+}
+
+static void check_sizes(size_t size)
+{
+	size_t n, first;
+
+	first = fill(size);
+	assert_true(first < NR_BLOCKS);
+	assert_int_equal(errno, ENOMEM);
+	assert_true(limited() <= HARD);
+	assert_true(first * size > HARD / 2);
+	empty(first);
+	/* It recovers, whatever the sizes were. */
+	n = fill(size * 3);
+	assert_true(n * size * 3 > HARD / 2);
+	assert_true(limited() <= HARD);
+	empty(n);
+}
+
+TEST(the_hard_limit)
+{
+	size_t sizes[] = { 1000, 5000, 40000, 300000, 5 * MIB };
+	size_t i;
+
+	need_lane();
+	limits_set(0, HARD);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		check_sizes(sizes[i]);
+	assert_true(stats_now().nr_limit_hits > 0);
+	assert_int_equal(stats_now().limit_hard_size, HARD);
+	limits_set(0, 0);
+}
+
+/* Every name says ENOMEM, and what was there is as it was. */
+TEST(enomem_everywhere)
+{
+	size_t n = HARD;
+	char *old;
+	void *p;
+
+	need_lane();
+	limits_set(0, HARD);
+	old = malloc(1000);
+	pattern_fill(old, 1000, 7);
+	errno = 0;
+	assert_null(malloc(opaque(n)));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(calloc(opaque(n) / 8, 8));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(realloc(old, opaque(n)));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(reallocarray(opaque(old), opaque(n) / 8, 8));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(memalign(4096, opaque(n)));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(aligned_alloc(64, opaque(n)));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(valloc(opaque(n)));
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(posix_memalign(&p, 64, opaque(n)), ENOMEM);
+	assert_true(pattern_holds(old, 1000, 7));
+	free(old);
+	limits_set(0, 0);
+}
+
+/* What CPUs' caches and half-empty slabs hold makes way for a large block. */
+TEST(all_that_is_free_makes_way)
+{
+	size_t n, i, k = 0;
+	void *large;
+
+	need_lane();
+	limits_set(0, HARD);
+	n = fill(1000);
+	for (i = 0; i < n; i++) {
+		if (i % 1000)
+			free(blocks[i]);
+		else
+			blocks[k++] = blocks[i];
+	}
+	large = malloc(HARD / 2);
+	assert_non_null(large);
+	assert_true(limited() <= HARD);
+	free(large);
+	empty(k);
+	limits_set(0, 0);
+}
+
+TEST(lowered_below_what_is_used)
+{
+	size_t n;
+
+	need_lane();
+	limits_set(0, HARD);
+	n = fill(40000);
+	limits_set(0, HARD / 4);
+	assert_int_equal(stats_now().pressure_reason, 2);
+	errno = 0;
+	assert_null(malloc(opaque(MIB)));
+	assert_int_equal(errno, ENOMEM);
+	empty(n);
+	n = fill(40000);
+	assert_true(limited() <= HARD / 4);
+	assert_true(n * 40000 > HARD / 8);
+	empty(n);
+	limits_set(0, 0);
+}
+
+static size_t resident(void)
+{
+	unsigned long all, now;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	must(f && fscanf(f, "%lu %lu", &all, &now) == 2);
+	fclose(f);
+	return now * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Nothing but the limit says that free memory goes: the budget is large. */
+static void soft_child(void)
+{
+	size_t before, n, k = 0, i;
+	char *large;
+
+	n = fill(1000);
+	for (i = 0; i < n; i++) {
+		if (i % 500)
+			free(blocks[i]);
+		else
+			blocks[k++] = blocks[i];
+	}
+	before = resident();
+	must(before > 120 * MIB);
+	limits_set(40 * MIB, 0);
+	must(resident() < before - 100 * MIB);
+	must(stats_now().pressure_reason == 1);
+	must(stats_now().nr_pressures == 1);
+	/* Beyond the limit nothing is kept, and blocks are there as ever. */
+	for (i = 0; i < 20; i++) {
+		large = malloc(64 * MIB);
+		must(large);
+		memset(large, 1, 64 * MIB);
+		free(large);
+		must(stats_now().free_dirty_size <= 40 * MIB);
+	}
+	empty(k);
+}
+
+/* The options say the same, from the start on. */
+static void hard_child(void)
+{
+	must(stats_now().limit_hard_size == HARD);
+	must(stats_now().limit_soft_size == 32 * MIB);
+	must(fill(40000) * 40000 < HARD);
+	must(errno == ENOMEM);
+	must(stats_now().nr_pressures > 0);
+}
+
+/* The child of a fork has the limit and what counts against it. */
+static void fork_child(void)
+{
+	size_t n = fill(40000), i;
+	pid_t pid;
+
+	must(n < NR_BLOCKS && limited() <= HARD);
+	for (i = n / 2; i < n; i++)
+		free(blocks[i]);
+	pid = fork();
+	must(pid >= 0);
+	if (!pid) {
+		must(!malloc(opaque(HARD)));
+		must(fill(40000) * 40000 <= HARD / 2 + MIB);
+		must(limited() <= HARD);
+		_exit(0);
+	}
+	must(exited_with_zero(pid));
+	must(malloc(opaque(HARD / 4)));
+}
+
+static void child_passes(const char *role, const char *conf)
+{
+	struct child child = { .role = role, .conf = conf };
+
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+}
+
+TEST(the_soft_limit)
+{
+	need_lane();
+	need_kernel();
+	child_passes("soft", "purge_budget=1g,purge_delay=3600000");
+}
+
+TEST(by_options)
+{
+	need_lane();
+	need_kernel();
+	child_passes("hard", "limit_hard=64m,limit_soft=32m");
+}
+
+TEST(across_a_fork)
+{
+	need_lane();
+	need_kernel();
+	child_passes("fork", "limit_hard=64m");
+}
+
+/* As a handler would. */
+static void set_in_handler(int signal)
+{
+	(void)signal;
+	limits_set(0, HARD);
+}
+
+TEST(in_a_handler)
+{
+	void *p;
+
+	need_lane();
+	assert_true(signal(SIGUSR1, set_in_handler) != SIG_ERR);
+	raise(SIGUSR1);
+	assert_null(malloc(opaque(HARD)));
+	limits_set(0, 0);
+	p = malloc(opaque(HARD));
+	assert_non_null(p);
+	free(p);
+}
+
+static const struct role roles[] = {
+	{ "soft", soft_child },
+	{ "hard", hard_child },
+	{ "fork", fork_child },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return tests_run(NULL, NULL);
+}

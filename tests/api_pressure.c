@@ -1,0 +1,301 @@
+/* modes: all no-qemu */
+/* $MEMORY_PRESSURE_WATCH: a FIFO or a socket says that memory is short, and the
+ * helper gives all back; descriptors that the program closes are left alone */
+#include "expect.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define CONF "pressure=on,purge_budget=1g,purge_delay=3600000"
+#define NR_BLOCKS 50000
+#define TEXT "abc"
+#define TEXT_BASE64 "YWJj"
+
+static char folder[] = "/tmp/api_pressure_XXXXXX";
+static char path[64];
+
+static void nap(long ms)
+{
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+/* Half a minute for what takes a second. */
+#define soon(cond)                                       \
+	do {                                             \
+		int tries_ = 600;                        \
+		while (!(cond) && --tries_)              \
+			nap(50);                         \
+		must(cond);                              \
+	} while (0)
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void have_threads(void)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, nothing, NULL));
+	must(!pthread_join(thread, NULL));
+}
+
+/* Free memory that nothing but pressure makes the library give back. */
+static void have_free_memory(void)
+{
+	static void *blocks[NR_BLOCKS];
+	size_t i;
+
+	for (i = 0; i < NR_BLOCKS; i++)
+		blocks[i] = memset(malloc(1000), 1, 1000);
+	for (i = 0; i < NR_BLOCKS; i++)
+		free(blocks[i]);
+	must(stats_now().free_dirty_size + stats_now().cached_size +
+		     stats_now().slab_free_size > 30 * MIB);
+}
+
+static bool all_went(void)
+{
+	struct lanemalloc_stats s = stats_now();
+
+	return s.nr_pressures > 0 && s.pressure_reason == 4 &&
+	       s.free_dirty_size < MIB;
+}
+
+/* How many descriptors from 100 on are open, and that exec closes them. */
+static unsigned nr_watches(void)
+{
+	unsigned nr = 0;
+	int fd;
+
+	for (fd = 100; fd < 1100; fd++)
+		if (fcntl(fd, F_GETFD) >= 0) {
+			must(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+			nr++;
+		}
+	return nr;
+}
+
+static void tell_fifo(void)
+{
+	int fd = open(path, O_WRONLY | O_NONBLOCK);
+
+	must(fd >= 0 && write(fd, "x", 1) == 1);
+	close(fd);
+}
+
+static void fifo_child(void)
+{
+	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
+	must(nr_watches() == 0);
+	have_threads();
+	must(nr_watches() == 1);
+	have_free_memory();
+	must(!all_went());
+	tell_fifo();
+	soon(all_went());
+}
+
+/* A fork's child watches for itself, when it has threads. */
+static void fork_child(void)
+{
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
+	have_threads();
+	pid = fork();
+	must(pid >= 0);
+	if (!pid) {
+		have_threads();
+		must(nr_watches() == 1);
+		have_free_memory();
+		must(!all_went());
+		_exit(0);
+	}
+	must(exited_with_zero(pid));
+	have_free_memory();
+	tell_fifo();
+	soon(all_went());
+	pid = fork();
+	must(pid >= 0);
+	if (!pid) {
+		uint64_t before = stats_now().nr_pressures;
+
+		have_threads();
+		have_free_memory();
+		/* Each of both may take the byte, so it is told again. */
+		soon((tell_fifo(), stats_now().nr_pressures > before));
+		_exit(0);
+	}
+	must(exited_with_zero(pid));
+}
+
+/* Daemons close all; what has the number then is nobody else's business. */
+static void closed_child(void)
+{
+	int fd, ours = -1, pipes[2];
+	char c = 0;
+
+	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
+	have_threads();
+	for (fd = 100; fd < 1100; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			ours = fd;
+	must(ours >= 0);
+	must(!pipe2(pipes, O_NONBLOCK) && dup2(pipes[0], ours) == ours);
+	must(write(pipes[1], "x", 1) == 1);
+	nap(2500);
+	must(read(ours, &c, 1) == 1 && c == 'x');
+	must(!all_went());
+}
+
+static void off_child(void)
+{
+	have_threads();
+	must(nr_watches() == 0);
+}
+
+static int server;
+
+static void listen_here(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	must(!bind(server, (void *)&name, sizeof(name)));
+	must(!listen(server, 4));
+}
+
+/* The service manager's side: it hears the text, and tells. */
+static void *serve(void *arg)
+{
+	struct pollfd poll_server = { .fd = server, .events = POLLIN };
+	char text[8] = "";
+	int fd;
+
+	(void)arg;
+	if (poll(&poll_server, 1, 30000) != 1)
+		return (void *)1;
+	fd = accept(server, NULL, NULL);
+	if (fd < 0 || read(fd, text, sizeof(text)) != 3 || strcmp(text, TEXT))
+		return (void *)2;
+	nap(500);
+	if (write(fd, "x", 1) != 1)
+		return (void *)3;
+	nap(3000);
+	close(fd);
+	return NULL;
+}
+
+static void socket_child(void)
+{
+	have_threads();
+	must(nr_watches() == 1);
+	have_free_memory();
+	soon(all_went());
+	/* The end of the other side ends the watch. */
+	soon(nr_watches() == 0);
+}
+
+static void child_passes(const char *role, const char *conf)
+{
+	struct child child = { .role = role, .conf = conf };
+
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/file", folder);
+	return setenv("MEMORY_PRESSURE_WATCH", path, 1);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(folder);
+}
+
+static int have_fifo(void **state)
+{
+	(void)state;
+	unlink(path);
+	unsetenv("MEMORY_PRESSURE_WRITE");
+	return mkfifo(path, 0600);
+}
+
+TEST(a_fifo, have_fifo)
+{
+	need_lane();
+	child_passes("fifo", CONF);
+}
+
+TEST(the_child_of_a_fork, have_fifo)
+{
+	need_lane();
+	child_passes("fork", CONF);
+}
+
+TEST(closed_by_the_program, have_fifo)
+{
+	need_lane();
+	child_passes("closed", CONF);
+}
+
+TEST(only_by_the_option, have_fifo)
+{
+	need_lane();
+	child_passes("off", "purge_budget=1g");
+	child_passes("off", "pressure=on,reclaimer=off");
+	setenv("MEMORY_PRESSURE_WATCH", "/dev/null", 1);
+	child_passes("off", CONF);
+	setenv("MEMORY_PRESSURE_WATCH", path, 1);
+}
+
+TEST(a_socket)
+{
+	pthread_t thread;
+	void *result;
+
+	need_lane();
+	unlink(path);
+	setenv("MEMORY_PRESSURE_WRITE", TEXT_BASE64, 1);
+	listen_here();
+	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
+	child_passes("socket", CONF);
+	pthread_join(thread, &result);
+	assert_null(result);
+	close(server);
+}
+
+static const struct role roles[] = {
+	{ "fifo", fifo_child },	    { "fork", fork_child },
+	{ "closed", closed_child }, { "off", off_child },
+	{ "socket", socket_child },
+};
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	/* Who started this may have some open. */
+	for (fd = 100; argc > 1 && fd < 1100; fd++)
+		close(fd);
+	if (argc > 1)
+		return role_run(roles, argv[1]);
+	return tests_run(begin, end);
+}

@@ -339,7 +339,6 @@ TEST(test_every_option)
 		"numa=auto",
 		"numa=off",
 		"numa=interleave",
-		"index=auto",
 		"index=mm_cid",
 		"index=cpu_id",
 		"usable=real",

@@ -336,7 +336,6 @@ TEST(test_every_option)
 		"hugepage=on",
 		"hugepage=off",
 		"hugepage=system",
-		"numa=auto",
 		"numa=off",
 		"numa=interleave",
 		"index=mm_cid",

@@ -38,7 +38,7 @@ static void by_free_sized(size_t size)
 static const struct fault_case cases[] = {
 	{ "middle", middle, NULL, { 32, 48, 112, 1000, 5000, 20000, 32768 } },
 	{ "second", second_granule, NULL, { 32, 100, 1280, 14336 } },
-	{ "last", last_granule, NULL, { 32, 160, 1792, 7168, 24576 } },
+	{ "last", last_granule, NULL, { 32, 160, 1664, 7168, 24576 } },
 	{ "by-free_sized", by_free_sized, NULL, { 32, 1000 } },
 	{ "middle", middle, "checks=1", { 32, 1000, 20000 } },
 };

@@ -82,6 +82,25 @@ TEST(test_slabs_wane, NULL, teardown)
 		bin_give(1, object_of_turn(i), 1);
 }
 
+/* What comes and goes in phases wanes in the first one alone, until ticks have
+ * forgotten it. */
+TEST(test_phases_do_not_wane, NULL, teardown)
+{
+	unsigned phase, i;
+
+	for (phase = 0; phase < 4; phase++) {
+		for (i = 0; i < NR; i++)
+			take_one(1, &objects[i]);
+		for (i = 0; phase == 3 && i < 32; i++)
+			bin_collect_all(100000, COLLECT_AGE_NEVER);
+		for (i = 0; i < NR / 2; i++)
+			bin_give(1, object_of_turn(i), 1);
+		assert_int_equal(nr_waning() > 0, phase == 0 || phase == 3);
+		for (; i < NR; i++)
+			bin_give(1, object_of_turn(i), 1);
+	}
+}
+
 /* Where the class is in use, too, none does. */
 TEST(test_slabs_in_use_do_not_wane, NULL, teardown)
 {

@@ -91,7 +91,7 @@ TEST(test_few_large_ones_forbid, fitted_setup)
 
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(grow(1096, window_samples() - 1), old);
-		assert_int_equal(grow(1344, 1), old);
+		assert_int_equal(grow(1280, 1), old);
 	}
 	assert_int_equal(fitted_class_count(), 0);
 	assert_true(grow(1096, window_samples()) != old);
@@ -99,9 +99,9 @@ TEST(test_few_large_ones_forbid, fitted_setup)
 
 TEST(test_little_saving_is_none, fitted_setup)
 {
-	unsigned old = size_class_of(1304);
+	unsigned old = size_class_of(1256);
 
-	assert_int_equal(grow(1304, 3 * window_samples()), old);
+	assert_int_equal(grow(1256, 3 * window_samples()), old);
 	assert_int_equal(grow(64, 3 * window_samples()), size_class_of(64));
 	assert_int_equal(grow(128, 3 * window_samples()), size_class_of(128));
 	assert_int_equal(fitted_class_count(), 0);
@@ -178,7 +178,7 @@ TEST(test_two_of_one_class, fitted_setup)
 	assert_int_equal(size_class_of(1152), first);
 	assert_int_equal(size_class_of(1153), second);
 	assert_int_equal(size_class_of(1216), second);
-	assert_int_equal(size_class_of(1217), SIZE_CLASS_1344);
+	assert_int_equal(size_class_of(1217), SIZE_CLASS_1280);
 }
 
 TEST(test_there_are_so_many, fitted_setup)
@@ -255,7 +255,7 @@ static void *maker(void *size)
 {
 	while (!load_relaxed(&go)) // hint
 		;
-	fitted_class_make(SIZE_CLASS_1344, (uint32_t)(uintptr_t)size);
+	fitted_class_make(SIZE_CLASS_1280, (uint32_t)(uintptr_t)size);
 	return NULL;
 }
 
@@ -264,7 +264,7 @@ static void every_size_fits(void)
 {
 	unsigned size, size_class;
 
-	for (size = 1089; size <= 1344; size += 15) {
+	for (size = 1089; size <= 1280; size += 15) {
 		size_class = size_class_of(size);
 		assert_true(size_classes[size_class].size >= size);
 		assert_true(size_classes[size_class].nr_objects > 0);

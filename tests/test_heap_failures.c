@@ -363,12 +363,12 @@ static void size_that_was_taken_over(void)
 
 	short_life_begins();
 	keep(0, block_alloc(size), size);
-	fitted_class_fill(NR_FIXED_CLASSES, SIZE_CLASS_1344, 1152);
+	fitted_class_fill(NR_FIXED_CLASSES, SIZE_CLASS_1280, 1152);
 	keep(1, block_alloc(20000), 20000);
 	use_up_units();
 	must(size_class_of(size) == NR_FIXED_CLASSES);
 	keep(2, block_alloc(size), size);
-	must(heap_usable_size(held[2].block) == 1344);
+	must(heap_usable_size(held[2].block) == 1280);
 }
 
 /* Slabs that are empty below a thousand that are not. */

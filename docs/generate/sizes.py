@@ -43,7 +43,7 @@ PAGE = 4096
 BATCH_SIZE, BATCH_MOST = 65536, 128
 UNITS_MOST = 8
 TAIL_MOST = 64       # a slab loses at most such a part, if it can
-OBJECTS_LEAST = 8    # in a slab, or a batch
+OBJECTS_LEAST = 32   # in a slab, or a batch: a refill takes from one slab
 STEP_MOST = 1.25     # from class to class, beyond FINE
 FINE = 128           # up to here each multiple of 16 is a class
 # For aligned blocks.

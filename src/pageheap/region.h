@@ -88,7 +88,7 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 #define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
-#define CLASS_LARGE 154 /* its lane takes nothing */
+#define CLASS_LARGE 152 /* its lane takes nothing */
 
 /* A slab whose objects are followed by the profile: every free of one takes
  * the cold half. */

@@ -9,6 +9,7 @@
 #include "system/system.h"
 
 #define STEAL_MOST 16 /* ids that one take looks at */
+#define MORE_SLABS 3  /* that fill up a batch */
 
 /* The bin of (owner, class); where the owner never got a set, the giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
@@ -173,6 +174,39 @@ static unsigned slab_use(struct span *slab, void **out, unsigned most)
 	return n;
 }
 
+/* Takes up to `most` of a held slab, which goes where it belongs. */
+static force_inline unsigned bin_use(struct bin_set *set, unsigned id,
+				     unsigned size_class, struct span *slab,
+				     void **out, unsigned most)
+{
+	unsigned n = slab_use(slab, out, most);
+
+	if (n == most && slab_has_free(slab))
+		slab_list(&set->bins[size_class], slab);
+	else
+		bin_leave(set, id, slab);
+	return n;
+}
+
+/* Fills up a batch from slabs that are listed, a few of them. */
+static unsigned bin_take_more(struct bin_set *set, unsigned id,
+			      unsigned size_class, void **out, unsigned most)
+{
+	struct bin *bin = &set->bins[size_class];
+	struct span *slab;
+	unsigned n = 0, i;
+
+	for (i = 0; i < MORE_SLABS && n < most; i++) {
+		slab = partial_take(bin, false);
+		if (!slab)
+			break;
+		slab_check_listed(slab, size_class);
+		bin_note_reuse(bin, slab);
+		n += bin_use(set, id, size_class, slab, out + n, most - n);
+	}
+	return n;
+}
+
 static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 					 unsigned size_class, void **out,
 					 unsigned most)
@@ -185,20 +219,17 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 		slab = bin_get(set, id, size_class, &made);
 		if (!slab)
 			return 0;
-		n = slab_use(slab, out, most);
 		/* Without a bit it was listed by a sleeper: the next one. */
-		if (n == most && slab_has_free(slab))
-			slab_list(&set->bins[size_class], slab);
-		else
-			bin_leave(set, id, slab);
+		n = bin_use(set, id, size_class, slab, out, most);
 		if (made && quiet_heap_grew())
 			bin_note_growth(set);
 	}
-	if (n) {
-		bin_note_freed(set,
-			       -(int64_t)n * size_classes[size_class].size);
-		bin_note_taken(&set->bins[size_class]);
-	}
+	if (!n)
+		return 0;
+	if (n < most)
+		n += bin_take_more(set, id, size_class, out + n, most - n);
+	bin_note_freed(set, -(int64_t)n * size_classes[size_class].size);
+	bin_note_taken(&set->bins[size_class], size_class);
 	return n;
 }
 

@@ -21,7 +21,9 @@
  * partial wane (slab.h): they are taken out, marked and put back to the same
  * side, one by one. Each slab wanes once until it is taken from again, so a
  * class that only shrinks soon pays for the looks at two empty stacks. A thread
- * that dies there strands the slab in its hand.
+ * that dies there strands the slab in its hand. A take after that regrets it:
+ * the class comes and goes in phases, so twice as much has to be given the next
+ * time before anything wanes. A collection halves the regret.
  *
  * The inbox is taken whole. The taker keeps the first slab and pushes the
  * rest to partial before it works on the first; between pop_all and the last

@@ -21,6 +21,7 @@ struct bin {
 	_Atomic(uint32_t) nr_empty;	 /* atomic: hint */
 	_Atomic(uint32_t) fresh;	 /* atomic: hint, see below */
 	_Atomic(uint32_t) given;	 /* atomic: hint, since the last take */
+	_Atomic(uint32_t) wane_regret;	 /* atomic: hint, see bin.h */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* What a look may find: nothing that had none; slabs in partial[fill]; these,

@@ -11,6 +11,7 @@
 #define SHRINK_SIZE 65536
 #define WANE_BATCHES 2 /* given and nothing taken: the class only shrinks */
 #define WANE_LOOKS 4   /* slabs, for each further batch */
+#define WANE_GIVEN_MOST (1u << 30)
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -206,27 +207,39 @@ static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
 	return true;
 }
 
+/* What is given before any of it wanes. */
+static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
+{
+	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
+
+	return (WANE_BATCHES + 1) * c->batch + regret;
+}
+
 void bin_note_given(struct bin *bin, unsigned size_class, unsigned n)
 {
 	const struct size_class *c = &size_classes[size_class];
 	uint32_t given = load_relaxed(&bin->given) + n; // hint
 	unsigned looks = WANE_LOOKS;
 
-	if (given < (WANE_BATCHES + 1) * c->batch) {
+	if (likely(given < WANE_GIVEN_MOST))
 		store_relaxed(&bin->given, given); // hint
+	if (given < wane_begin(bin, c))
 		return;
-	}
-	store_relaxed(&bin->given, given - c->batch); // hint
 	while (c->size <= SMALL_SIZE_MOST && looks--)
 		if (!side_wanes(bin, size_class, 0) &&
 		    !side_wanes(bin, size_class, 1))
 			break;
 }
 
-void bin_note_taken(struct bin *bin)
+void bin_note_taken(struct bin *bin, unsigned size_class)
 {
-	if (load_relaxed(&bin->given))	       // hint
-		store_relaxed(&bin->given, 0); // hint
+	uint32_t given = load_relaxed(&bin->given); // hint
+
+	if (!given)
+		return;
+	if (given >= wane_begin(bin, &size_classes[size_class]))
+		store_relaxed(&bin->wane_regret, 2 * given); // hint
+	store_relaxed(&bin->given, 0);			     // hint
 }
 
 void bin_note_growth(struct bin_set *set)
@@ -250,6 +263,14 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 		bin_look(set, SHRINK_LOOKS, true);
 }
 
+static void wane_forget(struct bin *bin)
+{
+	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
+
+	if (regret)
+		store_relaxed(&bin->wane_regret, regret / 2); // hint
+}
+
 static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 			  unsigned age)
 {
@@ -258,6 +279,7 @@ static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 				       .age = age };
 	struct span *slab = slot_take(bin);
 
+	wane_forget(bin);
 	if (slab && !collect_slab(&collector, slab))
 		slab_list(bin, slab);
 	if (load_relaxed(&bin->nr_listed) || // hint

@@ -75,8 +75,8 @@ static cold void place_return(void *pointer, const struct block *block)
 	uint64_t place, none, tries;
 
 	for (tries = 0; ring_find() && tries < RETURN_TRIES; tries++) {
-		place = add_relaxed(&quarantine_shards[0].head, 1) %
-			nr_places(); // hint
+		place = add_relaxed(&quarantine_shards[0].head, 1); // hint
+		place %= nr_places();
 		none = 0;
 		// [quarantine.place] with place_swap(): the block's last use
 		if (!cas_release(ring_find() + place, &none,

@@ -206,20 +206,20 @@ def summary(text):
 
 
 def files(root):
-    """Headers stand for the files that implement them."""
+    """Headers stand for the files that implement them in the same layer."""
     rows = {}
     for path in source.files(root, ["src"]):
         layer, what = summary(read(root, path))
         stem = os.path.splitext(path[len("src/"):])[0]
-        row = rows.setdefault(stem, [layer, [], what])
-        row[1].append(os.path.splitext(path)[1])
+        row = rows.setdefault((stem, layer), [[], what])
+        row[0].append(os.path.splitext(path)[1])
         if path.endswith(".h"):
-            row[2] = what
+            row[1] = what
     order = sorted(rows.items(), key=lambda r: (
-        [int(n) for n in r[1][0].split(".")], r[0]))
+        [int(n) for n in r[0][1].split(".")], r[0][0]))
     return table(("layer", "file", "what"),
                  [(layer, "`%s`" % (stem + ", ".join(sorted(ends))), what)
-                  for stem, (layer, ends, what) in order])
+                  for (stem, layer), (ends, what) in order])
 
 
 def unknown_functions(root, page):

@@ -28,44 +28,50 @@ const char *lanemalloc_version(void);
  * NULL, becomes one line of reason. Both strings live for ever. */
 const char *lanemalloc_mode(const char **why);
 
-/* X(name, unit, help): each a uint64_t of struct lanemalloc_stats, in this
- * order. New ones are added at the end only. */
-#define LANEMALLOC_STATS(X)                                                  \
-	X(live_size, "bytes", "in blocks that the program holds")            \
-	X(live_large_size, "bytes", "of these, in runs of their own")        \
-	X(cached_size, "bytes", "in the CPU caches, free to use at once")    \
-	X(slab_free_size, "bytes", "free objects in slabs")                  \
-	X(free_dirty_size, "bytes", "free in the page heap, still resident") \
-	X(free_clean_size, "bytes", "free in the page heap, not resident")   \
-	X(purged_size, "bytes", "given back to the system since start")      \
-	X(metadata_size, "bytes", "resident metadata")                       \
-	X(reserved_size, "bytes", "addresses that the heap may grow into")   \
-	X(committed_size, "bytes", "address space made usable")              \
-	X(budget_size, "bytes", "free memory that is kept before purging")   \
-	X(nr_cpu_caches, "", "CPU caches in use")                            \
-	X(nr_slabs, "", "slabs in use")                                      \
-	X(nr_large, "", "large blocks in use")                               \
-	X(nr_refills, "", "batches taken from slabs by CPU caches")          \
-	X(nr_flushes, "", "batches given by CPU caches to slabs")            \
-	X(nr_aborts, "", "fast paths that missed and hit when tried again")  \
-	X(nr_direct, "", "calls served by the direct path")                  \
-	X(nr_remote_frees, "", "objects given to slabs of other CPUs")       \
-	X(nr_remote_slabs, "", "slabs sent to another CPU's inbox")          \
-	X(nr_foreign_frees, "", "frees of memory of another malloc")         \
-	X(nr_steals, "", "slabs adopted from another CPU")                   \
-	X(nr_drains, "", "CPU caches emptied from outside")                  \
-	X(nr_purges, "", "calls that gave memory back")                      \
-	X(nr_out_of_memory, "", "requests that failed")                      \
-	X(slab_purged_size, "bytes", "given back of free objects in slabs")  \
-	X(nr_fitted_classes, "", "size classes made for what is asked for")  \
-	X(limited_size, "bytes", "of units that count against the limits")   \
-	X(limit_soft_size, "bytes",                                          \
-	  "the soft limit, own or cgroup's; 0: none")                        \
-	X(limit_hard_size, "bytes", "the hard limit; 0: none")               \
-	X(nr_limit_hits, "", "times that the hard limit left no room")       \
-	X(nr_pressures, "", "times that all was given back, as asked")       \
-	X(pressure_reason, "",                                               \
-	  "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 service manager")
+/* GAUGE and COUNTER(name, unit, help): each a uint64_t of struct
+ * lanemalloc_stats, in this order; a counter only rises. New ones are added at
+ * the end only. */
+#define LANEMALLOC_STATS_KINDS(GAUGE, COUNTER)                                 \
+	GAUGE(live_size, "bytes", "in blocks that the program holds")          \
+	GAUGE(live_large_size, "bytes", "of these, in runs of their own")      \
+	GAUGE(cached_size, "bytes", "in the CPU caches, free to use at once")  \
+	GAUGE(slab_free_size, "bytes", "free objects in slabs")                \
+	GAUGE(free_dirty_size, "bytes",                                        \
+	      "free in the page heap, still resident")                         \
+	GAUGE(free_clean_size, "bytes", "free in the page heap, not resident") \
+	COUNTER(purged_size, "bytes", "given back to the system since start")  \
+	GAUGE(metadata_size, "bytes", "resident metadata")                     \
+	GAUGE(reserved_size, "bytes", "addresses that the heap may grow into") \
+	GAUGE(committed_size, "bytes", "address space made usable")            \
+	GAUGE(budget_size, "bytes", "free memory that is kept before purging") \
+	GAUGE(nr_cpu_caches, "", "CPU caches in use")                          \
+	GAUGE(nr_slabs, "", "slabs in use")                                    \
+	GAUGE(nr_large, "", "large blocks in use")                             \
+	COUNTER(nr_refills, "", "batches taken from slabs by CPU caches")      \
+	COUNTER(nr_flushes, "", "batches given by CPU caches to slabs")        \
+	COUNTER(nr_aborts, "",                                                 \
+		"fast paths that missed and hit when tried again")             \
+	COUNTER(nr_direct, "", "calls served by the direct path")              \
+	COUNTER(nr_remote_frees, "", "objects given to slabs of other CPUs")   \
+	COUNTER(nr_remote_slabs, "", "slabs sent to another CPU's inbox")      \
+	COUNTER(nr_foreign_frees, "", "frees of memory of another malloc")     \
+	COUNTER(nr_steals, "", "slabs adopted from another CPU")               \
+	COUNTER(nr_drains, "", "CPU caches emptied from outside")              \
+	COUNTER(nr_purges, "", "calls that gave memory back")                  \
+	COUNTER(nr_out_of_memory, "", "requests that failed")                  \
+	COUNTER(slab_purged_size, "bytes",                                     \
+		"given back of free objects in slabs")                         \
+	COUNTER(nr_fitted_classes, "",                                         \
+		"size classes made for what is asked for")                     \
+	GAUGE(limited_size, "bytes", "of units that count against the limits") \
+	GAUGE(limit_soft_size, "bytes",                                        \
+	      "the soft limit, own or cgroup's; 0: none")                      \
+	GAUGE(limit_hard_size, "bytes", "the hard limit; 0: none")             \
+	COUNTER(nr_limit_hits, "", "times that the hard limit left no room")   \
+	COUNTER(nr_pressures, "", "times that all was given back, as asked")   \
+	GAUGE(pressure_reason, "",                                             \
+	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 service manager")
+#define LANEMALLOC_STATS(X) LANEMALLOC_STATS_KINDS(X, X)
 
 struct lanemalloc_stats {
 #define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;
@@ -116,13 +122,15 @@ size_t lanemalloc_stats_classes(struct lanemalloc_class_stats *out, size_t size,
 
 /* As above, of CPU caches, where one is or was in use. The number is the
  * index that lanemalloc_mode() names: no CPU's where that is mm_cid. */
-#define LANEMALLOC_CPU_STATS(X)                                             \
-	X(number, "", "of the CPU, or the index that stands for it")        \
-	X(cached_size, "bytes", "in its cache, free to use at once")        \
-	X(nr_refills, "", "batches taken from slabs")                       \
-	X(nr_flushes, "", "batches given to slabs")                         \
-	X(nr_aborts, "", "fast paths that missed and hit when tried again") \
-	X(nr_direct, "", "calls served by the direct path")
+#define LANEMALLOC_CPU_STATS_KINDS(GAUGE, COUNTER)                       \
+	GAUGE(number, "", "of the CPU, or the index that stands for it") \
+	GAUGE(cached_size, "bytes", "in its cache, free to use at once") \
+	COUNTER(nr_refills, "", "batches taken from slabs")              \
+	COUNTER(nr_flushes, "", "batches given to slabs")                \
+	COUNTER(nr_aborts, "",                                           \
+		"fast paths that missed and hit when tried again")       \
+	COUNTER(nr_direct, "", "calls served by the direct path")
+#define LANEMALLOC_CPU_STATS(X) LANEMALLOC_CPU_STATS_KINDS(X, X)
 
 struct lanemalloc_cpu_stats {
 #define LANEMALLOC_STATS_FIELD(name, unit, help) uint64_t name;

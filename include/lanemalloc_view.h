@@ -103,7 +103,20 @@ extern "C" {
 	/* 32 bits, written from outside: LANEMALLOC_SWITCH_*. The next slow  \
 	 * call of malloc or free, by any thread, puts LANEMALLOC_SWITCH_NONE \
 	 * in its place and does it */                                        \
-	X(switch_word)
+	X(switch_word)                                                        \
+	/* Limits: bytes, 0: none; counters; why the last was (32 bits); the  \
+	 * bytes that a unit counts; free bytes kept beyond the soft one */   \
+	X(limit) X(limit_soft_at) X(limit_cgroup_at) X(limit_hard_at)         \
+	X(limit_hits_at) X(limit_served_at) X(limit_last_at)                  \
+	X(limit_unit_size) X(limit_soft_keep)                                 \
+	/* Freed blocks that wait: bytes, a 64-bit word of each shard */      \
+	X(quarantines) X(nr_quarantines) X(quarantine_stride)                 \
+	X(quarantine_size_at)                                                 \
+	/* Guarded blocks: a pointer to their pool, 0: none. It has a number  \
+	 * of slots (32 bits) and the slots: a word, whose lowest two bits    \
+	 * are pool_live where a block is, and the block's size */            \
+	X(pool) X(pool_nr_at) X(pool_slots_at) X(pool_stride) X(pool_live)    \
+	X(pool_word_at) X(pool_size_at)
 /* clang-format on */
 
 enum lanemalloc_switch {

@@ -453,6 +453,8 @@ TEST(test_prometheus)
 	assert_non_null(strstr(long_text, "\nlanemalloc_live_bytes "));
 	assert_non_null(strstr(long_text, "\nlanemalloc_refills_total "));
 	assert_non_null(strstr(long_text, "\nlanemalloc_purged_bytes_total "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_limit_hits_total "));
+	assert_non_null(strstr(long_text, "\nlanemalloc_pressures_total "));
 	assert_non_null(strstr(long_text, "\nlanemalloc_slabs "));
 	assert_non_null(strstr(long_text, "\nlanemalloc_class_live{class=\""));
 	assert_non_null(strstr(long_text, ",share=\"all\"} "));

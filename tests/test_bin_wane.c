@@ -91,7 +91,7 @@ TEST(test_phases_do_not_wane, NULL, teardown)
 	for (phase = 0; phase < 4; phase++) {
 		for (i = 0; i < NR; i++)
 			take_one(1, &objects[i]);
-		for (i = 0; phase == 3 && i < 32; i++)
+		for (i = 0; phase % 3 == 0 && i < 32; i++)
 			bin_collect_all(100000, COLLECT_AGE_NEVER);
 		for (i = 0; i < NR / 2; i++)
 			bin_give(1, object_of_turn(i), 1);

@@ -7,7 +7,7 @@
 TEST(every_level)
 {
 	static const size_t sizes[] = {
-		1,    2,    63,   64,     65,     127,    128,    4095,
+		1,    2,    63,	  64,	  65,	  127,	  128,	  4095,
 		4096, 4097, 8192, 262143, 262144, 262145, 300000,
 	};
 	unsigned i, j, n = sizeof(sizes) / sizeof(sizes[0]);
@@ -42,20 +42,20 @@ TEST(every_level)
 TEST(takers_by_enumeration)
 {
 	struct taker w, next;
-	uint32_t cpu;
+	uint32_t id;
 
-	for (w.cpu = 0; w.cpu < 4; w.cpu++)
+	for (w.id = 0; w.id < 4; w.id++)
 		for (w.left = 0; w.left <= SEVERAL_TAKES; w.left++)
-			for (cpu = 0; cpu < 4; cpu++) {
-				next = taker_next(w, cpu);
-				assert_int_equal(next.cpu, cpu);
+			for (id = 0; id < 4; id++) {
+				next = taker_next(w, id);
+				assert_int_equal(next.id, id);
 				assert_int_equal(next.left,
-						 cpu != w.cpu ? SEVERAL_TAKES :
-						 w.left       ? w.left - 1 :
-								0);
+						 id != w.id ? SEVERAL_TAKES :
+						 w.left	    ? w.left - 1 :
+							      0);
 				assert_int_equal(taker_pack(next),
 						 (uint64_t)next.left << 32 |
-							 cpu);
+							 id);
 			}
 }
 
@@ -83,8 +83,8 @@ TEST(top_level)
 	level_release_units(&regions[0], unit, half + 1);
 	assert_true(level_take_units(&regions[0], half * 2, NODE_ANY, &unit));
 	level_release_units(&regions[0], unit, half * 2);
-	assert_false(level_take_units(&regions[0], half * 2 + 1, NODE_ANY,
-				      &unit));
+	assert_false(
+		level_take_units(&regions[0], half * 2 + 1, NODE_ANY, &unit));
 	page_heap_check();
 }
 
@@ -413,13 +413,13 @@ TEST(check_sees_damage)
 	assert_true(check_aborts());
 	heap_fresh(0);
 	fake.quiet = true;
-	store_relaxed(&r->dirty[9], 1);   // own
+	store_relaxed(&r->dirty[9], 1);	    // own
 	store_relaxed(&r->nr_used, 64 * 9); // own
-	store_relaxed(&r->nr_taken, 6400); // own
+	store_relaxed(&r->nr_taken, 6400);  // own
 	assert_true(check_aborts());
 	heap_fresh(0);
 	fake.quiet = true;
-	store_relaxed(&r->nr_used, 65);  // own
+	store_relaxed(&r->nr_used, 65);	 // own
 	store_relaxed(&r->nr_taken, 64); // own
 	assert_true(check_aborts());
 }

@@ -4,6 +4,8 @@
  * Usage: tool_heap still BLOCKS	BLOCKS blocks of mixed sizes, a third of
  *					them freed; then it says what the
  *					library counts, as JSON, and waits
+ *	  tool_heap prometheus		what the library counts, as Prometheus
+ *					reads it, and an empty line
  *	  tool_heap run THREADS		threads that allocate and free; each
  *					holds from 4 to 8 MiB. Says "ready"
  *	  tool_heap leak		functions that allocate at a known pace,
@@ -22,6 +24,8 @@
 #define HELD_SIZE ((size_t)4 << 20)
 
 extern size_t lanemalloc_stats_json(char *buf, size_t size)
+	__attribute__((weak));
+extern size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 	__attribute__((weak));
 
 static void say(const char *text)
@@ -49,6 +53,16 @@ static void still(unsigned long nr)
 		if (i % 3 == 0)
 			free(blocks[i]);
 	lanemalloc_stats_json(text, sizeof(text));
+	say(text);
+	for (;;)
+		pause();
+}
+
+static void prometheus(void)
+{
+	static char text[1 << 18];
+
+	lanemalloc_stats_prometheus(text, sizeof(text));
 	say(text);
 	for (;;)
 		pause();
@@ -130,6 +144,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (!strcmp(argv[1], "still"))
 		still(n);
+	else if (!strcmp(argv[1], "prometheus"))
+		prometheus();
 	else if (!strcmp(argv[1], "leak"))
 		leak();
 	else if (!strcmp(argv[1], "hit"))

@@ -18,10 +18,13 @@ NAMES = ["live_size", "live_large_size", "cached_size", "slab_free_size",
          "reserved_size", "committed_size", "budget_size", "nr_cpu_caches",
          "nr_slabs", "nr_large", "nr_refills", "nr_flushes", "nr_aborts",
          "nr_direct", "nr_remote_frees", "nr_remote_slabs", "nr_steals",
-         "nr_purges", "nr_fitted_classes"]
+         "nr_purges", "nr_fitted_classes", "limited_size", "limit_soft_size",
+         "limit_hard_size", "nr_limit_hits", "nr_pressures",
+         "pressure_reason"]
 
 
-def compare(child, what):
+def compare(child, what, apart=0):
+    """`apart`: the live bytes that no class has."""
     said = json.loads(child.first)
     seen = stats(what)
     for name in NAMES:
@@ -33,7 +36,8 @@ def compare(child, what):
     check(seen["nr_odd"] == 0, "odd words")
     classes = seen["classes"]
     check(sum(c["nr_live"] * c["size"] for c in classes) +
-          seen["live_large_size"] == seen["live_size"], "sum of the classes")
+          seen["live_large_size"] + apart == seen["live_size"],
+          "sum of the classes")
     check(sum(c["nr_slabs"] for c in classes) == seen["nr_slabs"], "slabs")
     check(all(sum(c["fullness"]) == c["nr_slabs"] for c in classes),
           "fullness counts each slab once")
@@ -53,6 +57,56 @@ def test_still():
         check(seen["resident_process_size"] >= seen["resident_size"] > 0,
               "resident")
         child.kill()
+
+
+def apart(child):
+    """Live bytes that are no objects and no runs, less those that wait."""
+    seen = stats(child.pid)
+    return seen["live_size"] - seen["live_large_size"] - sum(
+        c["nr_live"] * c["size"] for c in seen["classes"])
+
+
+def test_guarded():
+    """Guarded blocks count, blocks in the quarantine do not."""
+    for conf, sign in (("guard=1", 1), ("quarantine=4m,hardened=1", -1),
+                       ("guard=1,hardened=1", 0)):
+        child = start("still", "30000", conf=conf)
+        seen = apart(child)
+        check(seen * sign >= abs(sign), "%s: %d apart" % (conf, seen))
+        compare(child, child.pid, seen)
+        child.kill()
+
+
+def test_limited():
+    """The budget under a soft limit: what there is room for, or 1 MiB."""
+    for conf in ("limit_soft=32m", "limit_soft=16g,limit_hard=1g",
+                 "limit_soft=100m,purge_budget=1g", "limit=off"):
+        child = start("still", "30000", conf=conf)
+        seen = compare(child, child.pid)
+        if conf == "limit_soft=32m":
+            check(seen["pressure_reason"] == 1 and seen["nr_pressures"],
+                  "the soft limit was passed")
+            check(seen["budget_size"] == 1 << 20, "the least budget")
+        child.kill()
+
+
+def metrics(text):
+    """(name, kind) of the metrics that have no labels of their own."""
+    return {tuple(line.split()[2:4]) for line in text.split("\n")
+            if line.startswith("# TYPE ")}
+
+
+def test_names():
+    """The command and the library name a metric alike."""
+    child = start("prometheus")
+    said = metrics(child.first + "".join(iter(child.stdout.readline, "\n")))
+    seen = metrics(command("stats", "--prometheus", child.pid).stdout)
+    own = {"lanemalloc_" + name for name in (
+        "error_bytes", "pinned_bytes", "resident_heap_bytes",
+        "resident_process_bytes", "class_objects")}
+    check({name for name, _ in seen - said} == own, seen - said)
+    for name in ("limit_hits", "pressures", "fitted_classes", "purges"):
+        check(("lanemalloc_%s_total" % name, "counter") in seen & said, name)
 
 
 def test_text():
@@ -229,5 +283,5 @@ def test_static():
         compare(child, child.pid)
 
 
-main(test_still, test_text, test_running, test_core, test_refused,
-     test_static)
+main(test_still, test_guarded, test_limited, test_names, test_text,
+     test_running, test_core, test_refused, test_static)

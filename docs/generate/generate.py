@@ -29,11 +29,14 @@ def read(root, path):
 
 
 def macro_rows(text, macro):
-    """The arguments of each X(...) in the table `#define macro(X) ...`."""
-    m = re.search(r"#define %s\(X\)(.*?[^\\])\n" % macro, text, re.S)
-    body = m.group(1).replace("\\\n", "\n")
+    """The arguments of each X(...) in the table `#define macro(X) ...`; it may
+    have several such names."""
+    m = re.search(r"#define %s\(([A-Z]\w*(?:, \w+)*)\)(.*?[^\\])\n" % macro,
+                  text, re.S)
+    body = m.group(2).replace("\\\n", "\n")
     rows = []
-    for start in re.finditer(r"\bX\(", body):
+    for start in re.finditer(r"\b(?:%s)\(" % m.group(1).replace(", ", "|"),
+                             body):
         rows.append(split_arguments(body, start.end()))
     return rows
 
@@ -138,7 +141,7 @@ def statistics(root):
             "As Prometheus reads them (`lanemalloc_stats_prometheus()`)\n"
             "`live_size` is `lanemalloc_live_bytes`, `nr_slabs`\n"
             "`lanemalloc_slabs`, and what only rises ends in `_total`.\n\n" +
-            table(heads, statistics_rows(root, "LANEMALLOC_STATS")) +
+            table(heads, statistics_rows(root, "LANEMALLOC_STATS_KINDS")) +
             "\n## Each size class\n\n"
             "`struct lanemalloc_class_stats`, and the objects under `classes`\n"
             "of `lanemalloc_stats_detail_json()`; in Prometheus' text\n"
@@ -150,7 +153,7 @@ def statistics(root):
             "\n## Each CPU\n\n"
             "`struct lanemalloc_cpu_stats`, `cpus`, and\n"
             "`lanemalloc_cpu_...{cpu=}`.\n\n" +
-            table(heads, statistics_rows(root, "LANEMALLOC_CPU_STATS")))
+            table(heads, statistics_rows(root, "LANEMALLOC_CPU_STATS_KINDS")))
 
 
 MAN_NOTE = "Made by `make docs` out of %s and docs/generate/man.py.\n"
@@ -158,7 +161,7 @@ MAN_NOTE = "Made by `make docs` out of %s and docs/generate/man.py.\n"
 
 def man_seven(root):
     return man.seven(option_rows(root),
-                     statistics_rows(root, "LANEMALLOC_STATS"),
+                     statistics_rows(root, "LANEMALLOC_STATS_KINDS"),
                      MAN_NOTE % (CONFIG + ", " + HEADER))
 
 
@@ -203,20 +206,20 @@ def summary(text):
 
 
 def files(root):
-    """Headers stand for the files that implement them."""
+    """Headers stand for the files that implement them in the same layer."""
     rows = {}
     for path in source.files(root, ["src"]):
         layer, what = summary(read(root, path))
         stem = os.path.splitext(path[len("src/"):])[0]
-        row = rows.setdefault(stem, [layer, [], what])
-        row[1].append(os.path.splitext(path)[1])
+        row = rows.setdefault((stem, layer), [[], what])
+        row[0].append(os.path.splitext(path)[1])
         if path.endswith(".h"):
-            row[2] = what
+            row[1] = what
     order = sorted(rows.items(), key=lambda r: (
-        [int(n) for n in r[1][0].split(".")], r[0]))
+        [int(n) for n in r[0][1].split(".")], r[0][0]))
     return table(("layer", "file", "what"),
                  [(layer, "`%s`" % (stem + ", ".join(sorted(ends))), what)
-                  for stem, (layer, ends, what) in order])
+                  for (stem, layer), (ends, what) in order])
 
 
 def unknown_functions(root, page):

@@ -12,6 +12,7 @@
 #define CACHES_STEP 64u
 #define EMPTY_STEPS 16u /* after so many the rest is taken for empty */
 #define BATCH_SIZE_MOST 65536
+#define SLOTS_MOST 65536 /* of guarded blocks */
 
 /* What moved while the heap was read is known by these. */
 struct moving {
@@ -300,6 +301,49 @@ static uint64_t minus(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* Of the live guarded blocks. */
+static uint64_t guarded_size(struct image *image,
+			     const struct lanemalloc_view *v, struct heap *heap)
+{
+	uint64_t pool = root_word(image, v->pool), size = 0, nr, word;
+	char *slots;
+
+	if (!pool)
+		return 0;
+	nr = root_half(image, pool + v->pool_nr_at);
+	if (nr > SLOTS_MOST) {
+		heap->nr_odd++;
+		return 0;
+	}
+	slots = malloc(nr * v->pool_stride + 1);
+	if (slots && !image_read(image, pool + v->pool_slots_at, slots,
+				 nr * v->pool_stride))
+		nr = 0;
+	for (uint64_t i = 0; slots && i < nr; i++) {
+		const char *slot = slots + i * v->pool_stride;
+
+		word = walk_field(slot, v->pool_stride, v->pool_word_at, 8);
+		if ((word & 3) == v->pool_live)
+			size += walk_field(slot, v->pool_stride,
+					   v->pool_size_at, 8);
+	}
+	free(slots);
+	return size;
+}
+
+/* Of blocks that the program freed and that no slab has yet. */
+static uint64_t quarantine_size(struct image *image,
+				const struct lanemalloc_view *v)
+{
+	uint64_t size = 0;
+
+	for (uint64_t i = 0; i < v->nr_quarantines; i++)
+		size += root_word(image, v->quarantines +
+						 i * v->quarantine_stride +
+						 v->quarantine_size_at);
+	return size;
+}
+
 /* As lanemalloc_stats() does: live is what is neither free nor cached. */
 static void blocks_sum(struct heap *heap)
 {
@@ -334,6 +378,35 @@ static void mode_read(struct image *image, const struct lanemalloc_view *v,
 	heap->profile_on = root_half(image, v->profile_on) != 0;
 }
 
+/* The smaller of both, where 0 is none. */
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	return a && (a < b || !b) ? a : b;
+}
+
+static void limits_read(struct image *image, const struct lanemalloc_view *v,
+			struct heap *heap)
+{
+	struct lanemalloc_stats *s = &heap->stats;
+	uint64_t resident = heap->claimed_size + s->free_dirty_size, soft;
+
+	s->limited_size = resident / v->unit_size * v->limit_unit_size;
+	s->limit_soft_size =
+		lower(root_word(image, v->limit + v->limit_soft_at),
+		      root_word(image, v->limit + v->limit_cgroup_at));
+	s->limit_hard_size = root_word(image, v->limit + v->limit_hard_at);
+	s->nr_limit_hits = root_word(image, v->limit + v->limit_hits_at);
+	s->nr_pressures = root_word(image, v->limit + v->limit_served_at);
+	s->pressure_reason = root_half(image, v->limit + v->limit_last_at);
+	if (!s->limit_soft_size)
+		return;
+	soft = s->limit_soft_size / v->limit_unit_size * v->unit_size;
+	soft = minus(soft, heap->claimed_size);
+	if (soft < v->limit_soft_keep)
+		soft = v->limit_soft_keep;
+	s->budget_size = lower(s->budget_size, soft);
+}
+
 /* Those that are kept in places of their own have no way to the view. */
 static void stats_known(struct heap *heap)
 {
@@ -346,7 +419,7 @@ static void stats_known(struct heap *heap)
 
 	/* Those behind the last one that is read here are not known either. */
 	memset(heap->has_stats, true,
-	       offsetof(struct lanemalloc_stats, nr_fitted_classes) / 8 + 1);
+	       offsetof(struct lanemalloc_stats, pressure_reason) / 8 + 1);
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		heap->has_stats[unknown[i] / 8] = false;
 }
@@ -392,8 +465,12 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	moving_read(image, v, rows, &after);
 	error_note(heap, &after);
 	budget_read(image, root, heap);
+	limits_read(image, v, heap);
 	bins_read(image, v, heap);
 	blocks_sum(heap);
+	heap->stats.live_size =
+		minus(heap->stats.live_size + guarded_size(image, v, heap),
+		      quarantine_size(image, v));
 	resident_read(&walk, heap);
 	free(rows);
 	return done;

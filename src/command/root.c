@@ -61,6 +61,15 @@ static bool rest_is_sane(const struct lanemalloc_view *v)
 	       v->live_record_at <= v->live_stride - 4;
 }
 
+static bool guards_are_sane(const struct lanemalloc_view *v)
+{
+	return v->limit_unit_size >= v->unit_size && v->nr_quarantines <= 64 &&
+	       v->quarantine_stride <= 65536 && v->pool_stride >= 8 &&
+	       v->pool_stride <= 1024 &&
+	       v->pool_word_at <= v->pool_stride - 8 &&
+	       v->pool_size_at <= v->pool_stride - 8;
+}
+
 /* What lies at an address, if it is a view. */
 static bool view_read(struct image *image, uint64_t address, struct root *root)
 {
@@ -80,7 +89,7 @@ static bool view_read(struct image *image, uint64_t address, struct root *root)
 				   v->version, v->size, LANEMALLOC_VIEW_VERSION,
 				   sizeof(*v));
 	if (!image_read(image, address, v, sizeof(*v)) || !view_is_sane(v) ||
-	    !classes_are_sane(v) || !rest_is_sane(v))
+	    !classes_are_sane(v) || !rest_is_sane(v) || !guards_are_sane(v))
 		return image_fails(image, "the view at %#lx holds no sense",
 				   address);
 	image_read_text(image, v->library_version, root->version,

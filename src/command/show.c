@@ -10,11 +10,13 @@
 #define STATS_NR (sizeof(struct lanemalloc_stats) / sizeof(uint64_t))
 
 static const struct {
-	const char *name, *unit, *help;
+	const char *name, *unit, *help, *type;
 } stats_rows[] = {
-#define STATS_ROW(name, unit, help) { #name, unit, help },
-	LANEMALLOC_STATS(STATS_ROW)
-#undef STATS_ROW
+#define STATS_GAUGE(name, unit, help) { #name, unit, help, "gauge" },
+#define STATS_COUNTER(name, unit, help) { #name, unit, help, "counter" },
+	LANEMALLOC_STATS_KINDS(STATS_GAUGE, STATS_COUNTER)
+#undef STATS_COUNTER
+#undef STATS_GAUGE
 };
 _Static_assert(sizeof(stats_rows) / sizeof(stats_rows[0]) == STATS_NR,
 	       "a row for each");
@@ -303,27 +305,10 @@ static void prometheus_head(FILE *out, const char *name, const char *unit,
 	fprintf(out, "# TYPE lanemalloc_%s%s %s\n", name, unit, type);
 }
 
-/* What only grows is a counter. */
-static const char *stats_type(size_t i)
-{
-	static const char *const grows[] = {
-		"purged_size",	    "nr_refills",	 "nr_flushes",
-		"nr_aborts",	    "nr_direct",	 "nr_remote_frees",
-		"nr_remote_slabs",  "nr_foreign_frees",	 "nr_steals",
-		"nr_drains",	    "nr_purges",	 "nr_out_of_memory",
-		"slab_purged_size", "nr_fitted_classes",
-	};
-
-	for (size_t k = 0; k < sizeof(grows) / sizeof(grows[0]); k++)
-		if (!strcmp(grows[k], stats_rows[i].name))
-			return "counter";
-	return "gauge";
-}
-
 static void prometheus_stats(FILE *out, const struct shown *shown, size_t nr,
 			     size_t i)
 {
-	const char *type = stats_type(i), *unit;
+	const char *type = stats_rows[i].type, *unit;
 	char name[64];
 
 	/* As lanemalloc_stats_prometheus() names them. */

@@ -8,9 +8,12 @@
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "front/outside.h"
+#include "front/quarantine.h"
+#include "guard/pool.h"
 #include "lanemalloc.h"
 #include "lanemalloc_view.h"
 #include "pageheap/budget.h"
+#include "pageheap/limit.h"
 #include "sample/chance.h"
 #include "sample/live.h"
 #include "sample/sampler.h"
@@ -109,6 +112,30 @@ static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
 	.option_purge_delay = OPTION(purge_delay),                      \
 	.option_profile_interval = OPTION(profile_interval)
 
+#define LIMIT_VIEW                                                      \
+	.limit = ADDRESS(&limit),                                       \
+	.limit_soft_at = offsetof(struct limit, soft_size),             \
+	.limit_cgroup_at = offsetof(struct limit, cgroup_size),         \
+	.limit_hard_at = offsetof(struct limit, hard_size),             \
+	.limit_hits_at = offsetof(struct limit, nr_hits),               \
+	.limit_served_at = offsetof(struct limit, nr_served),           \
+	.limit_last_at = offsetof(struct limit, last),                  \
+	.limit_unit_size = LIMIT_UNIT_SIZE,                             \
+	.limit_soft_keep = BUDGET_SOFT_KEEP
+
+#define GUARDS_VIEW                                                     \
+	.quarantines = ADDRESS(quarantine_shards),                      \
+	.nr_quarantines = QUARANTINE_SHARDS,                            \
+	.quarantine_stride = sizeof(struct quarantine_shard),           \
+	.quarantine_size_at = offsetof(struct quarantine_shard, size),  \
+	.pool = ADDRESS(&pool_made),                                    \
+	.pool_nr_at = offsetof(struct pool, nr),                        \
+	.pool_slots_at = offsetof(struct pool, slots),                  \
+	.pool_stride = sizeof(struct slot),                             \
+	.pool_live = SLOT_LIVE,                                         \
+	.pool_word_at = offsetof(struct slot, word),                    \
+	.pool_size_at = offsetof(struct slot, story.size)
+
 #define PROFILE_VIEW                                                    \
 	.profile_on = ADDRESS(&sample_gate.on),                         \
 	.profile_tables = ADDRESS(&sampler_tables),                     \
@@ -146,4 +173,6 @@ exported const struct lanemalloc_view lanemalloc_view __attribute__((used)) = {
 	CACHES_VIEW,
 	BUDGET_VIEW,
 	PROFILE_VIEW,
+	LIMIT_VIEW,
+	GUARDS_VIEW,
 };

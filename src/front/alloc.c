@@ -20,7 +20,6 @@
 #include "system/config.h"
 
 /* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
-#define COLLECT_MOST ((unsigned)-1 >> 1)
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
@@ -165,7 +164,7 @@ static cold bool alloc_collect(const struct alloc_request *r)
 		cpu_cache_flush_own();
 		drain_caches_urgent(rseq_self());
 	}
-	bin_collect_all(COLLECT_MOST, COLLECT_AGE_NEVER);
+	bin_collect_all(COLLECT_ALL, COLLECT_AGE_NEVER);
 	return true;
 }
 

@@ -23,13 +23,26 @@ static cold void find_guarded(const void *pointer, const char *verb,
 
 void block_find(const void *pointer, const char *verb, struct block *block)
 {
+	bool is_free = false;
+
 	page_map_find(pointer, block);
-	if (unlikely(block->kind == BLOCK_GUARDED))
+	switch (block->kind) {
+	case BLOCK_OBJECT:
+		is_free = page_map_is_free(block);
+		break;
+	case BLOCK_RUN:
+		is_free = !block->nr_units;
+		break;
+	case BLOCK_FOREIGN:
+		break;
+	case BLOCK_GUARDED:
 		find_guarded(pointer, verb, block);
-	if (block->kind == BLOCK_NONE || block->kind == BLOCK_INSIDE)
+		break;
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
 		page_map_fault(pointer, verb, block);
-	if ((block->kind == BLOCK_OBJECT && page_map_is_free(block)) ||
-	    (block->kind == BLOCK_RUN && !block->nr_units))
+	}
+	if (is_free)
 		tell_fault(pointer, block, NULL, "%s of %p: already free", verb,
 			   pointer);
 }

@@ -183,8 +183,30 @@ cold void heap_quarantine_flush(void)
 /* Whether the profile may follow it. */
 static bool may_be_followed(const struct block *block)
 {
-	return block->kind == BLOCK_RUN || block->kind == BLOCK_GUARDED ||
-	       page_map_is_sampled(block);
+	switch (block->kind) {
+	case BLOCK_RUN:
+	case BLOCK_GUARDED:
+		return true;
+	case BLOCK_OBJECT:
+		return page_map_is_sampled(block);
+	case BLOCK_FOREIGN:
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
+		break;
+	}
+	return false;
+}
+
+/* An object or a run, by what the options ask for. */
+static enum remote_free own_free(void *pointer, const struct block *block)
+{
+	if (config_checks_full())
+		checked_free(pointer, block);
+	else if (config.hardened)
+		hardened_free(pointer, block);
+	else
+		return block_free(pointer, block);
+	return REMOTE_REFUSED;
 }
 
 /* Frees by kind, where no lane took the block or none can. */
@@ -192,16 +214,22 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 {
 	if (may_be_followed(block) && sample_may_live())
 		sample_remove(pointer);
-	if (block->kind == BLOCK_FOREIGN)
+	switch (block->kind) {
+	case BLOCK_FOREIGN:
 		foreign_free(pointer);
-	else if (block->kind == BLOCK_GUARDED)
+		break;
+	case BLOCK_GUARDED:
 		guarded_give(pointer, block);
-	else if (config_checks_full())
-		checked_free(pointer, block);
-	else if (config.hardened)
-		hardened_free(pointer, block);
-	else if (block_free(pointer, block) == REMOTE_LANE)
-		return;
+		break;
+	case BLOCK_OBJECT:
+	case BLOCK_RUN:
+		if (own_free(pointer, block) == REMOTE_LANE)
+			return;
+		break;
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
+		break; /* block_find() ended the program */
+	}
 	tick_pass();
 	outside_look();
 }

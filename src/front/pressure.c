@@ -16,7 +16,6 @@
 #include "system/system.h"
 #include "system/watch.h"
 
-#define COLLECT_MOST ((unsigned)-1 >> 1) /* all slabs */
 #define PASS_MS 100
 #define WATCH_MS 1000
 #define OPENING ((uint32_t)1 << 31)
@@ -78,7 +77,7 @@ static size_t relieve(struct rseq_area *self)
 
 	if (gate_is_open())
 		done = drain_caches(self, false);
-	done += bin_collect_all(COLLECT_MOST, COLLECT_AGE_ANY);
+	done += bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
 	return done + page_heap_relieve();
 }
 

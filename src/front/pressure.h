@@ -9,7 +9,7 @@
  *	the helper	at its next look at its word; a passer wakes it
  *	a passer	at the end of a slow path, where no helper lives; once
  *			in PASS_MS, so that a heap that lies at its limit works
- *	the caller	of heap_limit(), and of heap_purge() as ever
+ *	the caller	of pressure_limit(), and of heap_purge() as ever
  *
  * Watches (system/watch.h) are opened at the first creation of a thread, by an
  * option, as there is a helper only in programs with threads, and as then no

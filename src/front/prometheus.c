@@ -12,29 +12,17 @@
 #include "front/stats.h"
 #include "front/text.h"
 
-/* The fields that only rise; all others may fall. */
-#define COUNTERS(X)         \
-	X(purged_size)      \
-	X(slab_purged_size) \
-	X(nr_refills)       \
-	X(nr_flushes)       \
-	X(nr_aborts)        \
-	X(nr_direct)        \
-	X(nr_remote_frees)  \
-	X(nr_remote_slabs)  \
-	X(nr_foreign_frees) \
-	X(nr_steals)        \
-	X(nr_drains)        \
-	X(nr_purges)        \
-	X(nr_out_of_memory)
-
+/* Of the sums and of the CPUs; classes have none. */
 static bool is_counter(const char *name)
 {
-#define IS_COUNTER(counter)          \
-	if (text_is(name, #counter)) \
+#define IS_GAUGE(gauge, unit, help)
+#define IS_COUNTER(counter, unit, help) \
+	if (text_is(name, #counter))    \
 		return true;
-	COUNTERS(IS_COUNTER)
+	LANEMALLOC_STATS_KINDS(IS_GAUGE, IS_COUNTER)
+	LANEMALLOC_CPU_STATS_KINDS(IS_GAUGE, IS_COUNTER)
 #undef IS_COUNTER
+#undef IS_GAUGE
 	return false;
 }
 

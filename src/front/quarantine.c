@@ -10,27 +10,22 @@
 #include "system/place.h"
 #include "system/system.h"
 
-#define NR_SHARDS 4u
 #define BLOCK_USUAL 64 /* bytes, by which places are counted */
 #define RUN_LIGHTER 16
 #define RETURN_TRIES 64
 #define PLACES_LEAST ((size_t)256)
 #define PLACES_MOST ((size_t)1 << 20)
 
-struct shard {
-	_Atomic(uint64_t) head,
-		tail;		/* hints: where the next one goes, comes */
-	_Atomic(uint64_t) size; /* counter: bytes */
-} __attribute__((aligned(CACHE_LINE)));
+struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS];
 
-static struct shard shards[NR_SHARDS];
 static _Atomic(uint64_t) ring; /* atomic: its address, set once */
 
 /* Of each shard. */
 static size_t nr_places(void)
 {
-	size_t n = max_size(PLACES_LEAST,
-			    config.quarantine / (BLOCK_USUAL * NR_SHARDS));
+	size_t n =
+		max_size(PLACES_LEAST,
+			 config.quarantine / (BLOCK_USUAL * QUARANTINE_SHARDS));
 
 	return (size_t)bits_one(bits_last(min_size(n, PLACES_MOST)));
 }
@@ -42,7 +37,7 @@ static _Atomic(uint64_t) *ring_find(void)
 
 static cold _Atomic(uint64_t) *ring_make(void)
 {
-	size_t size = NR_SHARDS * nr_places() * sizeof(uint64_t);
+	size_t size = QUARANTINE_SHARDS * nr_places() * sizeof(uint64_t);
 	void *mine = place_map(size);
 	uint64_t found = 0;
 
@@ -80,13 +75,15 @@ static cold void place_return(void *pointer, const struct block *block)
 	uint64_t place, none, tries;
 
 	for (tries = 0; ring_find() && tries < RETURN_TRIES; tries++) {
-		place = add_relaxed(&shards[0].head, 1) % nr_places(); // hint
+		place = add_relaxed(&quarantine_shards[0].head, 1); // hint
+		place %= nr_places();
 		none = 0;
 		// [quarantine.place] with place_swap(): the block's last use
 		if (!cas_release(ring_find() + place, &none,
 				 (uintptr_t)pointer))
 			continue;
-		add_relaxed(&shards[0].size, weight(block)); // counter
+		add_relaxed(&quarantine_shards[0].size,
+			    weight(block)); // counter
 		return;
 	}
 }
@@ -108,12 +105,14 @@ bool quarantine_unshut(void *pointer, const struct block *block)
 }
 
 /* What a place holds now comes out. */
-static void *place_swap(struct shard *shard, uint64_t place, void *block)
+static void *place_swap(struct quarantine_shard *shard, uint64_t place,
+			void *block)
 {
 	_Atomic(uint64_t) *at = ring_find();
 	uint64_t out;
 
-	at += (size_t)(shard - shards) * nr_places() + place % nr_places();
+	at += (size_t)(shard - quarantine_shards) * nr_places() +
+	      place % nr_places();
 	// [quarantine.place] with place_swap(): the block's last use
 	out = take_acq_rel(at, (uintptr_t)block);
 	if (out)
@@ -122,7 +121,7 @@ static void *place_swap(struct shard *shard, uint64_t place, void *block)
 }
 
 /* The oldest, or NULL. */
-static void *shard_take(struct shard *shard)
+static void *shard_take(struct quarantine_shard *shard)
 {
 	uint64_t head = load_relaxed(&shard->head); // hint
 
@@ -133,21 +132,22 @@ static void *shard_take(struct shard *shard)
 	return place_swap(shard, add_relaxed(&shard->tail, 1), NULL); // hint
 }
 
-static bool shard_is_over(struct shard *shard)
+static bool shard_is_over(struct quarantine_shard *shard)
 {
 	return load_relaxed(&shard->size) > // counter
-	       config.quarantine / NR_SHARDS;
+	       config.quarantine / QUARANTINE_SHARDS;
 }
 
 int quarantine_put(unsigned id, const struct block *found, void *block,
 		   void *out[QUARANTINE_OUT])
 {
-	struct shard *shard = &shards[id % NR_SHARDS];
+	struct quarantine_shard *shard =
+		&quarantine_shards[id % QUARANTINE_SHARDS];
 	size_t size = weight(found);
 	unsigned tries;
 	int n;
 
-	if (size > config.quarantine / NR_SHARDS / 2)
+	if (size > config.quarantine / QUARANTINE_SHARDS / 2)
 		return -1;
 	if (unlikely(!ring_find()) && !ring_make())
 		return -1;
@@ -167,7 +167,7 @@ bool quarantine_look(size_t i, void **block)
 {
 	_Atomic(uint64_t) *at = ring_find();
 
-	if (!at || i >= NR_SHARDS * nr_places())
+	if (!at || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
 	*block = (void *)(uintptr_t)load_relaxed(at + i); // hint
 	return true;
@@ -175,9 +175,10 @@ bool quarantine_look(size_t i, void **block)
 
 bool quarantine_take(size_t i, void **block)
 {
-	if (!ring_find() || i >= NR_SHARDS * nr_places())
+	if (!ring_find() || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
-	*block = place_swap(&shards[i / nr_places()], i % nr_places(), NULL);
+	*block = place_swap(&quarantine_shards[i / nr_places()],
+			    i % nr_places(), NULL);
 	return true;
 }
 
@@ -197,7 +198,7 @@ size_t quarantine_size(void)
 	uint64_t size = 0;
 	unsigned i;
 
-	for (i = 0; i < NR_SHARDS; i++)
-		size += load_relaxed(&shards[i].size); // counter
+	for (i = 0; i < QUARANTINE_SHARDS; i++)
+		size += load_relaxed(&quarantine_shards[i].size); // counter
 	return size;
 }

@@ -24,6 +24,15 @@
 #include "slab/page_map.h"
 
 #define QUARANTINE_OUT 3
+#define QUARANTINE_SHARDS 4u
+
+struct quarantine_shard {
+	_Atomic(uint64_t) head,
+		tail;		/* hints: where the next one goes, comes */
+	_Atomic(uint64_t) size; /* counter: bytes */
+} __attribute__((aligned(CACHE_LINE)));
+
+extern struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS] internal;
 
 /* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
  * many; negative: it is too large, or there is no ring. A run's memory is

@@ -76,10 +76,18 @@ static void *realloc_move(void *pointer, const struct block *from, size_t size)
 /* A guarded block moves, as its slot is worth more than the copy. */
 static bool block_stays(struct block *block, size_t whole)
 {
-	if (block->kind == BLOCK_GUARDED)
-		return false;
-	return block->kind == BLOCK_RUN ? run_stays(block, whole) :
-					  object_stays(block->size, whole);
+	switch (block->kind) {
+	case BLOCK_RUN:
+		return run_stays(block, whole);
+	case BLOCK_OBJECT:
+		return object_stays(block->size, whole);
+	case BLOCK_GUARDED:
+	case BLOCK_FOREIGN:
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
+		break;
+	}
+	return false;
 }
 
 static cold void *realloc_judge(void *pointer, size_t size)

@@ -159,7 +159,7 @@ size_t heap_purge(size_t keep_size)
 		drain_caches(rseq_self(), false);
 	}
 	before = slabs_purged_size();
-	bin_collect_all((unsigned)-1 >> 1, COLLECT_AGE_ANY);
+	bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
 	return (size_t)(slabs_purged_size() - before) +
 	       page_heap_purge(keep_size, SIZE_MAX);
 }

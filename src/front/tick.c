@@ -66,6 +66,6 @@ size_t tick_whole(void)
 
 	store_relaxed(&next_tick, system_now_ms()); // hint
 	bin_grow_older();
-	done = bin_collect_all((unsigned)-1 >> 1, COLLECT_AGE_QUIET);
+	done = bin_collect_all(COLLECT_ALL, COLLECT_AGE_QUIET);
 	return done + page_heap_tick(SIZE_MAX);
 }

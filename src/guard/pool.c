@@ -14,16 +14,8 @@
 #define PEEK_SIZE 256
 #define SLACK_BYTE 0xa9
 
-struct pool {
-	char *base;  /* const: the first page, inaccessible */
-	size_t page; /* const */
-	size_t size; /* const: pages that count */
-	uint32_t nr; /* const: slots */
-	bool split;  /* const: by mprotect */
-	struct slot slots[];
-};
+_Atomic(uint64_t) pool_made;
 
-static _Atomic(uint64_t) made;	      /* atomic: the pool's address */
 static _Atomic(uint64_t) count;	      /* atomic: of blocks that came and went */
 static _Atomic(uint64_t) turn;	      /* atomic: counter, of blocks */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
@@ -31,7 +23,7 @@ static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
 static force_inline struct pool *pool_get(void)
 {
 	// [pool.made] with pool_publish(): all const fields, the page map
-	return (struct pool *)(uintptr_t)load_acquire(&made);
+	return (struct pool *)(uintptr_t)load_acquire(&pool_made);
 }
 
 static size_t pool_records_size(uint32_t nr)
@@ -68,7 +60,7 @@ static bool pool_publish(struct pool *pool)
 	uint64_t none = 0;
 
 	// [pool.made] with pool_get(): all const fields, the page map
-	return cas_release(&made, &none, (uintptr_t)pool);
+	return cas_release(&pool_made, &none, (uintptr_t)pool);
 }
 
 static bool pool_make(uint32_t nr, size_t page)

@@ -26,6 +26,17 @@
 #include "guard/slot.h"
 #include "slab/page_map.h"
 
+struct pool {
+	char *base;  /* const: the first page, inaccessible */
+	size_t page; /* const */
+	size_t size; /* const: pages that count */
+	uint32_t nr; /* const: slots */
+	bool split;  /* const: by mprotect */
+	struct slot slots[];
+};
+
+extern _Atomic(uint64_t) pool_made internal; /* atomic: the pool's address */
+
 /* Where guard=N is set. False: no memory. */
 bool guarded_start(void);
 

@@ -11,7 +11,6 @@
 #define GROWTH_FACTOR 2
 #define GAP_RUN_MOST ((size_t)4 << 20)
 #define GAP_SIZE_MOST ((size_t)64 << 20)
-#define SOFT_KEEP ((size_t)1 << 20)
 
 struct budget budget;
 
@@ -30,7 +29,7 @@ static size_t budget_soft_room(size_t claimed)
 
 	if (likely(units == LIMIT_NO_UNITS))
 		return SIZE_MAX;
-	return max_size(soft > claimed ? soft - claimed : 0, SOFT_KEEP);
+	return max_size(soft > claimed ? soft - claimed : 0, BUDGET_SOFT_KEEP);
 }
 
 static size_t budget_for(size_t claimed)

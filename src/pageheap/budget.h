@@ -26,7 +26,7 @@
  * breathes, and one that calmed down gives it back.
  *
  * Where there is a soft limit (limit.h) no more is kept than there is room
- * below it, and beyond it SOFT_KEEP, so that not each free is a call.
+ * below it, and beyond it BUDGET_SOFT_KEEP, so that not each free is a call.
  *
  * What the system refused to take (a page that the program locked) lies in
  * the free dirty memory and cannot be purged: until the next tick, which tries
@@ -48,6 +48,8 @@
 #define LANE_BUDGET_H
 
 #include "pageheap/region.h"
+
+#define BUDGET_SOFT_KEEP ((size_t)1 << 20)
 
 struct budget {
 	_Atomic(uint64_t) units;       /* counter: see above */

@@ -2,11 +2,12 @@
  *
  * What counts is units of the page heap that may have memory behind them: all
  * of the runs that were taken (blocks, slabs with all that lies free or cached
- * in them, bins) and what is free and dirty. Each counts with what is kept
- * about it (LIMIT_UNIT_SIZE). Not counted: lanes, a few KiB an id; the
- * profile's tables, which have an option of their own; what a program maps by
- * itself. A run counts whole, touched or not, so the sum is never below what is
- * resident of it. budget.h has it in one word.
+ * in them) and what is free and dirty. Each counts with what is kept about it
+ * (LIMIT_UNIT_SIZE). Not counted: lanes and bins, which are mapped by
+ * themselves, a few KiB an id; the profile's tables, which have an option of
+ * their own; what a program maps by itself. A run counts whole, touched or not,
+ * so the sum is never below what is resident of it. budget.h has it in one
+ * word.
  *
  * The hard limit is a promise: who takes a run adds what is not resident of it
  * by a CAS that fails where the sum would be beyond (budget_try_taken()), and

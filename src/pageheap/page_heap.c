@@ -31,21 +31,21 @@
 /* Runs above this do not decide where the CPU's next small run goes. */
 #define PREFER_UNITS_MOST 16
 #define NR_PREFERRED 64
-/* Takes after another CPU's in which the CPUs count as several. */
+/* Takes after another CPU's in which the ids count as several. */
 #define SEVERAL_TAKES 64
 /* Regions added by one call, if other threads use them up meanwhile. */
 #define ADDS_MOST 4
 /* Purges of one call at the hard limit, while others have something in hand. */
 #define PURGES_MOST 4
 
-/* Where the runs of a CPU went last; region index << 32 | hugepage. */
+/* Where the runs of an id went last; region index << 32 | hugepage. */
 static struct preferred {
 	_Atomic(uint64_t) place; /* hint */
 } __attribute__((aligned(CACHE_LINE))) preferred[NR_PREFERRED];
 
-/* Who took last, and the takes left in which the CPUs count as several. */
+/* Who took last, and the takes left in which the ids count as several. */
 struct taker {
-	uint32_t cpu, left;
+	uint32_t id, left;
 };
 WORD(taker, uint64_t);
 
@@ -54,17 +54,17 @@ static _Atomic(uint64_t) last_taker; /* hint: struct taker */
 struct run_request {
 	uint32_t nr_units;
 	uint32_t align_units;
-	unsigned cpu;
+	unsigned id;
 	bool guarded; /* a guard at the last unit's end may stay */
 	struct search search;
 };
 
-/* Where the CPU's runs went last; FREE_INDEX_NONE: to another region, or it is
+/* Where the id's runs went last; FREE_INDEX_NONE: to another region, or it is
  * another node's by now. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
-	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
+	struct preferred *at = &preferred[r->id % NR_PREFERRED];
 	uint64_t place = load_relaxed(&at->place); // hint
 
 	if (place >> 32 != (uint64_t)(region - regions) ||
@@ -77,7 +77,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 static void prefer_hugepage(struct region *region, const struct run_request *r,
 			    uint32_t unit)
 {
-	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
+	struct preferred *at = &preferred[r->id % NR_PREFERRED];
 	uint64_t place = (uint64_t)(region - regions) << 32 |
 			 unit / HUGEPAGE_UNITS;
 
@@ -85,38 +85,38 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 		store_relaxed(&at->place, place); // hint
 }
 
-/* Another CPU's take sets `left` anew, the same one's counts down. */
-static struct taker taker_next(struct taker last, uint32_t cpu)
+/* Another id's take sets `left` anew, the same one's counts down. */
+static struct taker taker_next(struct taker last, uint32_t id)
 {
-	bool same = last.cpu == cpu;
+	bool same = last.id == id;
 
 	return (struct taker){
-		.cpu = cpu,
+		.id = id,
 		.left = same ? last.left - (last.left != 0) : SEVERAL_TAKES,
 	};
 }
 
-/* Whether several CPUs take at this time. */
-static bool several_cpus_take(const struct run_request *r)
+/* Whether several ids take at this time. */
+static bool several_ids_take(const struct run_request *r)
 {
 	uint64_t word = load_relaxed(&last_taker); // hint
 	struct taker last = taker_unpack(word);
 
-	if (likely(last.cpu == r->cpu && !last.left))
+	if (likely(last.id == r->id && !last.left))
 		return false;
-	last = taker_next(last, r->cpu);
+	last = taker_next(last, r->id);
 	store_relaxed(&last_taker, taker_pack(last)); // hint
 	return true;
 }
 
-/* Resident memory first. One CPU alone takes what lies lowest: where it went
+/* Resident memory first. One id alone takes what lies lowest: where it went
  * on to a new hugepage it would fill that to the end, and leave free and
  * resident what it had before. Several begin with what is near to each, which
  * is in its cache. */
 static bool claim_dirty(struct region *region, const struct run_request *r,
 			uint32_t near, uint32_t *unit)
 {
-	if (!several_cpus_take(r))
+	if (!several_ids_take(r))
 		near = FREE_INDEX_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
 	       level_take_dirty(region, near, r->nr_units, r->align_units,
@@ -423,16 +423,16 @@ static cold bool take_more(const struct run_request *r, struct run *out)
 	       (!room && take_added(r, out)) || take_hidden(r, out);
 }
 
-bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
+bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned id,
 			    bool guarded, struct run *out)
 {
 	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
 	struct run_request r = {
 		.nr_units = (uint32_t)nr_units,
 		.align_units = (uint32_t)align_units,
-		.cpu = cpu,
+		.id = id,
 		.guarded = guarded,
-		.search = { .node = (uint8_t)node_of_id(cpu) },
+		.search = { .node = (uint8_t)node_of_id(id) },
 	};
 
 	if (nr_units > most || align_units > most)

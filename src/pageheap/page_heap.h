@@ -23,17 +23,17 @@ struct run {
 };
 
 /* Claims nr_units > 0 units, the first one's address at a multiple of
- * align_units (a power of two) units. cpu is a hint: runs of one CPU keep
+ * align_units (a power of two) units. id is a hint: runs of one id keep
  * together. With `guarded` the last page of the last unit may be inaccessible,
  * if a block was there that ended so (guard.h). False: no memory. */
-bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
+bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned id,
 			    bool guarded, struct run *out);
 
 /* Claims a run as page_heap_take_guarded() does, with all of it accessible. */
 static inline bool page_heap_take(size_t nr_units, size_t align_units,
-				  unsigned cpu, struct run *out)
+				  unsigned id, struct run *out)
 {
-	return page_heap_take_guarded(nr_units, align_units, cpu, false, out);
+	return page_heap_take_guarded(nr_units, align_units, id, false, out);
 }
 
 /* Whether a run of that length could be free in what the system has given
@@ -41,7 +41,7 @@ static inline bool page_heap_take(size_t nr_units, size_t align_units,
 bool page_heap_may_hold(size_t nr_units);
 
 /* Releases units [unit, unit + nr_units), which the caller holds; they need
- * not be one taken run. May purge beyond the budget, or ask the reclaimer to
+ * not be one taken run. May purge beyond the budget, or ask the helper to
  * (request.h). */
 void page_heap_give(struct region *region, uint32_t unit, uint32_t nr_units);
 
@@ -58,7 +58,7 @@ size_t page_heap_purge(size_t keep_size, size_t most_size);
  * early where somebody waits for the helper's end. The bytes. */
 size_t page_heap_relieve(void);
 
-/* Purges what gives asked the reclaimer for: all beyond the budget. */
+/* Purges what gives asked the helper for: all beyond the budget. */
 size_t page_heap_purge_requested(void);
 
 /* The timed piece of purging: gives back what lay unused since the tick

@@ -88,22 +88,6 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 #define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
-#define CLASS_LARGE 152 /* its lane takes nothing */
-
-/* A slab whose objects are followed by the profile: every free of one takes
- * the cold half. */
-static force_inline bool tag_is_sampled(const struct unit_tag *tag)
-{
-	return !load_once(&tag->magic) &&
-	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
-}
-
-/* A unit of the pool of guarded blocks (guard/pool.h): for the fast paths it is
- * a run's. */
-static force_inline bool tag_is_guarded(const struct unit_tag *tag)
-{
-	return tag->size_class == CLASS_LARGE && tag->remote;
-}
 
 /* Links a span into one lock-free list; typed for ever. */
 struct span_link {

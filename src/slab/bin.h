@@ -79,6 +79,8 @@ void bin_give(unsigned id, void *const *objects, unsigned n);
 #define COLLECT_AGE_QUIET QUIET_AGES
 #define COLLECT_AGE_NEVER ((unsigned)-1)
 
+#define COLLECT_ALL ((unsigned)-1 >> 1) /* all slabs of a list */
+
 /* Closes empty slabs of all bins of all ids and purges those of an age, at
  * most `most` slabs looked at in each list. Returns the number of slabs closed
  * and of bytes given back in the others, added up: 0 if nothing was done. */

@@ -47,8 +47,7 @@ static struct bin_set *bin_set_add(unsigned id)
 	return set;
 }
 
-/* Where there is no unit for a set, the page heap is not searched at every
- * free. */
+/* Where there is no memory for a set, the system is not asked at every free. */
 struct bin_set *bin_set_of(unsigned id)
 {
 	struct bin_set *set = bin_set_find(id);

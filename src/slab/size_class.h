@@ -63,10 +63,10 @@ enum {
 	 * frees a block again may meet the entry of a run in its place. */
 	REMOTE_LANES = NR_CLASSES - 1,
 	FAR_LANE = 2 * NR_CLASSES - 1,
-	NR_LANES = FAR_LANE + 2
+	CLASS_LARGE, /* of runs: its lane takes nothing */
+	NR_LANES
 };
 /* clang-format on */
-_Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
@@ -114,6 +114,21 @@ void size_class_start(void);
 /* Whether a slab of the class ends before its last page, which then is
  * inaccessible: with hardened=1, of sizes that lose little by it. */
 bool size_class_has_wall(unsigned size_class);
+
+/* A slab whose objects are followed by the profile: every free of one takes
+ * the cold half. */
+static force_inline bool tag_is_sampled(const struct unit_tag *tag)
+{
+	return !load_once(&tag->magic) &&
+	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
+}
+
+/* A unit of the pool of guarded blocks (guard/pool.h): for the fast paths it is
+ * a run's. */
+static force_inline bool tag_is_guarded(const struct unit_tag *tag)
+{
+	return tag->size_class == CLASS_LARGE && tag->remote;
+}
 
 /* size <= SMALL_SIZE_MOST */
 static force_inline unsigned size_class_of(size_t size)

@@ -72,14 +72,16 @@ CLEAN = {
                            "\t  \"lp\")\n"
                            "\n",
     "src/system/linux.c": "/* layer 1.3: system: may sleep in a futex */\n",
-    "include/lanemalloc.h": "#define LANEMALLOC_STATS(X) \\\n"
-                            "\tX(live_size, \"bytes\", \"held\")\n"
+    "include/lanemalloc.h": "#define LANEMALLOC_STATS_KINDS(GAUGE, COUNTER)"
+                            " \\\n"
+                            "\tGAUGE(live_size, \"bytes\", \"held\")\n"
                             "\n"
                             "#define LANEMALLOC_CLASS_STATS(X) \\\n"
                             "\tX(nr_live, \"\", \"of this size\")\n"
                             "\n"
-                            "#define LANEMALLOC_CPU_STATS(X) \\\n"
-                            "\tX(nr_drains, \"\", \"of this CPU\")\n"
+                            "#define LANEMALLOC_CPU_STATS_KINDS(GAUGE,"
+                            " COUNTER) \\\n"
+                            "\tCOUNTER(nr_drains, \"\", \"of this CPU\")\n"
                             "\n",
     "docs/man/README.md": "# Pages\n",
     "tests/run.sh": "#!/bin/bash\necho \"$1\"\n",

@@ -52,8 +52,9 @@ static void put_head(FILE *out, const struct image *image,
 		fprintf(out, "process %d (%s)", image->pid, image->comm);
 	else
 		fprintf(out, "core of %s", image->comm);
-	fprintf(out, ", lanemalloc %s\nmode %s: %s\n", root->version,
-		heap->mode, heap->why);
+	/* The reason begins with the mode. */
+	fprintf(out, ", lanemalloc %s\nmode %s\n", root->version,
+		heap->why[0] ? heap->why : heap->mode);
 	fprintf(out, "live %s, within %s", text_size(a, heap->stats.live_size),
 		text_size(b, heap->error));
 	fprintf(out, " (read in %.1f ms while it %s)\n",

@@ -92,6 +92,18 @@ static void by_check(size_t size)
 	_exit(0);
 }
 
+/* The report says where it is not. */
+static void nowhere(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("free of %p: already free", p);
+	announce("  not written to /nowhere/x: error 2, no such file");
+	free(p);
+	free(opaque(p));
+	_exit(0);
+}
+
 static const struct fault_case cases[] = {
 	{ "behind", behind, "checks=full", { 1, 100, 1000, 5000, 40000 } },
 	{ "far-behind", far_behind, "checks=full", { 8, 100 } },
@@ -106,6 +118,7 @@ static const struct fault_case cases[] = {
 	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
 	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },
 	{ "by-check", by_check, "checks=full", { 8, 1000 } },
+	{ "nowhere", nowhere, "checks=full,report_file=/nowhere/x", { 8 } },
 };
 
 int main(int argc, char **argv)

@@ -3,8 +3,8 @@
  * A case announces what the library is to say, then does it. announce() may
  * be called more than once where several answers are right. The child must
  * die by SIGABRT, and stderr must be "lanemalloc: " with one of the announced
- * texts, and nothing else but lines that tell of it, which begin with blanks. An
- * announced text that begins with blanks has to be in one of those.
+ * texts, and nothing else but lines that tell of it, which begin with blanks.
+ * An announced text that begins with blanks has to be in one of those.
  */
 #ifndef FAULT_H
 #define FAULT_H

@@ -110,11 +110,10 @@ static void put_class(FILE *out, const struct heap_class *k)
 	char fullness[FULLNESS + 1];
 
 	show_fullness(fullness, k);
-	fprintf(out, "%8u %10lu %10s %10s %10s %9lu  %s\n", k->size,
-		k->nr_live, text_size(live, k->nr_live * k->size),
+	fprintf(out, "%8u %10lu %10s %10s %10s %9lu  %s\n", k->size, k->nr_live,
+		text_size(live, k->nr_live * k->size),
 		text_size(cached, k->nr_cached * k->size),
-		text_size(unused, k->nr_free * k->size), k->nr_slabs,
-		fullness);
+		text_size(unused, k->nr_free * k->size), k->nr_slabs, fullness);
 }
 
 /* Fitted classes stand behind the others, whatever their size. */

@@ -70,8 +70,9 @@ find_mallocs() {
 }
 
 # libc.so.6, preloaded, stands before libjemalloc and so serves malloc itself.
-# Whether it does, and whether lanemalloc does, is seen from jemalloc's own
-# count, which then stays near zero, and from the map of the process.
+# Whether it does is seen from jemalloc's own count, which then stays near zero.
+# lanemalloc answers to the name of that count as well, with what it serves
+# itself: there the version that answers tells, and the map of the process.
 verify_malloc() {
 	local used own
 
@@ -81,9 +82,14 @@ verify_malloc() {
 	shipped)
 		[ "$own" -gt $((used / 2)) ] ||
 			fail "jemalloc does not serve the shipped server" ;;
-	glibc | lanemalloc)
+	glibc)
 		[ "${servers[0]}" != shipped ] ||
 			[ "$own" -lt $((used / 20)) ] ||
+			fail "jemalloc serves the server with $which" ;;
+	lanemalloc)
+		[ "${servers[0]}" != shipped ] ||
+			cli memory malloc-stats |
+				grep '^statistics; mode' >/dev/null ||
 			fail "jemalloc serves the server with $which" ;;
 	esac
 	if [ "$which" = lanemalloc ]; then

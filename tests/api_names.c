@@ -91,6 +91,7 @@ static const char *const expected[] = {
 	"lanemalloc_view",
 	/* other allocators' */
 	"mallctl",
+	"malloc_stats_print",
 	"MallocExtension_GetStats",
 	"MallocExtension_GetNumericProperty",
 	"MallocExtension_ReleaseFreeMemory",

@@ -38,6 +38,8 @@ static void after_free(size_t size)
 	char *p = malloc(size);
 
 	announce("malloc of %p: written to after it was freed", p);
+	announce("  bytes from %p on, %zu behind its start:", p + size / 2,
+		 size / 2);
 	free(p);
 	((char *)opaque(p))[size / 2] ^= 1;
 	for (unsigned i = 0; i < 100000; i++)
@@ -90,6 +92,18 @@ static void by_check(size_t size)
 	_exit(0);
 }
 
+/* The report says where it is not. */
+static void nowhere(size_t size)
+{
+	char *p = malloc(size);
+
+	announce("free of %p: already free", p);
+	announce("  not written to /nowhere/x: error 2, no such file");
+	free(p);
+	free(opaque(p));
+	_exit(0);
+}
+
 static const struct fault_case cases[] = {
 	{ "behind", behind, "checks=full", { 1, 100, 1000, 5000, 40000 } },
 	{ "far-behind", far_behind, "checks=full", { 8, 100 } },
@@ -99,11 +113,12 @@ static const struct fault_case cases[] = {
 	{ "in-quarantine", in_quarantine, "checks=full,quarantine=64k",
 	  { 16, 100, 1000, 1500 } },
 	{ "in-quarantine", in_quarantine, "hardened=1,quarantine=64k",
-	  { 100, 1000, 1500 } },
-	{ "freed-at-exit", freed_at_exit, "hardened=1", { 100, 1000 } },
+	  { 16, 100, 1000, 1500 } },
+	{ "freed-at-exit", freed_at_exit, "hardened=1", { 16, 100, 1000 } },
 	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
 	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },
 	{ "by-check", by_check, "checks=full", { 8, 1000 } },
+	{ "nowhere", nowhere, "checks=full,report_file=/nowhere/x", { 8 } },
 };
 
 int main(int argc, char **argv)

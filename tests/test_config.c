@@ -12,6 +12,7 @@
 #include "system/report.h"
 
 #define WARNING "lanemalloc: LANEMALLOC_CONF: "
+#define SUFFIXES " (k, m, g may follow)\n"
 
 extern char **environ;
 
@@ -99,14 +100,14 @@ static void assert_number(unsigned i)
 	assert_sets(i, text, most);
 	snprintf(text, sizeof(text), "%s=%lu", option->name, most + 1);
 	snprintf(warning, sizeof(warning),
-		 WARNING "%s: '%lu' is not a number from %lu to %lu\n",
+		 WARNING "%s: '%lu' is not a number from %lu to %lu" SUFFIXES,
 		 option->name, most + 1, least, most);
 	assert_warns(text, warning);
 	if (!least)
 		return;
 	snprintf(text, sizeof(text), "%s=%lu", option->name, least - 1);
 	snprintf(warning, sizeof(warning),
-		 WARNING "%s: '%lu' is not a number from %lu to %lu\n",
+		 WARNING "%s: '%lu' is not a number from %lu to %lu" SUFFIXES,
 		 option->name, least - 1, least, most);
 	assert_warns(text, warning);
 }
@@ -264,7 +265,7 @@ TEST(test_bad_numbers)
 		snprintf(text, sizeof(text), "purge_budget=%s", values[i]);
 		snprintf(warning, sizeof(warning),
 			 WARNING "purge_budget: '%s' is not a number from 0 "
-				 "to 1125899906842624\n",
+				 "to 1125899906842624" SUFFIXES,
 			 values[i]);
 		assert_warns(text, warning);
 	}

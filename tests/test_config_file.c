@@ -115,7 +115,7 @@ TEST(test_warnings)
 		"lanemalloc: f: '=1' is not key=value\n"
 		"lanemalloc: f: '@x' is not key=value\n"
 		"lanemalloc: f: purge_delay: '1,stats=1' is not a number from "
-		"0 to 3600000\n");
+		"0 to 3600000 (k, m, g may follow)\n");
 	assert_memory_equal(&got, &defaults, sizeof(got));
 	read_text("a=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\na=\n", 0);
 }

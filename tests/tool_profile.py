@@ -72,6 +72,15 @@ def test_profile():
     same = command("diff", path, path).stdout
     check("keeps" not in same, same)
     command("diff", path, status=2)
+    for wrong in (("leaks", "--most", "x"), ("leaks", "--least", "1mm"),
+                  ("leaks", "--depth", "-1"), ("diff", "--most", "", path),
+                  ("report", "--least", "99999999999g"),
+                  ("profile", "--seconds", "x"), ("profile", "--wait", "-1"),
+                  ("top", "--delay", "1s"), ("top", "--sort", "z")):
+        said = command(*wrong, path, status=2).stderr
+        check("'%s' is no" % wrong[2] in said, said)
+    none = command("leaks", "--least", "1024g", path).stdout
+    check(" blocks of about " not in none, none)
 
 
 def test_special():

@@ -84,7 +84,8 @@ def test_man():
         check("\n  %s " % name in text, text)
         check("--help" in command(name, "--help").stdout, name)
     command(status=2)
-    command("nonsense", status=2)
+    check("no subcommand 'nonsense'" in command("nonsense", status=2).stderr,
+          "which subcommand is not said")
 
 
 main(test_man, test_run, test_kept, test_no_children, test_refused, test_help)

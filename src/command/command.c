@@ -1,8 +1,11 @@
 /* layer 7.4: command: what the subcommands share; contract in command.h */
 #include "command/command.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 int command_fails(const char *format, ...)
@@ -15,6 +18,38 @@ int command_fails(const char *format, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	return 1;
+}
+
+uint64_t command_number(struct argp_state *state, const char *text)
+{
+	static const char suffixes[] = "kmg";
+	const char *suffix;
+	unsigned shift = 0;
+	uint64_t number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	suffix = *end ? strchr(suffixes, tolower((unsigned char)*end)) : NULL;
+	if (suffix) {
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		end++;
+	}
+	if (!isdigit((unsigned char)*text) || *end || errno ||
+	    number > UINT64_MAX >> shift)
+		argp_error(state, "'%s' is not a number", text);
+	return number << shift;
+}
+
+double command_seconds(struct argp_state *state, const char *text)
+{
+	double seconds;
+	char *end;
+
+	seconds = strtod(text, &end);
+	if (end == text || *end || !isfinite(seconds) || seconds < 0)
+		argp_error(state, "'%s' is not a number of seconds", text);
+	return seconds;
 }
 
 bool command_open(struct image *image, struct root *root, const char *name)

@@ -27,6 +27,11 @@ extern const struct subcommand stats_command, run_command, top_command,
 int command_fails(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* What an option is given: a whole number, which k, m or g may follow (powers
+ * of 1024); seconds. Anything else is wrong usage and ends the command. */
+uint64_t command_number(struct argp_state *state, const char *text);
+double command_seconds(struct argp_state *state, const char *text);
+
 /* A process or a core with the library in it. False: it is said why. */
 bool command_open(struct image *image, struct root *root, const char *name);
 

@@ -34,9 +34,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct arguments *a = state->input;
 
 	if (key == 'n')
-		a->most = strtoul(arg, NULL, 10);
+		a->most = command_number(state, arg);
 	else if (key == 'd')
-		a->depth = strtoul(arg, NULL, 10);
+		a->depth = command_number(state, arg);
 	else if (key == KEY_ALLOC)
 		a->alloc = true;
 	else if (key == ARGP_KEY_ARG && state->arg_num < 2)

@@ -43,6 +43,7 @@ static int other(const char *word)
 		man_page(stdout, subcommands);
 		return 0;
 	}
+	command_fails("no subcommand '%s'", word);
 	usage(stderr);
 	return 2;
 }

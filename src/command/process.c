@@ -48,6 +48,7 @@ static int ptrace_scope(void)
 /* Why a process that is there may not be read. */
 static bool refused(struct image *image, int error)
 {
+	const char *advice = geteuid() ? "; run this as root" : "";
 	long uid = process_status(image, "Uid", 10);
 
 	if (uid < 0)
@@ -63,14 +64,12 @@ static bool refused(struct image *image, int error)
 	if (ptrace_scope())
 		return image_fails(image,
 				   "process %d may not be read: "
-				   "kernel.yama.ptrace_scope is %d; run this "
-				   "as root",
-				   image->pid, ptrace_scope());
+				   "kernel.yama.ptrace_scope is %d%s",
+				   image->pid, ptrace_scope(), advice);
 	return image_fails(image,
 			   "process %d may not be read: %s (it changed "
-			   "its rights, or a container forbids it); run this "
-			   "as root",
-			   image->pid, strerror(error));
+			   "its rights, or a container forbids it)%s",
+			   image->pid, strerror(error), advice);
 }
 
 static void comm_read(struct image *image)

@@ -70,8 +70,8 @@ void profile_free(struct profile *profile);
 /* As profile.proto in gzip. */
 void profile_write(FILE *out, const struct profile *profile);
 
-/* "function+0x12 (file)", or what is known of it. Files stay open until
- * profile_names_end(). */
+/* "function+0x12 (file+0x3412)", the last as addr2line takes it, or what is
+ * known of it. Files stay open until profile_names_end(). */
 void profile_name(const struct profile *profile, const struct frame *frame,
 		  char *text, size_t size);
 void profile_names_end(void);

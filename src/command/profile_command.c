@@ -54,9 +54,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct arguments *a = state->input;
 
 	if (key == 's')
-		a->seconds = atof(arg);
+		a->seconds = command_seconds(state, arg);
 	else if (key == 'w')
-		a->wait = atof(arg);
+		a->wait = command_seconds(state, arg);
 	else if (key == 'o')
 		a->output = arg;
 	else if (key == KEY_KEEP)

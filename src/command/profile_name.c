@@ -68,10 +68,12 @@ void profile_name(const struct profile *profile, const struct frame *frame,
 	base = strrchr(m->path, '/');
 	base = base ? base + 1 : m->path;
 	file = file_of(profile->pid, m->path);
+	address = at;
 	if (file && file->is_open && elf_address(&file->file, at, &address))
 		name = elf_function(&file->file, address, &offset);
 	if (name)
-		snprintf(text, size, "%s+%#lx (%s)", name, offset, base);
+		snprintf(text, size, "%s+%#lx (%s+%#lx)", name, offset, base,
+			 address);
 	else
-		snprintf(text, size, "%s+%#lx", base, at);
+		snprintf(text, size, "%s+%#lx", base, address);
 }

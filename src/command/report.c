@@ -77,11 +77,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == 'o')
 		a->output = arg;
 	else if (key == 'n')
-		a->most = strtoul(arg, NULL, 10);
+		a->most = command_number(state, arg);
 	else if (key == 'd')
-		a->depth = strtoul(arg, NULL, 10);
+		a->depth = command_number(state, arg);
 	else if (key == 'l')
-		a->least = strtoul(arg, NULL, 10);
+		a->least = command_number(state, arg);
 	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
 		a->name = arg;
 	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)

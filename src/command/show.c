@@ -2,6 +2,7 @@
 #include "command/show.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command/reason.h"
@@ -54,8 +55,9 @@ static void put_head(FILE *out, const struct image *image,
 		fprintf(out, "process %d (%s)", image->pid, image->comm);
 	else
 		fprintf(out, "core of %s", image->comm);
-	fprintf(out, ", lanemalloc %s\nmode %s: %s\n", root->version,
-		heap->mode, heap->why);
+	/* The reason begins with the mode. */
+	fprintf(out, ", lanemalloc %s\nmode %s\n", root->version,
+		heap->why[0] ? heap->why : heap->mode);
 	fprintf(out, "live %s, within %s", text_size(a, heap->stats.live_size),
 		text_size(b, heap->error));
 	fprintf(out, " (read in %.1f ms while it %s)\n",
@@ -97,25 +99,39 @@ static void put_stats(FILE *out, const struct heap *heap)
 	}
 }
 
-static void put_classes(FILE *out, const struct heap *heap)
+static int compare_sizes(const void *a, const void *b)
+{
+	const struct heap_class *const *x = a, *const *y = b;
+
+	return ((*x)->size > (*y)->size) - ((*x)->size < (*y)->size);
+}
+
+static void put_class(FILE *out, const struct heap_class *k)
 {
 	char live[SIZE_TEXT], cached[SIZE_TEXT], unused[SIZE_TEXT];
 	char fullness[FULLNESS + 1];
 
+	show_fullness(fullness, k);
+	fprintf(out, "%8u %10lu %10s %10s %10s %9lu  %s\n", k->size, k->nr_live,
+		text_size(live, k->nr_live * k->size),
+		text_size(cached, k->nr_cached * k->size),
+		text_size(unused, k->nr_free * k->size), k->nr_slabs, fullness);
+}
+
+/* Fitted classes stand behind the others, whatever their size. */
+static void put_classes(FILE *out, const struct heap *heap)
+{
+	const struct heap_class *rows[CLASSES_MOST];
+	size_t nr = 0;
+
 	fprintf(out, "\n%8s %10s %10s %10s %10s %9s  %s\n", "size", "blocks",
 		"live", "cached", "free", "slabs", "0% full 100%");
-	for (unsigned i = 1; i < heap->nr_classes; i++) {
-		const struct heap_class *k = &heap->classes[i];
-
-		if (!k->nr_slabs)
-			continue;
-		show_fullness(fullness, k);
-		fprintf(out, "%8u %10lu %10s %10s %10s %9lu  %s\n", k->size,
-			k->nr_live, text_size(live, k->nr_live * k->size),
-			text_size(cached, k->nr_cached * k->size),
-			text_size(unused, k->nr_free * k->size), k->nr_slabs,
-			fullness);
-	}
+	for (unsigned i = 1; i < heap->nr_classes; i++)
+		if (heap->classes[i].nr_slabs)
+			rows[nr++] = &heap->classes[i];
+	qsort(rows, nr, sizeof(rows[0]), compare_sizes);
+	for (size_t i = 0; i < nr; i++)
+		put_class(out, rows[i]);
 }
 
 static void put_cpus(FILE *out, const struct heap *heap)

@@ -7,6 +7,7 @@
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <locale.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -438,16 +439,27 @@ struct arguments {
 	const char *name;
 };
 
+#define LETTER(letter, value) letter,
+static const char letters[] = { COLUMNS(LETTER) '\0' };
+#undef LETTER
+
+static int column_of(struct argp_state *state, const char *text)
+{
+	if (!*text || !strchr(letters, *text))
+		argp_error(state, "'%s' is no column", text);
+	return *text;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
 
 	if (key == 'd')
-		a->top->delay = atof(arg) > 0.05 ? atof(arg) : 0.05;
+		a->top->delay = fmax(command_seconds(state, arg), 0.05);
 	else if (key == 'n')
-		a->top->frames = atol(arg);
+		a->top->frames = (long)command_number(state, arg);
 	else if (key == 's')
-		a->top->sort = arg[0];
+		a->top->sort = column_of(state, arg);
 	else if (key == 'p')
 		a->top->by_cpu = true;
 	else if (key == 'C')

@@ -6,6 +6,10 @@
  * would change something is refused (EPERM). All numbers are of the moment; an
  * "epoch" need not be moved, and moving it does nothing.
  *
+ * malloc_stats_print() is there with it: jemalloc's own, in a program that is
+ * linked with jemalloc too, would ask this mallctl() for names that have no
+ * meaning here, and abort.
+ *
  * The result is jemalloc's: 0 or an errno; errno itself stays. In the shared
  * library only. Each number costs what lanemalloc_stats() does; wait-free, safe
  * in signal handlers.
@@ -14,10 +18,13 @@
 
 #include "base/bits.h"
 #include "entry/version.h"
+#include "front/forms.h"
 #include "front/stats.h"
 #include "front/text.h"
 #include "slab/size_class.h"
 #include "system/system.h"
+
+#define TABLE_SIZE 4096
 
 enum number {
 	STATS_ALLOCATED, /* the program's blocks */
@@ -123,4 +130,19 @@ exported int mallctl(const char *name, void *out, size_t *size, void *in,
 	if (text_is(name, "version"))
 		return answer(out, size, &text, sizeof(text));
 	return answer_number(name, out, size);
+}
+
+/* What options leave out of jemalloc's text is not in this one. */
+exported void malloc_stats_print(void (*put)(void *, const char *), void *state,
+				 const char *options)
+{
+	char text[TABLE_SIZE];
+
+	(void)options;
+	if (!put) {
+		forms_print();
+		return;
+	}
+	forms_table(text, sizeof(text));
+	put(state, text);
 }

@@ -96,7 +96,7 @@ void block_reuse_check(const void *pointer, const struct block *block,
 		       const char *verb)
 {
 	if (block->kind == BLOCK_OBJECT && !block_is_as_freed(pointer, block))
-		tell_fault(pointer, block, pointer,
+		tell_fault(pointer, block, block_fill_look(pointer, block),
 			   "%s of %p: written to after it was freed", verb,
 			   pointer);
 }

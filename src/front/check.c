@@ -87,7 +87,7 @@ static void check_block(const void *pointer, const struct block *block,
 			   "%s of %p: written behind its %zu bytes", verb,
 			   pointer, size);
 	case DAMAGE_FREED:
-		tell_fault(pointer, block, at,
+		tell_fault(pointer, block, block_fill_look(pointer, block),
 			   "%s of %p: written to after it was freed", verb,
 			   pointer);
 	}

@@ -202,3 +202,17 @@ bool block_is_as_freed(const void *pointer, const struct block *block)
 	block_footer_read(pointer, block, &footer);
 	return footer.state == FOOTER_FREED || footer.state == FOOTER_HELD;
 }
+
+const char *block_fill_look(const void *pointer, const struct block *block)
+{
+	size_t i, n = fill_words(pointer, block) * sizeof(uint64_t);
+	uint64_t fill = fill_word(pointer, block);
+	const unsigned char *bytes = pointer;
+	unsigned char as_freed[sizeof(fill)];
+
+	__builtin_memcpy(as_freed, &fill, sizeof(fill));
+	for (i = 0; i < n; i++)
+		if (bytes[i] != as_freed[i % sizeof(fill)])
+			return (const char *)bytes + i;
+	return pointer;
+}

@@ -62,4 +62,7 @@ bool block_retire(void *pointer, const struct block *block);
  * memory is none that this did. */
 bool block_is_as_freed(const void *pointer, const struct block *block);
 
+/* Of one that is not: the first byte that was written to since. */
+const char *block_fill_look(const void *pointer, const struct block *block);
+
 #endif

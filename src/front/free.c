@@ -90,14 +90,22 @@ static cold void quarantined_free(void *pointer)
 	block_free(pointer, &block);
 }
 
+/* An object's second word while it is free: its mark, without the owner that
+ * its tag has at the moment. */
+static uint64_t wiped_mark(const struct block *block)
+{
+	return page_map_is_sampled(block) ? 0 :
+					    block->tag->magic & ~TAG_OWNER_MASK;
+}
+
 /* With hardened=1 a free block is zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
 		return;
 	__builtin_memset(pointer, 0, block->size);
-	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block))
-		mark_set(pointer, block->tag->magic);
+	if (block->kind == BLOCK_OBJECT)
+		mark_set(pointer, wiped_mark(block));
 }
 
 #define WIPE_LOOK_MOST 128 /* words */
@@ -112,9 +120,8 @@ static bool is_wiped(const void *pointer, const struct block *block)
 	if (block->kind != BLOCK_OBJECT)
 		return true;
 	for (i = 0; i < n; i++)
-		other |= i == 1 ? 0 : words[i];
-	return !other && (page_map_is_sampled(block) ||
-			  mark_is_set(pointer, block->tag->magic));
+		other |= i == 1 ? words[i] ^ wiped_mark(block) : words[i];
+	return !other;
 }
 
 static void wiped_free(void *pointer)

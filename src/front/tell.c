@@ -42,7 +42,8 @@ static void tell_footer(struct tale *tale, const char *which,
 }
 
 /* Sixteen bytes from that one on, as far as they are the block's. */
-static void tell_bytes(struct tale *tale, const char *at, const char *end)
+static void tell_bytes(struct tale *tale, const char *start, const char *at,
+		       const char *end)
 {
 	char text[3 * BYTES_SHOWN + 1];
 	size_t i, n = 0;
@@ -51,8 +52,8 @@ static void tell_bytes(struct tale *tale, const char *at, const char *end)
 		n += (size_t)report_format(text + n, sizeof(text) - n, " %s%x",
 					   (unsigned char)at[i] < 16 ? "0" : "",
 					   (unsigned char)at[i]);
-	tale_line(tale, "  bytes from %p on:%s", (const void *)at,
-		  n ? text : "");
+	tale_line(tale, "  bytes from %p on, %zu behind its start:%s",
+		  (const void *)at, (size_t)(at - start), n ? text : "");
 }
 
 static void tell_neighbour(struct tale *tale, const char *which,
@@ -76,7 +77,8 @@ static void tell_all(struct tale *tale, const void *pointer,
 		   sampler_has_tables() ? sample_stack_other() : 0);
 	tell_footer(tale, "the block", pointer, block);
 	if (at)
-		tell_bytes(tale, at, (const char *)pointer + block->size);
+		tell_bytes(tale, pointer, at,
+			   (const char *)pointer + block->size);
 	if (block->kind != BLOCK_OBJECT)
 		return;
 	tell_neighbour(tale, "left of it", pointer, block, -1);

@@ -49,6 +49,10 @@ void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
 	*tale = (struct tale){ .fd = *path ? system_append(path) : -1 };
 	tale_vline(tale, fmt, args);
 	tale->text = place_map(TEXT_SIZE);
+	if (*path && tale->fd < 0)
+		tale_line(tale,
+			  "  not written to %s: error %d, %s: see report_file",
+			  path, -tale->fd, report_error(-tale->fd));
 }
 
 void tale_begin(struct tale *tale, const char *fmt, ...)

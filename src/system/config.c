@@ -200,7 +200,8 @@ static void format_expected(char *buf, size_t size,
 	int i, n;
 
 	if (option->kind == CONFIG_NUMBER) {
-		report_format(buf, size, "a number from %lu to %lu",
+		report_format(buf, size,
+			      "a number from %lu to %lu (k, m, g may follow)",
 			      option->least, option->most);
 		return;
 	}

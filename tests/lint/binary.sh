@@ -58,6 +58,7 @@ for name in malloc free calloc realloc aligned_alloc free_sized \
 	lanemalloc_purge lanemalloc_check lanemalloc_reclaimer_start \
 	lanemalloc_profile_start lanemalloc_profile_stop \
 	lanemalloc_profile_dump lanemalloc_view lanemalloc_limit mallctl \
+	malloc_stats_print \
 	MallocExtension_GetStats MallocExtension_GetNumericProperty \
 	MallocExtension_ReleaseFreeMemory \
 	MallocExtension_ReleaseToSystem; do
@@ -70,7 +71,7 @@ has '^lanemalloc_stats@@' "$exports" || fail "lanemalloc_* has no version node"
 unknown=$(printf '%s\n' "$exports" | sed 's/@.*//' | grep -v -x -E \
 	-e '_Zn[wa]m.*|_Zd[la]Pv.*|lanemalloc_.*' -e '(__libc_|__)?[a-z]*alloc' \
 	-e '(__libc_|__)?(memalign|(__)?posix_memalign|aligned_alloc|c?free)' \
-	-e '(__libc_)?(mall(opt|info2?)|malloc_(stats|info|trim))' \
+	-e '(__libc_)?(mall(opt|info2?)|malloc_(stats(_print)?|info|trim))' \
 	-e 'free_(aligned_)?sized|malloc_usable_size' \
 	-e 'pthread_create|thrd_create|dlm?open|(__)?v?fork|_Fork|clone' \
 	-e 'set(res?|e)?[ug]id|(set|init)groups|capset|prctl|unshare|setns' \

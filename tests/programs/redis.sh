@@ -65,6 +65,7 @@ for size in 16 100 1000 8000; do
 done
 bench -d 50 -n 20000 -t lpush,hset,sadd,zadd,lpop
 bench -n 20000 -t get
+cli memory malloc-stats >/dev/null || fail "the statistics end the server"
 alive
 cli flushall async >/dev/null
 bench -d 300 -n 50000 -t set,hset,zadd

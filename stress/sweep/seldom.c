@@ -487,10 +487,10 @@ static void seldom_do_first(struct worker *w)
 	if (w->step == w->nr_steps / 2 + 40) {
 		load_libc_again();
 		/* Where it may have no helper, or never had. */
-		w->waits_for_helper = true;
+		load_helper_wait(w);
 		if (!w->linger)
 			rights_ask();
-		w->waits_for_helper = false;
+		load_helper_came(w);
 		if (names.reclaimer_start)
 			names.reclaimer_start();
 	}

@@ -159,15 +159,13 @@ static void do_seldom_internals(void)
 static void do_profile(void)
 {
 	const char *folder = getenv("TMPDIR");
-	char path[128], part[136];
+	char path[128];
 
 	if (!names.profile_dump)
 		return;
 	snprintf(path, sizeof(path), "%.80s/sweep.%d.%s",
 		 folder ? folder : "/tmp", gettid(),
 		 gettid() % 2 ? "heap" : "pb.gz");
-	snprintf(part, sizeof(part), "%s.part", path);
-	unlink(part);
 	names.profile_dump(path);
 	unlink(path);
 	if (gettid() % 4)

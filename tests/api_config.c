@@ -2,6 +2,8 @@
 /* LANEMALLOC_CONF: every option, warnings, verbose, stats, privileges */
 #include "expect.h"
 
+#include <fcntl.h>
+
 #include "system/config.h"
 
 static struct child child;
@@ -75,8 +77,22 @@ static void role_signal(void)
 	(void)large;
 }
 
+#define PARTS "/tmp/api_config_parts"
+
+/* As a process of our id that was killed leaves it. */
+static void role_part_left(void)
+{
+	char part[64];
+	int fd;
+
+	role_pid();
+	snprintf(part, sizeof(part), PARTS ".%d.%d.0.part", getpid(), getpid());
+	must((fd = creat(part, 0600)) >= 0 && !close(fd));
+}
+
 static const struct role roles[] = {
 	{ "pid", role_pid },
+	{ "part_left", role_part_left },
 	{ "signal", role_signal },
 	{ "nothing", role_nothing },
 	{ "mode", role_mode },
@@ -301,6 +317,20 @@ TEST(test_stats_signal)
 	assert_non_null(strstr(file_text, "\"nr_large\": 1,"));
 	snprintf(conf, sizeof(conf), "ls -d %s* 2>/dev/null", file_path);
 	assert_int_not_equal(system(conf), 0);
+}
+
+TEST(test_part_left)
+{
+	char path[64];
+
+	need_lane();
+	run("part_left", "stats_file=" PARTS ".%p");
+	assert_string_equal(child.err, "");
+	snprintf(path, sizeof(path), PARTS ".%d", pid_of_child());
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), PARTS ".%d.%d.0.part", pid_of_child(),
+		 pid_of_child());
+	assert_int_equal(unlink(path), 0);
 }
 
 /* Who cannot write says where and why, and goes on. */

@@ -5,6 +5,7 @@
 #include "expect.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/time.h>
 
 #include "profile_file.h"
@@ -117,6 +118,40 @@ static void role_off_and_on(void)
 	must(p[3].values[ALLOC_OBJECTS] - p[2].values[ALLOC_OBJECTS] == 100);
 	must(p[3].values[INUSE_OBJECTS] == p[0].values[INUSE_OBJECTS]);
 	must(LANE(lanemalloc_profile_dump)("/no/such/directory") == -ENOENT);
+}
+
+/* Files that a process of our id was killed over, as in containers: made, or
+ * taken away again. */
+static void parts_left(const char *path, bool there)
+{
+	char part[64];
+	int i, fd;
+
+	for (i = -1; i < 8; i++) {
+		snprintf(part, sizeof(part),
+			 i < 0 ? "%s.part" : "%s.%d.%d.part", path,
+			 (int)getpid(), i);
+		if (!there)
+			must(!unlink(part));
+		else
+			must((fd = creat(part, 0600)) >= 0 && !close(fd));
+	}
+}
+
+static void role_parts_left(void)
+{
+	char path[] = "/tmp/api_profile.XXXXXX";
+	int fd = mkstemp(path);
+
+	must(fd >= 0);
+	must(!LANE(lanemalloc_profile_start)());
+	parts_left(path, true);
+	must(!LANE(lanemalloc_profile_dump)(path));
+	parts_left(path, false);
+	close(fd);
+	fd = open(path, O_RDONLY);
+	must(fd >= 0 && lseek(fd, 0, SEEK_END) > 100);
+	must(!close(fd) && !unlink(path));
 }
 
 static void churn(uint64_t seed, size_t rounds)
@@ -364,6 +399,7 @@ static void role_exit(void)
 
 static const struct role roles[] = {
 	{ "exact", role_exact },   { "off_and_on", role_off_and_on },
+	{ "parts_left", role_parts_left },
 	{ "threads", role_threads }, { "unbiased", role_unbiased },
 	{ "full", role_full },	   { "handler", role_handler },
 	{ "fork", role_fork },	   { "signal", role_signal },
@@ -409,6 +445,12 @@ TEST(test_off_and_on)
 {
 	need_lane();
 	run("off_and_on", EXACT);
+}
+
+TEST(test_parts_left)
+{
+	need_lane();
+	run("parts_left", EXACT);
 }
 
 TEST(test_threads)

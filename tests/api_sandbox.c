@@ -71,6 +71,23 @@ static void filtered(const struct call *call)
 	work_for(300);
 }
 
+/* The first samples of this thread's life are taken behind the filter. */
+static void filtered_samples(const struct call *call)
+{
+	unsigned i;
+
+	(void)call;
+	get_helper();
+	if (!LANE(lanemalloc_profile_start) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		_exit(REFUSED);
+	must(!LANE(lanemalloc_profile_start)());
+	if (filter_by_prctl())
+		_exit(REFUSED);
+	for (i = 0; i < 64; i++)
+		free(opaque(malloc(1 << 20)));
+}
+
 /* A filter that the kernel refuses leaves no sandbox behind. */
 static void refused_filter(const struct call *call)
 {
@@ -145,6 +162,8 @@ static void test_sandboxes(void)
 				status);
 		must(!status || status == REFUSED);
 	}
+	status = in_child(filtered_samples, NULL);
+	must(!status || status == REFUSED);
 	must(!in_child(refused_filter, NULL));
 	status = in_child(strict, NULL);
 	must(!status || status == REFUSED);

@@ -306,6 +306,27 @@ TEST(test_sampled_slabs_are_apart, NULL, teardown)
 	page_heap_check();
 }
 
+/* Where nobody has bins yet, and there is memory for those of followed objects
+ * alone, their frees find these. */
+TEST(test_followed_object_without_other_bins, NULL, teardown)
+{
+	_Atomic(struct bin_set *) sets[NR_IDS_MOST + 1];
+	void *followed;
+
+	memcpy(sets, bin_sets, sizeof(sets));
+	memset(bin_sets, 0, sizeof(sets));
+	fake_fail_at(FAKE_MAP, 1);
+	assert_int_equal(bin_take(7, CLASS, &followed, 1), 0);
+	fake_reset();
+	followed = bin_take_sampled(CLASS);
+	assert_non_null(followed);
+	fake_fail_from(FAKE_MAP, 1);
+	bin_give(7, &followed, 1);
+	fake_reset();
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
+	memcpy(bin_sets, sets, sizeof(sets));
+}
+
 /* Nor do they take of others. */
 TEST(test_sampled_slabs_are_new, NULL, teardown)
 {

@@ -141,6 +141,33 @@ TEST(test_long_lines)
 	piece = 100000;
 }
 
+#define CUT "purge_delay=5"
+
+/* Of a line that was read in part nothing counts. */
+TEST(test_half_a_line)
+{
+	static char text[CONFIG_FILE_MOST + 1024];
+
+	piece = 256;
+	memset(text, '\n', sizeof(text) - 1);
+	memcpy(text, "stats=1", strlen("stats=1"));
+	memcpy(text + CONFIG_FILE_MOST + piece - strlen(CUT), CUT "00",
+	       strlen(CUT "00"));
+	assert_string_equal(read_text(text, 0),
+			    "lanemalloc: f: what lies behind 65536 bytes is "
+			    "not read\n");
+	assert_int_equal(got.stats, 1);
+	assert_int_equal(got.purge_delay, defaults.purge_delay);
+	text[CONFIG_FILE_MOST] = '\0';
+	assert_string_equal(read_text(text, 0), "");
+	piece = strlen(CUT);
+	broken_at = 1;
+	assert_string_equal(read_text(CUT "00\n", -EIO), "");
+	assert_int_equal(got.purge_delay, defaults.purge_delay);
+	broken_at = SIZE_MAX;
+	piece = 100000;
+}
+
 TEST(test_errors)
 {
 	broken_at = 0;

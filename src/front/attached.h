@@ -7,11 +7,14 @@
  *	NONE --reader there, profile was off--> STARTED --gone--> NONE: off
  *	NONE --reader there, profile was on---> FOUND ----gone--> NONE: as it is
  *
- * by a CAS of the state before the deed. A program that stops the profile
- * meanwhile has stopped it, until the next reader comes. Where there is no
- * memory for it, it stays off for this reader. A thread that dies between CAS
- * and deed leaves the profile as it was, until the next change. A child of a
- * fork has the state and the semaphore of its parent: the tracer that counts
+ * by a CAS of the state before the deed. Who starts it looks at the state again
+ * behind the deed, as the reader may have gone while the thread slept. In a
+ * sandbox (sandbox.h) nothing changes: the program did not ask, and a filter
+ * may kill for what a start asks of the kernel. A program that stops the
+ * profile meanwhile has stopped it, until the next reader comes. Where there is
+ * no memory for it, it stays off for this reader. A thread that dies between
+ * CAS and deed leaves the profile as it was, until the next change. A child of
+ * a fork has the state and the semaphore of its parent: the tracer that counts
  * those of the kernel raises and lowers it in each process that it traces.
  *
  * Wait-free, but for what starting the profile is.

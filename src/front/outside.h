@@ -12,8 +12,9 @@
  * What is written over before it was taken is not done. A thread that dies
  * between the exchange and the deed strands the request: who asked sees the
  * word go to none and the profile stay as it was, and asks again. In a vfork
- * child, a handler or a sandbox the deed is what lanemalloc_profile_start() and
- * _stop() are there. A value that is none of the three is dropped.
+ * child or a handler the deed is what lanemalloc_profile_start() and _stop()
+ * are there. In a sandbox (sandbox.h) it is not done: the program did not ask,
+ * and a filter may kill for it. A value that is none of the three is dropped.
  *
  * Wait-free, but for what starting the profile is.
  */

@@ -13,6 +13,8 @@
 #include "system/system.h"
 
 #define GROWTH ((size_t)64 << 10) /* bytes that it may become longer by */
+#define TRIES 16
+#define PART_PATH_SIZE (STATS_PATH_SIZE + 32)
 
 static _Atomic(uint32_t) sequence; /* atomic: own, each value is used once */
 
@@ -62,16 +64,28 @@ static int text_write(int fd, form *form)
 	return error;
 }
 
+/* One that a process of the same id left behind is in nobody's way. */
+static int part_create(const char *path, char part[PART_PATH_SIZE])
+{
+	int i, fd = -EEXIST;
+
+	for (i = 0; i < TRIES && fd == -EEXIST; i++) {
+		report_format(part, PART_PATH_SIZE, "%s.%d.%u.part", path,
+			      system_getpid(),
+			      add_relaxed(&sequence, 1)); // own
+		fd = system_create(part);
+	}
+	return fd;
+}
+
 int stats_file_write(const char *pattern, char path[STATS_PATH_SIZE])
 {
-	char part[STATS_PATH_SIZE + 32];
+	char part[PART_PATH_SIZE];
 	int fd, error;
 
 	if (!path_make(pattern, path))
 		return -ENAMETOOLONG;
-	report_format(part, sizeof(part), "%s.%d.%u.part", path,
-		      system_getpid(), add_relaxed(&sequence, 1)); // own
-	fd = system_create(part);
+	fd = part_create(path, part);
 	if (fd < 0)
 		return fd;
 	error = text_write(fd, form_of(path));

@@ -15,7 +15,8 @@
 #define NAME_SIZE 32
 #define TRIES 16
 
-static _Atomic(uint32_t) sequence; /* atomic: own, each value is used once */
+/* atomic: own, each value is used once */
+static _Atomic(uint32_t) sequence, part_sequence;
 
 static const char *form_suffix(bool text)
 {
@@ -43,12 +44,19 @@ static void program_name(char name[NAME_SIZE])
 		report_format(name, NAME_SIZE, "heap");
 }
 
-/* What is under way has a name of its own. */
+/* What is under way has a name of its own; one that a process of the same id
+ * left behind is in nobody's way. */
 static int part_create(const char *path, char part[DUMP_PATH_SIZE])
 {
-	int n = report_format(part, DUMP_PATH_SIZE, "%s.part", path);
+	int i, n, fd = -EEXIST;
 
-	return n < DUMP_PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
+	for (i = 0; i < TRIES && fd == -EEXIST; i++) {
+		n = report_format(part, DUMP_PATH_SIZE, "%s.%d.%u.part", path,
+				  system_getpid(),
+				  add_relaxed(&part_sequence, 1)); // own
+		fd = n < DUMP_PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
+	}
+	return fd;
 }
 
 static int dump_form(int fd, bool text)
@@ -91,18 +99,14 @@ static int dump_named(char path[DUMP_PATH_SIZE], bool text)
 {
 	const char *dir = config_text(config.profile_dir);
 	char name[NAME_SIZE];
-	int i, n, error = -EEXIST;
+	int n;
 
 	program_name(name);
-	for (i = 0; i < TRIES && error == -EEXIST; i++) {
-		n = report_format(path, DUMP_PATH_SIZE, "%s%s%s.%d.%u.%s", dir,
-				  *dir ? "/" : "", name, system_getpid(),
-				  add_relaxed(&sequence, 1), // own
-				  form_suffix(text));
-		error = n < DUMP_PATH_SIZE ? dump_to(path, text) :
-					     -ENAMETOOLONG;
-	}
-	return error;
+	n = report_format(path, DUMP_PATH_SIZE, "%s%s%s.%d.%u.%s", dir,
+			  *dir ? "/" : "", name, system_getpid(),
+			  add_relaxed(&sequence, 1), // own
+			  form_suffix(text));
+	return n < DUMP_PATH_SIZE ? dump_to(path, text) : -ENAMETOOLONG;
 }
 
 int dump_write_named(char path[DUMP_PATH_SIZE])

@@ -5,15 +5,23 @@
 #include "base/bits.h"
 #include "cpucache/percpu.h"
 #include "system/peek.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 extern void *__libc_stack_end weak_import;
 
 static __thread uintptr_t known_low, known_high; /* own */
 
+/* 0: it is not known, as the kernel may not be asked who the thread is. */
 static uintptr_t stack_end(void)
 {
-	if (system_gettid() != system_getpid())
+	bool first;
+
+	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return 0;
+	first = system_gettid() == system_getpid();
+	sandbox_rare_done();
+	if (!first)
 		return (uintptr_t)percpu_thread_pointer();
 	return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }

@@ -9,7 +9,8 @@
  * signal handlers, the heap, addresses that are none. A word that cannot be
  * read is an answer, no fault. Where the kernel may not be asked to copy, only
  * what lies close above sp is read, on the stack that the thread runs on, if it
- * says that those pages are there.
+ * says that those pages are there. In a sandbox it may not be asked which
+ * thread this is either, so that a thread has no range that it had not before.
  *
  * State: two words a thread, `known`. A handler between the two stores finds
  * an empty range and makes its own; all ranges that are ever stored are

@@ -68,8 +68,9 @@ static void own_find(void)
 	if (!fde_object((uintptr_t)&sampler_start, &begin, &end) ||
 	    entry - begin < end - begin)
 		return;
-	store_relaxed(&own_begin, begin); // const
-	store_relaxed(&own_end, end);	  // const
+	store_relaxed(&own_begin, begin); // before publish
+	// [sampler.own] with own_calls(): where our code begins
+	store_release(&own_end, end);
 }
 
 static bool tables_start(void)
@@ -145,13 +146,15 @@ bool sample_count(size_t size)
 /* Return addresses at the stack's beginning that are ours. */
 static unsigned own_calls(const uint64_t *pcs, unsigned n)
 {
-	uint64_t begin, end;
+	// [sampler.own] with own_find(): where our code begins
+	uint64_t begin, end = load_acquire(&own_end);
 	unsigned own = 0;
 
-	if (unlikely(!load_relaxed(&own_end))) // const
+	if (unlikely(!end)) {
 		own_find();
+		end = load_relaxed(&own_end); // own: just stored, or 0
+	}
 	begin = load_relaxed(&own_begin); // const
-	end = load_relaxed(&own_end);	  // const
 	while (own < n && pcs[own] - begin < end - begin)
 		own++;
 	return own;

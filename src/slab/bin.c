@@ -261,14 +261,24 @@ static void bin_note_gifts(struct bin_set *set, const struct slab_gift *last,
 	bin_note_given(&set->bins[size_class], size_class, n);
 }
 
+/* Whoever has an object has bins: no others are there where the first ones were
+ * made for one that the profile follows, and there is no memory since. */
+static struct bin_set *bin_set_of_giver(unsigned id)
+{
+	struct bin_set *set = bin_set_of(id);
+
+	return likely(set) ? set : bin_set_find(SLAB_SAMPLED);
+}
+
 void bin_give(unsigned id, void *const *objects, unsigned n)
 {
-	struct bin_set *set = n ? bin_set_of(id) : NULL;
 	struct slab_gift gift = { 0 };
+	struct bin_set *set;
 	unsigned rest;
 
 	if (!n)
 		return;
+	set = bin_set_of_giver(id);
 	for (rest = n; rest; objects += gift.nr, rest -= gift.nr) {
 		gift = slab_give(objects, rest);
 		bin_note_gift(set, id, &gift);

@@ -49,6 +49,17 @@ static void lines_take(struct lines *l)
 	l->nr = 0;
 }
 
+/* What a file that is whole ends in is a line; of one that was not read to its
+ * end, after a result above or below 0, the rest may be half of one. */
+static void lines_end(struct lines *l, long result)
+{
+	if (result > 0)
+		report_line("%s: what lies behind %u bytes is not read",
+			    l->source.name, CONFIG_FILE_MOST);
+	else if (!result)
+		line_end(l, l->buf, l->nr);
+}
+
 int config_read(struct config *out, const char *path)
 {
 	struct lines l = { .out = out,
@@ -59,7 +70,7 @@ int config_read(struct config *out, const char *path)
 
 	if (fd < 0)
 		return fd;
-	while (size < CONFIG_FILE_MOST && n > 0) {
+	while (size <= CONFIG_FILE_MOST && n > 0) {
 		n = system_read(fd, l.buf + l.nr, sizeof(l.buf) - l.nr);
 		if (n > 0) {
 			l.nr += (size_t)n;
@@ -68,6 +79,6 @@ int config_read(struct config *out, const char *path)
 		}
 	}
 	system_close(fd);
-	line_end(&l, l.buf, l.nr);
+	lines_end(&l, n);
 	return n < 0 ? (int)n : 0;
 }

@@ -1,10 +1,11 @@
 /* layer 1.4: config file: options from a file, a line at a time
  *
- * The file is read by pieces into a buffer on the stack, at most
- * CONFIG_FILE_MOST bytes of it; a line that the buffer does not hold is dropped
- * with a warning. A file that is none (a FIFO, a directory) is not waited for.
- * Racing threads read it each for itself. Wait-free, but for the kernel's part;
- * a thread that dies here leaves a descriptor open.
+ * The file is read by pieces into a buffer on the stack, some CONFIG_FILE_MOST
+ * bytes of it; a line that the buffer does not hold is dropped with a warning,
+ * and so is what lies behind those bytes, with the line there. A file that is
+ * none (a FIFO, a directory) is not waited for. Racing threads read it each for
+ * itself. Wait-free, but for the kernel's part; a thread that dies here leaves
+ * a descriptor open.
  */
 #ifndef LANE_CONFIG_FILE_H
 #define LANE_CONFIG_FILE_H
@@ -15,7 +16,7 @@
 #define CONFIG_FILE_MOST 65536
 #define CONFIG_LINE_MOST 510
 
-/* On top of what *out holds. 0, or a negated errno: what came before counts. */
+/* On top of what *out holds. 0, or a negated errno: the lines before count. */
 int config_read(struct config *out, const char *path);
 
 #endif

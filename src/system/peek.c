@@ -34,10 +34,12 @@ static size_t peek(const struct iovec *to, const struct iovec *from,
 {
 	long n;
 
-	if (!load_relaxed(&allowed) || sandbox_known()) // hint
+	if (!load_relaxed(&allowed) || // hint
+	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return 0;
 	n = syscall_6(SYS_process_vm_readv, system_getpid(), (long)to, 1,
 		      (long)from, (long)nr_from, 0);
+	sandbox_rare_done();
 	return n > 0 ? (size_t)n : 0;
 }
 

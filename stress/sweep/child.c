@@ -31,8 +31,8 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 
 /* ---- the wait ---- */
 
-/* Whether this worker must finish: not so the one that stands or is gone, nor
- * who waits for a helper that stands. One whose vfork child is gone goes on. */
+/* Whether this worker must finish: not so the one that stands or is gone. One
+ * whose vfork child is gone goes on. */
 static bool is_needed(int i)
 {
 	int victim = atomic_load(&cell->victim);
@@ -42,10 +42,19 @@ static bool is_needed(int i)
 	if (i == 3 && !atomic_load(&late_worker_runs) &&
 	    !atomic_load(&cell->tids[3]))
 		return false;
-	if (stop.mode == 'a' && victim == BARE &&
-	    atomic_load(&workers[i].waits_for_helper))
-		return false;
 	return !(gone && victim == i);
+}
+
+static bool must_finish(int i)
+{
+	return is_needed(i) && !atomic_load(&workers[i].done);
+}
+
+/* Where the helper may be the one that stands. */
+static bool waits_for_victim(int i)
+{
+	return stop.mode == 'a' && atomic_load(&cell->victim) == BARE &&
+	       atomic_load(&workers[i].helper_wait) != WAITS_NOT;
 }
 
 static bool all_done(void)
@@ -53,14 +62,31 @@ static bool all_done(void)
 	int i;
 
 	for (i = 0; i < NR_WORKERS; i++)
-		if (is_needed(i) && !atomic_load(&workers[i].done))
+		if (must_finish(i) && !waits_for_victim(i))
 			return false;
+	return true;
+}
+
+/* Who waits is left behind, and sleeps should the helper come: its blocks are
+ * freed here. False: one of them goes on. */
+static bool waiting_left(void)
+{
+	int i, waits;
+
+	for (i = 0; i < NR_WORKERS; i++) {
+		waits = WAITS;
+		if (must_finish(i) &&
+		    !atomic_compare_exchange_strong(&workers[i].helper_wait,
+						    &waits, LEFT_BEHIND) &&
+		    waits != LEFT_BEHIND)
+			return false;
+	}
 	return true;
 }
 
 static void wait_for_all(const struct scenario *s)
 {
-	while (!all_done()) {
+	while (!all_done() || !waiting_left()) {
 		scenario_go_on(s, atomic_load(&cell->progress),
 			       shared->settings.work);
 		child_wait_unless(all_done);

@@ -405,6 +405,19 @@ static void do_common(struct worker *w)
 		slot_toggle(w, 16 * (1 + load_below(w, 2048)));
 }
 
+void load_helper_wait(struct worker *w)
+{
+	atomic_store(&w->helper_wait, WAITS);
+}
+
+void load_helper_came(struct worker *w)
+{
+	int waits = WAITS;
+
+	if (!atomic_compare_exchange_strong(&w->helper_wait, &waits, WAITS_NOT))
+		fate_sleep();
+}
+
 static void worker_step(struct worker *w)
 {
 	unsigned every = w->nr_steps / (NR_SELDOM + 1);

@@ -23,6 +23,10 @@ struct block *slot_empty(struct worker *w);
 /* Many of a size, then none: refills, limits, flushes, slabs that empty. */
 void do_burst(struct worker *w, size_t size, unsigned most);
 
+/* Around what waits for a helper: the worker may be left behind in there. */
+void load_helper_wait(struct worker *w);
+void load_helper_came(struct worker *w);
+
 /* seldom.c: the parts that the sweep adds */
 extern const struct load_parts seldom_parts;
 void seldom_open(void); /* before all */

@@ -137,12 +137,12 @@ static void call_within_another(void)
 
 void rights_change(struct worker *w)
 {
-	w->waits_for_helper = true;
+	load_helper_wait(w);
 	call_names();
 	call_numbers();
 	ask_for_sandboxes();
 	call_within_another();
-	w->waits_for_helper = false;
+	load_helper_came(w);
 }
 
 /* As a thread that dies in a call that filters may kill for: who enters next
@@ -169,7 +169,7 @@ static void resize_guarded(void *same_units, void *more_units, size_t size)
 /* Each for ever: a filter by one way or the other, then strict mode. */
 void rights_enter_filter(struct worker *w)
 {
-	w->waits_for_helper = true;
+	load_helper_wait(w);
 	leave_in_rare_call();
 	if (w->random & 1)
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
@@ -178,7 +178,7 @@ void rights_enter_filter(struct worker *w)
 			SECCOMP_FILTER_FLAG_TSYNC |
 				SECCOMP_FILTER_FLAG_NEW_LISTENER,
 			NULL);
-	w->waits_for_helper = false;
+	load_helper_came(w);
 }
 
 void rights_enter_strict(const struct worker *w)

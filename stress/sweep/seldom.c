@@ -159,15 +159,13 @@ static void do_seldom_internals(void)
 static void do_profile(void)
 {
 	const char *folder = getenv("TMPDIR");
-	char path[128], part[136];
+	char path[128];
 
 	if (!names.profile_dump)
 		return;
 	snprintf(path, sizeof(path), "%.80s/sweep.%d.%s",
 		 folder ? folder : "/tmp", gettid(),
 		 gettid() % 2 ? "heap" : "pb.gz");
-	snprintf(part, sizeof(part), "%s.part", path);
-	unlink(part);
 	names.profile_dump(path);
 	unlink(path);
 	if (gettid() % 4)
@@ -487,10 +485,10 @@ static void seldom_do_first(struct worker *w)
 	if (w->step == w->nr_steps / 2 + 40) {
 		load_libc_again();
 		/* Where it may have no helper, or never had. */
-		w->waits_for_helper = true;
+		load_helper_wait(w);
 		if (!w->linger)
 			rights_ask();
-		w->waits_for_helper = false;
+		load_helper_came(w);
 		if (names.reclaimer_start)
 			names.reclaimer_start();
 	}

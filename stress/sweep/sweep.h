@@ -256,6 +256,10 @@ struct block {
 	uint32_t mark;
 };
 
+/* WAITS_NOT <-> WAITS, by the worker; WAITS -> LEFT_BEHIND, by who goes on
+ * without it, whose its blocks are then. */
+enum helper_wait { WAITS_NOT, WAITS, LEFT_BEHIND };
+
 struct worker {
 	sigjmp_buf jump;
 	struct block slots[NR_SLOTS];
@@ -271,7 +275,7 @@ struct worker {
 	bool close_stderr;
 	bool foreign; /* the library knows libc's functions */
 	bool rights;  /* the first worker changes them, and enters a sandbox */
-	_Atomic(bool) waits_for_helper;
+	_Atomic(int) helper_wait; /* enum helper_wait */
 	_Atomic(bool) done;
 };
 extern struct worker workers[NR_WORKERS];

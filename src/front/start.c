@@ -9,6 +9,7 @@
 #include "front/pressure.h"
 #include "front/tick.h"
 #include "guard/pool.h"
+#include "guard/who.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "sample/sampler.h"
@@ -112,6 +113,7 @@ void heap_gate_settle(void)
 void heap_vfork_begin(void)
 {
 	sandbox_vfork_begin();
+	who_settle();
 	gate_close();
 }
 

@@ -109,6 +109,10 @@ bool sandbox_child_entered(void);
  * another one's child's: nothing new may be mapped then. */
 bool sandbox_strict_here(void);
 
+/* Whether a vfork child may be in the calling thread's place; where nobody may
+ * be asked for the process id. */
+bool sandbox_in_vfork(void);
+
 /* Around the life of a vfork child, by its parent; they nest. */
 void sandbox_vfork_begin(void);
 void sandbox_vfork_end(void);

@@ -16,6 +16,7 @@
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/helper.h"
+#include "system/peek.h"
 #include "system/sandbox.h"
 
 static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
@@ -34,6 +35,8 @@ static void sampling_begin(void)
 		sampler_start(SAMPLE_PROFILE);
 	if (config.guard && guarded_start())
 		sampler_start(SAMPLE_GUARD);
+	if (config_checks_full())
+		system_peek_start();
 	if (config_checks_full() && config.check_stacks)
 		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
 	store_relaxed(&sampling_begun, 1);    // hint

@@ -29,12 +29,17 @@ void system_peek_start(void)
 		store_relaxed(&allowed, 1);		      // hint
 }
 
+bool system_peek_is_allowed(void)
+{
+	return load_relaxed(&allowed) && !sandbox_known(); // hint
+}
+
 static size_t peek(const struct iovec *to, const struct iovec *from,
 		   size_t nr_from)
 {
 	long n;
 
-	if (!load_relaxed(&allowed) || sandbox_known()) // hint
+	if (!system_peek_is_allowed())
 		return 0;
 	n = syscall_6(SYS_process_vm_readv, system_getpid(), (long)to, 1,
 		      (long)from, (long)nr_from, 0);

@@ -336,7 +336,8 @@ TEST(test_every_option)
 		"hugepage=on",
 		"hugepage=off",
 		"hugepage=system",
-		"index=auto",
+		"numa=off",
+		"numa=interleave",
 		"index=mm_cid",
 		"index=cpu_id",
 		"usable=real",
@@ -376,6 +377,7 @@ TEST(test_every_option)
 			assert_string_equal(child.err, "");           \
 	}
 #define TRY_CHOICE_index(name, least, most)
+#define TRY_CHOICE_numa(name, least, most)
 #define TRY_CHOICE_hugepage(name, least, most)
 #define TRY_CHOICE_usable(name, least, most)
 #define TRY_CHOICE_checks(name, least, most)

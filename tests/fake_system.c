@@ -27,6 +27,7 @@
 #define system_read_file real_read_file
 #define system_nr_usable_cpus real_nr_usable_cpus
 #define system_bind_to_cpu real_bind_to_cpu
+#define system_interleave real_interleave
 #define system_rseq_register real_rseq_register
 #define system_rseq_unregister real_rseq_unregister
 #define system_kernel_release real_kernel_release
@@ -59,6 +60,7 @@
 #undef system_read_file
 #undef system_nr_usable_cpus
 #undef system_bind_to_cpu
+#undef system_interleave
 #undef system_rseq_register
 #undef system_rseq_unregister
 #undef system_kernel_release
@@ -384,6 +386,12 @@ int system_nr_usable_cpus(void)
 int system_bind_to_cpu(uint32_t cpu)
 {
 	return must_fail(FAKE_BIND) ? -EINVAL : real_bind_to_cpu(cpu);
+}
+
+int system_interleave(void *addr, size_t size, uint64_t nodes)
+{
+	(void)addr, (void)size, (void)nodes;
+	return must_fail(FAKE_INTERLEAVE) ? -EPERM : 0;
 }
 
 int system_rseq_register(void *area, uint32_t size, uint32_t signature)

@@ -48,6 +48,7 @@ enum fake_call {
 	FAKE_BIND,         /* system_bind_to_cpu: -EINVAL */
 	FAKE_RSEQ,         /* system_rseq_register: -EINVAL */
 	FAKE_RELEASE,      /* system_kernel_release: -ENOSYS */
+	FAKE_INTERLEAVE,   /* system_interleave: -EPERM */
 	NR_FAKE_FAILING,
 	/* Counted, but cannot fail; not part of FAKE_ANY. */
 	FAKE_UNMAP = NR_FAKE_FAILING,

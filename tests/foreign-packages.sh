@@ -2,7 +2,9 @@
 # Unpacks Debian packages of another architecture below a directory, without
 # telling the machine's own dpkg and apt of that architecture.
 #
-# Usage: foreign-packages.sh ARCHITECTURE DIRECTORY PACKAGE...
+# Usage: [SUITE=NAME] foreign-packages.sh ARCHITECTURE DIRECTORY PACKAGE...
+#
+# From the suites that this machine knows, or from that one of Debian's.
 set -eu -o pipefail
 
 arch=$1 dir=$2
@@ -12,6 +14,9 @@ state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
 chmod 755 "$state"
 mkdir -p "$state"/lists/partial "$state"/cache/archives/partial
+# shellcheck source=SCRIPTDIR/suite.sh
+. "$(dirname "$0")/suite.sh"
+suite_sources "$state"
 
 foreign_apt() {
 	apt-get -qq -o Dir::State="$state" -o Dir::State::status=/dev/null \
@@ -19,7 +24,7 @@ foreign_apt() {
 		-o Dir::Cache="$state/cache" -o APT::Architecture="$arch" \
 		-o APT::Architectures="$arch" -o APT::Sandbox::User=root \
 		-o Acquire::Retries=3 -o Acquire::http::Timeout=30 \
-		-o Acquire::Languages=none "$@" </dev/null
+		-o Acquire::Languages=none "${sources[@]}" "$@" </dev/null
 }
 
 foreign_apt update

@@ -6,6 +6,14 @@
  * handler or returns into the interrupted call. Each child verifies and frees
  * what it inherited, allocates, starts a thread, sometimes forks again, and
  * exits with 0. Every child is reaped.
+ *
+ * A raw clone copies libc's locks as they are. glibc's child takes none that
+ * another thread holds in here. In musl's (1.2.3) pthread_create() takes the
+ * lock of the list of threads, which another thread's fork() or
+ * pthread_create() holds: the child then waits in __tl_lock() for ever, in a
+ * lock word with the number of the holder, a thread of its parent. So with
+ * another libc than glibc one forks while nobody else forks or creates a
+ * thread.
  */
 #include "storm.h"
 #include <signal.h>
@@ -24,6 +32,48 @@ static _Atomic(pid_t) *tids;
 static atomic_uint nr_forking = NR_FORKERS;
 static atomic_uint nr_handler_forks;
 static _Thread_local volatile bool is_child;
+
+#ifdef __GLIBC__
+static void fork_alone(void)
+{
+}
+
+static void fork_over(void)
+{
+}
+
+static void creation_is_over(void)
+{
+}
+#else
+static pthread_mutex_t alone = PTHREAD_MUTEX_INITIALIZER;
+
+static void fork_alone(void)
+{
+	pthread_mutex_lock(&alone);
+}
+
+static void fork_over(void)
+{
+	pthread_mutex_unlock(&alone);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* Who creates a thread waits until the main thread's last creation is over. */
+static void creation_is_over(void)
+{
+	pthread_t thread;
+
+	fork_alone();
+	storm_spawn(&thread, nothing, 0, 128 * KIB);
+	must(!pthread_join(thread, NULL));
+	fork_over();
+}
+#endif
 
 static pid_t raw_fork(void)
 {
@@ -154,14 +204,19 @@ static void forker(unsigned index)
 
 	live_init(&live, index, 16 * KIB, 64, NULL);
 	pthread_barrier_wait(&barrier);
+	creation_is_over();
 	for (i = 0; i < storm.rounds; i++) {
 		for (n = 0; n < 50; n++)
 			live_step(&live);
+		fork_alone();
 		if (i % 4 == 3) {
 			fork_by_signal(&live.rng);
+			fork_over();
 			continue;
 		}
 		pid = i % 4 == 1 ? fork() : raw_fork();
+		if (pid)
+			fork_over();
 		must(pid >= 0);
 		if (!pid)
 			child_run(&live, i % 8 == 0);

@@ -138,6 +138,7 @@ static const char *const bool_words[] = { "0",    "1",  "off", "on", "false",
 static const char *const index_words[] = { CONFIG_CHOICE_index(WORD) NULL };
 static const char *const hugepage_words[] = { CONFIG_CHOICE_hugepage(WORD)
 						      NULL };
+static const char *const numa_words[] = { CONFIG_CHOICE_numa(WORD) NULL };
 static const char *const large_guard_words[] = {
 	CONFIG_CHOICE_large_guard(WORD) NULL
 };
@@ -180,6 +181,8 @@ TEST(test_every_option)
 			assert_words(i, bool_words, 1);
 		else if (!strcmp(rows[i].kind, "CHOICE_index"))
 			assert_words(i, index_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_numa"))
+			assert_words(i, numa_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_hugepage"))
 			assert_words(i, hugepage_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_usable"))

@@ -67,23 +67,24 @@ TEST(top_level)
 
 	heap_claims_only();
 	page_heap_count(&before);
-	assert_true(level_take_units(&regions[0], half, &unit));
-	assert_true(level_take_units(&regions[0], half, &other));
+	assert_true(level_take_units(&regions[0], half, NODE_ANY, &unit));
+	assert_true(level_take_units(&regions[0], half, NODE_ANY, &other));
 	assert_int_equal(unit + other, half);
-	assert_false(level_take_units(&regions[0], 1, &unit));
+	assert_false(level_take_units(&regions[0], 1, NODE_ANY, &unit));
 	level_release_units(&regions[0], 0, half);
-	assert_true(level_take_units(&regions[0], half / 2, &unit));
+	assert_true(level_take_units(&regions[0], half / 2, NODE_ANY, &unit));
 	level_release_units(&regions[0], unit, half / 2);
 	level_release_units(&regions[0], half, half);
 	page_heap_check();
 	page_heap_count(&after);
 	assert_true(before.nr_free == after.nr_free);
-	assert_true(level_take_units(&regions[0], half + 1, &unit));
-	assert_false(level_take_units(&regions[0], half * 2, &other));
+	assert_true(level_take_units(&regions[0], half + 1, NODE_ANY, &unit));
+	assert_false(level_take_units(&regions[0], half * 2, NODE_ANY, &other));
 	level_release_units(&regions[0], unit, half + 1);
-	assert_true(level_take_units(&regions[0], half * 2, &unit));
+	assert_true(level_take_units(&regions[0], half * 2, NODE_ANY, &unit));
 	level_release_units(&regions[0], unit, half * 2);
-	assert_false(level_take_units(&regions[0], half * 2 + 1, &unit));
+	assert_false(level_take_units(&regions[0], half * 2 + 1, NODE_ANY,
+				      &unit));
 	page_heap_check();
 }
 
@@ -92,19 +93,20 @@ TEST(top_level)
 TEST(coalesces)
 {
 	const uint32_t n = 64 * 4096; /* 8 GiB */
+	const struct search any = { .node = NODE_ANY };
 	struct region *r = &regions[0];
 	uint32_t unit, again, i;
 	uint64_t low;
 
 	heap_claims_only();
 	config.purge_budget = (uint64_t)1 << 50;
-	assert_true(level_take_units(r, n, &unit));
+	assert_true(level_take_units(r, n, NODE_ANY, &unit));
 	low = load_relaxed(&r->levels[3].words[0]); // counter
 	for (i = 0; i < n; i += 32)
 		level_release_units(r, unit + (i * 5 + 32) % n, 32);
 	page_heap_check();
 	/* Exhaust the granules of 8 GiB, so that the pieces are needed. */
-	while (level_take(r, 3, 1, 1, false, &again)) {
+	while (level_take(r, 3, 1, 1, any, &again)) {
 		if (again == unit / n)
 			break;
 	}

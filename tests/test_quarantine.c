@@ -49,8 +49,8 @@ static void *churn(void *arg)
 }
 
 /* None that comes out passes those that go in: a block put at a place that was
- * passed would wait for a whole turn. A thread died and left the count too high,
- * so that all is taken that there is. */
+ * passed would wait for a whole turn. A thread died and left the count too
+ * high, so that all is taken that there is. */
 TEST(the_tail_never_passes_the_head, NULL, NULL)
 {
 	pthread_t threads[NR_THREADS];

@@ -179,6 +179,10 @@ TEST(test_decisions_by_sizes, reset)
 	assert_decides(MM_CID, f.libc_size = 33; f.feature_size = 33);
 	assert_decides(CPU_ID, f.index = INDEX_MM_CID; f.feature_size = 20);
 	assert_decides(MM_CID, f.index = INDEX_MM_CID);
+	assert_decides(CPU_ID_NODES, f.nr_nodes = 2);
+	assert_decides(MM_CID, f.nr_nodes = 1);
+	assert_decides(MM_CID, f.nr_nodes = 2; f.index = INDEX_MM_CID);
+	assert_decides(CPU_ID, f.nr_nodes = 2; f.feature_size = 0);
 }
 
 TEST(test_off_by_option, reset)

@@ -1,7 +1,9 @@
 /* layer 4.3: areas: the memory of the lanes of each id; contract in areas.h */
 #include "cpucache/areas.h"
 
+#include "cpucache/rseq.h"
 #include "pageheap/page_heap.h"
+#include "system/nodes.h"
 #include "system/place.h"
 #include "system/system.h"
 
@@ -69,6 +71,20 @@ static char *areas_map(struct cpu_cache *cache)
 	return areas;
 }
 
+/* A CPU that was off at start. Between two looks at the same number the thread
+ * may have been elsewhere and come back, which costs distance. */
+static void node_look(unsigned id)
+{
+	struct rseq_area *area = rseq_self();
+	uint32_t node;
+
+	if (!area || !rseq_state.node_ids || load_once(&area->cpu_id) != id)
+		return;
+	node = load_once(&area->node_id);
+	if (load_once(&area->cpu_id) == id)
+		node_learn(id, node);
+}
+
 /* Installs empty lane areas for a new id. Of racing threads one wins, the
  * others give theirs back. */
 static bool areas_add(unsigned id, struct cpu_cache *cache)
@@ -77,6 +93,8 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 
 	if (!areas)
 		return false;
+	if (unlikely(load_relaxed(&nodes_used))) // hint
+		node_look(id);
 	area_fill(areas);
 	area_fill(areas + area_size());
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes

@@ -29,7 +29,8 @@ static bool area_holds(char *area, const void *object, unsigned size_class)
 {
 	return lane_holds(cpu_cache_lane(area, size_class), object) ||
 	       lane_holds(cpu_cache_lane(area, REMOTE_LANES + size_class),
-			  object);
+			  object) ||
+	       lane_holds(cpu_cache_lane(area, FAR_LANE), object);
 }
 
 bool cached_finds(const void *object, unsigned size_class)

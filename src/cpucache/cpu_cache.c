@@ -5,6 +5,7 @@
 #include "cpucache/shuffle.h"
 #include "slab/bin.h"
 #include "system/config.h"
+#include "system/nodes.h"
 #include "system/report.h"
 
 static void lane_refill(unsigned id, unsigned size_class, void **objects,
@@ -102,7 +103,8 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 
 static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
 {
-	uint64_t want = min_size(c->batch, config.cpu_cache / c->size);
+	uint64_t most = c == &size_classes[FAR_LANE] ? c->lane_slots : c->batch;
+	uint64_t want = min_size(most, config.cpu_cache / c->size);
 
 	if (load_relaxed(limit) != want)    // hint
 		store_relaxed(limit, want); // hint
@@ -142,6 +144,27 @@ enum remote_free cpu_cache_free_remote(void *object, unsigned size_class)
 	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
 		return REMOTE_LANE;
 	return remote_flush(object, remote);
+}
+
+enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
+					unsigned owner)
+{
+	unsigned id = rseq_current_id();
+	bool far = nodes_differ(node_of_id(id), node_of_id(owner));
+	struct lane_offset lane = {
+		(far ? FAR_LANE : size_class) * LANE_WORDS,
+	};
+
+	if (unlikely(size_class - 1 >= NR_CLASSES - 1))
+		return REMOTE_REFUSED;
+	if (far && size_classes[size_class].size > FAR_SIZE_MOST) {
+		bin_give(id, &object, 1);
+		return REMOTE_FLUSHED;
+	}
+	/* Once more after an abort. */
+	if (likely(percpu_push(lane, object)) || percpu_push(lane, object))
+		return REMOTE_LANE;
+	return far ? remote_flush(object, FAR_LANE) : REMOTE_REFUSED;
 }
 
 void *cpu_cache_alloc_direct(unsigned size_class)

@@ -10,6 +10,13 @@
  * nothing is allocated, until a batch of them goes to the slabs. So do objects
  * of any size whose slab wanes (slab.h), on every id.
  *
+ * Where memory has several nodes (system/nodes.h), larger ones of another
+ * node's slab go home, too: up to FAR_SIZE_MOST by the far lane, from which
+ * nothing is allocated and which holds objects of all classes, beyond that at
+ * once. Their slabs' entries name a lane that takes nothing, so that the cold
+ * half sees each that another id frees, and gives its own lane those that are
+ * near.
+ *
  * All functions are lock-free and async-signal-safe. A thread that dies here
  * loses the batch in its hands: at most 64 KiB, or one object of a medium
  * size; in a flush also the object being freed.
@@ -33,6 +40,9 @@ enum remote_free {
 	REMOTE_FLUSHED, /* and those before it went to their slabs */
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
+/* A larger one, whose slab's owner is another id, perhaps a far one. */
+enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
+					unsigned owner);
 
 /* The direct path goes straight to the slabs, an object at a time. */
 void *cpu_cache_alloc_direct(unsigned size_class);

@@ -13,6 +13,7 @@
 #include "cpucache/rseq.h"
 #include "system/config.h"
 #include "system/cpus.h"
+#include "system/nodes.h"
 #include "system/system.h"
 
 #define AUX_RSEQ_FEATURE_SIZE 27
@@ -51,7 +52,8 @@ static __thread struct rseq_area unregistered_area = {
 	  "direct: this kernel release does not abort sections")            \
 	X(MM_CID, MODE_MM_CID, "mm_cid: the kernel fills it")               \
 	X(CPU_ID, MODE_CPU_ID, "cpu_id: the kernel does not fill mm_cid")   \
-	X(CPU_ID_OPTION, MODE_CPU_ID, "cpu_id: by option")
+	X(CPU_ID_OPTION, MODE_CPU_ID, "cpu_id: by option")                  \
+	X(CPU_ID_NODES, MODE_CPU_ID, "cpu_id: memory has several nodes")
 
 enum decision {
 	UNDECIDED,
@@ -84,6 +86,7 @@ struct facts {
 	bool broken;
 	unsigned long feature_size;
 	uint64_t index; /* enum config_index */
+	unsigned nr_nodes;
 };
 
 /* Reads the number at *text, at most 255; *text then stands behind it and a
@@ -146,7 +149,12 @@ static enum decision decide(const struct facts *f)
 		return DECIDED_BROKEN;
 	if (f->index == INDEX_CPU_ID)
 		return DECIDED_CPU_ID_OPTION;
-	return fills_mm_cid(f) ? DECIDED_MM_CID : DECIDED_CPU_ID;
+	if (!fills_mm_cid(f))
+		return DECIDED_CPU_ID;
+	/* A thread takes its mm_cid along, and others come after it. */
+	if (f->nr_nodes > 1 && f->index == INDEX_AUTO)
+		return DECIDED_CPU_ID_NODES;
+	return DECIDED_MM_CID;
 }
 
 /* getauxval() sets errno for what the kernel does not tell. */
@@ -204,6 +212,7 @@ static void collect_facts(struct facts *f)
 		.broken = kernel_broken(),
 		.feature_size = feature_size(),
 		.index = config.index,
+		.nr_nodes = nodes_read(),
 	};
 	if (threads_register()) {
 		f->libc_knows = true;
@@ -224,7 +233,7 @@ static unsigned nr_direct_ids(void)
 	return nr > 0 ? (unsigned)nr : 1;
 }
 
-static void apply(enum decision decision)
+static void apply(enum decision decision, const struct facts *f)
 {
 	uint32_t mode = decisions[decision].mode;
 	int64_t cs = mode == MODE_DIRECT ? unregistered_rseq_cs() :
@@ -235,6 +244,8 @@ static void apply(enum decision decision)
 	anchor.rseq_cs = cs;
 	anchor.id = cs + (int64_t)id -
 		    (int64_t)offsetof(struct rseq_area, rseq_cs);
+	rseq_state.node_ids = fills_mm_cid(f); /* as old as that */
+	nodes_use(mode == MODE_CPU_ID && f->nr_nodes > 1);
 	rseq_state.nr_cpus = nr_direct_ids();
 	rseq_state.fence = !system_rseq_fence_register();
 	store_relaxed(&rseq_state.mode, mode); // before publish
@@ -254,7 +265,7 @@ void rseq_start(void)
 	// own: a decision is a plain number, equal for all
 	if (cas_relaxed(&decided, &decision, decide(&facts)))
 		decision = load_relaxed(&decided); // own
-	apply(decision);
+	apply(decision, &facts);
 }
 
 bool rseq_libc_ready(void)
@@ -269,6 +280,7 @@ void rseq_give_up(const char *why)
 {
 	store_once(&anchor.rseq_cs, unregistered_rseq_cs());
 	store_relaxed(&rseq_state.mode, MODE_DIRECT); // hint
+	nodes_use(false);
 	// [rseq.why] with rseq_start(): anchor and the state are set
 	store_release(&rseq_state.why, why);
 }

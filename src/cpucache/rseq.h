@@ -29,6 +29,7 @@ extern struct rseq_state {
 	const char *_Atomic why; /* atomic: one line for people */
 	uint32_t nr_cpus;	 /* const: ids in direct mode, at least 1 */
 	bool fence;		 /* const: membarrier RSEQ is registered */
+	bool node_ids;		 /* const: areas tell the CPU's node */
 } rseq_state internal;
 
 /* Looks at libc's registration, the auxiliary vector and the options; sets

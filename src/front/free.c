@@ -28,6 +28,16 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
+/* Frees an object whose slab's owner is another id: where it goes to the lane
+ * that takes nothing, by its node. */
+static enum remote_free free_remote(void *pointer, const struct block *block)
+{
+	if (unlikely(block->tag->remote == size_classes[CLASS_LARGE].lane))
+		return cpu_cache_free_by_node(pointer, block->size_class,
+					      block->tag->owner);
+	return cpu_cache_free_remote(pointer, block->size_class);
+}
+
 /* Frees what no lane took. */
 static enum remote_free object_free(void *pointer, const struct block *block)
 {
@@ -40,7 +50,7 @@ static enum remote_free object_free(void *pointer, const struct block *block)
 	}
 	rseq_ensure();
 	if (tag->remote != tag->lane && tag->owner != rseq_current_id())
-		remote = cpu_cache_free_remote(pointer, block->size_class);
+		remote = free_remote(pointer, block);
 	if (remote == REMOTE_REFUSED)
 		cpu_cache_free_slow(pointer, block->size_class);
 	return remote;

@@ -144,8 +144,9 @@ static uint64_t free_index_children(struct region *region, unsigned level,
 	return line;
 }
 
-uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
-			 uint32_t from)
+static force_inline uint32_t fit_next_in(struct region *region, unsigned level,
+					 unsigned k, uint32_t from,
+					 unsigned node)
 {
 	struct level *lv = &region->levels[level];
 	uint64_t end = load_relaxed(free_index_summary_end(lv)); // hint
@@ -160,7 +161,8 @@ uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 			parents &= ~bits_low(parent % WORD_BITS);
 		for (; parents; parents &= parents - 1) {
 			at = index * WORD_BITS + bits_first(parents);
-			children = free_index_children(region, level, k, at);
+			children = free_index_children(region, level, k, at) &
+				   node_hugepages(region, at, node);
 			if (at == parent)
 				children &= ~bits_low(from % WORD_BITS);
 			if (children)
@@ -168,6 +170,18 @@ uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 		}
 	}
 	return FREE_INDEX_NONE;
+}
+
+uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
+			 uint32_t from)
+{
+	return fit_next_in(region, level, k, from, NODE_ANY);
+}
+
+uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
+		     unsigned node)
+{
+	return fit_next_in(region, 0, k, from, node);
 }
 
 uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,

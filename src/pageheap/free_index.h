@@ -35,6 +35,7 @@
 #ifndef LANE_FREE_INDEX_H
 #define LANE_FREE_INDEX_H
 
+#include "pageheap/hugepage_node.h"
 #include "pageheap/region.h"
 #include "pageheap/unit_word.h"
 
@@ -69,6 +70,9 @@ void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
  * k; FREE_INDEX_NONE where there is none. */
 uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 			 uint32_t from);
+/* The lowest of the node's hugepages alone. */
+uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
+		     unsigned node);
 uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,
 			     uint32_t below);
 

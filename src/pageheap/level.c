@@ -27,19 +27,32 @@ static uint64_t level_dirty(struct region *region, unsigned level,
 	return 0;
 }
 
+/* Which granules of a word a search for the node takes: all but the hugepages
+ * that are resident on another one. Of level 0 the whole word is the node's;
+ * above level 1 nobody knows. */
+static uint64_t level_near(struct region *region, unsigned level, uint32_t word,
+			   uint64_t dirty, unsigned node)
+{
+	if (likely(node == NODE_ANY) || level != 1)
+		return ALL_ONES;
+	return ~dirty | node_hugepages(region, word, node);
+}
+
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
-		    unsigned n, unsigned align, uint32_t *granule)
+		    unsigned n, unsigned align, unsigned node,
+		    uint32_t *granule)
 {
 	_Atomic(uint64_t) *at = level_word(region, level, word);
 	uint64_t free = load_relaxed(at); // hint
-	uint64_t dirty, rest;
+	uint64_t dirty, rest, near;
 	unsigned first;
 
 	if (!free)
 		return false;
 	dirty = level_dirty(region, level, word);
+	near = level_near(region, level, word, dirty, node);
 	do {
-		first = unit_word_pick(free, dirty, n, align);
+		first = unit_word_pick(free & near, dirty, n, align);
 		if (first == UNIT_WORD_NONE)
 			return false;
 		rest = free & ~bits_range(first, n);
@@ -57,17 +70,26 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 	uint32_t word;
 
 	for (word = 0; word < region->levels[top].nr_words; word++) {
-		if (level_try_take(region, top, word, n, align, granule))
+		if (level_try_take(region, top, word, n, align, NODE_ANY,
+				   granule))
 			return true;
 	}
 	return false;
+}
+
+/* The next word of a class that a search for the node may take of. */
+static uint32_t level_next(struct region *region, unsigned level, unsigned k,
+			   uint32_t from, unsigned node)
+{
+	return level ? free_index_next(region, level, k, from) :
+		       fit_next_of(region, k, from, node);
 }
 
 /* Searches the open words, the smallest class that fits first, so that full
  * hugepages fill up and empty ones stay empty. It files anew what is filed
  * wrongly. */
 static bool level_take_open(struct region *region, unsigned level, unsigned n,
-			    unsigned align, bool all, uint32_t *granule)
+			    unsigned align, struct search s, uint32_t *granule)
 {
 	unsigned k = unit_word_class_of_run(n), look;
 	uint32_t word;
@@ -76,18 +98,18 @@ static bool level_take_open(struct region *region, unsigned level, unsigned n,
 	if (level == NR_LEVELS - 1)
 		return level_take_top(region, n, align, granule);
 	for (; k < UNIT_WORD_CLASSES; k++) {
-		word = free_index_next(region, level, k, 0);
+		word = level_next(region, level, k, 0, s.node);
 		for (look = 0;
-		     word != FREE_INDEX_NONE && (all || look < LEVEL_LOOKS);
+		     word != FREE_INDEX_NONE && (s.all || look < LEVEL_LOOKS);
 		     look++) {
 			if (level_try_take(region, level, word, n, align,
-					   granule))
+					   s.node, granule))
 				return true;
 			// hint
 			now = load_relaxed(level_word(region, level, word));
 			if (unit_word_class(now) != k)
 				free_index_refile(region, level, word);
-			word = free_index_next(region, level, k, word + 1);
+			word = level_next(region, level, k, word + 1, s.node);
 		}
 	}
 	return false;
@@ -162,23 +184,36 @@ static bool level_coalesce_below(struct region *region, unsigned level)
 	return any;
 }
 
-bool level_take(struct region *region, unsigned level, unsigned n,
-		unsigned align, bool all, uint32_t *granule)
+/* Where to take n granules of a word that is held whole. */
+static unsigned level_pick(struct region *region, unsigned level, uint32_t word,
+			   unsigned n, unsigned align, unsigned node)
 {
-	uint64_t dirty;
+	uint64_t dirty = level_dirty(region, level, word);
+	uint64_t near = level_near(region, level, word, dirty, node);
+	unsigned first = unit_word_pick(near, dirty, n, align);
+
+	if (unlikely(first == UNIT_WORD_NONE))
+		first = unit_word_pick(ALL_ONES, dirty, n, align);
+	return first;
+}
+
+bool level_take(struct region *region, unsigned level, unsigned n,
+		unsigned align, struct search s, uint32_t *granule)
+{
 	uint32_t word;
 	unsigned first;
 
-	if (level_take_open(region, level, n, align, all, granule))
+	if (level_take_open(region, level, n, align, s, granule))
 		return true;
 	if (level >= 2 && level_coalesce_below(region, level) &&
-	    level_take_open(region, level, n, align, all, granule))
+	    level_take_open(region, level, n, align, s, granule))
 		return true;
 	if (level == NR_LEVELS - 1 ||
-	    !level_take(region, level + 1, 1, 1, all, &word))
+	    !level_take(region, level + 1, 1, 1, s, &word))
 		return false;
-	dirty = level_dirty(region, level, word);
-	first = unit_word_pick(ALL_ONES, dirty, n, align);
+	if (level == 0)
+		node_assign(region, word * WORD_BITS, 1, s.node);
+	first = level_pick(region, level, word, n, align, s.node);
 	level_open(region, level, word, ~bits_range(first, n));
 	*granule = word * WORD_BITS + first;
 	return true;
@@ -434,7 +469,7 @@ static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 }
 
 bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
-		      unsigned align, uint32_t *unit)
+		      unsigned align, unsigned node, uint32_t *unit)
 {
 	unsigned look;
 	uint32_t h;
@@ -442,24 +477,27 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 	if (near < region->levels[0].nr_words &&
 	    level_take_dirty_in(region, near, n, align, unit))
 		return true;
-	h = free_index_next(region, 0, FREE_INDEX_DIRTY, 0);
+	h = fit_next_of(region, FREE_INDEX_DIRTY, 0, node);
 	for (look = 0; h != FREE_INDEX_NONE && look < LEVEL_LOOKS; look++) {
 		if (level_take_dirty_in(region, h, n, align, unit))
 			return true;
-		h = free_index_next(region, 0, FREE_INDEX_DIRTY, h + 1);
+		h = fit_next_of(region, FREE_INDEX_DIRTY, h + 1, node);
 	}
 	return false;
 }
 
 /* Searches all hugepages, slowly, for a run that no single word holds: for
  * small and for fragmented regions. */
-static bool level_take_across(struct region *region, uint32_t n, uint32_t *unit)
+static bool level_take_across(struct region *region, uint32_t n, unsigned node,
+			      uint32_t *unit)
 {
 	uint32_t need = (uint32_t)div_up(n, HUGEPAGE_UNITS), run = 0, word;
 	uint64_t free;
 
 	for (word = 0; word < region->levels[1].nr_words; word++) {
-		free = level_free_hugepages(region, word);
+		free = level_free_hugepages(region, word) &
+		       level_near(region, 1, word, level_dirty(region, 1, word),
+				  node);
 		*unit = (word * WORD_BITS - run) * HUGEPAGE_UNITS;
 		if (run + unit_word_run(free, 0) >= need) {
 			if (level_try_claim_units(region, *unit, n))
@@ -474,8 +512,10 @@ static bool level_take_across(struct region *region, uint32_t n, uint32_t *unit)
 	return false;
 }
 
-bool level_take_units(struct region *region, uint32_t n, uint32_t *unit)
+bool level_take_units(struct region *region, uint32_t n, unsigned node,
+		      uint32_t *unit)
 {
+	struct search s = { .node = (uint8_t)node };
 	uint32_t count = n, granule, whole;
 	unsigned level;
 
@@ -483,8 +523,8 @@ bool level_take_units(struct region *region, uint32_t n, uint32_t *unit)
 		count = (uint32_t)div_up(count, WORD_BITS);
 	if (level >= NR_LEVELS || n > load_relaxed(&region->nr_units)) // const
 		return false;
-	if (!level_take(region, level, count, 1, false, &granule))
-		return level_take_across(region, n, unit);
+	if (!level_take(region, level, count, 1, s, &granule))
+		return level_take_across(region, n, node, unit);
 	*unit = granule << (level * LEVEL_SHIFT);
 	whole = count << (level * LEVEL_SHIFT);
 	level_release_units(region, *unit + n, whole - n);

@@ -38,24 +38,36 @@
 
 #define LEVEL_SHIFT 6
 
+/* Where a search looks. */
+struct search {
+	uint8_t node; /* in hugepages of that node, and in those that are free
+		       * and clean; NODE_ANY: in all */
+	bool all;     /* at all words, and not at the first few of a class */
+};
+
 /* Claims n (1..64) granules of a level within one word, the first at a
  * multiple of align (1..64) granules. False: nothing there or above, as far as
- * the first few words of each class tell, or, with `all`, all of them. */
+ * is searched. A hugepage that it opens becomes the node's. */
 bool level_take(struct region *region, unsigned level, unsigned n,
-		unsigned align, bool all, uint32_t *granule);
+		unsigned align, struct search search, uint32_t *granule);
 
-/* Claims as level_take() does, within one given word, without carving. */
+/* Claims as level_take() does, within one given word, without carving; of level
+ * 0 it must be the node's. */
 bool level_try_take(struct region *region, unsigned level, uint32_t word,
-		    unsigned n, unsigned align, uint32_t *granule);
+		    unsigned n, unsigned align, unsigned node,
+		    uint32_t *granule);
 
 /* Claims n (1..64) units of one hugepage that all are dirty: of hugepage
- * `near` (FREE_INDEX_NONE: none), else of the lowest that has such a run. Looks
- * at a few of those with the purge's hint; false: not among them. */
+ * `near` (FREE_INDEX_NONE: none), else of the lowest that has such a run and is
+ * the node's. Looks at a few of those with the purge's hint; false: not among
+ * them. */
 bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
-		      unsigned align, uint32_t *unit);
+		      unsigned align, unsigned node, uint32_t *unit);
 
-/* Claims n units that begin at a hugepage (n > 64). */
-bool level_take_units(struct region *region, uint32_t n, uint32_t *unit);
+/* Claims n units that begin at a hugepage (n > 64), where a search for the node
+ * looks. */
+bool level_take_units(struct region *region, uint32_t n, unsigned node,
+		      uint32_t *unit);
 
 /* Claims n units wherever they lie free side by side, at the cost of a look
  * at every hugepage: before memory is declared to be short. */

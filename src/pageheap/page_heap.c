@@ -4,6 +4,8 @@
  * hints do not show; then clear guards, then count, which a hard limit
  * (limit.h) may refuse: then all that is free and dirty is purged, so that what
  * is left is room for clean memory, and the run is claimed once more.
+ * Where memory has several nodes claims are of the CPU's own
+ * (hugepage_node.h) until memory is short.
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *
@@ -54,18 +56,22 @@ struct run_request {
 	uint32_t align_units;
 	unsigned cpu;
 	bool guarded; /* a guard at the last unit's end may stay */
-	bool all;     /* every free run is looked at, and not the first few */
+	struct search search;
 };
 
-/* Where the CPU's runs went last; FREE_INDEX_NONE: to another region. */
+/* Where the CPU's runs went last; FREE_INDEX_NONE: to another region, or it is
+ * another node's by now. */
 static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
 	struct preferred *at = &preferred[r->cpu % NR_PREFERRED];
 	uint64_t place = load_relaxed(&at->place); // hint
 
-	return place >> 32 == (uint64_t)(region - regions) ? (uint32_t)place :
-							     FREE_INDEX_NONE;
+	if (place >> 32 != (uint64_t)(region - regions) ||
+	    (uint32_t)place >= region->levels[0].nr_words ||
+	    !node_has(region, (uint32_t)place, r->search.node))
+		return FREE_INDEX_NONE;
+	return (uint32_t)place;
 }
 
 static void prefer_hugepage(struct region *region, const struct run_request *r,
@@ -114,7 +120,7 @@ static bool claim_dirty(struct region *region, const struct run_request *r,
 		near = FREE_INDEX_NONE;
 	return budget_dirty_size() >= (size_t)r->nr_units << UNIT_SHIFT &&
 	       level_take_dirty(region, near, r->nr_units, r->align_units,
-				unit);
+				r->search.node, unit);
 }
 
 static bool is_within_hugepage(const struct run_request *r)
@@ -131,10 +137,10 @@ static bool claim_within_hugepage(struct region *region,
 	unsigned n = r->nr_units, align = r->align_units;
 
 	if (!claim_dirty(region, r, near, unit)) {
-		if (near < region->levels[0].nr_words &&
-		    level_try_take(region, 0, near, n, align, unit))
+		if (near != FREE_INDEX_NONE &&
+		    level_try_take(region, 0, near, n, align, NODE_ANY, unit))
 			return true;
-		if (!level_take(region, 0, n, align, r->all, unit))
+		if (!level_take(region, 0, n, align, r->search, unit))
 			return false;
 	}
 	prefer_hugepage(region, r, *unit);
@@ -171,8 +177,8 @@ static bool claim_hugepages(struct region *region, const struct run_request *r,
 {
 	uint32_t total = units_with_surplus(r), first;
 
-	if (!level_take_units(region, total, &first))
-		return r->all && r->align_units == 1 &&
+	if (!level_take_units(region, total, r->search.node, &first))
+		return r->search.all && r->align_units == 1 &&
 		       level_take_anywhere(region, r->nr_units, unit);
 	*unit = run_trim(region, r, first, first + total);
 	return true;
@@ -229,9 +235,23 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 	return true;
 }
 
+/* A long run's memory comes to the node of who touches it; of a shorter one
+ * that is so in a hugepage that nobody had yet. */
+static void run_assign(struct region *region, const struct run_request *r,
+		       uint32_t unit)
+{
+	if (likely(r->search.node == NODE_ANY))
+		return;
+	if (is_within_hugepage(r))
+		node_assign_new(region, unit, r->nr_units, r->search.node);
+	else
+		node_assign(region, unit, r->nr_units, r->search.node);
+}
+
 static bool run_finish(struct region *region, const struct run_request *r,
 		       uint32_t unit, struct run *out)
 {
+	run_assign(region, r, unit);
 	out->region = region;
 	out->unit = unit;
 	out->nr_units = r->nr_units;
@@ -250,13 +270,14 @@ static bool grow_behind(struct region *region, uint32_t unit, uint32_t need)
 }
 
 /* Claims a long run that begins with what is free at the end of what is
- * mapped. */
+ * mapped; not where that may be far. */
 static bool grow_from_tail(struct region *region, const struct run_request *r,
 			   uint32_t *unit)
 {
 	uint32_t end = load_relaxed(&region->nr_taken), n; // hint
 
-	if (r->nr_units <= HUGEPAGE_UNITS || r->align_units > 1)
+	if (r->nr_units <= HUGEPAGE_UNITS || r->align_units > 1 ||
+	    r->search.node != NODE_ANY)
 		return false;
 	n = level_free_below(region, end, r->nr_units - 1);
 	if (!n || !level_try_claim_units(region, end - n, n))
@@ -306,12 +327,24 @@ static bool take_free(const struct run_request *r, struct run *out)
 	struct region *region = region_next(regions);
 
 	for (; region; region = region_next(region + 1)) {
-		if (unlikely(r->all))
+		if (unlikely(r->search.all))
 			level_repair(region);
 		if (take_free_of(region, r, out))
 			return true;
 	}
 	return false;
+}
+
+/* Takes what is free on other nodes, while memory is short: before a growth
+ * that would be refused again. */
+static cold bool take_far(const struct run_request *r, struct run *out)
+{
+	struct run_request any = *r;
+
+	if (r->search.node == NODE_ANY || !region_growth_is_refused())
+		return false;
+	any.search.node = NODE_ANY;
+	return take_free(&any, out);
 }
 
 /* Takes what a region grows by. *room: whether one has addresses for the run;
@@ -352,7 +385,7 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 {
 	struct run_request all = *r;
 
-	all.all = true;
+	all.search = (struct search){ .node = NODE_ANY, .all = true };
 	return take_free(&all, out);
 }
 
@@ -386,8 +419,8 @@ static cold bool take_more(const struct run_request *r, struct run *out)
 		if (!budget_has_room(r->nr_units))
 			return false;
 	}
-	return take_grown(r, &room, out) || (!room && take_added(r, out)) ||
-	       take_hidden(r, out);
+	return take_far(r, out) || take_grown(r, &room, out) ||
+	       (!room && take_added(r, out)) || take_hidden(r, out);
 }
 
 bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
@@ -399,6 +432,7 @@ bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned cpu,
 		.align_units = (uint32_t)align_units,
 		.cpu = cpu,
 		.guarded = guarded,
+		.search = { .node = (uint8_t)node_of_id(cpu) },
 	};
 
 	if (nr_units > most || align_units > most)
@@ -469,6 +503,14 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 	return false;
 }
 
+/* Hugepages that nobody had go to the node of what they extend. */
+static void extend_assign(struct region *region, uint32_t unit, uint32_t n)
+{
+	if (unlikely(load_relaxed(&nodes_used))) // hint
+		node_assign_new(region, unit, n,
+				node_of_hugepage(region, (unit - 1) / 64));
+}
+
 bool page_heap_try_extend(struct region *region, uint32_t unit,
 			  uint32_t nr_units, uint32_t nr_more)
 {
@@ -481,6 +523,7 @@ bool page_heap_try_extend(struct region *region, uint32_t unit,
 	if (!level_try_claim_units(region, unit, nr_more) &&
 	    !page_heap_extend_grow(region, unit, nr_more))
 		return false;
+	extend_assign(region, unit, nr_more);
 	return units_finish(region, unit, nr_more, false, &zero);
 }
 

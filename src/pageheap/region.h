@@ -88,7 +88,7 @@ _Static_assert(sizeof(struct unit_tag) == 16, "the fast paths' arithmetic");
 #define TAG_OWNER_MASK ((uint64_t)0xffff)
 
 #define CLASS_NONE 0
-#define CLASS_LARGE 153 /* its lane takes nothing */
+#define CLASS_LARGE 154 /* its lane takes nothing */
 
 /* A slab whose objects are followed by the profile: every free of one takes
  * the cold half. */
@@ -147,6 +147,7 @@ struct region {
 	_Atomic(uint64_t) *dirty;     /* const: a word a hugepage; bit set =
 				      * the unit may be resident */
 	_Atomic(uint64_t) *guards; /* const: a word a hugepage; see guard.h */
+	_Atomic(_Atomic(uint64_t) *) nodes; /* atomic: see hugepage_node.h */
 	_Atomic(uint64_t) spare[NR_SPARES]; /* atomic: first << 32 | n */
 	struct level levels[NR_LEVELS];
 };

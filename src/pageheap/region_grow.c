@@ -5,6 +5,7 @@
 
 #include "pageheap/anchor.h"
 #include "system/config.h"
+#include "system/nodes.h"
 #include "system/place.h"
 #include "system/system.h"
 
@@ -228,6 +229,7 @@ static bool region_claim_mapped(struct region *region, bool exact,
 		return false;
 	add_relaxed(&region->nr_mapped, *n); // counter
 	region_advise(region, *unit, *unit + *n);
+	nodes_interleave(region_addr(region, *unit), (size_t)*n << UNIT_SHIFT);
 	return true;
 }
 

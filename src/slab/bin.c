@@ -5,6 +5,7 @@
 #include "slab/bin_list.h"
 #include "slab/bin_set.h"
 #include "slab/collect.h"
+#include "system/nodes.h"
 #include "system/system.h"
 
 #define STEAL_MOST 16 /* ids that one take looks at */
@@ -44,15 +45,19 @@ static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 	return slab;
 }
 
-/* A listed slab of another id, adopted. */
+/* A listed slab of another id, adopted; of one that is far not before memory
+ * is short. */
 static struct span *bin_steal(struct bin_set *set, unsigned id,
 			      unsigned size_class)
 {
-	unsigned end = bin_set_end(), i;
+	unsigned end = bin_set_end(), node = node_of_id(id), i, looks = 0;
 	struct bin_set *other;
 	struct span *slab;
 
-	for (i = 1; i < end && i <= STEAL_MOST; i++) {
+	for (i = 1; i < end && looks < STEAL_MOST; i++) {
+		if (nodes_differ(node, node_of_id((id + i) % end)))
+			continue;
+		looks++;
 		other = bin_set_find((id + i) % end);
 		if (!other || other == set)
 			continue;

@@ -2,6 +2,7 @@
 #include "slab/page_map.h"
 
 #include "pageheap/guard.h"
+#include "system/nodes.h"
 #include "system/report.h"
 
 _Noreturn cold void page_map_fault_entry(const void *pointer)
@@ -112,6 +113,13 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
 }
 
+static unsigned remote_of(unsigned size_class)
+{
+	return unlikely(load_relaxed(&nodes_used)) ? // hint
+		       size_class_remote_by_node(size_class) :
+		       size_class_remote(size_class);
+}
+
 void page_map_set_slab(struct region *region, uint32_t unit,
 		       unsigned size_class, unsigned owner)
 {
@@ -120,7 +128,7 @@ void page_map_set_slab(struct region *region, uint32_t unit,
 		.magic = owner == SLAB_SAMPLED ? 0 : c->magic | owner,
 		.start = (uint32_t)(uintptr_t)region_addr(region, unit),
 		.lane = c->lane,
-		.remote = size_classes[size_class_remote(size_class)].lane,
+		.remote = size_classes[remote_of(size_class)].lane,
 	};
 	unsigned i;
 
@@ -154,8 +162,7 @@ static void set_ways(struct region *region, uint32_t unit, unsigned size_class,
 void page_map_set_owner(struct region *region, uint32_t unit,
 			unsigned size_class, unsigned owner)
 {
-	set_ways(region, unit, size_class, owner,
-		 size_class_remote(size_class));
+	set_ways(region, unit, size_class, owner, remote_of(size_class));
 }
 
 void page_map_set_waning(struct region *region, uint32_t unit,

@@ -137,6 +137,17 @@ static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 	return slots + 8 * ((size_t)lane_slots + SLOTS_GAP);
 }
 
+/* Objects of all classes that it takes; each counts as the largest. */
+static size_t far_lane_fill(size_t slots)
+{
+	struct size_class *c = &size_classes[FAR_LANE];
+
+	c->size = FAR_SIZE_MOST;
+	c->lane_slots = FAR_LANE_SLOTS;
+	c->batch = FAR_LANE_SLOTS / 2;
+	return lane_fill(FAR_LANE, slots, FAR_LANE_SLOTS);
+}
+
 /* Returns where the next lane's slots may begin. */
 static size_t remote_lanes_fill(size_t slots)
 {
@@ -151,7 +162,7 @@ static size_t remote_lanes_fill(size_t slots)
 		size_classes[REMOTE_LANES + size_class].lane_slots = room;
 		slots = lane_fill(REMOTE_LANES + size_class, slots, room);
 	}
-	return slots;
+	return far_lane_fill(slots);
 }
 
 /* What a fitted class is for is not known yet, and how long its lane is. */

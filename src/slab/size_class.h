@@ -63,11 +63,12 @@ enum {
 	NR_FITTED = 8,
 	NR_CLASSES = NR_FIXED_CLASSES + NR_FITTED,
 	/* Lanes beyond those of the classes: each has one for objects that go
-	 * home, REMOTE_LANES + class, see cpu_cache.h; and one that is
-	 * always empty, as whoever frees a block again may meet the entry of
-	 * a run in its place. */
+	 * home, REMOTE_LANES + class, see cpu_cache.h; one for those of other
+	 * nodes, of all classes; and one that is always empty, as whoever
+	 * frees a block again may meet the entry of a run in its place. */
 	REMOTE_LANES = NR_CLASSES - 1,
-	NR_LANES = 2 * NR_CLASSES
+	FAR_LANE = 2 * NR_CLASSES - 1,
+	NR_LANES = FAR_LANE + 2
 };
 /* clang-format on */
 _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
@@ -75,6 +76,8 @@ _Static_assert(CLASS_LARGE == NR_LANES - 1, "the empty lane is that of runs");
 #define LANE_WORDS 4 /* of a lane without its slots */
 _Static_assert(NR_CLASSES <= 255, "size_to_class and slabs' words have bytes");
 #define REMOTE_LANE_SLOTS 128 /* of the smallest classes */
+#define FAR_LANE_SLOTS 64
+#define FAR_SIZE_MOST 1024
 #define FITTED_LANE_SLOTS 4096
 #define FITTED_UNITS_MOST 7
 
@@ -145,6 +148,13 @@ static force_inline struct lane_offset class_lane(const struct size_class *c)
 static force_inline unsigned size_class_remote(unsigned size_class)
 {
 	return size_class <= NR_TINY ? REMOTE_LANES + size_class : size_class;
+}
+
+/* Where memory has several nodes the cold half finds out whether a larger one
+ * is far: to the lane that takes nothing. */
+static force_inline unsigned size_class_remote_by_node(unsigned size_class)
+{
+	return size_class <= NR_TINY ? REMOTE_LANES + size_class : CLASS_LARGE;
 }
 
 /* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */

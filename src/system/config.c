@@ -32,6 +32,8 @@ static const char *const words_bool[] = { "0",    "1",  "off", "on", "false",
 					  "true", "no", "yes", NULL };
 static const char *const words_index[] = { CONFIG_CHOICE_index(CONFIG_WORD)
 						   NULL };
+static const char *const words_numa[] = { CONFIG_CHOICE_numa(CONFIG_WORD)
+						  NULL };
 static const char *const words_hugepage[] = { CONFIG_CHOICE_hugepage(
 	CONFIG_WORD) NULL };
 static const char *const words_large_guard[] = {
@@ -53,6 +55,7 @@ static const char *const words_profile_form[] = {
 #define OPTION_NUMBER CONFIG_NUMBER, NULL
 #define OPTION_TEXT CONFIG_TEXT, NULL
 #define OPTION_CHOICE_index CONFIG_CHOICE, words_index
+#define OPTION_CHOICE_numa CONFIG_CHOICE, words_numa
 #define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable

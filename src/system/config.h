@@ -26,6 +26,10 @@
 	X(INDEX_AUTO, "auto")     \
 	X(INDEX_MM_CID, "mm_cid") \
 	X(INDEX_CPU_ID, "cpu_id")
+#define CONFIG_CHOICE_numa(X) \
+	X(NUMA_AUTO, "auto")  \
+	X(NUMA_OFF, "off")    \
+	X(NUMA_INTERLEAVE, "interleave")
 #define CONFIG_CHOICE_hugepage(X)    \
 	X(HUGEPAGE_SYSTEM, "system") \
 	X(HUGEPAGE_AUTO, "auto")     \
@@ -56,6 +60,7 @@
 
 #define CONFIG_VALUE(value, word) value,
 enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
+enum config_numa { CONFIG_CHOICE_numa(CONFIG_VALUE) };
 enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
 enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
@@ -80,6 +85,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "give memory back by a thread, in programs that have threads")       \
 	X(hugepage, CHOICE_hugepage, HUGEPAGE_SYSTEM, 0, 0,                    \
 	  "transparent hugepages: system (leave it), auto, on or off")         \
+	X(numa, CHOICE_numa, NUMA_AUTO, 0, 0,                                  \
+	  "several memory nodes: auto (near to the CPU), off or interleave")   \
 	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                    \
 	  "bytes that each CPU's cache may hold")                              \
 	X(deepbind, BOOL, 0, 0, 1,                                             \

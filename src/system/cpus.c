@@ -21,6 +21,7 @@
 #define MASK_WORDS 128 /* 8192 CPUs */
 
 #define UNREGISTER 1
+#define INTERLEAVE 3 /* MPOL_INTERLEAVE */
 
 #define call_cpus(nr, a, b, c, d) \
 	((int)syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0))
@@ -45,6 +46,13 @@ int system_bind_to_cpu(uint32_t cpu)
 		return -EINVAL;
 	mask[cpu / WORD_BITS] = bits_one(cpu % WORD_BITS);
 	return call_cpus(SYS_sched_setaffinity, 0, sizeof(mask), mask, 0);
+}
+
+int system_interleave(void *addr, size_t size, uint64_t nodes)
+{
+	/* The kernel counts the bits from 1. */
+	return (int)syscall_6(SYS_mbind, (long)addr, (long)size, INTERLEAVE,
+			      (long)&nodes, 64 + 1, 0);
 }
 
 int system_rseq_register(void *area, uint32_t size, uint32_t signature)

@@ -17,6 +17,9 @@ int system_nr_usable_cpus(void);
 /* The calling thread, to that CPU alone. */
 int system_bind_to_cpu(uint32_t cpu);
 
+/* Pages of the range lie on the nodes of the mask in turn, from now on. */
+int system_interleave(void *addr, size_t size, uint64_t nodes);
+
 /* Registers the calling thread's area for restartable sequences. */
 int system_rseq_register(void *area, uint32_t size, uint32_t signature);
 

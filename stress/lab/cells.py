@@ -21,6 +21,13 @@ class Cell:
         self.words = fields[7].split(",")
         self.each, self.bound = map(int, fields[8:])
 
+    def suite(self):
+        """Debian's, from which its kernel and libc are; empty: this one's."""
+        for setting in self.settings:
+            if setting.startswith("suite="):
+                return setting[len("suite="):]
+        return ""
+
     def be_patient(self, times):
         """Bounds for a host that others use too."""
         self.each = int(self.each * times)

@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # A machine's own clock runs while it is kept waiting.
 GUEST_PATIENCE = 10
 LOADED_LATE = ["libgcc_s.so.1"]
+TRIPLES = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 FOLDERS = {
     "amd64": ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"],
     "arm64": ["/usr/aarch64-linux-gnu/lib"],
@@ -80,9 +81,9 @@ def needed(path):
 class Libraries:
     """Puts in what the programs need, found in one architecture's folders."""
 
-    def __init__(self, archive, arch, build):
+    def __init__(self, archive, arch, build, libc):
         self.archive = archive
-        self.folders = [build] + FOLDERS[arch] + glob.glob(
+        self.folders = [build, libc] + FOLDERS[arch] + glob.glob(
             os.path.join(build, "sysroot/usr/lib/*-linux-gnu"))
         self.seen = set()
         self.libc = ""
@@ -143,12 +144,13 @@ def add_guest(archive, busybox, kernel, cell, programs):
         archive.add("lab/modules/" + os.path.basename(path), content(path))
 
 
-def make(path, build, busybox, kernel, cell, programs):
-    """Writes the archive; the version of libc that it holds."""
+def make(path, build, busybox, kernel, cell, programs, libc):
+    """Writes the archive; the version of libc that it holds. libc: a folder
+    that comes first."""
     objcopy = "objcopy" if cell.arch == "amd64" else \
         "aarch64-linux-gnu-objcopy"
     archive = Archive(path)
-    libraries = Libraries(archive, cell.arch, build)
+    libraries = Libraries(archive, cell.arch, build, libc)
     add_guest(archive, busybox, kernel, cell, programs)
     for name in ["liblanemalloc.so", "liblanemalloc.so.1"] + LOADED_LATE:
         libraries.add(name, "lib/" + name)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Fetches Debian's kernels for a lab machine, from the suites that this
-# machine's own apt knows, without telling its dpkg and apt of them.
+# machine's own apt knows or from SUITE, without telling its dpkg and apt of
+# them.
 #
-# Usage: kernel.sh ARCHITECTURE DIRECTORY METAPACKAGE MODULE...
+# Usage: [SUITE=NAME] kernel.sh ARCHITECTURE DIRECTORY METAPACKAGE MODULE...
 #
-# Unpacks what METAPACKAGE depends on and leaves in DIRECTORY/METAPACKAGE:
+# Unpacks what METAPACKAGE depends on (newer suites have a package for the
+# image and one for the modules) and leaves in DIRECTORY/METAPACKAGE:
 # `vmlinuz`, `release` (the kernel's version, as uname -r says) and
 # `modules/`, the named MODULEs and what they need, with `modules/order`, in
 # which to load them. What is there with these modules is not fetched again.
@@ -22,6 +24,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+# shellcheck source=SCRIPTDIR/../../tests/suite.sh
+. "$(dirname "$0")/../../tests/suite.sh"
+suite_sources "$state"
 
 foreign() {
 	local tool=$1
@@ -32,7 +37,7 @@ foreign() {
 		-o Dir::Cache="$state/cache" -o APT::Architecture="$arch" \
 		-o APT::Architectures="$arch" -o APT::Sandbox::User=root \
 		-o Acquire::Retries=3 -o Acquire::http::Timeout=30 \
-		-o Acquire::Languages=none "$@" </dev/null
+		-o Acquire::Languages=none "${sources[@]}" "$@" </dev/null
 }
 
 # The one that carries the kernel; a meta package names it first.
@@ -52,15 +57,21 @@ if [ -z "$package" ]; then
 	echo "kernel.sh: no suite here offers $meta for $arch" >&2
 	exit 3
 fi
-(cd "$work" && foreign apt-get -qq download "$package")
+mapfile -t parts < <(foreign apt-cache depends "$package" 2>/dev/null |
+	sed -n 's/^ *Depends: \(linux-\(binary\|modules\)-[^ ]*\)$/\1/p')
+(cd "$work" && foreign apt-get -qq download "$package" "${parts[@]}")
 mkdir "$work/root"
-dpkg -x "$work"/*.deb "$work/root"
-release=$(ls "$work/root/lib/modules")
-tree=$work/root/lib/modules/$release
+for file in "$work"/*.deb; do
+	dpkg -x "$file" "$work/root"
+done
+base=$work/root
+[ -d "$base/lib/modules" ] || base=$work/root/usr
+release=$(ls "$base/lib/modules")
+tree=$base/lib/modules/$release
 out=$dir/$meta.new
 rm -rf "$out"
 mkdir -p "$out/modules"
-"${BUSYBOX:-busybox}" depmod -b "$work/root" "$release"
+"${BUSYBOX:-busybox}" depmod -b "$base" "$release"
 : >"$out/modules/order"
 for module in "$@"; do
 	# A kernel that has it built in, or not at all, has no file of it.
@@ -73,7 +84,9 @@ for module in "$@"; do
 		echo "$name" >>"$out/modules/order"
 	done
 done
-cp "$work/root/boot/vmlinuz-$release" "$out/vmlinuz"
+image=$work/root/boot/vmlinuz-$release
+[ -e "$image" ] || image=$tree/vmlinuz
+cp "$image" "$out/vmlinuz"
 echo "$release" >"$out/release"
 echo "$wanted" >"$out/wanted"
 rm -rf "${dir:?}/$meta"

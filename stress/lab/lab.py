@@ -64,10 +64,22 @@ class Lab:
                         root, "busybox-static"])
         return program
 
+    def libc(self, cell):
+        """The folder of another suite's libc; empty: the machine's own."""
+        if not cell.suite():
+            return ""
+        root = os.path.join(self.dir, "libc-%s-%s" % (cell.suite(), cell.arch))
+        if not os.path.exists(root):
+            os.environ["SUITE"] = cell.suite()
+            run_script([os.path.join(TESTS, "foreign-packages.sh"), cell.arch,
+                        root, "libc6", "libgcc-s1"])
+        return os.path.join(root, "usr/lib", image.TRIPLES[cell.arch])
+
     def kernel(self, cell):
         """The folder of a kernel; None where no suite offers it."""
-        kernels = os.path.join(self.dir, "kernels")
         os.environ["BUSYBOX"] = self.busybox("amd64")
+        os.environ["SUITE"] = cell.suite()
+        kernels = os.path.join(self.dir, "kernels", cell.suite())
         done = run_script([os.path.join(HERE, "kernel.sh"), cell.arch,
                            kernels, cell.kernel] + MODULES)
         folder = os.path.join(kernels, cell.kernel)
@@ -148,7 +160,8 @@ def run_cell(lab, cell, until):
     programs = cells.resolve(cell, lab.programs_build(cell.arch))
     initrd = os.path.join(lab.dir, cell.name + ".cpio")
     libc = image.make(initrd, lab.programs_build(cell.arch),
-                      lab.busybox(cell.arch), kernel, cell, programs)
+                      lab.busybox(cell.arch), kernel, cell, programs,
+                      lab.libc(cell))
     log = os.path.join(lab.logs, cell.name + ".log")
     for _ in range(BOOTS_MOST):
         why, seconds = boot(cell, command(cell, kernel, initrd), log, until)

@@ -13,6 +13,9 @@
 
 #define BURST 64
 
+/* What libc says that it registered; NULL: it knows no rseq. */
+extern const unsigned int __rseq_size __attribute__((weak));
+
 static struct ring ring;
 
 static void burst(struct rng *rng, uint64_t owner)
@@ -56,11 +59,12 @@ static void report(void)
 	if (stats)
 		stats(&s, sizeof(s));
 	printf("lab_load: mode=%s ops=%llu aborts=%llu direct=%llu caches=%llu"
-	       " why=%s\n",
+	       " rseq=%u why=%s\n",
 	       mode ? mode(&why) : "libc",
 	       (unsigned long long)storm.threads * storm.rounds * BURST,
 	       (unsigned long long)s.nr_aborts, (unsigned long long)s.nr_direct,
-	       (unsigned long long)s.nr_cpu_caches, why);
+	       (unsigned long long)s.nr_cpu_caches,
+	       &__rseq_size ? __rseq_size : 0, why);
 }
 
 int main(int argc, char **argv)

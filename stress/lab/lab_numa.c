@@ -9,7 +9,7 @@
  *	after	one node after the other, each after the one before has freed
  *		all: what it left resident is another node's
  *
- * Nothing is judged. Where the machine has one node all is local.
+ * The lab judges (result.py). Where the machine has one node all is local.
  */
 #include "storm.h"
 

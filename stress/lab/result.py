@@ -16,6 +16,10 @@ import re
 
 STOPPED_EARLY = "the machine stopped early"
 NO_TIME = "no time was left"
+OLD_RSEQ_SIZE = 32
+# Per cent of a node-bound thread's memory that must be near to it; with
+# numa=off it must not, or the figure could not fail.
+NEAR_LEAST = 95.0
 COLUMNS = ["cell", "kernel", "CPUs", "page", "libc", "mode", "passed",
            "aborts", "operations", "seconds", ""]
 
@@ -78,6 +82,18 @@ class Result:
         if not times:
             self.failed.append("hotplug")
 
+    def hear_rseq(self, size):
+        """An area beyond the first 32 bytes puts the kernel in its newer
+        mode."""
+        if size and int(size[1]) > OLD_RSEQ_SIZE:
+            self.notes.append("rseq of %s bytes" % size[1])
+
+    def hear_local(self, load, share):
+        self.notes.append("%s: %.1f%% local" % (load, share))
+        near = "conf=numa=off" not in self.cell.settings
+        if self.cell.nodes > 1 and (share >= NEAR_LEAST) != near:
+            self.failed.append("local")
+
     def hear_program(self, line):
         mode = re.search(r"statistics; mode (\w+)", line)
         load = re.search(r"ops=(\d+)", line)
@@ -85,11 +101,12 @@ class Result:
         aborts = re.search(r"nr_aborts +(\d+)", line)
         local = re.search(r"lab_numa: (\w+) local=(\S+)", line)
         if local:
-            self.notes.append("%s: %s local" % local.groups())
+            self.hear_local(local[1], float(local[2].rstrip("%")))
         elif mode:
             self.mode = mode[1]
         elif load:
             self.operations += int(load[1])
+            self.hear_rseq(re.search(r"rseq=(\d+)", line))
         elif storm:
             self.operations += int(storm[1]) * int(storm[2])
         elif aborts:

@@ -64,6 +64,22 @@ def check_watch():
     process.wait()
 
 
+def near(share, settings):
+    """What the judge says of that share of near memory."""
+    cell = next(c for c in cells.load() if c.nodes > 1)
+    cell.settings = settings
+    text = ALL.replace("lab: end", "lab: line lab_numa: own local=%s%% "
+                       "of 2 nodes\nlab: end" % share)
+    return result.read(cell, PROGRAMS, text, "", 1, "2.36").good()
+
+
+def check_near():
+    check("near memory", near("95.0", ["none"]))
+    check("far memory", not near("94.9", ["none"]))
+    check("far without placement", near("54.7", ["conf=numa=off"]))
+    check("a figure that cannot fail", not near("99.0", ["conf=numa=off"]))
+
+
 def check_result():
     check("all passed", good(ALL, ""))
     check("one failed", not good(FAILED, ""))
@@ -83,4 +99,5 @@ def check_result():
 check_fair()
 check_watch()
 check_result()
+check_near()
 print("lab selftest: ok")

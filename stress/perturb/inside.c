@@ -106,7 +106,8 @@ static void cached_note(void *object, unsigned size_class)
 	size_t at;
 
 	page_map_find(object, &block);
-	if (block.kind != BLOCK_OBJECT || block.size_class != size_class)
+	if (block.kind != BLOCK_OBJECT ||
+	    (size_class && block.size_class != size_class))
 		fault("object %p is in a lane of another class", object);
 	at = ((size_t)((char *)object - block.region->base) >> 4) +
 	     marks.units_before[block.region - regions] * (UNIT_SIZE / 16);
@@ -114,6 +115,14 @@ static void cached_note(void *object, unsigned size_class)
 		fault("object %p is cached and free", object);
 	if (marks.cached[at]++)
 		fault("object %p is cached twice", object);
+}
+
+/* 0: of any class. */
+static unsigned class_of_lane(unsigned lane)
+{
+	if (lane == FAR_LANE)
+		return 0;
+	return lane < NR_CLASSES ? lane : lane - REMOTE_LANES;
 }
 
 static uint64_t cached_area(char *area)
@@ -128,10 +137,7 @@ static uint64_t cached_area(char *area)
 			fault("a lane holds %lu objects",
 			      (unsigned long)lane->count);
 		for (i = 0; i < lane->count; i++)
-			cached_note(lane->slots[i],
-				    size_class < NR_CLASSES ?
-					    size_class :
-					    size_class - REMOTE_LANES);
+			cached_note(lane->slots[i], class_of_lane(size_class));
 		size += lane->count * size_classes[size_class].size;
 	}
 	return size;

@@ -5,17 +5,16 @@
 #
 # musl-gcc sees no header of the system's, so those of libck-dev, liburcu-dev
 # and the kernel are linked into a directory of their own. Storms are linked to
-# the library, not preloaded: their shells are another libc's programs. Without
-# storm_fork: in the child of a fork from a program with threads musl's own
-# locks may be taken. In a static program clone() is libc's (clone_real.c).
+# the library, not preloaded: their shells are another libc's programs. In a
+# static program clone() is libc's (clone_real.c).
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 
 build=$(realpath -m "$1")
 headers=$build/include
-storms='churn clone detached large limit many migrate mixed purge remote
+storms='churn clone detached fork large limit many migrate mixed purge remote
 	signal vfork'
-static_storms='detached mixed vfork'
+static_storms='detached fork mixed vfork'
 
 where_is() {
 	printf '#include <%s>\n' "$1" | gcc -E -x c - |

@@ -79,7 +79,7 @@ user=root settings=none
 for setting in $settings; do
 	value=${setting#*=}
 	case $setting in
-	none) ;;
+	none | suite=*) ;;
 	user) user=lab ;;
 	hotplug) switch_cpus & switcher=$! ;;
 	thp=* | overcommit=* | swap=* | cgroup=* | memlock=*)

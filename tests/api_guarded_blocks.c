@@ -4,6 +4,7 @@
  * and children; at which rate, and at how many system calls */
 #include "expect.h"
 
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 
@@ -47,6 +48,24 @@ static void role_blocks(void)
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
 		must(pattern_holds(kept[i], SIZE, i));
 		free(kept[i]);
+	}
+}
+
+/* The kernel closes no page that the program has locked: what was there before
+ * is gone all the same. */
+static void role_locked(void)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		char *p = malloc(SIZE);
+
+		must(!mlock(p, SIZE));
+		memset(p, 1, SIZE);
+		free(p);
+		if (i % 4)
+			continue;
+		p = calloc(1, SIZE);
+		must(is_guarded(p, SIZE) && is_zero(p, SIZE));
+		free(p);
 	}
 }
 
@@ -142,6 +161,8 @@ TEST(test_blocks)
 {
 	need_lane();
 	child_check("blocks", ALL);
+	child_check("locked", ALL);
+	child_check("locked", ALL ",checks=full");
 	child_check("realloc", ALL);
 	child_check("threads", ALL);
 	child_check("threads", "guard=3,profile_interval=3000,checks=fast");
@@ -207,6 +228,7 @@ TEST(test_two_system_calls_a_sample)
 
 static const struct role roles[] = {
 	{ "blocks", role_blocks },
+	{ "locked", role_locked },
 	{ "realloc", role_realloc },
 	{ "rate", role_rate },
 	{ "threads", role_threads },

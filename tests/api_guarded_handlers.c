@@ -2,6 +2,11 @@
 /* faults at guarded blocks, and the program's own handlers behind them */
 #include "expect.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #define ALL "guard=1,profile_interval=1"
 #define SIZE ((size_t)100)
 #define EXIT_HANDLER 9
@@ -102,6 +107,87 @@ static void role_vfork(void)
 	misuse();
 }
 
+/* Also the first thing that the process does. */
+static void role_vfork_first(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		_exit(0);
+	}
+	must(exited_with_zero(pid));
+	must(signal(SIGSEGV, on_signal) == SIG_DFL);
+	misuse();
+}
+
+static void *send_and_write(void *arg)
+{
+	pthread_t *reader = arg;
+	int *pipe = (int *)(reader + 1);
+
+	for (unsigned i = 0; i < 100; i++) {
+		pthread_kill(*reader, SIGSEGV);
+		usleep(1000);
+	}
+	must(write(pipe[1], "x", 1) == 1);
+	return NULL;
+}
+
+/* What is ignored interrupts no call. */
+static void role_ignored(void)
+{
+	struct {
+		pthread_t reader;
+		int pipe[2];
+	} at = { .reader = pthread_self() };
+	pthread_t thread;
+	char c;
+
+	must(signal(SIGSEGV, SIG_IGN) == SIG_DFL);
+	must(!pipe(at.pipe));
+	must(!pthread_create(&thread, NULL, send_and_write, &at));
+	must(read(at.pipe[0], &c, 1) == 1);
+	pthread_join(thread, NULL);
+	_exit(EXIT_HANDLER);
+}
+
+#define KILLED_FOR(nr)                                \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+
+static void *allocate(void *arg)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		free(malloc(SIZE));
+	return arg;
+}
+
+/* A filter may kill for asking who one is; also a thread that was not there
+ * before asks for nothing. */
+static void role_filter(void)
+{
+	static struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		KILLED_FOR(SYS_getpid),
+		KILLED_FOR(SYS_gettid),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter
+	};
+	pthread_t thread;
+
+	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+	allocate(NULL);
+	must(signal(SIGSEGV, on_signal) == SIG_DFL);
+	must(!pthread_create(&thread, NULL, allocate, NULL));
+	pthread_join(thread, NULL);
+	_exit(EXIT_HANDLER);
+}
+
 static unsigned lines_of(const char *text, const char *piece)
 {
 	unsigned n = 0;
@@ -132,6 +218,9 @@ TEST(test_the_program_s_handler_comes_after)
 	handler_check("by-signal", 1, true);
 	handler_check("once", 1, true);
 	handler_check("vfork", 1, true);
+	handler_check("vfork-first", 1, true);
+	handler_check("ignored", 0, true);
+	handler_check("filter", 0, true);
 	handler_check("foreign-fault", 0, true);
 	handler_check("foreign-default", 0, false);
 	handler_check("sent", 0, false);
@@ -142,6 +231,9 @@ static const struct role roles[] = {
 	{ "by-signal", role_by_signal },
 	{ "once", role_once },
 	{ "vfork", role_vfork },
+	{ "vfork-first", role_vfork_first },
+	{ "ignored", role_ignored },
+	{ "filter", role_filter },
 	{ "foreign-fault", role_foreign_fault },
 	{ "foreign-default", role_foreign_default },
 	{ "sent", role_sent },

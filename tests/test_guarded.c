@@ -135,6 +135,15 @@ TEST(memory_is_zero, NULL, done)
 	}
 }
 
+/* The address is one of the page's. */
+TEST(blocks_of_no_bytes, NULL, done)
+{
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		give(guarded_alloc(0, 16, 0));
+}
+
 TEST(a_refused_page_leaves_the_slot, NULL, done)
 {
 	char *p;

@@ -2,8 +2,12 @@
  * nothing of that takes what is right for a fault */
 #include "held_blocks.h"
 
+#include <sys/mman.h>
+
 #include "front/block.h"
+#include "front/check.h"
 #include "slab/slab.h"
+#include "system/peek.h"
 
 /* Without footers a size is refused that the block cannot hold. */
 TEST(test_size_hints_are_bounded, NULL, done)
@@ -216,6 +220,37 @@ TEST(test_writes_after_free_are_seen, NULL, done)
 	write_freed(1000, 1023);
 	write_freed(5000, 0);
 	write_freed(20000, 1000);
+}
+
+/* As others leave it while they change it: an entry that is half written,
+ * memory that is inaccessible. */
+TEST(test_a_check_beside_others, NULL, done)
+{
+	size_t size = 81970, whole = 81920;
+	struct unit_tag *tag, was;
+	struct block block;
+	char *object, *run;
+
+	option("checks=full");
+	system_peek_start();
+	object = block_alloc(100);
+	page_map_find(object, &block);
+	tag = &block.region->tags[block.unit];
+	was = *tag;
+	tag->size_class++;
+	heap_check("check");
+	*tag = was;
+	run = block_alloc(size);
+	assert_int_equal(mprotect(run, whole + 4096, PROT_NONE), 0);
+	heap_check("check");
+	assert_int_equal(mprotect(run, whole + 4096, PROT_READ | PROT_WRITE),
+			 0);
+	run[size] ^= 1;
+	assert_fault("check of %p: written behind its 81970 bytes", run,
+		     heap_check("check"));
+	run[size] ^= 1;
+	heap_free(run);
+	heap_free(object);
 }
 
 /* Blocks of all sizes, of lives that differ, and what was written to them:

@@ -95,6 +95,18 @@ TEST(options_and_container, fresh, done)
 	assert_int_equal(limit_soft_size(), 896 * MIB);
 }
 
+/* By a handler, or a thread, that came while another one started the heap. */
+TEST(what_the_program_set_before_stays, fresh, done)
+{
+	config.limit_soft = 100 * MIB;
+	config.limit_hard = 200 * MIB;
+	store_relaxed(&limit.soft_size, 300 * MIB); // own
+	store_relaxed(&limit.hard_size, 400 * MIB); // own
+	pressure_start();
+	assert_int_equal(load_relaxed(&limit.soft_size), 300 * MIB); // own
+	assert_int_equal(load_relaxed(&limit.hard_size), 400 * MIB); // own
+}
+
 TEST(nothing_by_default_outside_of_containers, fresh, done)
 {
 	config.limit = CGROUP_LIMIT_AUTO;
@@ -140,6 +152,20 @@ TEST(the_cgroups_limits_change, fresh, done)
 	file_write("memory.high", "max\n");
 	served();
 	assert_int_equal(limit_soft_size(), 0);
+}
+
+/* Below what is in use, which no event need tell of: asked for once. */
+TEST(the_cgroups_limit_is_lowered, fresh, done)
+{
+	char *block = heap_alloc_aligned(64 * MIB, MIB);
+
+	watch_cgroup();
+	assert_int_equal(served(), 0);
+	file_write("memory.max", "33554432\n");
+	assert_true(served() > 0);
+	assert_int_equal(last_reason(), LIMIT_CGROUP);
+	assert_int_equal(served(), 0);
+	heap_free(block);
 }
 
 TEST(another_process_watches_nothing, fresh, done)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,35 @@ TEST(a_socket, remove_it, remove_it)
 	close(server);
 	assert_int_equal(watch_open(&watch, path, TEXT, sizeof(TEXT)),
 			 -ECONNREFUSED);
+}
+
+static void *hang_up(void *arg)
+{
+	int server = *(int *)arg, fd;
+
+	while ((fd = accept(server, NULL, NULL)) >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* Who is gone before the first word is an error, and no signal. */
+TEST(a_socket_that_hangs_up, remove_it, remove_it)
+{
+	int server = listener(), i, result, nr_gone = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, hang_up, &server), 0);
+	for (i = 0; i < 100000 && nr_gone < 10; i++) {
+		struct watch watch = { 0 };
+
+		result = watch_open(&watch, path, TEXT, sizeof(TEXT));
+		assert_true(!result || result == -EPIPE || result == -EAGAIN);
+		nr_gone += result == -EPIPE;
+		watch_close(&watch);
+	}
+	shutdown(server, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(server);
 }
 
 /* A pressure file tells nothing as long as there is no pressure; and where the

@@ -84,5 +84,6 @@
 
 /* What was loaded before, without an order, is as if loaded with it. */
 #define fence_acquire() atomic_thread_fence(memory_order_acquire)
+#define fence_release() atomic_thread_fence(memory_order_release)
 
 #endif

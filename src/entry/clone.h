@@ -15,15 +15,18 @@
 #include <stdarg.h>
 
 #include "front/heap.h"
+#include "guard/who.h"
 
 typedef int clone_fn(int (*)(void *), void *, int, void *, ...);
 
 static inline void share_begin(int flags)
 {
-	if (flags & CLONE_VFORK)
+	if (flags & CLONE_VFORK) {
 		heap_vfork_begin();
-	else
-		heap_gate_close();
+		return;
+	}
+	who_settle();
+	heap_gate_close();
 }
 
 static inline void share_end(int flags, int result)

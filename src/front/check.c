@@ -11,81 +11,81 @@
 
 enum damage { DAMAGE_NONE, DAMAGE_END, DAMAGE_SLACK, DAMAGE_FREED };
 
-/* What is wrong with a block as it is now; *at: where. */
-static enum damage damage_look(const void *pointer, const struct block *block,
-			       const char **at, size_t *size)
-{
-	const char *end = (const char *)pointer + block->size;
-	bool run = block->kind == BLOCK_RUN, free;
-	struct footer footer;
+#define LOOKS 4 /* that see the same */
 
-	free = !run && page_map_is_free(block);
-	*at = pointer;
-	if (free)
-		return block_is_as_freed(pointer, block) ? DAMAGE_NONE :
-							   DAMAGE_FREED;
-	block_footer_read(pointer, block, &footer);
-	*size = footer.size;
-	if (footer.state == FOOTER_FREED && !run)
-		return block_is_as_freed(pointer, block) ? DAMAGE_NONE :
-							   DAMAGE_FREED;
-	*at = end - block_footer_size();
-	if (footer.state == FOOTER_BAD && !run)
-		return DAMAGE_END;
-	if (footer.state != FOOTER_LIVE)
+/* One block, and what was seen of it. */
+struct look {
+	const void *pointer;
+	struct block block;
+	uint64_t life; /* of its slab */
+	bool free;     /* in its slab */
+	struct block_look seen;
+};
+
+static enum damage damage_look(struct look *look)
+{
+	struct block_look *seen = &look->seen;
+	bool object = look->block.kind == BLOCK_OBJECT;
+
+	if (!block_look(look->pointer, &look->block, look->free, seen))
 		return DAMAGE_NONE;
-	*at = block_slack_look(pointer, block, footer.size);
-	return *at ? DAMAGE_SLACK : DAMAGE_NONE;
+	if (look->free || (seen->footer.state == FOOTER_FREED && object))
+		return seen->is_as_freed ? DAMAGE_NONE : DAMAGE_FREED;
+	if (seen->footer.state == FOOTER_BAD && object)
+		return DAMAGE_END;
+	return seen->slack ? DAMAGE_SLACK : DAMAGE_NONE;
 }
 
-static bool footer_is(const void *pointer, const struct block *block,
-		      const struct footer *was)
+/* Whether the same block is there, with the same bit in its slab. */
+static bool look_is_the_same(const struct look *look)
 {
-	struct footer now;
+	const struct block *was = &look->block;
+	struct block now;
 
-	block_footer_read(pointer, block, &now);
-	return now.state == was->state && now.size == was->size;
+	if (!page_map_look(look->pointer, &now) || now.kind != was->kind ||
+	    now.unit != was->unit || now.size != was->size)
+		return false;
+	return now.kind != BLOCK_OBJECT ||
+	       (slab_life(&now) == look->life &&
+		page_map_is_free(&now) == look->free);
 }
 
 /* What was seen is of one block, the same all the while. */
-static enum damage damage_of(const void *pointer, const struct block *block,
-			     const char **at, size_t *size)
+static enum damage damage_of(struct look *look)
 {
-	bool object = block->kind == BLOCK_OBJECT;
-	uint64_t life = object ? slab_life(block) : 0;
-	bool free = object && page_map_is_free(block);
-	enum damage damage;
-	struct footer was;
+	enum damage damage = DAMAGE_NONE;
+	unsigned i;
 
-	block_footer_read(pointer, block, &was);
-	if (damage_look(pointer, block, at, size) == DAMAGE_NONE)
-		return DAMAGE_NONE;
-	damage = damage_look(pointer, block, at, size);
-	// [slab.bits] with slab_give(): the looks before
-	fence_acquire();
-	if (!footer_is(pointer, block, &was) ||
-	    (object &&
-	     (slab_life(block) != life || page_map_is_free(block) != free)))
-		return DAMAGE_NONE;
+	if (look->block.kind == BLOCK_OBJECT) {
+		look->life = slab_life(&look->block);
+		look->free = page_map_is_free(&look->block);
+	}
+	for (i = 0; i < LOOKS; i++) {
+		damage = damage_look(look);
+		// [slab.bits] with slab_give(): the looks before
+		fence_acquire();
+		if (damage == DAMAGE_NONE || !look_is_the_same(look))
+			return DAMAGE_NONE;
+	}
 	return damage;
 }
 
 static void check_block(const void *pointer, const struct block *block,
 			const char *verb)
 {
-	const char *at = NULL;
-	size_t size = 0;
+	const char *end = (const char *)pointer + block->size;
+	struct look look = { .pointer = pointer, .block = *block };
 
-	switch (damage_of(pointer, block, &at, &size)) {
+	switch (damage_of(&look)) {
 	case DAMAGE_NONE:
 		return;
 	case DAMAGE_END:
-		tell_fault(pointer, block, at,
+		tell_fault(pointer, block, end - block_footer_size(),
 			   "%s of %p: written behind its end", verb, pointer);
 	case DAMAGE_SLACK:
-		tell_fault(pointer, block, at,
+		tell_fault(pointer, block, look.seen.slack,
 			   "%s of %p: written behind its %zu bytes", verb,
-			   pointer, size);
+			   pointer, look.seen.footer.size);
 	case DAMAGE_FREED:
 		tell_fault(pointer, block, block_fill_look(pointer, block),
 			   "%s of %p: written to after it was freed", verb,
@@ -101,15 +101,16 @@ static void check_unit(const struct region *region, uint32_t unit,
 	struct block block;
 	unsigned i, nr;
 
-	page_map_find(at, &block);
+	if (!page_map_look(at, &block))
+		return;
 	if (block.kind == BLOCK_RUN && block.nr_units)
 		check_block(at, &block, verb);
 	if (block.kind != BLOCK_OBJECT || block.index)
 		return;
 	nr = size_classes[block.size_class].nr_objects;
 	for (i = 0; i < nr; i++) {
-		page_map_find(at + i * block.size, &block);
-		if (block.kind != BLOCK_OBJECT || block.index != i)
+		if (!page_map_look(at + i * block.size, &block) ||
+		    block.kind != BLOCK_OBJECT || block.index != i)
 			return;
 		check_block(at + i * block.size, &block, verb);
 	}

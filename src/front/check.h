@@ -7,6 +7,11 @@
  * Other threads go on meanwhile. What they have in their hands says so, and
  * what looks damaged is looked at again with its bit in the slab and the slab's
  * life before and after: only what was the same block all the while is named.
+ * An entry of the page map may be half written, then there is nothing to see.
+ * Memory may become inaccessible at any time, as a part of a large block that
+ * waits or of a guard: so it is read through the kernel (system/peek.h). Where
+ * that is not allowed large blocks are left out, and an object's memory that
+ * becomes a guard at this moment is a fault.
  * A slab begins with zeros (slab_prepare()), so that nothing of an older life
  * of its memory reads as a footer. Of large blocks the slack alone is looked
  * at, as their footers lie in memory that was others'.

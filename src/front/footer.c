@@ -5,6 +5,7 @@
 #include "sample/sampler.h"
 #include "slab/slab.h"
 #include "system/config.h"
+#include "system/peek.h"
 
 #define MIX_FOOTER 0x9e3779b97f4a7c15
 #define MIX_FILL 0xbf58476d1ce4e5b9
@@ -96,6 +97,15 @@ static uint32_t stack_now(void)
 		       0;
 }
 
+/* The word says that the block is in somebody's hands before anything of it
+ * changes. */
+static void footer_hold(_Atomic(uint64_t) *word)
+{
+	store_relaxed(word, 0); // hint: who looks on looks twice
+	// [footer.hold] with block_look(): the word, then the bytes
+	fence_release();
+}
+
 /* What another thread reads meanwhile is a block in somebody's hands, until
  * all is there. */
 void block_footer_set(void *pointer, const struct block *block, size_t size)
@@ -103,7 +113,7 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 	_Atomic(uint64_t) *word = footer_word(pointer, block);
 	uint64_t key = footer_key(pointer);
 
-	store_relaxed(word, 0); // hint: who looks on looks twice
+	footer_hold(word);
 	__builtin_memset((char *)pointer + size, SLACK_BYTE,
 			 slack_end(block, size) - size);
 	if (block_footer_size() == FOOTER_LONG)
@@ -113,21 +123,33 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 	store_release(word, footer_of(size) ^ key);
 }
 
-void block_footer_read(const void *pointer, const struct block *block,
-		       struct footer *footer)
+static void footer_parse(const void *pointer, const struct block *block,
+			 uint64_t stacks, uint64_t word, struct footer *footer)
 {
-	_Atomic(uint64_t) *at = footer_word(pointer, block);
-	// [footer.word] with block_footer_set(), block_retire(): the rest
-	uint64_t word = load_acquire(at), key = footer_key(pointer);
+	uint64_t key = footer_key(pointer);
 
 	*footer = (struct footer){ .state = word ? FOOTER_BAD : FOOTER_HELD };
 	if (block_footer_size() == FOOTER_LONG &&
-	    !stacks_unpack(load_relaxed(at - 1), ~key, footer)) // held
+	    !stacks_unpack(stacks, ~key, footer))
 		return;
 	if (footer_is_size(word ^ key, block, &footer->size))
 		footer->state = FOOTER_LIVE;
 	else if (footer_is_size(~(word ^ key), block, &footer->size))
 		footer->state = FOOTER_FREED;
+}
+
+void block_footer_read(const void *pointer, const struct block *block,
+		       struct footer *footer)
+{
+	_Atomic(uint64_t) *at = footer_word(pointer, block);
+	// [footer.word] with block_footer_set(), block_retire(): the rest
+	uint64_t word = load_acquire(at);
+	// held
+	uint64_t stacks = block_footer_size() == FOOTER_LONG ?
+				  load_relaxed(at - 1) :
+				  0;
+
+	footer_parse(pointer, block, stacks, word, footer);
 }
 
 const char *block_slack_look(const void *pointer, const struct block *block,
@@ -177,30 +199,115 @@ bool block_retire(void *pointer, const struct block *block)
 	block_footer_read(pointer, block, &footer);
 	live = footer_of(footer.size) ^ key;
 	freed = ~footer_of(footer.size) ^ key;
-	// [footer.word] with block_footer_read(): the block's last use
-	if (footer.state != FOOTER_LIVE || !cas_release(word, &live, freed))
+	// own: of two that free it one has it in hands
+	if (footer.state != FOOTER_LIVE || !cas_relaxed(word, &live, 0))
 		return false;
+	footer_hold(word);
 	// held
 	store_relaxed(word - 1, stacks_pack(footer.made, stack_now(), ~key));
 	if (block->kind == BLOCK_OBJECT)
 		block_fill(pointer, block);
+	// [footer.word] with block_footer_read(): the fill
+	store_release(word, freed);
 	return true;
 }
 
-/* A footer of zeros lies in a page that was purged. */
-bool block_is_as_freed(const void *pointer, const struct block *block)
+/* Whether n words are those of a free block. A footer of zeros lies in a page
+ * that was purged. */
+static bool fill_is_whole(const void *pointer, const struct block *block,
+			  const uint64_t *words, size_t n,
+			  const struct footer *footer)
 {
-	size_t i, n = fill_words(pointer, block), nr = 0;
-	const uint64_t *words = pointer;
 	uint64_t fill = fill_word(pointer, block);
-	struct footer footer;
+	size_t i, nr = 0;
 
 	for (i = 0; i < n; i++)
 		nr += words[i] == fill;
 	if (!nr || nr < n)
 		return !nr;
+	return footer->state == FOOTER_FREED || footer->state == FOOTER_HELD;
+}
+
+bool block_is_as_freed(const void *pointer, const struct block *block)
+{
+	struct footer footer;
+
 	block_footer_read(pointer, block, &footer);
-	return footer.state == FOOTER_FREED || footer.state == FOOTER_HELD;
+	return fill_is_whole(pointer, block, pointer,
+			     fill_words(pointer, block), &footer);
+}
+
+/* Others' memory, which may be inaccessible by now. Where the kernel may not be
+ * asked, that of objects is read all the same: of theirs few are so ever. */
+static bool look_read(void *to, const void *from, size_t size,
+		      const struct block *block)
+{
+	if (likely(system_peek_is_allowed()))
+		return system_peek(to, from, size) == size;
+	if (block->kind != BLOCK_OBJECT)
+		return false;
+	__builtin_memcpy(to, from, size);
+	return true;
+}
+
+static bool look_footer(const void *pointer, const struct block *block,
+			struct footer *footer)
+{
+	uint64_t words[2];
+
+	if (!look_read(words, footer_word(pointer, block) - 1, sizeof(words),
+		       block))
+		return false;
+	footer_parse(pointer, block, words[0], words[1], footer);
+	return true;
+}
+
+static const char *look_slack(const char *bytes, const struct block *block,
+			      size_t size)
+{
+	size_t i, n = slack_end(block, size) - size;
+	unsigned char slack[SLACK_MOST];
+
+	if (!look_read(slack, bytes + size, n, block))
+		return NULL;
+	for (i = 0; i < n; i++)
+		if (slack[i] != SLACK_BYTE)
+			return bytes + size + i;
+	return NULL;
+}
+
+static bool look_fill(const void *pointer, const struct block *block,
+		      const struct footer *footer)
+{
+	uint64_t words[FILL_PAGE / sizeof(uint64_t)];
+	size_t n = fill_words(pointer, block);
+
+	if (!look_read(words, pointer, n * sizeof(*words), block))
+		return true;
+	return fill_is_whole(pointer, block, words, n, footer);
+}
+
+bool block_look(const void *pointer, const struct block *block, bool free,
+		struct block_look *out)
+{
+	struct footer after;
+
+	*out = (struct block_look){ .is_as_freed = true };
+	if (!look_footer(pointer, block, &out->footer))
+		return false;
+	// [footer.word] with block_footer_set(), block_retire(): the rest
+	fence_acquire();
+	if (!free && out->footer.state == FOOTER_LIVE)
+		out->slack = look_slack(pointer, block, out->footer.size);
+	else if (block->kind == BLOCK_OBJECT)
+		out->is_as_freed = look_fill(pointer, block, &out->footer);
+	if (!out->slack && out->is_as_freed)
+		return true;
+	// [footer.hold] with footer_hold(): the bytes, then the word
+	fence_acquire();
+	return look_footer(pointer, block, &after) &&
+	       after.state == out->footer.state &&
+	       after.size == out->footer.size;
 }
 
 const char *block_fill_look(const void *pointer, const struct block *block)

@@ -11,9 +11,12 @@
  *
  *	block.size = size asked for + slack + footer
  *
- *	in hands --store--> live --CAS, by who frees--> freed --> in hands
+ *	in hands --store--> live --CAS, by who frees--> in hands
+ *		 --store--> freed --store--> in hands
  *
- * Of two that free one block one makes the footer say so. What is neither, nor
+ * Of two that free one block one makes the footer say so; it says freed when
+ * all of the fill is there, so that a thread that is stopped before that is
+ * none that wrote too late. What is neither, nor
  * zero as in fresh memory, was written by the program; who looks at another's
  * block (check.h) takes what is not live for "in somebody's hands".
  *
@@ -53,6 +56,19 @@ void block_footer_read(const void *pointer, const struct block *block,
 /* The first byte of the slack that was written to; NULL: none was. */
 const char *block_slack_look(const void *pointer, const struct block *block,
 			     size_t size);
+
+/* Another's block with checks=full, as it is now: its footer; of a live one the
+ * first byte of the slack that was written to, or NULL; of another object,
+ * `free` or in somebody's hands, whether it is as block_retire() left it. Reads
+ * through the kernel where that is allowed. False: it changed while
+ * it looked damaged, or cannot be read. */
+struct block_look {
+	struct footer footer;
+	const char *slack;
+	bool is_as_freed;
+};
+bool block_look(const void *pointer, const struct block *block, bool free,
+		struct block_look *out);
 
 /* A live block's footer says that it is freed, and the block is filled. False:
  * it was not live. With checks=full. */

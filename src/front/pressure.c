@@ -43,8 +43,16 @@ static void limit_cgroup(uint64_t high, uint64_t most)
 	store_relaxed(&limit.cgroup_size, soft); // own: one word
 }
 
-/* Racers store the same; a later call stores nothing, as the program may have
- * set others. */
+/* What the program has set stays: it may be faster than a racer that began
+ * before, or than who runs below its handler. */
+static void limit_begin(_Atomic(uint64_t) *word, uint64_t size)
+{
+	uint64_t none = 0;
+
+	cas_relaxed(word, &none, size); // own: one word
+}
+
+/* Racers store the same; a later call stores nothing. */
 void pressure_start(void)
 {
 	struct cgroup group;
@@ -52,8 +60,8 @@ void pressure_start(void)
 
 	if (load_relaxed(&limits_started)) // hint
 		return;
-	store_relaxed(&limit.soft_size, config.limit_soft); // own: one word
-	store_relaxed(&limit.hard_size, config.limit_hard); // own: one word
+	limit_begin(&limit.soft_size, config.limit_soft);
+	limit_begin(&limit.hard_size, config.limit_hard);
 	if (config.limit == CGROUP_LIMIT_AUTO)
 		found = cgroup_find_root(&group);
 	else if (config.limit == CGROUP_LIMIT_OWN)
@@ -241,9 +249,11 @@ uint64_t pressure_sleep_ms(uint64_t most)
 	return pressure_is_watched() ? min_size(most, WATCH_MS) : most;
 }
 
-/* The limits as they are now. */
+/* The limits as they are now. Where one was lowered below what is in use no
+ * take passes it any more. */
 static void look_at_limits(void)
 {
+	bool was_beyond = is_beyond(limit_soft_size());
 	char high[32], most[32];
 	long nr_high = watch_read(&watched.high, high, sizeof(high));
 	long nr_most = watch_read(&watched.most, most, sizeof(most));
@@ -252,6 +262,8 @@ static void look_at_limits(void)
 		return;
 	limit_cgroup(cgroup_number(high, (size_t)nr_high),
 		     cgroup_number(most, (size_t)nr_most));
+	if (!was_beyond && is_beyond(limit_soft_size()))
+		limit_ask(LIMIT_CGROUP);
 }
 
 /* The first look only learns what was there before. */

@@ -123,13 +123,15 @@ static void *place_swap(struct quarantine_shard *shard, uint64_t place,
 /* The oldest, or NULL. */
 static void *shard_take(struct quarantine_shard *shard)
 {
-	uint64_t head = load_relaxed(&shard->head); // hint
+	uint64_t head = load_relaxed(&shard->head), tail; // hint
 
 	if (head > nr_places())
 		raise_relaxed(&shard->tail, head - nr_places()); // hint
-	if (load_relaxed(&shard->tail) >= head)			 // hint
+	tail = load_relaxed(&shard->tail);			 // hint
+	/* Who loses leaves it to the winner: no two pass the head. */
+	if (tail >= head || !cas_relaxed(&shard->tail, &tail, tail + 1)) // hint
 		return NULL;
-	return place_swap(shard, add_relaxed(&shard->tail, 1), NULL); // hint
+	return place_swap(shard, tail, NULL);
 }
 
 static bool shard_is_over(struct quarantine_shard *shard)

@@ -9,12 +9,14 @@
 #include "front/pressure.h"
 #include "front/tick.h"
 #include "guard/pool.h"
+#include "guard/who.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "sample/sampler.h"
 #include "slab/bin.h"
 #include "system/config.h"
 #include "system/helper.h"
+#include "system/peek.h"
 #include "system/sandbox.h"
 
 static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
@@ -33,6 +35,8 @@ static void sampling_begin(void)
 		sampler_start(SAMPLE_PROFILE);
 	if (config.guard && guarded_start())
 		sampler_start(SAMPLE_GUARD);
+	if (config_checks_full())
+		system_peek_start();
 	if (config_checks_full() && config.check_stacks)
 		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
 	store_relaxed(&sampling_begun, 1);    // hint
@@ -112,6 +116,7 @@ void heap_gate_settle(void)
 void heap_vfork_begin(void)
 {
 	sandbox_vfork_begin();
+	who_settle();
 	gate_close();
 }
 

@@ -101,7 +101,7 @@ static struct sigaction action_ours(const struct sigaction *program)
 	uint64_t word = word_pack(program);
 
 	if (word_is(word, SIG_DFL) || word_is(word, SIG_IGN)) {
-		ours.sa_flags = SA_ONSTACK;
+		ours.sa_flags = SA_ONSTACK | SA_RESTART;
 		sigemptyset(&ours.sa_mask);
 	}
 	ours.sa_flags = (ours.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;

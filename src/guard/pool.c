@@ -217,11 +217,13 @@ void *guarded_alloc(size_t size, size_t align, uint32_t stack)
 		slot_let(slot, SLOT_FREE);
 		return NULL;
 	}
-	block = block_place(page, pool->page, size, max_size(align, 16),
+	block = block_place(page, pool->page, max_size(size, 1),
+			    max_size(align, 16),
 			    add_relaxed(&turn, 1) & 1); // counter
 	slack_fill(page, pool->page, block, size);
-	if (pool->split)
-		__builtin_memset(block, 0, size);
+	/* The page holds what was there before where the kernel refused to
+	 * close it: it does for one that the program has locked. */
+	__builtin_memset(block, 0, size);
 	slot->story = (struct slot_story){ .block = (uintptr_t)block,
 					   .size = size,
 					   .made = act_now(stack) };

@@ -47,9 +47,9 @@ slot_word_moved(struct slot_word w, enum slot_state state, uint64_t now)
 
 /* Who allocated, or freed, when, from where. */
 struct slot_act {
-	uint64_t ms;	/* the clock's */
+	uint64_t ms;	/* the clock's; 0: nobody did */
 	uint32_t stack; /* trace.h; 0: not known */
-	int32_t tid;
+	int32_t tid;	/* 0: not known */
 };
 
 struct slot_story {

@@ -89,7 +89,7 @@ static void tell_story(struct tale *tale, const struct matter *m)
 	if (!m->story.block)
 		return;
 	tell_act(tale, "allocated", &m->story.made);
-	if (m->story.freed.tid)
+	if (m->story.freed.ms)
 		tell_act(tale, "freed", &m->story.freed);
 }
 

@@ -5,6 +5,13 @@
  * what it keeps is its parent's, and asks anew. Where the kernel wipes nothing
  * it is asked each time. Wait-free; a handler that comes between the two stores
  * stores the same. A thread that dies here leaves nothing.
+ *
+ * Who asks first in a process writes its id into the page. A child on its
+ * parent's memory (vfork) would write its own there, and the parent be a
+ * stranger in its own house: so who is about to have such a child asks before.
+ *
+ * In a sandbox (sandbox.h) the kernel is not asked: a thread that it was not
+ * asked for before has no id.
  */
 #ifndef LANE_WHO_H
 #define LANE_WHO_H
@@ -13,6 +20,10 @@
 
 void who_start(void);
 
+/* Before a child begins that runs on the caller's memory. */
+void who_settle(void);
+
+/* 0: it may not be asked for. */
 int who_tid(void);
 
 /* Whether the caller is a child that runs on its parent's memory (vfork). */

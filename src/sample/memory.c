@@ -12,16 +12,22 @@ extern void *__libc_stack_end weak_import;
 
 static __thread uintptr_t known_low, known_high; /* own */
 
-/* 0: it is not known, as the kernel may not be asked who the thread is. */
-static uintptr_t stack_end(void)
+/* In a sandbox the kernel is not asked: of another thread than the first the
+ * thread pointer lies above the stack. */
+static bool is_first_thread(uintptr_t sp)
 {
 	bool first;
 
 	if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
-		return 0;
+		return (uintptr_t)percpu_thread_pointer() < sp;
 	first = system_gettid() == system_getpid();
 	sandbox_rare_done();
-	if (!first)
+	return first;
+}
+
+static uintptr_t stack_end(uintptr_t sp)
+{
+	if (!is_first_thread(sp))
 		return (uintptr_t)percpu_thread_pointer();
 	return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }
@@ -30,7 +36,7 @@ static uintptr_t stack_end(void)
 static cold void known_extend(uintptr_t sp)
 {
 	uintptr_t low = round_down(sp, system_page_size());
-	uintptr_t high = known_high ? known_high : stack_end();
+	uintptr_t high = known_high ? known_high : stack_end(sp);
 	uintptr_t end = known_high ? known_low : high;
 
 	if (high - low > MEMORY_OWN_MOST || low >= end ||

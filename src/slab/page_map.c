@@ -78,6 +78,34 @@ void page_map_find(const void *pointer, struct block *block)
 		find_outside_slabs(pointer, block);
 }
 
+/* By a copy of the entry, of which nothing changes between two looks. */
+bool page_map_look(const void *pointer, struct block *block)
+{
+	struct region *region = block->region = region_of(pointer);
+	uint32_t unit = region ? region_unit(region, pointer) : 0;
+	struct unit_tag tag;
+
+	// [region.nr_committed] with region_raise(): the tags are readable
+	if (!region || unit >= load_acquire(&region->nr_committed))
+		return false;
+	tag = *(const volatile struct unit_tag *)&region->tags[unit];
+	block->unit = unit;
+	block->tag = &region->tags[unit];
+	if (!tag.magic && !tag_is_sampled(&tag)) {
+		if (tag.size_class != CLASS_LARGE || tag_is_guarded(&tag))
+			return false;
+		find_run(pointer, block);
+		return block->kind == BLOCK_RUN;
+	}
+	if (!page_map_is_whole(&tag, tag.magic, pointer) ||
+	    (uint32_t)(uintptr_t)pointer - tag.start >
+		    (size_t)((const char *)pointer - region->base))
+		return false;
+	page_map_object(region, &tag, pointer, block);
+	block->tag = &region->tags[unit];
+	return true;
+}
+
 _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 				   const struct block *block)
 {

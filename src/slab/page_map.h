@@ -82,6 +82,20 @@ static force_inline const struct unit_tag *page_map_try(const void *pointer,
 
 _Noreturn void page_map_fault_entry(const void *pointer);
 
+/* Whether an entry, of which that is the magic number, is of a slab that the
+ * address lies in. */
+static force_inline bool page_map_is_whole(const struct unit_tag *tag,
+					   uint64_t magic, const void *pointer)
+{
+	const struct size_class *size_class = &size_classes[tag->size_class];
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+
+	return likely(tag->size_class < NR_CLASSES) &&
+	       likely((magic & ~TAG_OWNER_MASK) == size_class->magic ||
+		      !magic) &&
+	       likely(offset < size_class->nr_units * UNIT_SIZE);
+}
+
 /* The entry of the slab that an address lies in; NULL: in none of the region,
  * or of no region. A fitted class without a size has no magic number, so an
  * entry that tells of a run has units. */
@@ -89,10 +103,9 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 							 struct region **region)
 {
 	struct region *r = *region = region_of(pointer);
-	const struct size_class *size_class;
 	const struct unit_tag *tag;
-	uint32_t unit, offset;
 	uint64_t magic;
+	uint32_t unit;
 
 	if (unlikely(!r))
 		return NULL;
@@ -104,11 +117,7 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 	magic = load_once(&tag->magic); /* one owner for both */
 	if (unlikely(!magic) && !tag_is_sampled(tag))
 		return NULL;
-	size_class = &size_classes[tag->size_class];
-	offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	if (unlikely(tag->size_class >= NR_CLASSES) ||
-	    unlikely((magic & ~TAG_OWNER_MASK) != size_class->magic && magic) ||
-	    unlikely(offset >= size_class->nr_units * UNIT_SIZE))
+	if (unlikely(!page_map_is_whole(tag, magic, pointer)))
 		page_map_fault_entry(pointer);
 	return tag;
 }
@@ -171,6 +180,11 @@ static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
 
 /* The one judge of a pointer: says what is there. */
 void page_map_find(const void *pointer, struct block *block);
+
+/* As that, for who holds nothing there, of objects and runs alone: false where
+ * there is none, or the entry is just being written. What it says may be
+ * over. */
+bool page_map_look(const void *pointer, struct block *block);
 
 /* Ends the program for what page_map_find() called no block, or none of a
  * slab. */

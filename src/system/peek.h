@@ -16,6 +16,9 @@
  * Idempotent. */
 void system_peek_start(void);
 
+/* Whether anything can be read so. */
+bool system_peek_is_allowed(void);
+
 /* Bytes copied from the beginning of the range, up to the first that cannot be
  * read. */
 size_t system_peek(void *to, const void *from, size_t size);

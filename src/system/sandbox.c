@@ -132,6 +132,11 @@ bool sandbox_strict_here(void)
 	       load_relaxed(&vforking.entered) & SANDBOX_CHILD_STRICT; // own
 }
 
+bool sandbox_in_vfork(void)
+{
+	return vforking.nr_vforks;
+}
+
 /* The count first: who dies in between leaves it. Once for each child. */
 static void child_mark(uint64_t one)
 {

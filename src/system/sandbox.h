@@ -3,9 +3,9 @@
  * From a seccomp filter on, the library asks the kernel for nothing but
  * mmap, munmap, mremap and madvise, as a filter may kill for what it does not
  * know: no thread, no futex, no membarrier, no process id. (mprotect only with
- * large_guard=all on older kernels; where threads register themselves, rseq at
- * the end of one that did.) In strict mode it gives nothing back
- * either, and guards nothing. Who enters (the wrappers of
+ * large_guard=all or guard=N on older kernels; where threads register
+ * themselves, rseq at the end of one that did.) In strict mode it gives nothing
+ * back either, and guards nothing. Who enters (the wrappers of
  * prctl() and syscall()) says so before the call, as the filter is there for
  * other threads before the call returns, and takes it back where the kernel
  * refused. The word goes to the child of a fork, as filters do.
@@ -108,6 +108,10 @@ bool sandbox_child_entered(void);
 /* Whether strict mode is this thread's for good, as far as is known, and not
  * another one's child's: nothing new may be mapped then. */
 bool sandbox_strict_here(void);
+
+/* Whether a vfork child may be in the calling thread's place; where nobody may
+ * be asked for the process id. */
+bool sandbox_in_vfork(void);
 
 /* Around the life of a vfork child, by its parent; they nest. */
 void sandbox_vfork_begin(void);

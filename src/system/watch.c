@@ -106,11 +106,14 @@ static int watch_begin(struct watch *watch, int fd, enum watch_kind kind)
 	return 0;
 }
 
-/* A short write is none: what was asked for is one text. */
+/* A short write is none: what was asked for is one text. A socket whose other
+ * end is gone may send no signal. */
 static int write_once(int fd, const char *text, size_t size)
 {
-	long n = call_3(SYS_write, fd, text, size);
+	long n = call_5(SYS_sendto, fd, text, size, MSG_NOSIGNAL, NULL);
 
+	if (n == -ENOTSOCK)
+		n = call_3(SYS_write, fd, text, size);
 	if (n < 0)
 		return (int)n;
 	return (size_t)n == size ? 0 : -EIO;

@@ -170,15 +170,15 @@ TEST(test_mend, fitted_setup)
 /* A second one for the same fixed class takes the sizes above the first. */
 TEST(test_two_of_one_class, fitted_setup)
 {
-	unsigned first = grow(1096, window_samples());
-	unsigned second = grow(1200, window_samples());
+	unsigned first = grow(1672, window_samples());
+	unsigned second = grow(1800, window_samples());
 
 	assert_int_equal(first, NR_FIXED_CLASSES);
 	assert_int_equal(second, NR_FIXED_CLASSES + 1);
-	assert_int_equal(size_class_of(1152), first);
-	assert_int_equal(size_class_of(1153), second);
-	assert_int_equal(size_class_of(1216), second);
-	assert_int_equal(size_class_of(1217), SIZE_CLASS_1280);
+	assert_int_equal(size_class_of(1728), first);
+	assert_int_equal(size_class_of(1729), second);
+	assert_int_equal(size_class_of(1856), second);
+	assert_int_equal(size_class_of(1857), SIZE_CLASS_2048);
 }
 
 TEST(test_there_are_so_many, fitted_setup)

@@ -21,9 +21,9 @@ static _Atomic(unsigned) nr_passed;
 /* The tail first: none that is right then is wrong by the head's steps. */
 static void look(void)
 {
-	uint64_t tail = load_relaxed(&shards[0].tail); // own
+	uint64_t tail = load_relaxed(&quarantine_shards[0].tail); // own
 
-	if (tail > load_relaxed(&shards[0].head)) // own
+	if (tail > load_relaxed(&quarantine_shards[0].head)) // own
 		nr_passed++;
 }
 
@@ -57,7 +57,7 @@ TEST(the_tail_never_passes_the_head, NULL, NULL)
 	void *block;
 	size_t i;
 
-	add_relaxed(&shards[0].size, 1 << 20); // own
+	add_relaxed(&quarantine_shards[0].size, 1 << 20); // own
 	for (i = 0; i < NR_THREADS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, churn, NULL), 0);
@@ -67,7 +67,7 @@ TEST(the_tail_never_passes_the_head, NULL, NULL)
 	for (i = 0; quarantine_take(i, &block); i++)
 		heap_free(block);
 	assert_int_equal(quarantine_size(), 1 << 20);
-	sub_relaxed(&shards[0].size, 1 << 20); // own
+	sub_relaxed(&quarantine_shards[0].size, 1 << 20); // own
 }
 
 TEST_MAIN(setup, NULL)

@@ -53,7 +53,7 @@ unsigned rseq_current_id(void);
 /* The calling thread's registered area, NULL if it has none. */
 struct rseq_area *rseq_self(void);
 
-/* Registers an area for a thread that libc does not know (the reclaimer). The
+/* Registers an area for a thread that libc does not know (the helper). The
  * area is all zero and lives as long as the thread. 0 or a negated errno,
  * -EBUSY for an area that is this thread's already. */
 int rseq_register(struct rseq_area *area);

@@ -19,8 +19,6 @@
 #include "slab/slab.h"
 #include "system/config.h"
 
-/* Slabs of each list, before ENOMEM: all, as a collection bounds itself. */
-
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
 /* With checks=fast what goes out has no mark. */

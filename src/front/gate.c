@@ -160,7 +160,7 @@ bool gate_is_open(void)
 
 bool gate_is_stuck(void)
 {
-	// [gate.word] with gate_open(): start_slow()'s ready comes before it
+	// [gate.word] with gate_leave(): start_slow()'s ready comes before it
 	uint64_t gate = load_seq(&gate_word);
 
 	return mode_has_lanes() && !gate_has_closers(gate) &&

@@ -1,7 +1,7 @@
 /* layer 5.2: outside: what a program outside the process asks for
  *
  * One word, written by process_vm_writev() or a debugger (lanemalloc_view.h):
- * the profile on, the profile off. Every slow call looks at it on its way out;
+ * the profile on, the profile off. Slow paths look at it where they tick (tick.h);
  * of those that see it one takes it, by an exchange, and does it. So it is done
  * at the next miss of any thread, and never in a process that makes none. The
  * helper's ticks empty the caches while something is asked for, so that there
@@ -34,7 +34,7 @@ static force_inline bool outside_asks(void)
 
 void outside_serve(void);
 
-/* At the end of every slow path, beside tick_pass(). */
+/* At the end of a slow path, beside tick_pass(). */
 static force_inline void outside_look(void)
 {
 	if (outside_asks())

@@ -20,8 +20,8 @@
  *	full       not on; nobody answers; all objects are live or cached
  *
  *	released -> held	slab_open()	by the units' holder
- *	held -> listed		the holder pushes it	(bin.c)
- *	listed -> held		a pop wins it		(bin.c)
+ *	held -> listed		the holder pushes it	(bin_list.c)
+ *	listed -> held		a pop wins it		(bin_list.c)
  *	held -> full		slab_leave()	no bits are left
  *	full -> held		slab_give() or slab_leave(): or(on) won by
  *				the one that saw `on` clear

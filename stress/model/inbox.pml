@@ -1,4 +1,4 @@
-/* The inbox of a bin: slab_send() and inbox_take() of bin.c, liburcu's push
+/* The inbox of a bin: slab_send() and inbox_take() of bin_list.c, liburcu's push
  * and pop_all, and threads that are killed at any point.
  *
  * NT threads send and take, OPS times together. A slab is a number from 1 on.

@@ -1,6 +1,6 @@
 /* inside: accounts for every byte of a heap that stands still
  *
- * Linked instead of slab/bin.c, which it contains: so it can walk the lists.
+ * Linked instead of slab/bin.c, which it contains.
  *
  *	every claimed unit is a slab's, a large block's, a CPU cache's or a
  *		bin set's, and the budget counts the same

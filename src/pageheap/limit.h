@@ -6,8 +6,8 @@
  * (LIMIT_UNIT_SIZE). Not counted: lanes and bins, which are mapped by
  * themselves, a few KiB an id; the profile's tables, which have an option of
  * their own; the quarantine's ring and the records of guarded blocks; the
- * helper's stack; what a program maps by itself. A run counts whole, touched or not,
- * so the sum is never below what is resident of it. budget.h has it in one
+ * helper's stack; what a program maps by itself. A run counts whole, touched or
+ * not, so the sum is never below what is resident of it. budget.h has it in one
  * word.
  *
  * The hard limit is a promise: who takes a run adds what is not resident of it

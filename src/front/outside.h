@@ -3,9 +3,9 @@
  * One word, written by process_vm_writev() or a debugger (lanemalloc_view.h):
  * the profile on, the profile off. Slow paths look at it where they tick
  * (tick.h); of those that see it one takes it, by an exchange, and does it. So
- * it is done at the next miss of any thread, and never in a process that makes none. The
- * helper's ticks empty the caches while something is asked for, so that there
- * is a miss as soon as anybody allocates.
+ * it is done at the next miss of any thread, and never in a process that makes
+ * none. The helper's ticks empty the caches while something is asked for, so
+ * that there is a miss as soon as anybody allocates.
  *
  *	none --who writes from outside--> asked --exchange--> none
  *

@@ -52,12 +52,20 @@ static size_t weight(const struct block *block)
 					  block->size;
 }
 
-static size_t weight_at(const void *pointer)
+static void count_in(struct quarantine_shard *shard, const struct block *block)
+{
+	add_relaxed(&shard->size, weight(block)); // counter
+	add_relaxed(&shard->held, block->size);	  // counter
+}
+
+/* For who holds the block. */
+static void count_out(struct quarantine_shard *shard, const void *pointer)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
-	return weight(&block);
+	sub_relaxed(&shard->size, weight(&block)); // counter
+	sub_relaxed(&shard->held, block.size);	   // counter
 }
 
 /* Only where the kernel can do it inside of a mapping. */
@@ -82,8 +90,7 @@ static cold void place_return(void *pointer, const struct block *block)
 		if (!cas_release(ring_find() + place, &none,
 				 (uintptr_t)pointer))
 			continue;
-		add_relaxed(&quarantine_shards[0].size,
-			    weight(block)); // counter
+		count_in(&quarantine_shards[0], block);
 		return;
 	}
 }
@@ -116,7 +123,7 @@ static void *place_swap(struct quarantine_shard *shard, uint64_t place,
 	// [quarantine.place] with place_swap(): the block's last use
 	out = take_acq_rel(at, (uintptr_t)block);
 	if (out)
-		sub_relaxed(&shard->size, weight_at((void *)out)); // counter
+		count_out(shard, (void *)out);
 	return (void *)(uintptr_t)out;
 }
 
@@ -145,16 +152,15 @@ int quarantine_put(unsigned id, const struct block *found, void *block,
 {
 	struct quarantine_shard *shard =
 		&quarantine_shards[id % QUARANTINE_SHARDS];
-	size_t size = weight(found);
 	unsigned tries;
 	int n;
 
-	if (size > config.quarantine / QUARANTINE_SHARDS / 2)
+	if (weight(found) > config.quarantine / QUARANTINE_SHARDS / 2)
 		return -1;
 	if (unlikely(!ring_find()) && !ring_make())
 		return -1;
 	quarantine_shut(block, found);
-	add_relaxed(&shard->size, size); // counter
+	count_in(shard, found);
 	out[0] = place_swap(shard, add_relaxed(&shard->head, 1), block); // hint
 	n = out[0] != NULL;
 	for (tries = 1; tries < QUARANTINE_OUT && shard_is_over(shard);
@@ -201,6 +207,6 @@ size_t quarantine_size(void)
 	unsigned i;
 
 	for (i = 0; i < QUARANTINE_SHARDS; i++)
-		size += load_relaxed(&quarantine_shards[i].size); // counter
+		size += load_relaxed(&quarantine_shards[i].held); // counter
 	return size;
 }

@@ -29,7 +29,8 @@
 struct quarantine_shard {
 	_Atomic(uint64_t) head,
 		tail;		/* hints: where the next one goes, comes */
-	_Atomic(uint64_t) size; /* counter: bytes */
+	_Atomic(uint64_t) size; /* counter: weights, see quarantine_put() */
+	_Atomic(uint64_t) held; /* counter: bytes */
 } __attribute__((aligned(CACHE_LINE)));
 
 extern struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS] internal;

@@ -20,7 +20,8 @@ MACRO = re.compile(r"^#define (\w+)\(([^)]*)\)(?:[^\n]*\\\n)*[^\n]*\n", re.M)
 OPERATION = re.compile(r"(load|store|take|cas|add|sub|or|and)_(%s)" % ORDERS)
 # Made of other operations, which have their hooks; and what is no access that
 # other threads can tell from its neighbours.
-KEPT = re.compile(r"raise_(%s)|load_once|store_once|fence_acquire" % ORDERS)
+KEPT = re.compile(
+    r"raise_(%s)|load_once|store_once|fence_(?:acquire|release)" % ORDERS)
 
 
 class Unknown(Exception):

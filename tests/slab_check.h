@@ -13,6 +13,7 @@ static inline void slab_check(const struct span *slab)
 	const struct size_class *c = &size_classes[w.size_class];
 	_Atomic(uint64_t) *bits = r->bits + (size_t)unit * UNIT_BITS_WORDS;
 	bool sampled = w.owner == SLAB_SAMPLED; /* no magic, no owner */
+	unsigned owner = w.waning ? OWNER_NOBODY : w.owner;
 	unsigned i, left = c->nr_objects;
 
 	for (i = 0; i < c->nr_words; i++) {
@@ -22,7 +23,7 @@ static inline void slab_check(const struct span *slab)
 	for (i = 0; i < c->nr_units; i++) {
 		check(r->tags[unit + i].size_class == w.size_class);
 		check(r->tags[unit + i].magic ==
-		      (sampled ? 0 : c->magic | w.owner));
+		      (sampled ? 0 : c->magic | owner));
 	}
 }
 

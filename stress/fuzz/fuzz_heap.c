@@ -39,7 +39,7 @@ void target_run(const uint8_t *data, size_t size)
 		else
 			interrupt_run(choose(n));
 		if (i % CHECK_EVERY == 0)
-			heap_check();
+			machine_check();
 	}
 	heap_end();
 }

@@ -32,7 +32,7 @@ void heap_begin(void);
 void heap_end(void);
 
 /* Verifies all structures, and that live memory is what the table says. */
-void heap_check(void);
+void machine_check(void);
 
 /* Whether memory may be short: NULL is a right answer then. */
 void heap_may_fail_begin(void);

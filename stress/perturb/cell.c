@@ -33,7 +33,7 @@
 #define STAGE "PERTURB_CELL_STAGE"
 #define PROGRESS_TICKS 10000 /* of a millisecond */
 #define STACKS_RESIDENT ((uint64_t)48 << 10)
-#define RSS_SLACK ((uint64_t)13 << 20)
+#define RSS_SLACK ((uint64_t)16 << 20)
 
 struct cell cell = { .threads = 16, .steps = 20000, .every = 64, .seed = 1 };
 

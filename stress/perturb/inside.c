@@ -8,6 +8,7 @@
  *		free object and is in none
  *	every cached object is in one lane once, and not free in its slab
  */
+#include "front/free.h"
 #include "slab/bin.c"
 
 #include "cpucache/cpu_cache.h"
@@ -231,6 +232,7 @@ void inside_check(struct inside *out)
 	size_t size = units + units * (UNIT_SIZE / 16);
 	uint64_t known = 0, held = 0;
 
+	heap_quarantine_flush(); /* what waits is neither live nor free */
 	*out = (struct inside){ 0 };
 	marks.listed = inside_map(size);
 	marks.cached = marks.listed + units;

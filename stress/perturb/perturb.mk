@@ -14,7 +14,8 @@ SOAK_SECONDS ?= 600
 
 # Of the whole library, inside.c contains slab/bin.c.
 PERTURB_PARTS := $(filter-out slab/bin \
-	entry/wrappers entry/real entry/rights entry/syscall_$(ARCH) \
+	entry/wrappers entry/real entry/rights entry/signals \
+	entry/children entry/syscall_$(ARCH) command/% \
 	$(patsubst src/%.c,%,$(FOREIGN)),$(patsubst \
 	$(PERTURB_SRC)/%,%,$(basename $(call of_arch,$(sort $(wildcard \
 	$(PERTURB_SRC)/*/*.c $(PERTURB_SRC)/*/*.S))))))

@@ -84,3 +84,15 @@ int command_output_end(FILE *out, const char *path)
 				     path ? path : "stdout");
 	return 0;
 }
+
+error_t command_name(int key, char *arg, struct argp_state *state,
+		     const char **name)
+{
+	if (key == ARGP_KEY_ARG && state->arg_num == 0)
+		*name = arg;
+	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
+		argp_usage(state);
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}

@@ -40,4 +40,8 @@ FILE *command_output(const char *path);
 /* 0, or 1 where it could not be written, which is said. */
 int command_output_end(FILE *out, const char *path);
 
+/* For the end of a parser: the one argument, which is wanted. */
+error_t command_name(int key, char *arg, struct argp_state *state,
+		     const char **name);
+
 #endif

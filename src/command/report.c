@@ -82,12 +82,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->depth = command_number(state, arg);
 	else if (key == 'l')
 		a->least = command_number(state, arg);
-	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
-		a->name = arg;
-	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
-		argp_usage(state);
 	else
-		return ARGP_ERR_UNKNOWN;
+		return command_name(key, arg, state, &a->name);
 	return 0;
 }
 

@@ -235,7 +235,7 @@ static uint64_t sandbox_of_syscall(long nr, long a, long b, long result)
 	return a == SECCOMP_SET_MODE_STRICT ? SANDBOX_STRICT : SANDBOX_FILTER;
 }
 
-_Static_assert(offsetof(union sealed, at.real[REAL_syscall]) == 168,
+_Static_assert(offsetof(union sealed, at.real[REAL_syscall]) == 184,
 	       "SEALED_SYSCALL of syscall_*.S");
 
 /* Where syscall() found one of its numbers, or no libc yet (syscall_*.S). */

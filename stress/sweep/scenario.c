@@ -190,6 +190,7 @@ struct refusal {
 	unsigned error;      /* 0: success, and nothing happens */
 	unsigned bits;       /* only if that argument has one of these */
 	unsigned arg, least; /* and is at least that */
+	unsigned most;       /* and at most that; 0: any */
 };
 
 /* So that the library's own threads can be stopped, too. */
@@ -216,17 +217,6 @@ static const struct refusal not_told[] = {
 	{ .nr = SYS_uname, .error = ENOSYS },
 	{ .nr = SYS_getrlimit, .error = ENOSYS },
 	{ .nr = SYS_mremap, .error = ENOMEM, .arg = 3, .bits = MREMAP_FIXED },
-};
-/* The data of regions are whole hugepages, their other parts whole 64 KiB,
- * but for a page that tries a place: what is neither is a CPU's cache or the
- * helper's memory. */
-static const struct refusal no_caches[] = {
-	{ .nr = SYS_mmap, .error = ENOMEM, .arg = 1, .bits = 0xe000 },
-	{ .nr = SYS_mmap,
-	  .error = ENOMEM,
-	  .arg = 1,
-	  .bits = (2 << 20) - 1,
-	  .least = 4 << 20 },
 };
 static const struct refusal no_area[] = {
 	{ .nr = SYS_rseq, .error = EINVAL },
@@ -258,15 +248,17 @@ static void refuse(const struct refusal *list, size_t n)
 		     offsetof(struct seccomp_data, nr)));
 	for (i = 0; i < n; i++) {
 		bool some = list[i].bits;
+		uint32_t most = list[i].most ? list[i].most : UINT32_MAX;
 		uint32_t arg =
 			offsetof(struct seccomp_data, args) + 8 * list[i].arg;
 
 		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i].nr, 0,
-			     some ? 5 : 1));
+			     some ? 6 : 1));
 		if (some) {
 			ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg));
 			ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, list[i].least,
-				     0, 2));
+				     0, 3));
+			ADD(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, most, 2, 0));
 			ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, list[i].bits,
 				     0, 1));
 		}
@@ -404,6 +396,29 @@ static void fill_table(void)
 		atomic_store(&r[i].state, REGION_CLAIMED);
 }
 
+/* The lanes of a CPU by their size, and the helper's memory: nothing else that
+ * large is not whole 64 KiB. */
+static void refuse_caches(void)
+{
+	size_t (*area_size)(void) = text_symbol("size_class_area_size");
+	unsigned areas = 2 * (unsigned)round_up(area_size(), UNIT_SIZE);
+	const struct refusal no_caches[] = {
+		{ .nr = SYS_mmap,
+		  .error = ENOMEM,
+		  .arg = 1,
+		  .bits = UINT32_MAX,
+		  .least = areas,
+		  .most = areas },
+		{ .nr = SYS_mmap,
+		  .error = ENOMEM,
+		  .arg = 1,
+		  .bits = 0xf000,
+		  .least = 64 * KIB },
+	};
+
+	REFUSE(no_caches);
+}
+
 static void filters_set(const struct scenario *s)
 {
 	REFUSE(no_mask);
@@ -414,7 +429,7 @@ static void filters_set(const struct scenario *s)
 	if (s->strange)
 		REFUSE(not_told);
 	if (s->refuse_caches)
-		REFUSE(no_caches);
+		refuse_caches();
 	if (s->refuse_area)
 		REFUSE(no_area);
 	if (s->refuse_guards)

@@ -14,7 +14,7 @@ struct kind {
 	bool of_others; /* needs threads that were stopped */
 };
 /* What a tick may add, to any kind. */
-#define TICK_MOST 160000
+#define TICK_MOST 400000
 extern const struct kind kinds[]; /* up to one without a name */
 #define NR_KINDS_MOST 24
 

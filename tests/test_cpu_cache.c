@@ -54,7 +54,7 @@ static uint64_t sum_of_limits(void)
 	uint64_t sum = 0;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+	for (size_class = 1; size_class <= FAR_LANE; size_class++)
 		sum += size_classes[size_class].size * limit_of(size_class);
 	return sum;
 }
@@ -420,6 +420,62 @@ TEST(test_no_bytes_for_remote_lanes, fresh, done)
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
 	assert_true(object_is_free(object));
+}
+
+/* Another id's, of a tiny class; of a larger one, a waning slab's. */
+static void free_one_that_goes_home(unsigned size_class)
+{
+	struct block block;
+	void *object;
+
+	bin_take(rseq_current_id() + 1, size_class, &object, 1);
+	page_map_find(object, &block);
+	if (size_class > NR_TINY)
+		slab_wane(&block.region->spans[block.unit]);
+	heap_free(object);
+}
+
+TEST(test_remote_lanes_stay_within_the_bytes, fresh, done)
+{
+	unsigned size_class, round, nr_waiting = 0;
+
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 64 << 10;
+	miss(SIZE_CLASS_16);
+	for (round = 0; round < 4; round++)
+		for (size_class = 1; size_class < NR_FIXED_CLASSES;
+		     size_class++) {
+			free_one_that_goes_home(size_class);
+			assert_int_equal(used_now(), sum_of_limits());
+			assert_true(used_now() <= config.cpu_cache);
+			assert_true(stats_now().cached_size <=
+				    config.cpu_cache);
+		}
+	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+		nr_waiting += count_of(REMOTE_LANES + size_class) > 0;
+	assert_true(nr_waiting > 1);
+}
+
+/* Where there is room each takes its batch, and gives it up for others. */
+TEST(test_remote_lanes_take_a_batch, fresh, done)
+{
+	unsigned remote = REMOTE_LANES + SIZE_CLASS_48, i;
+
+	if (!has_lanes())
+		skip();
+	config.cpu_cache = 64 << 10;
+	miss(SIZE_CLASS_16);
+	free_one_that_goes_home(SIZE_CLASS_48);
+	assert_int_equal(limit_of(remote), size_classes[remote].batch);
+	assert_int_equal(count_of(remote), 1);
+	owe(CLASS, SLOTS);
+	for (i = 0; i < NR_LANES && limit_of(remote); i++) {
+		miss(CLASS);
+		give_held();
+	}
+	assert_in_range(limit_of(remote), 0, size_classes[remote].batch - 1);
+	assert_int_equal(used_now(), sum_of_limits());
 }
 
 TEST(test_limits_stay_within_the_bytes, fresh, done)

@@ -10,6 +10,10 @@
  * sizes within an eighth of it; beyond the sum, growing takes from the
  * limits of other lanes in turn.
  *
+ * Lanes of objects that go home (cpu_cache.h) count like all others, and grow
+ * with the first flush to the batch that goes together; where the bytes do not
+ * allow that, less of them wait, and each goes to its slab at once.
+ *
  * All ids together may hold a share of the heap, and config.cpu_cache at least,
  * whatever their number, and OWN_LEAST each; beyond a soft limit
  * (pageheap/limit.h) next to nothing.
@@ -50,6 +54,9 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
  * flushed. That stands for a flush, so that the next one does not grow it. */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
+
+/* A remote lane, or the far one, took no more. */
+void capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
 
 /* What all ids may hold together now. */
 uint64_t capacity_all_most(void);

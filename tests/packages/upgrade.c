@@ -20,7 +20,7 @@ struct copy {
 	void *(*malloc)(size_t);
 	void (*free)(void *);
 	const char *(*version)(void);
-	void (*stats)(struct lanemalloc_stats *, size_t);
+	size_t (*stats)(struct lanemalloc_stats *, size_t);
 };
 
 static int nr_wrong;

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 old=$(realpath "$1")
 work=$(realpath -m "$2")
 mkdir -p "$work/later"
-cp -r "$here"/{Makefile,src,include,packaging} "$work/later"
+cp -a "$here"/{Makefile,src,include,packaging} "$work/later"
 header=$work/later/include/lanemalloc.h
 new=$work/later/build
 
@@ -27,7 +27,11 @@ sed -i '/define LANEMALLOC_VERSION_PATCH/s/[0-9]*$/99/' "$header"
 this=$(version_of "$here/include/lanemalloc.h")
 later=$(version_of "$header")
 [ "$this" != "$later" ]
-make -s -C "$work/later" BUILD="$new" "$new/liblanemalloc.so"
+# What does not know the number is as it was.
+mkdir -p "$new"
+cp -a "$old/obj" "$old/flags" "$old/headers" "$new"
+find "$new/obj" -name '*.d' -exec sed -i "s|^[^ ]*/obj/|$new/obj/|" {} +
+make -s -C "$work/later" BUILD="$new" "$new/liblanemalloc.so" >/dev/null
 
 # program NAME DIRECTORY: linked with the library of that directory.
 program() {

@@ -273,7 +273,7 @@ static void hogs(unsigned nr_cpus, unsigned n, size_t live)
 	first = hog(0, NR_ROUNDS);
 	for (id = 1; id < n; id++)
 		last = hog(id, NR_ROUNDS);
-	most = max_size(config.cpu_cache, claimed_size() / 8) + n * OWN_LEAST;
+	most = max_size(all_least(), claimed_size() / 8) + n * OWN_LEAST;
 	assert_true(stats_now().cached_size <= most);
 	assert_true(stats_now().cached_size > config.cpu_cache / 8);
 	if (table)

@@ -14,11 +14,11 @@
  * with the first flush to the batch that goes together; where the bytes do not
  * allow that, less of them wait, and each goes to its slab at once.
  *
- * All ids together may hold a share of the heap, and config.cpu_cache at least,
- * whatever their number, and OWN_LEAST each; beyond a soft limit
+ * All ids together may hold a share of the heap, and what two of them may at
+ * least, whatever their number, and OWN_LEAST each; beyond a soft limit
  * (pageheap/limit.h) next to nothing.
  *
- *	all = max(config.cpu_cache, claimed / 8)
+ *	all = max(config.cpu_cache * min(CPUs, 2), claimed / 8)
  *	own share = max(all / 8 / CPUs, OWN_LEAST)	nobody is asked
  *	pool = all * 7 / 8		of which ids take their quotas
  *	sum of limits <= min(config.cpu_cache, own share + quota)

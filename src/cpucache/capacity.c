@@ -246,7 +246,8 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
-	uint64_t want = min_size(limit + grow_step(cache, c), limit_most(size_class));
+	uint64_t want = min_size(limit + grow_step(cache, c),
+				 limit_most(size_class));
 
 	if (want <= limit)
 		return false;

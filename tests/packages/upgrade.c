@@ -2,9 +2,9 @@
  *
  *	upgrade VERSION [OTHER]
  *
- * Linked with one of them; VERSION is the one that must serve, wholly and alone.
- * OTHER is the path of the other one: it is loaded besides, into a namespace of
- * its own, and both serve, each its own blocks.
+ * Linked with one of them; VERSION is the one that must serve, wholly and
+ * alone. OTHER is the path of the other one: it is loaded besides, into a
+ * namespace of its own, and both serve, each its own blocks.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -31,49 +31,49 @@ const char *lanemalloc_mode(const char **why);
 /* GAUGE and COUNTER(name, unit, help): each a uint64_t of struct
  * lanemalloc_stats, in this order; a counter only rises. New ones are added at
  * the end only. */
-#define LANEMALLOC_STATS_KINDS(GAUGE, COUNTER)                                  \
-	GAUGE(live_size, "bytes", "in blocks that the program holds")           \
-	GAUGE(live_large_size, "bytes", "of these, in runs of their own")       \
-	GAUGE(cached_size, "bytes", "in the CPU caches, free to use at once")   \
-	GAUGE(slab_free_size, "bytes", "free objects in slabs")                 \
-	GAUGE(free_dirty_size, "bytes",                                         \
-	      "free in the page heap, still resident")                          \
-	GAUGE(free_clean_size, "bytes", "free in the page heap, not resident")  \
-	COUNTER(purged_size, "bytes", "given back to the system since start")   \
-	GAUGE(metadata_size, "bytes", "resident metadata")                      \
-	GAUGE(reserved_size, "bytes", "addresses that the heap may grow into")  \
-	GAUGE(committed_size, "bytes", "address space made usable")             \
-	GAUGE(budget_size, "bytes", "free memory that is kept before purging")  \
-	GAUGE(nr_cpu_caches, "", "CPU caches in use")                           \
-	GAUGE(nr_slabs, "", "slabs in use")                                     \
-	GAUGE(nr_large, "", "large blocks in use")                              \
-	COUNTER(nr_refills, "", "batches taken from slabs by CPU caches")       \
-	COUNTER(nr_flushes, "", "batches given by CPU caches to slabs")         \
-	COUNTER(nr_aborts, "",                                                  \
-		"fast paths that missed and hit when tried again")              \
-	COUNTER(nr_direct, "", "calls served by the direct path")               \
-	COUNTER(nr_remote_frees, "", "objects given to slabs of other CPUs")    \
-	COUNTER(nr_remote_slabs, "", "slabs sent to another CPU's inbox")       \
-	COUNTER(nr_foreign_frees, "", "frees of memory of another malloc")      \
-	COUNTER(nr_steals, "", "slabs adopted from another CPU")                \
-	COUNTER(nr_drains, "", "CPU caches emptied from outside")               \
-	COUNTER(nr_purges, "", "calls that gave memory back")                   \
-	COUNTER(nr_out_of_memory, "", "requests that failed")                   \
-	COUNTER(slab_purged_size, "bytes",                                      \
-		"given back of free objects in slabs")                          \
-	COUNTER(nr_fitted_classes, "",                                          \
-		"size classes made for what is asked for")                      \
-	GAUGE(limited_size, "bytes", "of units that count against the limits")  \
-	GAUGE(limit_soft_size, "bytes",                                         \
-	      "the soft limit, own or cgroup's; 0: none")                       \
-	GAUGE(limit_hard_size, "bytes", "the hard limit; 0: none")              \
-	COUNTER(nr_limit_hits, "", "times that the hard limit left no room")    \
-	COUNTER(nr_pressures, "", "times that all was given back, as asked")    \
-	GAUGE(pressure_reason, "",                                              \
-	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 service manager") \
-	COUNTER(hugepage_size, "bytes", "asked for as hugepages")               \
-	GAUGE(small_fault_ns, "",                                               \
-	      "of a small page's first touch, by hugepage=auto")                \
+#define LANEMALLOC_STATS_KINDS(GAUGE, COUNTER)                                 \
+	GAUGE(live_size, "bytes", "in blocks that the program holds")          \
+	GAUGE(live_large_size, "bytes", "of these, in runs of their own")      \
+	GAUGE(cached_size, "bytes", "in the CPU caches, free to use at once")  \
+	GAUGE(slab_free_size, "bytes", "free objects in slabs")                \
+	GAUGE(free_dirty_size, "bytes",                                        \
+	      "free in the page heap, still resident")                         \
+	GAUGE(free_clean_size, "bytes", "free in the page heap, not resident") \
+	COUNTER(purged_size, "bytes", "given back to the system since start")  \
+	GAUGE(metadata_size, "bytes", "resident metadata")                     \
+	GAUGE(reserved_size, "bytes", "addresses that the heap may grow into") \
+	GAUGE(committed_size, "bytes", "address space made usable")            \
+	GAUGE(budget_size, "bytes", "free memory that is kept before purging") \
+	GAUGE(nr_cpu_caches, "", "CPU caches in use")                          \
+	GAUGE(nr_slabs, "", "slabs in use")                                    \
+	GAUGE(nr_large, "", "large blocks in use")                             \
+	COUNTER(nr_refills, "", "batches taken from slabs by CPU caches")      \
+	COUNTER(nr_flushes, "", "batches given by CPU caches to slabs")        \
+	COUNTER(nr_aborts, "",                                                 \
+		"fast paths that missed and hit when tried again")             \
+	COUNTER(nr_direct, "", "calls served by the direct path")              \
+	COUNTER(nr_remote_frees, "", "objects given to slabs of other CPUs")   \
+	COUNTER(nr_remote_slabs, "", "slabs sent to another CPU's inbox")      \
+	COUNTER(nr_foreign_frees, "", "frees of memory of another malloc")     \
+	COUNTER(nr_steals, "", "slabs adopted from another CPU")               \
+	COUNTER(nr_drains, "", "CPU caches emptied from outside")              \
+	COUNTER(nr_purges, "", "calls that gave memory back")                  \
+	COUNTER(nr_out_of_memory, "", "requests that failed")                  \
+	COUNTER(slab_purged_size, "bytes",                                     \
+		"given back of free objects in slabs")                         \
+	COUNTER(nr_fitted_classes, "",                                         \
+		"size classes made for what is asked for")                     \
+	GAUGE(limited_size, "bytes", "of units that count against the limits") \
+	GAUGE(limit_soft_size, "bytes",                                        \
+	      "the soft limit, own or cgroup's; 0: none")                      \
+	GAUGE(limit_hard_size, "bytes", "the hard limit; 0: none")             \
+	COUNTER(nr_limit_hits, "", "times that the hard limit left no room")   \
+	COUNTER(nr_pressures, "", "times that all was given back, as asked")   \
+	GAUGE(pressure_reason, "",                                             \
+	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 services")       \
+	COUNTER(hugepage_size, "bytes", "asked for as hugepages")              \
+	GAUGE(small_fault_ns, "",                                              \
+	      "of a small page's first touch, by hugepage=auto")               \
 	GAUGE(hugepage_fault_ns, "", "of a hugepage's first touch")
 #define LANEMALLOC_STATS(X) LANEMALLOC_STATS_KINDS(X, X)
 

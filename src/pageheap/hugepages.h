@@ -28,7 +28,7 @@ extern struct hugepages {
 	_Atomic(uint64_t) advised_size; /* counter: asked for */
 	_Atomic(uint64_t) small_ns;	/* hint: a small page's fault */
 	_Atomic(uint64_t) huge_ns;	/* hint: a hugepage's */
-} hugepages;
+} hugepages internal;
 
 /* Of units [from, to), mapped just now and the caller's; whole hugepages. */
 void hugepages_advise(const struct region *region, uint32_t from, uint32_t to);

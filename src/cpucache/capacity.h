@@ -55,8 +55,8 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
 
-/* A remote lane, or the far one, took no more. */
-void capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
+/* A remote lane, or the far one, took no more. True: it grew. */
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
 
 /* What all ids may hold together now. */
 uint64_t capacity_all_most(void);

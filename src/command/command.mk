@@ -1,6 +1,7 @@
 # The command `lanemalloc`: a program of its own, which links nothing of the
-# library. It needs glibc, for argp, ncursesw for `top` and libmicrohttpd for
-# `serve`, whose packages on Debian these are; the library needs none of them.
+# library. It needs argp, which glibc has itself and musl as a library of its own
+# (in COMMAND_LIBS then), ncursesw for `top` and libmicrohttpd for `serve`, whose
+# packages on Debian these are; the library needs none of them.
 PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
 
 COMMAND := $(BUILD)/lanemalloc

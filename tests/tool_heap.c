@@ -9,7 +9,8 @@
  *	  tool_heap run THREADS		threads that allocate and free; each
  *					holds from 4 to 8 MiB. Says "ready"
  *	  tool_heap leak		functions that allocate at a known pace,
- *					and one that frees at once
+ *					and ones that free at once, by another
+ *					thread, or what grew by realloc
  *	  tool_heap hit			a thread that the caches serve alone
  */
 #include <pthread.h>
@@ -112,16 +113,59 @@ __attribute__((noinline)) void frees_at_once(void)
 	free(block);
 }
 
+/* One among many of its size that are freed at once. */
+__attribute__((noinline)) void keeps_one(void)
+{
+	*(void *volatile *)&block = malloc(3000);
+}
+
+__attribute__((noinline)) void grows_by_steps(void)
+{
+	void *volatile grown = NULL;
+
+	for (size_t size = 500; size < 20000; size += 500)
+		grown = realloc(grown, size);
+	free(grown);
+}
+
+static int passed[2];
+
+__attribute__((noinline)) void passes_on(void)
+{
+	void *volatile given = malloc(5000);
+
+	if (write(passed[1], (void *)&given, sizeof(given)) < 0)
+		exit(1);
+}
+
+static void *frees_others(void *arg)
+{
+	void *given;
+
+	(void)arg;
+	while (read(passed[0], &given, sizeof(given)) == sizeof(given))
+		free(given);
+	return NULL;
+}
+
 static void leak(void)
 {
+	pthread_t thread;
+
+	if (pipe(passed) ||
+	    pthread_create(&thread, NULL, frees_others, NULL))
+		exit(1);
 	say("ready");
 	for (;;) {
 		for (int i = 0; i < 100; i++) {
 			keeps_much();
 			keeps_little();
 			frees_at_once();
+			passes_on();
 		}
 		keeps_badly();
+		keeps_one();
+		grows_by_steps();
 		usleep(10000);
 	}
 }

@@ -11,6 +11,8 @@
  *	  tool_heap leak		functions that allocate at a known pace,
  *					and ones that free at once, by another
  *					thread, or what grew by realloc
+ *	  tool_heap pins BLOCKS		BLOCKS of 1 KiB, of which it frees all
+ *					but one in 64; then it waits
  *	  tool_heap hit			a thread that the caches serve alone
  */
 #include <pthread.h>
@@ -28,6 +30,7 @@ extern size_t lanemalloc_stats_json(char *buf, size_t size)
 	__attribute__((weak));
 extern size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 	__attribute__((weak));
+extern size_t lanemalloc_purge(void) __attribute__((weak));
 
 static void say(const char *text)
 {
@@ -170,6 +173,33 @@ static void leak(void)
 	}
 }
 
+static void *frees(void *pointer)
+{
+	free(pointer);
+	return NULL;
+}
+
+static void pins(unsigned long nr)
+{
+	void **blocks = calloc(nr, sizeof(*blocks));
+	pthread_t thread;
+
+	for (unsigned long i = 0; i < nr; i++)
+		blocks[i] = malloc(1024);
+	grows_by_steps();
+	for (unsigned long i = 0; i < nr; i++)
+		if (i % 64)
+			free(blocks[i]);
+	for (unsigned long i = 0; i < nr; i += 128) {
+		pthread_create(&thread, NULL, frees, blocks[i]);
+		pthread_join(thread, NULL);
+	}
+	lanemalloc_purge();
+	say("ready");
+	for (;;)
+		pause();
+}
+
 static void hit(void)
 {
 	say("ready");
@@ -192,6 +222,8 @@ int main(int argc, char **argv)
 		prometheus();
 	else if (!strcmp(argv[1], "leak"))
 		leak();
+	else if (!strcmp(argv[1], "pins"))
+		pins(n);
 	else if (!strcmp(argv[1], "hit"))
 		hit();
 	for (uintptr_t i = 0; i < n; i++)

@@ -168,7 +168,8 @@ static double freed_share(const struct stack *s)
 
 static void look_at_once(struct report *r, const struct stack *s)
 {
-	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS)
+	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS ||
+	    share(s, PROFILE_grown_objects, PROFILE_alloc_objects) > 0.5)
 		return;
 	find(r, AT_ONCE, s, (uint64_t)s->values[PROFILE_alloc_space],
 	     "%ld blocks of about %ld bytes lived %.1f ms on the average: "
@@ -210,6 +211,7 @@ static void look_among_short(struct report *r, const struct stack *s)
 	unsigned group = group_of(s);
 	int64_t others = r->allocated[group] - s->values[PROFILE_alloc_objects];
 	int64_t freed = r->freed[group] - s->values[PROFILE_freed_objects];
+	char pinned[SIZE_TEXT];
 
 	if (freed_share(s) > 0.5 || s->values[PROFILE_inuse_space] <= 0 ||
 	    others < 10 * s->values[PROFILE_inuse_objects] ||
@@ -217,12 +219,11 @@ static void look_among_short(struct report *r, const struct stack *s)
 		return;
 	find(r, AMONG_SHORT, s, (uint64_t)s->values[PROFILE_inuse_space],
 	     "%ld blocks of about %ld bytes stay while %ld others of that size "
-	     "came and %ld of them went: they keep slabs from going back, %s "
-	     "each by itself; allocate them before the others, or from a pool "
-	     "of their own",
+	     "came and %ld of them went: they keep slabs from going back (%s "
+	     "in which nothing else is left); allocate them before the "
+	     "others, or from a pool of their own",
 	     s->values[PROFILE_inuse_objects], size_of(s), others, freed,
-	     text_size((char[SIZE_TEXT]){ 0 },
-		       (uint64_t)s->values[PROFILE_pinned_space]));
+	     text_size(pinned, (uint64_t)s->values[PROFILE_pinned_space]));
 }
 
 static void look_grows(struct report *r, const struct stack *s)
@@ -239,7 +240,7 @@ static void look_grows(struct report *r, const struct stack *s)
 	     nr, s->values[PROFILE_alloc_objects], space / nr);
 }
 
-/* Blocks that are freed elsewhere, and the sentence for it. */
+/* How many blocks are freed elsewhere, and what to say of it. */
 static int64_t crossing(const struct stack *s, const char **advice)
 {
 	int64_t nr = s->values[PROFILE_freed_by_other_thread];
@@ -249,9 +250,9 @@ static int64_t crossing(const struct stack *s, const char **advice)
 	if (share(s, PROFILE_freed_by_other_thread, PROFILE_freed_objects) >=
 	    CROSS_SHARE)
 		return nr;
-	*advice = "by a thread that had moved to another CPU in between: "
-		  "threads that wake each other up often do; pin them, or "
-		  "let one do what two do";
+	*advice = "on another CPU, to which the thread had moved: threads "
+		  "that wake each other up often do; pin them, or let one do "
+		  "what two do";
 	nr = s->values[PROFILE_freed_on_other_cpu];
 	if (share(s, PROFILE_freed_on_other_cpu, PROFILE_freed_objects) >=
 		    CROSS_SHARE &&
@@ -267,12 +268,12 @@ static void look_crosses(struct report *r, const struct stack *s)
 
 	if (nr > 0)
 		find(r, CROSSES, s, (uint64_t)(nr * size_of(s)),
-		     "%ld of %ld blocks of about %ld bytes that were freed, "
-		     "%.0f %% of them on another CPU, %s",
-		     nr, s->values[PROFILE_freed_objects], size_of(s),
+		     "of %ld blocks of about %ld bytes that were freed (%.0f "
+		     "%% on another CPU) %ld were %s",
+		     s->values[PROFILE_freed_objects], size_of(s),
 		     100 * share(s, PROFILE_freed_on_other_cpu,
 				 PROFILE_freed_objects),
-		     advice);
+		     nr, advice);
 }
 
 static int compare(const void *a, const void *b)
@@ -317,16 +318,16 @@ static void put_lines(FILE *out, const char *text)
 {
 	size_t at = 0, n;
 
-	for (; *text; text += n) {
-		n = strcspn(text, " ") + 1;
-		if (!text[n - 1])
-			n--;
-		if (!at || at + strcspn(text, " ") > WIDTH) {
-			fprintf(out, "%s%*s", at ? "\n" : "", INDENT, "");
-			at = INDENT;
+	for (; *text; text += n + (text[n] == ' ')) {
+		n = strcspn(text, " ");
+		if (at && at + 1 + n <= WIDTH) {
+			fprintf(out, " %.*s", (int)n, text);
+			at += 1 + n;
+		} else {
+			fprintf(out, "%s%*s%.*s", at ? "\n" : "", INDENT, "",
+				(int)n, text);
+			at = INDENT + n;
 		}
-		fprintf(out, "%.*s", (int)n, text);
-		at += n;
 	}
 	fputc('\n', out);
 }

@@ -1,9 +1,9 @@
 /* layer 7.4: followed: what the blocks that a profile follows waste and pin
  *
  * A block wastes what its class has more than it asked for. It pins the slab in
- * which it would lie without the profile if nothing else does: as the library
- * itself tells it (sample/pinned.h), by the slabs as they are seen from outside.
- * Each block stands for as many as its size says.
+ * which it would lie without the profile if nothing else does, as the library
+ * itself tells it (sample/pinned.h), by the slabs as they are seen from
+ * outside. Each block stands for as many as its size says.
  */
 #ifndef LANE_FOLLOWED_H
 #define LANE_FOLLOWED_H

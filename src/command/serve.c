@@ -5,15 +5,16 @@
  *
  *	/metrics		Prometheus' text, of one or of all processes
  *	/debug/pprof/heap	profile.proto; with --all of all together, each
- *				stack with the labels `pid` and `process`; ?pid=N
- *				of one
- *	/stats.json		as `stats --json` has it; with --all an array, or
- *				?pid=N of one
+ *				stack with the labels `pid` and `process`, and
+ *				of one by ?pid=N
+ *	/stats.json		as `stats --json` has it; with --all an array,
+ *				and of one by ?pid=N
  *
  * The first fetch of a profile turns the process's sampler on, and it stays on
  * until the server ends, which turns off what it turned on. Of several all are
- * asked before any is waited for; those that do not notice are left out. Every answer is
- * made anew; requests are served one after the other, by one thread.
+ * asked before any is waited for, and those that do not notice are left out.
+ * Every answer is made anew; requests are served one after the other, by one
+ * thread.
  */
 #include <arpa/inet.h>
 #include <dirent.h>

@@ -206,7 +206,7 @@ static cold void alloc_follow(void *pointer, size_t size,
 		r->slab = (struct sample_slab){ 0 };
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
-		sample_add(pointer, size, r->stack, &r->slab);
+		sample_add(pointer, size, r->stack, &r->slab, r->grows);
 }
 
 /* A guarded block, or NULL; and the stack where the profile follows it. */

@@ -5,10 +5,10 @@
  * have no meaning here. In the shared library only. Safe in signal handlers,
  * and nobody waits; a release takes time in proportion to what it finds.
  */
+#include "base/text.h"
 #include "front/forms.h"
 #include "front/heap.h"
 #include "front/stats.h"
-#include "front/text.h"
 
 /* X(property, its value). */
 #define PROPERTIES(X)                                                         \

@@ -17,10 +17,10 @@
 #include <errno.h>
 
 #include "base/bits.h"
-#include "entry/version.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "front/forms.h"
 #include "front/stats.h"
-#include "front/text.h"
 #include "slab/size_class.h"
 #include "system/system.h"
 

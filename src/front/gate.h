@@ -1,7 +1,7 @@
 /* layer 5.2: gate: whether the fast paths may run
  *
  * anchor.small_end and anchor.tags_end are 0 while the gate is closed, and
- * every call takes its slow path. The gate word counts who wants it closed:
+ * every call takes its slow path. A word counts who wants it closed:
  *
  *	bits  0..31	closers
  *	bits 32..63	version, changes with every change of the count
@@ -10,7 +10,7 @@
  * without a registration and the kernel would not abort the child's sections.
  * The child must find the gate closed, whatever other threads do: an opener
  * that saw the count 0 and then sleeps must not open it later. So opening is
- * the commit of a section that compares the gate word first
+ * the commit of a section that compares the count first
  * (percpu_store_checked), and closing is: count up, fence, store 0. After the
  * fence every opener of an older version has stored (and is overwritten) or
  * has been aborted and finds the word changed.
@@ -53,9 +53,6 @@ bool gate_open(void);
 /* Pays what is owed, where that is possible. False: as gate_open().
  * Wait-free. */
 bool gate_settle(void);
-
-/* Closes it for ever: this process uses the direct path from now on. */
-void gate_close_for_good(void);
 
 bool gate_is_open(void);
 

@@ -5,8 +5,8 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/text.h"
 #include "front/forms.h"
-#include "front/text.h"
 #include "system/files.h"
 #include "system/place.h"
 #include "system/report.h"
@@ -20,30 +20,23 @@ static _Atomic(uint32_t) sequence; /* atomic: own, each value is used once */
 
 typedef size_t form(char *buf, size_t size);
 
-static bool ends_in(const char *path, const char *end)
-{
-	size_t n = __builtin_strlen(path), m = __builtin_strlen(end);
-
-	return n >= m && text_is(path + n - m, end);
-}
-
 static form *form_of(const char *path)
 {
-	if (ends_in(path, ".json"))
+	if (text_ends(path, ".json"))
 		return forms_detail_json;
-	return ends_in(path, ".prom") ? forms_prometheus : forms_table;
+	return text_ends(path, ".prom") ? forms_prometheus : forms_table;
 }
 
 /* False: it is too long. */
 static bool path_make(const char *pattern, char path[STATS_PATH_SIZE])
 {
-	struct text t = { path, STATS_PATH_SIZE, 0 };
+	struct form t = { path, STATS_PATH_SIZE, 0 };
 
 	for (; *pattern; pattern++) {
 		if (pattern[0] == '%' && pattern[1] == 'p')
-			text_add(&t, "%d", system_getpid());
+			form_add(&t, "%d", system_getpid());
 		else
-			text_add(&t, "%c", *pattern);
+			form_add(&t, "%c", *pattern);
 		pattern += *pattern == '%' &&
 			   (pattern[1] == 'p' || pattern[1] == '%');
 	}

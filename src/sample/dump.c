@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/text.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/files.h"
@@ -21,13 +22,6 @@ static _Atomic(uint32_t) sequence, part_sequence;
 static const char *form_suffix(bool text)
 {
 	return text ? "heap" : "pb.gz";
-}
-
-static bool is_text(const char *path)
-{
-	size_t n = __builtin_strlen(path);
-
-	return n >= 5 && !__builtin_memcmp(path + n - 5, ".heap", 5);
 }
 
 /* The program's name as the kernel has it, fit for a file's. */
@@ -127,5 +121,5 @@ int dump_write(const char *path)
 	if (!sampler_has_tables())
 		return -ENODATA;
 	sampler_note_peak();
-	return dump_to(path, is_text(path));
+	return dump_to(path, text_ends(path, ".heap"));
 }

@@ -44,7 +44,7 @@ static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
 
 static void tables_place(char *at, uint64_t size)
 {
-	uint64_t part = size / 16 / 64 * 64;
+	uint64_t part = round_down(size / 16, CACHE_LINE);
 	struct sampler_tables *t = &sampler_tables;
 
 	t->sites = at;
@@ -282,11 +282,6 @@ void sample_remove(const void *block)
 	if (age < AGE_LONG)
 		trace_add(trace, count_of_age(age), weight);
 	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
-}
-
-bool sample_may_live(void)
-{
-	return unlikely(sampler_has_tables());
 }
 
 void sampler_stats(struct sampler_stats *out)

@@ -115,9 +115,6 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 /* The block is about to be freed; nothing where it is none of them. */
 void sample_remove(const void *block);
 
-/* Whether there may be any. */
-bool sample_may_live(void);
-
 /* False: no memory for the tables. */
 bool sampler_start(enum sample_user user);
 void sampler_stop(enum sample_user user);

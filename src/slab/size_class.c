@@ -65,7 +65,7 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
-/* So many wait to go home, and then go together. */
+/* Returns how many wait to go home, and then go together. */
 static uint16_t class_remote_batch(uint32_t size)
 {
 	size_t n = min_size(REMOTE_SIZE_MOST / size, REMOTE_LANE_SLOTS);

@@ -81,7 +81,7 @@ static unsigned nodes_with_memory(const char *at, uint64_t *mask)
 	*mask = 0;
 	while ((at = list_next(at, &node, &last))) {
 		for (; node <= last && node < NODE_NUMBERS; node++, nr++)
-			*mask |= node < 64 ? bits_one(node) : 0;
+			*mask |= node < WORD_BITS ? bits_one(node) : 0;
 	}
 	return nr;
 }

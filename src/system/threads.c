@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/bits.h"
+#include "base/text.h"
 #include "system/system.h"
 #include "system/threads.h"
 #if defined(__x86_64__)
@@ -140,14 +141,6 @@ int system_wipe_on_fork(void *addr, size_t size)
 	return (int)call_4(SYS_madvise, addr, size, WIPE_ON_FORK, 0);
 }
 
-/* Whether text begins with that line. */
-static bool begins_with(const char *text, const char *line)
-{
-	for (; *line && *text == *line; text++, line++)
-		;
-	return !*line;
-}
-
 bool system_is_filtered(void)
 {
 	char text[STATUS_MOST];
@@ -159,7 +152,7 @@ bool system_is_filtered(void)
 		return true;
 	text[size] = '\0';
 	for (i = 0; i < size; i++)
-		if (begins_with(text + i, "\nSeccomp:\t0\n"))
+		if (text_behind(text + i, "\nSeccomp:\t0\n"))
 			return false;
 	return true;
 }

@@ -237,6 +237,7 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
+	outside_look();
 	if (sample_is_on() && sample_count(size))
 		pointer = alloc_guarded(r, size);
 	if (likely(!pointer))
@@ -250,7 +251,6 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
-	outside_look();
 	return pointer;
 }
 

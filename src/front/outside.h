@@ -3,8 +3,8 @@
  * Two ask, each by a word of ours that it writes: who writes `outside_switch`
  * by process_vm_writev() or a debugger (lanemalloc_view.h: the profile on, the
  * profile off), and a tracer that attaches to a probe and raises its semaphore
- * (sample/probe.h). Slow paths look at both where they tick (tick.h), so it is
- * done at the next miss of any thread, and never in a process that makes none.
+ * (sample/probe.h). Slow paths look at both, so it is done at the next miss of
+ * any thread, and never in a process that makes none.
  * The helper's ticks empty the caches while something is asked for, so that
  * there is a miss as soon as anybody allocates.
  *
@@ -44,9 +44,9 @@
 
 enum tracer { TRACER_NONE, TRACER_STARTED, TRACER_FOUND };
 
-/* atomic: enum lanemalloc_switch */
+/* atomic: hint; enum lanemalloc_switch */
 extern _Atomic(uint32_t) outside_switch internal;
-extern _Atomic(uint32_t) outside_tracer internal; /* atomic: enum tracer */
+extern _Atomic(uint32_t) outside_tracer internal; /* atomic: hint; enum tracer */
 
 /* reads: whether a tracer does. */
 static force_inline bool outside_asks(bool reads)
@@ -57,7 +57,8 @@ static force_inline bool outside_asks(bool reads)
 
 void outside_serve(bool reads);
 
-/* At the end of a slow path, beside tick_pass(). */
+/* Does what is asked for: before an allocation in its slow path, so that it is
+ * the first that the profile counts, and behind a free. */
 static force_inline void outside_look(void)
 {
 	bool reads = probe_is_read();

@@ -25,13 +25,13 @@
 
 static struct {
 	_Atomic(uint32_t) owner;	 /* atomic: a process id, see above */
-	_Atomic(uint64_t) next_look;	 /* atomic: ms */
+	_Atomic(uint64_t) next_look;	 /* atomic: hint, ms */
 	_Atomic(uint64_t) nr_events;	 /* hint: of the cgroup, seen */
 	struct watch stall;		 /* const: the service manager's */
 	struct watch events, high, most; /* const: the cgroup's */
 } watched;
 
-static _Atomic(uint64_t) next_pass;	 /* atomic: ms */
+static _Atomic(uint64_t) next_pass;	 /* atomic: hint, ms */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
 /* Limits */

@@ -16,7 +16,7 @@
 #define TICK_COLLECT 8	   /* slabs of each list that one passer looks at */
 #define RECLAIMER_GRACE 4  /* ticks that it may be late */
 
-static _Atomic(uint64_t) next_tick; /* atomic: ms */
+static _Atomic(uint64_t) next_tick; /* atomic: hint, ms */
 
 /* Whether the caller is the one that does the tick that is due. */
 static bool tick_elect(void)

@@ -55,7 +55,7 @@ struct limit {
 	_Atomic(uint64_t) soft_size;   /* atomic: the program's; 0: none */
 	_Atomic(uint64_t) cgroup_size; /* atomic: its cgroup's; 0: none */
 	_Atomic(uint64_t) hard_size;   /* atomic: 0: none */
-	_Atomic(uint32_t) asked;       /* atomic: enum limit_reason */
+	_Atomic(uint32_t) asked;       /* atomic: hint, enum limit_reason */
 	_Atomic(uint32_t) last;	       /* hint: what was served last */
 	_Atomic(uint64_t) nr_hits;     /* counter: takes that found no room */
 	_Atomic(uint64_t) nr_served;   /* counter */

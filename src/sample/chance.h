@@ -28,12 +28,4 @@ uint64_t chance_distance(uint64_t random, uint64_t interval);
 /* What a block stands for. */
 uint64_t chance_weight(uint64_t size, uint64_t interval);
 
-/* Every bit of the result hangs on every bit of x. */
-static force_inline uint64_t chance_scramble(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
 #endif

@@ -32,7 +32,7 @@ static _Atomic(uint64_t) own_begin, own_end;
 struct sampler_tables sampler_tables;
 struct sampler_counts sampler_counts;
 static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
-static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
+static _Atomic(uint64_t) peak_space; /* atomic: hint, those at the peak */
 
 /* The tables */
 
@@ -121,7 +121,7 @@ static void draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = (int64_t)chance_distance(chance_scramble(n),
+	sample_thread.left = (int64_t)chance_distance(bits_scramble(n),
 						      config.profile_interval);
 }
 

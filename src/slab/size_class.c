@@ -82,7 +82,7 @@ static uint64_t class_magic(uint32_t size)
 #define WALL_SIZE_MOST 16384
 
 enum { WALLS_UNKNOWN, WALLS_OFF, WALLS_ON };
-static _Atomic(uint32_t) walls; /* atomic: once known it stays so */
+static _Atomic(uint32_t) walls; /* atomic: hint; once known it stays so */
 
 /* Slabs that are made before the option is known have none, and then none ever
  * has. */

@@ -4,11 +4,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 #define RARE_LOOKS (1 << 18) /* some 0.1 to 0.4 ms */
 #ifndef RARE_NAPS	     /* tests wait longer */
@@ -57,7 +53,7 @@ static int process_id(void)
 
 	if (!sandbox_try_rare(SANDBOX_OF_PROCESS))
 		return 0;
-	pid = (int)syscall_6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	pid = (int)call_0(SYS_getpid);
 	sandbox_rare_done();
 	return pid;
 }
@@ -85,7 +81,7 @@ static void rare_nap(void)
 	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
 	w = sandbox_word_unpack(load_seq(&sandbox_word));
 	if (w.nr_calls == 1 && !w.filter && !w.strict)
-		syscall_6(SYS_ppoll, 0, 0, (long)&time, 0, 0, 0);
+		call_3(SYS_ppoll, 0, 0, &time);
 	sandbox_rare_done();
 }
 

@@ -15,11 +15,7 @@
 #include <time.h>
 
 #include "base/compiler.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* libc's own functions, by their names; from setuid on those that change the
  * program's rights, and no others. */

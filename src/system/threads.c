@@ -20,11 +20,7 @@
 #include "base/text.h"
 #include "system/system.h"
 #include "system/threads.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* Kernel constants that not every libc's headers know. */
 #define FUTEX_WAIT_SHARED 0
@@ -35,7 +31,6 @@
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-#define call_4(nr, a, b, c, d) \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 uint64_t system_signals_block(void)
@@ -53,17 +48,17 @@ void system_signals_restore(uint64_t old)
 
 int system_gettid(void)
 {
-	return (int)call_4(SYS_gettid, 0, 0, 0, 0);
+	return (int)call_0(SYS_gettid);
 }
 
 void system_raise(int signal)
 {
-	call_4(SYS_tgkill, system_getpid(), system_gettid(), signal, 0);
+	call_3(SYS_tgkill, system_getpid(), system_gettid(), signal);
 }
 
 bool system_thread_lives(int tid)
 {
-	return call_4(SYS_tgkill, system_getpid(), tid, 0, 0) != -ESRCH;
+	return call_2(SYS_tgkill, system_getpid(), tid) != -ESRCH;
 }
 
 /* The kernel forgets the list of robust futexes, which libc registers for each
@@ -73,7 +68,7 @@ bool system_thread_runs(int tid)
 	void *list = NULL;
 	size_t size;
 
-	return !call_4(SYS_get_robust_list, tid, &list, &size, 0) && list;
+	return !call_3(SYS_get_robust_list, tid, &list, &size) && list;
 }
 
 static long capabilities(int tid, struct __user_cap_data_struct *data)
@@ -83,7 +78,7 @@ static long capabilities(int tid, struct __user_cap_data_struct *data)
 		.pid = tid,
 	};
 
-	return call_4(SYS_capget, &head, data, 0, 0);
+	return call_2(SYS_capget, &head, data);
 }
 
 bool system_same_capabilities(int tid)
@@ -105,7 +100,7 @@ _Atomic(uint32_t) *system_tid_word(int tid)
 {
 	_Atomic(uint32_t) *word = NULL;
 
-	if (call_4(SYS_prctl, PR_GET_TID_ADDRESS, &word, 0, 0) || !word)
+	if (call_2(SYS_prctl, PR_GET_TID_ADDRESS, &word) || !word)
 		return NULL;
 	return load_relaxed(word) == (uint32_t)tid ? word : NULL; // own
 }
@@ -133,12 +128,12 @@ void system_nap(long us)
 _Noreturn void system_thread_exit(void)
 {
 	for (;;)
-		call_4(SYS_exit, 0, 0, 0, 0);
+		call_1(SYS_exit, 0);
 }
 
 int system_wipe_on_fork(void *addr, size_t size)
 {
-	return (int)call_4(SYS_madvise, addr, size, WIPE_ON_FORK, 0);
+	return (int)call_3(SYS_madvise, addr, size, WIPE_ON_FORK);
 }
 
 bool system_is_filtered(void)
@@ -166,5 +161,5 @@ const char *system_vdso(void)
 
 void system_make_readonly(void *addr, size_t size)
 {
-	call_4(SYS_mprotect, addr, size, PROT_READ, 0);
+	call_3(SYS_mprotect, addr, size, PROT_READ);
 }

@@ -10,11 +10,7 @@
 
 #include "system/files.h"
 #include "system/watch.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* Where the numbers begin that programs do not count on: behind what select()
  * takes as a rule, where the limit allows; else behind the first ones. */
@@ -23,11 +19,8 @@
 #define DISCARD_SIZE 512
 #define DISCARD_ROUNDS 32
 
-#define call_5(nr, a, b, c, d, e)                                              \
 	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
 		  0)
-#define call_4(nr, a, b, c, d) call_5(nr, a, b, c, d, 0)
-#define call_3(nr, a, b, c) call_5(nr, a, b, c, 0, 0)
 
 static int open_path(const char *path, int flags)
 {

@@ -10,7 +10,8 @@
 #define REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 struct cpu_cache cpu_caches[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: hint, one more than the highest id */
+static _Atomic(uint32_t)
+	nr_ids; /* atomic: hint, one more than the highest id */
 
 static size_t area_size(void)
 {

@@ -46,7 +46,8 @@ enum tracer { TRACER_NONE, TRACER_STARTED, TRACER_FOUND };
 
 /* atomic: hint; enum lanemalloc_switch */
 extern _Atomic(uint32_t) outside_switch internal;
-extern _Atomic(uint32_t) outside_tracer internal; /* atomic: hint; enum tracer */
+extern _Atomic(uint32_t)
+	outside_tracer internal; /* atomic: hint; enum tracer */
 
 /* reads: whether a tracer does. */
 static force_inline bool outside_asks(bool reads)

@@ -4,10 +4,11 @@
  * gperftools (text.c). Symbols are the reader's job: files say where code is
  * mapped and of which build it is.
  *
- * A file is whole or not there (system/part_file.h). Sums are read while threads
- * go on, so a file may lack what was added meanwhile, or have one sum of a sample
- * and not yet the other. Each who writes has some scratch memory of its own, from
- * the kernel. A thread that dies leaves that, and a file that is not whole.
+ * A file is whole or not there (system/part_file.h). Sums are read while
+ * threads go on, so a file may lack what was added meanwhile, or have one sum
+ * of a sample and not yet the other. Each who writes has some scratch memory of
+ * its own, from the kernel. A thread that dies leaves that, and a file that is
+ * not whole.
  */
 #ifndef LANE_DUMP_H
 #define LANE_DUMP_H
@@ -33,8 +34,8 @@ struct dump_scratch {
  * other. */
 int dump_write(const char *path);
 
-/* Writes to a name of our own, which stands in path then, or what there is of it
- * where it could not be made. */
+/* Writes to a name of our own, which stands in path then, or what there is of
+ * it where it could not be made. */
 #define DUMP_PATH_SIZE 1024
 int dump_write_named(char path[DUMP_PATH_SIZE]);
 

@@ -19,8 +19,6 @@
 #define UNREGISTER 1
 #define INTERLEAVE 3 /* MPOL_INTERLEAVE */
 
-	((int)syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0))
-
 /* The kernel says how many bytes of the mask it wrote. */
 int system_nr_usable_cpus(void)
 {

@@ -11,8 +11,6 @@
 #include "system/files.h"
 #include "system/syscall.h"
 
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-
 int system_open(const char *path)
 {
 	return (int)call_4(SYS_openat, AT_FDCWD, path,

@@ -56,9 +56,6 @@
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
-		  (long)(f))
-
 static bool is_error(long ret)
 {
 	return (unsigned long)ret >= (unsigned long)-ERRNO_MOST;

@@ -1,4 +1,4 @@
-/* layer 1.4: part file: a name, a file, another name; contract in part_file.h */
+/* layer 1.4: part file: a file that is whole or not there; see part_file.h */
 #include "system/part_file.h"
 
 #include <errno.h>

@@ -31,8 +31,6 @@
 extern char **environ weak_import;
 extern unsigned long getauxval(unsigned long type) weak_import;
 
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-
 uint64_t system_signals_block(void)
 {
 	uint64_t all = ALL_ONES, old = 0;

@@ -19,9 +19,6 @@
 #define DISCARD_SIZE 512
 #define DISCARD_ROUNDS 32
 
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
-		  0)
-
 static int open_path(const char *path, int flags)
 {
 	return (int)call_4(SYS_openat, AT_FDCWD, path,

@@ -7,7 +7,8 @@
 
 #include "base/compiler.h"
 
-/* Where the text goes on behind that beginning; NULL: it has another. */
+/* Returns where the text goes on behind that beginning; NULL: it has another.
+ * */
 static inline const char *text_behind(const char *text, const char *beginning)
 {
 	for (; *beginning; text++, beginning++)
@@ -16,6 +17,7 @@ static inline const char *text_behind(const char *text, const char *beginning)
 	return text;
 }
 
+/* Whether the two are equal. */
 static inline bool text_is(const char *text, const char *other)
 {
 	const char *rest = text_behind(text, other);
@@ -23,6 +25,7 @@ static inline bool text_is(const char *text, const char *other)
 	return rest && !*rest;
 }
 
+/* Whether the text ends so. */
 static inline bool text_ends(const char *text, const char *end)
 {
 	size_t n = __builtin_strlen(text), m = __builtin_strlen(end);

@@ -72,8 +72,9 @@ static char *areas_map(struct cpu_cache *cache)
 	return areas;
 }
 
-/* A CPU that was off at start. Between two looks at the same number the thread
- * may have been elsewhere and come back, which costs distance. */
+/* Learns the node of a CPU that was off at start. Between two looks at the same
+ * number the thread may have been elsewhere and come back, which costs
+ * distance. */
 static void node_look(unsigned id)
 {
 	struct rseq_area *area = rseq_self();

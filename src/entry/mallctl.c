@@ -84,7 +84,7 @@ static size_t number_get(enum number number)
 	return 0;
 }
 
-/* As much as the caller has room for; that is all, or EINVAL. */
+/* Answers as much as the caller has room for; that is all, or EINVAL. */
 static int answer(void *out, size_t *size, const void *value, size_t value_size)
 {
 	size_t n;

@@ -53,7 +53,7 @@ static uint64_t tags_end(void)
 	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
 }
 
-/* Opens one of the two words. PERCPU_LOST: the count changed; PERCPU_ABORT:
+/* Opens one of the words. PERCPU_LOST: the count changed; PERCPU_ABORT:
  * every try aborts. */
 static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
 				    uint64_t gate, unsigned tries)

@@ -32,9 +32,9 @@
  * nobody aborts. It takes a fence that is refused in that very moment.
  *
  * While the profile is on, sample_gate.small_end (sample/sampler.h) opens in
- * place of the anchor's: every allocation reaches its cold half, which counts
- * and then uses the lanes, and frees stay as they are. Turning the profile on
- * or off is closing the gate and opening it again.
+ * place of the anchor's: every allocation goes by the path that counts and then
+ * uses the lanes (front/fast.h), and frees stay as they are. Turning the
+ * profile on or off is closing the gate and opening it again.
  */
 #ifndef LANE_GATE_H
 #define LANE_GATE_H
@@ -46,17 +46,19 @@
  * every try was aborted (a debugger steps, signals rain); try again. */
 bool gate_start(void);
 
+/* Closes it, until gate_open(); calls nest. */
 void gate_close(void);
 /* False: the gate should be open now and every try was aborted. */
 bool gate_open(void);
 
-/* Pays what is owed, where that is possible. False: as gate_open().
- * Wait-free. */
+/* Pays what is owed, where that is possible. False: the gate should be open now
+ * and every try was aborted. Wait-free. */
 bool gate_settle(void);
 
 bool gate_is_open(void);
 
-/* Nobody wants it closed, and it is: who was to open it could not. */
+/* Says whether nobody wants it closed, and it is: who was to open it could
+ * not. */
 bool gate_is_stuck(void);
 
 #endif

@@ -147,7 +147,7 @@ static bool claim_within_hugepage(struct region *region,
 	return true;
 }
 
-/* How many units hold the run whatever hugepage they begin at. */
+/* Returns how many units hold the run whatever hugepage they begin at. */
 static uint32_t units_with_surplus(const struct run_request *r)
 {
 	if (r->align_units <= HUGEPAGE_UNITS)
@@ -382,8 +382,8 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 	return take_free(&all, out);
 }
 
-/* All that is free is clean then, and counts anew; but for what other purgers
- * have in hand, who may be through the next time. */
+/* Takes what counts anew when all that is free is purged; but for what other
+ * purgers have in hand, who may be through the next time. */
 static cold bool take_purged(const struct run_request *r, struct run *out)
 {
 	unsigned i;
@@ -399,7 +399,8 @@ static cold bool take_purged(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* Where nothing is free that fits, or the hard limit leaves no room. */
+/* Asks the other sources, where nothing is free that fits, or the hard limit
+ * leaves no room. */
 static cold bool take_more(const struct run_request *r, struct run *out)
 {
 	bool room;
@@ -545,8 +546,8 @@ size_t page_heap_tick(size_t most_size)
 	return done;
 }
 
-/* Tags and spans of the units ever taken, the words over them, and the head;
- * bits as if all slabs had the smallest objects. */
+/* Adds up tags and spans of the units ever taken, the words over them, and the
+ * head; bits as if all slabs had the smallest objects. */
 static size_t stats_metadata_size(const struct region *region)
 {
 	size_t n = load_relaxed(&region->nr_used); // hint

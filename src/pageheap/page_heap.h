@@ -59,7 +59,7 @@ size_t page_heap_purge(size_t keep_size, size_t most_size);
  * early where somebody waits for the helper's end. The bytes. */
 size_t page_heap_relieve(void);
 
-/* The timed piece of purging: gives back what lay unused since the tick
+/* Does the timed piece of purging: gives back what lay unused since the tick
  * before, at most most_size bytes; returns the bytes given back. Callers
  * elect themselves (see front/tick). */
 size_t page_heap_tick(size_t most_size);

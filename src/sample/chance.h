@@ -22,10 +22,10 @@
 /* Weights are in 2^-CHANCE_SHIFT blocks. */
 #define CHANCE_SHIFT 16
 
-/* The distance to the next byte, from 64 random bits. */
+/* Draws the distance to the next byte, from 64 random bits. */
 uint64_t chance_distance(uint64_t random, uint64_t interval);
 
-/* What a block stands for. */
+/* Says what a block stands for. */
 uint64_t chance_weight(uint64_t size, uint64_t interval);
 
 #endif

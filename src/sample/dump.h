@@ -28,10 +28,10 @@ struct dump_scratch {
 	uint64_t ends[SCRATCH_MAPPINGS];
 };
 
-/* 0 or a negated errno; -ENODATA: there never was a profile. path NULL: a name
- * of our own in the directory of the option profile_dir, in the form that the
- * option says; else one that ends in ".heap" is the text, any other the
- * other. */
+/* Writes a file: 0 or a negated errno; -ENODATA: there never was a profile.
+ * path NULL: a name of our own in the directory of the option profile_dir, in
+ * the form that the option says; else one that ends in ".heap" is the text, any
+ * other the other. */
 int dump_write(const char *path);
 
 /* Writes to a name of our own, which stands in path then, or what there is of
@@ -39,7 +39,7 @@ int dump_write(const char *path);
 #define DUMP_PATH_SIZE 1024
 int dump_write_named(char path[DUMP_PATH_SIZE]);
 
-/* The forms, into an open writer. */
+/* Write the forms into an open writer. */
 void dump_pprof(struct writer *w, struct dump_scratch *scratch);
 void dump_text(struct writer *w, struct dump_scratch *scratch);
 

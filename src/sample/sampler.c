@@ -143,7 +143,7 @@ bool sample_count(size_t size)
 
 /* Samples */
 
-/* Return addresses at the stack's beginning that are ours. */
+/* Counts the return addresses at the stack's beginning that are ours. */
 static unsigned own_calls(const uint64_t *pcs, unsigned n)
 {
 	// [sampler.own] with own_find(): where our code begins
@@ -213,7 +213,8 @@ void sampler_note_peak(void)
 	peak_note(load_relaxed(&live_space), 0); // counter
 }
 
-/* By an eighth at least: the copies of a heap that grows stay few. */
+/* Notes a peak that is higher by an eighth at least, so that the copies of a
+ * heap that grows stay few. */
 static void peak_note_grown(uint64_t space)
 {
 	peak_note(space, load_relaxed(&peak_space) / 8); // hint

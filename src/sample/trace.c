@@ -37,7 +37,7 @@ uint64_t trace_used_size(void)
 	return load_relaxed(&used) * sizeof(*words); // counter
 }
 
-/* 0: there is no room. */
+/* Takes words of the array; 0: there is no room. */
 static uint32_t piece_take(uint32_t size)
 {
 	uint64_t at = load_relaxed(&used), from; // own: words are nobody's yet
@@ -51,7 +51,7 @@ static uint32_t piece_take(uint32_t size)
 	return (uint32_t)from;
 }
 
-/* It may be zeros no more. */
+/* Gives a piece back as zeros, where it is the last. */
 static void piece_untake(uint32_t number, uint32_t size)
 {
 	uint64_t end = (uint64_t)number + size;
@@ -107,7 +107,7 @@ static uint32_t record_make(const struct wanted *wanted)
 	return number;
 }
 
-/* What the entry holds now, *made where it was free. */
+/* Fills the entry where it is free; returns what it holds now. */
 static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
 {
 	uint32_t found = 0;

@@ -20,7 +20,7 @@ const char *environ_find(const char *name)
 	return NULL;
 }
 
-/* The six bits that a character stands for, or -1. */
+/* Returns the six bits that a character stands for, or -1. */
 static int six_bits(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -87,19 +87,3 @@ uint64_t system_wall_ns(void)
 	call_2(SYS_clock_gettime, CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
-
-/* By libc, which knows how a handler returns. Only at start, where no other
- * thread is. */
-int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction old,
-		action = { .sa_sigaction = handler,
-			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
-
-	if (sigaction(signal, NULL, &old))
-		return -errno;
-	if (old.sa_handler != SIG_DFL)
-		return -EBUSY;
-	sigfillset(&action.sa_mask);
-	return sigaction(signal, &action, NULL) ? -errno : 0;
-}

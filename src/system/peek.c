@@ -51,7 +51,7 @@ size_t system_peek(void *to, const void *from, size_t size)
 	return peek(&local, &remote, 1);
 }
 
-/* A byte of each page. */
+/* Whether a byte of each page can be copied. */
 static bool can_copy(uintptr_t at, uintptr_t end, size_t page)
 {
 	size_t n;

@@ -46,7 +46,7 @@ bool sandbox_try_rare(enum sandbox_whose whose)
 	return false;
 }
 
-/* 0: it may not be asked for. */
+/* Asks for the process id; 0: it may not be asked for. */
 static int process_id(void)
 {
 	int pid;
@@ -70,7 +70,7 @@ static uint32_t rare_look(void)
 	return nr;
 }
 
-/* A rare call itself, not made beside another who enters. */
+/* Naps: a rare call itself, not made beside another who enters. */
 static void rare_nap(void)
 {
 	struct timespec time = { 0, 1000000 };
@@ -133,7 +133,7 @@ bool sandbox_in_vfork(void)
 	return vforking.nr_vforks;
 }
 
-/* The count first: who dies in between leaves it. Once for each child. */
+/* Marks the child, once; the count first: who dies in between leaves it. */
 static void child_mark(uint64_t one)
 {
 	add_relaxed(&sandbox_word, one); // own: before the call that enters

@@ -63,7 +63,7 @@ static void object_read(struct object *o, const char *base)
 	}
 }
 
-/* The last symbol of the last chain; an odd word ends a chain. */
+/* Counts up to the last symbol of the last chain; an odd word ends a chain. */
 static uint32_t gnu_nr_symbols(const uint32_t *table)
 {
 	uint32_t nr_buckets = table[0], first = table[1], last = 0, i;

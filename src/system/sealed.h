@@ -47,10 +47,11 @@ extern union sealed {
 	char page[SYSCALL_PAGE_SIZE_MOST];
 } sealed internal;
 
-/* Only in constructors, before any other thread may look. */
+/* Finds the vDSO's clock, in a constructor, before any other thread may look.
+ * */
 void sealed_find_clock(void);
 
-/* The page is read-only from now on. */
+/* Makes the page read-only from now on. */
 void sealed_close(void);
 
 #endif

@@ -50,7 +50,7 @@ static int stat_of(int fd, struct stat *out)
 	return (int)call_4(SYS_newfstatat, fd, "", out, AT_EMPTY_PATH);
 }
 
-/* A descriptor of whatever kind of file this is, or a negated errno. */
+/* Opens whatever kind of file this is: a descriptor, or a negated errno. */
 static int open_kind(const char *path, enum watch_kind *kind)
 {
 	struct stat file;
@@ -66,7 +66,8 @@ static int open_kind(const char *path, enum watch_kind *kind)
 	return open_path(path, O_RDWR);
 }
 
-/* To a number that nobody counts on; the old one where there is none. */
+/* Moves a descriptor to a number that nobody counts on; the old one where there
+ * is none. */
 static int move_away(int fd)
 {
 	int moved = (int)call_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, NUMBER_LEAST);
@@ -96,8 +97,8 @@ static int watch_begin(struct watch *watch, int fd, enum watch_kind kind)
 	return 0;
 }
 
-/* A short write is none: what was asked for is one text. A socket whose other
- * end is gone may send no signal. */
+/* Writes one text, of which a part is none. A socket whose other end is gone
+ * may send no signal. */
 static int write_once(int fd, const char *text, size_t size)
 {
 	long n = call_5(SYS_sendto, fd, text, size, MSG_NOSIGNAL, NULL);
@@ -134,7 +135,8 @@ int watch_open_file(struct watch *watch, const char *path)
 	return watch_begin(watch, move_away(fd), WATCH_FILE);
 }
 
-/* The descriptor, where it still is what it was; else -1, and it is lost. */
+/* Returns the descriptor where it still is what it was; else -1, and it is
+ * lost. */
 static int watch_fd(struct watch *watch)
 {
 	uint32_t number = load_relaxed(&watch->number); // hint
@@ -158,8 +160,8 @@ void watch_close(struct watch *watch)
 		system_close(fd);
 }
 
-/* What waits in a stream; false: it is at its end. Bounded, as others may write
- * meanwhile. */
+/* Reads what waits in a stream; false: it is at its end. Bounded, as others may
+ * write meanwhile. */
 static bool discard(int fd)
 {
 	char bytes[DISCARD_SIZE];

@@ -141,7 +141,7 @@ static int teardown(void **state)
 
 	(void)state;
 	for (i = 0; i < 100; i++)
-		bin_grow_older();
+		quiet_age_ends();
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
 	return 0;

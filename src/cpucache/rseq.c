@@ -191,7 +191,7 @@ static bool threads_register(void)
 	return rseq_own_state && rseq_own_state() == RSEQ_OWN_READY;
 }
 
-/* Of the area that somebody registers: the threads themselves, or libc. */
+/* Finds the area that somebody registers: the threads themselves, or libc. */
 static int64_t registered_rseq_cs(void)
 {
 	return threads_register() ? rseq_own_cs() : libc_rseq_cs();
@@ -225,7 +225,7 @@ static void collect_facts(struct facts *f)
 	}
 }
 
-/* As many ids as CPUs spread the threads of direct mode. */
+/* Returns as many ids as CPUs, by which the threads of direct mode spread. */
 static unsigned nr_direct_ids(void)
 {
 	int nr = system_nr_usable_cpus();

@@ -10,7 +10,8 @@
 
 extern char **environ weak_import;
 
-/* Where the value of the variable begins in an entry; NULL: another's. */
+/* Returns where the value of the variable begins in an entry; NULL: another's.
+ * */
 static char *value_of(char *entry, const char *name)
 {
 	size_t n = __builtin_strlen(name);
@@ -35,7 +36,7 @@ static void take_out(char **entry)
 		entry[0] = entry[1];
 }
 
-/* The first place where the path stands between separators, of a list. */
+/* Finds the first place of a list where the path stands between separators. */
 static char *find_path(char *list, const char *path)
 {
 	size_t n = __builtin_strlen(path);

@@ -19,12 +19,12 @@
  * With hardened=1 what waits in the quarantine is looked at on its way out of
  * it, so that it is empty then.
  *
- * Reads only, else. Bounded by the heap; a thread that dies leaves nothing.
+ * It reads only, else, bounded by the heap; a thread that dies leaves nothing.
  */
 #ifndef LANE_CHECK_H
 #define LANE_CHECK_H
 
-/* `verb` begins the message. */
+/* Ends the program at the first damage; `verb` begins the message. */
 void heap_check(const char *verb);
 
 #endif

@@ -17,7 +17,7 @@
 #include "system/report.h"
 #include "system/system.h"
 
-/* Frees by a lane. With checks=fast the object gets its mark first. */
+/* Frees by a lane; with checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {
@@ -69,7 +69,7 @@ static cold void guarded_give(void *pointer, const struct block *block)
 		verdict_pointer(pointer, "free");
 }
 
-/* A run, or an object that no lane took. */
+/* Frees a run, or an object that no lane took. */
 static enum remote_free block_free(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT)
@@ -78,7 +78,7 @@ static enum remote_free block_free(void *pointer, const struct block *block)
 	return REMOTE_REFUSED;
 }
 
-/* What comes out of the quarantine. */
+/* Frees what comes out of the quarantine, with checks=full. */
 static cold void quarantined_free(void *pointer)
 {
 	struct block block;
@@ -90,15 +90,15 @@ static cold void quarantined_free(void *pointer)
 	block_free(pointer, &block);
 }
 
-/* An object's second word while it is free: its mark, without the owner that
- * its tag has at the moment. */
+/* Returns an object's second word while it is free: its mark, without the owner
+ * that its tag has at the moment. */
 static uint64_t wiped_mark(const struct block *block)
 {
 	return page_map_is_sampled(block) ? 0 :
 					    block->tag->magic & ~TAG_OWNER_MASK;
 }
 
-/* With hardened=1 a free block is zeros, but for an object's mark. */
+/* Makes a free block zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
@@ -110,7 +110,7 @@ static void block_wipe(void *pointer, const struct block *block)
 
 #define WIPE_LOOK_MOST 128 /* words */
 
-/* The program wrote to it since, as far as is looked at. */
+/* Whether the program has not written to it since, as far as is looked at. */
 static bool is_wiped(const void *pointer, const struct block *block)
 {
 	const mark_word *words = pointer;
@@ -124,6 +124,7 @@ static bool is_wiped(const void *pointer, const struct block *block)
 	return !other;
 }
 
+/* Frees what comes out of the quarantine, with hardened=1. */
 static void wiped_free(void *pointer)
 {
 	struct block block;
@@ -140,7 +141,7 @@ static void wiped_free(void *pointer)
 	block_free(pointer, &block);
 }
 
-/* With hardened=1. */
+/* Wipes a block and frees what it drives out of the quarantine. */
 static void hardened_free(void *pointer, const struct block *block)
 {
 	void *out[QUARANTINE_OUT];
@@ -154,7 +155,7 @@ static void hardened_free(void *pointer, const struct block *block)
 		block_free(pointer, block);
 }
 
-/* With checks=full. */
+/* Retires a block and frees what it drives out of the quarantine. */
 static cold void checked_free(void *pointer, const struct block *block)
 {
 	void *out[QUARANTINE_OUT];
@@ -204,22 +205,12 @@ static bool may_be_followed(const struct block *block)
 	return false;
 }
 
-/* An object or a run, by what the options ask for. */
-static enum remote_free own_free(void *pointer, const struct block *block)
-{
-	if (config_checks_full())
-		checked_free(pointer, block);
-	else if (config.hardened)
-		hardened_free(pointer, block);
-	else
-		return block_free(pointer, block);
-	return REMOTE_REFUSED;
-}
-
 /* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
-	if (may_be_followed(block) && sample_may_live())
+	enum remote_free remote = REMOTE_REFUSED;
+
+	if (may_be_followed(block) && unlikely(sampler_has_tables()))
 		sample_remove(pointer);
 	switch (block->kind) {
 	case BLOCK_FOREIGN:
@@ -230,13 +221,19 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		break;
 	case BLOCK_OBJECT:
 	case BLOCK_RUN:
-		if (own_free(pointer, block) == REMOTE_LANE)
-			return;
+		if (config_checks_full())
+			checked_free(pointer, block);
+		else if (config.hardened)
+			hardened_free(pointer, block);
+		else
+			remote = block_free(pointer, block);
 		break;
 	case BLOCK_NONE:
 	case BLOCK_INSIDE:
 		break; /* block_find() ended the program */
 	}
+	if (remote == REMOTE_LANE)
+		return;
 	tick_pass();
 	outside_look();
 }
@@ -249,8 +246,8 @@ void heap_free_judged(void *pointer, const struct block *block)
 	free_unlaned(pointer, block);
 }
 
-/* Where blocks have a footer, what the program wrote behind the block's end is
- * seen. */
+/* Frees what no lane was asked for. Where blocks have a footer, what the
+ * program wrote behind the block's end is seen. */
 static cold void free_judge(void *pointer)
 {
 	struct block block;
@@ -263,7 +260,7 @@ static cold void free_judge(void *pointer)
 	free_unlaned(pointer, &block);
 }
 
-/* With checks=fast: the lanes' way. False: another way must judge and free the
+/* Frees by a lane with checks=fast. False: another way must judge and free the
  * block; it may be marked by then. */
 static force_inline bool checked_try_free(void *pointer)
 {

@@ -20,7 +20,7 @@ struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS];
 
 static _Atomic(uint64_t) ring; /* atomic: its address, set once */
 
-/* Of each shard. */
+/* Counts the places of each shard. */
 static size_t nr_places(void)
 {
 	size_t n =
@@ -58,7 +58,7 @@ static void count_in(struct quarantine_shard *shard, const struct block *block)
 	add_relaxed(&shard->held, block->size);	  // counter
 }
 
-/* For who holds the block. */
+/* Takes a block off the counts, by who holds it. */
 static void count_out(struct quarantine_shard *shard, const void *pointer)
 {
 	struct block block;
@@ -68,7 +68,7 @@ static void count_out(struct quarantine_shard *shard, const void *pointer)
 	sub_relaxed(&shard->held, block.size);	   // counter
 }
 
-/* Only where the kernel can do it inside of a mapping. */
+/* Makes a run inaccessible, where the kernel can do it inside of a mapping. */
 static void quarantine_shut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();
@@ -77,7 +77,7 @@ static void quarantine_shut(void *pointer, const struct block *block)
 		system_guard(pointer, round_down(block->size - 1, page), false);
 }
 
-/* Into an empty place, of the first shard. */
+/* Puts a block back into an empty place, of the first shard. */
 static cold void place_return(void *pointer, const struct block *block)
 {
 	uint64_t place, none, tries;
@@ -95,7 +95,7 @@ static cold void place_return(void *pointer, const struct block *block)
 	}
 }
 
-/* It was not shut where the kernel cannot, which knows no opening then. */
+/* A kernel that could not shut it knows no opening, either. */
 bool quarantine_unshut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();
@@ -111,7 +111,7 @@ bool quarantine_unshut(void *pointer, const struct block *block)
 	return false;
 }
 
-/* What a place holds now comes out. */
+/* Puts a block into a place and takes out what that holds. */
 static void *place_swap(struct quarantine_shard *shard, uint64_t place,
 			void *block)
 {
@@ -127,7 +127,7 @@ static void *place_swap(struct quarantine_shard *shard, uint64_t place,
 	return (void *)(uintptr_t)out;
 }
 
-/* The oldest, or NULL. */
+/* Takes the oldest out; NULL: none, or another thread was faster. */
 static void *shard_take(struct quarantine_shard *shard)
 {
 	uint64_t head = load_relaxed(&shard->head), tail; // hint

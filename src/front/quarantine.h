@@ -35,26 +35,26 @@ struct quarantine_shard {
 
 extern struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS] internal;
 
-/* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
+/* Puts a block in; up to QUARANTINE_OUT come out, perhaps that one. Returns how
  * many; negative: it is too large, or there is no ring. A run's memory is
  * inaccessible while it waits, all but its last page, where the footer is, so
  * that it weighs a sixteenth. */
 int quarantine_put(unsigned id, const struct block *found, void *block,
 		   void *out[QUARANTINE_OUT]);
 
-/* By who gets one out. False: the kernel refuses, and the block is back in the
- * quarantine, or lost where that has no place. */
+/* Makes one accessible that came out. False: the kernel refuses, and the block
+ * is back in the quarantine, or lost where that has no place. */
 bool quarantine_unshut(void *pointer, const struct block *block);
 
-/* Whether it waits there. Looks at all; a hint where others free. */
+/* Says whether it waits there, by a look at all; a hint where others free. */
 bool quarantine_has(const void *block);
 
-/* Place i; *block: what is there, or NULL. False: there are no more. The first
- * takes it out. */
+/* Look at place i; *block: what is there, or NULL. False: there are no more.
+ * The first takes it out. */
 bool quarantine_take(size_t i, void **block);
 bool quarantine_look(size_t i, void **block);
 
-/* Bytes in it. */
+/* Returns the bytes in it. */
 size_t quarantine_size(void);
 
 #endif

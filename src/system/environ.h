@@ -10,11 +10,12 @@
 
 #include "base/compiler.h"
 
-/* The text behind "name=", or NULL; also where there is no environment yet. */
+/* Finds the text behind "name=", or NULL; also where there is no environment
+ * yet. */
 const char *environ_find(const char *name);
 
-/* Bytes of a text in base64; their number, or -1: it is none, or does not fit
- * into `size`. */
+/* Decodes a text in base64; the number of bytes, or -1: it is none, or does not
+ * fit into `size`. */
 long environ_decode(const char *text, char *out, size_t size);
 
 #endif

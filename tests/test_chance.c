@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cases.h"
+#include "base/bits.h"
 #include "sample/chance.h"
 
 #define NR 200000

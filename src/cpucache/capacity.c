@@ -281,9 +281,9 @@ void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class)
 		lane_grow(id, cache, size_class);
 }
 
-void capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote)
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote)
 {
-	lane_grow(id, cache, remote);
+	return lane_grow(id, cache, remote);
 }
 
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,

@@ -57,8 +57,9 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
 
-/* Makes room where a remote lane, or the far one, took no more. */
-void capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
+/* Makes room where a remote lane, or the far one, took no more. True: it
+ * grew. */
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
 
 /* Returns what all ids may hold together now. */
 uint64_t capacity_all_most(void);

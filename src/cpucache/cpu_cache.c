@@ -112,7 +112,9 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 
 	if (!areas_install(id, cache))
 		return REMOTE_REFUSED;
-	capacity_go_home(id, cache, size_class);
+	if (capacity_go_home(id, cache, size_class) &&
+	    percpu_push(class_lane(c), object))
+		return REMOTE_LANE;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		add_relaxed(&cache->nr_flushes, 1); // counter

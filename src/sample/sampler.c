@@ -11,14 +11,13 @@
 #include "sample/trace.h"
 #include "sample/unwind.h"
 #include "system/config.h"
+#include "system/environ.h"
 #include "system/peek.h"
 #include "system/place.h"
 #include "system/system.h"
 
 #define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define ENTRY_POINT 9 /* AT_ENTRY */
-
-extern unsigned long getauxval(unsigned long type) weak_import;
 
 struct sample_gate sample_gate;
 __thread struct sample_thread sample_thread;

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "base/bits.h"
 #include "cases.h"
 #include "base/bits.h"
 #include "sample/chance.h"

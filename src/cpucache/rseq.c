@@ -13,6 +13,7 @@
 #include "cpucache/rseq.h"
 #include "system/config.h"
 #include "system/cpus.h"
+#include "system/environ.h"
 #include "system/nodes.h"
 #include "system/system.h"
 
@@ -24,8 +25,6 @@
 /* libc's, since glibc 2.35. */
 extern const ptrdiff_t __rseq_offset weak_import;
 extern const unsigned int __rseq_size weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
-extern char **environ weak_import;
 
 struct rseq_state rseq_state;
 
@@ -270,7 +269,7 @@ void rseq_start(void)
 
 bool rseq_libc_ready(void)
 {
-	return &environ && environ &&
+	return environ_is_there() &&
 	       (!rseq_own_state || rseq_own_state() != RSEQ_OWN_NEW);
 }
 

@@ -6,9 +6,7 @@
  * shorter, by a constructor: no other thread is there, nothing allocates. A
  * program that is set-user-id has no LD_PRELOAD, and nothing happens.
  */
-#include "base/compiler.h"
-
-extern char **environ weak_import;
+#include "system/environ.h"
 
 /* Returns where the value of the variable begins in an entry; NULL: another's.
  * */
@@ -74,7 +72,7 @@ static __attribute__((constructor(104))) void leave(void)
 {
 	char **entry;
 
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return;
 	entry = find("LANEMALLOC_NO_CHILDREN");
 	if (!*entry)

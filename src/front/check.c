@@ -5,7 +5,7 @@
 #include "front/free.h"
 #include "front/start.h"
 #include "front/tell.h"
-#include "guard/sweep.h"
+#include "guard/verdict.h"
 #include "slab/slab.h"
 #include "system/config.h"
 
@@ -123,7 +123,7 @@ void heap_check(const char *verb)
 
 	if (!heap_start())
 		return;
-	sweep_guarded(verb);
+	verdict_sweep(verb);
 	if (!config_checks_full()) {
 		heap_quarantine_flush();
 		return;

@@ -42,4 +42,9 @@ void verdict_pointer(const void *pointer, const char *verb);
  * with guard_recover=1. */
 void verdict_damage(const void *block, const void *damage, const char *verb);
 
+/* Looks at all live blocks, and tells of the first damaged one, or with
+ * guard_recover=1 of all; how many there are. Bounded by the pool; a block that
+ * is freed or made meanwhile is left out. */
+unsigned verdict_sweep(const char *verb);
+
 #endif

@@ -12,6 +12,7 @@
 #include "sample/trace.h"
 #include "sample/unwind.h"
 #include "system/config.h"
+#include "system/environ.h"
 #include "system/peek.h"
 #include "system/place.h"
 #include "system/system.h"
@@ -20,8 +21,6 @@
 #define ENTRY_POINT 9 /* AT_ENTRY */
 #define WHO_MASK ((1u << LIVE_WHO_BITS) - 1)
 #define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
-
-extern unsigned long getauxval(unsigned long type) weak_import;
 
 struct sample_gate sample_gate;
 __thread struct sample_thread sample_thread;

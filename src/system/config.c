@@ -23,8 +23,6 @@
 #define OPTION_MOST 64 /* of ",name=value", but for a text */
 #define HEAD_MOST 64   /* of a line, before its options */
 
-extern char **environ weak_import;
-
 /* clang-format off */
 #define CONFIG_WORD(value, word) word,
 /* A bool's value is the last bit of its word's index. */
@@ -381,7 +379,7 @@ bool config_start(void)
 	// [config.ready] with config_start(): the values of all options
 	if (load_acquire(&ready))
 		return true;
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return false;
 	text = environ_find(VARIABLE);
 	config_read(&result, CONFIG_FILE); /* most have none */

@@ -3,14 +3,12 @@
 
 #include "base/text.h"
 
-extern char **environ weak_import;
-
 const char *environ_find(const char *name)
 {
 	const char *text;
 	char **list;
 
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return NULL;
 	for (list = environ; *list; list++) {
 		text = text_behind(*list, name);

@@ -10,6 +10,15 @@
 
 #include "base/compiler.h"
 
+extern char **environ weak_import;
+extern unsigned long getauxval(unsigned long type) weak_import;
+
+/* Whether libc has run its first initialiser, so that it can be called. */
+static inline bool environ_is_there(void)
+{
+	return &environ && environ;
+}
+
 /* Finds the text behind "name=", or NULL; also where there is no environment
  * yet. */
 const char *environ_find(const char *name);

@@ -27,6 +27,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "system/environ.h"
 #include "system/sandbox.h"
 #include "system/sealed.h"
 #include "system/system.h"
@@ -53,17 +54,9 @@
 #define SIGNAL_SET_SIZE 8     /* of the kernel's sigset_t */
 #define AFFINITY_SIZE 1024    /* 8192 CPUs, the most that Linux builds for */
 
-extern char **environ weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
-
 static bool is_error(long ret)
 {
 	return (unsigned long)ret >= (unsigned long)-ERRNO_MOST;
-}
-
-static bool libc_ready(void)
-{
-	return &environ && environ;
 }
 
 /* Address space */
@@ -267,7 +260,7 @@ static bool aux_value_from_proc(uint64_t type, uint64_t *value)
  * errno. */
 static bool aux_value(uint64_t type, uint64_t *value)
 {
-	if (!libc_ready() || !getauxval)
+	if (!environ_is_there() || !getauxval)
 		return aux_value_from_proc(type, value);
 	*value = getauxval(type);
 	return true;

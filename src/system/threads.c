@@ -18,6 +18,7 @@
 
 #include "base/bits.h"
 #include "base/text.h"
+#include "system/environ.h"
 #include "system/system.h"
 #include "system/threads.h"
 #include "system/syscall.h"
@@ -27,9 +28,6 @@
 #define WIPE_ON_FORK 18
 #define SIGNAL_SET_SIZE 8 /* of the kernel's sigset_t */
 #define STATUS_MOST 4096  /* bytes of it that are read */
-
-extern char **environ weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
 
 uint64_t system_signals_block(void)
 {
@@ -152,7 +150,7 @@ bool system_is_filtered(void)
 
 const char *system_vdso(void)
 {
-	if (!&environ || !environ || !getauxval)
+	if (!environ_is_there() || !getauxval)
 		return NULL;
 	return (const char *)getauxval(AT_SYSINFO_EHDR);
 }

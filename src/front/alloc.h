@@ -12,6 +12,7 @@
 #define LANE_ALLOC_H
 
 #include "front/fast.h"
+#include "front/footer.h"
 
 /* The cold half: the whole operation, whatever the size. */
 void *heap_alloc_slow(size_t size);
@@ -36,6 +37,10 @@ void *heap_alloc_growing(size_t size);
 
 /* As heap_alloc(); align: any power of two. */
 void *heap_alloc_aligned(size_t size, size_t align);
+
+/* With checks=full: a block that was just allocated, for a call of that form;
+ * NULL is fine. */
+void heap_form_set(void *pointer, enum block_form form);
 
 /* Allocations without an answer, since start. */
 uint64_t heap_nr_out_of_memory(void);

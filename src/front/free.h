@@ -11,9 +11,14 @@
 #define LANE_FREE_H
 
 #include "front/fast.h"
+#include "front/footer.h"
+#include "front/retire.h"
 
 /* The cold half: the whole operation, whatever the pointer. */
 void heap_free_slow(void *pointer);
+
+/* As that, by a call of that form. */
+void heap_free_formed(void *pointer, enum block_form form);
 
 /* Frees a block that block_find_live() judged. */
 void heap_free_judged(void *pointer, const struct block *block);
@@ -25,13 +30,10 @@ static force_inline void heap_free(void *pointer)
 		heap_free_slow(pointer);
 }
 
-/* align and size as the program believes them, 0 and NULL where it says nothing
- * of them; checked on request only. */
-void heap_free_hinted(void *pointer, size_t align, const size_t *size);
-
-/* All that waits in the quarantine is freed: memory is short, or the mode
- * changes. */
-void heap_quarantine_flush(void);
+/* As heap_free_formed(); align and size as the program believes them, 0 and
+ * NULL where it says nothing of them; checked on request only. */
+void heap_free_hinted(void *pointer, enum block_form form, size_t align,
+		      const size_t *size);
 
 /* Bytes that the program may use; pointer may be NULL: 0. */
 size_t heap_usable_size(const void *pointer);

@@ -42,13 +42,14 @@ static uint64_t pool_most(void)
 	return all - (all >> OWN_SHIFT);
 }
 
-/* Those that may come count, too, so that none has more than is left for it. */
+/* Counts those that may come, too, so that none has more than is left for
+ * it. */
 static uint64_t nr_ids_most(void)
 {
 	return max_size(max_size(cpu_cache_nr_ids(), rseq_state.nr_cpus), 1);
 }
 
-/* What an id has without asking. */
+/* Returns what an id has without asking. */
 static uint64_t own_share(void)
 {
 	uint64_t part = (capacity_all_most() >> OWN_SHIFT) / nr_ids_most();
@@ -84,7 +85,7 @@ static bool quota_try_raise(struct cpu_cache *cache, uint64_t size)
 		}
 		// own: bytes that only count
 	} while (!cas_relaxed(&pool_taken, &taken, taken + size));
-	add_relaxed(&cache->quota, size); // own: likewise
+	add_relaxed(&cache->quota, size); // own: bytes that only count
 	return true;
 }
 
@@ -95,7 +96,7 @@ static void quota_lower(struct cpu_cache *cache, uint64_t size)
 	size = min_size(size, quota);
 	// own: the winner gives them back
 	if (size && cas_relaxed(&cache->quota, &quota, quota - size))
-		sub_relaxed(&pool_taken, size); // own: likewise
+		sub_relaxed(&pool_taken, size); // own: bytes that only count
 }
 
 static uint64_t used_size(struct cpu_cache *cache)
@@ -172,8 +173,8 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 	}
 }
 
-/* By how much a lane gives way: half of it, but no more than its objects can
- * be moved at once. */
+/* Returns by how much a lane gives way: half of it, but no more than its
+ * objects can be moved at once. */
 static uint64_t shrink_size(uint64_t limit, unsigned size_class)
 {
 	return min_size(limit - limit / 2,
@@ -218,8 +219,9 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 	return may_use(cache, used_size(cache) + want);
 }
 
-/* A lane of medium sizes may not take the other classes' bytes; one of objects
- * that go home takes the batch that goes together. */
+/* Returns the most that a lane may hold: one of medium sizes may not take the
+ * other classes' bytes; one of objects that go home holds the batch that goes
+ * together. */
 static uint64_t limit_most(unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
@@ -232,7 +234,8 @@ static uint64_t limit_most(unsigned size_class)
 	return min_size(max_size(size / c->size, 1), c->lane_slots);
 }
 
-/* A batch; where that is more than half of all that the id may hold, less. */
+/* Returns a batch; where that is more than half of all that the id may hold,
+ * less. */
 static uint64_t grow_step(struct cpu_cache *cache, const struct size_class *c)
 {
 	uint64_t half = id_most(cache) / 2;

@@ -45,26 +45,29 @@
 
 #include "cpucache/areas.h"
 
-/* The lane missed: where that answers a flush neither would have been, had the
- * lane been longer by a batch, so it grows; then the refill is noted. */
+/* Notes that the lane missed: where that answers a flush neither would have
+ * been, had the lane been longer by a batch, so it grows; then the refill is
+ * noted. */
 void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class);
 void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 
-/* The lane is full. True: it grew, as after a miss, before anything is
- * flushed. That stands for a flush, so that the next one does not grow it. */
+/* Notes that the lane is full. True: it grew, as after a miss, before anything
+ * is flushed. That stands for a flush, so that the next one does not grow it.
+ * */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
 
-/* A remote lane, or the far one, took no more. True: it grew. */
+/* Makes room where a remote lane, or the far one, took no more. True: it
+ * grew. */
 bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
 
-/* What all ids may hold together now. */
+/* Returns what all ids may hold together now. */
 uint64_t capacity_all_most(void);
 
-/* The id's lanes were drained, all limits are 0. */
+/* Notes that the id's lanes were drained, and all limits are 0. */
 void capacity_forget(struct cpu_cache *cache);
 
-/* A batch was flushed. */
+/* Notes that a batch was flushed. */
 void capacity_note_flush(unsigned id, struct cpu_cache *cache,
 			 unsigned size_class);
 

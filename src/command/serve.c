@@ -251,6 +251,7 @@ static const char *pprof(struct server *s, FILE *out, const char *name)
 	if (done)
 		profile_write(out, &profile);
 	snprintf(why, sizeof(why), "%s", p.image.error);
+	profile_names_end();
 	profile_free(&profile);
 	image_close(&p.image);
 	return done ? NULL : why;
@@ -292,6 +293,7 @@ static const char *pprof_all(struct server *s, FILE *out)
 	n = profiles_join(s, p, nr, &all);
 	if (n)
 		profile_write(out, &all);
+	profile_names_end();
 	profile_free(&all);
 	for (size_t i = 0; i < nr; i++)
 		image_close(&p[i].image);

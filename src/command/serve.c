@@ -207,36 +207,46 @@ static const char *stats(FILE *out, const char *name)
 	return done ? NULL : "the process cannot be read";
 }
 
+static void forget_ended(struct server *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->nr_turned_on; i++)
+		if (!kill(s->turned_on[i], 0) || errno != ESRCH)
+			s->turned_on[n++] = s->turned_on[i];
+	s->nr_turned_on = n;
+}
+
 static void note_on(struct server *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->nr_turned_on; i++)
 		if (s->turned_on[i] == pid)
 			return;
-	if (s->nr_turned_on < PROCESSES_MOST)
-		s->turned_on[s->nr_turned_on++] = pid;
+	s->turned_on[s->nr_turned_on++] = pid;
 }
 
-/* Waits until the profile is on that was asked for. */
-static bool turn_on(struct server *s, struct process *p, bool was_on,
-		    double seconds)
+/* Asks for the profile where it is not on. What is asked for is turned off at
+ * the end, also where it comes late. */
+static bool ask_on(struct server *s, struct process *p)
 {
-	if (!was_on && s->nr_turned_on == PROCESSES_MOST)
+	if (toggle_is_on(&p->image, &p->root))
+		return true;
+	if (s->nr_turned_on == PROCESSES_MOST)
+		forget_ended(s);
+	if (s->nr_turned_on == PROCESSES_MOST)
 		return image_fails(&p->image, "too many profiles are on");
-	if (!toggle_wait(&p->image, &p->root, true, seconds))
+	if (!toggle_ask(&p->image, &p->root, true))
 		return false;
-	if (!was_on)
-		note_on(s, p->image.pid);
+	note_on(s, p->image.pid);
 	return true;
 }
 
 static bool profile_of(struct server *s, struct process *p,
 		       struct profile *profile)
 {
-	bool was_on = toggle_is_on(&p->image, &p->root);
-
 	*profile = (struct profile){ 0 };
-	return toggle_ask(&p->image, &p->root, true) &&
-	       turn_on(s, p, was_on, TOGGLE_SECONDS) &&
+	return ask_on(s, p) &&
+	       toggle_wait(&p->image, &p->root, true, TOGGLE_SECONDS) &&
 	       profile_read(&p->image, &p->root, profile);
 }
 
@@ -261,19 +271,17 @@ static const char *pprof(struct server *s, FILE *out, const char *name)
 static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 			    struct profile *all)
 {
-	static bool was_on[PROCESSES_MOST], asked[PROCESSES_MOST];
+	static bool asked[PROCESSES_MOST];
 	double left = TOGGLE_SECONDS;
 	struct profile one;
 	size_t n = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		was_on[i] = toggle_is_on(&p[i].image, &p[i].root);
-		asked[i] = toggle_ask(&p[i].image, &p[i].root, true);
-	}
+	for (size_t i = 0; i < nr; i++)
+		asked[i] = ask_on(s, &p[i]);
 	for (size_t i = 0; i < nr; i++) {
 		if (!asked[i])
 			continue;
-		if (!turn_on(s, &p[i], was_on[i], left)) {
+		if (!toggle_wait(&p[i].image, &p[i].root, true, left)) {
 			left = 0;
 			continue;
 		}

@@ -90,8 +90,8 @@ static const struct argp argp = {
 	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
 	       "knows nothing of it. Of several processes there is one "
 	       "profile, in which labels tell them apart, or that of one by "
-	       "?pid=N. The first fetch of a profile turns the sampler on, the end of this command off "
-	       "again.",
+	       "?pid=N. The first fetch of a profile turns the sampler on, "
+	       "the end of this command off again.",
 };
 
 /* Processes */

@@ -21,11 +21,12 @@
 #include <errno.h>
 
 #include "base/bits.h"
-#include "entry/version.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "front/forms.h"
+#include "front/pressure.h"
 #include "front/start.h"
 #include "front/stats.h"
-#include "front/text.h"
 #include "slab/size_class.h"
 #include "system/system.h"
 
@@ -89,7 +90,7 @@ static size_t number_get(enum number number)
 	return 0;
 }
 
-/* As much as the caller has room for; that is all, or EINVAL. */
+/* Answers as much as the caller has room for; that is all, or EINVAL. */
 static int answer(void *out, size_t *size, const void *value, size_t value_size)
 {
 	size_t n;

@@ -5,6 +5,7 @@
  * No code, and nothing that anybody here reads: what the layers say of their
  * words holds for a reader, too, who sees them without any order.
  */
+#include "base/version.h"
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "front/outside.h"
@@ -22,12 +23,7 @@
 #include "slab/slab.h"
 #include "system/config.h"
 
-#define STRING_OF(x) #x
-#define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
-
-static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
-					   LANEMALLOC_VERSION_MINOR,
-					   LANEMALLOC_VERSION_PATCH);
+static const char version[] = VERSION;
 
 /* What has an address only when it is loaded is filled by relocation. */
 #define ADDRESS(object) (uint64_t)(object)

@@ -46,21 +46,22 @@ struct live_info {
 /* Bytes that an entry needs. */
 #define LIVE_ENTRY_SIZE (sizeof(uint64_t) + sizeof(struct live_info))
 
-/* At start, as racing threads do alike: zeros of that many bytes. How many keys
- * stand there, before what belongs to them. */
+/* Takes zeros of that many bytes at start, as racing threads do alike; returns
+ * how many keys stand there, before what belongs to them. */
 uint64_t live_start(void *memory, uint64_t size);
 
-/* False: there is no room in its buckets. */
+/* Adds a block; false: there is no room in its buckets. */
 bool live_add(const void *block, const struct live_info *info);
 
-/* False: the block is not there. */
+/* Removes a block; false: it is not there. */
 bool live_remove(const void *block, struct live_info *info);
 
-/* What the entry *at or a later one has, and *at behind it; false: there are no
- * more. As others add and remove, some of it may be of a moment ago. */
+/* Reads what the entry *at or a later one has, and sets *at behind it; false:
+ * there are no more. As others add and remove, some of it may be of a moment
+ * ago. */
 bool live_next(uint32_t *at, struct live_info *info);
 
-/* A count of all; of a moment, where others add and remove. */
+/* Counts all, as of a moment, where others add and remove. */
 uint64_t live_nr(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "sample/trace.h"
 #include "sample/unwind.h"
 #include "system/config.h"
+#include "system/environ.h"
 #include "system/peek.h"
 #include "system/place.h"
 #include "system/system.h"
@@ -20,8 +21,6 @@
 #define ENTRY_POINT 9 /* AT_ENTRY */
 #define WHO_MASK ((1u << LIVE_WHO_BITS) - 1)
 #define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
-
-extern unsigned long getauxval(unsigned long type) weak_import;
 
 struct sample_gate sample_gate;
 __thread struct sample_thread sample_thread;
@@ -36,7 +35,7 @@ static _Atomic(uint64_t) own_begin, own_end;
 struct sampler_tables sampler_tables;
 struct sampler_counts sampler_counts;
 static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
-static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
+static _Atomic(uint64_t) peak_space; /* atomic: hint, those at the peak */
 
 /* The tables */
 
@@ -48,7 +47,7 @@ static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
 
 static void tables_place(char *at, uint64_t size)
 {
-	uint64_t part = size / 16 / 64 * 64;
+	uint64_t part = round_down(size / 16, CACHE_LINE);
 	struct sampler_tables *t = &sampler_tables;
 
 	t->sites = at;
@@ -125,7 +124,7 @@ static void draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = (int64_t)chance_distance(chance_scramble(n),
+	sample_thread.left = (int64_t)chance_distance(bits_scramble(n),
 						      config.profile_interval);
 }
 
@@ -147,7 +146,7 @@ bool sample_count(size_t size)
 
 /* Samples */
 
-/* Return addresses at the stack's beginning that are ours. */
+/* Counts the return addresses at the stack's beginning that are ours. */
 static unsigned own_calls(const uint64_t *pcs, unsigned n)
 {
 	// [sampler.own] with own_find(): where our code begins
@@ -217,7 +216,8 @@ void sampler_note_peak(void)
 	peak_note(load_relaxed(&live_space), 0); // counter
 }
 
-/* By an eighth at least: the copies of a heap that grows stay few. */
+/* Notes a peak that is higher by an eighth at least, so that the copies of a
+ * heap that grows stay few. */
 static void peak_note_grown(uint64_t space)
 {
 	peak_note(space, load_relaxed(&peak_space) / 8); // hint
@@ -317,11 +317,6 @@ void sample_remove(const void *block)
 		trace_add(trace, count_of_age(age), weight);
 	count_who(trace, &info, weight);
 	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
-}
-
-bool sample_may_live(void)
-{
-	return unlikely(sampler_has_tables());
 }
 
 void sampler_stats(struct sampler_stats *out)

@@ -40,6 +40,8 @@ class Profile:
                          for k, v in parts if k == 3}
         self.locations = {dict(fields(v))[1]: dict(fields(v))[2]
                           for k, v in parts if k == 4}
+        self.functions = {strings[dict(fields(v))[2]]
+                          for k, v in parts if k == 5}
         self.samples = []  # (locations, {type: value}, {label: value})
         for key, sample in parts:
             if key != 2:

@@ -115,6 +115,7 @@ def test_same():
     own, seen = [proto.read(gzip.open(p).read()) for p in (path, outside)]
     check(len(own.types) == 16 and own.types == seen.types[:16],
           (own.types, seen.types))
+    functions = seen.functions
     own, seen = own.sums(), seen.sums()
     for name in own:
         apart = abs(own[name] - seen[name])
@@ -124,6 +125,7 @@ def test_same():
         check(own[name] or name in (
             "freed_within_10ms", "freed_on_other_cpu"), "no %s" % name)
     check(seen["wasted_space"] > 0, "waste")
+    check({"grows_by_steps", "main"} <= functions, functions)
 
 
 def test_special():

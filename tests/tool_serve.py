@@ -4,6 +4,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import urllib.error
@@ -56,7 +57,6 @@ def test_one():
 
 def test_all():
     children = [start("still", "100") for _ in range(2)]
-    leaks = [start("leak", conf="profile_interval=4096") for _ in range(2)]
     server, url = serve("--all")
     text = get(url + "/metrics").decode()
     for child in children:
@@ -66,13 +66,24 @@ def test_all():
     check(json.loads(get(url + "/stats.json?pid=%d" % pid))["pid"] == pid,
           "pid")
     every = {one["pid"] for one in json.loads(get(url + "/stats.json"))}
-    check({child.pid for child in children + leaks} <= every, every)
+    check({child.pid for child in children} <= every, every)
+    get(url + "/stats.json?pid=/etc/passwd", 404)
+    check(b"did not notice" in get(url + "/debug/pprof/heap?pid=%d" % pid,
+                                   503), "a process that sleeps")
+    ends(server)
+
+
+def test_several():
+    """Of those that are named, and the one that sleeps is left out."""
+    leaks = [start("leak", conf="profile_interval=4096") for _ in range(2)]
+    still = start("still", "100")
+    server, url = serve(leaks[0].pid, still.pid, leaks[1].pid)
     get(url + "/debug/pprof/heap")
     one_profile(proto.read(gzip.decompress(get(url + "/debug/pprof/heap"))),
                 leaks)
-    get(url + "/stats.json?pid=/etc/passwd", 503)
-    check(b"did not notice" in get(url + "/debug/pprof/heap?pid=%d" % pid,
-                                   503), "a process that sleeps")
+    check(len(json.loads(get(url + "/stats.json"))) == 3, "three")
+    get(url + "/stats.json?pid=%d" % leaks[1].pid)
+    get(url + "/stats.json?pid=%d" % os.getpid(), 404)
     check(all(stats(child.pid)["profile_on"] for child in leaks), "not on")
     ends(server)
     check(not any(stats(child.pid)["profile_on"] for child in leaks), "on")
@@ -82,13 +93,12 @@ def one_profile(profile, leaks):
     """Each process has its own stacks, in mappings of its own."""
     seen = {}
     for locations, values, labels in profile.samples:
-        check(labels["process"] == "tool_heap" or
-              labels["pid"] not in [child.pid for child in leaks], labels)
+        check(labels["process"] == "tool_heap", labels)
         one = seen.setdefault(labels["pid"], [0, set()])
         one[0] += values["alloc_space"]
         one[1] |= {profile.locations[i] for i in locations}
-    check(all(child.pid in seen and seen[child.pid][0] > 0
-              for child in leaks), seen)
+    check(set(seen) == {child.pid for child in leaks}, seen)
+    check(all(space > 0 for space, _ in seen.values()), seen)
     check(not seen[leaks[0].pid][1] - {0} & seen[leaks[1].pid][1], seen)
 
 
@@ -103,4 +113,4 @@ def test_refused():
     check(done.returncode == 1, "no process")
 
 
-main(test_one, test_all, test_refused)
+main(test_one, test_all, test_several, test_refused)

@@ -3,15 +3,19 @@
 
 Usage: inspect.py BUILD
 
-Between the marks `<!-- NAME: begin -->` and `end` of the page; the picture
-goes to docs/inspect-map.svg. Needs redis-server and redis-tools.
+Between the marks `<!-- NAME: begin -->` and `end` of the page; the pictures
+go to docs/inspect-map.svg and, of a profile by `go tool pprof`, to
+docs/inspect-graph.svg. Needs redis-server and redis-tools, and for the graph
+go and graphviz: without them it stays as it is, which is said.
 """
 
 import os
 import re
 import socket
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,6 +25,7 @@ import screen  # noqa: E402
 
 PAGE = os.path.join(HERE, "../inspect.md")
 PICTURE = os.path.join(HERE, "../inspect-map.svg")
+GRAPH = os.path.join(HERE, "../inspect-graph.svg")
 LOAD = ["-q", "-n", "12000", "-r", "9000", "-d", "300", "-t",
         "set,lpush,hset"]
 DELETE = "for i=1,4500 do redis.call('del', 'key:'.." \
@@ -52,11 +57,26 @@ def top_of(command, pid, port):
                             stdout=subprocess.DEVNULL)
     top.read(lambda lines: any(re.search(r"refills [1-9]", line)
                                for line in lines))
+    top.read(lambda lines: False, seconds=0.4)  # the rest of the screen
     text = "\n".join(top.screen.lines())
     top.key("q")
     top.ends()
     load.wait()
     return text
+
+
+def graph(command, pid):
+    """The profile as pprof draws it, without the time and place of making."""
+    if not shutil.which("go") or not shutil.which("dot"):
+        print("inspect.py: no go or no graphviz: the graph is an older one")
+        return
+    with tempfile.NamedTemporaryFile(suffix=".pb.gz") as profile:
+        run(command, "profile", "-s", "0", "-o", profile.name, pid)
+        svg = run("go", "tool", "pprof", "-svg", "-nodecount=12",
+                  "-nodefraction=0.02", "-sample_index=inuse_space",
+                  "-drop_negative", profile.name)
+    with open(GRAPH, "w", encoding="utf-8") as f:
+        f.write(re.sub(r"(?m)[ \t]+$", "", svg))
 
 
 def main(build):
@@ -81,6 +101,7 @@ def main(build):
             "50000", "-d", "1000", "-t", "set")
         page = put(page, "leaks", run(command, "leaks", "-n", "2", "-d", "8",
                                       str(server.pid)))
+        graph(command, str(server.pid))
         with open(PAGE, "w", encoding="utf-8") as f:
             f.write(page)
     finally:

@@ -89,13 +89,17 @@ bool profile_join(struct profile *to, struct profile *from, const char *comm);
 bool profile_open(const char *name, struct profile *profile);
 void profile_free(struct profile *profile);
 
-/* As profile.proto in gzip. */
+/* As profile.proto in gzip, with the functions that are known; their files stay
+ * open until profile_names_end(). */
 void profile_write(FILE *out, const struct profile *profile);
 
 /* "function+0x12 (file+0x3412)", the last as addr2line takes it, or what is
  * known of it. Files stay open until profile_names_end(). */
 void profile_name(const struct profile *profile, const struct frame *frame,
 		  char *text, size_t size);
+/* The function alone, as its file has it, until then; NULL: none is known. */
+const char *profile_function(const struct profile *profile,
+			     const struct frame *frame);
 void profile_names_end(void);
 
 /* For file.c: room for one more; NULL: no memory. */

@@ -51,26 +51,52 @@ void profile_names_end(void)
 	nr_files = 0;
 }
 
+/* The function that a frame of a mapping is in, NULL where none is known; where
+ * in the file the frame is, and how far from the function's beginning. */
+static const char *function_of(const struct profile *profile,
+			       const struct frame *frame, uint64_t *address,
+			       uint64_t *offset)
+{
+	const struct mapping *m = &profile->mappings[frame->mapping - 1];
+	struct named_file *file = file_of(profile->pid, m->path);
+	uint64_t at = frame->address - m->begin + m->offset;
+
+	*address = at;
+	if (!file || !file->is_open || !elf_address(&file->file, at, address))
+		return NULL;
+	return elf_function(&file->file, *address, offset);
+}
+
+static bool has_mapping(const struct profile *profile,
+			const struct frame *frame)
+{
+	return frame->mapping && frame->mapping <= profile->nr_mappings;
+}
+
+const char *profile_function(const struct profile *profile,
+			     const struct frame *frame)
+{
+	uint64_t address, offset;
+
+	if (!has_mapping(profile, frame))
+		return NULL;
+	return function_of(profile, frame, &address, &offset);
+}
+
 void profile_name(const struct profile *profile, const struct frame *frame,
 		  char *text, size_t size)
 {
-	const struct mapping *m;
-	const char *name = NULL, *base;
-	struct named_file *file;
-	uint64_t at, address, offset;
+	const char *name, *path, *base;
+	uint64_t address, offset;
 
-	if (!frame->mapping || frame->mapping > profile->nr_mappings) {
+	if (!has_mapping(profile, frame)) {
 		snprintf(text, size, "%#lx", frame->address);
 		return;
 	}
-	m = &profile->mappings[frame->mapping - 1];
-	at = frame->address - m->begin + m->offset;
-	base = strrchr(m->path, '/');
-	base = base ? base + 1 : m->path;
-	file = file_of(profile->pid, m->path);
-	address = at;
-	if (file && file->is_open && elf_address(&file->file, at, &address))
-		name = elf_function(&file->file, address, &offset);
+	path = profile->mappings[frame->mapping - 1].path;
+	base = strrchr(path, '/');
+	base = base ? base + 1 : path;
+	name = function_of(profile, frame, &address, &offset);
 	if (name)
 		snprintf(text, size, "%s+%#lx (%s+%#lx)", name, offset, base,
 			 address);

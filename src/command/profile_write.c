@@ -1,7 +1,9 @@
 /* layer 7.4: profile write: profile.proto in gzip's stored blocks; contract in
  * profile_file.h
  *
- * The whole message is made in memory, then cut into blocks.
+ * The whole message is made in memory, then cut into blocks. A reader that has
+ * the files looks up names by itself, as no mapping says that it has them; the
+ * names here are for one that does not, or does not read a stripped file's.
  */
 #include "command/profile_file.h"
 
@@ -76,7 +78,7 @@ static void put_string(struct bytes *b, const char *text)
 }
 
 /* Strings: "", then name and unit of each value, "space", "pid", "process",
- * then those of mappings, then those of processes. */
+ * then those of mappings, of processes, of functions. */
 #define STRING_SPACE (1 + 2 * NR_PROFILE_VALUES)
 #define STRING_PID (STRING_SPACE + 1)
 #define STRING_PROCESS (STRING_SPACE + 2)
@@ -216,14 +218,39 @@ static void put_samples(struct bytes *b, struct bytes *m,
 	free(list.data);
 }
 
-static void put_places(struct bytes *b, struct bytes *m, const struct places *p)
+static void put_function(struct bytes *b, struct bytes *m, const char *name,
+			 uint64_t id, uint64_t string)
 {
+	put_string(b, name);
+	put_number(m, 1, id);
+	put_number(m, 2, string);
+	put_number(m, 3, string);
+	put_message(b, 5, m);
+}
+
+/* A place's function has its number. */
+static void put_places(struct bytes *b, struct bytes *m,
+		       const struct profile *profile, const struct places *p)
+{
+	uint64_t string = STRING_REST + 2 * profile->nr_mappings +
+			  profile->nr_processes;
+	struct bytes line = { 0 };
+
 	for (size_t i = 0; i < p->nr; i++) {
+		const char *name = profile_function(profile, &p->frames[i]);
+
+		if (name)
+			put_function(b, m, name, i + 1, string++);
 		put_number(m, 1, i + 1);
 		put_number(m, 2, p->frames[i].mapping);
 		put_number(m, 3, p->frames[i].address);
+		if (name) {
+			put_number(&line, 1, i + 1);
+			put_message(m, 4, &line);
+		}
 		put_message(b, 4, m);
 	}
+	free(line.data);
 }
 
 static uint32_t crc_of(const unsigned char *data, size_t size)
@@ -274,7 +301,7 @@ void profile_write(FILE *out, const struct profile *profile)
 	put_mappings(&b, &m, profile);
 	put_processes(&b, profile);
 	put_samples(&b, &m, profile, &places);
-	put_places(&b, &m, &places);
+	put_places(&b, &m, profile, &places);
 	put_number(&b, 9, (uint64_t)time(NULL) * 1000000000);
 	put_number(&b, 12, profile->interval);
 	if (!b.failed)

@@ -1,14 +1,14 @@
-/* layer 7.6: serve: lanemalloc serve PID|--all
+/* layer 7.6: serve: lanemalloc serve PID...|--all
  *
  * A small server of HTTP, on loopback unless told otherwise, for programs that
  * fetch metrics and profiles:
  *
  *	/metrics		Prometheus' text, of one or of all processes
- *	/debug/pprof/heap	profile.proto; with --all of all together, each
- *				stack with the labels `pid` and `process`, and
+ *	/debug/pprof/heap	profile.proto; of several all together, each
+ *				stack with the labels `pid` and `process`, or
  *				of one by ?pid=N
- *	/stats.json		as `stats --json` has it; with --all an array,
- *				and of one by ?pid=N
+ *	/stats.json		as `stats --json` has it; of several an array,
+ *				or of one by ?pid=N
  *
  * The first fetch of a profile turns the process's sampler on, and it stays on
  * until the server ends, which turns off what it turned on. Of several all are
@@ -42,7 +42,9 @@ struct process {
 };
 
 struct server {
-	const char *listen, *name;
+	const char *listen;
+	const char *names[PROCESSES_MOST]; /* none: all */
+	size_t nr_names;
 	bool all;
 	pid_t turned_on[PROCESSES_MOST];
 	size_t nr_turned_on;
@@ -68,13 +70,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		s->listen = arg;
 	else if (key == KEY_ALL)
 		s->all = true;
-	else if (key == ARGP_KEY_ARG && state->arg_num == 0)
-		s->name = arg;
+	else if (key == ARGP_KEY_ARG && s->nr_names < PROCESSES_MOST)
+		s->names[s->nr_names++] = arg;
 	else if (key == ARGP_KEY_ARG)
 		argp_usage(state);
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
-	else if (s->all == (s->name != NULL))
+	else if (s->all == (s->nr_names != 0))
 		argp_usage(state);
 	return 0;
 }
@@ -82,14 +84,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "PID|--all",
+	.args_doc = "PID...|--all",
 	.doc = "Serves metrics and profiles by HTTP. /metrics is for "
 	       "Prometheus, /debug/pprof/heap for what fetches pprof's "
 	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
-	       "knows nothing of it. With --all a profile is of all processes, "
-	       "told apart by labels, or of one by ?pid=N. The first fetch of "
-	       "a profile turns the sampler on, the end of this command off "
-	       "again.",
+	       "knows nothing of it. Of several processes there is one "
+	       "profile, in which labels tell them apart, or that of one by "
+	       "?pid=N. The first fetch of a profile turns the sampler on, "
+	       "the end of this command off again.",
 };
 
 /* Processes */
@@ -123,9 +125,10 @@ static bool has_library(const char *pid)
 	return found;
 }
 
-/* Takes processes, each by take(), of at most PROCESSES_MOST; how many. */
-static size_t each_process(struct process *processes,
-			   bool (*take)(struct process *p, const char *name))
+/* Takes processes, each by take(), at most PROCESSES_MOST; how many. */
+typedef bool take_process(struct process *p, const char *name);
+
+static size_t each_found(struct process *processes, take_process *take)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -142,9 +145,16 @@ static size_t each_process(struct process *processes,
 	return nr;
 }
 
-static size_t read_all(struct process *processes)
+static size_t each_process(const struct server *s, struct process *processes,
+			   take_process *take)
 {
-	return each_process(processes, process_read);
+	size_t nr = 0;
+
+	if (s->all)
+		return each_found(processes, take);
+	for (size_t i = 0; i < s->nr_names; i++)
+		nr += take(&processes[nr], s->names[i]);
+	return nr;
 }
 
 /* Without a look at its heap. */
@@ -165,7 +175,7 @@ static const char *metrics(struct server *s, FILE *out)
 	size_t nr = 0;
 
 	if (p && shown)
-		nr = s->all ? read_all(p) : process_read(&p[0], s->name);
+		nr = each_process(s, p, process_read);
 	for (size_t i = 0; i < nr; i++)
 		shown[i] = (struct shown){ &p[i].image, &p[i].root,
 					   &p[i].heap };
@@ -177,10 +187,10 @@ static const char *metrics(struct server *s, FILE *out)
 	return nr || s->all ? NULL : "the process cannot be read";
 }
 
-static const char *stats_all(FILE *out)
+static const char *stats_all(const struct server *s, FILE *out)
 {
 	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
-	size_t nr = p ? read_all(p) : 0;
+	size_t nr = p ? each_process(s, p, process_read) : 0;
 
 	fputc('[', out);
 	for (size_t i = 0; i < nr; i++) {
@@ -207,36 +217,46 @@ static const char *stats(FILE *out, const char *name)
 	return done ? NULL : "the process cannot be read";
 }
 
+static void forget_ended(struct server *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->nr_turned_on; i++)
+		if (!kill(s->turned_on[i], 0) || errno != ESRCH)
+			s->turned_on[n++] = s->turned_on[i];
+	s->nr_turned_on = n;
+}
+
 static void note_on(struct server *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->nr_turned_on; i++)
 		if (s->turned_on[i] == pid)
 			return;
-	if (s->nr_turned_on < PROCESSES_MOST)
-		s->turned_on[s->nr_turned_on++] = pid;
+	s->turned_on[s->nr_turned_on++] = pid;
 }
 
-/* Waits until the profile is on that was asked for. */
-static bool turn_on(struct server *s, struct process *p, bool was_on,
-		    double seconds)
+/* Asks for the profile where it is not on. What is asked for is turned off at
+ * the end, also where it comes late. */
+static bool ask_on(struct server *s, struct process *p)
 {
-	if (!was_on && s->nr_turned_on == PROCESSES_MOST)
+	if (toggle_is_on(&p->image, &p->root))
+		return true;
+	if (s->nr_turned_on == PROCESSES_MOST)
+		forget_ended(s);
+	if (s->nr_turned_on == PROCESSES_MOST)
 		return image_fails(&p->image, "too many profiles are on");
-	if (!toggle_wait(&p->image, &p->root, true, seconds))
+	if (!toggle_ask(&p->image, &p->root, true))
 		return false;
-	if (!was_on)
-		note_on(s, p->image.pid);
+	note_on(s, p->image.pid);
 	return true;
 }
 
 static bool profile_of(struct server *s, struct process *p,
 		       struct profile *profile)
 {
-	bool was_on = toggle_is_on(&p->image, &p->root);
-
 	*profile = (struct profile){ 0 };
-	return toggle_ask(&p->image, &p->root, true) &&
-	       turn_on(s, p, was_on, TOGGLE_SECONDS) &&
+	return ask_on(s, p) &&
+	       toggle_wait(&p->image, &p->root, true, TOGGLE_SECONDS) &&
 	       profile_read(&p->image, &p->root, profile);
 }
 
@@ -251,6 +271,7 @@ static const char *pprof(struct server *s, FILE *out, const char *name)
 	if (done)
 		profile_write(out, &profile);
 	snprintf(why, sizeof(why), "%s", p.image.error);
+	profile_names_end();
 	profile_free(&profile);
 	image_close(&p.image);
 	return done ? NULL : why;
@@ -260,19 +281,17 @@ static const char *pprof(struct server *s, FILE *out, const char *name)
 static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 			    struct profile *all)
 {
-	static bool was_on[PROCESSES_MOST], asked[PROCESSES_MOST];
+	static bool asked[PROCESSES_MOST];
 	double left = TOGGLE_SECONDS;
 	struct profile one;
 	size_t n = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		was_on[i] = toggle_is_on(&p[i].image, &p[i].root);
-		asked[i] = toggle_ask(&p[i].image, &p[i].root, true);
-	}
+	for (size_t i = 0; i < nr; i++)
+		asked[i] = ask_on(s, &p[i]);
 	for (size_t i = 0; i < nr; i++) {
 		if (!asked[i])
 			continue;
-		if (!turn_on(s, &p[i], was_on[i], left)) {
+		if (!toggle_wait(&p[i].image, &p[i].root, true, left)) {
 			left = 0;
 			continue;
 		}
@@ -286,12 +305,13 @@ static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 static const char *pprof_all(struct server *s, FILE *out)
 {
 	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
-	size_t nr = p ? each_process(p, process_open) : 0, n;
+	size_t nr = p ? each_process(s, p, process_open) : 0, n;
 	struct profile all = { 0 };
 
 	n = profiles_join(s, p, nr, &all);
 	if (n)
 		profile_write(out, &all);
+	profile_names_end();
 	profile_free(&all);
 	for (size_t i = 0; i < nr; i++)
 		image_close(&p[i].image);
@@ -310,11 +330,22 @@ static void index_page(FILE *out)
 	      out);
 }
 
+/* What ?pid=N may name. */
+static bool is_served(const struct server *s, const char *name)
+{
+	if (s->all)
+		return *name && !name[strspn(name, "0123456789")];
+	for (size_t i = 0; i < s->nr_names; i++)
+		if (!strcmp(s->names[i], name))
+			return true;
+	return false;
+}
+
 /* NULL: it is answered; else why not. *type: of the answer. */
 static const char *answer(struct server *s, FILE *out, const char *url,
 			  const char *pid, const char **type)
 {
-	const char *name = s->all ? pid : s->name;
+	const char *name = s->nr_names == 1 ? s->names[0] : pid;
 
 	*type = "text/plain; version=0.0.4; charset=utf-8";
 	if (!strcmp(url, "/metrics"))
@@ -324,11 +355,11 @@ static const char *answer(struct server *s, FILE *out, const char *url,
 		index_page(out);
 		return NULL;
 	}
-	if (name && (!*name || name[strspn(name, "0123456789")]))
-		return "pid is a number";
+	if (name && !is_served(s, name))
+		return "not found";
 	if (!strcmp(url, "/stats.json")) {
 		*type = "application/json";
-		return name ? stats(out, name) : stats_all(out);
+		return name ? stats(out, name) : stats_all(s, out);
 	}
 	if (!strcmp(url, "/debug/pprof/heap")) {
 		*type = "application/octet-stream";
@@ -460,8 +491,8 @@ static int run(int argc, char **argv)
 	int signal;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
-	if (!s.all) {
-		if (!command_open(&image, &root, s.name))
+	for (size_t i = 0; i < s.nr_names; i++) {
+		if (!command_open(&image, &root, s.names[i]))
 			return 1;
 		image_close(&image);
 	}

@@ -372,15 +372,13 @@ static void forbid_files(struct config *c)
 	c->pressure = 0; /* the environment names the file */
 }
 
-bool config_start(void)
+static _Atomic(uint32_t) ready; /* atomic: all options are as they stay */
+
+static cold bool start_slow(void)
 {
-	static _Atomic(uint32_t) ready;
 	struct config result = DEFAULTS;
 	const char *text;
 
-	// [config.ready] with config_start(): the values of all options
-	if (load_acquire(&ready))
-		return true;
 	if (!&environ || !environ)
 		return false;
 	text = environ_find(VARIABLE);
@@ -395,6 +393,12 @@ bool config_start(void)
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);
 	return true;
+}
+
+bool config_start(void)
+{
+	// [config.ready] with start_slow(): the values of all options
+	return likely(load_acquire(&ready)) || start_slow();
 }
 
 /* "name=value" behind what stands before it; its length. */

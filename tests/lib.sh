@@ -14,6 +14,7 @@
 #
 # (stress/demo.sh uses the same functions.)
 #
+# PROGRAMS_CONF is LANEMALLOC_CONF for all that the script starts.
 # LANEMALLOC (or LANEMALLOC_SO) is the library's path; an empty LANEMALLOC
 # means no preload, which tests the script itself.
 set -u -o pipefail
@@ -55,6 +56,7 @@ run_limited() {
 
 [ "${LANE_PROGRAM_LIMITED-}" = "$$" ] || run_limited "$@"
 unset LANE_PROGRAM_LIMITED LD_PRELOAD LANEMALLOC_CONF
+[ -z "${PROGRAMS_CONF-}" ] || export LANEMALLOC_CONF=$PROGRAMS_CONF
 
 work=
 log=/dev/null

@@ -4,6 +4,8 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "front/gate.h"
+#include "front/quarantine.h"
+#include "front/retire.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
@@ -89,9 +91,11 @@ static size_t relieve(struct rseq_area *self)
 	return done + page_heap_relieve();
 }
 
-/* A program's thread also has what its own CPU holds, where no drain is. */
+/* A program's thread also has what waits in the quarantine, and what its own
+ * CPU holds, where no drain is. */
 static size_t relieve_here(void)
 {
+	heap_quarantine_flush();
 	if (gate_is_open())
 		cpu_cache_flush_own();
 	return relieve(rseq_self());
@@ -107,7 +111,12 @@ static bool pass_elect(void)
 
 void pressure_pass_asked(void)
 {
-	if (request_purge() || !pass_elect() || !limit_take_asked())
+	bool waits = quarantine_size(), elected = waits && pass_elect();
+
+	if (elected)
+		heap_quarantine_flush();
+	if (request_purge() || (!elected && !pass_elect()) ||
+	    !limit_take_asked())
 		return;
 	relieve_here();
 }

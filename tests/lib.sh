@@ -32,6 +32,11 @@ header() {
 	sed -n "s/^# $1: *//p" "$script"
 }
 
+# Options that look at every call make programs slow.
+limit() {
+	echo $(($(header limit) * (${PROGRAMS_CONF:+4} + 1)))
+}
+
 # The script runs as a child of itself under timeout(1), which gives it a
 # process group of its own. TERM is its limit; a signal from outside is passed
 # on as HUP.
@@ -41,7 +46,7 @@ run_limited() {
 	LANE_PROGRAM_LIMITED=
 	export LANEMALLOC PATH
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	timeout -k 20 "$(header limit)" bash -c \
+	timeout -k 20 "$(limit)" bash -c \
 		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@" &
 	limited=$!
 	trap 'kill -HUP "$limited" 2>/dev/null' INT TERM HUP
@@ -119,7 +124,7 @@ begin() {
 	local packages
 
 	trap cleanup EXIT
-	trap 'fail "not finished after $(header limit) s"' TERM
+	trap 'fail "not finished after $(limit) s"' TERM
 	trap 'echo "not ok $name: interrupted"; exit 1' INT HUP
 	packages=$(header packages)
 	# shellcheck disable=SC2086 # a list of words

@@ -121,7 +121,8 @@ int cxx_personality(int version, int actions, uint64_t exception_class,
 	return decide(version, actions, exception_class, exception, context);
 }
 
-/* `catch (...) {}`; they are where the personality is. */
+/* Ends the exception, as an empty handler for all of them does; its functions
+ * are where the personality is. */
 void cxx_caught(void *exception)
 {
 	void *(*begin)(void *) = RUNTIME_FIND(__cxa_begin_catch);

@@ -12,7 +12,6 @@
 #define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
 #define SLACK_HARDENED 16
 #define SLACK_BYTE 0xa9
-#define FILL_PAGE 4096 /* no page is smaller */
 #define FILL_MOST 1024 /* bytes of objects that are larger than a page */
 #define FOOTER_SHORT sizeof(uint64_t)
 #define FOOTER_LONG (2 * sizeof(uint64_t))
@@ -199,9 +198,9 @@ const char *block_slack_look(const void *pointer, const struct block *block,
 /* The footer is none of them. */
 static size_t fill_words(const void *pointer, const struct block *block)
 {
-	size_t page = FILL_PAGE - (uintptr_t)pointer % FILL_PAGE;
-	size_t size = block->size < FILL_PAGE ? block->size - FOOTER_LONG :
-						FILL_MOST;
+	size_t page = PAGE_LEAST - (uintptr_t)pointer % PAGE_LEAST;
+	size_t size = block->size < PAGE_LEAST ? block->size - FOOTER_LONG :
+						 FILL_MOST;
 
 	return min_size(size, page) / sizeof(uint64_t);
 }
@@ -311,7 +310,7 @@ static const char *look_slack(const char *bytes, const struct block *block,
 static bool look_fill(const void *pointer, const struct block *block,
 		      const struct footer *footer)
 {
-	uint64_t words[FILL_PAGE / sizeof(uint64_t)];
+	uint64_t words[PAGE_LEAST / sizeof(uint64_t)];
 	size_t n = fill_words(pointer, block);
 
 	if (!look_read(words, pointer, n * sizeof(*words), block))

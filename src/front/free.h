@@ -14,7 +14,7 @@
 #include "front/footer.h"
 #include "front/retire.h"
 
-/* The cold half: the whole operation, whatever the pointer. */
+/* Does the whole operation, whatever the pointer: the cold half. */
 void heap_free_slow(void *pointer);
 
 /* As that, by a call of that form. */
@@ -30,12 +30,13 @@ static force_inline void heap_free(void *pointer)
 		heap_free_slow(pointer);
 }
 
-/* As heap_free_formed(); align and size as the program believes them, 0 and
- * NULL where it says nothing of them; checked on request only. */
+/* Frees as heap_free_formed() does a block whose align and size are as the
+ * program believes them, 0 and NULL where it says nothing of them; they are
+ * checked on request only. */
 void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 		      const size_t *size);
 
-/* Bytes that the program may use; pointer may be NULL: 0. */
+/* Returns the bytes that the program may use; 0 for NULL. */
 size_t heap_usable_size(const void *pointer);
 
 #endif

@@ -25,7 +25,7 @@ struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS];
 
 static _Atomic(uint64_t) ring; /* atomic: its address, set once */
 
-/* Of each shard. */
+/* Counts the places of each shard. */
 static size_t nr_places(void)
 {
 	size_t n =
@@ -139,7 +139,7 @@ static int place_swap(struct quarantine_shard *shard, uint64_t place,
 	return 1;
 }
 
-/* Only where the kernel can do it inside of a mapping. */
+/* Makes a run inaccessible, where the kernel can do it inside of a mapping. */
 static void quarantine_shut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();

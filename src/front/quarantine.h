@@ -57,7 +57,7 @@ int quarantine_put(unsigned id, const struct block *found, void *block,
  * quarantine, or lost where that has no place. */
 bool quarantine_unshut(const struct quarantined *out);
 
-/* Whether it waits there. Looks at all; a hint where others free. */
+/* Says whether it waits there, by a look at all; a hint where others free. */
 bool quarantine_has(const void *block);
 
 /* Place i: what is there; its pointer is NULL where nothing is. False: there
@@ -65,7 +65,7 @@ bool quarantine_has(const void *block);
 bool quarantine_take(size_t i, struct quarantined *out);
 bool quarantine_look(size_t i, void **block);
 
-/* Bytes in it. */
+/* Returns the bytes in it. */
 size_t quarantine_size(void);
 
 #endif

@@ -154,7 +154,7 @@ struct config {
 /* const after config_start(); the defaults before. */
 extern struct config config internal;
 
-/* Every block, or what a word in it tells. */
+/* Whether every block is checked, or what a word in it tells. */
 static inline bool config_checks_full(void)
 {
 	return config.checks == CHECKS_ON || config.checks == CHECKS_FULL ||
@@ -180,7 +180,7 @@ enum config_kind { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_CHOICE, CONFIG_TEXT };
 
 #define CONFIG_TEXT_MOST 255
 
-/* The text that a field stands for. */
+/* Returns the text that a field stands for. */
 static inline const char *config_text(uint64_t value)
 {
 	return value ? (const char *)(uintptr_t)value : "";
@@ -226,13 +226,14 @@ bool config_start(void);
  * warning goes to report_line(). For config_start() and the tests. */
 void config_parse(struct config *out, const char *text);
 
-/* One line of a file, likewise: key = value, or nothing, or # and a comment. */
+/* Parses one line of a file on top of *out: key = value, or nothing, or # and a
+ * comment. */
 void config_parse_line(struct config *out, const char *line, size_t length,
 		       struct config_source *source);
 
-/* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
- * in a form that the parser reads back, but for a comma in a file's text; a
- * second line where one is full. */
+/* Prints all options on stderr, "lanemalloc: pid N:
+ * LANEMALLOC_CONF=name=value,...", in a form that the parser reads back, but
+ * for a comma in a file's text; a second line where one is full. */
 void config_print(void);
 
 #endif

@@ -271,7 +271,7 @@ $(TEST_GROUPS:%=test-%): test-%:
 check: all $(UNIT_NEEDS) $(API_NEEDS) ## build, lint, unit and api: between two edits
 	@$(RUN_TESTS) unit api lint
 
-test-programs: all ## real programs under the library, all of them
+test-programs: all ## real programs under the library, all of them (MODES: with options)
 	@$(RUN_TESTS) programs
 
 test-clang test-musl test-aarch64 test-proof test-lab: test-%:

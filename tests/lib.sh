@@ -14,6 +14,7 @@
 #
 # (stress/demo.sh uses the same functions.)
 #
+# PROGRAMS_CONF is LANEMALLOC_CONF for all that the script starts.
 # LANEMALLOC (or LANEMALLOC_SO) is the library's path; an empty LANEMALLOC
 # means no preload, which tests the script itself.
 set -u -o pipefail
@@ -31,6 +32,11 @@ header() {
 	sed -n "s/^# $1: *//p" "$script"
 }
 
+# Options that look at every call make programs slow.
+limit() {
+	echo $(($(header limit) * (${PROGRAMS_CONF:+4} + 1)))
+}
+
 # The script runs as a child of itself under timeout(1), which gives it a
 # process group of its own. TERM is its limit; a signal from outside is passed
 # on as HUP.
@@ -40,7 +46,7 @@ run_limited() {
 	LANE_PROGRAM_LIMITED=
 	export LANEMALLOC PATH
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	timeout -k 20 "$(header limit)" bash -c \
+	timeout -k 20 "$(limit)" bash -c \
 		'LANE_PROGRAM_LIMITED=$$ exec bash "$0" "$@"' "$script" "$@" &
 	limited=$!
 	trap 'kill -HUP "$limited" 2>/dev/null' INT TERM HUP
@@ -55,6 +61,7 @@ run_limited() {
 
 [ "${LANE_PROGRAM_LIMITED-}" = "$$" ] || run_limited "$@"
 unset LANE_PROGRAM_LIMITED LD_PRELOAD LANEMALLOC_CONF
+[ -z "${PROGRAMS_CONF-}" ] || export LANEMALLOC_CONF=$PROGRAMS_CONF
 
 work=
 log=/dev/null
@@ -117,7 +124,7 @@ begin() {
 	local packages
 
 	trap cleanup EXIT
-	trap 'fail "not finished after $(header limit) s"' TERM
+	trap 'fail "not finished after $(limit) s"' TERM
 	trap 'echo "not ok $name: interrupted"; exit 1' INT HUP
 	packages=$(header packages)
 	# shellcheck disable=SC2086 # a list of words

@@ -2,6 +2,7 @@
  * places holds whatever they do at once */
 #include "heap_fixture.h"
 
+#include "front/pressure.h"
 #include "front/quarantine.c"
 
 #define NR_THREADS 4
@@ -17,6 +18,7 @@ static int setup(void **state)
 }
 
 static _Atomic(unsigned) nr_passed;
+static void *hold;
 
 /* The tail first: none that is right then is wrong by the head's steps. */
 static void look(void)
@@ -134,6 +136,25 @@ TEST(the_share_is_kept, NULL, NULL)
 			least = sizes[k] < BLOCK_USUAL ? most / 8 : most - near;
 			assert_in_range(quarantine_size(), least, most + near);
 		}
+	renew(16 * SIZE);
+}
+
+/* Who wants memory back has what waits, too. */
+TEST(pressure_empties_it, NULL, NULL)
+{
+	struct lanemalloc_limits limits = { .soft_size = 1 << 20 };
+	unsigned i;
+
+	renew(16 * SIZE);
+	option_set(&config.hardened, 1);
+	for (i = 0; i < 16; i++)
+		heap_free(block_alloc(SIZE));
+	assert_true(quarantine_size() > 8 * SIZE);
+	hold = block_alloc(4 << 20);
+	pressure_limit(&limits, &limits);
+	assert_int_equal(quarantine_size(), 0);
+	heap_free(hold);
+	option_set(&config.hardened, 0);
 	renew(16 * SIZE);
 }
 

@@ -21,7 +21,7 @@
 
 _Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
 
-size_t block_footer_size(void)
+static force_inline size_t footer_size(void)
 {
 	if (unlikely(!config_start()) || config_checks_full())
 		return FOOTER_LONG;
@@ -30,9 +30,14 @@ size_t block_footer_size(void)
 	return 0;
 }
 
+size_t block_footer_size(void)
+{
+	return footer_size();
+}
+
 size_t block_footer_of(const struct block *block)
 {
-	return block->kind == BLOCK_GUARDED ? 0 : block_footer_size();
+	return block->kind == BLOCK_GUARDED ? 0 : footer_size();
 }
 
 static _Atomic(uint64_t) *footer_word(const void *pointer,
@@ -43,10 +48,10 @@ static _Atomic(uint64_t) *footer_word(const void *pointer,
 
 static size_t slack_end(const struct block *block, size_t size)
 {
-	size_t most = block_footer_size() == FOOTER_LONG ? SLACK_MOST :
-							   SLACK_HARDENED;
+	size_t most = footer_size() == FOOTER_LONG ? SLACK_MOST :
+						     SLACK_HARDENED;
 
-	return min_size(size + most, block->size - block_footer_size());
+	return min_size(size + most, block->size - footer_size());
 }
 
 /* Every bit of it follows from all bits of the sum above it: of a product
@@ -75,7 +80,7 @@ static bool footer_is_size(uint64_t word, const struct block *block,
 	footer->form = word >> SIZE_BITS & bits_low(FORM_BITS);
 	return footer->form < NR_FORMS &&
 	       word == footer_of(footer->size, footer->form) &&
-	       footer->size <= block->size - block_footer_size();
+	       footer->size <= block->size - footer_size();
 }
 
 /* Both numbers and 16 bits that follow from them, so that what the program
@@ -129,7 +134,7 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 	footer_hold(word);
 	__builtin_memset((char *)pointer + size, SLACK_BYTE,
 			 slack_end(block, size) - size);
-	if (block_footer_size() == FOOTER_LONG)
+	if (footer_size() == FOOTER_LONG)
 		// held
 		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));
 	// [footer.word] with block_footer_read(): slack and stacks
@@ -154,7 +159,7 @@ static void footer_parse(const void *pointer, const struct block *block,
 	uint64_t key = footer_key(pointer);
 
 	*footer = (struct footer){ .state = word ? FOOTER_BAD : FOOTER_HELD };
-	if (block_footer_size() == FOOTER_LONG &&
+	if (footer_size() == FOOTER_LONG &&
 	    !stacks_unpack(stacks, ~key, footer))
 		return;
 	if (footer_is_size(word ^ key, block, footer))
@@ -170,9 +175,8 @@ void block_footer_read(const void *pointer, const struct block *block,
 	// [footer.word] with block_footer_set(), block_retire(): the rest
 	uint64_t word = load_acquire(at);
 	// held
-	uint64_t stacks = block_footer_size() == FOOTER_LONG ?
-				  load_relaxed(at - 1) :
-				  0;
+	uint64_t stacks = footer_size() == FOOTER_LONG ? load_relaxed(at - 1) :
+							 0;
 
 	footer_parse(pointer, block, stacks, word, footer);
 }

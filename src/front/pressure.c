@@ -4,6 +4,8 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "front/gate.h"
+#include "front/quarantine.h"
+#include "front/retire.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
@@ -104,8 +106,10 @@ static void flush_here(void)
 		cpu_cache_flush_own();
 }
 
+/* And what waits in the quarantine. */
 static void relieve_here(void)
 {
+	heap_quarantine_flush();
 	flush_here();
 	relieve(rseq_self());
 }
@@ -131,7 +135,12 @@ static bool pass_elect(void)
 
 void pressure_pass_asked(void)
 {
-	if (request_purge() || !pass_elect() || !limit_take_asked())
+	bool waits = quarantine_size(), elected = waits && pass_elect();
+
+	if (elected)
+		heap_quarantine_flush();
+	if (request_purge() || (!elected && !pass_elect()) ||
+	    !limit_take_asked())
 		return;
 	relieve_here();
 }

@@ -4,7 +4,9 @@
  * limit, a limit that is set below what is in use, the cgroup's events, the
  * service manager's file. Who serves it empties the caches of all CPUs, closes
  * empty slabs and gives back the free pages of the others, purges all that is
- * free, and forgets what was learnt of keeping some.
+ * free, and forgets what was learnt of keeping some. The quarantine is emptied
+ * by passers and callers, whoever serves the rest: its blocks go by lanes, and
+ * the helper has none.
  *
  *	the helper	at its next look at its word; a passer wakes it. Where
  *			somebody waits for its end meanwhile it asks again, so

@@ -81,13 +81,22 @@ static bool is_wiped(const void *pointer, const struct block *block)
 {
 	const mark_word *words = pointer;
 	size_t i, n = min_size(block->size / sizeof(*words), WIPE_LOOK_MOST);
-	uint64_t other = 0;
+	uint64_t other;
 
 	if (block->kind != BLOCK_OBJECT)
 		return true;
-	for (i = 0; i < n; i++)
-		other |= i == 1 ? words[i] ^ wiped_mark(block) : words[i];
+	other = words[0] | (words[1] ^ wiped_mark(block));
+	for (i = 2; i < n; i += 2) /* sizes are multiples of two words */
+		other |= words[i] | words[i + 1];
 	return !other;
+}
+
+static enum remote_free wiped_give(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
+	    lane_try_free(pointer, block->tag))
+		return REMOTE_LANE;
+	return block_free(pointer, block);
 }
 
 /* With hardened=1. */
@@ -100,10 +109,7 @@ static enum remote_free wiped_free(const struct quarantined *out)
 	if (unlikely(!is_wiped(out->pointer, block)))
 		fault("quarantine of %p: written to after it was freed",
 		      out->pointer);
-	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
-	    lane_try_free(out->pointer, block->tag))
-		return REMOTE_LANE;
-	return block_free(out->pointer, block);
+	return wiped_give(out->pointer, block);
 }
 
 /* With hardened=1. */
@@ -118,7 +124,7 @@ static enum remote_free hardened_free(void *pointer, const struct block *block)
 	for (i = 0; i < n; i++)
 		if (wiped_free(&out[i]) != REMOTE_LANE)
 			all = REMOTE_REFUSED;
-	return n < 0 ? block_free(pointer, block) : all;
+	return n < 0 ? wiped_give(pointer, block) : all;
 }
 
 /* With checks=full. */

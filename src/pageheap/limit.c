@@ -2,6 +2,9 @@
 #include "pageheap/limit.h"
 
 #include "base/atomic.h"
+#include "system/config.h"
+#include "system/report.h"
+#include "system/system.h"
 
 struct limit limit;
 
@@ -25,7 +28,11 @@ void limit_note_growth(uint32_t before, uint32_t after)
 
 void limit_note_hit(void)
 {
-	add_relaxed(&limit.nr_hits, 1); // counter
+	if (add_relaxed(&limit.nr_hits, 1) || !config.verbose) // counter
+		return;
+	report_line("pid %d: limit_hard=%lu refuses its first request",
+		    system_getpid(),
+		    load_relaxed(&limit.hard_size)); // own: one word
 }
 
 void limit_ask(enum limit_reason reason)

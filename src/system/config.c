@@ -370,6 +370,8 @@ static void forbid_files(struct config *c)
 	c->pressure = 0; /* the environment names the file */
 }
 
+static _Atomic(uint32_t) ready; /* atomic: all options are as they stay */
+
 /* A wish beyond a promise is never passed. */
 static void warn_limits(const struct config *c)
 {
@@ -379,15 +381,11 @@ static void warn_limits(const struct config *c)
 			    c->limit_soft, c->limit_hard);
 }
 
-bool config_start(void)
+static cold bool start_slow(void)
 {
-	static _Atomic(uint32_t) ready;
 	struct config result = DEFAULTS;
 	const char *text;
 
-	// [config.ready] with config_start(): the values of all options
-	if (load_acquire(&ready))
-		return true;
 	if (!environ_is_there())
 		return false;
 	text = environ_find(VARIABLE);
@@ -403,6 +401,12 @@ bool config_start(void)
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);
 	return true;
+}
+
+bool config_start(void)
+{
+	// [config.ready] with start_slow(): the values of all options
+	return likely(load_acquire(&ready)) || start_slow();
 }
 
 /* Writes "name=value" behind what stands before it; returns its length. */

@@ -17,3 +17,7 @@ misuse: $(MISUSE_DIR)/misuse $(BUILD)/pair $(BUILD)/liblanemalloc.so ## which ki
 misuse-bugs: $(MISUSE_DIR)/bugs $(BUILD)/liblanemalloc.so ## bugs of real programs: who finds them, how soon
 	@BUILD=$(BUILD) stress/misuse/bugs.sh --into docs/hardening.md \
 		$(MISUSE_DIR)/bugs
+
+.PHONY: misuse-cost
+misuse-cost: $(BUILD)/bench/load $(BUILD)/pair $(BUILD)/liblanemalloc.so ## what each way to find misuse costs, in time and memory
+	@BUILD=$(BUILD) stress/misuse/cost.py --into docs/hardening.md $(LOADS)

@@ -3,6 +3,10 @@
 #
 # Usage: run.sh [--quick] [NAME...]
 #
+# MODES: values of LANEMALLOC_CONF, between blanks; each program runs once with
+# each, as with "checks=full hardened=1 guard=1,profile_interval=16k". What the
+# library says there is a failure, as always.
+#
 # --quick leaves out those that are not marked quick. A program whose packages
 # cannot be had has failed. Last line: "N passed, N failed"; exit status 0
 # where nothing failed. LANEMALLOC: see ../lib.sh.
@@ -42,19 +46,24 @@ for name in "${names[@]}"; do
 done
 "$here/../install-packages.sh" "${packages[@]}"
 
+read -r -a modes <<<"${MODES:-}"
+[ ${#modes[@]} -gt 0 ] || modes=("")
 running=
 trap '[ -z "$running" ] || kill -TERM "$running"; wait; exit 130' INT TERM HUP
 passed=0
 failed=0
-for name in "${names[@]}"; do
-	"$here/$name.sh" </dev/null &
-	running=$!
-	if wait "$running"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-	fi
-	running=
+for mode in "${modes[@]}"; do
+	[ -z "$mode" ] || echo "under $mode:"
+	for name in "${names[@]}"; do
+		PROGRAMS_CONF=$mode "$here/$name.sh" </dev/null &
+		running=$!
+		if wait "$running"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+		fi
+		running=
+	done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -197,7 +197,7 @@ static int teardown(void **state)
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_purge(0, SIZE_MAX);
 	for (i = 0; i < 100; i++)
-		bin_grow_older();
+		quiet_age_ends();
 	page_heap_check();
 	return 0;
 }

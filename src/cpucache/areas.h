@@ -49,7 +49,7 @@ struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
 _Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
-/* size_class: or one of the remote lanes' rows, below NR_LANES. */
+/* Returns the lane of a class, or of a remote lanes' row, below NR_LANES. */
 static inline struct lane *cpu_cache_lane(char *area, unsigned size_class)
 {
 	return (struct lane *)(void *)(area +

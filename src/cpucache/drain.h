@@ -54,13 +54,13 @@
  * the number of objects moved, 0 also where another thread drains now. */
 size_t drain_caches(struct rseq_area *self, bool idle_only);
 
-/* Drains the caches of all ids, and at once: it takes another thread's drain
- * over. */
+/* Drains the caches of all ids at once: takes another thread's drain over. */
 size_t drain_caches_urgent(struct rseq_area *self);
 
 /* Whether a drain of all ids would find an object; a hint. */
 bool drain_finds_any(void);
 
+/* Counts the caches that were drained, since start. */
 uint64_t drain_count(void);
 
 #endif

@@ -222,7 +222,7 @@ static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
 	return true;
 }
 
-/* What is given before any of it wanes. */
+/* Returns what is given before any of it wanes. */
 static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
 {
 	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
@@ -335,11 +335,6 @@ size_t bin_collect_next(unsigned most, unsigned age)
 		return 0;
 	id = add_relaxed(&next, 1) % (end + 1); // hint
 	return bin_collect_id(id < end ? id : SLAB_SAMPLED, most, age);
-}
-
-void bin_grow_older(void)
-{
-	quiet_tick();
 }
 
 void bin_note_reuse(struct bin *bin, struct span *slab)

@@ -138,7 +138,7 @@ static void slots_drop(struct drainer *d, struct cpu_cache *cache, char *area)
 
 	from = round_up(from, page);
 	end = round_down(end, page);
-	if (from >= end || !word_set(d, &cache->dropping, 1))
+	if (!word_set(d, &cache->dropping, 1))
 		return;
 	system_purge((void *)from, end - from);
 	// [cpu_cache.dropping] with cache_is_dropping(): the call is over

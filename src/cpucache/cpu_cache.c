@@ -23,7 +23,8 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* How many objects to take: one for the caller, and what the lane may hold. */
+/* Says how many objects to take: one for the caller, and what the lane may
+ * hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint

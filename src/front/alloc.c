@@ -51,8 +51,8 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-/* The object that the lane gives next, and back with it before anybody else
- * sees it. */
+/* Take the object that the lane gives next, and give it back before anybody
+ * else sees it. */
 static void *next_take(unsigned size_class)
 {
 	void *object;

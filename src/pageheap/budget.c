@@ -21,7 +21,7 @@ static size_t budget_breath(size_t claimed)
 	return peak > claimed ? peak - claimed : 0;
 }
 
-/* What the soft limit leaves for free memory. */
+/* Returns what the soft limit leaves for free memory. */
 static size_t budget_soft_room(size_t claimed)
 {
 	uint32_t units = limit_soft_units();
@@ -202,7 +202,7 @@ void budget_regret(size_t size, size_t run_size)
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
-/* How many ticks fit into the time since the last one, at least one. */
+/* Says how many ticks fit into the time since the last one, at least one. */
 static unsigned budget_nr_ticks(void)
 {
 	uint64_t now = system_now_ms();
@@ -214,7 +214,7 @@ static unsigned budget_nr_ticks(void)
 		1, min_size((now - last) / config.purge_delay, 32));
 }
 
-/* A half for each tick. */
+/* Lowers the peak by a half of its distance for each tick. */
 static void budget_lower_peak(unsigned nr_ticks)
 {
 	uint32_t claimed = (uint32_t)budget_units();

@@ -63,7 +63,7 @@ struct limit {
 
 extern struct limit limit internal;
 
-/* How many units a size stands for; a size of 0 is no limit. */
+/* Says how many units a size stands for; a size of 0 is no limit. */
 static force_inline uint32_t limit_units(uint64_t size)
 {
 	if (likely(!size))

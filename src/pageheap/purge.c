@@ -32,7 +32,7 @@ struct walk {
 	bool stops; /* for who waits for the helper's end */
 };
 
-/* The next hint below the place; false: there is none. */
+/* Finds the next hint below the place; false: there is none. */
 static bool walk_down(uint64_t *place)
 {
 	uint32_t below = (uint32_t)*place, h;

@@ -11,7 +11,8 @@
 #define STEAL_MOST 16 /* ids that one take looks at */
 #define MORE_SLABS 3  /* that fill up a batch */
 
-/* The bin of (owner, class); where the owner never got a set, the giver's. */
+/* Returns the bin of (owner, class); where the owner never got a set, the
+ * giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 {
 	struct bin_set *set = bin_set_find(w.owner);
@@ -29,7 +30,7 @@ static struct span *bin_get_listed(struct bin *bin)
 	return slab ? slab : partial_take(bin, true);
 }
 
-/* A listed slab of the bin, held now; NULL where there is none. */
+/* Takes a listed slab of the bin, held now; NULL where there is none. */
 static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
 	struct span *slab;
@@ -46,8 +47,8 @@ static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 	return slab;
 }
 
-/* A listed slab of another id, adopted; of one that is far not before memory
- * is short. */
+/* Takes a listed slab of another id, adopted; of one that is far not before
+ * memory is short. */
 static struct span *bin_steal(struct bin_set *set, unsigned id,
 			      unsigned size_class)
 {
@@ -97,7 +98,7 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-/* A listed slab of the id's own bin, else of another id's. */
+/* Takes a listed slab of the id's own bin, else of another id's. */
 static struct span *bin_get(struct bin_set *set, unsigned id,
 			    unsigned size_class)
 {

@@ -42,7 +42,8 @@ static struct window window_sampled(struct window w, size_t size,
 	};
 }
 
-/* The window behind one that has ended: it knows the slabs, and no sample. */
+/* Returns the window behind one that has ended: it knows the slabs, and no
+ * sample. */
 static struct window window_ended(struct window w)
 {
 	return (struct window){ .slabs = w.slabs };

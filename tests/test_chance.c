@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "cases.h"
+#include "base/bits.h"
 #include "sample/chance.h"
 
 #define NR 200000

@@ -7,7 +7,7 @@
 #include "slab/bin.h"
 #include "system/config.h"
 
-#define SHRINK_TRIES 4
+#define SHRINK_TRIES 8
 #define ONLY_FREES 4  /* flushes without a refill that tell of it */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
@@ -136,7 +136,7 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 	uint64_t used = 0;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+	for (size_class = 1; size_class <= FAR_LANE; size_class++)
 		// hint
 		used += size_classes[size_class].size *
 			load_relaxed(&areas_lane(id, size_class)->limit);
@@ -190,8 +190,8 @@ static bool may_use(struct cpu_cache *cache, uint64_t size)
 				quota_try_raise(cache, size - most));
 }
 
-/* Takes capacity from other classes in turn until `want` bytes are free. Once
- * in a round of all classes it counts anew. */
+/* Takes capacity from other lanes in turn until `want` bytes are free. Once in
+ * a round of all lanes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache,
 			  unsigned size_class, uint64_t want)
 {
@@ -203,7 +203,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 		if (may_use(cache, used_size(cache) + want))
 			return true;
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
-				     (NR_CLASSES - 1);
+				     FAR_LANE;
 		if (victim == 1 || used_is_wrong(cache))
 			used_recount(id, cache);
 		lane = areas_lane(id, victim);
@@ -220,11 +220,15 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 }
 
 /* Returns the most that a lane may hold: one of medium sizes may not take the
- * other classes' bytes. */
-static uint64_t limit_most(const struct size_class *c)
+ * other classes' bytes; one of objects that go home holds the batch that goes
+ * together. */
+static uint64_t limit_most(unsigned size_class)
 {
+	const struct size_class *c = &size_classes[size_class];
 	uint64_t size = config.cpu_cache >> MEDIUM_SHIFT;
 
+	if (size_class >= NR_CLASSES && size_class < FAR_LANE)
+		return c->batch;
 	if (c->size <= SMALL_SIZE_MOST)
 		return c->lane_slots;
 	return min_size(max_size(size / c->size, 1), c->lane_slots);
@@ -245,7 +249,8 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
-	uint64_t want = min_size(limit + grow_step(cache, c), limit_most(c));
+	uint64_t want = min_size(limit + grow_step(cache, c),
+				 limit_most(size_class));
 
 	if (want <= limit)
 		return false;
@@ -274,6 +279,11 @@ void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class)
 		store_relaxed(nr, owed - 1); // hint
 	if (owed || lane_is_short(id, size_class))
 		lane_grow(id, cache, size_class);
+}
+
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote)
+{
+	return lane_grow(id, cache, remote);
 }
 
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,

@@ -10,6 +10,10 @@
  * sizes within an eighth of it; beyond the sum, growing takes from the
  * limits of other lanes in turn.
  *
+ * Lanes of objects that go home (cpu_cache.h) count like all others, and grow
+ * with the first flush to the batch that goes together; where the bytes do not
+ * allow that, less of them wait, and each goes to its slab at once.
+ *
  * All ids together may hold a share of the heap, and what two of them may at
  * least, whatever their number, and OWN_LEAST each; beyond a soft limit
  * (pageheap/limit.h) next to nothing.
@@ -52,6 +56,10 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
  * it. */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
+
+/* Makes room where a remote lane, or the far one, took no more. True: it
+ * grew. */
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
 
 /* Returns what all ids may hold together now. */
 uint64_t capacity_all_most(void);

@@ -28,6 +28,24 @@ static force_inline void *unmarked(void *object)
 	return object;
 }
 
+/* Bytes more that a block of a lane has: with hardened=1 its footer. */
+static force_inline size_t lane_footer_size(void)
+{
+	return unlikely(config.hardened) ? block_footer_size() : 0;
+}
+
+/* What a lane gave becomes a block of so many bytes. */
+static force_inline void *footed(void *object, size_t footer, size_t size)
+{
+	struct block block;
+
+	if (unlikely(footer) && object) {
+		page_map_find(object, &block);
+		block_footer_set(object, &block, size);
+	}
+	return object;
+}
+
 /* What the caller wants of a block. */
 struct alloc_request {
 	size_t size; /* footer included; at most PTRDIFF_MAX */
@@ -200,7 +218,7 @@ static cold void alloc_follow(void *pointer, size_t size,
 		r->slab = (struct sample_slab){ 0 };
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
-		sample_add(pointer, size, r->stack, &r->slab);
+		sample_add(pointer, size, r->stack, &r->slab, r->grows);
 }
 
 /* Allocates a guarded block where chance wants one, and notes the stack where
@@ -267,6 +285,15 @@ static force_inline void *lane_try_alloc(size_t size)
 		class_lane(&size_classes[size_class_of_medium(size)])));
 }
 
+static force_inline void *footed_try_alloc(size_t size)
+{
+	size_t footer = lane_footer_size(), whole;
+
+	if (__builtin_add_overflow(size, footer, &whole))
+		return NULL;
+	return footed(lane_try_alloc(whole), footer, size);
+}
+
 /* Takes what a lane serves, and counts it while the profile is on; NULL: the
  * rest counts it. */
 static force_inline void *counted_try_alloc(size_t size)
@@ -276,7 +303,7 @@ static force_inline void *counted_try_alloc(size_t size)
 
 	if (on && !sample_fits(size))
 		return NULL;
-	object = lane_try_alloc(size);
+	object = footed_try_alloc(size);
 	if (on && object)
 		sample_pass(size);
 	return object;
@@ -321,6 +348,7 @@ void *heap_alloc_growing(size_t size)
 void *heap_alloc_aligned(size_t size, size_t align)
 {
 	struct alloc_request r = { .size = size, .align = align };
+	size_t footer = lane_footer_size();
 	bool on = sample_is_on();
 	void *object = NULL;
 	unsigned size_class;
@@ -328,15 +356,28 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (align <= 16)
 		return heap_alloc(size);
 	/* Started as seen from here: the table is filled. */
-	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
-		size_class = size_class_aligned(size, align);
+	if (gate_is_open() && heap_start() && size <= PTRDIFF_MAX &&
+	    (!on || sample_fits(size))) {
+		size_class = size_class_aligned(size + footer, align);
 		if (size_class)
 			object = unmarked(percpu_pop(
 				class_lane(&size_classes[size_class])));
+		object = footed(object, footer, size);
 	}
 	if (on && object)
 		sample_pass(size);
 	return object ? object : alloc_cold(&r);
+}
+
+void heap_form_set(void *pointer, enum block_form form)
+{
+	struct block block;
+
+	if (!config_checks_pairs() || !pointer)
+		return;
+	page_map_find(pointer, &block);
+	if (block_footer_of(&block))
+		block_form_set(pointer, &block, form);
 }
 
 uint64_t heap_nr_out_of_memory(void)

@@ -12,6 +12,7 @@
 #define LANE_ALLOC_H
 
 #include "front/fast.h"
+#include "front/footer.h"
 
 /* Does the whole operation, whatever the size: the cold half. */
 void *heap_alloc_slow(size_t size);
@@ -36,6 +37,10 @@ void *heap_alloc_growing(size_t size);
 
 /* Allocates as heap_alloc() does, at a multiple of align, any power of two. */
 void *heap_alloc_aligned(size_t size, size_t align);
+
+/* Notes, with checks=full, that a block that was just allocated is for a call
+ * of that form; NULL is fine. */
+void heap_form_set(void *pointer, enum block_form form);
 
 /* Counts the allocations that found no memory, since start. */
 uint64_t heap_nr_out_of_memory(void);

@@ -31,9 +31,14 @@ bool block_waits(const void *pointer, const struct block *block);
 void block_find_live(const void *pointer, const char *verb,
 		     struct block *block);
 
+/* Checks, with checks=full, that the block was made by a call of that form, as
+ * far as that is known, else fault(). Of one that is not live others tell. */
+void block_form_check(const void *pointer, const struct block *block,
+		      enum block_form form, const char *verb);
+
 /* Returns the size asked for where there is a footer, else the block's own. A
- * footer that is damaged is a fault(), with checks=full also a byte of the
- * slack. */
+ * footer that is damaged is a fault(), with checks=full and hardened=1 also a
+ * byte of the slack. */
 size_t block_usable_size(const void *pointer, const struct block *block,
 			 const char *verb);
 

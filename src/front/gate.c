@@ -34,7 +34,8 @@ static bool gate_has_closers(uint64_t gate)
 static bool mode_has_lanes(void)
 {
 	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	       !config_checks_full() && config.usable == USABLE_REAL;
+	       !config_checks_full() &&
+	       (config.usable == USABLE_REAL || config.hardened);
 }
 
 static _Atomic(uint64_t) *word_small_end(void)

@@ -11,6 +11,7 @@
 #include "system/cgroup.h"
 #include "system/config.h"
 #include "system/environ.h"
+#include "system/helper.h"
 #include "system/report.h"
 #include "system/sandbox.h"
 #include "system/system.h"
@@ -325,11 +326,19 @@ static void look(void)
 	look_at_events();
 }
 
+/* Who has to end may have left a part, for whoever comes next. */
 size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg)
 {
+	enum limit_reason reason;
+	size_t done;
+
 	if (pressure_is_watched() && look_is_due())
 		look();
-	if (!limit_take_asked())
+	reason = limit_take_asked();
+	if (reason == LIMIT_NONE)
 		return 0;
-	return 1 + relieve(drain_finds_any() ? self(arg) : NULL);
+	done = 1 + relieve(drain_finds_any() ? self(arg) : NULL);
+	if (unlikely(helper_is_awaited()))
+		limit_ask(reason);
+	return done;
 }

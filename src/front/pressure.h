@@ -6,7 +6,9 @@
  * empty slabs and gives back the free pages of the others, purges all that is
  * free, and forgets what was learnt of keeping some.
  *
- *	the helper	at its next look at its word; a passer wakes it
+ *	the helper	at its next look at its word; a passer wakes it. Where
+ *			somebody waits for its end meanwhile it asks again, so
+ *			that what it left is the next one's
  *	a passer	at the end of a slow path, where no helper lives; once
  *			in PASS_MS, so that a heap that lies at its limit works
  *	the caller	of pressure_limit(), and of heap_purge() as ever

@@ -98,6 +98,7 @@ static cold void *realloc_judge(void *pointer, size_t size)
 	block_find_live(pointer, "realloc", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_realloc(pointer, size);
+	block_form_check(pointer, &block, FORM_C, "realloc");
 	if (footer)
 		block_usable_size(pointer, &block, "realloc");
 	if (size > (size_t)PTRDIFF_MAX - footer)

@@ -23,16 +23,23 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+/* The fields of the first word, from its lowest bits on. */
 #define LIVE_SIZE_BITS 40
+#define LIVE_CLASS_BITS 8
+#define LIVE_REGION_BITS 6
+#define LIVE_WHO_BITS 5
 
 /* By the block's holder; who reads it besides, of a moment, asks for the key
  * before and behind. */
 struct live_info {
 	uint64_t size : LIVE_SIZE_BITS; /* held: less than 1 TiB */
-	uint64_t size_class : 8;	/* held: of `life`; 0: there is none */
-	uint64_t region : 16;		/* held: by the block's holder */
-	uint32_t trace;			/* held */
-	uint32_t since;			/* held: milliseconds */
+	/* held: of `life`; 0: there is none */
+	uint64_t size_class : LIVE_CLASS_BITS;
+	uint64_t region : LIVE_REGION_BITS; /* held: likewise */
+	uint64_t id : LIVE_WHO_BITS;	    /* held: whose lane, lowest bits */
+	uint64_t thread : LIVE_WHO_BITS;    /* held: likewise */
+	uint32_t trace;			    /* held */
+	uint32_t since;			    /* held: milliseconds */
 	uint64_t life; /* held: of the slab where it would lie (slab.h) */
 };
 

@@ -3,6 +3,7 @@
 #include "sample/sampler.h"
 
 #include "base/bits.h"
+#include "cpucache/rseq.h"
 #include "sample/chance.h"
 #include "sample/fde.h"
 #include "sample/live.h"
@@ -18,6 +19,8 @@
 
 #define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define ENTRY_POINT 9 /* AT_ENTRY */
+#define WHO_MASK ((1u << LIVE_WHO_BITS) - 1)
+#define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
 
 struct sample_gate sample_gate;
 __thread struct sample_thread sample_thread;
@@ -25,6 +28,7 @@ __thread struct sample_thread sample_thread;
 static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
+static _Atomic(uint32_t) nr_threads;  /* atomic: own, likewise */
 /* const: our code, once it can be found; all who look store the same */
 static _Atomic(uint64_t) own_begin, own_end;
 
@@ -224,8 +228,26 @@ static uint64_t space_of(uint64_t size, uint64_t weight)
 	return (uint64_t)((unsigned __int128)size * weight >> CHANCE_SHIFT);
 }
 
+/* As long as they are few no two threads have the same lowest bits. A handler
+ * that comes between draws another number for the same thread. */
+static uint32_t thread_number(void)
+{
+	if (unlikely(!sample_thread.number))
+		sample_thread.number = add_relaxed(&nr_threads, 1) + 1; // own
+	return sample_thread.number;
+}
+
+static void count_alloc(struct trace *trace, size_t size, uint64_t weight,
+			uint64_t space)
+{
+	trace_add(trace, TRACE_ALLOCS, 1);
+	trace_add(trace, TRACE_ALLOC_BYTES, size);
+	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
+	trace_add(trace, TRACE_ALLOC_SPACE, space);
+}
+
 void sample_add(const void *block, size_t size, uint32_t stack,
-		const struct sample_slab *slab)
+		const struct sample_slab *slab, bool grown)
 {
 	uint64_t weight = chance_weight(size, config.profile_interval);
 	uint64_t space = space_of(size, weight);
@@ -234,7 +256,9 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 				  .since = (uint32_t)system_now_ms(),
 				  .life = slab->life,
 				  .size_class = slab->size_class,
-				  .region = slab->region };
+				  .region = slab->region & REGION_MASK,
+				  .id = rseq_current_id() & WHO_MASK,
+				  .thread = thread_number() & WHO_MASK };
 	struct trace *trace = trace_of(stack);
 
 	if (!live_add(block, &info)) {
@@ -242,10 +266,11 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 		return;
 	}
 	probe_alloc(block, size, space);
-	trace_add(trace, TRACE_ALLOCS, 1);
-	trace_add(trace, TRACE_ALLOC_BYTES, size);
-	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
-	trace_add(trace, TRACE_ALLOC_SPACE, space);
+	count_alloc(trace, size, weight, space);
+	if (grown) {
+		trace_add(trace, TRACE_GROWN_OBJECTS, weight);
+		trace_add(trace, TRACE_GROWN_SPACE, space);
+	}
 	peak_note_grown(add_relaxed(&live_space, space) + space); // counter
 }
 
@@ -259,6 +284,15 @@ static enum trace_count count_of_age(uint32_t age)
 	if (age < AGE_SHORT)
 		return TRACE_FREED_SHORT;
 	return age < AGE_MIDDLE ? TRACE_FREED_MIDDLE : TRACE_FREED_LONG;
+}
+
+static void count_who(struct trace *trace, const struct live_info *info,
+		      uint64_t weight)
+{
+	if (info->id != (rseq_current_id() & WHO_MASK))
+		trace_add(trace, TRACE_FREED_AWAY, weight);
+	if (info->thread != (thread_number() & WHO_MASK))
+		trace_add(trace, TRACE_FREED_BY_OTHER, weight);
 }
 
 void sample_remove(const void *block)
@@ -281,6 +315,7 @@ void sample_remove(const void *block)
 	trace_add(trace, TRACE_LIFETIME, space_of(age, weight));
 	if (age < AGE_LONG)
 		trace_add(trace, count_of_age(age), weight);
+	count_who(trace, &info, weight);
 	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
 }
 

@@ -41,8 +41,9 @@ extern struct sample_gate sample_gate internal;
 enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
 
 struct sample_thread {
-	int64_t left; /* own: bytes before the next sample */
-	bool drawn;   /* own: left was ever drawn */
+	int64_t left;	 /* own: bytes before the next sample */
+	bool drawn;	 /* own: left was ever drawn */
+	uint32_t number; /* own: of those that had a sample; 0: none yet */
 };
 extern __thread struct sample_thread sample_thread internal;
 
@@ -108,10 +109,10 @@ bool sample_count(size_t size);
 uint32_t sample_stack(void);
 uint32_t sample_stack_other(void);
 
-/* Follows the block that was allocated for the sample, and where it would
- * lie. */
+/* Follows the block that was allocated for the sample, and where it would lie;
+ * grown: a realloc will move another one there. */
 void sample_add(const void *block, size_t size, uint32_t stack,
-		const struct sample_slab *slab);
+		const struct sample_slab *slab, bool grown);
 
 /* Ends that, as the block is about to be freed; nothing where it is none. */
 void sample_remove(const void *block);

@@ -31,7 +31,11 @@
 	X(LIFETIME) /* milliseconds of freed objects, added up */     \
 	X(PEAK_OBJECTS) X(PEAK_SPACE)                                 \
 	/* Of FREED_OBJECTS: younger than 10 ms, then 1 s, then 1 min. */ \
-	X(FREED_SHORT) X(FREED_MIDDLE) X(FREED_LONG)
+	X(FREED_SHORT) X(FREED_MIDDLE) X(FREED_LONG)                  \
+	/* Of ALLOC_OBJECTS and -SPACE: by a realloc that moved a block. */ \
+	X(GROWN_OBJECTS) X(GROWN_SPACE)                               \
+	/* Of FREED_OBJECTS: on another CPU, by another thread. */    \
+	X(FREED_AWAY) X(FREED_BY_OTHER)
 
 enum trace_count {
 #define TRACE_COUNT(name) TRACE_##name,

@@ -370,6 +370,15 @@ static void forbid_files(struct config *c)
 	c->pressure = 0; /* the environment names the file */
 }
 
+/* A wish beyond a promise is never passed. */
+static void warn_limits(const struct config *c)
+{
+	if (c->limit_hard && c->limit_soft > c->limit_hard)
+		report_line("limit_soft=%lu is above limit_hard=%lu: "
+			    "without effect",
+			    c->limit_soft, c->limit_hard);
+}
+
 bool config_start(void)
 {
 	static _Atomic(uint32_t) ready;
@@ -389,6 +398,7 @@ bool config_start(void)
 		result.large_guard = LARGE_GUARD_ALL;
 	if (system_privileged())
 		forbid_files(&result);
+	warn_limits(&result);
 	config = result;
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);

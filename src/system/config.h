@@ -98,6 +98,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "zeroes, shuffles, walls and a quarantine against attacks")          \
 	X(check_stacks, BOOL, 1, 0, 1,                                         \
 	  "with checks=full: keep the stacks that allocate and free a block")  \
+	X(check_pairs, BOOL, 1, 0, 1,                                          \
+	  "with checks=full: new, new[] and malloc each want their own free")  \
 	X(quarantine, NUMBER, 16777216, 0, (uint64_t)1 << 40,                  \
 	  "checks=full, hardened: bytes of freed blocks kept from reuse")      \
 	X(guard, NUMBER, 0, 0, (uint64_t)1 << 40,                              \
@@ -157,6 +159,11 @@ static inline bool config_checks_full(void)
 {
 	return config.checks == CHECKS_ON || config.checks == CHECKS_FULL ||
 	       config.checks == CHECKS_YES;
+}
+
+static inline bool config_checks_pairs(void)
+{
+	return config.check_pairs && config_checks_full();
 }
 
 static inline bool config_checks_fast(void)

@@ -218,8 +218,7 @@ void *guarded_alloc(size_t size, size_t align, uint32_t stack)
 		return NULL;
 	}
 	block = block_place(page, pool->page, max_size(size, 1),
-			    max_size(align, 16),
-			    add_relaxed(&turn, 1) & 1); // counter
+			    max_size(align, 16), add_relaxed(&turn, 1) & 1);
 	slack_fill(page, pool->page, block, size);
 	/* The page holds what was there before where the kernel refused to
 	 * close it: it does for one that the program has locked. */

@@ -73,7 +73,7 @@ extern struct budget budget internal;
 
 static force_inline uint64_t budget_units(void)
 {
-	return load_relaxed(&budget.units); // counter
+	return load_relaxed(&budget.units);
 }
 
 static force_inline size_t budget_claimed_size(void)

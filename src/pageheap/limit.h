@@ -97,7 +97,7 @@ void limit_ask(enum limit_reason reason);
 
 static force_inline bool limit_is_asked(void)
 {
-	return load_relaxed(&limit.asked); // hint
+	return load_relaxed(&limit.asked);
 }
 
 /* Takes what was asked for, to be served by the caller alone; LIMIT_NONE:

@@ -145,7 +145,7 @@ static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
 	for (level = 0; level < nr_levels; level++) {
 		uint32_t at = level_bucket(wanted->hash, level);
 
-		raise_relaxed(&nr_filled, level + 1); // hint
+		raise_relaxed(&nr_filled, level + 1);
 		for (i = 0; i < BUCKET_ENTRIES; i++) {
 			found = entry_try(&entries[at + i], wanted, made);
 			if (found)

@@ -69,7 +69,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id,
 		slab_check_listed(slab, size_class);
 		bin_note_reuse(&other->bins[size_class], slab);
 		slab_adopt(slab, id);
-		add_relaxed(&set->nr_steals, 1); // counter
+		add_relaxed(&set->nr_steals, 1);
 		return slab;
 	}
 	return NULL;
@@ -92,7 +92,7 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 		if (!slab)
 			continue;
 		slab_adopt(slab, id);
-		add_relaxed(&set->nr_steals, 1); // counter
+		add_relaxed(&set->nr_steals, 1);
 		return slab;
 	}
 	return NULL;
@@ -122,7 +122,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 		slab_list(&set->bins[w.size_class], slab);
 		return;
 	}
-	add_relaxed(&set->nr_remote_slabs, 1); // counter
+	add_relaxed(&set->nr_remote_slabs, 1);
 	slab_send(bin_of_owner(set, w), slab);
 }
 
@@ -143,7 +143,7 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 	struct slab_word w = slab_word_unpack(gift->word);
 
 	if (w.owner != id)
-		add_relaxed(&set->nr_remote_frees, gift->nr); // counter
+		add_relaxed(&set->nr_remote_frees, gift->nr);
 	if (gift->result == SLAB_GIVEN)
 		return;
 	slab_check_word(gift->slab, w);
@@ -291,10 +291,8 @@ void bin_stats(struct bin_stats *out)
 		if (!set)
 			continue;
 		out->sets_size += round_up(sizeof(*set), system_page_size());
-		out->nr_remote_frees +=
-			load_relaxed(&set->nr_remote_frees); // counter
-		out->nr_remote_slabs +=
-			load_relaxed(&set->nr_remote_slabs);	 // counter
-		out->nr_steals += load_relaxed(&set->nr_steals); // counter
+		out->nr_remote_frees += load_relaxed(&set->nr_remote_frees);
+		out->nr_remote_slabs += load_relaxed(&set->nr_remote_slabs);
+		out->nr_steals += load_relaxed(&set->nr_steals);
 	}
 }

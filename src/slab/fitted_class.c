@@ -138,7 +138,7 @@ void fitted_class_note(unsigned size_class, size_t size)
 	if (size_class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
 		return;
 	slabs = slab_nr_open(size_class);
-	word = load_relaxed(&windows[size_class]); // hint
+	word = load_relaxed(&windows[size_class]);
 	w = window_unpack(word);
 	if (likely(!window_is_open(w, slabs)))
 		return;

@@ -74,13 +74,13 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 		store_relaxed(&v.bits[i], full_word(v.size_class, i));
 	store_relaxed(&slab->clean, 0); // held
 	page_map_set_slab(v.region, v.unit, size_class, owner);
-	add_relaxed(&nr_open[size_class], 1); // counter
+	add_relaxed(&nr_open[size_class], 1);
 	return slab;
 }
 
 uint32_t slab_nr_open(unsigned size_class)
 {
-	return load_relaxed(&nr_open[size_class]); // counter
+	return load_relaxed(&nr_open[size_class]);
 }
 
 /* Returns the lowest `most` bits of word. */
@@ -172,7 +172,7 @@ void slab_close(struct span *slab)
 	for (i = 0; i < v.size_class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0);			      // held
 	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
-	sub_relaxed(&nr_open[w.size_class], 1);			      // counter
+	sub_relaxed(&nr_open[w.size_class], 1);
 	page_heap_give(v.region, v.unit, v.size_class->nr_units);
 }
 

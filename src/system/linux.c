@@ -370,12 +370,12 @@ uint64_t system_now_ms(void)
 	if (likely(sealed.at.clock))
 		sealed.at.clock(CLOCK_MONOTONIC_COARSE, &now);
 	else if (sandbox_known())
-		return load_relaxed(&last); // hint
+		return load_relaxed(&last);
 	else
 		call_2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
 	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	if (unlikely(!sealed.at.clock))
-		store_relaxed(&last, ms); // hint
+		store_relaxed(&last, ms);
 	return ms;
 }
 

@@ -28,7 +28,7 @@ __thread struct sample_thread sample_thread;
 static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
-static _Atomic(uint32_t) nr_threads;  /* atomic: own, likewise */
+static _Atomic(uint32_t) nr_threads;  /* atomic: own, each value is used once */
 /* const: our code, once it can be found; all who look store the same */
 static _Atomic(uint64_t) own_begin, own_end;
 

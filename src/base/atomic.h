@@ -5,11 +5,11 @@
  * fast paths read of the gate (gate_read()) and a unit's tag, which its holder
  * writes before any block of the unit is handed out; where others write a plain
  * word meanwhile, load_once() and store_once() are one access of an aligned
- * word, so that it is whole, and order nothing. Each acquire and each
- * release carries a comment that names its partner,
- * `// [field] with function(): what it orders`; a relaxed access gives its
- * reason in a word. `make lint` reads those comments, and fails on an operation
- * here that nobody uses.
+ * word, so that it is whole, and order nothing. Each acquire and each release
+ * carries a comment that names its partner, `// [field] with function(): what
+ * it orders`; a relaxed access gives its reason in a word, but where the word's
+ * declaration says that it is a hint or a counter for all. `make lint` reads
+ * those comments, and fails on an operation here that nobody uses.
  *
  * seq is for the two halves of a Dekker pair (I write A, then read B; you
  * write B, then read A), where an acquire and a release do not suffice.

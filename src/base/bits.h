@@ -10,13 +10,13 @@
 #define ALL_ONES (~(uint64_t)0)
 #define WORD_BITS 64
 
-/* The lowest n bits, 0 <= n <= WORD_BITS. */
+/* Returns the lowest n bits, 0 <= n <= WORD_BITS. */
 static force_inline uint64_t bits_low(unsigned n)
 {
 	return n >= WORD_BITS ? ALL_ONES : ((uint64_t)1 << n) - 1;
 }
 
-/* Bits [first, first + n); first + n <= WORD_BITS. */
+/* Returns bits [first, first + n); first + n <= WORD_BITS. */
 static force_inline uint64_t bits_range(unsigned first, unsigned n)
 {
 	return n ? bits_low(n) << first : 0;
@@ -32,13 +32,13 @@ static force_inline unsigned bits_count(uint64_t word)
 	return (unsigned)__builtin_popcountll(word);
 }
 
-/* Index of the lowest set bit; word != 0. */
+/* Returns the index of the lowest set bit; word != 0. */
 static force_inline unsigned bits_first(uint64_t word)
 {
 	return (unsigned)__builtin_ctzll(word);
 }
 
-/* Index of the highest set bit; word != 0. */
+/* Returns the index of the highest set bit; word != 0. */
 static force_inline unsigned bits_last(uint64_t word)
 {
 	return WORD_BITS - 1 - (unsigned)__builtin_clzll(word);

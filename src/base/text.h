@@ -7,8 +7,8 @@
 
 #include "base/compiler.h"
 
-/* Returns where the text goes on behind that beginning; NULL: it has another.
- * */
+/* Returns where the text goes on behind that beginning; NULL: it has
+ * another. */
 static inline const char *text_behind(const char *text, const char *beginning)
 {
 	for (; *beginning; text++, beginning++)

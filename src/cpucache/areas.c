@@ -33,7 +33,7 @@ _Atomic(uint64_t) *cpu_cache_table_word(unsigned id)
 
 unsigned cpu_cache_nr_ids(void)
 {
-	return load_relaxed(&nr_ids); // hint
+	return load_relaxed(&nr_ids);
 }
 
 struct cpu_cache *cpu_cache_of(unsigned id)
@@ -57,18 +57,18 @@ static void area_fill(char *area)
 static char *areas_map(struct cpu_cache *cache)
 {
 	size_t size = 2 * area_size();
-	uint32_t nr = load_relaxed(&cache->nr_refused); // hint
+	uint32_t nr = load_relaxed(&cache->nr_refused);
 	char *areas;
 
 	if (nr % REFUSED_PASSES) {
-		add_relaxed(&cache->nr_refused, 1); // hint
+		add_relaxed(&cache->nr_refused, 1);
 		return NULL;
 	}
 	areas = place_map(size);
 	if (areas)
 		system_hugepages(areas, size, false);
 	else
-		add_relaxed(&cache->nr_refused, 1); // hint
+		add_relaxed(&cache->nr_refused, 1);
 	return areas;
 }
 
@@ -95,14 +95,14 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 
 	if (!areas)
 		return false;
-	if (unlikely(load_relaxed(&nodes_used))) // hint
+	if (unlikely(load_relaxed(&nodes_used)))
 		node_look(id);
 	area_fill(areas);
 	area_fill(areas + area_size());
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
 		system_unmap(areas, 2 * area_size());
-	raise_relaxed(&nr_ids, id + 1); // hint
+	raise_relaxed(&nr_ids, id + 1);
 	return true;
 }
 

@@ -80,7 +80,7 @@ static bool quota_try_raise(struct cpu_cache *cache, uint64_t size)
 	do {
 		if (taken + size > most) {
 			if (!is_rich(cache))
-				store_relaxed(&pool_asked, 1); // hint
+				store_relaxed(&pool_asked, 1);
 			return false;
 		}
 		// own: bytes that only count
@@ -101,7 +101,7 @@ static void quota_lower(struct cpu_cache *cache, uint64_t size)
 
 static uint64_t used_size(struct cpu_cache *cache)
 {
-	return load_relaxed(&cache->used_size); // hint
+	return load_relaxed(&cache->used_size);
 }
 
 /* Gives back what the pool has no more, as the heap has shrunk; what is not
@@ -116,16 +116,15 @@ static void quota_settle(struct cpu_cache *cache)
 		quota_lower(cache, taken - most);
 	else if (unlikely(whole > used + 2 * QUOTA_STEP))
 		quota_lower(cache, round_up((whole - used) / 2, QUOTA_STEP));
-	// hint
 	else if (unlikely(load_relaxed(&pool_asked)) && is_rich(cache)) {
-		store_relaxed(&pool_asked, 0); // hint
+		store_relaxed(&pool_asked, 0);
 		quota_lower(cache, QUOTA_STEP);
 	}
 }
 
 void capacity_forget(struct cpu_cache *cache)
 {
-	store_relaxed(&cache->used_size, 0); // hint
+	store_relaxed(&cache->used_size, 0);
 	quota_lower(cache, UINT64_MAX);
 }
 
@@ -140,7 +139,7 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 		// hint
 		used += size_classes[size_class].size *
 			load_relaxed(&areas_lane(id, size_class)->limit);
-	store_relaxed(&cache->used_size, used); // hint
+	store_relaxed(&cache->used_size, used);
 }
 
 static bool used_is_wrong(struct cpu_cache *cache)
@@ -160,7 +159,7 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 
 	while (rounds--) {
 		count = load_once(&lane->count);
-		limit = load_relaxed(&lane->limit); // hint
+		limit = load_relaxed(&lane->limit);
 		if (count <= limit || rseq_current_id() != id)
 			return;
 		n = percpu_pop_batch(
@@ -202,17 +201,16 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 	for (i = 0; i < SHRINK_TRIES; i++) {
 		if (may_use(cache, used_size(cache) + want))
 			return true;
-		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
-				     FAR_LANE;
+		victim = 1 + add_relaxed(&cache->shrink_next, 1) % FAR_LANE;
 		if (victim == 1 || used_is_wrong(cache))
 			used_recount(id, cache);
 		lane = areas_lane(id, victim);
-		limit = load_relaxed(&lane->limit); // hint
+		limit = load_relaxed(&lane->limit);
 		if (victim == size_class)
 			continue;
 		less = shrink_size(limit, victim);
-		if (cas_relaxed(&lane->limit, &limit, limit - less)) // hint
-			sub_relaxed(&cache->used_size,		     // hint
+		if (cas_relaxed(&lane->limit, &limit, limit - less))
+			sub_relaxed(&cache->used_size,
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}
@@ -248,7 +246,7 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
-	uint64_t limit = load_relaxed(&lane->limit), cost; // hint
+	uint64_t limit = load_relaxed(&lane->limit), cost;
 	uint64_t want = min_size(limit + grow_step(cache, c),
 				 limit_most(size_class));
 
@@ -258,9 +256,9 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 	cost = (want - limit) * c->size;
 	if (!shrink_others(id, cache, size_class, cost))
 		return false;
-	if (!cas_relaxed(&lane->limit, &limit, want)) // hint
+	if (!cas_relaxed(&lane->limit, &limit, want))
 		return false;
-	add_relaxed(&cache->used_size, cost); // hint
+	add_relaxed(&cache->used_size, cost);
 	return true;
 }
 
@@ -303,14 +301,13 @@ void capacity_note_refill(struct cpu_cache *cache, unsigned size_class)
 {
 	_Atomic(uint8_t) *nr = &cache->nr_flushed[size_class];
 
-	add_relaxed(&cache->nr_refills, 1); // counter
-	if (load_relaxed(nr))		    // hint
-		store_relaxed(nr, 0);	    // hint
+	add_relaxed(&cache->nr_refills, 1);
+	if (load_relaxed(nr))	      // hint
+		store_relaxed(nr, 0); // hint
 }
 
 static bool only_frees(struct cpu_cache *cache, unsigned size_class)
 {
-	// hint
 	return load_relaxed(&cache->nr_flushed[size_class]) >= ONLY_FREES;
 }
 
@@ -319,19 +316,18 @@ void capacity_note_flush(unsigned id, struct cpu_cache *cache,
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
-	uint64_t limit = load_relaxed(&lane->limit), less; // hint
+	uint64_t limit = load_relaxed(&lane->limit), less;
 
-	add_relaxed(&cache->nr_flushes, 1);			   // counter
+	add_relaxed(&cache->nr_flushes, 1);
 	if (load_relaxed(&cache->nr_owed[size_class]) < OWED_MOST) // hint
 		add_relaxed(&cache->nr_owed[size_class], 1);	   // hint
 	if (!only_frees(cache, size_class)) {
-		add_relaxed(&cache->nr_flushed[size_class], 1); // hint
+		add_relaxed(&cache->nr_flushed[size_class], 1);
 		return;
 	}
 	if (limit < 2 * (uint64_t)c->batch)
 		return;
 	less = limit - c->batch;
-	if (cas_relaxed(&lane->limit, &limit, less)) // hint
-		sub_relaxed(&cache->used_size,	     // hint
-			    (uint64_t)c->batch * c->size);
+	if (cas_relaxed(&lane->limit, &limit, less))
+		sub_relaxed(&cache->used_size, (uint64_t)c->batch * c->size);
 }

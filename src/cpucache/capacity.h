@@ -52,8 +52,8 @@ void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class);
 void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 
 /* Notes that the lane is full. True: it grew, as after a miss, before anything
- * is flushed. That stands for a flush, so that the next one does not grow it.
- * */
+ * is flushed. That stands for a flush, so that the next one does not grow
+ * it. */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
 

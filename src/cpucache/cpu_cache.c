@@ -23,7 +23,8 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 	bin_give(id, objects + pushed, n - (unsigned)pushed);
 }
 
-/* How many objects to take: one for the caller, and what the lane may hold. */
+/* Says how many objects to take: one for the caller, and what the lane may
+ * hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
 	// hint
@@ -41,7 +42,7 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 
 	objects[0] = percpu_pop(class_lane(c));
 	if (objects[0]) {
-		add_relaxed(&cache->nr_aborts, 1); // counter
+		add_relaxed(&cache->nr_aborts, 1);
 		return objects[0];
 	}
 	if (!areas_install(id, cache))
@@ -82,7 +83,7 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 	int n;
 
 	if (percpu_push(class_lane(c), object)) {
-		add_relaxed(&cache->nr_aborts, 1); // counter
+		add_relaxed(&cache->nr_aborts, 1);
 		return;
 	}
 	if (!areas_install(id, cache)) {
@@ -117,7 +118,7 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 		return REMOTE_LANE;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
-		add_relaxed(&cache->nr_flushes, 1); // counter
+		add_relaxed(&cache->nr_flushes, 1);
 		bin_give(id, objects, (unsigned)n);
 	}
 	if (!percpu_push(class_lane(c), object))
@@ -165,7 +166,7 @@ void *cpu_cache_alloc_direct(unsigned size_class)
 	unsigned id = rseq_current_id();
 	void *object;
 
-	add_relaxed(&cpu_caches[id].nr_direct, 1); // counter
+	add_relaxed(&cpu_caches[id].nr_direct, 1);
 	return bin_take(id, size_class, &object, 1) ? object : NULL;
 }
 
@@ -173,7 +174,7 @@ void cpu_cache_free_direct(void *object)
 {
 	unsigned id = rseq_current_id();
 
-	add_relaxed(&cpu_caches[id].nr_direct, 1); // counter
+	add_relaxed(&cpu_caches[id].nr_direct, 1);
 	bin_give(id, &object, 1);
 }
 
@@ -227,11 +228,11 @@ void cpu_cache_add_stats(unsigned id, struct cpu_cache_stats *out,
 {
 	struct cpu_cache *cache = &cpu_caches[id];
 
-	out->nr_refills += load_relaxed(&cache->nr_refills); // counter
-	out->nr_flushes += load_relaxed(&cache->nr_flushes); // counter
-	out->nr_aborts += load_relaxed(&cache->nr_aborts);   // counter
-	out->nr_direct += load_relaxed(&cache->nr_direct);   // counter
-	if (!load_relaxed(&cache->areas))		     // hint
+	out->nr_refills += load_relaxed(&cache->nr_refills);
+	out->nr_flushes += load_relaxed(&cache->nr_flushes);
+	out->nr_aborts += load_relaxed(&cache->nr_aborts);
+	out->nr_direct += load_relaxed(&cache->nr_direct);
+	if (!load_relaxed(&cache->areas)) // hint
 		return;
 	out->nr_cpu_caches++;
 	out->cached_size +=

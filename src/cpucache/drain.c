@@ -46,13 +46,13 @@ static bool lease_take(struct drainer *d, bool urgent)
 	uint64_t seen = load_relaxed(&lease), now = system_now_ms(); // own
 	struct drain_lease w = drain_lease_unpack(seen);
 
-	if (w.held && !urgent && now < load_relaxed(&deadline)) // hint
+	if (w.held && !urgent && now < load_relaxed(&deadline))
 		return false;
 	d->mine = drain_lease_pack(lease_taken(w));
 	// [drain.lease] with lease_drop(): the former holder's areas
 	if (!cas_acquire(&lease, &seen, d->mine))
 		return false;
-	store_relaxed(&deadline, now + DRAIN_DEADLINE_MS); // hint
+	store_relaxed(&deadline, now + DRAIN_DEADLINE_MS);
 	return !w.held || rseq_fence();
 }
 
@@ -169,7 +169,7 @@ static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 	if (!area_swap(d, id, spare))
 		return false;
 	capacity_forget(cache);
-	add_relaxed(&nr_drains, 1); // counter
+	add_relaxed(&nr_drains, 1);
 	if (!rseq_fence() || !area_empty(d, id, old))
 		return false;
 	slots_drop(d, cache, old);
@@ -179,9 +179,9 @@ static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 /* Whether the id had neither refill nor flush since the last look. */
 static bool cache_is_idle(struct cpu_cache *cache)
 {
-	uint32_t events = (uint32_t)(load_relaxed(&cache->nr_refills) + // hint
-				     load_relaxed(&cache->nr_flushes)); // hint
-	uint32_t seen = take_relaxed(&cache->seen, events);		// hint
+	uint32_t events = (uint32_t)(load_relaxed(&cache->nr_refills) +
+				     load_relaxed(&cache->nr_flushes));
+	uint32_t seen = take_relaxed(&cache->seen, events);
 
 	return seen == events;
 }
@@ -223,7 +223,7 @@ static size_t drain_all(struct rseq_area *self, bool idle_only, bool urgent)
 		if (idle_only && !cache_is_idle(cache))
 			continue;
 		if (!cache_holds_objects(cache) &&
-		    !load_relaxed(&cache->used_size)) // hint
+		    !load_relaxed(&cache->used_size))
 			continue;
 		/* Keeps the lease till its deadline, so that the successor
 		 * fences: this one's fence may be what failed. */
@@ -259,5 +259,5 @@ bool drain_finds_any(void)
 
 uint64_t drain_count(void)
 {
-	return load_relaxed(&nr_drains); // counter
+	return load_relaxed(&nr_drains);
 }

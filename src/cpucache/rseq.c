@@ -293,7 +293,7 @@ static unsigned hash_thread(uint32_t nr)
 	return nr ? (unsigned)(mixed * nr >> 32) : 0;
 }
 
-/* The area that sections arm, NULL before rseq_start(). */
+/* Returns the area that sections arm, NULL before rseq_start(). */
 static struct rseq_area *armed_area(void)
 {
 	int64_t rseq_cs = anchor.rseq_cs;

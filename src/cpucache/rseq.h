@@ -45,7 +45,7 @@ bool rseq_libc_ready(void);
  * already run may still commit. */
 void rseq_give_up(const char *why);
 
-/* The index for the calling thread's next choice of bin: a hint, as the
+/* Returns the index for the calling thread's next choice of bin: a hint, as the
  * thread may move at once. In direct mode, and for threads that are not
  * registered, a hash of the thread below nr_cpus. */
 unsigned rseq_current_id(void);

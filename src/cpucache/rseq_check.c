@@ -43,7 +43,7 @@ enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };
 /* Nobody wants it to go on. */
 static bool check_is_over(struct helper_life *life)
 {
-	return load_relaxed(&check.stop) || helper_must_end(life); // hint
+	return load_relaxed(&check.stop) || helper_must_end(life);
 }
 
 /* Off the CPU and on again in turn; nothing is waited for. */
@@ -54,7 +54,7 @@ static void check_helper(struct helper_life *life)
 	helper_begin(life);
 	if (!system_bind_to_cpu(check.cpu)) {
 		for (i = 0; i < CHECK_COUNTS && !check_is_over(life); i++) {
-			add_relaxed(&check.count, 1); // counter
+			add_relaxed(&check.count, 1);
 			system_nap(CHECK_NAP_US);
 		}
 	}
@@ -64,14 +64,13 @@ static void check_helper(struct helper_life *life)
 /* CHECK_RUNNING: nothing learnt. */
 static enum check_state check_round(struct rseq_area *self)
 {
-	uint64_t before = load_relaxed(&check.count); // counter
+	uint64_t before = load_relaxed(&check.count);
 	enum percpu_result result;
 
 	result = percpu_watch(self, check.cpu, &check.count, CHECK_SPINS);
 	if (result == PERCPU_DONE)
 		return CHECK_FAILS;
-	if (result == PERCPU_ABORT &&
-	    load_relaxed(&check.count) != before) // counter
+	if (result == PERCPU_ABORT && load_relaxed(&check.count) != before)
 		return CHECK_ABORTS;
 	return CHECK_RUNNING;
 }
@@ -88,7 +87,7 @@ static enum check_state check_by_helper(struct rseq_area *self)
 	system_nap(CHECK_NAP_US); /* who wakes up preempts soonest */
 	for (i = 0; i < CHECK_ROUNDS && state == CHECK_RUNNING; i++)
 		state = check_round(self);
-	store_relaxed(&check.stop, 1); // hint
+	store_relaxed(&check.stop, 1);
 	helper_await_end(life);
 	return state;
 }

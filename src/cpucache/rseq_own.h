@@ -42,7 +42,7 @@
 
 enum rseq_own_state { RSEQ_OWN_NEW, RSEQ_OWN_READY, RSEQ_OWN_NONE };
 
-/* In the library's constructor: makes the key, registers the caller. */
+/* Makes the key and registers the caller, in the library's constructor. */
 void rseq_own_start(void) weak_import internal;
 
 /* Whether threads may register. NEW: the constructor has not run. */

@@ -11,12 +11,12 @@ static _Atomic(uint64_t) seed; /* atomic: hint, set once; 0: not yet */
 
 static uint64_t seed_get(void)
 {
-	uint64_t found = load_relaxed(&seed), mine; // hint
+	uint64_t found = load_relaxed(&seed), mine;
 
 	if (likely(found))
 		return found;
 	mine = system_random() | 1;
-	return cas_relaxed(&seed, &found, mine) ? mine : found; // hint
+	return cas_relaxed(&seed, &found, mine) ? mine : found;
 }
 
 /* Every bit of the result hangs on every bit of the counter and the seed. */

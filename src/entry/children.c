@@ -8,8 +8,8 @@
  */
 #include "system/environ.h"
 
-/* Returns where the value of the variable begins in an entry; NULL: another's.
- * */
+/* Returns where the value of the variable begins in an entry; NULL:
+ * another's. */
 static char *value_of(char *entry, const char *name)
 {
 	size_t n = __builtin_strlen(name);

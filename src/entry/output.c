@@ -9,7 +9,9 @@
 #define _GNU_SOURCE /* F_DUPFD_CLOEXEC */
 #include "entry/output.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +23,6 @@
 #include "sample/leak.h"
 #include "sample/sampler.h"
 #include "system/config.h"
-#include "system/files.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -115,11 +116,28 @@ static void stats_signal(int signal, siginfo_t *info, void *context)
 		forms_print();
 }
 
+/* Takes a signal that the program leaves alone, by libc, which knows how a
+ * handler returns; only at start, where no other thread is. 0, -EBUSY where the
+ * program does not, or another negated errno. */
+static int signal_take(int signal, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction old,
+		action = { .sa_sigaction = handler,
+			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+	if (sigaction(signal, NULL, &old))
+		return -errno;
+	if (old.sa_handler != SIG_DFL)
+		return -EBUSY;
+	sigfillset(&action.sa_mask);
+	return sigaction(signal, &action, NULL) ? -errno : 0;
+}
+
 /* Makes an option's signal the library's from now on. */
 static void signal_prepare(const char *option, int signal,
 			   void (*handler)(int, siginfo_t *, void *))
 {
-	int error = signal ? system_handle_signal(signal, handler) : 0;
+	int error = signal ? signal_take(signal, handler) : 0;
 
 	if (error)
 		report_line("pid %d: %s=%d: error %d, %s", system_getpid(),

@@ -69,8 +69,8 @@ static unsigned request_class(const struct alloc_request *r)
 	return 0;
 }
 
-/* The object that the lane gives next, and back with it before anybody else
- * sees it. */
+/* Take the object that the lane gives next, and give it back before anybody
+ * else sees it. */
 static void *next_take(unsigned size_class)
 {
 	void *object;
@@ -241,7 +241,7 @@ static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 
 static cold void *out_of_memory(void)
 {
-	add_relaxed(&nr_out_of_memory, 1); // counter
+	add_relaxed(&nr_out_of_memory, 1);
 	return NULL;
 }
 
@@ -382,5 +382,5 @@ void heap_form_set(void *pointer, enum block_form form)
 
 uint64_t heap_nr_out_of_memory(void)
 {
-	return load_relaxed(&nr_out_of_memory); // counter
+	return load_relaxed(&nr_out_of_memory);
 }

@@ -83,8 +83,8 @@ static bool footer_is_size(uint64_t word, const struct block *block,
 	       footer->size <= block->size - footer_size();
 }
 
-/* Both numbers and 16 bits that follow from them, so that what the program
- * wrote there is no stack. */
+/* Packs both numbers and 16 bits that follow from them, so that what the
+ * program wrote there is no stack. */
 static uint64_t stacks_pack(uint32_t made, uint32_t freed, uint64_t key)
 {
 	uint64_t both;
@@ -195,7 +195,7 @@ const char *block_slack_look(const void *pointer, const struct block *block,
 	return NULL;
 }
 
-/* The footer is none of them. */
+/* Counts the words of the fill, of which the footer is none. */
 static size_t fill_words(const void *pointer, const struct block *block)
 {
 	size_t page = PAGE_LEAST - (uintptr_t)pointer % PAGE_LEAST;

@@ -61,20 +61,21 @@ struct footer {
 	uint32_t made, freed; /* stacks; 0: not known */
 };
 
-/* Bytes of the footer, 0 where there is none. */
+/* Returns the bytes of the footer, 0 where there is none. */
 size_t block_footer_size(void);
-/* Bytes of this block's footer: guarded ones have none. */
+/* Returns the bytes of this block's footer: guarded ones have none. */
 size_t block_footer_of(const struct block *block);
 
-/* Of a block that has a footer. The form is FORM_C until it is set. */
+/* Set and read the footer of a block that has one. The form is FORM_C until it
+ * is set. */
 void block_form_set(void *pointer, const struct block *block,
 		    enum block_form form);
 void block_footer_set(void *pointer, const struct block *block, size_t size);
 void block_footer_read(const void *pointer, const struct block *block,
 		       struct footer *footer);
 
-/* The first byte of the slack that was written to; NULL: none was, or nobody
- * fills it. footer: the block's, a live one. */
+/* Finds the first byte of the slack that was written to; NULL: none was, or
+ * nobody fills it. footer: the block's, a live one. */
 const char *block_slack_look(const void *pointer, const struct block *block,
 			     const struct footer *footer);
 
@@ -91,15 +92,15 @@ struct block_look {
 bool block_look(const void *pointer, const struct block *block, bool free,
 		struct block_look *out);
 
-/* A live block's footer says that it is freed, and the block is filled. False:
- * it was not live. With checks=full. */
+/* Makes a live block's footer say that it is freed, and fills the block, with
+ * checks=full. False: it was not live. */
 bool block_retire(void *pointer, const struct block *block);
 
 /* Whether a small block that is free is as block_retire() left it, or its
  * memory is none that this did. */
 bool block_is_as_freed(const void *pointer, const struct block *block);
 
-/* Of one that is not: the first byte that was written to since. */
+/* Finds the first byte that was written to since, of one that is not. */
 const char *block_fill_look(const void *pointer, const struct block *block);
 
 #endif

@@ -67,7 +67,7 @@ bool foreign_is(const void *pointer)
 
 void foreign_count(void)
 {
-	add_relaxed(&nr_frees, 1); // counter
+	add_relaxed(&nr_frees, 1);
 }
 
 void foreign_free(void *pointer)
@@ -93,5 +93,5 @@ size_t foreign_usable_size(const void *pointer)
 
 uint64_t foreign_nr_frees(void)
 {
-	return load_relaxed(&nr_frees); // counter
+	return load_relaxed(&nr_frees);
 }

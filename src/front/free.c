@@ -44,8 +44,6 @@ static bool may_be_followed(const struct block *block)
 /* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
-	enum remote_free remote = REMOTE_REFUSED;
-
 	if (may_be_followed(block) && unlikely(sampler_has_tables()))
 		sample_remove(pointer);
 	switch (block->kind) {
@@ -64,8 +62,6 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 	case BLOCK_INSIDE:
 		break; /* block_find() ended the program */
 	}
-	if (remote == REMOTE_LANE)
-		return;
 	tick_pass();
 	outside_look();
 }

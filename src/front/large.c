@@ -121,11 +121,10 @@ static void pages_move(char *to, char *from, size_t size)
 	size_t half = round_down(size / 2, system_page_size());
 	int result = -1;
 
-	if (size >= MOVE_SIZE_LEAST &&
-	    load_relaxed(&nr_moves) < MOVES_MOST) // counter
+	if (size >= MOVE_SIZE_LEAST && load_relaxed(&nr_moves) < MOVES_MOST)
 		result = system_move_pages(to, from, size);
 	if (!result) {
-		add_relaxed(&nr_moves, 1); // counter
+		add_relaxed(&nr_moves, 1);
 		return;
 	}
 	if (result != -EFAULT || half < MOVE_SIZE_LEAST) {

@@ -35,13 +35,13 @@ static enum tracer tracer_next(bool reads)
 static void tracer_start(void)
 {
 	heap_profile_start();
-	if (load_relaxed(&outside_tracer) == TRACER_NONE) // hint
+	if (load_relaxed(&outside_tracer) == TRACER_NONE)
 		heap_profile_stop();
 }
 
 static void tracer_serve(bool reads)
 {
-	uint32_t seen = load_relaxed(&outside_tracer); // hint
+	uint32_t seen = load_relaxed(&outside_tracer);
 	uint32_t next = tracer_next(reads);
 
 	// hint: of those that see the change one makes it

@@ -52,8 +52,8 @@ extern _Atomic(uint32_t)
 /* reads: whether a tracer does. */
 static force_inline bool outside_asks(bool reads)
 {
-	return unlikely(load_relaxed(&outside_switch)) ||	   // hint
-	       unlikely(reads != !!load_relaxed(&outside_tracer)); // hint
+	return unlikely(load_relaxed(&outside_switch)) ||
+	       unlikely(reads != !!load_relaxed(&outside_tracer));
 }
 
 void outside_serve(bool reads);

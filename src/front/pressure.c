@@ -61,7 +61,7 @@ void pressure_start(void)
 	struct cgroup group;
 	bool found = false;
 
-	if (load_relaxed(&limits_started)) // hint
+	if (load_relaxed(&limits_started))
 		return;
 	limit_begin(&limit.soft_size, config.limit_soft);
 	limit_begin(&limit.hard_size, config.limit_hard);
@@ -71,7 +71,7 @@ void pressure_start(void)
 		found = cgroup_find_own(&group);
 	if (found)
 		limit_cgroup(group.high, group.most);
-	store_relaxed(&limits_started, 1); // hint
+	store_relaxed(&limits_started, 1);
 }
 
 static bool is_beyond(uint64_t size)
@@ -127,10 +127,9 @@ size_t heap_purge(size_t keep_size)
 
 static bool pass_elect(void)
 {
-	uint64_t due = load_relaxed(&next_pass), now = system_now_ms(); // hint
+	uint64_t due = load_relaxed(&next_pass), now = system_now_ms();
 
-	return now >= due &&
-	       cas_relaxed(&next_pass, &due, now + PASS_MS); // hint
+	return now >= due && cas_relaxed(&next_pass, &due, now + PASS_MS);
 }
 
 void pressure_pass_asked(void)
@@ -311,18 +310,18 @@ static void look_at_events(void)
 	if (size <= 0)
 		return;
 	now = 1 + cgroup_nr_events(text, (size_t)size);
-	seen = take_relaxed(&watched.nr_events, now); // hint
+	seen = take_relaxed(&watched.nr_events, now);
 	if (seen && now != seen)
 		limit_ask(LIMIT_CGROUP);
 }
 
 static bool look_is_due(void)
 {
-	uint64_t due = load_relaxed(&watched.next_look); // hint
+	uint64_t due = load_relaxed(&watched.next_look);
 	uint64_t now = system_now_ms();
 
 	return now >= due &&
-	       cas_relaxed(&watched.next_look, &due, now + WATCH_MS); // hint
+	       cas_relaxed(&watched.next_look, &due, now + WATCH_MS);
 }
 
 static void look(void)

@@ -12,7 +12,8 @@
 #include "front/forms.h"
 #include "front/stats.h"
 
-/* Of the sums and of the CPUs; classes have none. */
+/* Whether a number of the sums or of the CPUs is a counter; classes have
+ * none. */
 static bool is_counter(const char *name)
 {
 #define IS_GAUGE(gauge, unit, help)
@@ -100,7 +101,7 @@ static void add_sums(struct form *t)
 #undef ADD_SUM
 }
 
-/* One number of all classes; structs are their tables' fields in order. */
+/* Adds one number of all classes; structs are their tables' fields in order. */
 static void add_class_field(struct form *t, const struct detail *detail,
 			    const char *name, const char *help, size_t field)
 {

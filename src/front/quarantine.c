@@ -102,7 +102,7 @@ static uint64_t count_put(struct quarantine_shard *shard,
 {
 	uint64_t more = bits_one(WEIGHT_BITS) | div_up(weight(block), GRAIN);
 
-	return add_relaxed(&shard->put, more) + more; // counter
+	return add_relaxed(&shard->put, more) + more;
 }
 
 /* Steps from a place to a later one; of an earlier one it is negative. */
@@ -114,7 +114,7 @@ static int64_t places_between(uint64_t from, uint64_t to)
 static void count_held(struct quarantine_shard *shard, uint64_t more)
 {
 	if (more)
-		add_relaxed(&shard->held, more); // counter
+		add_relaxed(&shard->held, more);
 }
 
 /* Places */
@@ -187,8 +187,8 @@ bool quarantine_unshut(const struct quarantined *out)
  * sooner than it was given out. */
 static bool shard_claim_oldest(struct quarantine_shard *shard, uint64_t *place)
 {
-	uint64_t tail = load_relaxed(&shard->tail);	       // hint
-	uint64_t put = load_relaxed(&shard->put), entry, next; // hint
+	uint64_t tail = load_relaxed(&shard->tail);
+	uint64_t put = load_relaxed(&shard->put), entry, next;
 	int64_t most = (int64_t)nr_places();
 	int64_t ahead = places_between(tail, put >> WEIGHT_BITS);
 
@@ -201,7 +201,7 @@ static bool shard_claim_oldest(struct quarantine_shard *shard, uint64_t *place)
 	if (entry && !entry_is_old(entry, put))
 		return false;
 	next = *place = (*place + 1) & bits_low(PLACE_BITS);
-	return cas_relaxed(&shard->tail, &tail, next); // hint
+	return cas_relaxed(&shard->tail, &tail, next);
 }
 
 int quarantine_put(unsigned id, const struct block *found, void *block,
@@ -268,7 +268,7 @@ size_t quarantine_size(void)
 	unsigned i;
 
 	for (i = 0; i < QUARANTINE_SHARDS; i++) {
-		held = load_relaxed(&quarantine_shards[i].held); // counter
+		held = load_relaxed(&quarantine_shards[i].held);
 		size += held >> 63 ? 0 : held;
 	}
 	return size;

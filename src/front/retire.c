@@ -20,12 +20,16 @@ static enum remote_free free_remote(void *pointer, const struct block *block)
 	return cpu_cache_free_remote(pointer, block->size_class);
 }
 
-/* Frees what no lane took. */
-static enum remote_free object_free(void *pointer, const struct block *block)
+/* Frees a run, or an object that no lane took. */
+static enum remote_free block_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum remote_free remote = REMOTE_REFUSED;
 
+	if (block->kind == BLOCK_RUN) {
+		large_free(pointer, block);
+		return remote;
+	}
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
 		cpu_cache_free_direct(pointer);
 		return remote;
@@ -38,16 +42,7 @@ static enum remote_free object_free(void *pointer, const struct block *block)
 	return remote;
 }
 
-/* A run, or an object that no lane took. */
-static enum remote_free block_free(void *pointer, const struct block *block)
-{
-	if (block->kind == BLOCK_OBJECT)
-		return object_free(pointer, block);
-	large_free(pointer, block);
-	return REMOTE_REFUSED;
-}
-
-/* With checks=full. */
+/* Frees what comes out of the quarantine, with checks=full. */
 static cold void filled_free(const struct quarantined *out)
 {
 	if (!quarantine_unshut(out))
@@ -56,15 +51,15 @@ static cold void filled_free(const struct quarantined *out)
 	block_free(out->pointer, &out->block);
 }
 
-/* An object's second word while it is free: its mark, without the owner that
- * its tag has at the moment. */
+/* Returns an object's second word while it is free: its mark, without the owner
+ * that its tag has at the moment. */
 static uint64_t wiped_mark(const struct block *block)
 {
 	return page_map_is_sampled(block) ? 0 :
 					    block->tag->magic & ~TAG_OWNER_MASK;
 }
 
-/* With hardened=1 a free block is zeros, but for an object's mark. */
+/* Makes a free block zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
@@ -76,7 +71,7 @@ static void block_wipe(void *pointer, const struct block *block)
 
 #define WIPE_LOOK_MOST 128 /* words */
 
-/* The program wrote to it since, as far as is looked at. */
+/* Whether the program has not written to it since, as far as is looked at. */
 static bool is_wiped(const void *pointer, const struct block *block)
 {
 	const mark_word *words = pointer;
@@ -91,6 +86,7 @@ static bool is_wiped(const void *pointer, const struct block *block)
 	return !other;
 }
 
+/* Frees a block of zeros. */
 static enum remote_free wiped_give(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
@@ -99,7 +95,7 @@ static enum remote_free wiped_give(void *pointer, const struct block *block)
 	return block_free(pointer, block);
 }
 
-/* With hardened=1. */
+/* Frees what comes out of the quarantine, with hardened=1. */
 static enum remote_free wiped_free(const struct quarantined *out)
 {
 	const struct block *block = &out->block;
@@ -112,7 +108,7 @@ static enum remote_free wiped_free(const struct quarantined *out)
 	return wiped_give(out->pointer, block);
 }
 
-/* With hardened=1. */
+/* Wipes a block and frees what it drives out of the quarantine. */
 static enum remote_free hardened_free(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
@@ -127,7 +123,7 @@ static enum remote_free hardened_free(void *pointer, const struct block *block)
 	return n < 0 ? wiped_give(pointer, block) : all;
 }
 
-/* With checks=full. */
+/* Retires a block and frees what it drives out of the quarantine. */
 static cold void checked_free(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];

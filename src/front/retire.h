@@ -22,7 +22,7 @@
 #include "cpucache/percpu.h"
 #include "slab/page_map.h"
 
-/* Frees by a lane. With checks=fast the object gets its mark first. */
+/* Frees by a lane; with checks=fast the object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {
@@ -33,9 +33,9 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* An object or a run that the judge called live. REMOTE_LANE: it and whatever
- * came out of the quarantine for it are in lanes, so that no time has passed to
- * speak of. */
+/* Frees an object or a run that the judge called live. REMOTE_LANE: it and
+ * whatever came out of the quarantine for it are in lanes, so that no time has
+ * passed to speak of. */
 enum remote_free retire_block(void *pointer, const struct block *block);
 
 /* All that waits in the quarantine is freed: memory is short, or the mode

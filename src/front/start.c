@@ -25,7 +25,7 @@ static void sampling_begin(void)
 {
 	bool profile = config.profile || config.profile_leak;
 
-	if (load_relaxed(&sampling_begun)) // hint
+	if (load_relaxed(&sampling_begun))
 		return;
 	if (profile)
 		sampler_start(SAMPLE_PROFILE);
@@ -35,7 +35,7 @@ static void sampling_begin(void)
 		system_peek_start();
 	if (config_checks_full() && config.check_stacks)
 		sampler_start(SAMPLE_NOBODY); /* its tables of stacks */
-	store_relaxed(&sampling_begun, 1);    // hint
+	store_relaxed(&sampling_begun, 1);
 }
 
 static cold bool start_slow(void)

@@ -18,8 +18,9 @@
  * Lock-free, idempotent. */
 bool heap_start(void);
 
-/* The program may now have threads: checks the kernel, gives birth to a helper.
- * Called where a thread is about to be created, never from an allocation. */
+/* Checks the kernel and gives birth to a helper, as the program may now have
+ * threads. Called where a thread is about to be created, never from an
+ * allocation. */
 void heap_threads_start(void);
 
 /* Closes and opens the fast paths' gate for a while: nested calls count. While

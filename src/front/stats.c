@@ -70,9 +70,9 @@ static void gather_page_heap(struct lanemalloc_stats *out)
 
 static void gather_hugepages(struct lanemalloc_stats *out)
 {
-	out->hugepage_size = load_relaxed(&hugepages.advised_size); // counter
-	out->small_fault_ns = load_relaxed(&hugepages.small_ns);    // hint
-	out->hugepage_fault_ns = load_relaxed(&hugepages.huge_ns);  // hint
+	out->hugepage_size = load_relaxed(&hugepages.advised_size);
+	out->small_fault_ns = load_relaxed(&hugepages.small_ns);
+	out->hugepage_fault_ns = load_relaxed(&hugepages.huge_ns);
 }
 
 static void gather_limits(struct lanemalloc_stats *out)
@@ -81,9 +81,9 @@ static void gather_limits(struct lanemalloc_stats *out)
 			    LIMIT_UNIT_SIZE;
 	out->limit_soft_size = limit_soft_size();
 	out->limit_hard_size = load_relaxed(&limit.hard_size); // own
-	out->nr_limit_hits = load_relaxed(&limit.nr_hits);     // counter
-	out->nr_pressures = load_relaxed(&limit.nr_served);    // counter
-	out->pressure_reason = load_relaxed(&limit.last);      // hint
+	out->nr_limit_hits = load_relaxed(&limit.nr_hits);
+	out->nr_pressures = load_relaxed(&limit.nr_served);
+	out->pressure_reason = load_relaxed(&limit.last);
 }
 
 static void gather_cpu_caches(struct lanemalloc_stats *out)

@@ -8,8 +8,8 @@
 /* Gathers all numbers, as of now. */
 void stats_gather(struct lanemalloc_stats *out);
 
-/* The mode's name; *why, where why is not NULL, becomes the reason. Both live
- * for ever. */
+/* Returns the mode's name; *why, where why is not NULL, becomes the reason.
+ * Both live for ever. */
 const char *stats_mode(const char **why);
 
 #endif

@@ -21,11 +21,11 @@ static _Atomic(uint64_t) next_tick; /* atomic: hint, ms */
 /* Whether the caller is the one that does the tick that is due. */
 static bool tick_elect(void)
 {
-	uint64_t due = load_relaxed(&next_tick), now = system_now_ms(); // hint
+	uint64_t due = load_relaxed(&next_tick), now = system_now_ms();
 
 	if (now < due)
 		return false;
-	return cas_relaxed(&next_tick, &due, now + config.purge_delay); // hint
+	return cas_relaxed(&next_tick, &due, now + config.purge_delay);
 }
 
 /* Leaves the next tick to the helper that was born, unless it is late. */
@@ -33,7 +33,7 @@ static void tick_leave_to_helper(void)
 {
 	uint64_t late = (1 + RECLAIMER_GRACE) * reclaimer_tick_ms();
 
-	store_relaxed(&next_tick, system_now_ms() + late); // hint
+	store_relaxed(&next_tick, system_now_ms() + late);
 }
 
 void tick_pass(void)
@@ -64,7 +64,7 @@ size_t tick_whole(void)
 {
 	size_t done;
 
-	store_relaxed(&next_tick, system_now_ms()); // hint
+	store_relaxed(&next_tick, system_now_ms());
 	quiet_age_ends();
 	done = bin_collect_all(COLLECT_ALL, COLLECT_AGE_QUIET);
 	return done + page_heap_tick(SIZE_MAX);

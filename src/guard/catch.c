@@ -141,8 +141,7 @@ void catch_start(void)
 bool catch_has(int signal)
 {
 	return (signal == SIGSEGV || signal == SIGBUS) &&
-	       load_relaxed(&started) && // hint
-	       !who_borrows_memory();
+	       load_relaxed(&started) && !who_borrows_memory();
 }
 
 int catch_change(catch_sigaction_fn *real, int signal,

@@ -124,8 +124,8 @@ static uint64_t count_next(void)
 	return add_relaxed(&count, 1) + 1; // own
 }
 
-/* Of those that serve, the one that is free for the longest time; NULL: none.
- * *word: as it was. */
+/* Finds, of those that serve, the one that is free for the longest time; NULL:
+ * none. *word: as it was. */
 static struct slot *slot_oldest(struct pool *pool, uint64_t *word)
 {
 	struct slot *oldest = NULL;
@@ -218,8 +218,7 @@ void *guarded_alloc(size_t size, size_t align, uint32_t stack)
 		return NULL;
 	}
 	block = block_place(page, pool->page, max_size(size, 1),
-			    max_size(align, 16),
-			    add_relaxed(&turn, 1) & 1); // counter
+			    max_size(align, 16), add_relaxed(&turn, 1) & 1);
 	slack_fill(page, pool->page, block, size);
 	/* The page holds what was there before where the kernel refused to
 	 * close it: it does for one that the program has locked. */
@@ -315,8 +314,8 @@ uint64_t guarded_live_size(void)
 
 /* Reports */
 
-/* Bytes between an address and the block that a slot has or had; a slot that
- * never had one is far from everything. */
+/* Counts the bytes between an address and the block that a slot has or had; a
+ * slot that never had one is far from everything. */
 static uintptr_t slot_distance(struct slot *slot, uintptr_t at)
 {
 	struct slot_story story;
@@ -355,7 +354,7 @@ struct slot *guarded_slot(uint32_t i)
 	return pool && i < pool->nr ? &pool->slots[i] : NULL;
 }
 
-/* By copies, a few bytes at a time. */
+/* Looks at copies, a few bytes at a time. */
 static const char *slack_peek(const char *from, const char *end)
 {
 	char bytes[PEEK_SIZE];

@@ -83,7 +83,7 @@ static void tell_now(struct tale *tale, const char *what)
 		  what, who_tid(), system_getpid(), ms);
 }
 
-/* Of the block that is there, or was. */
+/* Tells of the block that is there, or was. */
 static void tell_story(struct tale *tale, const struct matter *m)
 {
 	if (!m->story.block)

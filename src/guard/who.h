@@ -27,8 +27,8 @@ void who_settle(void);
 /* Returns the calling thread's id; 0: it may not be asked for. */
 int who_tid(void);
 
-/* Says whether the caller is a child that runs on its parent's memory (vfork).
- * */
+/* Says whether the caller is a child that runs on its parent's memory
+ * (vfork). */
 bool who_borrows_memory(void);
 
 #endif

@@ -47,15 +47,15 @@ extern struct gate_words gate_checked internal;
  * unlike that of an atomic, fold into the compare. Aligned, so it is whole. */
 #define gate_read(word) (*(const uint64_t *)(const void *)(word))
 
-/* The words of the pair that opens. */
+/* Return the words of the pair that opens. */
 _Atomic(uint64_t) *anchor_tags_end(void);
 _Atomic(uint64_t) *anchor_small_end(void);
 
 /* Region 0 is there: what is const of it. */
 void anchor_set(const struct region *region);
 
-/* The tags of region 0's units below nr_units became usable; calls may come
- * out of order. A closed gate stays closed. */
+/* Tells that the tags of region 0's units below nr_units became usable; calls
+ * may come out of order. A closed gate stays closed. */
 void anchor_commit(uint32_t nr_units);
 
 #endif

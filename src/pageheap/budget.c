@@ -16,12 +16,12 @@ struct budget budget;
 
 static size_t budget_breath(size_t claimed)
 {
-	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
+	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT;
 
 	return peak > claimed ? peak - claimed : 0;
 }
 
-/* What the soft limit leaves for free memory. */
+/* Returns what the soft limit leaves for free memory. */
 static size_t budget_soft_room(size_t claimed)
 {
 	uint32_t units = limit_soft_units();
@@ -34,8 +34,8 @@ static size_t budget_soft_room(size_t claimed)
 
 static size_t budget_for(size_t claimed)
 {
-	size_t bonus = load_relaxed(&budget.bonus_size); // hint
-	size_t gap = load_relaxed(&budget.gap_size);	 // hint
+	size_t bonus = load_relaxed(&budget.bonus_size);
+	size_t gap = load_relaxed(&budget.gap_size);
 	size_t size = config.purge_budget + (claimed >> LIVE_SHIFT) +
 		      min_size(bonus, budget_breath(claimed)) +
 		      min_size(gap, claimed);
@@ -58,24 +58,23 @@ size_t budget_size_without(size_t size)
 /* A heap that grows takes clean memory anyway. */
 static void budget_raise_peak(uint32_t claimed)
 {
-	uint32_t peak = load_relaxed(&budget.peak); // hint
+	uint32_t peak = load_relaxed(&budget.peak);
 	size_t gap, less;
 
 	if (claimed <= peak)
 		return;
-	gap = load_relaxed(&budget.gap_size); // hint
+	gap = load_relaxed(&budget.gap_size);
 	less = (size_t)(claimed - peak) << UNIT_SHIFT;
-	store_relaxed(&budget.gap_size, // hint
+	store_relaxed(&budget.gap_size,
 		      gap - min_size(gap, GROWTH_FACTOR * less));
-	store_relaxed(&budget.peak, claimed); // hint
+	store_relaxed(&budget.peak, claimed);
 }
 
 static void budget_lower(uint64_t dirty)
 {
-	uint64_t low = load_relaxed(&budget.low_dirty); // hint
+	uint64_t low = load_relaxed(&budget.low_dirty);
 
-	while (dirty < low &&
-	       !cas_relaxed(&budget.low_dirty, &low, dirty)) // hint
+	while (dirty < low && !cas_relaxed(&budget.low_dirty, &low, dirty))
 		;
 }
 
@@ -97,7 +96,7 @@ static cold bool budget_try_charge(uint64_t change, uint32_t most,
 		if (units_resident(now) > most &&
 		    units_resident(now) > units_resident(old))
 			return false;
-	} while (!cas_relaxed(&budget.units, &old, now)); // counter
+	} while (!cas_relaxed(&budget.units, &old, now));
 	*before = old;
 	return true;
 }
@@ -108,7 +107,7 @@ bool budget_try_taken(uint32_t nr, uint32_t nr_dirty)
 	uint32_t most = limit_hard_units();
 
 	if (likely(most == LIMIT_NO_UNITS))
-		old = add_relaxed(&budget.units, change); // counter
+		old = add_relaxed(&budget.units, change);
 	else if (!budget_try_charge(change, most, &old))
 		return false;
 	budget_lower((old + change) >> 32);
@@ -129,20 +128,20 @@ bool budget_has_room(uint32_t nr)
 
 void budget_given(uint32_t nr)
 {
-	add_relaxed(&budget.units, ((uint64_t)nr << 32) - nr); // counter
+	add_relaxed(&budget.units, ((uint64_t)nr << 32) - nr);
 }
 
 static void budget_count_purged(uint32_t nr, uint32_t nr_calls)
 {
 	// counter
 	add_relaxed(&budget.purged_size, (uint64_t)nr << UNIT_SHIFT);
-	add_relaxed(&budget.nr_purges, nr_calls); // counter
+	add_relaxed(&budget.nr_purges, nr_calls);
 }
 
 void budget_purged(uint32_t nr, uint32_t nr_calls)
 {
 	uint64_t change = (uint64_t)nr << 32;
-	uint64_t old = sub_relaxed(&budget.units, change); // counter
+	uint64_t old = sub_relaxed(&budget.units, change);
 
 	budget_lower((old - change) >> 32);
 	budget_count_purged(nr, nr_calls);
@@ -150,7 +149,7 @@ void budget_purged(uint32_t nr, uint32_t nr_calls)
 
 void budget_given_purged(uint32_t nr)
 {
-	sub_relaxed(&budget.units, nr); // counter
+	sub_relaxed(&budget.units, nr);
 	budget_count_purged(nr, 1);
 	budget_purge_time();
 }
@@ -164,17 +163,17 @@ size_t budget_run_most(void)
 void budget_refused(uint32_t nr, bool more)
 {
 	uint64_t size = (uint64_t)nr << UNIT_SHIFT;
-	uint64_t old = load_relaxed(&budget.refused_size); // hint
+	uint64_t old = load_relaxed(&budget.refused_size);
 
 	if (more)
 		size += old;
 	if (size > old)
-		store_relaxed(&budget.refused_size, size); // hint
+		store_relaxed(&budget.refused_size, size);
 }
 
 void budget_purge_time(void)
 {
-	store_relaxed(&budget.purge_time, system_now_ms()); // hint
+	store_relaxed(&budget.purge_time, system_now_ms());
 }
 
 /* Raises what is learnt by four times what was missed, up to `most`. */
@@ -189,8 +188,8 @@ static void budget_learn(_Atomic(uint64_t) *bonus, size_t size, size_t most)
 
 void budget_regret(size_t size, size_t run_size)
 {
-	uint64_t last = load_relaxed(&budget.purge_time);		// hint
-	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT; // hint
+	uint64_t last = load_relaxed(&budget.purge_time);
+	size_t peak = (size_t)load_relaxed(&budget.peak) << UNIT_SHIFT;
 
 	if (!last || system_now_ms() - last >= REGRET_MS)
 		return;
@@ -202,11 +201,11 @@ void budget_regret(size_t size, size_t run_size)
 		budget_learn(&budget.gap_size, size, GAP_SIZE_MOST);
 }
 
-/* How many ticks fit into the time since the last one, at least one. */
+/* Says how many ticks fit into the time since the last one, at least one. */
 static unsigned budget_nr_ticks(void)
 {
 	uint64_t now = system_now_ms();
-	uint64_t last = take_relaxed(&budget.tick_time, now); // hint
+	uint64_t last = take_relaxed(&budget.tick_time, now);
 
 	if (!last || now <= last || !config.purge_delay)
 		return 1;
@@ -214,44 +213,43 @@ static unsigned budget_nr_ticks(void)
 		1, min_size((now - last) / config.purge_delay, 32));
 }
 
-/* A half for each tick. */
+/* Lowers the peak by a half of its distance for each tick. */
 static void budget_lower_peak(unsigned nr_ticks)
 {
 	uint32_t claimed = (uint32_t)budget_units();
-	uint64_t peak = load_relaxed(&budget.peak); // hint
+	uint64_t peak = load_relaxed(&budget.peak);
 
 	if (peak <= claimed)
 		return;
 	peak = claimed + ((peak - claimed) >> nr_ticks);
-	store_relaxed(&budget.peak, (uint32_t)peak); // hint
+	store_relaxed(&budget.peak, (uint32_t)peak);
 }
 
 size_t budget_tick(void)
 {
-	uint64_t bonus = load_relaxed(&budget.bonus_size);   // hint
-	uint64_t gap = load_relaxed(&budget.gap_size);	     // hint
+	uint64_t bonus = load_relaxed(&budget.bonus_size);
+	uint64_t gap = load_relaxed(&budget.gap_size);
 	uint64_t regret = load_relaxed(&budget.regret_size); // counter
-	uint64_t low = load_relaxed(&budget.low_dirty);	     // hint
+	uint64_t low = load_relaxed(&budget.low_dirty);
 	unsigned nr_ticks = budget_nr_ticks();
 
-	if (take_relaxed(&budget.tick_regret, regret) == regret) { // hint
-		cas_relaxed(&budget.bonus_size, &bonus,		   // hint
-			    bonus >> nr_ticks);
-		cas_relaxed(&budget.gap_size, &gap, gap >> nr_ticks); // hint
+	if (take_relaxed(&budget.tick_regret, regret) == regret) {
+		cas_relaxed(&budget.bonus_size, &bonus, bonus >> nr_ticks);
+		cas_relaxed(&budget.gap_size, &gap, gap >> nr_ticks);
 	}
 	budget_lower_peak(nr_ticks);
-	store_relaxed(&budget.refused, 0);	// hint
-	store_relaxed(&budget.refused_size, 0); // hint
+	store_relaxed(&budget.refused, 0);
+	store_relaxed(&budget.refused_size, 0);
 	return min_size(low << UNIT_SHIFT, budget_dirty_size());
 }
 
 void budget_forget(void)
 {
-	store_relaxed(&budget.bonus_size, 0); // hint
-	store_relaxed(&budget.gap_size, 0);   // hint
+	store_relaxed(&budget.bonus_size, 0);
+	store_relaxed(&budget.gap_size, 0);
 }
 
 void budget_tick_done(void)
 {
-	store_relaxed(&budget.low_dirty, budget_units() >> 32); // hint
+	store_relaxed(&budget.low_dirty, budget_units() >> 32);
 }

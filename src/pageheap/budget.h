@@ -73,7 +73,7 @@ extern struct budget budget internal;
 
 static force_inline uint64_t budget_units(void)
 {
-	return load_relaxed(&budget.units); // counter
+	return load_relaxed(&budget.units);
 }
 
 static force_inline size_t budget_claimed_size(void)
@@ -86,7 +86,7 @@ static force_inline size_t budget_dirty_size(void)
 	return (size_t)(budget_units() >> 32) << UNIT_SHIFT;
 }
 
-/* What has memory behind it, as far as the page heap knows. */
+/* Returns what has memory behind it, as far as the page heap knows. */
 static force_inline size_t budget_resident_size(void)
 {
 	uint64_t units = budget_units();

@@ -9,7 +9,7 @@
 #define WHOLE_UNITS \
 	(WORD_BITS * HUGEPAGE_UNITS) /* what one call may have in hand */
 
-/* The part of [unit, end) that lies in unit's hugepage. */
+/* Returns the part of [unit, end) that lies in unit's hugepage. */
 static uint64_t dirty_mask(uint32_t unit, uint32_t end)
 {
 	uint32_t first = unit % HUGEPAGE_UNITS;
@@ -150,8 +150,8 @@ static void dirty_drop_whole(struct region *region, uint32_t hugepage,
 	}
 }
 
-/* What goes when `most` dirty ones of the free units are to go: with them the
- * clean ones beside. */
+/* Chooses what goes when `most` dirty ones of the free units are to go: with
+ * them the clean ones beside. */
 static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
 {
 	unsigned units = dirty_page_units();
@@ -161,8 +161,8 @@ static uint64_t dirty_choose(uint64_t free, uint64_t dirty, size_t most)
 	return unit_word_widen(unit_word_highest(mask, most), clean);
 }
 
-/* Which hugepages go together: those from `top` downwards, in its word of
- * level 1, that are free as a whole and dirty, until there are `want` dirty
+/* Chooses which hugepages go together: those from `top` downwards, in its word
+ * of level 1, that are free as a whole and dirty, until there are `want` dirty
  * units; all of them not more than `most`. One alone while memory is short, as
  * others need it while it is held. */
 static uint64_t dirty_choose_whole(struct region *region, uint32_t top,

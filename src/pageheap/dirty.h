@@ -53,7 +53,7 @@
 
 #include "pageheap/region.h"
 
-/* How many of these units, which were claimed just now, are dirty. */
+/* Says how many of these units, which were claimed just now, are dirty. */
 uint32_t dirty_count(struct region *region, uint32_t unit, uint32_t n);
 
 /* Marks held units dirty, before they are released. */

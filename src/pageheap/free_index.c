@@ -131,8 +131,8 @@ void free_index_refile(struct region *region, unsigned level, uint32_t word)
 	}
 }
 
-/* The children of one parent that are filed under k; an empty line's summary
- * bit is repaired. */
+/* Returns the children of one parent that are filed under k; an empty line's
+ * summary bit is repaired. */
 static uint64_t free_index_children(struct region *region, unsigned level,
 				    unsigned k, uint32_t parent)
 {

@@ -46,7 +46,7 @@
 /* Files the word according to what it holds now. */
 void free_index_refile(struct region *region, unsigned level, uint32_t word);
 
-/* For whoever changed a word's content: files it if its class changed. */
+/* Files a word whose content the caller changed, if its class changed. */
 static force_inline void free_index_changed(struct region *region,
 					    unsigned level, uint32_t word,
 					    uint64_t from, uint64_t to)
@@ -66,11 +66,11 @@ void free_index_unmark(struct region *region, unsigned level, unsigned k,
 void free_index_mark_missing(struct region *region, unsigned level, unsigned k,
 			     uint32_t parent, uint64_t mask);
 
-/* The lowest child >= from, or the highest child < below, that is filed under
- * k; FREE_INDEX_NONE where there is none. */
+/* Finds the lowest child >= from, or the highest child < below, that is filed
+ * under k; FREE_INDEX_NONE where there is none. */
 uint32_t free_index_next(struct region *region, unsigned level, unsigned k,
 			 uint32_t from);
-/* The lowest of the node's hugepages alone. */
+/* Finds the lowest of the node's hugepages alone. */
 uint32_t fit_next_of(struct region *region, unsigned k, uint32_t from,
 		     unsigned node);
 uint32_t free_index_previous(struct region *region, unsigned level, unsigned k,

@@ -41,7 +41,7 @@ static inline bool guard_is_set(const struct region *region, uint32_t unit)
 /* Makes the last page of a held unit inaccessible; false: it is not. */
 bool guard_set(struct region *region, uint32_t unit);
 
-/* Bytes at the end of a held unit that are inaccessible. */
+/* Returns the bytes at the end of a held unit that are inaccessible. */
 size_t guard_size(const struct region *region, uint32_t unit);
 
 #endif

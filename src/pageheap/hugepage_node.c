@@ -4,7 +4,8 @@
 #include "system/place.h"
 #include "system/system.h"
 
-/* A parent's words; NULL: there are none yet, and all hugepages nobody's. */
+/* Returns a parent's words; NULL: there are none yet, and all hugepages
+ * nobody's. */
 static _Atomic(uint64_t) *node_words(const struct region *region,
 				     uint32_t parent)
 {
@@ -63,7 +64,7 @@ static void node_set(struct region *region, uint32_t parent, uint64_t mask,
 	}
 }
 
-/* The hugepages of [h, end) that lie under h's parent. */
+/* Returns the hugepages of [h, end) that lie under h's parent. */
 static uint64_t node_mask(uint32_t h, uint32_t end)
 {
 	uint32_t first = h % WORD_BITS;
@@ -72,7 +73,7 @@ static uint64_t node_mask(uint32_t h, uint32_t end)
 			  (unsigned)min_size(WORD_BITS - first, end - h));
 }
 
-/* The hugepages of these units become the node's, with `nobodys` those alone
+/* Makes the hugepages of these units the node's, with `nobodys` those alone
  * that are nobody's. */
 static void node_claim(struct region *region, uint32_t unit, uint32_t n,
 		       unsigned node, bool nobodys)

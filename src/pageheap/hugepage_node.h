@@ -33,11 +33,11 @@
 #define NODE_WORDS 4
 _Static_assert(NODES_MOST < 1 << NODE_WORDS, "a node and 1 are a number");
 
-/* Which of a parent's hugepages have that number. */
+/* Says which of a parent's hugepages have that number. */
 uint64_t node_hugepages_slow(const struct region *region, uint32_t parent,
 			     unsigned number);
 
-/* Which of a parent's hugepages a CPU of the node takes units of. */
+/* Says which of a parent's hugepages a CPU of the node takes units of. */
 static force_inline uint64_t node_hugepages(const struct region *region,
 					    uint32_t parent, unsigned node)
 {
@@ -53,15 +53,15 @@ static force_inline bool node_has(const struct region *region,
 	       bits_one(hugepage % WORD_BITS);
 }
 
-/* The hugepages that units [unit, unit + n) lie in become the node's. */
+/* Makes the hugepages that units [unit, unit + n) lie in the node's. */
 void node_assign(struct region *region, uint32_t unit, uint32_t n,
 		 unsigned node);
 
-/* Those of them alone that are nobody's become the node's. */
+/* Makes those of them alone that are nobody's the node's. */
 void node_assign_new(struct region *region, uint32_t unit, uint32_t n,
 		     unsigned node);
 
-/* The node that a hugepage belongs to; NODE_ANY: nobody's. */
+/* Returns the node that a hugepage belongs to; NODE_ANY: nobody's. */
 unsigned node_of_hugepage(const struct region *region, uint32_t hugepage);
 
 #endif

@@ -31,8 +31,8 @@ static bool come_quickly(char *addr, size_t size)
 	if (system_hugepages(addr, size, true))
 		return false;
 	huge = system_touch_ns(addr);
-	store_relaxed(&hugepages.small_ns, small); // hint
-	store_relaxed(&hugepages.huge_ns, huge);   // hint
+	store_relaxed(&hugepages.small_ns, small);
+	store_relaxed(&hugepages.huge_ns, huge);
 	return huge <= small * HUGEPAGE_WORTH;
 }
 
@@ -41,7 +41,7 @@ static void advise_measured(char *addr, size_t size)
 	if (size < 2 * HUGEPAGE_SIZE)
 		return;
 	if (come_quickly(addr, size))
-		add_relaxed(&hugepages.advised_size, size); // counter
+		add_relaxed(&hugepages.advised_size, size);
 	else
 		system_hugepages(addr, size, false);
 }
@@ -49,7 +49,7 @@ static void advise_measured(char *addr, size_t size)
 static void advise_as_told(char *addr, size_t size, bool want)
 {
 	if (!system_hugepages(addr, size, want) && want)
-		add_relaxed(&hugepages.advised_size, size); // counter
+		add_relaxed(&hugepages.advised_size, size);
 }
 
 void hugepages_advise(const struct region *region, uint32_t from, uint32_t to)

@@ -14,7 +14,8 @@ static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
 	return &region->levels[level].words[word];
 }
 
-/* Which granules of a word have resident memory, as far as that is known. */
+/* Says which granules of a word have resident memory, as far as that is
+ * known. */
 static uint64_t level_dirty(struct region *region, unsigned level,
 			    uint32_t word)
 {
@@ -27,9 +28,9 @@ static uint64_t level_dirty(struct region *region, unsigned level,
 	return 0;
 }
 
-/* Which granules of a word a search for the node takes: all but the hugepages
- * that are resident on another one. Of level 0 the whole word is the node's;
- * above level 1 nobody knows. */
+/* Says which granules of a word a search for the node takes: all but the
+ * hugepages that are resident on another one. Of level 0 the whole word is the
+ * node's; above level 1 nobody knows. */
 static uint64_t level_near(struct region *region, unsigned level, uint32_t word,
 			   uint64_t dirty, unsigned node)
 {
@@ -77,7 +78,7 @@ static bool level_take_top(struct region *region, unsigned n, unsigned align,
 	return false;
 }
 
-/* The next word of a class that a search for the node may take of. */
+/* Finds the next word of a class that a search for the node may take of. */
 static uint32_t level_next(struct region *region, unsigned level, unsigned k,
 			   uint32_t from, unsigned node)
 {
@@ -317,8 +318,8 @@ void level_release_units(struct region *region, uint32_t unit, uint32_t n)
 			 (unit + n - 1) / HUGEPAGE_UNITS + 1);
 }
 
-/* How many units one claim can cover: hugepages up to the end of their word, or
- * a part of the first or the last one. */
+/* Says how many units one claim can cover: hugepages up to the end of their
+ * word, or a part of the first or the last one. */
 static uint32_t level_claim_step(uint32_t unit, uint32_t end)
 {
 	uint32_t to_hugepage = HUGEPAGE_UNITS - unit % HUGEPAGE_UNITS;
@@ -376,7 +377,7 @@ uint64_t level_free_hugepages(struct region *region, uint32_t word)
 	return 0;
 }
 
-/* The hugepage's free units, also where it is closed; a hint. */
+/* Returns the hugepage's free units, also where it is closed; a hint. */
 static uint64_t level_free_units(struct region *region, uint32_t hugepage)
 {
 	// hint

@@ -73,7 +73,7 @@ bool level_take_units(struct region *region, uint32_t n, unsigned node,
  * at every hugepage: before memory is declared to be short. */
 bool level_take_anywhere(struct region *region, uint32_t n, uint32_t *unit);
 
-/* How many units right below `end` are free, at most `most`; a hint. */
+/* Says how many units right below `end` are free, at most `most`; a hint. */
 uint32_t level_free_below(struct region *region, uint32_t end, uint32_t most);
 
 /* Claims exactly these granules of one word, carving from above where the
@@ -100,7 +100,7 @@ void level_release_clean(struct region *region, uint32_t unit, uint32_t n);
  * words below nr_taken. */
 void level_repair(struct region *region);
 
-/* Which hugepages of a level 1 word are free, whatever level says so; a
+/* Says which hugepages of a level 1 word are free, whatever level says so; a
  * hint. */
 uint64_t level_free_hugepages(struct region *region, uint32_t word);
 

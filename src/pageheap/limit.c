@@ -39,7 +39,7 @@ void limit_ask(enum limit_reason reason)
 {
 	uint32_t none = LIMIT_NONE;
 
-	cas_relaxed(&limit.asked, &none, reason); // hint
+	cas_relaxed(&limit.asked, &none, reason);
 }
 
 enum limit_reason limit_take_asked(void)
@@ -48,10 +48,10 @@ enum limit_reason limit_take_asked(void)
 
 	if (!limit_is_asked())
 		return LIMIT_NONE;
-	reason = take_relaxed(&limit.asked, LIMIT_NONE); // hint
+	reason = take_relaxed(&limit.asked, LIMIT_NONE);
 	if (reason != LIMIT_NONE) {
-		store_relaxed(&limit.last, reason); // hint
-		add_relaxed(&limit.nr_served, 1);   // counter
+		store_relaxed(&limit.last, reason);
+		add_relaxed(&limit.nr_served, 1);
 	}
 	return reason;
 }

@@ -63,7 +63,7 @@ struct limit {
 
 extern struct limit limit internal;
 
-/* How many units a size stands for; a size of 0 is no limit. */
+/* Says how many units a size stands for; a size of 0 is no limit. */
 static force_inline uint32_t limit_units(uint64_t size)
 {
 	if (likely(!size))
@@ -97,7 +97,7 @@ void limit_ask(enum limit_reason reason);
 
 static force_inline bool limit_is_asked(void)
 {
-	return load_relaxed(&limit.asked); // hint
+	return load_relaxed(&limit.asked);
 }
 
 /* Takes what was asked for, to be served by the caller alone; LIMIT_NONE:

@@ -65,7 +65,7 @@ static uint32_t preferred_hugepage(const struct region *region,
 				   const struct run_request *r)
 {
 	struct preferred *at = &preferred[r->id % NR_PREFERRED];
-	uint64_t place = load_relaxed(&at->place); // hint
+	uint64_t place = load_relaxed(&at->place);
 
 	if (place >> 32 != (uint64_t)(region - regions) ||
 	    (uint32_t)place >= region->levels[0].nr_words ||
@@ -82,7 +82,7 @@ static void prefer_hugepage(struct region *region, const struct run_request *r,
 			 unit / HUGEPAGE_UNITS;
 
 	if (r->nr_units <= PREFER_UNITS_MOST)
-		store_relaxed(&at->place, place); // hint
+		store_relaxed(&at->place, place);
 }
 
 /* Another id's take sets `left` anew, the same one's counts down. */
@@ -99,13 +99,13 @@ static struct taker taker_next(struct taker last, uint32_t id)
 /* Whether several ids take at this time. */
 static bool several_ids_take(const struct run_request *r)
 {
-	uint64_t word = load_relaxed(&last_taker); // hint
+	uint64_t word = load_relaxed(&last_taker);
 	struct taker last = taker_unpack(word);
 
 	if (likely(last.id == r->id && !last.left))
 		return false;
 	last = taker_next(last, r->id);
-	store_relaxed(&last_taker, taker_pack(last)); // hint
+	store_relaxed(&last_taker, taker_pack(last));
 	return true;
 }
 
@@ -500,7 +500,7 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 /* Hugepages that nobody had go to the node of what they extend. */
 static void extend_assign(struct region *region, uint32_t unit, uint32_t n)
 {
-	if (unlikely(load_relaxed(&nodes_used))) // hint
+	if (unlikely(load_relaxed(&nodes_used)))
 		node_assign_new(
 			region, unit, n,
 			node_of_hugepage(region, (unit - 1) / HUGEPAGE_UNITS));
@@ -561,7 +561,7 @@ static size_t stats_metadata_size(const struct region *region)
 static void stats_add_region(struct region *region, struct page_heap_stats *out)
 {
 	uint64_t nr_units = load_relaxed(&region->nr_units); // const
-	uint64_t mapped = load_relaxed(&region->nr_mapped);  // counter
+	uint64_t mapped = load_relaxed(&region->nr_mapped);
 
 	out->reserved_size += nr_units << UNIT_SHIFT;
 	out->committed_size += mapped << UNIT_SHIFT;
@@ -584,7 +584,7 @@ void page_heap_stats(struct page_heap_stats *out)
 	if (out->committed_size > used)
 		out->free_clean_size = out->committed_size - used;
 	out->purged_size = load_relaxed(&budget.purged_size); // counter
-	out->nr_purges = load_relaxed(&budget.nr_purges);     // counter
+	out->nr_purges = load_relaxed(&budget.nr_purges);
 	out->regret_size = load_relaxed(&budget.regret_size); // counter
 	out->budget_size = budget_size();
 }

@@ -32,7 +32,7 @@ struct walk {
 	bool stops; /* for who waits for the helper's end */
 };
 
-/* The next hint below the place; false: there is none. */
+/* Finds the next hint below the place; false: there is none. */
 static bool walk_down(uint64_t *place)
 {
 	uint32_t below = (uint32_t)*place, h;
@@ -86,7 +86,7 @@ static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
 		if (unlikely(walk->stops && helper_is_awaited()))
 			return false;
 		if (unlikely(walk->nr_refused > walk->refused_most)) {
-			store_relaxed(&budget.purge_place, place); // hint
+			store_relaxed(&budget.purge_place, place);
 			return false;
 		}
 	}
@@ -96,18 +96,18 @@ static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
 /* Goes on where refusals ended the walk before, then from the top. */
 static void walk_all(struct walk *walk)
 {
-	uint64_t place = load_relaxed(&budget.purge_place); // hint
+	uint64_t place = load_relaxed(&budget.purge_place);
 
 	if (!walk_range(walk, place ? place : PLACE_TOP, 0) || !place)
 		return;
-	store_relaxed(&budget.purge_place, 0); // hint
+	store_relaxed(&budget.purge_place, 0);
 	walk_range(walk, PLACE_TOP, place);
 }
 
 static size_t purge_walk(size_t keep_size, size_t most_size,
 			 uint32_t refused_most, bool stops)
 {
-	bool more = load_relaxed(&budget.purge_place); // hint
+	bool more = load_relaxed(&budget.purge_place);
 	struct walk walk = {
 		.keep_size = keep_size,
 		.most_size = most_size,
@@ -121,7 +121,7 @@ static size_t purge_walk(size_t keep_size, size_t most_size,
 	if (unlikely(walk.nr_refused)) {
 		budget_refused(walk.nr_kept, more);
 		if (!walk.done_size)
-			store_relaxed(&budget.refused, 1); // hint
+			store_relaxed(&budget.refused, 1);
 	}
 	return walk.done_size;
 }
@@ -147,14 +147,14 @@ bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
 /* Purges some more than is too much, so that the next give finds room. */
 static size_t purge_to_budget(size_t keep_size, size_t most_size, bool stops)
 {
-	uint64_t nr_purges = load_relaxed(&budget.nr_purges); // counter
+	uint64_t nr_purges = load_relaxed(&budget.nr_purges);
 	size_t done = purge_down(keep_size - keep_size / 8, most_size, stops);
 
 	/* Nothing found, and not since another purger was faster: a thread
 	 * died and left the counter too high. */
 	if (!done && budget_dirty_size() > keep_size &&
 	    load_relaxed(&budget.nr_purges) == nr_purges) // counter
-		store_relaxed(&budget.refused, 1);	  // hint
+		store_relaxed(&budget.refused, 1);
 	return done;
 }
 
@@ -166,7 +166,7 @@ static size_t purge_bound(size_t keep_size)
 /* Returns what gives keep: the budget, and what cannot be purged. */
 static size_t purge_keep_size(void)
 {
-	return budget_size() + load_relaxed(&budget.refused_size); // hint
+	return budget_size() + load_relaxed(&budget.refused_size);
 }
 
 bool purge_is_huge(size_t size)
@@ -183,7 +183,7 @@ void purge_beyond_budget(size_t given_size)
 
 	if (likely(dirty <= keep))
 		return;
-	if (load_relaxed(&budget.refused)) // hint
+	if (load_relaxed(&budget.refused))
 		return;
 	if (dirty <= purge_bound(keep) && request_purge())
 		return;

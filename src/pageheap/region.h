@@ -148,10 +148,11 @@ static force_inline bool region_is_ready(struct region *region)
 	return load_acquire(&region->state) == REGION_READY;
 }
 
-/* The ready region at or behind this one; NULL: there are no more. */
+/* Returns the ready region at or behind this one; NULL: there are no more. */
 struct region *region_next(struct region *region);
 
-/* The region whose range addr lies in, NULL for foreign memory. Wait-free. */
+/* Finds the region whose range addr lies in, NULL for foreign memory.
+ * Wait-free. */
 struct region *region_of_slow(const void *addr);
 
 static force_inline struct region *region_of(const void *addr)
@@ -166,7 +167,7 @@ static force_inline struct region *region_of(const void *addr)
 	return region_of_slow(addr);
 }
 
-/* Bytes of addresses. */
+/* Returns its bytes of addresses. */
 static force_inline size_t region_size(const struct region *region)
 {
 	// const
@@ -186,7 +187,8 @@ static force_inline char *region_addr(const struct region *region,
 	return region->base + ((size_t)unit << UNIT_SHIFT);
 }
 
-/* The region that a descriptor is of; NULL where it is none. Wait-free. */
+/* Finds the region that a descriptor is of; NULL where it is none.
+ * Wait-free. */
 struct region *region_of_span_slow(const struct span *span);
 
 static force_inline struct region *region_of_span(const struct span *span)

@@ -92,7 +92,7 @@ static uint32_t region_step(struct region *region, uint32_t from, uint32_t need)
 {
 	uint32_t step = GROW_LEAST, left;
 
-	if (load_relaxed(&region->nr_growers) <= 1) // hint
+	if (load_relaxed(&region->nr_growers) <= 1)
 		step = (uint32_t)max_size(step, from >> GROW_SHIFT);
 	step = (uint32_t)round_up(max_size(step, need), HUGEPAGE_UNITS);
 	left = load_relaxed(&region->nr_units) - from; // const
@@ -195,7 +195,7 @@ static _Atomic(uint32_t) refused; /* atomic: hint, the last growth was */
 
 bool region_growth_is_refused(void)
 {
-	return load_relaxed(&refused); // hint
+	return load_relaxed(&refused);
 }
 
 static bool region_claim_mapped(struct region *region, bool exact,
@@ -210,10 +210,10 @@ static bool region_claim_mapped(struct region *region, bool exact,
 			return false;
 		result = region_map(region, *unit, need, n);
 	}
-	store_relaxed(&refused, result && result != -EEXIST); // hint
+	store_relaxed(&refused, result && result != -EEXIST);
 	if (result)
 		return false;
-	add_relaxed(&region->nr_mapped, *n); // counter
+	add_relaxed(&region->nr_mapped, *n);
 	hugepages_advise(region, *unit, *unit + *n);
 	nodes_interleave(region_addr(region, *unit), (size_t)*n << UNIT_SHIFT);
 	return true;
@@ -224,9 +224,9 @@ bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 {
 	bool grown;
 
-	add_relaxed(&region->nr_growers, 1); // hint
+	add_relaxed(&region->nr_growers, 1);
 	grown = region_claim_mapped(region, false, need, unit, n);
-	store_relaxed(&region->nr_growers, 0); // hint
+	store_relaxed(&region->nr_growers, 0);
 	return grown;
 }
 

@@ -98,7 +98,7 @@ static struct seed *region_seed(char *meta)
 	return (void *)at;
 }
 
-/* Bytes from the seed to the end of the words. */
+/* Returns the bytes from the seed to the end of the words. */
 static size_t region_words_size(const struct region *region)
 {
 	char *from = (char *)region_seed(region->head);
@@ -191,8 +191,8 @@ static int region_map_parts(const struct region *region, bool first)
 }
 
 /* Takes places for it, and maps what it begins with. -EEXIST: somebody else's
- * memory is there; these places stay taken, so that the next call finds others.
- * */
+ * memory is there; these places stay taken, so that the next call finds
+ * others. */
 static int region_try_make(struct region *region, size_t size, bool first,
 			   size_t *meta_size)
 {

@@ -27,7 +27,7 @@
 /* False: there is nobody to ask. */
 bool request_purge(void);
 
-/* A passer's, who could not give birth to a successor: whoever lives shall
+/* Asks, for a passer who could not give birth to a successor, whoever lives to
  * look once more; if it was told so before and is late, it is asked no more. */
 void request_look(void);
 

@@ -25,13 +25,13 @@ static force_inline uint64_t unit_word_starts(uint64_t word, unsigned n)
 	return word;
 }
 
-/* The multiples of align, a power of two of at most 64. */
+/* Returns the multiples of align, a power of two of at most 64. */
 static force_inline uint64_t unit_word_multiples(unsigned align)
 {
 	return likely(align == 1) ? ALL_ONES : ALL_ONES / bits_low(align);
 }
 
-/* The lowest run of n set bits that starts at a multiple of align. */
+/* Finds the lowest run of n set bits that starts at a multiple of align. */
 static force_inline unsigned unit_word_find(uint64_t word, unsigned n,
 					    unsigned align)
 {
@@ -79,14 +79,14 @@ static force_inline bool unit_word_same_class(uint64_t a, uint64_t b)
 	return !a == !b;
 }
 
-/* The class that can hold a run of n, if it is lucky: floor(log2 n). */
+/* Returns the class that can hold a run of n, if it is lucky: floor(log2 n). */
 static force_inline unsigned unit_word_class_of_run(unsigned n)
 {
 	return bits_last(n);
 }
 
-/* The units that a purge may take: free, in whole pages of page_units (1 or
- * 2) units, each page with something dirty in it. */
+/* Returns the units that a purge may take: free, in whole pages of page_units
+ * (1 or 2) units, each page with something dirty in it. */
 static force_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
 						 unsigned page_units)
 {
@@ -99,7 +99,7 @@ static force_inline uint64_t unit_word_purgeable(uint64_t free, uint64_t dirty,
 	return pages | pages << 1;
 }
 
-/* The highest n set bits of the word, all if it has no more. */
+/* Returns the highest n set bits of the word, all if it has no more. */
 static force_inline uint64_t unit_word_highest(uint64_t word, size_t n)
 {
 	unsigned count;
@@ -117,7 +117,8 @@ static force_inline unsigned unit_word_run(uint64_t word, unsigned first)
 	return rest ? bits_first(rest) : WORD_BITS;
 }
 
-/* Those runs of the two together that have something of `word` in them. */
+/* Returns those runs of the two together that have something of `word` in
+ * them. */
 static force_inline uint64_t unit_word_widen(uint64_t word, uint64_t open)
 {
 	uint64_t both = word | open, pass = both, wide;

@@ -323,7 +323,7 @@ static enum cfi_result frame_leave(const struct program *p, struct frame *frame,
 	return CFI_STEPPED;
 }
 
-/* A register's place below the CFA in words; 0: it is as it was. Beyond
+/* Packs a register's place below the CFA in words; 0: it is as it was. Beyond
  * RULES_REG_MOST: one word cannot say it. */
 static uint64_t place_pack(const struct row *row, unsigned reg)
 {

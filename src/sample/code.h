@@ -19,7 +19,7 @@ struct code {
 #define CODE_PC_RELATIVE 0x10
 #define CODE_DATA_RELATIVE 0x30
 
-/* n bytes, at most 8. */
+/* Reads n bytes, at most 8. */
 static inline uint64_t code_bytes(struct code *code, unsigned n)
 {
 	uint64_t value = 0;
@@ -36,7 +36,7 @@ static inline uint64_t code_bytes(struct code *code, unsigned n)
 	return value;
 }
 
-/* n bytes with a sign. */
+/* Reads n bytes with a sign. */
 static inline int64_t code_signed(struct code *code, unsigned n)
 {
 	unsigned shift = 64 - 8 * n;
@@ -44,7 +44,7 @@ static inline int64_t code_signed(struct code *code, unsigned n)
 	return (int64_t)(code_bytes(code, n) << shift) >> shift;
 }
 
-/* The LEB128 forms; *shift: bits read. */
+/* Reads the LEB128 forms; *shift: bits read. */
 static inline uint64_t code_leb(struct code *code, unsigned *shift,
 				uint64_t *last)
 {
@@ -97,7 +97,7 @@ static inline uint64_t code_format(struct code *code, unsigned format)
 	return 0;
 }
 
-/* A pointer in that encoding; data: what data are relative to. */
+/* Reads a pointer in that encoding; data: what data are relative to. */
 static inline uint64_t code_pointer(struct code *code, unsigned encoding,
 				    uint64_t data)
 {

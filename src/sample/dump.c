@@ -23,7 +23,7 @@ static const char *form_suffix(bool text)
 	return text ? "heap" : "pb.gz";
 }
 
-/* The program's name as the kernel has it, fit for a file's. */
+/* Reads the program's name as the kernel has it, fit for a file's. */
 static void program_name(char name[NAME_SIZE])
 {
 	long i, n = system_read_file("/proc/self/comm", name, NAME_SIZE - 1);

@@ -71,7 +71,8 @@ static bool pair_fits(const unsigned char *pairs, uint64_t nr, uint64_t i,
 	       (i + 1 == nr || pair_read(pairs + PAIR * (i + 1)) > pc);
 }
 
-/* The number of the last pair that begins at pc or before; nr: none does. */
+/* Returns the number of the last pair that begins at pc or before; nr: none
+ * does. */
 static uint64_t pair_search(const unsigned char *pairs, uint64_t nr, int64_t pc)
 {
 	uint64_t low = 0, high = nr, middle;

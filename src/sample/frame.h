@@ -34,7 +34,7 @@ static force_inline void frame_set(struct frame *frame, unsigned reg,
 #include "sample/frame_aarch64.h"
 #endif
 
-/* An address inside the instruction that the frame is at. */
+/* Returns an address inside the instruction that the frame is at. */
 static force_inline uint64_t frame_lookup(const struct frame *frame)
 {
 	return frame->exact ? frame->pc : frame->pc - 1;

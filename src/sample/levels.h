@@ -22,7 +22,7 @@ static force_inline uint32_t levels_entries(unsigned n)
 	return LEVEL_LEAST * ((1u << n) - 1);
 }
 
-/* The most levels that have no more entries than that. */
+/* Returns the most levels that have no more entries than that. */
 static inline unsigned levels_within(uint64_t entries)
 {
 	unsigned n = 0;
@@ -32,7 +32,7 @@ static inline unsigned levels_within(uint64_t entries)
 	return n;
 }
 
-/* The first entry of a key's bucket. */
+/* Returns the first entry of a key's bucket. */
 static force_inline uint32_t level_bucket(uint64_t hash, unsigned level)
 {
 	uint32_t buckets = (LEVEL_LEAST / BUCKET_ENTRIES) << level;

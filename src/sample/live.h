@@ -35,9 +35,9 @@ struct live_info {
 	uint64_t size : LIVE_SIZE_BITS; /* held: less than 1 TiB */
 	/* held: of `life`; 0: there is none */
 	uint64_t size_class : LIVE_CLASS_BITS;
-	uint64_t region : LIVE_REGION_BITS; /* held: likewise */
+	uint64_t region : LIVE_REGION_BITS; /* held: of `life` */
 	uint64_t id : LIVE_WHO_BITS;	    /* held: whose lane, lowest bits */
-	uint64_t thread : LIVE_WHO_BITS;    /* held: likewise */
+	uint64_t thread : LIVE_WHO_BITS;    /* held: who, lowest bits */
 	uint32_t trace;			    /* held */
 	uint32_t since;			    /* held: milliseconds */
 	uint64_t life; /* held: of the slab where it would lie (slab.h) */

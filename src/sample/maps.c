@@ -39,7 +39,7 @@ static bool maps_fill(struct maps *maps)
 	return true;
 }
 
-/* The next line, its end a NUL; NULL: there is none. */
+/* Returns the next line, its end a NUL; NULL: there is none. */
 static char *maps_line(struct maps *maps)
 {
 	size_t i = maps->at;
@@ -76,7 +76,7 @@ static uint64_t hex_read(const char **at)
 	}
 }
 
-/* Behind the next blanks. */
+/* Goes behind the next blanks. */
 static const char *word_skip(const char *at)
 {
 	while (*at && *at != ' ')

@@ -32,7 +32,8 @@ static uintptr_t stack_end(uintptr_t sp)
 	return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }
 
-/* The first look at a thread, or a deeper one than before. */
+/* Extends what is known, at the first look at a thread, or a deeper one than
+ * before. */
 static cold void known_extend(uintptr_t sp)
 {
 	uintptr_t low = round_down(sp, system_page_size());
@@ -57,7 +58,7 @@ void memory_open(struct memory *memory, uintptr_t sp)
 	memory->high = known_high;
 }
 
-/* Bytes that the window shows then, up to the end of their page. */
+/* Returns the bytes that the window shows then, up to the end of their page. */
 static size_t window_load(struct memory *memory, uintptr_t at)
 {
 	size_t page = system_page_size();

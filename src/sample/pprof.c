@@ -192,7 +192,8 @@ static void sample_put(struct writer *w, const struct pinned *pinned,
 		varint_put(w, values[i]);
 }
 
-/* One mapping of code with the numbers of its strings, which come first. */
+/* Writes one mapping of code with the numbers of its strings, which come
+ * first. */
 static void mapping_put(struct writer *w, struct dump_scratch *s,
 			const struct mapping *mapping, unsigned *next_string)
 {
@@ -235,7 +236,7 @@ static void mappings_put(struct writer *w, struct dump_scratch *s,
 	maps_close(&s->maps);
 }
 
-/* The number of the mapping that has the address; 0: none has. */
+/* Returns the number of the mapping that has the address; 0: none has. */
 static uint32_t mapping_of(const struct dump_scratch *s, uint64_t address)
 {
 	uint32_t low = 0, high = s->nr_mappings, middle;

@@ -29,8 +29,8 @@ extern _Atomic(uint16_t) probe_alloc_readers internal,
 
 static force_inline bool probe_is_read(void)
 {
-	return load_relaxed(&probe_alloc_readers) || // hint
-	       load_relaxed(&probe_free_readers);    // hint
+	return load_relaxed(&probe_alloc_readers) ||
+	       load_relaxed(&probe_free_readers);
 }
 
 void probe_alloc(const void *block, size_t size, size_t weight);

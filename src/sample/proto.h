@@ -29,7 +29,7 @@ static inline void varint_put(struct writer *w, uint64_t value)
 	writer_put(w, bytes, n);
 }
 
-/* A field below 16 with a number. */
+/* Measure and write a field below 16 with a number. */
 static inline size_t number_size(uint64_t value)
 {
 	return 1 + varint_size(value);
@@ -41,7 +41,7 @@ static inline void number_put(struct writer *w, unsigned field, uint64_t value)
 	varint_put(w, value);
 }
 
-/* A field below 16 with so many bytes, which follow. */
+/* Begins a field below 16 with so many bytes, which follow. */
 static inline void bytes_begin(struct writer *w, unsigned field, size_t size)
 {
 	varint_put(w, field << 3 | PROTO_BYTES);

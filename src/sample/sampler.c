@@ -28,7 +28,7 @@ __thread struct sample_thread sample_thread;
 static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
-static _Atomic(uint32_t) nr_threads;  /* atomic: own, likewise */
+static _Atomic(uint32_t) nr_threads;  /* atomic: own, each value is used once */
 /* const: our code, once it can be found; all who look store the same */
 static _Atomic(uint64_t) own_begin, own_end;
 
@@ -115,7 +115,7 @@ bool sampler_start(enum sample_user user)
 
 void sampler_stop(enum sample_user user)
 {
-	and_relaxed(&sample_gate.on, ~(uint32_t)user); // hint
+	and_relaxed(&sample_gate.on, ~(uint32_t)user);
 }
 
 /* Counting bytes */
@@ -176,9 +176,9 @@ uint32_t sample_stack(void)
 {
 	uint32_t stack = sample_stack_other();
 
-	add_relaxed(&sampler_counts.nr_samples, 1); // counter
+	add_relaxed(&sampler_counts.nr_samples, 1);
 	if (!stack)
-		add_relaxed(&sampler_counts.nr_dropped, 1); // counter
+		add_relaxed(&sampler_counts.nr_dropped, 1);
 	return stack;
 }
 
@@ -190,12 +190,12 @@ static cold void peak_copy(uint64_t peak)
 	uint32_t at = 0;
 
 	while ((trace = trace_next(&at))) {
-		if (load_relaxed(&peak_space) != peak) // hint
+		if (load_relaxed(&peak_space) != peak)
 			return;
-		store_relaxed(&trace->counts[TRACE_PEAK_OBJECTS], // counter
+		store_relaxed(&trace->counts[TRACE_PEAK_OBJECTS],
 			      trace_less(trace, TRACE_ALLOC_OBJECTS,
 					 TRACE_FREED_OBJECTS));
-		store_relaxed(&trace->counts[TRACE_PEAK_SPACE], // counter
+		store_relaxed(&trace->counts[TRACE_PEAK_SPACE],
 			      trace_less(trace, TRACE_ALLOC_SPACE,
 					 TRACE_FREED_SPACE));
 	}
@@ -203,24 +203,24 @@ static cold void peak_copy(uint64_t peak)
 
 static void peak_note(uint64_t space, uint64_t most)
 {
-	uint64_t peak = load_relaxed(&peak_space); // hint
+	uint64_t peak = load_relaxed(&peak_space);
 
 	if (space <= peak + most)
 		return;
-	if (cas_relaxed(&peak_space, &peak, space)) // hint
+	if (cas_relaxed(&peak_space, &peak, space))
 		peak_copy(space);
 }
 
 void sampler_note_peak(void)
 {
-	peak_note(load_relaxed(&live_space), 0); // counter
+	peak_note(load_relaxed(&live_space), 0);
 }
 
 /* Notes a peak that is higher by an eighth at least, so that the copies of a
  * heap that grows stay few. */
 static void peak_note_grown(uint64_t space)
 {
-	peak_note(space, load_relaxed(&peak_space) / 8); // hint
+	peak_note(space, load_relaxed(&peak_space) / 8);
 }
 
 static uint64_t space_of(uint64_t size, uint64_t weight)
@@ -262,7 +262,7 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 	struct trace *trace = trace_of(stack);
 
 	if (!live_add(block, &info)) {
-		add_relaxed(&sampler_counts.nr_dropped, 1); // counter
+		add_relaxed(&sampler_counts.nr_dropped, 1);
 		return;
 	}
 	probe_alloc(block, size, space);
@@ -271,7 +271,7 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 		trace_add(trace, TRACE_GROWN_OBJECTS, weight);
 		trace_add(trace, TRACE_GROWN_SPACE, space);
 	}
-	peak_note_grown(add_relaxed(&live_space, space) + space); // counter
+	peak_note_grown(add_relaxed(&live_space, space) + space);
 }
 
 /* Milliseconds. */
@@ -316,15 +316,13 @@ void sample_remove(const void *block)
 	if (age < AGE_LONG)
 		trace_add(trace, count_of_age(age), weight);
 	count_who(trace, &info, weight);
-	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
+	sub_relaxed(&live_space, space_of(info.size, weight));
 }
 
 void sampler_stats(struct sampler_stats *out)
 {
 	*out = (struct sampler_stats){
-		// counter
 		.nr_samples = load_relaxed(&sampler_counts.nr_samples),
-		// counter
 		.nr_dropped = load_relaxed(&sampler_counts.nr_dropped),
 		.interval = config.profile_interval,
 	};

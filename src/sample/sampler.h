@@ -69,13 +69,13 @@ extern struct sampler_counts sampler_counts internal;
 
 static force_inline bool sample_is_on(void)
 {
-	return unlikely(load_relaxed(&sample_gate.on)); // hint
+	return unlikely(load_relaxed(&sample_gate.on));
 }
 
 /* For the profile: sampled blocks are followed. */
 static force_inline bool sample_is_followed(void)
 {
-	return load_relaxed(&sample_gate.on) & SAMPLE_PROFILE; // hint
+	return load_relaxed(&sample_gate.on) & SAMPLE_PROFILE;
 }
 
 /* Whether an allocation of that size is none of the sampled ones; it counts

@@ -119,8 +119,8 @@ static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
 	return load_acquire(entry);
 }
 
-/* The number at the entry if that is the wanted one; 0: it is another's. *made:
- * a record of the caller's, 0 where it has none yet. */
+/* Returns the number at the entry if that is the wanted one; 0: it is
+ * another's. *made: a record of the caller's, 0 where it has none yet. */
 static uint32_t entry_try(_Atomic(uint32_t) *entry, const struct wanted *wanted,
 			  uint32_t *made)
 {
@@ -145,7 +145,7 @@ static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
 	for (level = 0; level < nr_levels; level++) {
 		uint32_t at = level_bucket(wanted->hash, level);
 
-		raise_relaxed(&nr_filled, level + 1); // hint
+		raise_relaxed(&nr_filled, level + 1);
 		for (i = 0; i < BUCKET_ENTRIES; i++) {
 			found = entry_try(&entries[at + i], wanted, made);
 			if (found)

@@ -71,13 +71,13 @@ struct trace *trace_next(uint32_t *at);
 static force_inline void trace_add(struct trace *trace, enum trace_count count,
 				   uint64_t n)
 {
-	add_relaxed(&trace->counts[count], n); // counter
+	add_relaxed(&trace->counts[count], n);
 }
 
 static force_inline uint64_t trace_get(const struct trace *trace,
 				       enum trace_count count)
 {
-	return load_relaxed(&trace->counts[count]); // counter
+	return load_relaxed(&trace->counts[count]);
 }
 
 /* Subtracts one count from another, both of which others add to. */

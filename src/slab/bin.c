@@ -11,7 +11,8 @@
 #define STEAL_MOST 16 /* ids that one take looks at */
 #define MORE_SLABS 3  /* that fill up a batch */
 
-/* The bin of (owner, class); where the owner never got a set, the giver's. */
+/* Returns the bin of (owner, class); where the owner never got a set, the
+ * giver's. */
 static struct bin *bin_of_owner(struct bin_set *giver, struct slab_word w)
 {
 	struct bin_set *set = bin_set_find(w.owner);
@@ -29,7 +30,7 @@ static struct span *bin_get_listed(struct bin *bin)
 	return slab ? slab : partial_take(bin, true);
 }
 
-/* A listed slab of the bin, held now; NULL where there is none. */
+/* Takes a listed slab of the bin, held now; NULL where there is none. */
 static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
 	struct span *slab;
@@ -46,8 +47,8 @@ static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 	return slab;
 }
 
-/* A listed slab of another id, adopted; of one that is far not before memory
- * is short. */
+/* Takes a listed slab of another id, adopted; of one that is far not before
+ * memory is short. */
 static struct span *bin_steal(struct bin_set *set, unsigned id,
 			      unsigned size_class)
 {
@@ -68,7 +69,7 @@ static struct span *bin_steal(struct bin_set *set, unsigned id,
 		slab_check_listed(slab, size_class);
 		bin_note_reuse(&other->bins[size_class], slab);
 		slab_adopt(slab, id);
-		add_relaxed(&set->nr_steals, 1); // counter
+		add_relaxed(&set->nr_steals, 1);
 		return slab;
 	}
 	return NULL;
@@ -91,13 +92,13 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 		if (!slab)
 			continue;
 		slab_adopt(slab, id);
-		add_relaxed(&set->nr_steals, 1); // counter
+		add_relaxed(&set->nr_steals, 1);
 		return slab;
 	}
 	return NULL;
 }
 
-/* A listed slab of the id's own bin, else of another id's. */
+/* Takes a listed slab of the id's own bin, else of another id's. */
 static struct span *bin_get(struct bin_set *set, unsigned id,
 			    unsigned size_class)
 {
@@ -121,7 +122,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 		slab_list(&set->bins[w.size_class], slab);
 		return;
 	}
-	add_relaxed(&set->nr_remote_slabs, 1); // counter
+	add_relaxed(&set->nr_remote_slabs, 1);
 	slab_send(bin_of_owner(set, w), slab);
 }
 
@@ -142,7 +143,7 @@ static void bin_note_gift(struct bin_set *set, unsigned id,
 	struct slab_word w = slab_word_unpack(gift->word);
 
 	if (w.owner != id)
-		add_relaxed(&set->nr_remote_frees, gift->nr); // counter
+		add_relaxed(&set->nr_remote_frees, gift->nr);
 	if (gift->result == SLAB_GIVEN)
 		return;
 	slab_check_word(gift->slab, w);
@@ -290,10 +291,8 @@ void bin_stats(struct bin_stats *out)
 		if (!set)
 			continue;
 		out->sets_size += round_up(sizeof(*set), system_page_size());
-		out->nr_remote_frees +=
-			load_relaxed(&set->nr_remote_frees); // counter
-		out->nr_remote_slabs +=
-			load_relaxed(&set->nr_remote_slabs);	 // counter
-		out->nr_steals += load_relaxed(&set->nr_steals); // counter
+		out->nr_remote_frees += load_relaxed(&set->nr_remote_frees);
+		out->nr_remote_slabs += load_relaxed(&set->nr_remote_slabs);
+		out->nr_steals += load_relaxed(&set->nr_steals);
 	}
 }

@@ -64,8 +64,8 @@
 /* Takes up to `most` objects of the class for id; 0 only without memory. */
 unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most);
 
-/* One object of a slab that the profile's objects share; NULL: no memory. Such
- * slabs are in no id's bins, so nobody else takes of them. */
+/* Takes one object of a slab that the profile's objects share; NULL: no memory.
+ * Such slabs are in no id's bins, so nobody else takes of them. */
 void *bin_take_sampled(unsigned size_class);
 
 /* Gives n objects (of any slabs and classes) back; id is the giver's. None is

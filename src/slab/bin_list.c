@@ -3,7 +3,7 @@
 
 void partial_push(struct bin *bin, unsigned side, struct span *slab)
 {
-	add_relaxed(&bin->nr_listed, 1); // hint
+	add_relaxed(&bin->nr_listed, 1);
 	slab_stack_push(&bin->partial[side & 1][slab_is_waning(slab)], slab);
 }
 
@@ -16,7 +16,7 @@ static struct span *stack_pop(struct bin *bin, struct slab_stack *stack)
 		slab = slab_stack_try_pop(stack);
 		if (!slab)
 			continue;
-		sub_relaxed(&bin->nr_listed, 1); // hint
+		sub_relaxed(&bin->nr_listed, 1);
 		return slab;
 	}
 	return NULL;
@@ -51,8 +51,8 @@ unsigned fill_side(struct bin *bin)
 void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);
-	if (!load_relaxed(&bin->fresh))			// hint
-		store_relaxed(&bin->fresh, FRESH_SOME); // hint
+	if (!load_relaxed(&bin->fresh))
+		store_relaxed(&bin->fresh, FRESH_SOME);
 }
 
 struct span *slot_take(struct bin *bin)

@@ -20,7 +20,7 @@ struct span *partial_pop(struct bin *bin, unsigned side);
 struct span *partial_pop_of(struct bin *bin, unsigned side, bool waning);
 struct span *partial_take(struct bin *bin, bool waning);
 
-/* The side that new slabs go to. */
+/* Returns the side that new slabs go to. */
 unsigned fill_side(struct bin *bin);
 
 /* Pushes a slab to that side that was in no list of the bin yet. */

@@ -14,7 +14,7 @@ static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
 
 unsigned bin_set_end(void)
 {
-	return load_relaxed(&nr_ids); // hint
+	return load_relaxed(&nr_ids);
 }
 
 /* Any set that exists: without memory for a new one it serves as well. NULL
@@ -35,11 +35,11 @@ static struct bin_set *bin_set_add(unsigned id)
 	struct bin_set *set = place_map(sizeof(*set)), *found = NULL;
 
 	if (!set) {
-		add_relaxed(&nr_refused, 1); // hint
+		add_relaxed(&nr_refused, 1);
 		return bin_set_borrow();
 	}
 	if (id != SLAB_SAMPLED)
-		raise_relaxed(&nr_ids, id + 1); // hint
+		raise_relaxed(&nr_ids, id + 1);
 	// [bin_sets] with bin_set_find(): the set's zeros
 	if (!cas_release(&bin_sets[id], &found, set)) {
 		system_unmap(set, round_up(sizeof(*set), system_page_size()));
@@ -55,8 +55,8 @@ struct bin_set *bin_set_of(unsigned id)
 
 	if (likely(set))
 		return set;
-	if (load_relaxed(&nr_refused) % REFUSED_PASSES) { // hint
-		add_relaxed(&nr_refused, 1);		  // hint
+	if (load_relaxed(&nr_refused) % REFUSED_PASSES) {
+		add_relaxed(&nr_refused, 1);
 		set = bin_set_borrow();
 	}
 	return set ? set : bin_set_add(id);

@@ -48,7 +48,8 @@ static force_inline struct bin_set *bin_set_find(unsigned id)
 	return load_acquire(&bin_sets[id]);
 }
 
-/* The id's set, made where it has none; or any other. NULL: no memory. */
+/* Returns the id's set, made where it has none; or any other. NULL: no
+ * memory. */
 struct bin_set *bin_set_of(unsigned id);
 
 /* Returns one more than the highest id that has a set, SLAB_SAMPLED aside; a

@@ -68,12 +68,12 @@ static bool collect_side(struct bin *bin, unsigned side,
  * more. */
 static void empty_note_collected(struct bin *bin, size_t nr_closed, bool at_end)
 {
-	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
+	uint32_t nr = load_relaxed(&bin->nr_empty);
 	uint32_t rest = nr > nr_closed ? nr - (uint32_t)nr_closed : 0;
 
 	if (at_end && !nr_closed)
 		rest = nr / 2;
-	store_relaxed(&bin->nr_empty, rest); // hint
+	store_relaxed(&bin->nr_empty, rest);
 }
 
 /* A collection passes to the other side what no look has seen yet, or what it
@@ -83,8 +83,8 @@ static void fresh_note_collected(struct bin *bin,
 {
 	bool late = collector->young && collector->age != COLLECT_AGE_NEVER;
 
-	if (late || load_relaxed(&bin->fresh) == FRESH_SOME) // hint
-		store_relaxed(&bin->fresh, FRESH_YOUNG);     // hint
+	if (late || load_relaxed(&bin->fresh) == FRESH_SOME)
+		store_relaxed(&bin->fresh, FRESH_YOUNG);
 }
 
 /* Collects the side that is not filled, and where that runs out makes it the
@@ -104,7 +104,7 @@ static void collect_lists(struct bin *bin, struct collector *collector)
 		fill = fill_side(bin);
 		if (collect_side(bin, !fill, collector))
 			break;
-		store_relaxed(&bin->fill, !fill); // hint
+		store_relaxed(&bin->fill, !fill);
 	}
 	empty_note_collected(bin, collector->nr_closed - nr_before, i > 0);
 	fresh_note_collected(bin, collector);
@@ -119,8 +119,8 @@ void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
 
 	if (load_relaxed(&bin->slot) == slab) // hint
 		return;
-	nr = add_relaxed(&bin->nr_empty, 1) + 1;		 // hint
-	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8) // hint
+	nr = add_relaxed(&bin->nr_empty, 1) + 1;
+	if (nr > EMPTY_KEPT + load_relaxed(&bin->nr_listed) / 8)
 		collect_lists(bin, &collector);
 }
 
@@ -128,18 +128,18 @@ static void collector_note(const struct collector *collector)
 {
 	if (!collector->purged_size)
 		return;
-	add_relaxed(&purged_size, collector->purged_size); // counter
+	add_relaxed(&purged_size, collector->purged_size);
 	quiet_note_purged(collector->purged_size);
 }
 
 /* partial[fill] has no more; what was passed as too young is there again. */
 static void look_ends(struct bin *bin)
 {
-	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG; // hint
+	bool young = load_relaxed(&bin->fresh) == FRESH_YOUNG;
 
 	if (young)
-		store_relaxed(&bin->fill, !fill_side(bin));	     // hint
-	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE); // hint
+		store_relaxed(&bin->fill, !fill_side(bin));
+	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE);
 }
 
 /* The holder of a slab out of partial[fill] has a look at it. A young one stays
@@ -148,7 +148,7 @@ static void look_passes(struct bin *bin, unsigned fill, struct span *slab,
 			struct collector *collector)
 {
 	if (!slab_is_quiet(slab, collector->age))
-		store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+		store_relaxed(&bin->fresh, FRESH_YOUNG);
 	else if (collect_slab(collector, slab))
 		return;
 	partial_push(bin, !fill, slab);
@@ -188,7 +188,7 @@ static unsigned bin_look_at(struct bin *bin, unsigned size_class,
  * look have another when all of the bin had one. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
-	uint32_t size_class = load_relaxed(&set->look_next); // hint
+	uint32_t size_class = load_relaxed(&set->look_next);
 	struct bin *bin;
 	unsigned i;
 
@@ -196,17 +196,17 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 		if (size_class - 1 >= NR_CLASSES - 1)
 			size_class = 1;
 		bin = &set->bins[size_class];
-		if (again && !load_relaxed(&bin->fresh) &&	 // hint
-		    load_relaxed(&bin->nr_listed)) {		 // hint
-			store_relaxed(&bin->fresh, FRESH_YOUNG); // hint
+		if (again && !load_relaxed(&bin->fresh) &&
+		    load_relaxed(&bin->nr_listed)) {
+			store_relaxed(&bin->fresh, FRESH_YOUNG);
 			look_ends(bin);
 		}
-		if (load_relaxed(&bin->fresh)) // hint
+		if (load_relaxed(&bin->fresh))
 			looks -= bin_look_at(bin, size_class, looks, again);
 		if (!looks)
 			break;
 	}
-	store_relaxed(&set->look_next, size_class); // hint
+	store_relaxed(&set->look_next, size_class);
 }
 
 /* Makes one of a side wane; false: there is none that does not. */
@@ -225,7 +225,7 @@ static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
 /* Returns what is given before any of it wanes. */
 static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
 {
-	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
+	uint32_t regret = load_relaxed(&bin->wane_regret);
 
 	return (WANE_BATCHES + 1) * c->batch + regret;
 }
@@ -233,11 +233,11 @@ static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
 void bin_note_given(struct bin *bin, unsigned size_class, unsigned n)
 {
 	const struct size_class *c = &size_classes[size_class];
-	uint32_t given = load_relaxed(&bin->given) + n; // hint
+	uint32_t given = load_relaxed(&bin->given) + n;
 	unsigned looks = WANE_LOOKS;
 
 	if (likely(given < WANE_GIVEN_MOST))
-		store_relaxed(&bin->given, given); // hint
+		store_relaxed(&bin->given, given);
 	if (given < wane_begin(bin, c))
 		return;
 	while (c->size <= SMALL_SIZE_MOST && looks--)
@@ -248,13 +248,13 @@ void bin_note_given(struct bin *bin, unsigned size_class, unsigned n)
 
 void bin_note_taken(struct bin *bin, unsigned size_class)
 {
-	uint32_t given = load_relaxed(&bin->given); // hint
+	uint32_t given = load_relaxed(&bin->given);
 
 	if (!given)
 		return;
 	if (given >= wane_begin(bin, &size_classes[size_class]))
-		store_relaxed(&bin->wane_regret, 2 * given); // hint
-	store_relaxed(&bin->given, 0);			     // hint
+		store_relaxed(&bin->wane_regret, 2 * given);
+	store_relaxed(&bin->given, 0);
 }
 
 void bin_note_growth(struct bin_set *set)
@@ -268,22 +268,22 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 {
 	int64_t rest = size > 0 ? SHRINK_SIZE : -SHRINK_SIZE;
 
-	size += load_relaxed(&set->freed); // hint
+	size += load_relaxed(&set->freed);
 	if (likely(size < 2 * SHRINK_SIZE && size > -2 * SHRINK_SIZE)) {
-		store_relaxed(&set->freed, size); // hint
+		store_relaxed(&set->freed, size);
 		return;
 	}
-	store_relaxed(&set->freed, rest); // hint
+	store_relaxed(&set->freed, rest);
 	if (quiet_heap_shrank(size - rest))
 		bin_look(set, SHRINK_LOOKS, true);
 }
 
 static void wane_forget(struct bin *bin)
 {
-	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
+	uint32_t regret = load_relaxed(&bin->wane_regret);
 
 	if (regret)
-		store_relaxed(&bin->wane_regret, regret / 2); // hint
+		store_relaxed(&bin->wane_regret, regret / 2);
 }
 
 static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
@@ -297,8 +297,7 @@ static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,
 	wane_forget(bin);
 	if (slab && !collect_slab(&collector, slab))
 		slab_list(bin, slab);
-	if (load_relaxed(&bin->nr_listed) || // hint
-	    slab_inbox_top(&bin->inbox))
+	if (load_relaxed(&bin->nr_listed) || slab_inbox_top(&bin->inbox))
 		collect_lists(bin, &collector);
 	collector_note(&collector);
 	return collector.nr_closed + collector.purged_size;
@@ -333,19 +332,19 @@ size_t bin_collect_next(unsigned most, unsigned age)
 
 	if (!end)
 		return 0;
-	id = add_relaxed(&next, 1) % (end + 1); // hint
+	id = add_relaxed(&next, 1) % (end + 1);
 	return bin_collect_id(id < end ? id : SLAB_SAMPLED, most, age);
 }
 
 void bin_note_reuse(struct bin *bin, struct span *slab)
 {
-	uint32_t nr = load_relaxed(&bin->nr_empty); // hint
+	uint32_t nr = load_relaxed(&bin->nr_empty);
 
 	if (nr && slab_is_empty(slab))
-		cas_relaxed(&bin->nr_empty, &nr, nr - 1); // hint
+		cas_relaxed(&bin->nr_empty, &nr, nr - 1);
 }
 
 uint64_t collect_purged_size(void)
 {
-	return load_relaxed(&purged_size); // counter
+	return load_relaxed(&purged_size);
 }

@@ -10,14 +10,14 @@
 
 #include "slab/bin_set.h"
 
-/* A slab in one of the owner's lists became empty: collects where they are
- * many. The slot's may stay so. */
+/* Notes that a slab in one of the owner's lists became empty, and collects
+ * where they are many. The slot's may stay so. */
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class);
 
-/* A slab that may have been counted as empty is in use again. */
+/* Notes that a slab is in use again that may have been counted as empty. */
 void bin_note_reuse(struct bin *bin, struct span *slab);
 
-/* The heap has grown by a slab of this set. */
+/* Notes that the heap has grown by a slab of this set. */
 void bin_note_growth(struct bin_set *set);
 
 /* So many bytes more are free in slabs, or less where size is below 0. */

@@ -42,7 +42,8 @@ static struct window window_sampled(struct window w, size_t size,
 	};
 }
 
-/* The window behind one that has ended: it knows the slabs, and no sample. */
+/* Returns the window behind one that has ended: it knows the slabs, and no
+ * sample. */
 static struct window window_ended(struct window w)
 {
 	return (struct window){ .slabs = w.slabs };
@@ -137,7 +138,7 @@ void fitted_class_note(unsigned size_class, size_t size)
 	if (size_class - FIRST_CLASS > LAST_CLASS - FIRST_CLASS)
 		return;
 	slabs = slab_nr_open(size_class);
-	word = load_relaxed(&windows[size_class]); // hint
+	word = load_relaxed(&windows[size_class]);
 	w = window_unpack(word);
 	if (likely(!window_is_open(w, slabs)))
 		return;

@@ -115,7 +115,7 @@ _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 
 static unsigned remote_of(unsigned size_class)
 {
-	return unlikely(load_relaxed(&nodes_used)) ? // hint
+	return unlikely(load_relaxed(&nodes_used)) ?
 		       size_class_remote_by_node(size_class) :
 		       size_class_remote(size_class);
 }

@@ -60,7 +60,7 @@ struct block {
 	size_t size;		    /* bytes behind the pointer */
 };
 
-/* The entry of the object that begins at a pointer, as far as the entries
+/* Finds the entry of the object that begins at a pointer, as far as the entries
  * below `end` tell; NULL: page_map_find() must judge. */
 static force_inline const struct unit_tag *page_map_try(const void *pointer,
 							uint64_t end)
@@ -96,9 +96,9 @@ static force_inline bool page_map_is_whole(const struct unit_tag *tag,
 	       likely(offset < size_class->nr_units * UNIT_SIZE);
 }
 
-/* The entry of the slab that an address lies in; NULL: in none of the region,
- * or of no region. A fitted class without a size has no magic number, so an
- * entry that tells of a run has units. */
+/* Finds the entry of the slab that an address lies in; NULL: in none of the
+ * region, or of no region. A fitted class without a size has no magic number,
+ * so an entry that tells of a run has units. */
 static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 							 struct region **region)
 {
@@ -122,7 +122,7 @@ static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 	return tag;
 }
 
-/* What a slab's entry tells of an address in it. */
+/* Reads what a slab's entry tells of an address in it. */
 static force_inline void page_map_object(struct region *region,
 					 const struct unit_tag *tag,
 					 const void *pointer,
@@ -148,7 +148,7 @@ static force_inline void page_map_object(struct region *region,
 		block->kind = BLOCK_NONE;
 }
 
-/* An object that the profile follows. */
+/* Whether it is an object that the profile follows. */
 static force_inline bool page_map_is_sampled(const struct block *block)
 {
 	return block->kind == BLOCK_OBJECT && tag_is_sampled(block->tag);
@@ -179,7 +179,7 @@ static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
 	       likely(!page_map_is_free(block));
 }
 
-/* The one judge of a pointer: says what is there. */
+/* Says what is at a pointer: its one judge. */
 void page_map_find(const void *pointer, struct block *block);
 
 /* Says it of objects and runs alone, for who holds nothing there: false where

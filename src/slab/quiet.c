@@ -26,18 +26,18 @@ static struct quiet {
 /* What is counted for the brake sinks by half with each age. */
 static void brake_adapt(void)
 {
-	uint64_t purged = load_relaxed(&quiet.purged_size); // hint
-	uint64_t regret = load_relaxed(&quiet.regret_size); // hint
-	uint32_t brake = load_relaxed(&quiet.brake);	    // hint
+	uint64_t purged = load_relaxed(&quiet.purged_size);
+	uint64_t regret = load_relaxed(&quiet.regret_size);
+	uint32_t brake = load_relaxed(&quiet.brake);
 
 	if (regret > REGRET_SIZE_LEAST && regret > purged >> REGRET_SHIFT)
 		brake = (uint32_t)min_size(brake + (1 << NOTCH_SHIFT),
 					   NOTCHES_MOST << NOTCH_SHIFT);
 	else if (brake)
 		brake--;
-	store_relaxed(&quiet.brake, brake);	       // hint
-	store_relaxed(&quiet.purged_size, purged / 2); // hint
-	store_relaxed(&quiet.regret_size, regret / 2); // hint
+	store_relaxed(&quiet.brake, brake);
+	store_relaxed(&quiet.purged_size, purged / 2);
+	store_relaxed(&quiet.regret_size, regret / 2);
 }
 
 /* Returns by how much the heap, or what is free in it, grows in an age. */
@@ -48,29 +48,29 @@ static size_t age_step(size_t resident)
 
 static void free_bounds(int64_t most, size_t step)
 {
-	store_relaxed(&quiet.freed_size, most);			// hint
-	store_relaxed(&quiet.older_free, most + (int64_t)step); // hint
+	store_relaxed(&quiet.freed_size, most);
+	store_relaxed(&quiet.older_free, most + (int64_t)step);
 }
 
 void quiet_age_ends(void)
 {
 	size_t resident = budget_resident_size(), step = age_step(resident);
 
-	store_relaxed(&quiet.grown_size, resident);	   // hint
-	store_relaxed(&quiet.older_size, resident + step); // hint
-	free_bounds(load_relaxed(&quiet.free_size), step); // counter
+	store_relaxed(&quiet.grown_size, resident);
+	store_relaxed(&quiet.older_size, resident + step);
+	free_bounds(load_relaxed(&quiet.free_size), step);
 	brake_adapt();
-	add_relaxed(&quiet.now, 1); // hint
+	add_relaxed(&quiet.now, 1);
 }
 
 bool quiet_heap_grew(void)
 {
 	size_t resident = budget_resident_size();
 
-	if (likely(resident <= load_relaxed(&quiet.grown_size))) // hint
+	if (likely(resident <= load_relaxed(&quiet.grown_size)))
 		return false;
-	store_relaxed(&quiet.grown_size, resident);	 // hint
-	if (resident >= load_relaxed(&quiet.older_size)) // hint
+	store_relaxed(&quiet.grown_size, resident);
+	if (resident >= load_relaxed(&quiet.older_size))
 		quiet_age_ends();
 	return true;
 }
@@ -81,20 +81,20 @@ static void free_sinks(int64_t free)
 {
 	size_t step = age_step(budget_resident_size());
 
-	if (free + (int64_t)step < load_relaxed(&quiet.freed_size)) // hint
+	if (free + (int64_t)step < load_relaxed(&quiet.freed_size))
 		free_bounds(free + (int64_t)step, step);
 }
 
 bool quiet_heap_shrank(int64_t size)
 {
-	int64_t free = add_relaxed(&quiet.free_size, size) + size; // counter
+	int64_t free = add_relaxed(&quiet.free_size, size) + size;
 
-	if (free <= load_relaxed(&quiet.freed_size)) { // hint
+	if (free <= load_relaxed(&quiet.freed_size)) {
 		free_sinks(free);
 		return false;
 	}
-	store_relaxed(&quiet.freed_size, free);	     // hint
-	if (free >= load_relaxed(&quiet.older_free)) // hint
+	store_relaxed(&quiet.freed_size, free);
+	if (free >= load_relaxed(&quiet.older_free))
 		quiet_age_ends();
 	return true;
 }
@@ -114,16 +114,15 @@ unsigned quiet_age(const struct span *slab)
 void quiet_note_taken(const struct span *slab, unsigned nr_pages)
 {
 	if (quiet_age(slab) < REGRET_AGES)
-		// hint
 		add_relaxed(&quiet.regret_size, nr_pages * system_page_size());
 }
 
 void quiet_note_purged(size_t size)
 {
-	add_relaxed(&quiet.purged_size, size); // hint
+	add_relaxed(&quiet.purged_size, size);
 }
 
 unsigned quiet_braked(unsigned ages)
 {
-	return ages << (load_relaxed(&quiet.brake) >> NOTCH_SHIFT); // hint
+	return ages << (load_relaxed(&quiet.brake) >> NOTCH_SHIFT);
 }

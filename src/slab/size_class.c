@@ -88,10 +88,10 @@ static _Atomic(uint32_t) walls; /* atomic: hint; once known it stays so */
  * has. */
 static bool has_walls(void)
 {
-	uint32_t known = load_relaxed(&walls); // hint
+	uint32_t known = load_relaxed(&walls);
 	uint32_t mine = config.hardened ? WALLS_ON : WALLS_OFF;
 
-	if (known || !cas_relaxed(&walls, &known, mine)) // hint
+	if (known || !cas_relaxed(&walls, &known, mine))
 		mine = known;
 	return mine == WALLS_ON && system_page_size() <= UNIT_SIZE / 4;
 }

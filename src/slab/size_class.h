@@ -115,16 +115,16 @@ void size_class_start(void);
  * inaccessible: with hardened=1, of sizes that lose little by it. */
 bool size_class_has_wall(unsigned size_class);
 
-/* A slab whose objects are followed by the profile: every free of one takes
- * the cold half. */
+/* Whether the entry is of a slab whose objects the profile follows: every free
+ * of one takes the cold half. */
 static force_inline bool tag_is_sampled(const struct unit_tag *tag)
 {
 	return !load_once(&tag->magic) &&
 	       (unsigned)(tag->size_class - 1) < CLASS_LARGE - 1;
 }
 
-/* A unit of the pool of guarded blocks (guard/pool.h): for the fast paths it is
- * a run's. */
+/* Whether the entry is of a unit of the pool of guarded blocks (guard/pool.h):
+ * for the fast paths it is a run's. */
 static force_inline bool tag_is_guarded(const struct unit_tag *tag)
 {
 	return tag->size_class == CLASS_LARGE && tag->remote;
@@ -137,8 +137,8 @@ static force_inline unsigned size_class_of(size_t size)
 	return load_acquire(&size_to_class[(size + 15) / 16]);
 }
 
-/* The lane of a size. It goes not by atomic.h, as compilers believe of an
- * atomic load that it may lie anywhere; aligned, so it is whole. A value of
+/* Returns the lane of a size. It goes not by atomic.h, as compilers believe of
+ * an atomic load that it may lie anywhere; aligned, so it is whole. A value of
  * before sends the caller to another lane that holds the size. size <=
  * SMALL_SIZE_MOST. */
 static force_inline struct lane_offset size_lane_of(size_t size)
@@ -147,14 +147,14 @@ static force_inline struct lane_offset size_lane_of(size_t size)
 		const uint16_t *)(const void *)&size_lanes[(size + 15) / 16] };
 }
 
-/* The lane of a row of size_classes. */
+/* Returns the lane of a row of size_classes. */
 static force_inline struct lane_offset class_lane(const struct size_class *c)
 {
 	return (struct lane_offset){ c->lane };
 }
 
-/* The row of the lane where an object of the class goes that is freed on
- * another id than its slab's owner: tiny ones go home. */
+/* Returns the row of the lane where an object of the class goes that is freed
+ * on another id than its slab's owner: tiny ones go home. */
 static force_inline unsigned size_class_remote(unsigned size_class)
 {
 	return size_class <= NR_TINY ? REMOTE_LANES + size_class : size_class;
@@ -184,11 +184,12 @@ void size_class_fill(unsigned size_class, uint32_t size, uint16_t nr_units,
  * that begin behind 16 * (i - 1). */
 void size_class_pass(unsigned i, unsigned size_class);
 
-/* The smallest fixed class that holds size bytes at multiples of align (a
- * power of two, at most UNIT_SIZE); 0 where none does. */
+/* Returns the smallest fixed class that holds size bytes at multiples of align
+ * (a power of two, at most UNIT_SIZE); 0 where none does. */
 unsigned size_class_aligned(size_t size, size_t align);
 
-/* Bytes of one CPU's lane area, and of the lanes at its head, without slots. */
+/* Return the bytes of one CPU's lane area, and of the lanes at its head,
+ * without slots. */
 size_t size_class_area_size(void);
 size_t size_class_lanes_size(void);
 

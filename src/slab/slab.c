@@ -34,7 +34,7 @@ static force_inline struct slab_view slab_view(const struct span *slab)
 
 static _Atomic(uint32_t) nr_open[NR_CLASSES]; /* atomic: counter */
 
-/* The bits that word i of the slab has when all objects are free. */
+/* Returns the bits that word i of the slab has when all objects are free. */
 static uint64_t full_word(const struct size_class *size_class, unsigned i)
 {
 	return bits_low((unsigned)min_size(WORD_BITS, size_class->nr_objects -
@@ -74,16 +74,16 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 		store_relaxed(&v.bits[i], full_word(v.size_class, i));
 	store_relaxed(&slab->clean, 0); // held
 	page_map_set_slab(v.region, v.unit, size_class, owner);
-	add_relaxed(&nr_open[size_class], 1); // counter
+	add_relaxed(&nr_open[size_class], 1);
 	return slab;
 }
 
 uint32_t slab_nr_open(unsigned size_class)
 {
-	return load_relaxed(&nr_open[size_class]); // counter
+	return load_relaxed(&nr_open[size_class]);
 }
 
-/* The lowest `most` bits of word. */
+/* Returns the lowest `most` bits of word. */
 static uint64_t lowest_bits(uint64_t word, unsigned most)
 {
 	uint64_t rest = word;
@@ -172,7 +172,7 @@ void slab_close(struct span *slab)
 	for (i = 0; i < v.size_class->nr_words; i++)
 		store_relaxed(&v.bits[i], 0);			      // held
 	store_relaxed(&slab->word, slab_word_pack(slab_word_won(w))); // held
-	sub_relaxed(&nr_open[w.size_class], 1);			      // counter
+	sub_relaxed(&nr_open[w.size_class], 1);
 	page_heap_give(v.region, v.unit, v.size_class->nr_units);
 }
 
@@ -247,7 +247,7 @@ static cold _Noreturn void give_fault(const void *object)
 	page_map_fault(object, "free", &block);
 }
 
-/* The slab that an object is of. */
+/* Finds the slab that an object is of. */
 static force_inline struct slab_view view_of_object(const void *object,
 						    const struct unit_tag **tag)
 {

@@ -97,7 +97,7 @@ static size_t pages_drop(const struct slab_pages *p, uint64_t mask)
 	size_t size = (size_t)(bits_last(mask) - first + 1) * p->page;
 
 	if (system_purge((void *)(p->base + (size_t)first * p->page), size)) {
-		store_relaxed(&nr_to_pass, REFUSED_PASSES); // hint
+		store_relaxed(&nr_to_pass, REFUSED_PASSES);
 		return 0;
 	}
 	return size;
@@ -106,11 +106,11 @@ static size_t pages_drop(const struct slab_pages *p, uint64_t mask)
 /* Whether the call is one of those that follow a refused one. */
 static bool passes(void)
 {
-	uint32_t nr = load_relaxed(&nr_to_pass); // hint
+	uint32_t nr = load_relaxed(&nr_to_pass);
 
 	if (likely(!nr))
 		return false;
-	store_relaxed(&nr_to_pass, nr - 1); // hint
+	store_relaxed(&nr_to_pass, nr - 1);
 	return true;
 }
 

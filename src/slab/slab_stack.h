@@ -96,7 +96,7 @@ static force_inline struct span *slab_inbox_top(struct slab_inbox *inbox)
 	return span_of_link(CMM_LOAD_SHARED(inbox->lfs.head));
 }
 
-/* The chain, held from its first slab on; NULL: empty. */
+/* Takes the chain, held from its first slab on; NULL: empty. */
 static force_inline struct span *slab_inbox_take(struct slab_inbox *inbox)
 {
 	cds_lfs_stack_ptr_t stack = { ._s = &inbox->lfs };
@@ -105,7 +105,7 @@ static force_inline struct span *slab_inbox_take(struct slab_inbox *inbox)
 	return span_of_link(___cds_lfs_pop_all(stack));
 }
 
-/* The next of a chain in hand; NULL: there are no more. */
+/* Returns the next of a chain in hand; NULL: there are no more. */
 static force_inline struct span *slab_chain_next(const struct span *slab)
 {
 	return span_of_link(slab->link.next);

@@ -26,8 +26,8 @@ long system_read(int fd, char *buf, size_t size);
 /* Writes all bytes: 0, or a negated errno. */
 int system_write(int fd, const char *buf, size_t size);
 
-/* Reads what a symbolic link says, and adds a NUL: bytes, or a negated errno.
- * */
+/* Reads what a symbolic link says, and adds a NUL: bytes, or a negated
+ * errno. */
 long system_read_link(const char *path, char *buf, size_t size);
 
 /* Rename a file, or remove it: 0 or a negated errno. */

@@ -128,7 +128,7 @@ bool helper_is_filtered(void)
 struct helper_life *helper_current(void)
 {
 	struct helper *h = helper_memory();
-	uint32_t current = h ? load_relaxed(&h->current) : 0; // hint
+	uint32_t current = h ? load_relaxed(&h->current) : 0;
 
 	return current ? &h->lives[current - 1] : NULL;
 }
@@ -231,7 +231,7 @@ static int life_start(struct helper *h, struct helper_life *life)
 static void current_set(struct helper *h, struct helper_life *life)
 {
 	uint32_t now = (uint32_t)(life - h->lives) + 1;
-	uint32_t former = take_relaxed(&h->current, now); // hint
+	uint32_t former = take_relaxed(&h->current, now);
 
 	if (former && former != now)
 		life_leave(&h->lives[former - 1]);

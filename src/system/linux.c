@@ -89,7 +89,7 @@ void system_unmap(void *addr, size_t size)
 	call_2(SYS_munmap, addr, size);
 }
 
-/* An advice that changes nothing; the kernel refuses it over a hole. */
+/* Gives an advice that changes nothing; the kernel refuses it over a hole. */
 bool system_is_mapped(void *addr, size_t size)
 {
 	return !call_3(SYS_madvise, addr, size, MADV_NORMAL);
@@ -321,7 +321,8 @@ uint64_t system_memory_size(void)
 	return size;
 }
 
-/* What a kernel gives that refuses the call: its 16 random bytes at start. */
+/* Uses what a kernel gives that refuses the call: its 16 random bytes at
+ * start. */
 static uint64_t random_from_start(void)
 {
 	uint64_t addr = 0, bytes[2] = { 0 }, now = system_now_ms();
@@ -369,12 +370,12 @@ uint64_t system_now_ms(void)
 	if (likely(sealed.at.clock))
 		sealed.at.clock(CLOCK_MONOTONIC_COARSE, &now);
 	else if (sandbox_known())
-		return load_relaxed(&last); // hint
+		return load_relaxed(&last);
 	else
 		call_2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
 	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	if (unlikely(!sealed.at.clock))
-		store_relaxed(&last, ms); // hint
+		store_relaxed(&last, ms);
 	return ms;
 }
 
@@ -468,7 +469,7 @@ static struct timespec time_of_ms(uint64_t ms)
 	};
 }
 
-/* By the fine clock: the coarse one may be behind, and the sleep be over at
+/* Reads the fine clock: the coarse one may be behind, and the sleep be over at
  * once, again and again. */
 static struct timespec time_after_ms(uint64_t ms)
 {

@@ -51,7 +51,6 @@ static bool list_read(const char *path, char text[LIST_SIZE])
 static void cpu_is_of(unsigned cpu, unsigned node)
 {
 	if (cpu < NODE_CPUS_MOST)
-		// hint
 		store_relaxed(&table[cpu], (uint8_t)(node % NODES_MOST + 1));
 }
 
@@ -106,7 +105,7 @@ unsigned nodes_read(void)
 	    !list_read(NODE_FOLDER "has_memory", text) ||
 	    nodes_with_memory(text, &mask) < 2)
 		return 1;
-	store_relaxed(&with_memory, mask); // hint
+	store_relaxed(&with_memory, mask);
 	if (config.numa == NUMA_INTERLEAVE)
 		return 1;
 	return (unsigned)max_size(nodes_with_cpus(text), 1);
@@ -114,7 +113,7 @@ unsigned nodes_read(void)
 
 void nodes_use(bool used)
 {
-	store_relaxed(&nodes_used, used); // hint
+	store_relaxed(&nodes_used, used);
 }
 
 unsigned node_of_cpu(unsigned cpu)
@@ -122,7 +121,7 @@ unsigned node_of_cpu(unsigned cpu)
 	unsigned node = 0;
 
 	if (cpu < NODE_CPUS_MOST)
-		node = load_relaxed(&table[cpu]); // hint
+		node = load_relaxed(&table[cpu]);
 	return node ? node - 1 : NODE_ANY;
 }
 
@@ -134,7 +133,7 @@ void node_learn(unsigned cpu, uint32_t node)
 
 void nodes_interleave(void *addr, size_t size)
 {
-	uint64_t mask = load_relaxed(&with_memory); // hint
+	uint64_t mask = load_relaxed(&with_memory);
 
 	if (likely(config.numa != NUMA_INTERLEAVE) || !mask ||
 	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))

@@ -50,7 +50,7 @@ void nodes_interleave(void *addr, size_t size);
 
 static force_inline unsigned node_of_id(unsigned id)
 {
-	if (likely(!load_relaxed(&nodes_used))) // hint
+	if (likely(!load_relaxed(&nodes_used)))
 		return NODE_ANY;
 	return node_of_cpu(id);
 }

@@ -21,13 +21,13 @@ static _Atomic(uint32_t) allowed; /* atomic: hint, set once */
 
 void system_peek_start(void)
 {
-	if (!load_relaxed(&allowed) && !system_is_filtered()) // hint
-		store_relaxed(&allowed, 1);		      // hint
+	if (!load_relaxed(&allowed) && !system_is_filtered())
+		store_relaxed(&allowed, 1);
 }
 
 bool system_peek_is_allowed(void)
 {
-	return load_relaxed(&allowed) && !sandbox_known(); // hint
+	return load_relaxed(&allowed) && !sandbox_known();
 }
 
 static size_t peek(const struct iovec *to, const struct iovec *from,
@@ -35,8 +35,7 @@ static size_t peek(const struct iovec *to, const struct iovec *from,
 {
 	long n;
 
-	if (!load_relaxed(&allowed) || // hint
-	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+	if (!load_relaxed(&allowed) || !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return 0;
 	n = call_5(SYS_process_vm_readv, system_getpid(), to, 1, from, nr_from);
 	sandbox_rare_done();

@@ -54,8 +54,8 @@ size_t place_size_most(enum place place);
  * the program is in a sandbox, whose filter may kill for it. */
 int place_map_at(void *addr, size_t size);
 
-/* Maps private zeroed memory in a place of metadata, whole pages. NULL: none.
- * */
+/* Maps private zeroed memory in a place of metadata, whole pages. NULL:
+ * none. */
 void *place_map(size_t size);
 
 #endif

@@ -159,19 +159,3 @@ void system_make_readonly(void *addr, size_t size)
 {
 	call_3(SYS_mprotect, addr, size, PROT_READ);
 }
-
-/* By libc, which knows how a handler returns. Only at start, where no other
- * thread is. */
-int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction old,
-		action = { .sa_sigaction = handler,
-			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
-
-	if (sigaction(signal, NULL, &old))
-		return -errno;
-	if (old.sa_handler != SIG_DFL)
-		return -EBUSY;
-	sigfillset(&action.sa_mask);
-	return sigaction(signal, &action, NULL) ? -errno : 0;
-}

@@ -6,8 +6,6 @@
 #ifndef LANE_THREADS_H
 #define LANE_THREADS_H
 
-#include <signal.h>
-
 #include "base/atomic.h"
 #include "base/compiler.h"
 
@@ -69,9 +67,5 @@ bool system_is_filtered(void);
 const char *system_vdso(void);
 
 void system_make_readonly(void *addr, size_t size);
-
-/* Calls handler, with all signals blocked, for a signal that the program leaves
- * alone. 0, -EBUSY where the program does not, or another negated errno. */
-int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *));
 
 #endif

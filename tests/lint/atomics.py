@@ -234,6 +234,9 @@ def check(root):
     sides = {}
     for a in accesses(root):
         where = "%s:%d: %s" % (a.path, a.line, a.what)
+        if a.again:
+            errors.append(where + ": `%s' is said where %s is declared"
+                          % (a.comment, a.field))
         if not a.comment and not a.declared and a.order == "relaxed":
             errors.append(where + " without a reason")
         if not a.pairs and a.order in SIDES:

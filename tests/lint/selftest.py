@@ -136,6 +136,8 @@ BAD = {
          "\tstore_release(&b, 1);\n}\n"),
         ("a relaxed access without a reason",) + changed(
             "src/low/low.c", "; // hint", ";"),
+        ("a reason that the declaration gives",) + changed(
+            "src/low/low.c", "&nr_seen, 1);", "&nr_seen, 1); // hint"),
         ("a relaxed access that its declaration gives no reason",) + changed(
             "src/low/low.h", "atomic: hint; what", "atomic: what"),
         ("a relaxed access of which two declarations differ", "src/low/x.h",

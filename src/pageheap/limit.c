@@ -28,7 +28,7 @@ void limit_note_growth(uint32_t before, uint32_t after)
 
 void limit_note_hit(void)
 {
-	if (add_relaxed(&limit.nr_hits, 1) || !config.verbose) // counter
+	if (add_relaxed(&limit.nr_hits, 1) || !config.verbose)
 		return;
 	report_line("pid %d: limit_hard=%lu refuses its first request",
 		    system_getpid(),

@@ -302,8 +302,4 @@ TEST(test_overlap)
 		free(live[i].block);
 }
 
-int main(void)
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -238,8 +238,4 @@ TEST(test_huge_leftover)
 	free(p);
 }
 
-int main(void)
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -135,16 +135,14 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 }
 
 /* Closes what is empty; the brake comes off. */
-static int teardown(void **state)
+FIXTURE(teardown)
 {
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < 100; i++)
 		bin_grow_older();
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
-	return 0;
 }
 
 TEST_MAIN(heap_setup, NULL)

@@ -102,31 +102,25 @@ static void forget_id(void)
 		system_unmap(areas, 2 * area_size());
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	no_areas = false;
 	config.cpu_cache = 2 * MIB;
 	if (has_lanes())
 		forget_id();
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	give_held();
 	cpu_cache_flush_own();
 	all_is_free();
-	return 0;
 }
 
-TEST(test_first_miss_installs_lanes, fresh, done)
+TEST_WHERE(has_lanes(), test_first_miss_installs_lanes, fresh, done)
 {
 	unsigned id = rseq_current_id(), i;
 
-	if (!has_lanes())
-		skip();
 	assert_null(cpu_cache_of(id));
 	hold(cpu_cache_alloc_slow(CLASS));
 	assert_ptr_equal(cpu_cache_of(id), own());
@@ -142,13 +136,11 @@ TEST(test_first_miss_installs_lanes, fresh, done)
 }
 
 /* One died between the areas and the table word; one lost the race. */
-TEST(test_areas_without_a_table_word_are_used, fresh, done)
+TEST_WHERE(has_lanes(), test_areas_without_a_table_word_are_used, fresh, done)
 {
 	uint64_t before;
 	char *areas;
 
-	if (!has_lanes())
-		skip();
 	assert_true(areas_add(rseq_current_id(), own()));
 	areas = cpu_cache_area(own(), 0);
 	before = claimed_size();
@@ -159,14 +151,12 @@ TEST(test_areas_without_a_table_word_are_used, fresh, done)
 	assert_ptr_equal(own_lane(CLASS), cpu_cache_lane(areas, CLASS));
 }
 
-TEST(test_direct_without_areas, fresh, done)
+TEST_WHERE(has_lanes(), test_direct_without_areas, fresh, done)
 {
 	uint64_t before = load_relaxed(&own()->nr_direct); // counter
 	unsigned i;
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	no_areas = true;
 	object = cpu_cache_alloc_slow(CLASS);
 	assert_non_null(object);
@@ -189,12 +179,10 @@ static void owe(unsigned size_class, unsigned nr)
 	store_relaxed(&own()->nr_owed[size_class], (uint16_t)nr); // own
 }
 
-TEST(test_misses_alone_keep_a_batch, fresh, done)
+TEST_WHERE(has_lanes(), test_misses_alone_keep_a_batch, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 1; i <= SLOTS / BATCH; i++) {
 		miss(CLASS);
 		assert_int_equal(limit_of(CLASS), BATCH);
@@ -204,12 +192,10 @@ TEST(test_misses_alone_keep_a_batch, fresh, done)
 	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
 }
 
-TEST(test_misses_answer_flushes, fresh, done)
+TEST_WHERE(has_lanes(), test_misses_answer_flushes, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	owe(CLASS, 5);
 	for (i = 1; i <= 8; i++) {
@@ -226,12 +212,10 @@ TEST(test_misses_answer_flushes, fresh, done)
 
 /* The lane takes two batches, then each overflow flushes one; after some it
  * goes down to a batch. */
-TEST(test_frees_alone_flush, fresh, done)
+TEST_WHERE(has_lanes(), test_frees_alone_flush, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < SLOTS; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
 	for (i = 1; i <= 2 * BATCH; i++) {
@@ -267,13 +251,11 @@ static void turn(unsigned n)
 
 /* Phases that allocate and free so many: from the fourth on the lane has
  * them. */
-TEST(test_turns_fit_the_lane, fresh, done)
+TEST_WHERE(has_lanes(), test_turns_fit_the_lane, fresh, done)
 {
 	unsigned n = SLOTS - BATCH, i;
 	uint64_t flushes, refills;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < 3; i++)
 		turn(n);
 	assert_in_range(limit_of(CLASS), n, SLOTS);
@@ -284,12 +266,10 @@ TEST(test_turns_fit_the_lane, fresh, done)
 	assert_int_equal(load_relaxed(&own()->nr_refills), refills); // counter
 }
 
-TEST(test_medium_lanes_are_bounded, fresh, done)
+TEST_WHERE(has_lanes(), test_medium_lanes_are_bounded, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < 20; i++) {
 		owe(SIZE_CLASS_65536, 1);
 		miss(SIZE_CLASS_65536);
@@ -303,13 +283,11 @@ TEST(test_medium_lanes_are_bounded, fresh, done)
 
 /* Frees alone: the limit goes down to a batch, so that few objects keep
  * their slabs from being empty; the first miss ends that. */
-TEST(test_only_frees_keep_a_batch, fresh, done)
+TEST_WHERE(has_lanes(), test_only_frees_keep_a_batch, fresh, done)
 {
 	uint64_t limit;
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 6 * BATCH * CLASS_SIZE;
 	for (i = 0; i < 40 * BATCH; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
@@ -331,15 +309,13 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
 
 /* Objects smaller than a line are not handed out where they were freed if
  * another id owns their slab; larger ones are. */
-TEST(test_tiny_objects_go_home, fresh, done)
+TEST_WHERE(has_lanes(), test_tiny_objects_go_home, fresh, done)
 {
 	unsigned id = rseq_current_id(), i, nr = REMOTE_LANE_SLOTS;
 	void *object, *another;
 	struct lane *remote;
 	uint64_t nr_flushes;
 
-	if (!has_lanes())
-		skip();
 	miss(SIZE_CLASS_48);
 	remote = areas_lane(id, REMOTE_LANES + SIZE_CLASS_48);
 	while (nr_held <= nr)
@@ -369,15 +345,13 @@ TEST(test_tiny_objects_go_home, fresh, done)
 }
 
 /* What a waning slab's own CPU frees goes home, too. */
-TEST(test_objects_of_waning_slabs_go_home, fresh, done)
+TEST_WHERE(has_lanes(), test_objects_of_waning_slabs_go_home, fresh, done)
 {
 	struct lane *lane, *remote;
 	struct block block;
 	uint64_t count;
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	object = block_alloc(1024);
 	page_map_find(object, &block);
 	lane = areas_lane(rseq_current_id(), block.size_class);
@@ -395,12 +369,10 @@ TEST(test_objects_of_waning_slabs_go_home, fresh, done)
 	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
 }
 
-TEST(test_tiny_object_freed_twice, fresh, done)
+TEST_WHERE(has_lanes(), test_tiny_object_freed_twice, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
@@ -409,12 +381,10 @@ TEST(test_tiny_object_freed_twice, fresh, done)
 	hold(object); /* it was in the hands of the one that died */
 }
 
-TEST(test_no_bytes_for_remote_lanes, fresh, done)
+TEST_WHERE(has_lanes(), test_no_bytes_for_remote_lanes, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 0;
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
@@ -422,12 +392,10 @@ TEST(test_no_bytes_for_remote_lanes, fresh, done)
 	assert_true(object_is_free(object));
 }
 
-TEST(test_limits_stay_within_the_bytes, fresh, done)
+TEST_WHERE(has_lanes(), test_limits_stay_within_the_bytes, fresh, done)
 {
 	unsigned size_class, round;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
 		for (size_class = 1; size_class < NR_FIXED_CLASSES;
@@ -441,13 +409,11 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 }
 
 /* So do the objects: a limit that sinks takes what lies above it along. */
-TEST(test_objects_stay_within_the_bytes, fresh, done)
+TEST_WHERE(has_lanes(), test_objects_stay_within_the_bytes, fresh, done)
 {
 	struct cpu_cache_stats stats;
 	unsigned size_class, i, n;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 1 << 20;
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
 		n = (2u << 20) / size_classes[size_class].size;
@@ -486,12 +452,10 @@ TEST(test_growth_takes_from_others, fresh, done)
 	assert_int_equal(used_now(), sum_of_limits());
 }
 
-TEST(test_no_bytes_for_the_cache, fresh, done)
+TEST_WHERE(has_lanes(), test_no_bytes_for_the_cache, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 0;
 	for (i = 0; i < 100; i++) {
 		miss(CLASS);
@@ -517,10 +481,8 @@ static void heals(uint64_t wrong)
 	assert_true(limit_of(CLASS) > 0);
 }
 
-TEST(test_used_size_heals, fresh, done)
+TEST_WHERE(has_lanes(), test_used_size_heals, fresh, done)
 {
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	heals((uint64_t)-1 << 30);
 	forget_id();
@@ -529,12 +491,10 @@ TEST(test_used_size_heals, fresh, done)
 	heals(config.cpu_cache);
 }
 
-TEST(test_double_free_of_the_top, fresh, done)
+TEST_WHERE(has_lanes(), test_double_free_of_the_top, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	hold_lane(CLASS);
 	object = held[--nr_held];
@@ -546,12 +506,10 @@ TEST(test_double_free_of_the_top, fresh, done)
 	hold(object);
 }
 
-TEST(test_flush_own_empties, fresh, done)
+TEST_WHERE(has_lanes(), test_flush_own_empties, fresh, done)
 {
 	unsigned size_class;
 
-	if (!has_lanes())
-		skip();
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		miss(size_class);
 	give_held();
@@ -561,12 +519,10 @@ TEST(test_flush_own_empties, fresh, done)
 	assert_int_equal(stats_now().cached_size, 0);
 }
 
-TEST(test_stats, fresh, done)
+TEST_WHERE(has_lanes(), test_stats, fresh, done)
 {
 	struct cpu_cache_stats before, now;
 
-	if (!has_lanes())
-		skip();
 	cpu_cache_stats(&before);
 	assert_int_equal(before.nr_cpu_caches, 0);
 	miss(CLASS);

@@ -3,8 +3,6 @@
 
 #include "slab_fixture.h"
 
-#include "pageheap/budget.h"
-
 #include "slab/quiet.c"
 
 #define MIB ((size_t)1 << 20)
@@ -20,13 +18,11 @@ static uint32_t now(void)
 	return load_relaxed(&quiet.now); // own
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	memset(&quiet, 0, sizeof(quiet));
 	resident_is(0);
 	quiet_tick();
-	return 0;
 }
 
 TEST(test_an_age_a_tick, fresh)

@@ -240,12 +240,24 @@ PAGES_REFUSED(FAKE_GUARD, EINVAL, system_guard,
 	      (void *addr, size_t size, bool split), (addr, size, split))
 PAGES_REFUSED(FAKE_UNGUARD, ENOMEM, system_unguard,
 	      (void *addr, size_t size, bool split), (addr, size, split))
-PAGES_REFUSED(FAKE_HUGEPAGES, EINVAL, system_hugepages,
-	      (void *addr, size_t size, bool want), (addr, size, want))
 REPLACE_REFUSED(must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
 			!fits_pages(from, size),
 		EINVAL, system_move_pages, (void *to, void *from, size_t size),
 		(to, from, size))
+
+REPLACE(int, system_hugepages, void *addr, size_t size, bool want)
+{
+	if (must_fail(FAKE_HUGEPAGES) || !fits_pages(addr, size))
+		return -EINVAL;
+	fake.huge = want;
+	return __real_system_hugepages(addr, size, want);
+}
+
+REPLACE(uint64_t, system_touch_ns, void *addr)
+{
+	__real_system_touch_ns(addr);
+	return fake.huge ? fake.huge_ns : fake.small_ns;
+}
 
 /* The process and the machine */
 

@@ -13,7 +13,8 @@
 #define OWED_MOST 4096
 #define MEDIUM_SHIFT 3 /* a lane's part of cpu_cache, of medium sizes */
 #define SHARE_SHIFT 3  /* an eighth of what is claimed, for all ids */
-#define OWN_SHIFT 3    /* an eighth of that for each in equal parts */
+#define AT_WORK_LEAST 2
+#define OWN_SHIFT 3 /* an eighth of that for each in equal parts */
 #define OWN_LEAST ((uint64_t)16 << 10)
 #define LIMITED_SIZE ((uint64_t)1 << 20) /* beyond the soft limit */
 #define QUOTA_STEP ((uint64_t)64 << 10)
@@ -21,11 +22,17 @@
 static _Atomic(uint64_t) pool_taken; /* atomic: the sum of all quotas */
 static _Atomic(uint32_t) pool_asked; /* hint: one with little found none */
 
+/* What a small heap's ids may hold together: as much as two that work. */
+static uint64_t all_least(void)
+{
+	return config.cpu_cache * min_size(rseq_state.nr_cpus, AT_WORK_LEAST);
+}
+
 uint64_t capacity_all_most(void)
 {
 	if (unlikely(budget_resident_size() >> UNIT_SHIFT > limit_soft_units()))
 		return min_size(config.cpu_cache, LIMITED_SIZE);
-	return max_size(config.cpu_cache, budget_claimed_size() >> SHARE_SHIFT);
+	return max_size(all_least(), budget_claimed_size() >> SHARE_SHIFT);
 }
 
 static uint64_t pool_most(void)

@@ -10,11 +10,11 @@
  * sizes within an eighth of it; beyond the sum, growing takes from the
  * limits of other lanes in turn.
  *
- * All ids together may hold a share of the heap, and config.cpu_cache at least,
- * whatever their number, and OWN_LEAST each; beyond a soft limit
+ * All ids together may hold a share of the heap, and what two of them may at
+ * least, whatever their number, and OWN_LEAST each; beyond a soft limit
  * (pageheap/limit.h) next to nothing.
  *
- *	all = max(config.cpu_cache, claimed / 8)
+ *	all = max(config.cpu_cache * min(CPUs, 2), claimed / 8)
  *	own share = max(all / 8 / CPUs, OWN_LEAST)	nobody is asked
  *	pool = all * 7 / 8		of which ids take their quotas
  *	sum of limits <= min(config.cpu_cache, own share + quota)

@@ -88,7 +88,7 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	X(numa, CHOICE_numa, NUMA_AUTO, 0, 0,                                  \
 	  "several memory nodes: auto (near to the CPU), off or interleave")   \
 	X(cpu_cache, NUMBER, 8388608, 0, (uint64_t)1 << 30,                    \
-	  "bytes that a CPU's cache may hold, all together the same or an "    \
+	  "bytes that a CPU's cache may hold, all together twice that or an "  \
 	  "eighth of the heap, the larger; and 16k each")                      \
 	X(deepbind, BOOL, 0, 0, 1,                                             \
 	  "let dlopen's RTLD_DEEPBIND through (it would bypass this malloc)")  \

@@ -46,8 +46,8 @@ def record(load, kind, threads, name, turn, ns, rss=1000.0):
             "values": values, "cpu": ns, "rss_kib": rss}
 
 
-def made_up(speed, rss=None, rounds=3):
-    """Runs in which `name` takes speed[name] ns, give or take 1 %."""
+def made_up(speed, rss=None, rounds=5):
+    """Runs in which `name` takes speed[name] ns, give or take 3 %."""
     rss = rss or dict.fromkeys(speed, 1000.0)
     return [record(load, kind, threads, name, turn,
                    speed[name] * (0.99 + 0.01 * turn), rss[name])
@@ -98,7 +98,18 @@ class Ratios(unittest.TestCase):
         self.assertEqual((cell[0], peer), ("redis", "jemalloc"))
         self.assertAlmostEqual(ratio, 1.875)
 
-    def test_noise_is_an_overlap(self):
+    def test_ranks(self):
+        self.assertAlmostEqual(
+            figures.chance_higher([6, 7, 8, 9, 10], [1, 2, 3, 4, 5]), 1 / 252)
+        self.assertAlmostEqual(
+            figures.chance_higher([5, 7, 8, 9, 10], [1, 2, 3, 4, 6]), 2 / 252)
+        self.assertAlmostEqual(figures.chance_higher([1, 1], [1, 1]), 1.0)
+        self.assertAlmostEqual(
+            figures.chance_higher([1, 2, 3], [4, 5, 6]), 1.0)
+        self.assertGreaterEqual(
+            figures.chance_higher([4, 5, 6], [1, 2, 3]), figures.NOISE)
+
+    def test_noise_is_what_ranks_do_not_tell(self):
         near = results(made_up({"lanemalloc": 80.5, "glibc": 100.0,
                                 "jemalloc": 80.0}))
         self.assertTrue(near.near(("larson", 64), "jemalloc"))
@@ -171,7 +182,7 @@ class Aims(unittest.TestCase):
 class Report(unittest.TestCase):
     def test_summary(self):
         text = report.summary(results(made_up(FAST, SMALL)))
-        for part in ("14 of 14 measured ones met", "| glibc | 0.50 |", "0.62 (jemalloc)",
+        for part in ("15 of 15 measured ones met", "| glibc | 0.50 |", "0.62 (jemalloc)",
                      "malloc p99.99", "### Peak RSS with 512 threads",
                      "No run failed."):
             self.assertIn(part, text)

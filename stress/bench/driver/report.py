@@ -107,7 +107,7 @@ def ratios(results):
                               for n in numbers])
     return "### Time against the best peer of each cell\n\n" \
         "Who the best peer is stands in brackets; ~ is within noise " \
-        "(the ranges of the rounds meet).\n\n" + \
+        "(the rank test, one-sided, at one in twenty).\n\n" + \
         table(["load"] + ["%d thread%s" % (n, "s" * (n != 1))
                           for n in numbers], rows)
 

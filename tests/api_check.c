@@ -6,13 +6,32 @@
 
 #define NR_THREADS 2
 #define NR_CHECKS 40
+#define NR_BLOCKS 16
 
 static _Atomic(bool) is_over;
 
+static size_t any_size(uint64_t *state)
+{
+	uint64_t n = random_next(state);
+
+	return n % 6 ? 60000 + n / 8 % 400000 : 100 + n / 8 % 30000;
+}
+
 static void *churn(void *arg)
 {
-	while (!is_over)
-		blocks_churn((uintptr_t)arg, 500, 400000);
+	uint64_t state = (uintptr_t)arg;
+	char *kept[NR_BLOCKS] = { 0 };
+
+	while (!is_over) {
+		unsigned at = (unsigned)(random_next(&state) % NR_BLOCKS);
+
+		free(kept[at]);
+		kept[at] = malloc(any_size(&state));
+		must(kept[at]);
+		memset(kept[at], 1, 50);
+	}
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
+		free(kept[i]);
 	return NULL;
 }
 

@@ -5,13 +5,13 @@
  * runs in the middle of malloc, in handlers, in vfork children and in the
  * library's bare threads.
  */
+#include "../harness/cpus.h"
 #include "perturb.h"
 
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#include "../harness/cpus.h"
 #include "../harness/random.h"
 #include "../harness/raw.h"
 #include "hook.h"

@@ -4,9 +4,8 @@
 
 TEST(test_null)
 {
-	errno = 4711;
-	assert_int_equal(malloc_usable_size(opaque((void *)NULL)), 0);
-	assert_int_equal(errno, 4711);
+	keeping_errno(
+		assert_int_equal(malloc_usable_size(opaque((void *)NULL)), 0));
 }
 
 /* Every byte of two neighbours' usable sizes is their own. */

@@ -67,6 +67,20 @@ __attribute__((noreturn, unused)) static void expect_fail(const char *text)
 		opaque_value_;                              \
 	})
 
+/* The call gives NULL for want of memory; the statement leaves errno alone. */
+#define assert_no_memory(call)                   \
+	do {                                     \
+		errno = 0;                       \
+		assert_null(call);               \
+		assert_int_equal(errno, ENOMEM); \
+	} while (0)
+#define keeping_errno(...)             \
+	do {                           \
+		errno = 4711;          \
+		__VA_ARGS__;           \
+		must(errno == 4711);   \
+	} while (0)
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIB ((size_t)1 << 20)
 

@@ -74,7 +74,7 @@
 
 struct lane {
 	uint64_t count;		 /* percpu */
-	_Atomic(uint64_t) limit; /* atomic: a hint */
+	_Atomic(uint64_t) limit; /* atomic: hint */
 	void **slots;		 /* const; what they hold is percpu */
 	uint64_t unused;
 };

@@ -16,7 +16,7 @@
 #   src/entry/libc_names.c          and static_names.c, clone.c: with glibc only
 #   src/entry/clone_real.c, src/cpucache/rseq_own.c
 #                                   with another libc only
-#   src/system/{linux,cpus}.c       replaced by tests/fake_*.c in unit tests
+#   tests/fake_*.c                  replace functions of src/system in unit tests
 # and for the tests see tests/run.sh.
 
 ifeq ($(origin CC),default)
@@ -159,6 +159,8 @@ STATIC_TESTS := $(foreach form,static static-pie dynamic,\
 	$(addsuffix .$(form),$(call programs,static)))
 FAKES := $(patsubst tests/%.c,$(T)/%.o,$(wildcard tests/fake_*.c))
 REAL_SYSTEM := $(addprefix $(BUILD)/obj/system/,linux.o cpus.o)
+# What objects replace (stress/harness/replace.h), for the linker.
+replaced = $$(nm $(1) | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 .PHONY: tests
 tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) \
@@ -179,10 +181,9 @@ $(FAKES): $(T)/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/headers
 
 $(UNIT_TESTS): $(T)/%: tests/%.c $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
 	$(call say,CC,$@)
-	$(Q)system="$(FAKES)"; \
-	[ "$(call head_comment,links)" != real-system ] || \
-		system="$(REAL_SYSTEM)"; \
-	$(TEST_CC) $< $$system $(T)/unit.a $(CMOCKA) \
+	$(Q)fakes="$(FAKES) $(call replaced,$(FAKES))"; \
+	[ "$(call head_comment,links)" != real-system ] || fakes=; \
+	$(TEST_CC) $< $$fakes $(REAL_SYSTEM) $(T)/unit.a $(CMOCKA) \
 		$(call head_comment,build) -o $@
 
 # Ordinary programs; they meet the library through LD_PRELOAD.

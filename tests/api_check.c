@@ -4,13 +4,10 @@
  * what is right is no damage, what is inaccessible no fault */
 #include "expect.h"
 
-#include "lanemalloc.h"
-
 #define NR_THREADS 2
 #define NR_CHECKS 40
 #define NR_BLOCKS 16
 
-static struct child child;
 static _Atomic(bool) is_over;
 
 static size_t any_size(uint64_t *state)
@@ -38,47 +35,19 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-static void role_threads(void)
+TEST_ROLE(threads, "checks=full", "checks=full,large_guard=all,quarantine=1m",
+	  "checks=full,check_stacks=0,quarantine=64k")
 {
 	void (*check)(void) =
 		(void (*)(void))dlsym(RTLD_DEFAULT, "lanemalloc_check");
 	pthread_t threads[NR_THREADS];
 
 	must(check);
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		must(!pthread_create(&threads[i], NULL, churn,
-				     (void *)(i + 1)));
+	threads_start(threads, NR_THREADS, churn);
 	for (unsigned i = 0; i < NR_CHECKS; i++)
 		check();
 	is_over = true;
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, NR_THREADS);
 }
 
-static void child_check(const char *conf)
-{
-	child = (struct child){ .role = "threads", .conf = conf };
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-TEST(test_others_go_on)
-{
-	need_lane();
-	child_check("checks=full");
-	child_check("checks=full,large_guard=all,quarantine=1m");
-	child_check("checks=full,check_stacks=0,quarantine=64k");
-}
-
-static const struct role roles[] = {
-	{ "threads", role_threads },
-};
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

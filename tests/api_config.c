@@ -6,9 +6,7 @@
 
 #include "system/config.h"
 
-static struct child child;
-
-static void role_nothing(void)
+ROLE(nothing)
 {
 	void *p = malloc(100);
 
@@ -16,7 +14,7 @@ static void role_nothing(void)
 	free(p);
 }
 
-static void role_mode(void)
+ROLE(mode)
 {
 	const char *why;
 	const char *mode = LANE(lanemalloc_mode)(&why);
@@ -47,25 +45,19 @@ static void *use(void *arg)
 	return arg;
 }
 
-static void role_use(void)
+ROLE(use)
 {
-	pthread_t threads[3];
-
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, use, NULL));
-	use(NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, use);
 	LANE(lanemalloc_purge)();
 	use(NULL);
 }
 
-static void role_pid(void)
+ROLE(pid)
 {
 	must(printf("pid %d\n", getpid()) > 0);
 }
 
-static void role_signal(void)
+ROLE(signal)
 {
 	void *large;
 
@@ -80,7 +72,7 @@ static void role_signal(void)
 #define PARTS "/tmp/api_config_parts"
 
 /* As a process of our id that was killed leaves it. */
-static void role_part_left(void)
+ROLE(part_left)
 {
 	char part[64];
 	int fd;
@@ -88,23 +80,6 @@ static void role_part_left(void)
 	role_pid();
 	snprintf(part, sizeof(part), PARTS ".%d.%d.0.part", getpid(), getpid());
 	must((fd = creat(part, 0600)) >= 0 && !close(fd));
-}
-
-static const struct role roles[] = {
-	{ "pid", role_pid },
-	{ "part_left", role_part_left },
-	{ "signal", role_signal },
-	{ "nothing", role_nothing },
-	{ "mode", role_mode },
-	{ "use", role_use },
-};
-
-static void run(const char *role, const char *conf)
-{
-	child.role = role;
-	child.conf = conf;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
 }
 
 static size_t nr_lines(const char *text)
@@ -116,22 +91,18 @@ static size_t nr_lines(const char *text)
 	return n;
 }
 
-TEST(test_silent)
+TEST_LANE(test_silent)
 {
-	need_lane();
-	run("nothing", NULL);
-	assert_string_equal(child.err, "");
+	role_passes("nothing", NULL);
 	assert_string_equal(child.out, "");
-	run("use", "");
-	assert_string_equal(child.err, "");
-	run("nothing", ",,");
-	assert_string_equal(child.err, "");
+	role_passes("use", "");
+	role_passes("nothing", ",,");
 }
 
 /* One line of warning that names the culprit, and the program runs. */
 static void check_warning(const char *conf, const char *names)
 {
-	run("use", conf);
+	role_runs("use", conf);
 	if (nr_lines(child.err) != 1 || !strstr(child.err, names))
 		print_message("%s: %s\n", conf, child.err);
 	assert_int_equal(nr_lines(child.err), 1);
@@ -139,9 +110,8 @@ static void check_warning(const char *conf, const char *names)
 	assert_non_null(strstr(child.err, names));
 }
 
-TEST(test_warnings)
+TEST_LANE(test_warnings)
 {
-	need_lane();
 	check_warning("no_such_key=1", "no_such_key");
 	check_warning("stats", "stats");
 	check_warning("=1", "=1");
@@ -158,36 +128,32 @@ TEST(test_warnings)
 }
 
 /* What is wrong is left out; what is right beside it counts. */
-TEST(test_warning_beside_option)
+TEST_LANE(test_warning_beside_option)
 {
-	need_lane();
-	run("mode", "wrong=1,rseq=off,index=wrong");
+	role_runs("mode", "wrong=1,rseq=off,index=wrong");
 	assert_int_equal(nr_lines(child.err), 2);
 	assert_int_equal(strncmp(child.out, "direct|", 7), 0);
 }
 
-TEST(test_rseq_off)
+TEST_LANE(test_rseq_off)
 {
 	static const char *const words[] = { "rseq=off", "rseq=0", "rseq=no",
 					     "rseq=false" };
 
-	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		run("mode", words[i]);
-		assert_string_equal(child.err, "");
+		role_passes("mode", words[i]);
 		assert_int_equal(strncmp(child.out, "direct|", 7), 0);
 		assert_true(strlen(child.out) > strlen("direct|\n"));
 	}
-	run("mode", "rseq=off,rseq=on");
+	role_runs("mode", "rseq=off,rseq=on");
 	assert_true(is_direct() == (strncmp(child.out, "direct|", 7) == 0));
 }
 
-TEST(test_index)
+TEST_LANE(test_index)
 {
-	need_lane();
 	if (is_direct())
 		skip();
-	run("mode", "index=cpu_id");
+	role_runs("mode", "index=cpu_id");
 	assert_int_equal(strncmp(child.out, "cpu_id|", 7), 0);
 }
 
@@ -206,13 +172,12 @@ static int lines_of_child(void)
 	return n;
 }
 
-TEST(test_verbose)
+TEST_LANE(test_verbose)
 {
 	char text[256];
 	const char *why;
 
-	need_lane();
-	run("nothing", "verbose=1");
+	role_runs("nothing", "verbose=1");
 	assert_non_null(strstr(child.err, LANE(lanemalloc_version)()));
 	assert_non_null(strstr(child.err, LANE(lanemalloc_mode)(&why)));
 	assert_non_null(strstr(child.err, why));
@@ -222,7 +187,7 @@ TEST(test_verbose)
 	CONFIG_OPTIONS(FIND)
 #undef FIND
 	assert_non_null(strstr(child.err, "verbose=on"));
-	run("nothing",
+	role_runs("nothing",
 	    "verbose=1,purge_delay=77,cpu_cache=3m,usable=requested");
 	assert_non_null(strstr(child.err, ",purge_delay=77,"));
 	assert_non_null(strstr(child.err, ",cpu_cache=3145728,"));
@@ -230,10 +195,9 @@ TEST(test_verbose)
 	assert_true(lines_of_child() >= 3);
 }
 
-TEST(test_stats)
+TEST_LANE(test_stats)
 {
-	need_lane();
-	run("use", "stats=1");
+	role_runs("use", "stats=1");
 #define FIND(name, unit, help) assert_non_null(strstr(child.err, #name));
 	LANEMALLOC_STATS(FIND)
 #undef FIND
@@ -268,18 +232,16 @@ static int pid_of_child(void)
 }
 
 /* The file and nothing on stderr; the name tells process and form. */
-TEST(test_stats_file)
+TEST_LANE(test_stats_file)
 {
 	char conf[128];
 	int pid;
 
-	need_lane();
 	snprintf(file_path, sizeof(file_path), "/tmp/api_config.%d%%x",
 		 getpid());
 	snprintf(conf, sizeof(conf), "stats_file=/tmp/api_config.%d%%%%x.%%p",
 		 getpid());
-	run("pid", conf);
-	assert_string_equal(child.err, "");
+	role_passes("pid", conf);
 	pid = pid_of_child();
 #define FIND(name, unit, help) \
 	assert_non_null(strstr(file_of_once, "\n" #name " "));
@@ -288,44 +250,40 @@ TEST(test_stats_file)
 	LANEMALLOC_STATS(FIND)
 #undef FIND
 	strcat(conf, ".json");
-	run("pid", conf);
+	role_runs("pid", conf);
 	file_of(".json", pid_of_child());
 	assert_int_equal(strncmp(file_text, "{\"version\": ", 12), 0);
 	assert_non_null(strstr(file_text, "\"cpus\": ["));
 	strcpy(strrchr(conf, '.'), ".prom");
-	run("pid", conf);
+	role_runs("pid", conf);
 	file_of(".prom", pid_of_child());
 	assert_int_equal(strncmp(file_text, "# HELP lanemalloc_info ", 23), 0);
 	assert_non_null(strstr(file_text, "\nlanemalloc_cpu_cached_bytes{"));
 }
 
 /* Each signal replaces what was there; nothing else is left. */
-TEST(test_stats_signal)
+TEST_LANE(test_stats_signal)
 {
 	char conf[128];
 
-	need_lane();
-	run("signal", "stats_signal=10");
+	role_runs("signal", "stats_signal=10");
 	assert_non_null(strstr(child.err, "lanemalloc: statistics; mode "));
 	assert_non_null(strstr(child.err, "\nlanemalloc: nr_fitted_classes"));
 	snprintf(file_path, sizeof(file_path), "/tmp/api_config.%d", getpid());
 	snprintf(conf, sizeof(conf), "stats_signal=10,stats_file=%s.%%p.json",
 		 file_path);
-	run("signal", conf);
-	assert_string_equal(child.err, "");
+	role_passes("signal", conf);
 	file_of(".json", pid_of_child());
 	assert_non_null(strstr(file_text, "\"nr_large\": 1,"));
 	snprintf(conf, sizeof(conf), "ls -d %s* 2>/dev/null", file_path);
 	assert_int_not_equal(system(conf), 0);
 }
 
-TEST(test_part_left)
+TEST_LANE(test_part_left)
 {
 	char path[64];
 
-	need_lane();
-	run("part_left", "stats_file=" PARTS ".%p");
-	assert_string_equal(child.err, "");
+	role_passes("part_left", "stats_file=" PARTS ".%p");
 	snprintf(path, sizeof(path), PARTS ".%d", pid_of_child());
 	assert_int_equal(unlink(path), 0);
 	snprintf(path, sizeof(path), PARTS ".%d.%d.0.part", pid_of_child(),
@@ -334,24 +292,23 @@ TEST(test_part_left)
 }
 
 /* Who cannot write says where and why, and goes on. */
-TEST(test_unwritten)
+TEST_LANE(test_unwritten)
 {
 	char want[256];
 
-	need_lane();
-	run("pid", "stats_file=/no/such/%p.json");
+	role_runs("pid", "stats_file=/no/such/%p.json");
 	snprintf(want, sizeof(want),
 		 "lanemalloc: pid %d: statistics are not written to "
 		 "/no/such/%d.json: error 2, no such file or directory: see "
 		 "stats_file\n", pid_of_child(), pid_of_child());
 	assert_string_equal(child.err, want);
-	run("pid", "profile=1,profile_dir=/no/such");
+	role_runs("pid", "profile=1,profile_dir=/no/such");
 	snprintf(want, sizeof(want),
 		 "lanemalloc: pid %d: the profile is not written to "
 		 "/no/such/exe.%d.0.pb.gz: error 2, no such file or directory: "
 		 "see profile_dir\n", pid_of_child(), pid_of_child());
 	assert_string_equal(child.err, want);
-	run("pid", "stats_signal=9");
+	role_runs("pid", "stats_signal=9");
 	snprintf(want, sizeof(want),
 		 "lanemalloc: pid %d: stats_signal=9: error 22, no valid "
 		 "value\n", pid_of_child());
@@ -359,7 +316,7 @@ TEST(test_unwritten)
 }
 
 /* Under each option, at both ends of its range, programs run. */
-TEST(test_every_option)
+TEST_LANE(test_every_option)
 {
 	static const char *const more[] = {
 		"hugepage=auto",
@@ -395,14 +352,13 @@ TEST(test_every_option)
 	};
 	char conf[128];
 
-	need_lane();
 #define TRY_BOOL(name, least, most) TRY_NUMBER(name, least, most)
 #define TRY_NUMBER(name, least, most)                                 \
 	/* profile=1 writes a file: api_profile.c. */                 \
 	for (int i = 0; i < 2 - !strcmp(name, "profile"); i++) {      \
 		snprintf(conf, sizeof(conf), "%s=%llu", name,         \
 			 (unsigned long long)(i ? (most) : (least))); \
-		run("use", conf);                                     \
+		role_runs("use", conf);                                     \
 		if (strcmp(name, "verbose") && strcmp(name, "stats")) \
 			assert_string_equal(child.err, "");           \
 	}
@@ -418,15 +374,8 @@ TEST(test_every_option)
 #define TRY(name, kind, value, least, most, help) TRY_##kind(#name, least, most)
 	CONFIG_OPTIONS(TRY)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
-		run("use", more[i]);
-		assert_string_equal(child.err, "");
+		role_passes("use", more[i]);
 	}
 }
 
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -26,12 +26,11 @@ static size_t number(const char *name)
 	return value;
 }
 
-TEST(test_mallctl_numbers)
+TEST_LANE(test_mallctl_numbers)
 {
 	size_t before, active;
 	char *block;
 
-	need_lane();
 	before = number("stats.allocated");
 	active = number("stats.active");
 	assert_true(active >= before);
@@ -50,13 +49,12 @@ TEST(test_mallctl_numbers)
 }
 
 /* As programs call it that show what they run on. */
-TEST(test_mallctl_version)
+TEST_LANE(test_mallctl_version)
 {
 	const char *version = NULL;
 	size_t size = sizeof(version);
 	char expected[64];
 
-	need_lane();
 	assert_int_equal(LOOK(ctl *, "mallctl")("version", &version, &size,
 						NULL, 0), 0);
 	snprintf(expected, sizeof(expected), "lanemalloc-%s",
@@ -64,7 +62,7 @@ TEST(test_mallctl_version)
 	assert_string_equal(version, expected);
 }
 
-TEST(test_mallctl_rules)
+TEST_LANE(test_mallctl_rules)
 {
 	ctl *mallctl = LOOK(ctl *, "mallctl");
 	size_t value = 0, size = sizeof(value);
@@ -72,7 +70,6 @@ TEST(test_mallctl_rules)
 	uint32_t half = 0;
 	bool prof = true;
 
-	need_lane();
 	assert_int_equal(mallctl("no.such", &value, &size, NULL, 0), ENOENT);
 	assert_int_equal(mallctl("stats", &value, &size, NULL, 0), ENOENT);
 	assert_int_equal(mallctl("stats.allocated.", NULL, NULL, NULL, 0),
@@ -93,14 +90,13 @@ TEST(test_mallctl_rules)
 }
 
 /* As redis purges: how many arenas, then the one behind them, which is all. */
-TEST(test_mallctl_purge)
+TEST_LANE(test_mallctl_purge)
 {
 	ctl *mallctl = LOOK(ctl *, "mallctl");
 	unsigned nr = 4711;
 	size_t size = sizeof(nr);
 	char name[32];
 
-	need_lane();
 	assert_int_equal(mallctl("arenas.narenas", &nr, &size, NULL, 0), 0);
 	assert_int_equal(nr, 1);
 	free(opaque(memset(malloc(3 * MIB), 1, 3 * MIB)));
@@ -125,35 +121,32 @@ static void keep_text(void *state, const char *text)
 }
 
 /* jemalloc's own ends the program where mallctl() has no name for it. */
-TEST(test_malloc_stats_print)
+TEST_LANE(test_malloc_stats_print)
 {
 	char text[8192] = "";
 
-	need_lane();
 	LOOK(print *, "malloc_stats_print")(keep_text, text, NULL);
 	assert_non_null(strstr(text, "live_size "));
 	assert_non_null(strstr(text, "pressure_reason "));
 }
 
 /* RocksDB and folly would go on to extent hooks, were all eleven there. */
-TEST(test_not_jemalloc)
+TEST_LANE(test_not_jemalloc)
 {
 	static const char *const names[] = {
 		"mallocx", "rallocx", "xallocx", "sallocx", "dallocx",
 		"sdallocx", "nallocx", "mallctlnametomib", "mallctlbymib",
 	};
 
-	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_null(dlsym(RTLD_DEFAULT, names[i]));
 }
 
-TEST(test_extension)
+TEST_LANE(test_extension)
 {
 	size_t before, none = 4711;
 	char *block, *text;
 
-	need_lane();
 	before = property_of("generic.current_allocated_bytes");
 	block = malloc(64 * MIB);
 	memset(block, 1, 64 * MIB);
@@ -184,12 +177,11 @@ TEST(test_extension)
 }
 
 /* A part of what is free. */
-TEST(test_release_to_system)
+TEST_LANE(test_release_to_system)
 {
 	size_t dirty, left;
 	char *block;
 
-	need_lane();
 	block = malloc(3 * MIB);
 	memset(block, 1, 3 * MIB);
 	free(opaque(block));

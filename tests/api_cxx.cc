@@ -297,11 +297,10 @@ TEST(test_nothrow_handler_throws)
 	assert_int_equal(nr_alive, 0);
 }
 
-TEST(test_exceptions_freed)
+TEST_LANE(test_exceptions_freed)
 {
 	uint64_t before;
 
-	need_lane();
 	check_nothrow(handler_throws_large, nothrow_one);
 	before = stats_now().live_size;
 	for (int i = 0; i < 5000; i++)
@@ -357,13 +356,12 @@ static void *end_inside(void *)
 	return opaque(form)(TOO_LARGE, std::nothrow);
 }
 
-/* What unwinds by force is no exception. */
-TEST(test_forced_unwind)
+/* What unwinds by force is no exception; libstdc++'s own ends the process. */
+TEST_LANE(test_forced_unwind)
 {
 	pthread_t thread;
 	void *result;
 
-	need_lane(); /* libstdc++'s own ends the process */
 	nr_handler_calls = 0;
 	std::set_new_handler(handler_ends_thread);
 	must(!pthread_create(&thread, nullptr, end_inside, nullptr));
@@ -460,8 +458,4 @@ TEST(test_containers)
 	assert_int_equal(hashed[2999].size(), 6);
 }
 
-int main()
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

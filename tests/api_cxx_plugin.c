@@ -6,12 +6,11 @@
 typedef void *new_nothrow(size_t size, const void *tag);
 typedef void *new_aligned_nothrow(size_t size, size_t align, const void *tag);
 
-TEST(test_without_runtime)
+TEST_LANE(test_without_runtime)
 {
 	new_nothrow *one;
 	new_aligned_nothrow *aligned;
 
-	need_lane();
 	*(void **)&one = dlsym(RTLD_DEFAULT, "_ZnwmRKSt9nothrow_t");
 	*(void **)&aligned = dlsym(RTLD_DEFAULT,
 				   "_ZnamSt11align_val_tRKSt9nothrow_t");

@@ -67,18 +67,18 @@ static void check_mode(int mode)
 	must(stats_now().nr_foreign_frees == foreign);
 }
 
-static void role_plain(void)
+TEST_ROLE(plain, NULL)
 {
 	check_mode(RTLD_NOW);
 }
 
-static void role_deepbind(void)
+TEST_ROLE(deepbind, NULL)
 {
 	check_mode(RTLD_NOW | RTLD_DEEPBIND);
 }
 
 /* Where the option lets the flag through, the plugin has libc's malloc. */
-static void role_foreign(void)
+TEST_ROLE(foreign, "deepbind=1")
 {
 	struct plugin plugin = plugin_open(RTLD_NOW | RTLD_DEEPBIND);
 	uint64_t foreign = stats_now().nr_foreign_frees;
@@ -87,7 +87,7 @@ static void role_foreign(void)
 	must(stats_now().nr_foreign_frees > foreign);
 }
 
-static void role_runpath(void)
+ROLE(runpath)
 {
 	void *(*open)(const char *, int);
 	int (*number)(void);
@@ -107,7 +107,7 @@ static void role_runpath(void)
 }
 
 /* A namespace of its own has its own libc, whose malloc stays its own. */
-static void role_namespace(void)
+ROLE(namespace)
 {
 	void *handle = dlmopen(LM_ID_NEWLM, plugin_path("blocks"), RTLD_NOW);
 	void *(*take)(size_t);
@@ -157,7 +157,6 @@ static void late_open(int mode)
 {
 	void *handle = dlopen(library_path(), mode), *own;
 	struct lanemalloc_stats stats;
-	pthread_t threads[4];
 
 	must(handle);
 	*(void **)&late.malloc = dlsym(handle, "malloc");
@@ -167,10 +166,7 @@ static void late_open(int mode)
 	*(void **)&late.stats = dlsym(handle, "lanemalloc_stats");
 	must(late.malloc && late.malloc != malloc && late.stats);
 	late_work(NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, late_work, (void *)i));
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, late_work);
 	own = malloc(100); /* libc's */
 	late.free(late.realloc(own, 5000));
 	must(late.stats(&stats, sizeof(stats)));
@@ -179,27 +175,17 @@ static void late_open(int mode)
 	late_work(NULL); /* it is never unloaded */
 }
 
-static void role_late(void)
+ROLE(late)
 {
 	must(!LANE(lanemalloc_version));
 	late_open(RTLD_NOW | RTLD_LOCAL);
 }
 
-static void role_late_global(void)
+ROLE(late_global)
 {
 	must(!LANE(lanemalloc_version));
 	late_open(RTLD_LAZY | RTLD_GLOBAL);
 }
-
-static const struct role roles[] = {
-	{ "plain", role_plain },
-	{ "deepbind", role_deepbind },
-	{ "foreign", role_foreign },
-	{ "runpath", role_runpath },
-	{ "namespace", role_namespace },
-	{ "late", role_late },
-	{ "late-global", role_late_global },
-};
 
 static void unpreload(void)
 {
@@ -208,57 +194,18 @@ static void unpreload(void)
 	unsetenv("LD_PRELOAD");
 }
 
-static void check_role(const char *role, const char *conf,
-		       void (*prepare)(void))
+TEST(test_without_it)
 {
-	static struct child child;
-
-	child.role = role;
-	child.conf = conf;
-	child.prepare = prepare;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
+	role_passes("runpath", NULL);
+	role_passes("namespace", NULL);
 }
 
-TEST(test_plain)
+TEST_LANE(test_late)
 {
-	need_lane();
-	check_role("plain", NULL, NULL);
+	child.prepare = unpreload;
+	role_passes("late", NULL);
+	role_passes("late_global", NULL);
+	child.prepare = NULL;
 }
 
-TEST(test_deepbind)
-{
-	need_lane();
-	check_role("deepbind", NULL, NULL);
-}
-
-TEST(test_deepbind_let_through)
-{
-	need_lane();
-	check_role("foreign", "deepbind=1", NULL);
-}
-
-TEST(test_runpath)
-{
-	check_role("runpath", NULL, NULL);
-}
-
-TEST(test_namespace)
-{
-	check_role("namespace", NULL, NULL);
-}
-
-TEST(test_late)
-{
-	need_lane();
-	check_role("late", NULL, unpreload);
-	check_role("late-global", NULL, unpreload);
-}
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -106,14 +106,10 @@ static void *thread(void *arg)
 
 TEST(test_tls_destructors)
 {
-	pthread_t threads[20];
-
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
-		must(!pthread_create(&threads[i], NULL, thread, NULL));
-		pthread_join(threads[i], NULL);
-	}
-	assert_int_equal(nr_key_destructors, 2 * ARRAY_SIZE(threads));
-	assert_int_equal(nr_cxa_destructors, ARRAY_SIZE(threads));
+	for (int i = 0; i < 20; i++)
+		thread_run(thread, NULL);
+	assert_int_equal(nr_key_destructors, 2 * 20);
+	assert_int_equal(nr_cxa_destructors, 20);
 }
 
 static void at_exit(void)
@@ -126,7 +122,7 @@ static void at_quick_exit_(void)
 	take_and_give("at_quick_exit\n");
 }
 
-static void role_return(void)
+ROLE(return)
 {
 	char *local = malloc(60);
 
@@ -137,7 +133,7 @@ static void role_return(void)
 	tell("main\n");
 }
 
-static void role_quick_exit(void)
+ROLE(quick_exit)
 {
 	say = true;
 	at_quick_exit(at_quick_exit_);
@@ -152,7 +148,7 @@ static void *outlive(void *arg)
 	return NULL;
 }
 
-static void role_pthread_exit(void)
+ROLE(pthread_exit)
 {
 	static pthread_t self;
 	char *block = malloc(50);
@@ -167,25 +163,14 @@ static void role_pthread_exit(void)
 	pthread_exit(NULL);
 }
 
-static void role_nothing(void)
+ROLE(nothing)
 {
 	take_and_give("");
 }
 
-static const struct role roles[] = {
-	{ "return", role_return },
-	{ "quick_exit", role_quick_exit },
-	{ "pthread_exit", role_pthread_exit },
-	{ "nothing", role_nothing },
-};
-
 static void check_role(const char *role, const char *out)
 {
-	static struct child child;
-
-	child.role = role;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
+	role_runs(role, NULL);
 	assert_string_equal(child.out, out);
 }
 
@@ -196,33 +181,11 @@ TEST(test_end)
 	check_role("pthread_exit", "key\nkey\nlast thread\nafter main\n");
 }
 
-static bool plugin_first;
-
-static void preload_plugin(void)
-{
-	const char *library = getenv("LD_PRELOAD");
-	const char *plugin = plugin_path("early");
-	char text[2 * PATH_MAX];
-
-	if (!library)
-		snprintf(text, sizeof(text), "%s", plugin);
-	else
-		snprintf(text, sizeof(text), "%s:%s",
-			 plugin_first ? plugin : library,
-			 plugin_first ? library : plugin);
-	setenv("LD_PRELOAD", text, 1);
-}
-
 /* A library's constructor may run before lanemalloc's own. */
 TEST(test_library_constructor)
 {
-	static struct child child = { .role = "nothing",
-				      .prepare = preload_plugin };
-
 	for (int i = 0; i < 2; i++) {
-		plugin_first = i;
-		child_run(&child);
-		assert_true(child_succeeded(&child));
+		role_with_plugin("nothing", "early", i);
 		assert_string_equal(child.out, "constructor\ndestructor\n");
 	}
 }
@@ -231,7 +194,5 @@ int main(int argc, char **argv)
 {
 	have_lane();
 	must(pthread_key_create(&key, key_destructor) == 0);
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
+	return argc > 1 ? role_run(argv[1]) : tests_run(NULL, NULL);
 }

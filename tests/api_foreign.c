@@ -20,11 +20,10 @@ static int setup(void **state)
 	return !(libc_malloc && libc_calloc && libc_memalign && libc_free);
 }
 
-TEST(test_frees)
+TEST_LANE(test_frees)
 {
 	uint64_t before, nr = 0;
 
-	need_lane();
 	before = stats_now().nr_foreign_frees;
 	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
 		errno = 4711;
@@ -37,9 +36,8 @@ TEST(test_frees)
 	assert_int_equal(stats_now().nr_foreign_frees, before + nr);
 }
 
-TEST(test_realloc_contents)
+TEST_LANE(test_realloc_contents)
 {
-	need_lane();
 	for (size_t n = 1; n < 4 * MIB; n += 1 + n / 3) {
 		char *p = libc_malloc(n);
 
@@ -60,29 +58,23 @@ TEST(test_realloc_contents)
 	assert_null(realloc(libc_malloc(100), opaque((size_t)0)));
 }
 
-TEST(test_realloc_fails)
+TEST_LANE(test_realloc_fails)
 {
 	char *p;
 
-	need_lane();
 	p = libc_malloc(100);
 	pattern_fill(p, 100, 1);
-	errno = 0;
-	assert_null(realloc(opaque(p), opaque(SIZE_MAX - 100)));
-	assert_int_equal(errno, ENOMEM);
+	assert_no_memory(realloc(opaque(p), opaque(SIZE_MAX - 100)));
 	assert_true(pattern_holds(p, 100, 1));
 	free(p);
 }
 
-TEST(test_usable_size)
+TEST_LANE(test_usable_size)
 {
-	need_lane();
 	for (size_t n = 1; n < MIB; n = n * 2 + 3) {
 		char *p = libc_malloc(n);
 
-		errno = 4711;
-		assert_true(malloc_usable_size(p) >= n);
-		assert_int_equal(errno, 4711);
+		keeping_errno(assert_true(malloc_usable_size(p) >= n));
 		memset(p, 1, malloc_usable_size(p));
 		free(p);
 	}
@@ -97,27 +89,23 @@ static void *free_foreign(void *arg)
 	return NULL;
 }
 
-TEST(test_other_thread)
+TEST_LANE(test_other_thread)
 {
 	static void *blocks[1000];
-	pthread_t thread;
 
-	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
 		blocks[i] = i % 2 ? libc_malloc(i) : malloc(i);
-	must(!pthread_create(&thread, NULL, free_foreign, blocks));
-	pthread_join(thread, NULL);
+	thread_run(free_foreign, blocks);
 }
 
 /* What libc allocates for the program is ours: it calls malloc by name. */
-TEST(test_libc_uses_ours)
+TEST_LANE(test_libc_uses_ours)
 {
 	uint64_t before;
 	char *line = NULL, *text, *path;
 	size_t size = 0;
 	FILE *f;
 
-	need_lane();
 	before = stats_now().nr_foreign_frees;
 	free(strdup("text"));
 	free(reallocarray(NULL, 10, 10));

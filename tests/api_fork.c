@@ -10,50 +10,25 @@
 
 static int stop;
 
-static void churn(size_t n, uint64_t seed)
-{
-	char *blocks[32] = { 0 };
-	uint64_t random = seed * 2 + 1;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t k = random_next(&random) % ARRAY_SIZE(blocks);
-		size_t size =
-			64 + random_next(&random) % (i % 64 ? 900 : 60000);
-
-		must(!blocks[k] || pattern_holds(blocks[k], 64, k));
-		blocks[k] = realloc(blocks[k], size);
-		must(blocks[k]);
-		pattern_fill(blocks[k], 64, k);
-	}
-	for (size_t k = 0; k < ARRAY_SIZE(blocks); k++)
-		free(blocks[k]);
-}
-
 static void *busy(void *arg)
 {
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
-		churn(500, (uintptr_t)arg);
+		blocks_churn((uintptr_t)arg, 500, 60000);
 	return NULL;
 }
 
 static pthread_t busy_threads[NR_BUSY];
 
-static int start_busy(void **state)
+FIXTURE(start_busy)
 {
-	(void)state;
 	__atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < NR_BUSY; i++)
-		must(!pthread_create(&busy_threads[i], NULL, busy, (void *)i));
-	return 0;
+	threads_start(busy_threads, NR_BUSY, busy);
 }
 
-static int end_busy(void **state)
+FIXTURE(end_busy)
 {
-	(void)state;
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < NR_BUSY; i++)
-		pthread_join(busy_threads[i], NULL);
-	return 0;
+	threads_join(busy_threads, NR_BUSY);
 }
 
 /* Blocks from before the fork, to be read, grown and freed on both sides. */
@@ -93,7 +68,7 @@ static void check_forks(pid_t (*make_child)(void), int n)
 		must(pid >= 0);
 		if (pid == 0) {
 			inherited_give(&inherited);
-			churn(2000, (uint64_t)i);
+			blocks_churn((uint64_t)i, 2000, 60000);
 			_exit(0);
 		}
 		inherited_give(&inherited);
@@ -107,15 +82,13 @@ TEST(test_fork)
 }
 TEST_AGAIN(test_fork, start_busy, end_busy)
 
-TEST(test_plain_fork, start_busy, end_busy)
+TEST_LANE(test_plain_fork, start_busy, end_busy)
 {
-	need_lane();
 	check_forks(_Fork, 10);
 }
 
-TEST(test_raw_clone)
+TEST_LANE(test_raw_clone)
 {
-	need_lane();
 	check_forks(raw_clone, 10);
 }
 TEST_AGAIN(test_raw_clone, start_busy, end_busy)
@@ -134,13 +107,12 @@ TEST(test_fork_in_threads, start_busy, end_busy)
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, fork_in_thread,
 				     (void *)fork));
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, ARRAY_SIZE(threads));
 }
 
 static void *in_child_thread(void *arg)
 {
-	churn(1000, (uintptr_t)arg);
+	blocks_churn((uintptr_t)arg, 1000, 60000);
 	return arg;
 }
 
@@ -150,16 +122,10 @@ TEST(test_child_lives, start_busy, end_busy)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		pthread_t threads[4];
-
-		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-			must(!pthread_create(&threads[i], NULL, in_child_thread,
-					     (void *)i));
-		for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-			pthread_join(threads[i], NULL);
+		threads_run(4, in_child_thread);
 		pid = fork();
 		if (pid == 0) {
-			churn(3000, 3);
+			blocks_churn(3, 3000, 60000);
 			_exit(0);
 		}
 		must(exited_with_zero(pid));
@@ -186,7 +152,7 @@ static void fork_handler(int signal)
 	must(pid >= 0);
 	if (pid == 0) {
 		is_child = 1;
-		churn(300, 9);
+		blocks_churn(9, 300, 60000);
 		if (nr_forks % 2 || !may_return)
 			_exit(0);
 	} else {
@@ -211,23 +177,22 @@ static void *send_signals(void *arg)
 
 /* Fork while malloc or free is interrupted. A child may come out at the loop's
  * end, where it would wait for a thread that it does not have. */
-TEST(test_fork_in_handler, start_busy, end_busy)
+TEST_LANE(test_fork_in_handler, start_busy, end_busy)
 {
 	struct sigaction action = { .sa_handler = fork_handler,
 				    .sa_flags = SA_RESTART };
 	pthread_t self = pthread_self(), sender;
 	struct inherited inherited;
 
-	need_lane();
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	must(!pthread_create(&sender, NULL, send_signals, &self));
 	may_return = 1;
 	while (nr_forks < 30) {
 		inherited_take(&inherited);
-		churn(100, 1);
+		blocks_churn(1, 100, 60000);
 		inherited_give(&inherited);
 		if (is_child) {
-			churn(2000, 2);
+			blocks_churn(2, 2000, 60000);
 			_exit(0);
 		}
 	}
@@ -272,9 +237,8 @@ TEST(test_vfork_exec, start_busy, end_busy)
 		vfork_and("/bin/true", false);
 }
 
-TEST(test_vfork_allocates)
+TEST_LANE(test_vfork_allocates)
 {
-	need_lane();
 	for (int i = 0; i < 20; i++)
 		vfork_and(NULL, true);
 	for (int i = 0; i < 10; i++)
@@ -291,16 +255,11 @@ static void *vfork_in_thread(void *arg)
 
 /* Children of several threads at once; after them the CPU caches serve as
  * before. */
-TEST(test_vfork_in_threads)
+TEST_LANE(test_vfork_in_threads)
 {
-	pthread_t threads[4];
 	uint64_t direct;
 
-	need_lane();
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, vfork_in_thread, NULL));
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, vfork_in_thread);
 	if (is_direct())
 		return;
 	direct = stats_now().nr_direct;
@@ -329,12 +288,11 @@ static int clone_child(void *arg)
 }
 
 /* Like vfork, on a stack of its own. */
-TEST(test_clone_vm, start_busy, end_busy)
+TEST_LANE(test_clone_vm, start_busy, end_busy)
 {
 	size_t size = 256 << 10;
 	char *stack = malloc(size);
 
-	need_lane();
 	for (int n = 0; n < 10; n++) {
 		static struct shared shared;
 		pid_t pid = clone(clone_child, stack + size,
@@ -373,8 +331,4 @@ TEST(test_spawn, start_busy, end_busy)
 	}
 }
 
-int main(void)
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

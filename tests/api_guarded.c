@@ -9,7 +9,6 @@
 #define SIZE ((size_t)100)
 #define ROOM ((size_t)112) /* of a block that ends with its page */
 
-static struct child child;
 static char file[64];
 static volatile char sink;
 
@@ -43,200 +42,6 @@ __attribute__((format(printf, 1, 2))) static void announce(const char *format,
 	must(write(1, text, (size_t)n) == n);
 }
 
-static void role_read_freed(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("use after free: read of %p, 8 bytes into a block of 100 "
-		 "bytes", p + 8);
-	free(p);
-	sink = *(volatile char *)opaque(p + 8);
-}
-
-/* As late as the pool allows. */
-static void role_write_freed(void)
-{
-	char *p = malloc(1);
-
-	announce("use after free: write to %p, 0 bytes into a block of 1 bytes",
-		 p);
-	free(p);
-	for (int i = 0; i < 120; i++)
-		free(opaque(malloc(SIZE)));
-	*(volatile char *)opaque(p) = 1;
-}
-
-static void role_right(void)
-{
-	char *p = block_at_end(SIZE);
-
-	announce("overflow: write to %p, 12 bytes right of a block of 100 "
-		 "bytes", p + ROOM);
-	*(volatile char *)opaque(p + ROOM) = 1;
-}
-
-static void role_left(void)
-{
-	char *p = block_at_start(SIZE);
-
-	announce("underflow: read of %p, 8 bytes left of a block of 100 bytes",
-		 p - 8);
-	sink = *(volatile char *)opaque(p - 8);
-}
-
-static void role_far_right(void)
-{
-	char *p = block_at_end(ROOM);
-
-	announce("use after free and overflow: write to %p, 0 bytes right of "
-		 "a block of 112 bytes", p + ROOM);
-	free(p);
-	*(volatile char *)opaque(p + ROOM) = 1;
-}
-
-static void role_double(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("double free: free of %p, a block of 100 bytes", p);
-	free(p);
-	free(opaque(p));
-}
-
-static void role_realloc_freed(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("double free: realloc of %p, a block of 100 bytes", p);
-	free(p);
-	p = realloc(opaque(p), 50);
-}
-
-static void role_usable_freed(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("double free: malloc_usable_size of %p, a block of 100 bytes",
-		 p);
-	free(p);
-	sink = (char)malloc_usable_size(opaque(p));
-}
-
-static void role_inside(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("invalid free: free of %p, 16 bytes into a block of 100 bytes",
-		 p + 16);
-	free(opaque(p + 16));
-}
-
-static void role_outside(void)
-{
-	char *p = block_at_end(SIZE);
-
-	announce("invalid free: free of %p, 16 bytes left of a block of 100 "
-		 "bytes", p - 16);
-	free(opaque(p - 16));
-}
-
-static void role_slack(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("overflow: free of %p, written 3 bytes right of its 100 bytes",
-		 p);
-	((char *)opaque(p))[103] = 0;
-	free(p);
-}
-
-static void role_slack_left(void)
-{
-	char *p = block_at_end(SIZE);
-
-	announce("underflow: free of %p, written 1 bytes left of its 100 bytes",
-		 p);
-	((char *)opaque(p))[-1] = 0;
-	free(p);
-}
-
-/* Never freed. */
-static void role_slack_at_exit(void)
-{
-	char *p = malloc(SIZE);
-
-	announce("overflow: exit of %p, written 0 bytes right of its 100 bytes",
-		 p);
-	((char *)opaque(p))[100] = 0;
-	exit(0);
-}
-
-/* A child of a fork has its parent's blocks. */
-static void role_fork(void)
-{
-	char *p = malloc(SIZE), *q = malloc(SIZE);
-	int status;
-
-	announce("use after free: read of %p, 1 bytes into a block of 100 "
-		 "bytes", p + 1);
-	if (!fork()) {
-		free(q);
-		free(p);
-		sink = *(volatile char *)opaque(p + 1);
-	}
-	must(wait(&status) > 0);
-	free(q);
-	free(p);
-	kill(getpid(), WTERMSIG(status));
-}
-
-static void *free_it(void *p)
-{
-	free(p);
-	return NULL;
-}
-
-static void role_thread(void)
-{
-	char *p = malloc(SIZE);
-	pthread_t thread;
-
-	announce("use after free: write to %p, 99 bytes into a block of 100 "
-		 "bytes", p + 99);
-	must(!pthread_create(&thread, NULL, free_it, p));
-	must(!pthread_join(thread, NULL));
-	*(volatile char *)opaque(p + 99) = 1;
-}
-
-static const struct role faults[] = {
-	{ "read-freed", role_read_freed },
-	{ "write-freed", role_write_freed },
-	{ "right", role_right },
-	{ "left", role_left },
-	{ "far-right", role_far_right },
-	{ "double", role_double },
-	{ "realloc-freed", role_realloc_freed },
-	{ "usable-freed", role_usable_freed },
-	{ "inside", role_inside },
-	{ "outside", role_outside },
-	{ "slack", role_slack },
-	{ "slack-left", role_slack_left },
-	{ "slack-at-exit", role_slack_at_exit },
-	{ "fork", role_fork },
-	{ "thread", role_thread },
-};
-
-static unsigned lines_of(const char *text, const char *piece)
-{
-	unsigned n = 0;
-
-	while ((text = strstr(text, piece))) {
-		text += strlen(piece);
-		n++;
-	}
-	return n;
-}
-
 /* The line that was announced, then the stacks, with the program in them. */
 static void fault_check(const char *name)
 {
@@ -260,16 +65,180 @@ static void fault_check(const char *name)
 	fail();
 }
 
-TEST(test_each_kind_is_named)
+/* A role that is a fault, and the test of what is said of it. */
+#define FAULT(name)                     \
+	TEST_LANE(name##_is_named)      \
+	{                               \
+		fault_check(#name);     \
+	}                               \
+	ROLE(name)
+
+FAULT(read_freed)
 {
-	need_lane();
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-		fault_check(faults[i].name);
+	char *p = malloc(SIZE);
+
+	announce("use after free: read of %p, 8 bytes into a block of 100 "
+		 "bytes", p + 8);
+	free(p);
+	sink = *(volatile char *)opaque(p + 8);
+}
+
+/* As late as the pool allows. */
+FAULT(write_freed)
+{
+	char *p = malloc(1);
+
+	announce("use after free: write to %p, 0 bytes into a block of 1 bytes",
+		 p);
+	free(p);
+	for (int i = 0; i < 120; i++)
+		free(opaque(malloc(SIZE)));
+	*(volatile char *)opaque(p) = 1;
+}
+
+FAULT(right)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("overflow: write to %p, 12 bytes right of a block of 100 "
+		 "bytes", p + ROOM);
+	*(volatile char *)opaque(p + ROOM) = 1;
+}
+
+FAULT(left)
+{
+	char *p = block_at_start(SIZE);
+
+	announce("underflow: read of %p, 8 bytes left of a block of 100 bytes",
+		 p - 8);
+	sink = *(volatile char *)opaque(p - 8);
+}
+
+FAULT(far_right)
+{
+	char *p = block_at_end(ROOM);
+
+	announce("use after free and overflow: write to %p, 0 bytes right of "
+		 "a block of 112 bytes", p + ROOM);
+	free(p);
+	*(volatile char *)opaque(p + ROOM) = 1;
+}
+
+FAULT(double)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: free of %p, a block of 100 bytes", p);
+	free(p);
+	free(opaque(p));
+}
+
+FAULT(realloc_freed)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: realloc of %p, a block of 100 bytes", p);
+	free(p);
+	p = realloc(opaque(p), 50);
+}
+
+FAULT(usable_freed)
+{
+	char *p = malloc(SIZE);
+
+	announce("double free: malloc_usable_size of %p, a block of 100 bytes",
+		 p);
+	free(p);
+	sink = (char)malloc_usable_size(opaque(p));
+}
+
+FAULT(inside)
+{
+	char *p = malloc(SIZE);
+
+	announce("invalid free: free of %p, 16 bytes into a block of 100 bytes",
+		 p + 16);
+	free(opaque(p + 16));
+}
+
+FAULT(outside)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("invalid free: free of %p, 16 bytes left of a block of 100 "
+		 "bytes", p - 16);
+	free(opaque(p - 16));
+}
+
+FAULT(slack)
+{
+	char *p = malloc(SIZE);
+
+	announce("overflow: free of %p, written 3 bytes right of its 100 bytes",
+		 p);
+	((char *)opaque(p))[103] = 0;
+	free(p);
+}
+
+FAULT(slack_left)
+{
+	char *p = block_at_end(SIZE);
+
+	announce("underflow: free of %p, written 1 bytes left of its 100 bytes",
+		 p);
+	((char *)opaque(p))[-1] = 0;
+	free(p);
+}
+
+/* Never freed. */
+FAULT(slack_at_exit)
+{
+	char *p = malloc(SIZE);
+
+	announce("overflow: exit of %p, written 0 bytes right of its 100 bytes",
+		 p);
+	((char *)opaque(p))[100] = 0;
+	exit(0);
+}
+
+/* A child of a fork has its parent's blocks. */
+FAULT(fork)
+{
+	char *p = malloc(SIZE), *q = malloc(SIZE);
+	int status;
+
+	announce("use after free: read of %p, 1 bytes into a block of 100 "
+		 "bytes", p + 1);
+	if (!fork()) {
+		free(q);
+		free(p);
+		sink = *(volatile char *)opaque(p + 1);
+	}
+	must(wait(&status) > 0);
+	free(q);
+	free(p);
+	kill(getpid(), WTERMSIG(status));
+}
+
+static void *free_it(void *p)
+{
+	free(p);
+	return NULL;
+}
+
+FAULT(thread)
+{
+	char *p = malloc(SIZE);
+
+	announce("use after free: write to %p, 99 bytes into a block of 100 "
+		 "bytes", p + 99);
+	thread_run(free_it, p);
+	*(volatile char *)opaque(p + 99) = 1;
 }
 
 /* Going on */
 
-static void role_recover(void)
+ROLE(recover)
 {
 	char *p = malloc(SIZE), *q = malloc(SIZE), *r = malloc(SIZE);
 
@@ -287,27 +256,22 @@ static void role_recover(void)
 		free(opaque(malloc(SIZE)));
 }
 
-TEST(test_recovers)
+TEST_LANE(test_recovers)
 {
-	need_lane();
-	child = (struct child){ .role = "recover",
-				.conf = ALL ",guard_recover=1" };
-	child_run(&child);
-	assert_true(child_succeeded(&child));
+	role_runs("recover", ALL ",guard_recover=1");
 	assert_int_equal(lines_of(child.err, ": use after free: "), 1);
 	assert_int_equal(lines_of(child.err, ": double free: "), 1);
 	assert_int_equal(lines_of(child.err, ": overflow: "), 1);
 }
 
-TEST(test_the_file_has_the_report)
+TEST_LANE(test_the_file_has_the_report)
 {
 	static char conf[128], text[sizeof(child.err)];
 	int fd;
 
-	need_lane();
 	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
 	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
-	child = (struct child){ .role = "read-freed", .conf = conf };
+	child = (struct child){ .role = "read_freed", .conf = conf };
 	child_run(&child);
 	fd = open(file, O_RDONLY);
 	must(fd >= 0);
@@ -317,16 +281,4 @@ TEST(test_the_file_has_the_report)
 	assert_string_equal(text, child.err);
 }
 
-static const struct role roles[] = {
-	{ "recover", role_recover },
-};
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1 && !role_run(faults, argv[1]))
-		return 0;
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -4,7 +4,6 @@
  * and children; at which rate, and at how many system calls */
 #include "expect.h"
 
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 
@@ -12,15 +11,13 @@
 #define SIZE ((size_t)100)
 #define NR_THREADS 4
 
-static struct child child;
-
 static bool is_guarded(void *p, size_t size)
 {
 	return malloc_usable_size(p) == size;
 }
 
 /* Sizes that no class has. */
-static void role_blocks(void)
+TEST_ROLE(blocks, ALL)
 {
 	static const size_t sizes[] = { 1, 15, 17, 100, 1000, 4095, 4096 };
 	void *kept[300];
@@ -53,7 +50,7 @@ static void role_blocks(void)
 
 /* The kernel closes no page that the program has locked: what was there before
  * is gone all the same. */
-static void role_locked(void)
+TEST_ROLE(locked, ALL, ALL ",checks=full")
 {
 	for (unsigned i = 0; i < 1000; i++) {
 		char *p = malloc(SIZE);
@@ -69,7 +66,7 @@ static void role_locked(void)
 	}
 }
 
-static void role_realloc(void)
+TEST_ROLE(realloc, ALL)
 {
 	char *p = malloc(SIZE);
 
@@ -86,7 +83,7 @@ static void role_realloc(void)
 }
 
 /* One in ten, and no profile is written. */
-static void role_rate(void)
+TEST_ROLE(rate, "guard=10,profile_interval=1,guard_slots=4")
 {
 	unsigned nr = 0;
 
@@ -109,38 +106,19 @@ static void on_timer(int signal)
 
 static void *churn(void *arg)
 {
-	uint64_t state = (uintptr_t)arg;
-	char *kept[64] = { 0 };
-
-	for (unsigned i = 0; i < 20000; i++) {
-		unsigned at = (unsigned)(random_next(&state) % 64);
-		size_t size = 50 + random_next(&state) % 3000;
-
-		must(!kept[at] || pattern_holds(kept[at], 50, at));
-		if (i % 3)
-			free(kept[at]);
-		kept[at] = i % 3 ? malloc(size) : realloc(kept[at], size);
-		must(kept[at]);
-		pattern_fill(kept[at], 50, at);
-	}
-	for (unsigned i = 0; i < 64; i++)
-		free(kept[i]);
+	blocks_churn((uintptr_t)arg, 20000, MIB);
 	return NULL;
 }
 
-static void role_threads(void)
+TEST_ROLE(threads, ALL, "guard=3,profile_interval=3000,checks=fast",
+	  ALL ",checks=full")
 {
 	struct itimerval every = { { 0, 2000 }, { 0, 2000 } };
-	pthread_t threads[NR_THREADS];
 	pid_t pid;
 
 	signal(SIGALRM, on_timer);
 	setitimer(ITIMER_REAL, &every, NULL);
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		must(!pthread_create(&threads[i], NULL, churn,
-				     (void *)(i + 1)));
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(NR_THREADS, churn);
 	pid = fork();
 	if (!pid) {
 		churn((void *)9);
@@ -149,32 +127,11 @@ static void role_threads(void)
 	must(exited_with_zero(pid));
 }
 
-static void child_check(const char *role, const char *conf)
-{
-	child = (struct child){ .role = role, .conf = conf };
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-TEST(test_blocks)
-{
-	need_lane();
-	child_check("blocks", ALL);
-	child_check("locked", ALL);
-	child_check("locked", ALL ",checks=full");
-	child_check("realloc", ALL);
-	child_check("threads", ALL);
-	child_check("threads", "guard=3,profile_interval=3000,checks=fast");
-	child_check("threads", ALL ",checks=full");
-	child_check("rate", "guard=10,profile_interval=1,guard_slots=4");
-}
-
 /* System calls */
 
 #define NR_PAIRS 1000
 
-static void role_pairs(void)
+ROLE(pairs)
 {
 	must(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 	for (unsigned i = 0; i < 3; i++)
@@ -199,13 +156,12 @@ static unsigned stops_of(pid_t pid)
 	}
 }
 
-TEST(test_two_system_calls_a_sample)
+TEST_LANE(test_two_system_calls_a_sample)
 {
 	int status;
 	unsigned n;
 	pid_t pid;
 
-	need_lane();
 	pid = fork();
 	if (!pid) {
 		child_set_conf(ALL);
@@ -226,19 +182,4 @@ TEST(test_two_system_calls_a_sample)
 	assert_true(n >= 2 * NR_PAIRS && n <= 2 * NR_PAIRS + 50);
 }
 
-static const struct role roles[] = {
-	{ "blocks", role_blocks },
-	{ "locked", role_locked },
-	{ "realloc", role_realloc },
-	{ "rate", role_rate },
-	{ "threads", role_threads },
-	{ "pairs", role_pairs },
-};
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

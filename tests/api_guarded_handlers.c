@@ -11,7 +11,6 @@
 #define SIZE ((size_t)100)
 #define EXIT_HANDLER 9
 
-static struct child child;
 static volatile char sink;
 
 static void on_signal(int signal)
@@ -34,7 +33,7 @@ static void misuse(void)
 	sink = *(volatile char *)opaque(p);
 }
 
-static void role_by_sigaction(void)
+ROLE(by_sigaction)
 {
 	struct sigaction old, action = { .sa_sigaction = on_info,
 					 .sa_flags = SA_SIGINFO | SA_NODEFER };
@@ -50,7 +49,7 @@ static void role_by_sigaction(void)
 	misuse();
 }
 
-static void role_by_signal(void)
+ROLE(by_signal)
 {
 	must(signal(SIGSEGV, on_signal) == SIG_DFL);
 	must(signal(SIGSEGV, on_signal) == on_signal);
@@ -59,20 +58,20 @@ static void role_by_signal(void)
 }
 
 /* Not ours: no report. */
-static void role_foreign_fault(void)
+ROLE(foreign_fault)
 {
 	must(signal(SIGSEGV, on_signal) == SIG_DFL);
 	free(malloc(SIZE));
 	sink = *(volatile char *)opaque((char *)0x1000);
 }
 
-static void role_foreign_default(void)
+ROLE(foreign_default)
 {
 	free(malloc(SIZE));
 	sink = *(volatile char *)opaque((char *)0x1000);
 }
 
-static void role_sent(void)
+ROLE(sent)
 {
 	must(signal(SIGSEGV, SIG_IGN) == SIG_DFL);
 	raise(SIGSEGV);
@@ -80,7 +79,7 @@ static void role_sent(void)
 	raise(SIGSEGV);
 }
 
-static void role_once(void)
+ROLE(once)
 {
 	struct sigaction action = { .sa_handler = on_signal,
 				    .sa_flags = (int)SA_RESETHAND };
@@ -93,7 +92,7 @@ static void role_once(void)
 }
 
 /* A child of vfork has signals of its own. */
-static void role_vfork(void)
+ROLE(vfork)
 {
 	pid_t pid;
 
@@ -108,7 +107,7 @@ static void role_vfork(void)
 }
 
 /* Also the first thing that the process does. */
-static void role_vfork_first(void)
+ROLE(vfork_first)
 {
 	pid_t pid = vfork();
 
@@ -135,7 +134,7 @@ static void *send_and_write(void *arg)
 }
 
 /* What is ignored interrupts no call. */
-static void role_ignored(void)
+ROLE(ignored)
 {
 	struct {
 		pthread_t reader;
@@ -165,7 +164,7 @@ static void *allocate(void *arg)
 
 /* A filter may kill for asking who one is; also a thread that was not there
  * before asks for nothing. */
-static void role_filter(void)
+ROLE(filter)
 {
 	static struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -177,26 +176,13 @@ static void role_filter(void)
 	struct sock_fprog program = {
 		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter
 	};
-	pthread_t thread;
 
 	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 	allocate(NULL);
 	must(signal(SIGSEGV, on_signal) == SIG_DFL);
-	must(!pthread_create(&thread, NULL, allocate, NULL));
-	pthread_join(thread, NULL);
+	thread_run(allocate, NULL);
 	_exit(EXIT_HANDLER);
-}
-
-static unsigned lines_of(const char *text, const char *piece)
-{
-	unsigned n = 0;
-
-	while ((text = strstr(text, piece))) {
-		text += strlen(piece);
-		n++;
-	}
-	return n;
 }
 
 static void handler_check(const char *role, int reports, bool by_handler)
@@ -211,38 +197,18 @@ static void handler_check(const char *role, int reports, bool by_handler)
 	assert_true(reports || !child.err[0]);
 }
 
-TEST(test_the_program_s_handler_comes_after)
+TEST_LANE(test_the_program_s_handler_comes_after)
 {
-	need_lane();
-	handler_check("by-sigaction", 1, true);
-	handler_check("by-signal", 1, true);
+	handler_check("by_sigaction", 1, true);
+	handler_check("by_signal", 1, true);
 	handler_check("once", 1, true);
 	handler_check("vfork", 1, true);
-	handler_check("vfork-first", 1, true);
+	handler_check("vfork_first", 1, true);
 	handler_check("ignored", 0, true);
 	handler_check("filter", 0, true);
-	handler_check("foreign-fault", 0, true);
-	handler_check("foreign-default", 0, false);
+	handler_check("foreign_fault", 0, true);
+	handler_check("foreign_default", 0, false);
 	handler_check("sent", 0, false);
 }
 
-static const struct role roles[] = {
-	{ "by-sigaction", role_by_sigaction },
-	{ "by-signal", role_by_signal },
-	{ "once", role_once },
-	{ "vfork", role_vfork },
-	{ "vfork-first", role_vfork_first },
-	{ "ignored", role_ignored },
-	{ "filter", role_filter },
-	{ "foreign-fault", role_foreign_fault },
-	{ "foreign-default", role_foreign_default },
-	{ "sent", role_sent },
-};
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -3,15 +3,12 @@
  * while; the order of addresses is no order; slabs end in walls */
 #include "expect.h"
 
-#include <setjmp.h>
-
 #define NR_BLOCKS 1000
 
-static struct child child;
 static sigjmp_buf fault;
 static char *blocks[NR_BLOCKS];
 
-static void role_blocks(void)
+TEST_ROLE(blocks, "hardened=1", "hardened=1,checks=full")
 {
 	for (size_t n = 1; n < 1000000; n += 1 + n / 4) {
 		for (unsigned i = 0; i < 20; i++) {
@@ -29,7 +26,7 @@ static void role_blocks(void)
 }
 
 /* All but the mark in the second word. */
-static void role_zero(void)
+TEST_ROLE(zero, "hardened=1")
 {
 	for (size_t n = 16; n < 3000; n += 48) {
 		char *p = malloc(n);
@@ -41,7 +38,7 @@ static void role_zero(void)
 	}
 }
 
-static void role_not_at_once(void)
+TEST_ROLE(not_at_once, "hardened=1")
 {
 	char *p = malloc(100);
 
@@ -63,7 +60,7 @@ static void role_not_at_once(void)
 }
 
 /* Neither upwards nor downwards as without it. */
-static void role_order(void)
+TEST_ROLE(order, "hardened=1")
 {
 	unsigned nr_next = 0;
 
@@ -80,7 +77,7 @@ static void on_fault(int signal)
 }
 
 /* From the blocks of a slab upwards there is an end within 32 KiB. */
-static void role_walls(void)
+TEST_ROLE(walls, "hardened=1")
 {
 	static volatile size_t offset;
 	char *p = malloc(64);
@@ -97,37 +94,19 @@ static void role_walls(void)
 
 static void *churn(void *arg)
 {
-	uint64_t state = (uintptr_t)arg;
-	char *kept[64] = { 0 };
-
-	for (unsigned i = 0; i < 10000; i++) {
-		unsigned at = (unsigned)(random_next(&state) % 64);
-		size_t size = 50 + random_next(&state) % (i % 50 ? 2000 : MIB);
-
-		must(!kept[at] || pattern_holds(kept[at], 50, at));
-		free(kept[at]);
-		kept[at] = malloc(size);
-		must(kept[at]);
-		pattern_fill(kept[at], 50, at);
-	}
-	for (unsigned i = 0; i < 64; i++)
-		free(kept[i]);
+	blocks_churn((uintptr_t)arg, 10000, MIB);
 	return NULL;
 }
 
-static void role_threads(void)
+TEST_ROLE(threads, "hardened=1", "hardened=1,quarantine=64k",
+	  "checks=full,quarantine=64k",
+	  "hardened=1,guard=5,profile_interval=10000")
 {
-	pthread_t threads[4];
-
-	for (uintptr_t i = 0; i < 4; i++)
-		must(!pthread_create(&threads[i], NULL, churn,
-				     (void *)(i + 1)));
-	for (uintptr_t i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, churn);
 }
 
 /* What another malloc made still goes home to it. */
-static void role_foreign(void)
+TEST_ROLE(foreign, "hardened=1")
 {
 	void *(*libc_malloc)(size_t) =
 		(void *(*)(size_t))dlsym(RTLD_DEFAULT, "__libc_malloc");
@@ -140,44 +119,4 @@ static void role_foreign(void)
 	}
 }
 
-static void child_check(const char *role, const char *conf)
-{
-	child = (struct child){ .role = role, .conf = conf };
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-TEST(test_hardened)
-{
-	need_lane();
-	child_check("blocks", "hardened=1");
-	child_check("blocks", "hardened=1,checks=full");
-	child_check("zero", "hardened=1");
-	child_check("not-at-once", "hardened=1");
-	child_check("order", "hardened=1");
-	child_check("walls", "hardened=1");
-	child_check("threads", "hardened=1");
-	child_check("threads", "hardened=1,quarantine=64k");
-	child_check("threads", "checks=full,quarantine=64k");
-	child_check("threads", "hardened=1,guard=5,profile_interval=10000");
-	child_check("foreign", "hardened=1");
-}
-
-static const struct role roles[] = {
-	{ "blocks", role_blocks },
-	{ "zero", role_zero },
-	{ "not-at-once", role_not_at_once },
-	{ "order", role_order },
-	{ "walls", role_walls },
-	{ "threads", role_threads },
-	{ "foreign", role_foreign },
-};
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -21,13 +21,13 @@ static void call_plugin(void *handle)
 	free(p);
 }
 
-static void role_preloaded(void)
+ROLE(preloaded)
 {
 	call_plugin(RTLD_DEFAULT);
 	have_lane();
 }
 
-static void role_opened(void)
+ROLE(opened)
 {
 	void *handle = dlopen(plugin_path("ifunc"), RTLD_NOW);
 
@@ -35,60 +35,11 @@ static void role_opened(void)
 	call_plugin(handle);
 }
 
-static const struct role roles[] = {
-	{ "preloaded", role_preloaded },
-	{ "opened", role_opened },
-};
-
-static bool plugin_first;
-
-static void preload_plugin(void)
+TEST(test_resolvers)
 {
-	const char *library = getenv("LD_PRELOAD");
-	const char *plugin = plugin_path("ifunc");
-	char text[2 * PATH_MAX];
-
-	if (!library)
-		snprintf(text, sizeof(text), "%s", plugin);
-	else
-		snprintf(text, sizeof(text), "%s:%s",
-			 plugin_first ? plugin : library,
-			 plugin_first ? library : plugin);
-	setenv("LD_PRELOAD", text, 1);
+	role_passes("opened", NULL);
+	role_with_plugin("preloaded", "ifunc", true);
+	role_with_plugin("preloaded", "ifunc", false);
 }
 
-static void check_role(const char *role, void (*prepare)(void))
-{
-	static struct child child;
-
-	child.role = role;
-	child.prepare = prepare;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-TEST(test_opened)
-{
-	check_role("opened", NULL);
-}
-
-TEST(test_preloaded_before)
-{
-	plugin_first = true;
-	check_role("preloaded", preload_plugin);
-}
-
-TEST(test_preloaded_behind)
-{
-	plugin_first = false;
-	check_role("preloaded", preload_plugin);
-}
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

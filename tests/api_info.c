@@ -72,11 +72,10 @@ TEST(test_mallinfo)
 }
 
 /* A mallinfo of more than 2 GiB shows no negative numbers. */
-TEST(test_mallinfo_saturates)
+TEST_LANE(test_mallinfo_saturates)
 {
 	char *p;
 
-	need_lane();
 	need_promise((size_t)6 << 30);
 	p = malloc((size_t)5 << 30);
 	assert_non_null(p);
@@ -169,20 +168,14 @@ TEST(test_malloc_info)
 	assert_int_not_equal(malloc_info(1, stdout), 0);
 }
 
-static void role_malloc_stats(void)
+ROLE(malloc_stats)
 {
-	errno = 4711;
-	malloc_stats();
-	must(errno == 4711);
+	keeping_errno(malloc_stats());
 }
 
 TEST(test_malloc_stats)
 {
-	static struct child child = { .role = "malloc_stats" };
-
-	need_kernel();
-	child_run(&child);
-	assert_true(child_succeeded(&child));
+	role_runs("malloc_stats", NULL);
 	assert_true(strlen(child.err) > 100);
 	assert_string_equal(child.out, "");
 	if (!have_lane())
@@ -201,18 +194,15 @@ static void trim_all(void)
 }
 
 /* 1 while there is something to give back, in the end 0. */
-TEST(test_malloc_trim)
+TEST_LANE(test_malloc_trim)
 {
 	char *p;
 
-	need_lane();
 	trim_all();
 	p = malloc(2 * MIB);
 	memset(p, 1, 2 * MIB);
 	free(opaque(p));
-	errno = 4711;
-	assert_int_equal(malloc_trim(0), 1);
-	assert_int_equal(errno, 4711);
+	keeping_errno(assert_int_equal(malloc_trim(0), 1));
 	trim_all();
 }
 
@@ -225,20 +215,10 @@ TEST(test_mallopt)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		errno = 4711;
-		assert_int_equal(mallopt(known[i], 0), 1);
-		assert_int_equal(errno, 4711);
+		keeping_errno(assert_int_equal(mallopt(known[i], 0), 1));
 	}
 	for (size_t n = 1; n < 1 << 20; n *= 3)
 		free(malloc(n));
 }
 
-static const struct role roles[] = { { "malloc_stats", role_malloc_stats } };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -35,12 +35,11 @@ static void empty(size_t n)
 		free(blocks[--n]);
 }
 
-TEST(a_version_of_its_own)
+TEST_LANE(a_version_of_its_own)
 {
 	struct lanemalloc_limits set = { 512 * MIB, 1024 * MIB }, now;
 	unsigned char larger[32];
 
-	need_lane();
 	memset(&now, 0xee, sizeof(now));
 	errno = 4711;
 	assert_int_equal(LANE(lanemalloc_limit)(NULL, NULL, 0), sizeof(now));
@@ -75,12 +74,11 @@ static void check_sizes(size_t size)
 	empty(n);
 }
 
-TEST(the_hard_limit)
+TEST_LANE(the_hard_limit)
 {
 	size_t sizes[] = { 1000, 5000, 40000, 300000, 5 * MIB };
 	size_t i;
 
-	need_lane();
 	limits_set(0, HARD);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		check_sizes(sizes[i]);
@@ -90,37 +88,22 @@ TEST(the_hard_limit)
 }
 
 /* Every name says ENOMEM, and what was there is as it was. */
-TEST(enomem_everywhere)
+TEST_LANE(enomem_everywhere)
 {
 	size_t n = HARD;
 	char *old;
 	void *p;
 
-	need_lane();
 	limits_set(0, HARD);
 	old = malloc(1000);
 	pattern_fill(old, 1000, 7);
-	errno = 0;
-	assert_null(malloc(opaque(n)));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(calloc(opaque(n) / 8, 8));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(realloc(old, opaque(n)));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(reallocarray(opaque(old), opaque(n) / 8, 8));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(memalign(4096, opaque(n)));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(aligned_alloc(64, opaque(n)));
-	assert_int_equal(errno, ENOMEM);
-	errno = 0;
-	assert_null(valloc(opaque(n)));
-	assert_int_equal(errno, ENOMEM);
+	assert_no_memory(malloc(opaque(n)));
+	assert_no_memory(calloc(opaque(n) / 8, 8));
+	assert_no_memory(realloc(old, opaque(n)));
+	assert_no_memory(reallocarray(opaque(old), opaque(n) / 8, 8));
+	assert_no_memory(memalign(4096, opaque(n)));
+	assert_no_memory(aligned_alloc(64, opaque(n)));
+	assert_no_memory(valloc(opaque(n)));
 	assert_int_equal(posix_memalign(&p, 64, opaque(n)), ENOMEM);
 	assert_true(pattern_holds(old, 1000, 7));
 	free(old);
@@ -128,12 +111,11 @@ TEST(enomem_everywhere)
 }
 
 /* What CPUs' caches and half-empty slabs hold makes way for a large block. */
-TEST(all_that_is_free_makes_way)
+TEST_LANE(all_that_is_free_makes_way)
 {
 	size_t n, i, k = 0;
 	void *large;
 
-	need_lane();
 	limits_set(0, HARD);
 	n = fill(1000);
 	for (i = 0; i < n; i++) {
@@ -150,18 +132,15 @@ TEST(all_that_is_free_makes_way)
 	limits_set(0, 0);
 }
 
-TEST(lowered_below_what_is_used)
+TEST_LANE(lowered_below_what_is_used)
 {
 	size_t n;
 
-	need_lane();
 	limits_set(0, HARD);
 	n = fill(40000);
 	limits_set(0, HARD / 4);
 	assert_int_equal(stats_now().pressure_reason, 2);
-	errno = 0;
-	assert_null(malloc(opaque(MIB)));
-	assert_int_equal(errno, ENOMEM);
+	assert_no_memory(malloc(opaque(MIB)));
 	empty(n);
 	n = fill(40000);
 	assert_true(limited() <= HARD / 4);
@@ -181,7 +160,7 @@ static size_t resident(void)
 }
 
 /* Nothing but the limit says that free memory goes: the budget is large. */
-static void soft_child(void)
+TEST_ROLE(soft, "purge_budget=1g,purge_delay=3600000")
 {
 	size_t before, n, k = 0, i;
 	char *large;
@@ -211,7 +190,7 @@ static void soft_child(void)
 }
 
 /* The options say the same, from the start on. */
-static void hard_child(void)
+TEST_ROLE(hard, "limit_hard=64m,limit_soft=32m")
 {
 	must(stats_now().limit_hard_size == HARD);
 	must(stats_now().limit_soft_size == 32 * MIB);
@@ -221,7 +200,7 @@ static void hard_child(void)
 }
 
 /* The child of a fork has the limit and what counts against it. */
-static void fork_child(void)
+TEST_ROLE(fork, "limit_hard=64m")
 {
 	size_t n = fill(40000), i;
 	pid_t pid;
@@ -241,35 +220,6 @@ static void fork_child(void)
 	must(malloc(opaque(HARD / 4)));
 }
 
-static void child_passes(const char *role, const char *conf)
-{
-	struct child child = { .role = role, .conf = conf };
-
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-}
-
-TEST(the_soft_limit)
-{
-	need_lane();
-	need_kernel();
-	child_passes("soft", "purge_budget=1g,purge_delay=3600000");
-}
-
-TEST(by_options)
-{
-	need_lane();
-	need_kernel();
-	child_passes("hard", "limit_hard=64m,limit_soft=32m");
-}
-
-TEST(across_a_fork)
-{
-	need_lane();
-	need_kernel();
-	child_passes("fork", "limit_hard=64m");
-}
-
 /* As a handler would. */
 static void set_in_handler(int signal)
 {
@@ -277,11 +227,10 @@ static void set_in_handler(int signal)
 	limits_set(0, HARD);
 }
 
-TEST(in_a_handler)
+TEST_LANE(in_a_handler)
 {
 	void *p;
 
-	need_lane();
 	assert_true(signal(SIGUSR1, set_in_handler) != SIG_ERR);
 	raise(SIGUSR1);
 	assert_null(malloc(opaque(HARD)));
@@ -291,15 +240,4 @@ TEST(in_a_handler)
 	free(p);
 }
 
-static const struct role roles[] = {
-	{ "soft", soft_child },
-	{ "hard", hard_child },
-	{ "fork", fork_child },
-};
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

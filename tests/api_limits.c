@@ -3,7 +3,6 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define TOO_LARGE (512 * MIB)
@@ -79,22 +78,31 @@ static void exhaust_twice(size_t size, size_t least)
 	drop(size);
 }
 
-static void role_small_blocks(void)
+ROLE(small_blocks)
 {
 	exhaust_twice(1000, 16 * MIB);
 }
 
-static void role_large_blocks(void)
+ROLE(large_blocks)
 {
 	exhaust_twice(300000, 16 * MIB);
 }
 
 /* Large blocks after small ones, in the same space. */
-static void role_mixed(void)
+ROLE(mixed)
 {
 	exhaust_twice(2000, 16 * MIB);
 	exhaust_twice(100000, 12 * MIB);
 	exhaust_twice(64, 8 * MIB);
+}
+
+static void small_stacks(void)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 << 10);
+	pthread_setattr_default_np(&attr);
 }
 
 static void *run_thread(void *arg)
@@ -108,20 +116,13 @@ static void *run_thread(void *arg)
 	return arg;
 }
 
-static void role_threads(void)
+ROLE(threads)
 {
-	pthread_t threads[4];
-	pthread_attr_t attr;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], &attr, run_thread, NULL));
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	small_stacks();
+	threads_run(4, run_thread);
 }
 
-static void role_small_program(void)
+ROLE(small_program)
 {
 	void *p = malloc(MIB);
 
@@ -146,7 +147,7 @@ static size_t status_size(const char *name)
 }
 
 /* What is not in use is not mapped. */
-static void role_virtual_size(void)
+ROLE(virtual_size)
 {
 	size_t before = status_size("VmSize:");
 
@@ -157,11 +158,9 @@ static void role_virtual_size(void)
 
 /* A limit close above what is in use, set by the running program: others can
  * map, a block beyond it cannot be had, and small ones can. */
-static void role_late_limit(void)
+ROLE(late_limit)
 {
 	void *small = malloc(100), *map;
-	pthread_attr_t attr;
-	pthread_t thread;
 	struct rlimit limit;
 
 	limit.rlim_cur = status_size("VmSize:") + 48 * MIB;
@@ -170,10 +169,8 @@ static void role_late_limit(void)
 	map = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(map != MAP_FAILED);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
-	must(!pthread_create(&thread, &attr, run_thread, NULL));
-	pthread_join(thread, NULL);
+	small_stacks();
+	thread_run(run_thread, NULL);
 	must(!malloc(opaque(64 * MIB)) && errno == ENOMEM);
 	must(!malloc(opaque((size_t)1 << 39)) && errno == ENOMEM);
 	free(small);
@@ -181,24 +178,13 @@ static void role_late_limit(void)
 }
 
 /* Everything that is mapped is locked, and stays small. */
-static void role_locked(void)
+ROLE(locked)
 {
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		return; /* no right to */
 	role_small_program();
 	must(status_size("VmLck:") < 96 * MIB);
 }
-
-static const struct role roles[] = {
-	{ "virtual-size", role_virtual_size },
-	{ "late-limit", role_late_limit },
-	{ "locked", role_locked },
-	{ "small-blocks", role_small_blocks },
-	{ "large-blocks", role_large_blocks },
-	{ "mixed", role_mixed },
-	{ "threads", role_threads },
-	{ "small-program", role_small_program },
-};
 
 static int limit_resource;
 static size_t limit_size;
@@ -212,21 +198,17 @@ static void set_limit(void)
 
 static void check_role(const char *role, int resource, size_t size)
 {
-	static struct child child = { .prepare = set_limit };
-
-	child.role = role;
+	child.prepare = set_limit;
 	limit_resource = resource;
 	limit_size = size;
-	child_run(&child);
-	if (!child_succeeded(&child))
-		print_message("%s under %zu MiB\n", role, size / MIB);
-	assert_true(child_succeeded(&child));
+	print_message("%s under %zu MiB\n", role, size / MIB);
+	role_runs(role, NULL);
 }
 
 static void check_all(int resource, size_t size)
 {
-	check_role("small-blocks", resource, size);
-	check_role("large-blocks", resource, size);
+	check_role("small_blocks", resource, size);
+	check_role("large_blocks", resource, size);
 	check_role("mixed", resource, size);
 	check_role("threads", resource, size);
 }
@@ -234,15 +216,15 @@ static void check_all(int resource, size_t size)
 TEST(test_address_space)
 {
 	check_all(RLIMIT_AS, 96 * MIB);
-	check_role("small-blocks", RLIMIT_AS, 180 * MIB);
-	check_role("small-program", RLIMIT_AS, 40 * MIB);
+	check_role("small_blocks", RLIMIT_AS, 180 * MIB);
+	check_role("small_program", RLIMIT_AS, 40 * MIB);
 }
 
 TEST(test_data)
 {
 	check_all(RLIMIT_DATA, 64 * MIB);
-	check_role("large-blocks", RLIMIT_DATA, 180 * MIB);
-	check_role("small-program", RLIMIT_DATA, 16 * MIB);
+	check_role("large_blocks", RLIMIT_DATA, 180 * MIB);
+	check_role("small_program", RLIMIT_DATA, 16 * MIB);
 }
 
 /* The limit comes down while the program runs. */
@@ -266,15 +248,9 @@ TEST(test_limit_at_run_time)
 
 TEST(test_what_is_mapped)
 {
-	check_role("virtual-size", RLIMIT_AS, 1024 * MIB);
-	check_role("late-limit", RLIMIT_AS, 1024 * MIB);
+	check_role("virtual_size", RLIMIT_AS, 1024 * MIB);
+	check_role("late_limit", RLIMIT_AS, 1024 * MIB);
 	check_role("locked", RLIMIT_AS, 1024 * MIB);
 }
 
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

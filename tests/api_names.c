@@ -140,11 +140,10 @@ static char *defined_name(char *line)
 }
 
 /* Exactly the expected names, each once; ours alone with a version. */
-TEST(test_names)
+TEST_LANE(test_names)
 {
 	size_t nr = 0;
 
-	need_lane();
 	for (char *line = strtok(readelf("-W --dyn-syms"), "\n"); line;
 	     line = strtok(NULL, "\n")) {
 		char *name = defined_name(line), *version;
@@ -169,11 +168,10 @@ TEST(test_names)
 }
 
 /* And each resolves to this library in a program that runs under it. */
-TEST(test_names_resolve)
+TEST_LANE(test_names_resolve)
 {
 	Dl_info ours, info;
 
-	need_lane();
 	must(dladdr((void *)LANE(lanemalloc_version), &ours));
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
 		void *p = dlsym(RTLD_DEFAULT, expected[i]);
@@ -197,11 +195,10 @@ static size_t count(const char *haystack, const char *needle)
 	return n;
 }
 
-TEST(test_dynamic_section)
+TEST_LANE(test_dynamic_section)
 {
 	char *dynamic;
 
-	need_lane();
 	dynamic = readelf("-W -d");
 	assert_int_equal(count(dynamic, "(NEEDED)"), 1);
 	assert_non_null(strstr(dynamic, "Shared library: [libc.so.6]"));
@@ -212,12 +209,11 @@ TEST(test_dynamic_section)
 	assert_null(strstr(dynamic, "RUNPATH"));
 }
 
-TEST(test_segments)
+TEST_LANE(test_segments)
 {
 	char *headers, *tls, *stack;
 	unsigned long file_size, memory_size;
 
-	need_lane();
 	headers = readelf("-W -l");
 	assert_non_null(strstr(headers, "GNU_RELRO"));
 	stack = strstr(headers, "GNU_STACK");
@@ -234,11 +230,10 @@ TEST(test_segments)
 }
 
 /* The sections by which debuggers know rseq. */
-TEST(test_sections)
+TEST_LANE(test_sections)
 {
 	char *sections;
 
-	need_lane();
 	sections = readelf("-W -S");
 	assert_non_null(strstr(sections, "__rseq_cs"));
 	assert_non_null(strstr(sections, "__rseq_cs_ptr_array"));

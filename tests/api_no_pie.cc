@@ -16,23 +16,21 @@ static void (*const taken_delete_array)(void *) = operator delete[];
 static void *(*const taken_new)(size_t) = operator new;
 static void *(*const taken_new_array)(size_t) = operator new[];
 
-TEST(test_addresses_are_jumps)
+TEST_LANE(test_addresses_are_jumps)
 {
 	void *library;
 
-	need_lane();
 	library = dlopen(library_path(), RTLD_NOW | RTLD_NOLOAD);
 	assert_non_null(library);
 	assert_ptr_not_equal(opaque(taken_free), dlsym(library, "free"));
 	assert_ptr_not_equal(opaque(taken_new), dlsym(library, "_Znwm"));
 }
 
-TEST(test_foreign)
+TEST_LANE(test_foreign)
 {
 	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 	auto libc_malloc = (void *(*)(size_t))dlsym(libc, "__libc_malloc");
 
-	need_lane();
 	for (size_t n = 1; n < 4 * MIB; n *= 3) {
 		operator delete(libc_malloc(n), n);
 		operator delete[](libc_malloc(n), n);
@@ -61,8 +59,4 @@ TEST(test_nothrow)
 	operator delete[](opaque(taken_new_array)(100));
 }
 
-int main()
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

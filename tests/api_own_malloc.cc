@@ -138,14 +138,13 @@ TEST(test_deletes)
 }
 
 /* By name, since libc may lack them. */
-TEST(test_sized_frees)
+TEST_LANE(test_sized_frees)
 {
 	auto sized = (void (*)(void *, size_t))dlsym(RTLD_DEFAULT,
 						     "free_sized");
 	auto aligned = (void (*)(void *, size_t, size_t))dlsym(
 		RTLD_DEFAULT, "free_aligned_sized");
 
-	need_lane();
 	nr_own_frees = 0;
 	sized(malloc(100), 100);
 	aligned(memalign(64, 100), 64, 100);
@@ -185,13 +184,12 @@ TEST(test_objects)
 
 /* A program's free that asks the library's for all that is not its own: each
  * foreign block meets it once, and then libc. */
-TEST(test_wrapper)
+TEST_LANE(test_wrapper)
 {
 	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 	auto libc_malloc = (void *(*)(size_t))dlsym(libc, "__libc_malloc");
 	uint64_t before;
 
-	need_lane();
 	before = stats_now().nr_foreign_frees;
 	next_free = (void (*)(void *))dlsym(RTLD_NEXT, "free");
 	nr_depth_most = 0;
@@ -203,8 +201,4 @@ TEST(test_wrapper)
 	assert_true(stats_now().nr_foreign_frees > before);
 }
 
-int main()
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -125,8 +125,4 @@ TEST(test_left_out)
 	assert_int_equal(std::uncaught_exceptions(), 0);
 }
 
-int main()
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

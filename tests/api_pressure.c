@@ -42,10 +42,7 @@ static void *nothing(void *arg)
 
 static void have_threads(void)
 {
-	pthread_t thread;
-
-	must(!pthread_create(&thread, NULL, nothing, NULL));
-	must(!pthread_join(thread, NULL));
+	thread_run(nothing, NULL);
 }
 
 /* Free memory that nothing but pressure makes the library give back. */
@@ -92,7 +89,7 @@ static void tell_fifo(void)
 	close(fd);
 }
 
-static void fifo_child(void)
+ROLE(fifo)
 {
 	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
 	must(nr_watches() == 0);
@@ -105,7 +102,7 @@ static void fifo_child(void)
 }
 
 /* A fork's child watches for itself, when it has threads. */
-static void fork_child(void)
+ROLE(fork)
 {
 	pid_t pid;
 
@@ -139,7 +136,7 @@ static void fork_child(void)
 }
 
 /* Daemons close all; what has the number then is nobody else's business. */
-static void closed_child(void)
+ROLE(closed)
 {
 	int fd, ours = -1, pipes[2];
 	char c = 0;
@@ -157,7 +154,7 @@ static void closed_child(void)
 	must(!all_went());
 }
 
-static void off_child(void)
+ROLE(off)
 {
 	have_threads();
 	must(nr_watches() == 0);
@@ -196,7 +193,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void socket_child(void)
+ROLE(socket)
 {
 	have_threads();
 	must(nr_watches() == 1);
@@ -204,14 +201,6 @@ static void socket_child(void)
 	soon(all_went());
 	/* The end of the other side ends the watch. */
 	soon(nr_watches() == 0);
-}
-
-static void child_passes(const char *role, const char *conf)
-{
-	struct child child = { .role = role, .conf = conf };
-
-	child_run(&child);
-	assert_true(child_succeeded(&child));
 }
 
 static int begin(void **state)
@@ -238,55 +227,44 @@ static int have_fifo(void **state)
 	return mkfifo(path, 0600);
 }
 
-TEST(a_fifo, have_fifo)
+TEST_LANE(a_fifo, have_fifo)
 {
-	need_lane();
-	child_passes("fifo", CONF);
+	role_passes("fifo", CONF);
 }
 
-TEST(the_child_of_a_fork, have_fifo)
+TEST_LANE(the_child_of_a_fork, have_fifo)
 {
-	need_lane();
-	child_passes("fork", CONF);
+	role_passes("fork", CONF);
 }
 
-TEST(closed_by_the_program, have_fifo)
+TEST_LANE(closed_by_the_program, have_fifo)
 {
-	need_lane();
-	child_passes("closed", CONF);
+	role_passes("closed", CONF);
 }
 
-TEST(only_by_the_option, have_fifo)
+TEST_LANE(only_by_the_option, have_fifo)
 {
-	need_lane();
-	child_passes("off", "purge_budget=1g");
-	child_passes("off", "pressure=on,reclaimer=off");
+	role_passes("off", "purge_budget=1g");
+	role_passes("off", "pressure=on,reclaimer=off");
 	setenv("MEMORY_PRESSURE_WATCH", "/dev/null", 1);
-	child_passes("off", CONF);
+	role_passes("off", CONF);
 	setenv("MEMORY_PRESSURE_WATCH", path, 1);
 }
 
-TEST(a_socket)
+TEST_LANE(a_socket)
 {
 	pthread_t thread;
 	void *result;
 
-	need_lane();
 	unlink(path);
 	setenv("MEMORY_PRESSURE_WRITE", TEXT_BASE64, 1);
 	listen_here();
 	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
-	child_passes("socket", CONF);
+	role_passes("socket", CONF);
 	pthread_join(thread, &result);
 	assert_null(result);
 	close(server);
 }
-
-static const struct role roles[] = {
-	{ "fifo", fifo_child },	    { "fork", fork_child },
-	{ "closed", closed_child }, { "off", off_child },
-	{ "socket", socket_child },
-};
 
 int main(int argc, char **argv)
 {
@@ -295,7 +273,5 @@ int main(int argc, char **argv)
 	/* Who started this may have some open. */
 	for (fd = 100; argc > 1 && fd < 1100; fd++)
 		close(fd);
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(begin, end);
+	return argc > 1 ? role_run(argv[1]) : tests_run(begin, end);
 }

@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static struct child child;
-
 struct probe {
 	uint64_t at, base, semaphore; /* as the linker laid them out */
 	char arguments[64];
@@ -105,7 +103,7 @@ static void miss(void)
 	free(opaque(malloc(MIB)));
 }
 
-static void role_semaphore(void)
+TEST_ROLE(semaphore, "profile_interval=1")
 {
 	struct file f = library_open();
 	struct probe probe = probe_find(&f, "alloc");
@@ -150,31 +148,16 @@ static void role_semaphore(void)
 }
 
 /* For gdb. */
-static void role_two(void)
+ROLE(two)
 {
 	void *block = opaque(malloc(3 * MIB));
 
 	free(block);
 }
 
-static const struct role roles[] = {
-	{ "semaphore", role_semaphore },
-	{ "two", role_two },
-};
-
-TEST(test_semaphore)
-{
-	need_lane();
-	child.role = "semaphore";
-	child.conf = "profile_interval=1";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
 /* A reader that people have: gdb stops at both, with the block's address and
  * size, and has raised the semaphore. */
-TEST(test_gdb)
+TEST_LANE(test_gdb)
 {
 	static char command[3 * PATH_MAX], out[65536];
 	unsigned long block = 0, size = 0, weight = 0, freed = 0;
@@ -182,7 +165,6 @@ TEST(test_gdb)
 	size_t n;
 	FILE *f;
 
-	need_lane();
 	if (system("env -u LD_PRELOAD gdb --version >/dev/null 2>&1"))
 		skip();
 	must((n = (size_t)readlink("/proc/self/exe", self, PATH_MAX - 1)) > 0);
@@ -222,10 +204,4 @@ TEST(test_gdb)
 	assert_true(block && block == freed);
 }
 
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

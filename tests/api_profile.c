@@ -5,7 +5,6 @@
 #include "expect.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/time.h>
 
 #include "profile_file.h"
@@ -13,7 +12,6 @@
 #define NR_THREADS 4
 #define NR_KEPT 1000
 
-static struct child child;
 static volatile int stop;
 
 /* Every way to allocate, of every kind of block; the bytes. */
@@ -58,7 +56,9 @@ static void drop_all(void)
 		free(kept[--nr_kept]);
 }
 
-static void role_exact(void)
+/* Also in modes in which every call takes another way. */
+TEST_ROLE(exact, EXACT, EXACT ",checks=fast", EXACT ",checks=full",
+	  EXACT ",usable=requested,large_guard=all")
 {
 	struct profile before, with, after;
 	uint64_t bytes;
@@ -85,7 +85,7 @@ static void role_exact(void)
 	     after.values[INUSE_OBJECTS]);
 }
 
-static void role_off_and_on(void)
+TEST_ROLE(off_and_on, EXACT)
 {
 	struct profile p[4];
 	void *a, *b, *c;
@@ -138,7 +138,7 @@ static void parts_left(const char *path, bool there)
 	}
 }
 
-static void role_parts_left(void)
+TEST_ROLE(parts_left, EXACT)
 {
 	char path[] = "/tmp/api_profile.XXXXXX";
 	int fd = mkstemp(path);
@@ -178,19 +178,14 @@ static void *churn_thread(void *arg)
 }
 
 /* Between the two nothing else allocates: threads cost blocks of libc's. */
-static void role_threads(void)
+TEST_ROLE(threads, EXACT)
 {
-	pthread_t threads[NR_THREADS];
 	struct profile before, after;
 
 	for (int round = 0; round < 2; round++) {
 		must(!LANE(lanemalloc_profile_start)());
 		before = profile_now();
-		for (uintptr_t i = 0; i < NR_THREADS; i++)
-			must(!pthread_create(&threads[i], NULL, churn_thread,
-					     (void *)i));
-		for (size_t i = 0; i < NR_THREADS; i++)
-			pthread_join(threads[i], NULL);
+		threads_run(NR_THREADS, churn_thread);
 		after = profile_now();
 	}
 	must(after.values[INUSE_OBJECTS] == before.values[INUSE_OBJECTS]);
@@ -198,7 +193,8 @@ static void role_threads(void)
 	     NR_THREADS * 3900);
 }
 
-static void role_unbiased(void)
+TEST_ROLE(unbiased, "profile_interval=64k",
+	  "profile_interval=64k,checks=fast")
 {
 	static void *blocks[65536];
 	struct profile p, q;
@@ -236,7 +232,7 @@ static void role_unbiased(void)
 }
 
 /* Beyond its memory samples are lost, and nothing else. */
-static void role_full(void)
+TEST_ROLE(full, "profile_interval=1,profile_memory=1m")
 {
 	static void *blocks[100000];
 	struct profile p;
@@ -276,7 +272,7 @@ static void handler(int signal)
 }
 
 /* A handler in the middle of everything, also of a dump. */
-static void role_handler(void)
+TEST_ROLE(handler, "profile_interval=4k")
 {
 	struct sigaction action = { .sa_handler = handler };
 	struct itimerval timer = { { 0, 500 }, { 0, 500 } };
@@ -323,14 +319,12 @@ static void fork_child(void)
 	_exit(0);
 }
 
-static void role_fork(void)
+TEST_ROLE(fork, EXACT)
 {
 	pthread_t threads[2];
 
 	must(!LANE(lanemalloc_profile_start)());
-	for (uintptr_t i = 0; i < 2; i++)
-		must(!pthread_create(&threads[i], NULL, churn_until,
-				     (void *)i));
+	threads_start(threads, 2, churn_until);
 	for (int i = 0; i < 30; i++) {
 		pid_t pid = fork();
 
@@ -340,8 +334,7 @@ static void role_fork(void)
 		must(exited_with_zero(pid));
 	}
 	stop = 1;
-	for (size_t i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, 2);
 }
 
 /* Files in the directory; *path: the last one. */
@@ -362,7 +355,7 @@ static int nr_files(char *path, size_t size)
 	return nr;
 }
 
-static void role_signal(void)
+TEST_ROLE(signal, EXACT ",profile_signal=12")
 {
 	const union sigval stop_value = { .sival_int = 1 };
 	struct profile p, q;
@@ -392,102 +385,18 @@ static void role_signal(void)
 	must(q.values[ALLOC_OBJECTS] == p.values[ALLOC_OBJECTS] + 1);
 }
 
-static void role_exit(void)
+ROLE(exit)
 {
 	free(opaque(malloc(100)));
 }
 
-static const struct role roles[] = {
-	{ "exact", role_exact },   { "off_and_on", role_off_and_on },
-	{ "parts_left", role_parts_left },
-	{ "threads", role_threads }, { "unbiased", role_unbiased },
-	{ "full", role_full },	   { "handler", role_handler },
-	{ "fork", role_fork },	   { "signal", role_signal },
-	{ "exit", role_exit },
-};
-
-static void run(const char *role, const char *conf)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "profile_dir=%s,%s", dir, conf);
-	child.role = role;
-	child.argument = dir;
-	child.conf = text;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-#define EXACT "profile_interval=1,profile_memory=32m,"
-
-TEST(test_exact)
+TEST_LANE(test_exact)
 {
 	char path[400];
 
-	need_lane();
-	run("exact", EXACT);
-	run("exact", EXACT "profile=1");
+	role_passes("exact", EXACT ",profile=1");
 	assert_int_equal(nr_files(path, sizeof(path)), 1);
 	assert_int_equal(unlink(path), 0);
-}
-
-/* Modes in which every call takes another way. */
-TEST(test_exact_with_checks)
-{
-	need_lane();
-	run("exact", EXACT "checks=fast");
-	run("exact", EXACT "checks=full");
-	run("exact", EXACT "usable=requested,large_guard=all");
-}
-
-TEST(test_off_and_on)
-{
-	need_lane();
-	run("off_and_on", EXACT);
-}
-
-TEST(test_parts_left)
-{
-	need_lane();
-	run("parts_left", EXACT);
-}
-
-TEST(test_threads)
-{
-	need_lane();
-	run("threads", EXACT);
-}
-
-TEST(test_unbiased)
-{
-	need_lane();
-	run("unbiased", "profile_interval=64k");
-	run("unbiased", "profile_interval=64k,checks=fast");
-}
-
-TEST(test_full)
-{
-	need_lane();
-	run("full", "profile_interval=1,profile_memory=1m");
-}
-
-TEST(test_handler)
-{
-	need_lane();
-	run("handler", "profile_interval=4k");
-}
-
-TEST(test_fork)
-{
-	need_lane();
-	run("fork", EXACT);
-}
-
-TEST(test_signal)
-{
-	need_lane();
-	run("signal", EXACT "profile_signal=12");
 }
 
 static void file_read(char *text, size_t size)
@@ -502,19 +411,18 @@ static void file_read(char *text, size_t size)
 	text[n] = '\0';
 }
 
-TEST(test_at_exit)
+TEST_LANE(test_at_exit)
 {
 	unsigned long nr, bytes, allocs, alloc_bytes;
 	static char text[1 << 20];
 	char path[400];
 	struct profile p;
 
-	need_lane();
-	run("exit", "profile=1," EXACT);
+	role_passes("exit", "profile=1," EXACT);
 	assert_int_equal(nr_files(path, sizeof(path)), 1);
 	profile_parse(&p, path);
 	assert_true(p.values[FREED_OBJECTS] >= 1);
-	run("exit", "profile=1,profile_form=text," EXACT);
+	role_passes("exit", "profile=1,profile_form=text," EXACT);
 	file_read(text, sizeof(text));
 	assert_int_equal(sscanf(text, "heap profile: %lu: %lu [%lu: %lu] @ "
 				      "heapprofile\n",
@@ -523,30 +431,9 @@ TEST(test_at_exit)
 	assert_non_null(strstr(text, "\nMAPPED_LIBRARIES:\n"));
 	assert_non_null(strstr(text, "/libc"));
 	assert_non_null(strstr(text, "@ 0x"));
-	run("exit", "profile=1,profile_form=text");
+	role_passes("exit", "profile=1,profile_form=text");
 	file_read(text, sizeof(text));
 	assert_non_null(strstr(text, "] @ heap_v2/524288\n"));
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/api_profile.XXXXXX");
-	return !mkdtemp(dir);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rmdir(dir);
-}
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 2)
-		strcpy(dir, argv[2]);
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(setup, teardown);
-}
+API_MAIN(dir_make, dir_remove)

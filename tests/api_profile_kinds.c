@@ -6,8 +6,6 @@
 
 #include "profile_file.h"
 
-static struct child child;
-
 #define NR_PINNING 200000
 
 static void *pinning[NR_PINNING];
@@ -23,7 +21,7 @@ static __attribute__((noinline)) void fill_all(size_t size)
 
 /* One block of 64 lives on, where a slab has 32: each pins a slab alone, once
  * those around it are gone. The rest of the profile's blocks stand by. */
-static void role_pinned(void)
+TEST_ROLE(pinned, "profile_interval=16k")
 {
 	uint64_t slab = 0, nr = (NR_PINNING + 63) / 64;
 	static struct lanemalloc_class_stats classes[100];
@@ -55,7 +53,7 @@ static void role_pinned(void)
 	must(none.values[PINNED_SPACE] < after.values[PINNED_SPACE] / 10);
 }
 
-static void role_ages(void)
+TEST_ROLE(ages, EXACT)
 {
 	static void *blocks[30];
 	struct profile p, q;
@@ -114,7 +112,7 @@ static bool move_to(int n)
 
 /* A realloc that moves to a larger block counts, one that stays, shrinks or
  * begins does not. */
-static void role_grown(void)
+TEST_ROLE(grown, EXACT)
 {
 	struct profile p, q;
 	void *block;
@@ -134,7 +132,7 @@ static void role_grown(void)
 }
 
 /* By the thread that allocates, by another, on the same CPU and on another. */
-static void role_passed(void)
+TEST_ROLE(passed, EXACT ",index=cpu_id")
 {
 	bool by_cpu = !strcmp(LANE(lanemalloc_mode)(NULL), "cpu_id");
 	struct profile p, q;
@@ -172,72 +170,23 @@ static __attribute__((noinline)) void leak_here(size_t size)
 }
 
 /* What stands in a stream's buffer is written all the same. */
-static void role_leak(void)
+ROLE(leak)
 {
 	free(opaque(malloc(3 * MIB)));
 	must(printf("buffered") > 0);
 	leak_here(MIB);
 }
 
-static const struct role roles[] = {
-	{ "leak", role_leak },
-	{ "pinned", role_pinned },
-	{ "ages", role_ages },
-	{ "grown", role_grown },
-	{ "passed", role_passed },
-};
-
-static void run(const char *role, const char *conf)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "profile_dir=%s,%s", dir, conf);
-	child.role = role;
-	child.argument = dir;
-	child.conf = text;
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-#define EXACT "profile_interval=1,profile_memory=32m,"
-
-TEST(test_pinned)
-{
-	need_lane();
-	run("pinned", "profile_interval=16k");
-}
-
-TEST(test_ages)
-{
-	need_lane();
-	run("ages", EXACT);
-}
-
-TEST(test_grown)
-{
-	need_lane();
-	run("grown", EXACT);
-}
-
-TEST(test_passed)
-{
-	need_lane();
-	run("passed", EXACT "index=cpu_id");
-}
-
 /* The stack and its bytes, nothing that was freed, and the status. */
-TEST(test_leak)
+TEST_LANE(test_leak)
 {
 	char text[128], exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *at;
 
-	need_lane();
 	exe[n] = '\0';
 	child.role = "leak";
-	child.argument = dir;
-	child.conf = EXACT "profile_leak=1m,profile_leak_exit=23";
+	child.conf = EXACT ",profile_leak=1m,profile_leak_exit=23";
 	child_run(&child);
 	assert_true(WIFEXITED(child.status));
 	assert_int_equal(WEXITSTATUS(child.status), 23);
@@ -251,35 +200,9 @@ TEST(test_leak)
 	assert_non_null(at);
 	assert_memory_equal(at + 7, exe, strlen(exe));
 	/* Less than that is none; the status is the program's. */
-	child.conf = EXACT "profile_leak=4m,profile_leak_exit=23";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-	child.conf = EXACT "profile_leak=1m";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
+	role_passes("leak", EXACT ",profile_leak=4m,profile_leak_exit=23");
+	role_runs("leak", EXACT ",profile_leak=1m");
 	assert_non_null(strstr(child.err, "not freed"));
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/api_profile_kinds.XXXXXX");
-	return !mkdtemp(dir);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rmdir(dir);
-}
-
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 2)
-		strcpy(dir, argv[2]);
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(setup, teardown);
-}
+API_MAIN(dir_make, dir_remove)

@@ -46,9 +46,7 @@ static void check_purge(size_t size)
 	full = resident();
 	assert_true(full >= before + 40 * MIB);
 	give();
-	errno = 4711;
-	LANE(lanemalloc_purge)();
-	assert_int_equal(errno, 4711);
+	keeping_errno(LANE(lanemalloc_purge)());
 	after = resident();
 	if (after > before + 6 * MIB)
 		print_message("blocks of %zu: %zu MiB stay\n", size,
@@ -57,25 +55,23 @@ static void check_purge(size_t size)
 	assert_true(stats_now().free_dirty_size <= 2 * MIB);
 }
 
-TEST(test_purge)
+TEST_LANE(test_purge)
 {
 	static const size_t sizes[] = {
 		16, 64, 200, 1024, 5000, 20000, 32768, 40000, 1 << 20, 48 << 20,
 	};
 
-	need_lane();
 	need_kernel();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		check_purge(sizes[i]);
 }
 
 /* One locked page holds its neighbours back, and nothing else. */
-TEST(test_locked_page)
+TEST_LANE(test_locked_page)
 {
 	size_t before, page = (size_t)sysconf(_SC_PAGESIZE);
 	char *locked;
 
-	need_lane();
 	need_kernel();
 	LANE(lanemalloc_purge)();
 	before = resident();
@@ -95,13 +91,12 @@ TEST(test_locked_page)
 }
 
 /* A huge block goes back as it is freed, whatever of it was touched. */
-TEST(test_huge_block)
+TEST_LANE(test_huge_block)
 {
 	struct lanemalloc_stats before, after;
 	size_t i, full, size = 1024 * MIB;
 	char *p;
 
-	need_lane();
 	need_kernel();
 	LANE(lanemalloc_purge)();
 	before = stats_now();
@@ -125,13 +120,12 @@ TEST(test_huge_block)
 }
 
 /* It says how much it gave. */
-TEST(test_result)
+TEST_LANE(test_result)
 {
 	struct lanemalloc_stats before, after;
 	size_t given;
 	char *p;
 
-	need_lane();
 	LANE(lanemalloc_purge)();
 	before = stats_now();
 	p = malloc(3 * MIB);
@@ -146,9 +140,8 @@ TEST(test_result)
 }
 
 /* Purged memory comes back as zeroes and works. */
-TEST(test_reuse)
+TEST_LANE(test_reuse)
 {
-	need_lane();
 	for (size_t round = 0; round < 4; round++) {
 		take(16 * MIB, 3000);
 		give();
@@ -164,11 +157,10 @@ TEST(test_reuse)
 }
 
 /* What the program holds is not touched. */
-TEST(test_live_blocks)
+TEST_LANE(test_live_blocks)
 {
 	static char *live[5000];
 
-	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
 		live[i] = malloc(i);
 		pattern_fill(live[i], i, i);
@@ -186,40 +178,29 @@ TEST(test_live_blocks)
 
 static void *churn(void *stop)
 {
-	uint64_t random = (uintptr_t)&random;
-
-	while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED)) {
-		size_t n = random_next(&random) % 3000;
-		char *p = malloc(n);
-
-		pattern_fill(p, n, random);
-		must(pattern_holds(p, n, random));
-		free(p);
-	}
+	while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED))
+		blocks_churn((uintptr_t)&stop, 100, 60000);
 	return NULL;
 }
 
 /* Purging beside threads that allocate disturbs none of them. */
-TEST(test_beside_threads)
+TEST_LANE(test_beside_threads)
 {
 	pthread_t threads[3];
 	int stop = 0;
 
-	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, churn, &stop));
 	for (size_t i = 0; i < 300; i++)
 		LANE(lanemalloc_purge)();
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, ARRAY_SIZE(threads));
 }
 
-TEST(test_trim)
+TEST_LANE(test_trim)
 {
 	size_t before;
 
-	need_lane();
 	need_kernel();
 	malloc_trim(0);
 	before = resident();

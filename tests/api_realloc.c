@@ -26,9 +26,9 @@ TEST(test_zero_frees)
 	static const size_t sizes[] = { 0, 1, 100, 5000, 40000, 1 << 20 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		errno = 4711;
-		assert_null(realloc(malloc(sizes[i]), opaque((size_t)0)));
-		assert_int_equal(errno, 4711);
+		void *p = malloc(sizes[i]);
+
+		keeping_errno(assert_null(realloc(p, opaque((size_t)0))));
 	}
 }
 
@@ -77,9 +77,7 @@ static void check_pair(size_t from, size_t to)
 	assert_non_null(p);
 	for (size_t i = 0; i < from; i += i < 300 ? 1 : 509)
 		p[i] = pattern_byte(from, i);
-	errno = 4711;
-	p = realloc(p, to);
-	assert_int_equal(errno, 4711);
+	keeping_errno(p = realloc(p, to));
 	assert_non_null(p);
 	assert_true(is_aligned(p, 16));
 	assert_true(malloc_usable_size(p) >= to);
@@ -124,9 +122,7 @@ static void check_failing(size_t size, size_t want)
 	size_t usable = malloc_usable_size(p);
 
 	pattern_fill(p, size, size);
-	errno = 0;
-	assert_null(realloc(opaque(p), opaque(want)));
-	assert_int_equal(errno, ENOMEM);
+	assert_no_memory(realloc(opaque(p), opaque(want)));
 	assert_true(pattern_holds(p, size, size));
 	assert_int_equal(malloc_usable_size(p), usable);
 	p = realloc(p, size + 1);
@@ -238,8 +234,4 @@ TEST(test_huge_leftover)
 	free(p);
 }
 
-int main(void)
-{
-	have_lane();
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

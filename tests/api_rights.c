@@ -12,10 +12,8 @@
 #include <dirent.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #define NOBODY 65534

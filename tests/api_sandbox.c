@@ -9,7 +9,6 @@
 #include <linux/seccomp.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 /* ---- sandboxes ---- */

@@ -67,7 +67,7 @@ static void handle(int signal)
 }
 
 /* A timer of the thread's own interrupts wherever it is. */
-TEST(test_timer)
+TEST_LANE(test_timer)
 {
 	struct itimerspec often = { { 0, 100000 }, { 0, 100000 } };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
@@ -75,7 +75,6 @@ TEST(test_timer)
 	struct pool pool = { .random = 5 };
 	timer_t timer;
 
-	need_lane();
 	handle(SIGALRM);
 	must(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
 	must(timer_settime(timer, 0, &often, NULL) == 0);
@@ -102,13 +101,12 @@ static void *send_signals(void *arg)
 }
 
 /* A storm of signals from another CPU. */
-TEST(test_storm)
+TEST_LANE(test_storm)
 {
 	struct target target = { .tid = (pid_t)syscall(SYS_gettid) };
 	struct pool pool = { .random = 6 };
 	pthread_t sender;
 
-	need_lane();
 	handle(SIGUSR1);
 	must(!pthread_create(&sender, NULL, send_signals, &target));
 	while (!__atomic_load_n(&target.done, __ATOMIC_ACQUIRE))
@@ -160,21 +158,19 @@ static void *work(void *arg)
 
 /* Handlers in several threads at once; nested in each other where the next
  * signal comes meanwhile. */
-TEST(test_threads)
+TEST_LANE(test_threads)
 {
 	struct sigaction action = { .sa_handler = own_handler,
 				    .sa_flags = SA_RESTART | SA_NODEFER };
 	pthread_t threads[4];
 
-	need_lane();
 	must(sigaction(SIGUSR2, &action, NULL) == 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		must(!pthread_create(&threads[i], NULL, work,
 				     (void *)(i * 2 + 9)));
 	for (int i = 0; i < 20000; i++)
 		pthread_kill(threads[i % 4], SIGUSR2);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, ARRAY_SIZE(threads));
 }
 
 static sigjmp_buf back;
@@ -189,7 +185,7 @@ static void jump_handler(int signal)
 
 /* A handler that never returns into the allocator loses at most the block in
  * its hands: the heap lives on. */
-TEST(test_jump_away)
+TEST_LANE(test_jump_away)
 {
 	struct itimerspec often = { { 0, 150000 }, { 0, 150000 } };
 	struct itimerspec never = { { 0, 0 }, { 0, 0 } };
@@ -199,7 +195,6 @@ TEST(test_jump_away)
 	struct pool pool = { .random = 8 };
 	timer_t timer;
 
-	need_lane();
 	must(sigaction(SIGALRM, &action, NULL) == 0);
 	must(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
 	if (sigsetjmp(back, 1) == 0)

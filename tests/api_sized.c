@@ -56,18 +56,16 @@ static void free_by(unsigned way, void *p, size_t hint)
 	}
 }
 
-TEST(test_null)
+TEST_LANE(test_null)
 {
-	need_lane();
 	errno = 4711;
 	for (unsigned way = 0; way < 8; way++)
 		free_by(way, NULL, way * 100);
 	assert_int_equal(errno, 4711);
 }
 
-TEST(test_right_sizes)
+TEST_LANE(test_right_sizes)
 {
-	need_lane();
 	for (unsigned way = 0; way < 8; way++) {
 		for (size_t n = 0; n < 100000; n += 1 + n / 20) {
 			errno = 4711;
@@ -121,12 +119,11 @@ static void replace(struct live *slot, uint64_t *random)
 }
 
 /* Wrong hints in any number put no block into a wrong place. */
-TEST(test_wrong_sizes)
+TEST_LANE(test_wrong_sizes)
 {
 	static struct live live[2000];
 	uint64_t random = 31;
 
-	need_lane();
 	for (size_t i = 0; i < 120000; i++)
 		replace(&live[random_next(&random) % ARRAY_SIZE(live)],
 			&random);
@@ -142,7 +139,8 @@ static void *alloc_for(unsigned way, size_t n)
 	return malloc(n);
 }
 
-static void role_checked(void)
+/* The checking option accepts all that is right. */
+TEST_ROLE(checked, "checks=1,check_pairs=0")
 {
 	setup(NULL);
 	for (unsigned way = 0; way < 8; way++) {
@@ -157,24 +155,4 @@ static void role_checked(void)
 	}
 }
 
-static const struct role roles[] = { { "checked", role_checked } };
-
-/* The checking option accepts all that is right. */
-TEST(test_checked)
-{
-	static struct child child = { .role = "checked",
-				      .conf = "checks=1,check_pairs=0" };
-
-	need_lane();
-	need_kernel();
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	assert_string_equal(child.err, "");
-}
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(setup, NULL);
-}
+API_MAIN(setup, NULL)

@@ -2,11 +2,10 @@
 /* lanemalloc_stats, its JSON, lanemalloc_mode, lanemalloc_version */
 #include "expect.h"
 
-TEST(test_version)
+TEST_LANE(test_version)
 {
 	char expected[32];
 
-	need_lane();
 	snprintf(expected, sizeof(expected), "%d.%d.%d",
 		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
 		 LANEMALLOC_VERSION_PATCH);
@@ -14,13 +13,12 @@ TEST(test_version)
 }
 
 /* The environment that this run was given must show in the mode. */
-TEST(test_mode)
+TEST_LANE(test_mode)
 {
 	const char *conf = getenv("LANEMALLOC_CONF");
 	const char *tunables = getenv("GLIBC_TUNABLES");
 	const char *why = NULL, *mode;
 
-	need_lane();
 	mode = LANE(lanemalloc_mode)(&why);
 	assert_ptr_equal(LANE(lanemalloc_mode)(NULL), mode);
 	assert_non_null(why);
@@ -35,12 +33,11 @@ TEST(test_mode)
 }
 
 /* A program that knows fewer numbers gets those, and no byte more. */
-TEST(test_smaller_struct)
+TEST_LANE(test_smaller_struct)
 {
 	struct lanemalloc_stats stats;
 	size_t known;
 
-	need_lane();
 	for (size_t n = 0; n <= sizeof(stats); n += 8) {
 		memset(&stats, 0xee, sizeof(stats));
 		known = LANE(lanemalloc_stats)(&stats, n);
@@ -52,7 +49,7 @@ TEST(test_smaller_struct)
 	}
 }
 
-TEST(test_larger_struct)
+TEST_LANE(test_larger_struct)
 {
 	struct {
 		struct lanemalloc_stats known;
@@ -61,7 +58,6 @@ TEST(test_larger_struct)
 	} larger;
 	size_t n = sizeof(larger) - sizeof(larger.beyond);
 
-	need_lane();
 	memset(&larger, 0xee, sizeof(larger));
 	errno = 4711;
 	assert_int_equal(LANE(lanemalloc_stats)((void *)&larger, n),
@@ -89,9 +85,8 @@ static void check_follows(size_t nr, size_t n)
 	assert_in_range(stats_now().live_size, 0, before + 4096);
 }
 
-TEST(test_live_size)
+TEST_LANE(test_live_size)
 {
-	need_lane();
 	check_follows(40000, 16);
 	check_follows(40000, 640);
 	check_follows(2000, 20480);
@@ -99,12 +94,11 @@ TEST(test_live_size)
 	check_follows(3, 32 * MIB);
 }
 
-TEST(test_large)
+TEST_LANE(test_large)
 {
 	struct lanemalloc_stats before, with;
 	char *p;
 
-	need_lane();
 	before = stats_now();
 	p = malloc(10 * MIB);
 	with = stats_now();
@@ -115,12 +109,11 @@ TEST(test_large)
 	assert_int_equal(stats_now().nr_large, before.nr_large);
 }
 
-TEST(test_plausible)
+TEST_LANE(test_plausible)
 {
 	struct lanemalloc_stats s;
 	uint64_t refused;
 
-	need_lane();
 	free(malloc(100));
 	s = stats_now();
 	assert_true(s.live_large_size <= s.live_size);
@@ -230,15 +223,12 @@ TEST(test_json_parser)
 	assert_false(is_json("{\"a\": -}"));
 }
 
-TEST(test_json)
+TEST_LANE(test_json)
 {
 	char text[8192], part[64], key[64];
 	size_t length;
 
-	need_lane();
-	errno = 4711;
-	length = LANE(lanemalloc_stats_json)(text, sizeof(text));
-	assert_int_equal(errno, 4711);
+	keeping_errno(length = LANE(lanemalloc_stats_json)(text, sizeof(text)));
 	assert_true(length < sizeof(text));
 	assert_int_equal(length, strlen(text));
 	assert_true(is_json(text));
@@ -293,13 +283,12 @@ static bool is_thinned(const void *block, size_t slab_size)
 }
 
 /* What the program holds of a class, in live, and how full its slabs are. */
-TEST(test_classes)
+TEST_LANE(test_classes)
 {
 	static void *blocks[30000];
 	struct lanemalloc_class_stats before, with, after;
 	size_t in_slab;
 
-	need_lane();
 	before = class_now(640);
 	in_slab = before.slab_objects;
 	assert_true(before.slab_size >= in_slab * 640);
@@ -330,12 +319,11 @@ TEST(test_classes)
 }
 
 /* Structs of a program that knows less, or more. */
-TEST(test_classes_of_another_size)
+TEST_LANE(test_classes_of_another_size)
 {
 	unsigned char text[3 * 400];
 	size_t nr;
 
-	need_lane();
 	class_now(16);
 	memset(text, 0xee, sizeof(text));
 	nr = LANE(lanemalloc_stats_classes)((void *)text, 8, 3);
@@ -353,14 +341,13 @@ TEST(test_classes_of_another_size)
 	assert_int_equal(LANE(lanemalloc_stats_classes)(NULL, 0, 0), nr);
 }
 
-TEST(test_cpus)
+TEST_LANE(test_cpus)
 {
 	static struct lanemalloc_cpu_stats cpus[8192];
 	struct lanemalloc_stats s;
 	uint64_t refills = 0, direct = 0, cached = 0;
 	size_t nr;
 
-	need_lane();
 	free(opaque(malloc(100)));
 	s = stats_now();
 	nr = LANE(lanemalloc_stats_cpus)(cpus, sizeof(*cpus), 8192);
@@ -379,12 +366,11 @@ TEST(test_cpus)
 
 static char long_text[1 << 20];
 
-TEST(test_detail_json)
+TEST_LANE(test_detail_json)
 {
 	size_t length;
 	void *block;
 
-	need_lane();
 	block = opaque(malloc(100));
 	length = LANE(lanemalloc_stats_detail_json)(long_text,
 						    sizeof(long_text));
@@ -436,13 +422,12 @@ static void check_prometheus(char *text)
 	assert_true(nr_names > 30 && nr_series > 50);
 }
 
-TEST(test_prometheus)
+TEST_LANE(test_prometheus)
 {
 	size_t length;
 	char key[80];
 	void *block;
 
-	need_lane();
 	block = opaque(malloc(100));
 	length = LANE(lanemalloc_stats_prometheus)(long_text,
 						   sizeof(long_text));

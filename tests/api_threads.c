@@ -16,8 +16,7 @@ static void run_all(pthread_t *threads, size_t n, void *(*run)(void *))
 {
 	for (size_t i = 0; i < n; i++)
 		create(&threads[i], run, (void *)i);
-	for (size_t i = 0; i < n; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, n);
 }
 
 static char *left[4000];
@@ -74,12 +73,11 @@ static void *touch_and_sleep(void *arg)
 }
 
 /* A thread that sleeps costs the heap nothing. */
-TEST(test_sleepers)
+TEST_LANE(test_sleepers)
 {
 	static pthread_t threads[1000];
 	struct lanemalloc_stats before, with;
 
-	need_lane();
 	pthread_barrier_init(&all_sleep, NULL, ARRAY_SIZE(threads) + 1);
 	pthread_barrier_init(&all_end, NULL, ARRAY_SIZE(threads) + 1);
 	before = stats_now();
@@ -91,8 +89,7 @@ TEST(test_sleepers)
 	assert_true(with.live_size < before.live_size + 2 * MIB);
 	assert_true(with.metadata_size < before.metadata_size + 8 * MIB);
 	pthread_barrier_wait(&all_end);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, ARRAY_SIZE(threads));
 }
 
 #define NR_PATTERN_THREADS 64

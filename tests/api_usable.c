@@ -4,9 +4,9 @@
 
 TEST(test_null)
 {
-	errno = 4711;
-	assert_int_equal(malloc_usable_size(opaque((void *)NULL)), 0);
-	assert_int_equal(errno, 4711);
+	void *none = NULL;
+
+	keeping_errno(assert_int_equal(malloc_usable_size(opaque(none)), 0));
 }
 
 /* Every byte of two neighbours' usable sizes is their own. */
@@ -55,9 +55,8 @@ TEST(test_constant)
 }
 
 /* What is lost at the end of blocks is bounded. */
-TEST(test_slack)
+TEST_LANE(test_slack)
 {
-	need_lane();
 	for (size_t n = 16; n < 2 * MIB; n += 1 + n / 50) {
 		void *p = malloc(n);
 
@@ -92,12 +91,11 @@ static size_t same_until_fitted(void)
 
 /* A program that asks for one size gets a class that fits; its blocks of
  * before stay as they are. */
-TEST(test_fitted)
+TEST_LANE(test_fitted)
 {
 	uint64_t before = stats_now().nr_fitted_classes;
 	size_t n, first, last, size;
 
-	need_lane();
 	n = same_until_fitted();
 	first = malloc_usable_size(same[0]);
 	last = malloc_usable_size(same[n - 1]);
@@ -165,7 +163,7 @@ static void requested_by_realloc(size_t n)
 	must_have(p, n * 20 / 1000 + 1);
 }
 
-static void role_requested(void)
+TEST_ROLE(requested, "usable=requested")
 {
 	for (size_t n = 0; n < 200000; n += n < 300 ? 1 : n / 9) {
 		requested_by_each_function(n);
@@ -176,7 +174,7 @@ static void role_requested(void)
 	must_have(malloc(5 * MIB + 3), 5 * MIB + 3);
 }
 
-static void role_requested_churn(void)
+TEST_ROLE(requested_churn, "usable=requested")
 {
 	static struct {
 		char *p;
@@ -195,34 +193,13 @@ static void role_requested_churn(void)
 	}
 }
 
-static const struct role roles[] = {
-	{ "requested", role_requested },
-	{ "requested-churn", role_requested_churn },
-};
-
-TEST(test_requested)
+/* Where the size is not what was requested. */
+TEST_LANE(test_requested_fails)
 {
-	static struct child child = { .conf = "usable=requested" };
-
-	need_lane();
 	need_kernel();
-	child.role = "requested";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	child.role = "requested-churn";
-	child_run(&child);
-	assert_true(child_succeeded(&child));
-	/* the roles fail where the size is not what was requested */
-	child.role = "requested";
-	child.conf = "usable=real";
+	child = (struct child){ .role = "requested", .conf = "usable=real" };
 	child_run(&child);
 	assert_int_equal(WEXITSTATUS(child.status), 70);
 }
 
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cases.h"
+
 struct capture {
 	int read_fd;
 	int saved_fd;
@@ -61,6 +63,19 @@ static inline int run_in_child(void (*run)(void))
 	if (waitpid(pid, &status, 0) != pid)
 		abort();
 	return status;
+}
+
+/* It writes this to stderr, and ends by that signal or with that status. */
+static inline void assert_child(void (*run)(void), const char *text, int end)
+{
+	struct capture capture;
+	int status;
+
+	capture_begin(&capture);
+	status = run_in_child(run);
+	assert_string_equal(capture_end(&capture), text);
+	assert_int_equal(WIFSIGNALED(status) ? WTERMSIG(status) :
+					       WEXITSTATUS(status), end);
 }
 
 #endif

@@ -9,6 +9,11 @@
  *		...
  *	}
  *	TEST_AGAIN(empty_slabs_go_back, busy, done)
+ *	FIXTURE(done)				such a setup or teardown
+ *	{
+ *		...
+ *	}
+ *	TEST_WHERE(has_lanes(), pops)		skipped where it has none
  *
  *	TEST_MAIN(heap_setup, NULL)		around all of them
  *
@@ -52,20 +57,36 @@ extern const struct test_case *__start_test_cases[], *__stop_test_cases[];
 	};                                                              \
 	static const struct test_case *case##_listed                    \
 		__attribute__((section("test_cases"), used)) = &case;
-#define TEST_DEFINE(line, name, ...)                                    \
+#define TEST_DEFINE(before, line, name, ...)                            \
 	static void name(void);                                         \
 	static void name##_run(void **state)                            \
 	{                                                               \
 		(void)state;                                            \
+		before;                                                 \
 		name();                                                 \
 	}                                                               \
 	TEST_LIST(name##_case, line, name, name##_run, __VA_ARGS__)     \
 	static void name(void)
-#define TEST(...) TEST_DEFINE(__LINE__, __VA_ARGS__, NULL, NULL, NULL)
-#define TEST_FIRST(...) TEST_DEFINE(0, __VA_ARGS__, NULL, NULL, NULL)
+#define TEST(...) TEST_DEFINE(, __LINE__, __VA_ARGS__, NULL, NULL, NULL)
+#define TEST_FIRST(...) TEST_DEFINE(, 0, __VA_ARGS__, NULL, NULL, NULL)
+/* A test that is skipped where that is not so. */
+#define TEST_WHERE(condition, ...)                                      \
+	TEST_DEFINE(if (!(condition)) skip(), __LINE__, __VA_ARGS__,    \
+		    NULL, NULL, NULL)
 #define TEST_AGAIN(name, ...)                                           \
 	TEST_LIST(name##_again, __LINE__, name, name##_run, __VA_ARGS__, \
 		  NULL, NULL)
+
+/* A setup or teardown that cannot fail but by its assertions. */
+#define FIXTURE(name)                                                   \
+	static void name##_body(void);                                  \
+	__attribute__((unused)) static int name(void **state)           \
+	{                                                               \
+		(void)state;                                            \
+		name##_body();                                          \
+		return 0;                                               \
+	}                                                               \
+	static void name##_body(void)
 
 static inline int tests_run(CMFixtureFunction setup,
 			    CMFixtureFunction teardown)

@@ -67,6 +67,20 @@ __attribute__((noreturn, unused)) static void expect_fail(const char *text)
 		opaque_value_;                              \
 	})
 
+/* The call gives NULL for want of memory; the statement leaves errno alone. */
+#define assert_no_memory(call)                   \
+	do {                                     \
+		errno = 0;                       \
+		assert_null(call);               \
+		assert_int_equal(errno, ENOMEM); \
+	} while (0)
+#define keeping_errno(...)             \
+	do {                           \
+		errno = 4711;          \
+		__VA_ARGS__;           \
+		must(errno == 4711);   \
+	} while (0)
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIB ((size_t)1 << 20)
 
@@ -110,6 +124,48 @@ __attribute__((unused)) static int is_zero(const void *block, size_t size)
 	return size == 0 || (*p == 0 && memcmp(p, p + 1, size - 1) == 0);
 }
 
+/* How often the piece stands there. */
+__attribute__((unused)) static unsigned lines_of(const char *text,
+						 const char *piece)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, piece))) {
+		text += strlen(piece);
+		n++;
+	}
+	return n;
+}
+
+/* Blocks come, grow and go, each with its pattern: most of up to 3,000 bytes,
+ * one in 64 of up to `most`. */
+__attribute__((unused)) static void blocks_churn(uint64_t seed, size_t rounds,
+						 size_t most)
+{
+	struct {
+		char *p;
+		size_t size;
+	} live[64] = { { NULL, 0 } };
+
+	for (size_t i = 0; i < rounds; i++) {
+		size_t k = random_next(&seed) % 64;
+		size_t n = 1 + random_next(&seed) % (i % 64 ? 3000 : most);
+		char *old = live[k].p;
+
+		must(!old || pattern_holds(old, live[k].size, k));
+		if (i % 3)
+			free(old);
+		live[k].p = (char *)(i % 3 == 0 ? realloc(old, n) :
+				     i % 8	? malloc(n) :
+						  memalign(128, n));
+		live[k].size = n;
+		must(live[k].p);
+		pattern_fill(live[k].p, n, k);
+	}
+	for (size_t k = 0; k < 64; k++)
+		free(live[k].p);
+}
+
 static inline int is_aligned(const void *p, size_t align)
 {
 	return (uintptr_t)p % align == 0;
@@ -147,11 +203,8 @@ __attribute__((unused)) static int have_lane(void)
 	return 0;
 }
 
-#define need_lane()               \
-	do {                      \
-		if (!have_lane()) \
-			skip();   \
-	} while (0)
+/* A test that is skipped without the library. */
+#define TEST_LANE(...) TEST_WHERE(have_lane(), __VA_ARGS__)
 
 /* Under a user-mode emulator: no exec of itself, no page faults, no RSS. Such
  * a one shows the host's processor. */
@@ -286,24 +339,157 @@ static inline int exited_with_zero(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The parts that a program plays when it is run again. */
+/* A part that the program plays when it is run again, with its name as the
+ * first argument:
+ *
+ *	ROLE(threads)
+ *	{
+ *		...
+ *	}
+ */
 struct role {
 	const char *name;
 	void (*run)(void);
 };
 
-#define role_run(roles, name) role_find(roles, ARRAY_SIZE(roles), name)
+/* The linker's bounds of the list. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern const struct role *const __start_roles[] __attribute__((weak));
+extern const struct role *const __stop_roles[] __attribute__((weak));
+#ifdef __cplusplus
+}
+#endif
 
-__attribute__((unused)) static int role_find(const struct role *roles, size_t n,
-					     const char *name)
+#define ROLE(name)                                                     \
+	static void role_##name(void);                                 \
+	static const struct role role_##name##_is = { #name,           \
+						      role_##name };   \
+	static const struct role *const role_##name##_listed           \
+		__attribute__((section("roles"), used)) =              \
+			&role_##name##_is;                             \
+	static void role_##name(void)
+
+__attribute__((unused)) static int role_run(const char *name)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(roles[i].name, name))
+	const struct role *const *role = __start_roles;
+
+	for (; role < __stop_roles; role++) {
+		if (strcmp((*role)->name, name))
 			continue;
-		roles[i].run();
+		(*role)->run();
 		return 0;
 	}
 	return 64;
+}
+
+#ifndef EXPECT_LINKED
+
+/* Of the last role that was run. */
+__attribute__((unused)) static struct child child;
+
+/* In a child, with these options; it must succeed. */
+__attribute__((unused)) static void role_runs(const char *name,
+					      const char *conf)
+{
+	need_kernel();
+	child.role = name;
+	child.conf = conf;
+	child_run(&child);
+	assert_true(child_succeeded(&child));
+}
+
+/* And it writes nothing to stderr. */
+__attribute__((unused)) static void role_passes(const char *name,
+						const char *conf)
+{
+	role_runs(name, conf);
+	assert_string_equal(child.err, "");
+}
+
+/* As LD_PRELOAD is to be with "plugin_NAME.so" before or behind the library. */
+static const char *role_plugin;
+static bool role_plugin_first;
+
+static void role_preload(void)
+{
+	const char *library = getenv("LD_PRELOAD");
+	const char *plugin = plugin_path(role_plugin);
+	char text[2 * PATH_MAX];
+
+	if (!library)
+		snprintf(text, sizeof(text), "%s", plugin);
+	else
+		snprintf(text, sizeof(text), "%s:%s",
+			 role_plugin_first ? plugin : library,
+			 role_plugin_first ? library : plugin);
+	setenv("LD_PRELOAD", text, 1);
+}
+
+__attribute__((unused)) static void
+role_with_plugin(const char *name, const char *plugin, bool first)
+{
+	role_plugin = plugin;
+	role_plugin_first = first;
+	child.prepare = role_preload;
+	role_passes(name, NULL);
+	child.prepare = NULL;
+}
+
+/* A role, and the test that it passes under each of these options. */
+#define TEST_ROLE(name, ...)                                              \
+	TEST_LANE(name##_passes)                                          \
+	{                                                                 \
+		const char *const confs[] = { __VA_ARGS__ };              \
+									  \
+		for (size_t i = 0; i < ARRAY_SIZE(confs); i++)            \
+			role_passes(#name, confs[i]);                     \
+	}                                                                 \
+	ROLE(name)
+
+/* Around all tests, and for all roles. */
+#define API_MAIN(setup, teardown)                                         \
+	int main(int argc, char **argv)                                   \
+	{                                                                 \
+		have_lane();                                              \
+		return argc > 1 ? role_run(argv[1]) :                     \
+				  tests_run(setup, teardown);             \
+	}
+
+#endif
+
+/* So many threads, each with its number. */
+static inline void threads_start(pthread_t *threads, size_t n,
+				 void *(*run)(void *))
+{
+	for (size_t i = 0; i < n; i++)
+		must(!pthread_create(&threads[i], NULL, run, (void *)i));
+}
+
+static inline void threads_join(const pthread_t *threads, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		must(!pthread_join(threads[i], NULL));
+}
+
+static inline void threads_run(size_t n, void *(*run)(void *))
+{
+	pthread_t threads[n];
+
+	threads_start(threads, n, run);
+	threads_join(threads, n);
+}
+
+/* One alone; what it returns. */
+static inline void *thread_run(void *(*run)(void *), void *arg)
+{
+	void *result;
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, run, arg));
+	must(!pthread_join(thread, &result));
+	return result;
 }
 
 #endif

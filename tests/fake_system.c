@@ -1,78 +1,11 @@
-/* The real system layer under other names, and system.h's names around it.
- * See fake_system.h. */
-#define system_map_at real_map_at
-#define system_map_name real_map_name
-#define system_address_space_limited real_address_space_limited
-#define system_unmap real_unmap
-#define system_is_mapped real_is_mapped
-#define system_purge real_purge
-#define system_guard real_guard
-#define system_unguard real_unguard
-#define system_hugepages real_hugepages
-#define system_move_pages real_move_pages
-#define system_page_size real_page_size
-#define system_nr_cpus real_nr_cpus
-#define system_memory_size real_memory_size
-#define system_random real_random
-#define system_now_ms real_now_ms
-#define system_touch_ns real_touch_ns
-#define system_rseq_fence_register real_rseq_fence_register
-#define system_rseq_fence real_rseq_fence
-#define system_privileged real_privileged
-#define system_getpid real_getpid
-#define system_write_stderr real_write_stderr
-#define system_abort real_abort
-#define system_sleep real_sleep
-#define system_wake real_wake
-#define system_thread_start real_thread_start
-#define system_read_file real_read_file
-#define system_nr_usable_cpus real_nr_usable_cpus
-#define system_bind_to_cpu real_bind_to_cpu
-#define system_interleave real_interleave
-#define system_rseq_register real_rseq_register
-#define system_rseq_unregister real_rseq_unregister
-#define system_kernel_release real_kernel_release
-#include "system/linux.c"
-#include "system/cpus.c"
-#undef system_map_at
-#undef system_map_name
-#undef system_address_space_limited
-#undef system_unmap
-#undef system_is_mapped
-#undef system_purge
-#undef system_guard
-#undef system_unguard
-#undef system_hugepages
-#undef system_move_pages
-#undef system_page_size
-#undef system_nr_cpus
-#undef system_memory_size
-#undef system_random
-#undef system_now_ms
-#undef system_touch_ns
-#undef system_rseq_fence_register
-#undef system_rseq_fence
-#undef system_privileged
-#undef system_getpid
-#undef system_write_stderr
-#undef system_abort
-#undef system_sleep
-#undef system_wake
-#undef system_thread_start
-#undef system_read_file
-#undef system_nr_usable_cpus
-#undef system_bind_to_cpu
-#undef system_interleave
-#undef system_rseq_register
-#undef system_rseq_unregister
-#undef system_kernel_release
-/* Again, for the names themselves. */
-#undef LANE_SYSTEM_H
-#undef LANE_CPUS_H
+/* fake_system: the functions of system.h that fail on demand, around the real
+ * ones; see fake_system.h */
 #include "fake_system.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "../stress/harness/replace.h"
 #include "system/report.h"
 
 #define NR_FILES_MOST 16
@@ -192,7 +125,7 @@ size_t fake_address_size(void)
 
 /* Refused as by a limit; at the places that fake.taken says, as where somebody
  * else's memory is. */
-int system_map_at(void *addr, size_t size)
+REPLACE(int, system_map_at, void *addr, size_t size)
 {
 	const char *from = addr, *taken = fake.taken;
 	int result;
@@ -203,40 +136,30 @@ int system_map_at(void *addr, size_t size)
 		return -EEXIST;
 	if (!charge(size))
 		return -ENOMEM;
-	result = real_map_at(addr, size);
+	result = __real_system_map_at(addr, size);
 	if (result)
 		uncharge(size);
 	return result;
 }
 
-void system_map_name(void *addr, size_t size, const char *name)
+REPLACE(void, system_map_name, void *addr, size_t size, const char *name)
 {
 	fake.named = (struct fake_named){ addr, size, name };
 	fake.nr_named++;
-	real_map_name(addr, size, name);
+	__real_system_map_name(addr, size, name);
 }
 
-bool system_is_mapped(void *addr, size_t size)
+REPLACE(bool, system_address_space_limited, void)
 {
-	return real_is_mapped(addr, size);
+	return fake.address_limit || __real_system_address_space_limited();
 }
 
-uint64_t system_random(void)
-{
-	return real_random();
-}
-
-bool system_address_space_limited(void)
-{
-	return fake.address_limit || real_address_space_limited();
-}
-
-void system_unmap(void *addr, size_t size)
+REPLACE(void, system_unmap, void *addr, size_t size)
 {
 	count(FAKE_UNMAP);
-	if (real_is_mapped(addr, size))
+	if (system_is_mapped(addr, size))
 		uncharge(size);
-	real_unmap(addr, size);
+	__real_system_unmap(addr, size);
 }
 
 /* Pages */
@@ -260,7 +183,7 @@ static bool is_locked(const char *addr, size_t size)
 	       fake.locked < addr + size;
 }
 
-int system_purge(void *addr, size_t size)
+REPLACE(int, system_purge, void *addr, size_t size)
 {
 	int ret;
 
@@ -268,7 +191,7 @@ int system_purge(void *addr, size_t size)
 	check(fits_pages(addr, size));
 	if (must_fail(FAKE_PURGE) || is_locked(addr, size))
 		return -EINVAL;
-	ret = real_purge(addr, size);
+	ret = __real_system_purge(addr, size);
 	if (!ret)
 		record_purge(addr, size);
 	return ret;
@@ -309,155 +232,120 @@ bool fake_purge_touched(const void *addr, size_t size)
 	return false;
 }
 
-int system_guard(void *addr, size_t size, bool split)
-{
-	if (must_fail(FAKE_GUARD) || !fits_pages(addr, size))
-		return -EINVAL;
-	return real_guard(addr, size, split);
-}
+#define PAGES_REFUSED(kind, error, name, parameters, arguments)           \
+	REPLACE_REFUSED(must_fail(kind) || !fits_pages(addr, size), error, \
+			name, parameters, arguments)
 
-int system_unguard(void *addr, size_t size, bool split)
-{
-	if (must_fail(FAKE_UNGUARD) || !fits_pages(addr, size))
-		return -ENOMEM;
-	return real_unguard(addr, size, split);
-}
+PAGES_REFUSED(FAKE_GUARD, EINVAL, system_guard,
+	      (void *addr, size_t size, bool split), (addr, size, split))
+PAGES_REFUSED(FAKE_UNGUARD, ENOMEM, system_unguard,
+	      (void *addr, size_t size, bool split), (addr, size, split))
+REPLACE_REFUSED(must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
+			!fits_pages(from, size),
+		EINVAL, system_move_pages, (void *to, void *from, size_t size),
+		(to, from, size))
 
-int system_hugepages(void *addr, size_t size, bool want)
+REPLACE(int, system_hugepages, void *addr, size_t size, bool want)
 {
 	if (must_fail(FAKE_HUGEPAGES) || !fits_pages(addr, size))
 		return -EINVAL;
 	fake.huge = want;
-	return real_hugepages(addr, size, want);
+	return __real_system_hugepages(addr, size, want);
 }
 
-uint64_t system_touch_ns(void *addr)
+REPLACE(uint64_t, system_touch_ns, void *addr)
 {
-	real_touch_ns(addr);
+	__real_system_touch_ns(addr);
 	return fake.huge ? fake.huge_ns : fake.small_ns;
-}
-
-int system_move_pages(void *to, void *from, size_t size)
-{
-	if (must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
-	    !fits_pages(from, size))
-		return -EINVAL;
-	return real_move_pages(to, from, size);
 }
 
 /* The process and the machine */
 
-size_t system_page_size(void)
+REPLACE(size_t, system_page_size, void)
 {
-	return fake.page_size ? fake.page_size : real_page_size();
+	return fake.page_size ? fake.page_size : __real_system_page_size();
 }
 
-uint64_t system_memory_size(void)
+REPLACE(uint64_t, system_memory_size, void)
 {
 	return fake.memory_size ? fake.memory_size : (uint64_t)1 << 38;
 }
 
-unsigned system_nr_cpus(void)
+REPLACE(unsigned, system_nr_cpus, void)
 {
-	return fake.nr_cpus ? fake.nr_cpus : real_nr_cpus();
+	return fake.nr_cpus ? fake.nr_cpus : __real_system_nr_cpus();
 }
 
-uint64_t system_now_ms(void)
+REPLACE(uint64_t, system_now_ms, void)
 {
 	return load_relaxed(&fake_now_ms); // counter
 }
 
-bool system_privileged(void)
+REPLACE(bool, system_privileged, void)
 {
-	return fake.privileged || real_privileged();
+	return fake.privileged || __real_system_privileged();
 }
 
-int system_getpid(void)
+REPLACE(int, system_getpid, void)
 {
-	return fake.pid ? fake.pid : real_getpid();
+	return fake.pid ? fake.pid : __real_system_getpid();
 }
 
-int system_rseq_fence_register(void)
-{
-	return must_fail(FAKE_REGISTER) ? -ENOSYS : real_rseq_fence_register();
-}
+#define REFUSED(kind, ...) REPLACE_REFUSED(must_fail(kind), __VA_ARGS__)
 
-int system_rseq_fence(void)
-{
-	return must_fail(FAKE_FENCE) ? -EPERM : real_rseq_fence();
-}
+REFUSED(FAKE_REGISTER, ENOSYS, system_rseq_fence_register, (void), ())
+REFUSED(FAKE_FENCE, EPERM, system_rseq_fence, (void), ())
+REFUSED(FAKE_USABLE_CPUS, EPERM, system_nr_usable_cpus, (void), ())
+REFUSED(FAKE_BIND, EINVAL, system_bind_to_cpu, (uint32_t cpu), (cpu))
+REFUSED(FAKE_RSEQ, EINVAL, system_rseq_register,
+	(void *area, uint32_t size, uint32_t signature),
+	(area, size, signature))
+REFUSED(FAKE_THREAD_START, EAGAIN, system_thread_start,
+	(void *stack, size_t stack_size, void *tls, void (*run)(void *),
+	 void *arg, struct system_thread *thread),
+	(stack, stack_size, tls, run, arg, thread))
 
-int system_nr_usable_cpus(void)
-{
-	return must_fail(FAKE_USABLE_CPUS) ? -EPERM : real_nr_usable_cpus();
-}
-
-int system_bind_to_cpu(uint32_t cpu)
-{
-	return must_fail(FAKE_BIND) ? -EINVAL : real_bind_to_cpu(cpu);
-}
-
-int system_interleave(void *addr, size_t size, uint64_t nodes)
+REPLACE(int, system_interleave, void *addr, size_t size, uint64_t nodes)
 {
 	(void)addr, (void)size, (void)nodes;
 	return must_fail(FAKE_INTERLEAVE) ? -EPERM : 0;
 }
 
-int system_rseq_register(void *area, uint32_t size, uint32_t signature)
-{
-	return must_fail(FAKE_RSEQ) ? -EINVAL :
-				      real_rseq_register(area, size, signature);
-}
-
-int system_rseq_unregister(void *area, uint32_t size, uint32_t signature)
-{
-	return real_rseq_unregister(area, size, signature);
-}
-
-int system_kernel_release(char release[SYSTEM_RELEASE_SIZE])
+REPLACE(int, system_kernel_release, char release[SYSTEM_RELEASE_SIZE])
 {
 	int result;
 
 	if (must_fail(FAKE_RELEASE))
 		return -ENOSYS;
-	result = real_kernel_release(release);
+	result = __real_system_kernel_release(release);
 	if (fake.release)
 		strncpy(release, fake.release, SYSTEM_RELEASE_SIZE - 1);
 	return result;
 }
 
-int system_thread_start(void *stack, size_t stack_size, void *tls,
-			void (*run)(void *), void *arg,
-			struct system_thread *thread)
-{
-	if (must_fail(FAKE_THREAD_START))
-		return -EAGAIN;
-	return real_thread_start(stack, stack_size, tls, run, arg, thread);
-}
-
-bool system_sleep(_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
-		  const struct system_watch *watch)
+REPLACE(bool, system_sleep,
+	_Atomic(uint32_t) *word, uint32_t value, uint64_t timeout_ms,
+	const struct system_watch *watch)
 {
 	count(FAKE_SLEEP);
 	if (!fake.sleep_moves_clock)
-		return real_sleep(word, value, timeout_ms, watch);
+		return __real_system_sleep(word, value, timeout_ms, watch);
 	if (load_relaxed(word) == value) // hint: the sleeper looks again
 		add_relaxed(&fake_now_ms, timeout_ms); // counter
 	return true;
 }
 
-void system_wake(_Atomic(uint32_t) *word)
+REPLACE(void, system_wake, _Atomic(uint32_t) *word)
 {
 	count(FAKE_WAKE);
-	real_wake(word);
+	__real_system_wake(word);
 }
 
 /* Files and messages */
 
 void fake_file(const char *path, const char *content)
 {
-	if (nr_files == NR_FILES_MOST)
-		real_abort();
+	check(nr_files < NR_FILES_MOST);
 	files[nr_files].path = path;
 	files[nr_files++].text = content;
 }
@@ -475,7 +363,7 @@ static long copy_text(const char *content, char *buf, size_t size)
 }
 
 /* The last fake_file() of a path counts. */
-long system_read_file(const char *path, char *buf, size_t size)
+REPLACE(long, system_read_file, const char *path, char *buf, size_t size)
 {
 	unsigned i;
 
@@ -485,7 +373,7 @@ long system_read_file(const char *path, char *buf, size_t size)
 		if (!strcmp(files[i - 1].path, path))
 			return copy_text(files[i - 1].text, buf, size);
 	}
-	return real_read_file(path, buf, size);
+	return __real_system_read_file(path, buf, size);
 }
 
 const char *fake_text(void)
@@ -499,7 +387,7 @@ void fake_text_clear(void)
 	store_relaxed(&text_length, 0); // before publish
 }
 
-void system_write_stderr(const char *from, size_t size)
+REPLACE(void, system_write_stderr, const char *from, size_t size)
 {
 	size_t at = add_relaxed(&text_length, size); // counter
 	size_t i;
@@ -507,13 +395,13 @@ void system_write_stderr(const char *from, size_t size)
 	for (i = 0; i < size && at + i < TEXT_SIZE - 1; i++)
 		text[at + i] = from[i];
 	if (!fake.quiet)
-		real_write_stderr(from, size);
+		__real_system_write_stderr(from, size);
 }
 
-_Noreturn void system_abort(void)
+REPLACE(_Noreturn void, system_abort, void)
 {
 	count(FAKE_ABORT);
 	if (fake_abort_target)
 		longjmp(*fake_abort_target, 1);
-	real_abort();
+	__real_system_abort();
 }

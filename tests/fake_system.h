@@ -1,8 +1,8 @@
 /* fake_system: a system layer that fails on demand, for unit tests
  *
- * Linked instead of src/system/linux.c and cpus.c. It contains the real ones
- * and passes every call on, so that memory is really mapped and purged; but
- * before that it counts the call, and fails it where the test said so.
+ * Linked around src/system/linux.c and cpus.c (stress/harness/replace.h): every
+ * call is passed on, so that memory is really mapped and purged; but before
+ * that it is counted, and fails where the test said so.
  *
  *	fake_reset();
  *	fake_fail_at(FAKE_MAP, 3);		the third mapping from now fails

@@ -100,9 +100,8 @@ static void fault_check(const struct fault_case *test, size_t argument)
 static const struct fault_case *fault_cases;
 static size_t nr_fault_cases;
 
-TEST(test_faults)
+TEST_LANE(test_faults)
 {
-	need_lane();
 	for (size_t i = 0; i < nr_fault_cases; i++) {
 		const size_t *argument = fault_cases[i].arguments;
 
@@ -112,7 +111,7 @@ TEST(test_faults)
 	}
 }
 
-static int fault_main_of(const struct fault_case *cases, size_t n, int argc,
+static int fault_main(const struct fault_case *cases, size_t n, int argc,
 			 char **argv)
 {
 	fault_cases = cases;
@@ -123,7 +122,11 @@ static int fault_main_of(const struct fault_case *cases, size_t n, int argc,
 	return argc > 1 ? 0 : tests_run(NULL, NULL);
 }
 
-#define fault_main(cases, argc, argv) \
-	fault_main_of(cases, ARRAY_SIZE(cases), argc, argv)
+#define FAULT_MAIN(cases)                                           \
+	int main(int argc, char **argv)                             \
+	{                                                           \
+		return fault_main(cases, ARRAY_SIZE(cases), argc,   \
+				  argv);                            \
+	}
 
 #endif

@@ -32,12 +32,10 @@ static void *free_it(void *p)
 static void by_two_threads(size_t size)
 {
 	void *p = malloc(size);
-	pthread_t thread;
 
 	announce("free of %p: already free", p);
 	for (int i = 0; i < 2; i++) {
-		must(!pthread_create(&thread, NULL, free_it, p));
-		pthread_join(thread, NULL);
+		thread_run(free_it, p);
 	}
 	flush_caches();
 }
@@ -87,7 +85,4 @@ static const struct fault_case cases[] = {
 	{ "fast", checked, "checks=fast", { 1, 100, 1000, 5000, 32768 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

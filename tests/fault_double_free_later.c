@@ -81,7 +81,4 @@ static const struct fault_case cases[] = {
 	{ "fast", checked, "checks=fast", { 16, 100, 1000, 5000, 20000 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

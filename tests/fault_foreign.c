@@ -7,12 +7,12 @@
 
 static char data[4096] __attribute__((aligned(64)));
 
-static void role_static(void)
+ROLE(static)
 {
 	free(opaque(data + 1024));
 }
 
-static void role_stack(void)
+ROLE(stack)
 {
 	char stack[4096] __attribute__((aligned(64)));
 
@@ -20,7 +20,7 @@ static void role_stack(void)
 	free(opaque(stack + 1024));
 }
 
-static void role_mapped(void)
+ROLE(mapped)
 {
 	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -28,17 +28,10 @@ static void role_mapped(void)
 	free(opaque(p + 1024));
 }
 
-static void role_misaligned(void)
+ROLE(misaligned)
 {
 	free(opaque(data + 1027));
 }
-
-static const struct role roles[] = {
-	{ "static", role_static },
-	{ "stack", role_stack },
-	{ "mapped", role_mapped },
-	{ "misaligned", role_misaligned },
-};
 
 static void no_core(void)
 {
@@ -49,10 +42,12 @@ static void no_core(void)
 
 TEST(test_foreign)
 {
-	static struct child child = { .prepare = no_core };
+	static const char *const roles[] = { "static", "stack", "mapped",
+					     "misaligned" };
 
+	child.prepare = no_core;
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-		child.role = roles[i].name;
+		child.role = roles[i];
 		child_run(&child);
 		assert_true(WIFSIGNALED(child.status));
 		assert_int_equal(WTERMSIG(child.status), SIGABRT);
@@ -60,10 +55,4 @@ TEST(test_foreign)
 	}
 }
 
-int main(int argc, char **argv)
-{
-	have_lane();
-	if (argc > 1)
-		return role_run(roles, argv[1]);
-	return tests_run(NULL, NULL);
-}
+API_MAIN(NULL, NULL)

@@ -17,7 +17,4 @@ static const struct fault_case cases[] = {
 	{ "new", by_new, NULL, { 1, 4096 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

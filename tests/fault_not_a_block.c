@@ -1,15 +1,24 @@
 /* modes: all no-qemu */
-/* free of addresses inside the heap's reservation that no block has */
+/* addresses inside the heap's reservation that no block has, and blocks that
+ * are in a slab again, to each function that takes a block */
 #include "fault.h"
 
-static void never_used(size_t share)
-{
-	char *p = malloc(100);
+#define realloc_(p) must(realloc(p, 200))
 
-	p += stats_now().reserved_size / share;
-	announce("free of %p: not a block", (void *)p);
-	free(opaque(p));
-}
+/* The call, whose message has that name, far from all blocks. */
+#define NEVER_USED(run, by, name)                                         \
+	static void run(size_t share)                                     \
+	{                                                                 \
+		char *p = malloc(100);                                    \
+									  \
+		p += stats_now().reserved_size / share;                   \
+		announce(name " of %p: not a block", (void *)p);          \
+		by(opaque(p));                                            \
+	}
+
+NEVER_USED(by_free, free, "free")
+NEVER_USED(by_realloc, realloc_, "realloc")
+NEVER_USED(by_usable, malloc_usable_size, "malloc_usable_size")
 
 /* Beside a large block's end. */
 static void behind_large(size_t size)
@@ -33,14 +42,31 @@ static void once_used(size_t size)
 	free(opaque(p));
 }
 
+/* The call, of a block whose slab another one keeps alive. */
+#define IN_SLAB(run, by, name)                                            \
+	static void run(size_t size)                                      \
+	{                                                                 \
+		char *p = malloc(size);                                   \
+									  \
+		must(malloc(size));                                       \
+		announce(name " of %p: already free", (void *)p);         \
+		free(opaque(p));                                          \
+		flush_caches();                                           \
+		by(opaque(p));                                            \
+	}
+
+IN_SLAB(realloc_freed, realloc_, "realloc")
+IN_SLAB(usable_freed, malloc_usable_size, "malloc_usable_size")
+
 static const struct fault_case cases[] = {
-	{ "never-used", never_used, NULL, { 4, 8, 64 } },
+	{ "free", by_free, NULL, { 4, 8, 64 } },
+	{ "realloc", by_realloc, NULL, { 4, 64 } },
+	{ "usable", by_usable, NULL, { 4, 64 } },
 	{ "behind-large", behind_large, NULL, { 100000, 5 << 20 } },
 	{ "once-used", once_used, NULL, { 100000, 1 << 20, 8 << 20 } },
 	{ "once-used", once_used, "checks=1,quarantine=0", { 1 << 20 } },
+	{ "realloc-freed", realloc_freed, NULL, { 16, 100, 1000, 5000 } },
+	{ "usable-freed", usable_freed, NULL, { 16, 1000, 20000 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

@@ -99,7 +99,4 @@ static const struct fault_case cases[] = {
 	  { 64, 1000 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

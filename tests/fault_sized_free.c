@@ -76,7 +76,4 @@ static const struct fault_case cases[] = {
 	{ "by-one", by_one, "checks=1", { 1, 16, 100, 32768, 32769 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

@@ -124,7 +124,4 @@ static const struct fault_case cases[] = {
 	{ "nowhere", nowhere, "checks=full,report_file=/nowhere/x", { 8 } },
 };
 
-int main(int argc, char **argv)
-{
-	return fault_main(cases, argc, argv);
-}
+FAULT_MAIN(cases)

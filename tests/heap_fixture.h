@@ -19,7 +19,6 @@
 #include "front/heap.h"
 #include "front/stats.h"
 #include "page_heap_check.h"
-#include "pageheap/page_heap.h"
 #include "system/config.h"
 
 #define MIB ((size_t)1 << 20)

@@ -24,14 +24,12 @@ static void option(const char *text)
 	gate_open();
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
 	option("checks=0,usable=real,quarantine=16m");
 	all_is_free();
-	return 0;
 }
 
 static void hold(void *block, size_t size)

@@ -9,7 +9,6 @@
 
 #include "system/helper.h"
 #include "system/sandbox.h"
-#include "system/system.h"
 #include "system/threads.h"
 
 /* The births: what the kernel was asked for. */

@@ -106,23 +106,19 @@ static void forget_id(void)
 		system_unmap(areas, 2 * area_size());
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	no_areas = false;
 	config.cpu_cache = 2 * MIB;
 	if (has_lanes())
 		forget_id();
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	give_held();
 	cpu_cache_flush_own();
 	all_is_free();
-	return 0;
 }
 
 /* So many flushes are to be answered by misses. */

@@ -82,6 +82,14 @@ static inline void heap_fresh(size_t limit)
 	assert_true(region_start());
 }
 
+/* Nothing is purged but what is beyond the budget, or when asked. */
+#define KEEP_ALL ((size_t)1 << 50)
+static inline void heap_keeping(size_t budget_wanted)
+{
+	heap_fresh(0);
+	config.purge_budget = budget_wanted;
+}
+
 /* A heap whose units are all free, as far as the level words tell; there is
  * no memory behind. */
 static inline void heap_claims_only(void)
@@ -120,6 +128,25 @@ static inline void heap_check(void)
 static inline void heap_give(const struct run *run)
 {
 	page_heap_give(run->region, run->unit, run->nr_units);
+}
+
+/* So many runs of one unit; and every step-th of them back. */
+static inline void heap_take_each(struct run *runs, unsigned n)
+{
+	while (n--)
+		assert_true(page_heap_take(1, 1, 0, runs++));
+}
+
+static inline void heap_give_each(const struct run *runs, unsigned first,
+				  unsigned end, unsigned step)
+{
+	for (; first < end; first += step)
+		heap_give(&runs[first]);
+}
+
+static inline bool is_zero(const char *addr, size_t size)
+{
+	return !size || (!addr[0] && !memcmp(addr, addr + 1, size - 1));
 }
 
 static inline char *heap_addr(const struct run *run)

@@ -163,8 +163,39 @@ static inline void profile_parse(struct profile *p, const char *path)
 		must(profile_ids[i] != 1);
 }
 
-/* Where the files go. */
+/* Where the files go: the tests make it, their roles find it in the
+ * environment. */
 static char dir[64];
+
+__attribute__((unused)) static int dir_make(void **state)
+{
+	char conf[96];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/%s.XXXXXX",
+		 program_invocation_short_name);
+	if (!mkdtemp(dir) || setenv("PROFILE_DIR", dir, 1))
+		return -1;
+	snprintf(conf, sizeof(conf), "profile_dir=%s", dir);
+	child_set_conf(conf);
+	return 0;
+}
+
+__attribute__((unused)) static int dir_remove(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+__attribute__((constructor)) static void dir_find(void)
+{
+	const char *path = getenv("PROFILE_DIR");
+
+	snprintf(dir, sizeof(dir), "%s", path ? path : "");
+}
+
+/* Every block is sampled. */
+#define EXACT "profile_interval=1,profile_memory=32m"
 
 __attribute__((unused)) static struct profile profile_now(void)
 {

@@ -7,10 +7,8 @@
 #include "cases.h"
 #include "fake_system.h"
 #include "page_heap_check.h"
-#include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "slab/bin.h"
-#include "slab/slab.h"
 #include "slab_check.h"
 
 static inline int heap_setup(void **state)

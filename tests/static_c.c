@@ -10,35 +10,6 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
-static void churn(uint64_t random)
-{
-	static const size_t most[] = { 100, 1000, 60000, 300 };
-	struct {
-		char *p;
-		size_t size;
-	} live[100] = { 0 };
-
-	for (size_t i = 0; i < 8000; i++) {
-		size_t k = random_next(&random) % ARRAY_SIZE(live);
-		size_t size = random_next(&random) % most[i % 4];
-
-		must(!live[k].p || pattern_holds(live[k].p, live[k].size, k));
-		if (i % 3 == 0) {
-			live[k].p = realloc(live[k].p, size + 1);
-			live[k].size = size + 1;
-		} else {
-			free(live[k].p);
-			live[k].p =
-				i % 3 == 1 ? malloc(size) : memalign(128, size);
-			live[k].size = size;
-		}
-		must(live[k].p && is_aligned(live[k].p, 16));
-		pattern_fill(live[k].p, live[k].size, k);
-	}
-	for (size_t k = 0; k < ARRAY_SIZE(live); k++)
-		free(live[k].p);
-}
-
 /* The malloc that runs is the library's, under all its names. */
 static void check_ours(void)
 {
@@ -105,7 +76,7 @@ static void *thread(void *arg)
 	of_thread = malloc(777);
 	pattern_fill(of_thread, 777, 7);
 	pthread_setspecific(key, of_thread);
-	churn((uintptr_t)arg + 1);
+	blocks_churn((uintptr_t)arg + 1, 8000, 60000);
 	return NULL;
 }
 
@@ -113,20 +84,18 @@ static void check_threads(void)
 {
 	pthread_t threads[8];
 
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		must(!pthread_create(&threads[i], NULL, thread, (void *)i));
+	threads_start(threads, ARRAY_SIZE(threads), thread);
 	for (int i = 0; i < 10; i++) {
 		pid_t pid = fork();
 
 		must(pid >= 0);
 		if (pid == 0) {
-			churn((uint64_t)i + 50);
+			blocks_churn((uint64_t)i + 50, 8000, 60000);
 			_exit(0);
 		}
 		must(exited_with_zero(pid));
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, ARRAY_SIZE(threads));
 }
 
 /* Static programs start the reclaimer by themselves, if they want it. */
@@ -134,7 +103,7 @@ static void check_reclaimer(void)
 {
 	must(lanemalloc_reclaimer_start() <= 0);
 	must(lanemalloc_reclaimer_start() <= 0);
-	churn(9);
+	blocks_churn(9, 8000, 60000);
 	lanemalloc_purge();
 }
 
@@ -172,11 +141,11 @@ __attribute__((destructor)) static void at_end(void)
 	free(malloc(70000));
 }
 
-static void role_work(void)
+ROLE(work)
 {
 	check_ours();
 	check_libc();
-	churn(1);
+	blocks_churn(1, 8000, 60000);
 	must(pthread_key_create(&key, key_destructor) == 0);
 	check_threads();
 	check_signals();
@@ -184,16 +153,11 @@ static void role_work(void)
 	must(printf("%s\n", lanemalloc_mode(NULL)) > 0);
 }
 
-static void role_secure(void)
+ROLE(secure)
 {
 	must(printf("%lu\n", getauxval(AT_SECURE)) > 0);
 	free(malloc(100));
 }
-
-static const struct role roles[] = {
-	{ "work", role_work },
-	{ "secure", role_secure },
-};
 
 static struct child child;
 
@@ -257,7 +221,7 @@ static void check_privileges(void)
 int main(int argc, char **argv)
 {
 	if (argc > 1)
-		return role_run(roles, argv[1]);
+		return role_run(argv[1]);
 	check_work(NULL, NULL, "nothing");
 	check_work("index=cpu_id", NULL, "mm_cid");
 	check_work("rseq=off", NULL, "mm_cid");

@@ -145,7 +145,7 @@ struct global {
 
 static global before_main;
 
-static void role_work()
+ROLE(work)
 {
 	must(before_main.numbers.size() == 1000);
 	check_ours();
@@ -156,8 +156,6 @@ static void role_work()
 	check_threads();
 	must(stats().nr_foreign_frees == 0);
 }
-
-static const struct role roles[] = { { "work", role_work } };
 
 static void without_rseq()
 {
@@ -179,7 +177,7 @@ static void check_work(const char *conf, void (*prepare)(void))
 int main(int argc, char **argv)
 {
 	if (argc > 1)
-		return role_run(roles, argv[1]);
+		return role_run(argv[1]);
 	check_work(nullptr, nullptr);
 	check_work("index=cpu_id", nullptr);
 	check_work("rseq=off", nullptr);

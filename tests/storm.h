@@ -38,6 +38,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../stress/harness/options.h"
@@ -140,6 +141,39 @@ static inline void storm_spawn(pthread_t *thread, void *(*run)(void *),
 	errno = pthread_create(thread, &attr, run, (void *)index);
 	must(!errno);
 	must(!pthread_attr_destroy(&attr));
+}
+
+/* A status of a child's that no accident produces. */
+#define CHILD_DONE 77
+
+/* Waits for that child; its status. */
+static inline int storm_wait(pid_t pid)
+{
+	int status = 0;
+
+	must(pid > 0);
+	while (waitpid(pid, &status, 0) != pid)
+		must(errno == EINTR);
+	return status;
+}
+
+/* Which must have ended by CHILD_DONE. */
+static inline void storm_reap(pid_t pid)
+{
+	int status = storm_wait(pid);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_DONE)
+		storm_fail("child %d: status %#x", (int)pid, status);
+}
+
+/* Starts anew under these options, unless the user has set some. */
+static inline void storm_conf(const char *conf, char **argv)
+{
+	if (getenv("LANEMALLOC_CONF"))
+		return;
+	must(!setenv("LANEMALLOC_CONF", conf, 1));
+	execv("/proc/self/exe", argv);
+	storm_fail("exec: errno %d", errno);
 }
 
 /* n threads, run((void *)0 .. (void *)(n - 1)); returns when all ended. */

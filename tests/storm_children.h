@@ -6,10 +6,8 @@
 #define STORM_CHILDREN_H
 
 #include "storm.h"
-#include <sys/wait.h>
 
 #define NR_PARENTS 4
-#define CHILD_DONE 77
 #define CHILD_STEPS 60
 
 static struct ring ring;
@@ -21,17 +19,6 @@ static void child_steps(struct live *live)
 
 	for (i = 0; i < CHILD_STEPS; i++)
 		live_step(live);
-}
-
-static void reap(pid_t pid)
-{
-	int status = 0;
-
-	must(pid > 0);
-	while (waitpid(pid, &status, 0) != pid)
-		must(errno == EINTR);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_DONE)
-		storm_fail("child %d: status %#x", (int)pid, status);
 }
 
 /* In the storm. */
@@ -59,8 +46,7 @@ int main(int argc, char **argv)
 	atomic_store(&nr_parents, NR_PARENTS);
 	ring_init(&ring, 256, false);
 	storm_parallel(NR_PARENTS + storm.threads, work, 256 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }
 

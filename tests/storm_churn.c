@@ -80,7 +80,6 @@ int main(int argc, char **argv)
 	must(!pthread_key_create(&key, destructor));
 	ring_init(&left, 4096, false);
 	storm_parallel(storm.threads, creator, 256 * KIB);
-	ring_drain(&left);
-	ring_fini(&left);
+	ring_end(&left);
 	return storm_done();
 }

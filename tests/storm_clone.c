@@ -24,7 +24,7 @@ static void parent(struct live *live)
 
 	must(stack);
 	for (i = 0; i < storm.rounds; i++) {
-		reap(start_clone(live, stack, 128 * KIB));
+		storm_reap(start_clone(live, stack, 128 * KIB));
 		live_step(live);
 	}
 	must(!munmap(stack, 128 * KIB));

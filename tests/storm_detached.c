@@ -91,7 +91,6 @@ int main(int argc, char **argv)
 	must(!pthread_key_create(&key, destructor));
 	ring_init(&ring, 256, false);
 	storm_parallel(storm.threads, work, 256 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }

@@ -18,12 +18,9 @@
 #include "storm.h"
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #define NR_FORKERS 2
 #define NR_INHERITED 64
-/* A status that no accident produces. */
-#define CHILD_DONE 77
 
 static struct block inherited[NR_INHERITED];
 static struct ring ring;
@@ -80,19 +77,6 @@ static pid_t raw_fork(void)
 	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
-static void reap(pid_t pid)
-{
-	int status = 0;
-	pid_t got;
-
-	do
-		got = waitpid(pid, &status, 0);
-	while (got < 0 && errno == EINTR);
-	if (got != pid || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) != CHILD_DONE)
-		storm_fail("child %d: status %#x", (int)pid, status);
-}
-
 static void steps(uint64_t owner, unsigned n)
 {
 	struct live live;
@@ -135,7 +119,7 @@ _Noreturn static void child_run(struct live *live, bool fork_again)
 			steps(6000, 50);
 			_exit(CHILD_DONE);
 		}
-		reap(pid);
+		storm_reap(pid);
 	}
 	must(!pthread_join(thread, NULL));
 	_exit(CHILD_DONE);
@@ -157,7 +141,7 @@ static void fork_in_handler(int sig)
 		child_begin();
 		_exit(CHILD_DONE);
 	}
-	reap(pid);
+	storm_reap(pid);
 	atomic_fetch_add(&nr_handler_forks, 1);
 	errno = saved;
 }
@@ -220,7 +204,7 @@ static void forker(unsigned index)
 		must(pid >= 0);
 		if (!pid)
 			child_run(&live, i % 8 == 0);
-		reap(pid);
+		storm_reap(pid);
 	}
 	live_fini(&live);
 	atomic_fetch_sub(&nr_forking, 1);

@@ -7,10 +7,8 @@
  * storm looks at nothing.
  */
 #include "storm.h"
-#include "storm_block.h"
 
 #include <dlfcn.h>
-#include <sys/wait.h>
 
 #include "lanemalloc.h"
 
@@ -111,7 +109,6 @@ static void fill_and_give(struct hoard *hoard, unsigned rounds)
 /* The child has what it counts as its parent had it. */
 static void fork_once(struct hoard *hoard)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -120,10 +117,9 @@ static void fork_once(struct hoard *hoard)
 		check_limit();
 		fill_and_give(hoard, 4);
 		check_limit();
-		_exit(0);
+		_exit(CHILD_DONE);
 	}
-	must(waitpid(pid, &status, 0) == pid);
-	must(WIFEXITED(status) && !WEXITSTATUS(status));
+	storm_reap(pid);
 }
 
 static void *look_on(void *arg)

@@ -66,7 +66,6 @@ int main(int argc, char **argv)
 	storm_start(argc, argv, 6, 20);
 	ring_init(&ring, 16, false);
 	storm_parallel(storm.threads, work, 256 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }

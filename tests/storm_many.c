@@ -27,7 +27,6 @@ int main(int argc, char **argv)
 	must(!pthread_barrier_init(&barrier, NULL, storm.threads));
 	ring_init(&ring, 1024, false);
 	storm_parallel(storm.threads, work, 64 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }

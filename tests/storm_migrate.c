@@ -6,30 +6,18 @@
  */
 #include "storm.h"
 
+#include "../stress/harness/cpus.h"
+
 #define BATCH 48
 
 static cpu_set_t allowed;
 static _Atomic(pid_t) *tids; /* 0, the mover itself, until known */
 static atomic_uint nr_done;
 
-static int nth_cpu(size_t n)
-{
-	int cpu;
-
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && !n--)
-			return cpu;
-	return 0;
-}
-
 /* CPUs may be taken away meanwhile: that is part of the storm. */
 static void hop(pid_t tid, struct rng *rng)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(nth_cpu(rng_below(rng, (size_t)CPU_COUNT(&allowed))), &one);
-	sched_setaffinity(tid, sizeof(one), &one);
+	cpus_go(tid, &allowed, rng_next(rng));
 }
 
 static size_t size_nth(struct rng *rng, unsigned n)

@@ -28,9 +28,7 @@ int main(int argc, char **argv)
 	ring_init(&rings[0], 64, false);
 	ring_init(&rings[1], 64, true);
 	storm_parallel(storm.threads, work, 256 * KIB);
-	ring_drain(&rings[0]);
-	ring_drain(&rings[1]);
-	ring_fini(&rings[0]);
-	ring_fini(&rings[1]);
+	ring_end(&rings[0]);
+	ring_end(&rings[1]);
 	return storm_done();
 }

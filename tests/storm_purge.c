@@ -89,7 +89,6 @@ int main(int argc, char **argv)
 	atomic_store(&nr_working, storm.threads);
 	ring_init(&ring, 128, false);
 	storm_parallel(storm.threads + PURGERS, work, 256 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }

@@ -10,10 +10,8 @@
 #include "storm.h"
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #define NR_CALLERS 2
-#define CHILD_DONE 77
 
 static struct ring ring;
 static atomic_uint nr_callers;
@@ -81,15 +79,10 @@ static void child(struct live *live)
 static void fork_once(struct live *live)
 {
 	pid_t pid = fork();
-	int status = 0;
 
-	must(pid >= 0);
 	if (!pid)
 		child(live);
-	while (waitpid(pid, &status, 0) != pid)
-		must(errno == EINTR);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_DONE)
-		storm_fail("child %d: status %#x", (int)pid, status);
+	storm_reap(pid);
 }
 
 static void caller(struct live *live)
@@ -132,16 +125,12 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = handler,
 				    .sa_flags = SA_RESTART };
 
-	if (!getenv("LANEMALLOC_CONF")) {
-		setenv("LANEMALLOC_CONF", "purge_delay=1", 1);
-		execv("/proc/self/exe", argv);
-	}
+	storm_conf("purge_delay=1", argv);
 	must(!sigaction(SIGUSR1, &action, NULL));
 	storm_start(argc, argv, 4, 500);
 	atomic_store(&nr_callers, NR_CALLERS);
 	ring_init(&ring, 256, false);
 	storm_parallel(NR_CALLERS + storm.threads, work, 256 * KIB);
-	ring_drain(&ring);
-	ring_fini(&ring);
+	ring_end(&ring);
 	return storm_done();
 }

@@ -10,11 +10,8 @@
 #include "storm.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
-#define CHILD_DONE 77
 #define REFUSED 78
 
 #define ALLOW(nr)                                        \
@@ -77,22 +74,17 @@ static void child(unsigned nr)
 
 int main(int argc, char **argv)
 {
-	int status = 0;
+	int status;
 	unsigned i;
 	pid_t pid;
 
-	if (!getenv("LANEMALLOC_CONF")) {
-		setenv("LANEMALLOC_CONF", "purge_delay=1", 1);
-		execv("/proc/self/exe", argv);
-	}
+	storm_conf("purge_delay=1", argv);
 	storm_start(argc, argv, 2, 100);
 	for (i = 0; i < storm.rounds; i++) {
 		pid = fork();
-		must(pid >= 0);
 		if (!pid)
 			child(i);
-		while (waitpid(pid, &status, 0) != pid)
-			must(errno == EINTR);
+		status = storm_wait(pid);
 		if (!WIFEXITED(status) || (WEXITSTATUS(status) != CHILD_DONE &&
 					   WEXITSTATUS(status) != REFUSED))
 			storm_fail("child %u: status %#x", i, status);

@@ -34,7 +34,7 @@ static void parent(struct live *live)
 	unsigned i;
 
 	for (i = 0; i < storm.rounds; i++) {
-		reap(i % 16 == 15 ? start_exec(live) : start_vfork(live));
+		storm_reap(i % 16 == 15 ? start_exec(live) : start_vfork(live));
 		live_step(live);
 	}
 }

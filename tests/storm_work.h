@@ -99,6 +99,13 @@ static inline void ring_drain(struct ring *ring)
 		block_free(&b);
 }
 
+/* What is still on its way is freed. */
+static inline void ring_end(struct ring *ring)
+{
+	ring_drain(ring);
+	ring_fini(ring);
+}
+
 /* ---- a random live set: the work of a thread ---- */
 
 struct live {

@@ -1,7 +1,6 @@
 /* base/atomic.h: a word that many raise ends at the highest of all */
 #include <pthread.h>
 
-
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "cases.h"

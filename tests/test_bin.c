@@ -58,12 +58,10 @@ static unsigned take_all(unsigned id, unsigned size_class, void **out,
 	return n;
 }
 
-static int teardown(void **state)
+FIXTURE(teardown)
 {
-	(void)state;
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
-	return 0;
 }
 
 TEST(test_give_and_take_reuse_the_slab, NULL, teardown)

@@ -189,17 +189,15 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 }
 
 /* Closes what is empty; what comes next is growth; the brake comes off. */
-static int teardown(void **state)
+FIXTURE(teardown)
 {
 	unsigned i;
 
-	(void)state;
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_purge(0, SIZE_MAX);
 	for (i = 0; i < 100; i++)
 		quiet_age_ends();
 	page_heap_check();
-	return 0;
 }
 
 TEST_MAIN(heap_setup, NULL)

@@ -12,12 +12,10 @@
 
 static void *objects[NR], *others[NR];
 
-static int teardown(void **state)
+FIXTURE(teardown)
 {
-	(void)state;
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
-	return 0;
 }
 
 static void take_one(unsigned id, void **out)

@@ -5,12 +5,6 @@
 
 static struct run runs[NR_RUNS];
 
-static void heap_keeping(size_t budget_wanted)
-{
-	heap_fresh(0);
-	config.purge_budget = budget_wanted;
-}
-
 static void take_all(uint32_t n, unsigned first, unsigned end)
 {
 	for (; first < end; first++)

@@ -10,14 +10,12 @@
 #define ROOT "/sys/fs/cgroup"
 #define MIB ((uint64_t)1 << 20)
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	fake_reset();
 	fake_file("/proc/self/cgroup", NULL);
 	fake_file(ROOT "/memory.max", NULL);
 	fake_file(ROOT "/memory.high", NULL);
-	return 0;
 }
 
 TEST(numbers)

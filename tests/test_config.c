@@ -1,37 +1,12 @@
 /* system/config.h: every option of the table, every warning's exact text
  *
  * config_start() reads once in a process, so each of its cases runs in a
- * child. getauxval() is this file's, so that the program can be a setuid one.
+ * child.
  */
-#include <stdio.h>
-#include <sys/auxv.h>
-
-#include "capture.h"
-#include "cases.h"
-#include "system/config.h"
-#include "system/report.h"
+#include "config_fixture.h"
 
 #define WARNING "lanemalloc: LANEMALLOC_CONF: "
 #define SUFFIXES " (k, m, g may follow)\n"
-
-extern char **environ;
-
-static unsigned long at_secure;
-
-unsigned long getauxval(unsigned long type)
-{
-	switch (type) {
-	case AT_SECURE:
-		return at_secure;
-	case AT_PAGESZ:
-		return 4096;
-	}
-	return 0;
-}
-
-/* Options as the table has them, written out once more by another loop. */
-#define DEFAULT(name, kind, value, least, most, help) .name = value,
-static const struct config defaults = { CONFIG_OPTIONS(DEFAULT) };
 
 static const struct {
 	const char *name, *kind;
@@ -400,15 +375,6 @@ TEST(test_print)
 
 /* config_start(), in children; what they find becomes their exit code */
 
-#define EXPECT(condition)                                                      \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			fflush(stdout);                                        \
-			_exit(1);                                              \
-		}                                                              \
-	} while (0)
-
 static void start_reads_once(void)
 {
 	setenv("LANEMALLOC_CON", "purge_delay=1", 1);
@@ -468,27 +434,16 @@ static void start_too_early(void)
 	EXPECT(config_start());
 }
 
-static void assert_child(void (*run)(void), const char *text)
-{
-	struct capture capture;
-	int status;
-
-	capture_begin(&capture);
-	status = run_in_child(run);
-	assert_string_equal(capture_end(&capture), text);
-	assert_int_equal(status, 0);
-}
-
 TEST(test_start)
 {
-	assert_child(start_reads_once, WARNING "unknown key 'foo'\n");
-	assert_child(start_without_variable, "");
-	assert_child(start_privileged, "");
-	assert_child(start_too_early, "");
+	assert_child(start_reads_once, WARNING "unknown key 'foo'\n", 0);
+	assert_child(start_without_variable, "", 0);
+	assert_child(start_privileged, "", 0);
+	assert_child(start_too_early, "", 0);
 	assert_child(start_with_limits,
 		     "lanemalloc: limit_soft=2097152 is above "
-		     "limit_hard=1048576: without effect\n");
-	assert_child(start_with_fitting_limits, "");
+		     "limit_hard=1048576: without effect\n", 0);
+	assert_child(start_with_fitting_limits, "", 0);
 }
 
 TEST_MAIN(NULL, NULL)

@@ -1,30 +1,11 @@
 /* system/config_file.h: root's file, the environment's files, and who may name
  * them; files are texts of this one
  */
+#include "config_fixture.h"
 #include <errno.h>
-#include <stdio.h>
-#include <sys/auxv.h>
 
-#include "capture.h"
-#include "cases.h"
 #include "system/config_file.h"
 #include "system/files.h"
-#include "system/report.h"
-
-extern char **environ;
-
-static unsigned long at_secure;
-
-unsigned long getauxval(unsigned long type)
-{
-	switch (type) {
-	case AT_SECURE:
-		return at_secure;
-	case AT_PAGESZ:
-		return 4096;
-	}
-	return 0;
-}
 
 /* Two files at most, open or not. */
 static struct {
@@ -64,9 +45,6 @@ long system_read(int fd, char *buf, size_t size)
 	files[fd].at += n;
 	return (long)n;
 }
-
-#define DEFAULT(name, kind, value, least, most, help) .name = value,
-static const struct config defaults = { CONFIG_OPTIONS(DEFAULT) };
 
 static struct config got;
 
@@ -182,15 +160,6 @@ TEST(test_errors)
 	assert_int_equal(config_read(&got, "none"), -ENOENT);
 }
 
-#define EXPECT(condition)                                              \
-	do {                                                           \
-		if (!(condition)) {                                    \
-			printf("%d: %s\n", __LINE__, #condition);      \
-			fflush(stdout);                                \
-			_exit(1);                                      \
-		}                                                      \
-	} while (0)
-
 /* The environment over root's file, the later over the earlier. */
 static void start_both(void)
 {
@@ -224,23 +193,12 @@ static void start_privileged(void)
 	EXPECT(config.profile_signal == 0);
 }
 
-static void assert_child(void (*run)(void), const char *text)
-{
-	struct capture capture;
-	int status;
-
-	capture_begin(&capture);
-	status = run_in_child(run);
-	assert_string_equal(capture_end(&capture), text);
-	assert_int_equal(status, 0);
-}
-
 TEST(test_start)
 {
 	assert_child(start_both,
 		     "lanemalloc: LANEMALLOC_CONF: @none cannot be read: "
-		     "error 2, no such file or directory\n");
-	assert_child(start_privileged, "");
+		     "error 2, no such file or directory\n", 0);
+	assert_child(start_privileged, "", 0);
 }
 
 TEST_MAIN(NULL, NULL)

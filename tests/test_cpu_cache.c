@@ -1,12 +1,10 @@
 /* cpucache/cpu_cache.h: lanes appear, grow, shrink, refill and flush */
 #include "lane_fixture.h"
 
-TEST(test_first_miss_installs_lanes, fresh, done)
+TEST_WHERE(has_lanes(), test_first_miss_installs_lanes, fresh, done)
 {
 	unsigned id = rseq_current_id(), i;
 
-	if (!has_lanes())
-		skip();
 	assert_null(cpu_cache_of(id));
 	hold(cpu_cache_alloc_slow(CLASS));
 	assert_ptr_equal(cpu_cache_of(id), own());
@@ -22,13 +20,11 @@ TEST(test_first_miss_installs_lanes, fresh, done)
 }
 
 /* One died between the areas and the table word; one lost the race. */
-TEST(test_areas_without_a_table_word_are_used, fresh, done)
+TEST_WHERE(has_lanes(), test_areas_without_a_table_word_are_used, fresh, done)
 {
 	uint64_t before;
 	char *areas;
 
-	if (!has_lanes())
-		skip();
 	assert_true(areas_add(rseq_current_id(), own()));
 	areas = cpu_cache_area(own(), 0);
 	before = claimed_size();
@@ -39,14 +35,12 @@ TEST(test_areas_without_a_table_word_are_used, fresh, done)
 	assert_ptr_equal(own_lane(CLASS), cpu_cache_lane(areas, CLASS));
 }
 
-TEST(test_direct_without_areas, fresh, done)
+TEST_WHERE(has_lanes(), test_direct_without_areas, fresh, done)
 {
 	uint64_t before = load_relaxed(&own()->nr_direct); // counter
 	unsigned i;
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	no_areas = true;
 	object = cpu_cache_alloc_slow(CLASS);
 	assert_non_null(object);
@@ -63,12 +57,10 @@ TEST(test_direct_without_areas, fresh, done)
 	assert_non_null(cpu_cache_of(rseq_current_id()));
 }
 
-TEST(test_misses_alone_keep_a_batch, fresh, done)
+TEST_WHERE(has_lanes(), test_misses_alone_keep_a_batch, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 1; i <= SLOTS / BATCH; i++) {
 		miss(CLASS);
 		assert_int_equal(limit_of(CLASS), BATCH);
@@ -78,12 +70,10 @@ TEST(test_misses_alone_keep_a_batch, fresh, done)
 	assert_int_equal(load_relaxed(&own()->nr_refills), i - 1); // counter
 }
 
-TEST(test_misses_answer_flushes, fresh, done)
+TEST_WHERE(has_lanes(), test_misses_answer_flushes, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	owe(CLASS, 5);
 	for (i = 1; i <= 8; i++) {
@@ -100,12 +90,10 @@ TEST(test_misses_answer_flushes, fresh, done)
 
 /* The lane takes two batches, then each overflow flushes one; after some it
  * goes down to a batch. */
-TEST(test_frees_alone_flush, fresh, done)
+TEST_WHERE(has_lanes(), test_frees_alone_flush, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < SLOTS; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
 	for (i = 1; i <= 2 * BATCH; i++) {
@@ -141,13 +129,11 @@ static void turn(unsigned n)
 
 /* Phases that allocate and free so many: from the fourth on the lane has
  * them. */
-TEST(test_turns_fit_the_lane, fresh, done)
+TEST_WHERE(has_lanes(), test_turns_fit_the_lane, fresh, done)
 {
 	unsigned n = SLOTS - BATCH, i;
 	uint64_t flushes, refills;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < 3; i++)
 		turn(n);
 	assert_in_range(limit_of(CLASS), n, SLOTS);
@@ -158,12 +144,10 @@ TEST(test_turns_fit_the_lane, fresh, done)
 	assert_int_equal(load_relaxed(&own()->nr_refills), refills); // counter
 }
 
-TEST(test_medium_lanes_are_bounded, fresh, done)
+TEST_WHERE(has_lanes(), test_medium_lanes_are_bounded, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	for (i = 0; i < 20; i++) {
 		owe(SIZE_CLASS_65536, 1);
 		miss(SIZE_CLASS_65536);
@@ -177,13 +161,11 @@ TEST(test_medium_lanes_are_bounded, fresh, done)
 
 /* Frees alone: the limit goes down to a batch, so that few objects keep
  * their slabs from being empty; the first miss ends that. */
-TEST(test_only_frees_keep_a_batch, fresh, done)
+TEST_WHERE(has_lanes(), test_only_frees_keep_a_batch, fresh, done)
 {
 	uint64_t limit;
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 6 * BATCH * CLASS_SIZE;
 	for (i = 0; i < 40 * BATCH; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
@@ -203,12 +185,10 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
 	assert_true(limit_of(CLASS) > limit);
 }
 
-TEST(test_limits_stay_within_the_bytes, fresh, done)
+TEST_WHERE(has_lanes(), test_limits_stay_within_the_bytes, fresh, done)
 {
 	unsigned size_class, round;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 128 << 10;
 	for (round = 0; round < 20; round++)
 		for (size_class = 1; size_class < NR_FIXED_CLASSES;
@@ -222,13 +202,11 @@ TEST(test_limits_stay_within_the_bytes, fresh, done)
 }
 
 /* So do the objects: a limit that sinks takes what lies above it along. */
-TEST(test_objects_stay_within_the_bytes, fresh, done)
+TEST_WHERE(has_lanes(), test_objects_stay_within_the_bytes, fresh, done)
 {
 	struct cpu_cache_stats stats;
 	unsigned size_class, i, n;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 1 << 20;
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
 		n = (2u << 20) / size_classes[size_class].size;
@@ -267,12 +245,10 @@ TEST(test_growth_takes_from_others, fresh, done)
 	assert_int_equal(used_now(), sum_of_limits());
 }
 
-TEST(test_no_bytes_for_the_cache, fresh, done)
+TEST_WHERE(has_lanes(), test_no_bytes_for_the_cache, fresh, done)
 {
 	unsigned i;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 0;
 	for (i = 0; i < 100; i++) {
 		miss(CLASS);
@@ -298,10 +274,8 @@ static void heals(uint64_t wrong)
 	assert_true(limit_of(CLASS) > 0);
 }
 
-TEST(test_used_size_heals, fresh, done)
+TEST_WHERE(has_lanes(), test_used_size_heals, fresh, done)
 {
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	heals((uint64_t)-1 << 30);
 	forget_id();
@@ -310,12 +284,10 @@ TEST(test_used_size_heals, fresh, done)
 	heals(config.cpu_cache);
 }
 
-TEST(test_double_free_of_the_top, fresh, done)
+TEST_WHERE(has_lanes(), test_double_free_of_the_top, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	miss(CLASS);
 	hold_lane(CLASS);
 	object = held[--nr_held];
@@ -327,12 +299,10 @@ TEST(test_double_free_of_the_top, fresh, done)
 	hold(object);
 }
 
-TEST(test_flush_own_empties, fresh, done)
+TEST_WHERE(has_lanes(), test_flush_own_empties, fresh, done)
 {
 	unsigned size_class;
 
-	if (!has_lanes())
-		skip();
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
 		miss(size_class);
 	give_held();
@@ -342,12 +312,10 @@ TEST(test_flush_own_empties, fresh, done)
 	assert_int_equal(stats_now().cached_size, 0);
 }
 
-TEST(test_stats, fresh, done)
+TEST_WHERE(has_lanes(), test_stats, fresh, done)
 {
 	struct cpu_cache_stats before, now;
 
-	if (!has_lanes())
-		skip();
 	cpu_cache_stats(&before);
 	assert_int_equal(before.nr_cpu_caches, 0);
 	miss(CLASS);

@@ -80,23 +80,19 @@ static size_t drain(void)
 	return drain_caches(rseq_self(), false);
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	id = rseq_current_id();
 	heap_free(heap_alloc(64));
 	heap_purge(0);
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
 	add_relaxed(&fake_now_ms, 10 * DRAIN_DEADLINE_MS); // counter
 	all_is_free();
-	return 0;
 }
 
 /* Every change makes the word larger, so that no holder meets its own value
@@ -123,14 +119,12 @@ TEST(test_rights_by_enumeration)
 
 static int pinned(void **state);
 
-TEST(test_moves_everything, pinned, done)
+TEST_WHERE(can_drain(), test_moves_everything, pinned, done)
 {
 	uint64_t n, nr_drains, word;
 	unsigned round;
 	char *spare;
 
-	if (!can_drain())
-		skip();
 	for (round = 0; round < 4; round++) {
 		n = fill_cache();
 		nr_drains = drain_count();
@@ -153,13 +147,11 @@ TEST(test_moves_everything, pinned, done)
 	assert_int_equal(drain_count(), nr_drains + 1);
 }
 
-TEST(test_limits_alone_are_a_reason, pinned, done)
+TEST_WHERE(can_drain(), test_limits_alone_are_a_reason, pinned, done)
 {
 	void *blocks[200];
 	unsigned n;
 
-	if (!can_drain())
-		skip();
 	blocks[0] = heap_alloc(64);
 	for (n = 1; area_nr_objects(area_in_use()); n++)
 		blocks[n] = heap_alloc(64);
@@ -170,13 +162,11 @@ TEST(test_limits_alone_are_a_reason, pinned, done)
 		heap_free(blocks[--n]);
 }
 
-TEST(test_idle_alone, pinned, done)
+TEST_WHERE(can_drain(), test_idle_alone, pinned, done)
 {
 	uint64_t n;
 	void *block;
 
-	if (!can_drain())
-		skip();
 	n = fill_cache();
 	assert_int_equal(drain_caches(rseq_self(), true), 0);
 	/* A refill since then. */
@@ -188,12 +178,10 @@ TEST(test_idle_alone, pinned, done)
 	heap_free(block);
 }
 
-TEST(test_held_right_is_respected, pinned, done)
+TEST_WHERE(can_drain(), test_held_right_is_respected, pinned, done)
 {
 	uint64_t n;
 
-	if (!can_drain())
-		skip();
 	n = fill_cache();
 	store_relaxed(&lease, lease_now() | 1);			     // own
 	store_relaxed(&deadline, fake_now_ms + DRAIN_DEADLINE_MS); // own
@@ -259,13 +247,11 @@ static uint64_t die(enum death death)
 	return n - 10;
 }
 
-TEST(test_dead_holder_is_superseded, pinned, done)
+TEST_WHERE(can_drain(), test_dead_holder_is_superseded, pinned, done)
 {
 	enum death death;
 	uint64_t n, mine;
 
-	if (!can_drain())
-		skip();
 	for (death = DIES_AT_ONCE; death < DEATHS; death++) {
 		n = die(death);
 		mine = lease_now();
@@ -278,13 +264,11 @@ TEST(test_dead_holder_is_superseded, pinned, done)
 }
 
 /* It slept past its deadline, and its lease is another one's. */
-TEST(test_late_holder_writes_nothing, pinned, done)
+TEST_WHERE(can_drain(), test_late_holder_writes_nothing, pinned, done)
 {
 	struct drainer late = { .self = rseq_self() };
 	uint64_t n, word, held;
 
-	if (!can_drain())
-		skip();
 	assert_true(lease_take(&late, false));
 	fake_now_ms += DRAIN_DEADLINE_MS;
 	fill_cache();
@@ -302,13 +286,11 @@ TEST(test_late_holder_writes_nothing, pinned, done)
 }
 
 /* Who is out of memory does not wait for the deadline. */
-TEST(test_urgent_drain_takes_over, pinned, done)
+TEST_WHERE(can_drain(), test_urgent_drain_takes_over, pinned, done)
 {
 	struct drainer slow = { .self = rseq_self() };
 	uint64_t n;
 
-	if (!can_drain())
-		skip();
 	assert_true(lease_take(&slow, false));
 	n = fill_cache();
 	assert_int_equal(drain(), 0);
@@ -326,13 +308,11 @@ TEST(test_urgent_drain_takes_over, pinned, done)
 }
 
 /* Fences fail from the k-th of a drain on: a part may be left for later. */
-TEST(test_no_fence, pinned, done)
+TEST_WHERE(can_drain(), test_no_fence, pinned, done)
 {
 	unsigned k;
 	uint64_t n;
 
-	if (!can_drain())
-		skip();
 	for (k = 1; k <= 3; k++) {
 		die(k == 3 ? DIES_AFTER_SWAP : DIES_AT_ONCE);
 		n = drain_count();
@@ -378,12 +358,10 @@ static unsigned slots_resident(char *area)
 }
 
 /* What an id that is drained has resident is its lanes alone. */
-TEST(test_slots_go_back, pinned, done)
+TEST_WHERE(can_drain(), test_slots_go_back, pinned, done)
 {
 	uint64_t n;
 
-	if (!can_drain())
-		skip();
 	n = fill_cache();
 	assert_true(slots_resident(area_in_use()) > 0);
 	assert_int_equal(drain(), n);
@@ -405,14 +383,12 @@ TEST(test_slots_go_back, pinned, done)
 }
 
 /* Whoever drops slots has the id alone, however late it is. */
-TEST(test_who_drops_is_left_alone, pinned, done)
+TEST_WHERE(can_drain(), test_who_drops_is_left_alone, pinned, done)
 {
 	struct drainer late = { .self = rseq_self() };
 	struct cpu_cache *cache = cpu_cache_of(id);
 	uint64_t n, word, nr_drains = drain_count();
 
-	if (!can_drain())
-		skip();
 	assert_true(lease_take(&late, false));
 	assert_true(word_set(&late, &cache->dropping, 1));
 	fake_now_ms += DRAIN_DEADLINE_MS;
@@ -485,15 +461,13 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-TEST(test_nothing_is_lost_under_load, fresh, done)
+TEST_WHERE(can_drain(), test_nothing_is_lost_under_load, fresh, done)
 {
 	pthread_t threads[THREADS];
 	uint64_t nr_drains = drain_count();
 	struct out *out;
 	unsigned i;
 
-	if (!can_drain())
-		skip();
 	atomic_store(&stop, 0);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, storm,

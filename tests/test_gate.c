@@ -40,13 +40,11 @@ static bool gate_moves(void)
 	return has_lanes() && rseq_state.fence;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	all_is_free();
 	if (gate_moves())
 		is_open();
-	return 0;
 }
 
 /* Each change is one addition, and makes the word larger: none comes twice. */
@@ -75,12 +73,10 @@ TEST(test_words_by_enumeration)
 
 static int pinned(void **state);
 
-TEST(test_only_the_last_opens, pinned, done)
+TEST_WHERE(gate_moves(), test_only_the_last_opens, pinned, done)
 {
 	unsigned depth, i;
 
-	if (!gate_moves())
-		skip();
 	is_open();
 	for (depth = 1; depth <= 5; depth++) {
 		for (i = 0; i < depth; i++) {
@@ -107,12 +103,10 @@ static void *commit_more(void)
 	return block;
 }
 
-TEST(test_commits_raise_the_open_bound, pinned, done)
+TEST_WHERE(gate_moves(), test_commits_raise_the_open_bound, pinned, done)
 {
 	void *block;
 
-	if (!gate_moves())
-		skip();
 	block = commit_more();
 	is_open();
 	heap_free(block);
@@ -121,12 +115,10 @@ TEST(test_commits_raise_the_open_bound, pinned, done)
 	is_open();
 }
 
-TEST(test_commits_do_not_open, pinned, done)
+TEST_WHERE(gate_moves(), test_commits_do_not_open, pinned, done)
 {
 	void *block;
 
-	if (!gate_moves())
-		skip();
 	gate_close();
 	block = commit_more();
 	is_closed();
@@ -137,14 +129,12 @@ TEST(test_commits_do_not_open, pinned, done)
 	heap_free(block);
 }
 
-TEST(test_calls_work_while_closed, pinned, done)
+TEST_WHERE(gate_moves(), test_calls_work_while_closed, pinned, done)
 {
 	struct lanemalloc_stats before, now;
 	unsigned i;
 	char *block;
 
-	if (!gate_moves())
-		skip();
 	heap_free(heap_alloc(64)); /* CPUs without lanes are not counted */
 	gate_close();
 	before = stats_now();
@@ -161,12 +151,10 @@ TEST(test_calls_work_while_closed, pinned, done)
 }
 
 /* An opener that saw the count 0 slept; meanwhile somebody closed. */
-TEST(test_late_opener_is_refused, pinned, done)
+TEST_WHERE(gate_moves(), test_late_opener_is_refused, pinned, done)
 {
 	uint64_t seen;
 
-	if (!gate_moves())
-		skip();
 	seen = load_relaxed(&gate_count); // own
 	gate_close();
 	open_words(seen, OPEN_TRIES);
@@ -187,12 +175,10 @@ TEST(test_late_opener_is_refused, pinned, done)
 }
 
 /* Children that share the memory and never say that they are gone. */
-TEST(test_any_number_of_closers, pinned, done)
+TEST_WHERE(gate_moves(), test_any_number_of_closers, pinned, done)
 {
 	unsigned i;
 
-	if (!gate_moves())
-		skip();
 	for (i = 0; i <= 65536; i++)
 		gate_close();
 	gate_open();
@@ -202,10 +188,8 @@ TEST(test_any_number_of_closers, pinned, done)
 	is_open();
 }
 
-TEST(test_stays_closed_without_a_fence, pinned, done)
+TEST_WHERE(gate_moves(), test_stays_closed_without_a_fence, pinned, done)
 {
-	if (!gate_moves())
-		skip();
 	rseq_state.fence = false;
 	gate_close();
 	gate_open();
@@ -216,12 +200,10 @@ TEST(test_stays_closed_without_a_fence, pinned, done)
 }
 
 /* checks=fast: the other pair opens, and follows what is committed. */
-TEST(test_checked_opens_the_other_pair, pinned, done)
+TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
 {
 	uint64_t end;
 
-	if (!gate_moves())
-		skip();
 	option_set(&config.checks, CHECKS_FAST);
 	assert_true(gate_is_open());
 	assert_false(gate_is_stuck());
@@ -242,12 +224,10 @@ TEST(test_checked_opens_the_other_pair, pinned, done)
 	is_open();
 }
 
-TEST(test_stays_closed_in_modes_that_look, pinned, done)
+TEST_WHERE(gate_moves(), test_stays_closed_in_modes_that_look, pinned, done)
 {
 	uint32_t mode = load_relaxed(&rseq_state.mode); // own
 
-	if (!gate_moves())
-		skip();
 	option_set(&config.checks, 1);
 	is_closed();
 	gate_start();
@@ -319,10 +299,8 @@ TEST_FIRST(test_closed_as_long_as_a_closer_is_inside, NULL, done)
 
 /* The kernel has fences, and some fail: nobody knows when the last opener is
  * through, until one succeeds. */
-TEST(test_a_failed_fence_is_owed, pinned, done)
+TEST_WHERE(gate_moves(), test_a_failed_fence_is_owed, pinned, done)
 {
-	if (!gate_moves())
-		skip();
 	fake_fail_from(FAKE_FENCE, 1);
 	gate_close();
 	gate_close();
@@ -346,12 +324,10 @@ TEST(test_a_failed_fence_is_owed, pinned, done)
 
 /* What it owes in a sandbox, which may kill for a fence, is paid when the
  * sandbox was refused, by the caller or the closer, whoever comes last. */
-TEST(test_a_sandbox_is_refused, pinned, done)
+TEST_WHERE(gate_moves(), test_a_sandbox_is_refused, pinned, done)
 {
 	unsigned long fences;
 
-	if (!gate_moves())
-		skip();
 	fences = fake_calls(FAKE_FENCE);
 	sandbox_begin();
 	gate_close();
@@ -398,10 +374,8 @@ static void *close_meanwhile(void *unused)
 }
 
 /* However they meet, nothing is owed at the end. */
-TEST(test_callers_and_closers, NULL, done)
+TEST_WHERE(gate_moves(), test_callers_and_closers, NULL, done)
 {
-	if (!gate_moves())
-		skip();
 	run_against((THREADS + 1) / 2, enter_and_be_refused, close_meanwhile);
 	assert_int_equal(load_relaxed(&gate_debt), 0); // own
 	is_open();

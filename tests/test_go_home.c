@@ -4,15 +4,13 @@
 
 /* Objects smaller than a line are not handed out where they were freed if
  * another id owns their slab; larger ones are. */
-TEST(test_tiny_objects_go_home, fresh, done)
+TEST_WHERE(has_lanes(), test_tiny_objects_go_home, fresh, done)
 {
 	unsigned id = rseq_current_id(), i, nr = REMOTE_LANE_SLOTS;
 	void *object, *another;
 	struct lane *remote;
 	uint64_t nr_flushes;
 
-	if (!has_lanes())
-		skip();
 	miss(SIZE_CLASS_48);
 	remote = areas_lane(id, REMOTE_LANES + SIZE_CLASS_48);
 	while (nr_held <= nr)
@@ -42,15 +40,13 @@ TEST(test_tiny_objects_go_home, fresh, done)
 }
 
 /* What a waning slab's own CPU frees goes home, too. */
-TEST(test_objects_of_waning_slabs_go_home, fresh, done)
+TEST_WHERE(has_lanes(), test_objects_of_waning_slabs_go_home, fresh, done)
 {
 	struct lane *lane, *remote;
 	struct block block;
 	uint64_t count;
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	object = block_alloc(1024);
 	page_map_find(object, &block);
 	lane = areas_lane(rseq_current_id(), block.size_class);
@@ -68,12 +64,10 @@ TEST(test_objects_of_waning_slabs_go_home, fresh, done)
 	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
 }
 
-TEST(test_tiny_object_freed_twice, fresh, done)
+TEST_WHERE(has_lanes(), test_tiny_object_freed_twice, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
 	heap_free(object);
@@ -82,12 +76,10 @@ TEST(test_tiny_object_freed_twice, fresh, done)
 	hold(object); /* it was in the hands of the one that died */
 }
 
-TEST(test_no_bytes_for_remote_lanes, fresh, done)
+TEST_WHERE(has_lanes(), test_no_bytes_for_remote_lanes, fresh, done)
 {
 	void *object;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 0;
 	miss(SIZE_CLASS_16);
 	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
@@ -108,12 +100,10 @@ static void free_one_that_goes_home(unsigned size_class)
 	heap_free(object);
 }
 
-TEST(test_remote_lanes_stay_within_the_bytes, fresh, done)
+TEST_WHERE(has_lanes(), test_remote_lanes_stay_within_the_bytes, fresh, done)
 {
 	unsigned size_class, round, nr_waiting = 0;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 64 << 10;
 	miss(SIZE_CLASS_16);
 	for (round = 0; round < 4; round++)
@@ -131,12 +121,10 @@ TEST(test_remote_lanes_stay_within_the_bytes, fresh, done)
 }
 
 /* Where there is room each takes its batch, and gives it up for others. */
-TEST(test_remote_lanes_take_a_batch, fresh, done)
+TEST_WHERE(has_lanes(), test_remote_lanes_take_a_batch, fresh, done)
 {
 	unsigned remote = REMOTE_LANES + SIZE_CLASS_48, i;
 
-	if (!has_lanes())
-		skip();
 	config.cpu_cache = 64 << 10;
 	miss(SIZE_CLASS_16);
 	free_one_that_goes_home(SIZE_CLASS_48);

@@ -40,14 +40,12 @@ static int setup(void **state)
 	return result;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
 	config.large_guard = LARGE_GUARD_AUTO;
 	page_heap_purge(0, SIZE_MAX);
-	return 0;
 }
 
 static bool kernel_guards(void)
@@ -60,13 +58,11 @@ static bool kernel_guards(void)
 	return is_guarded;
 }
 
-TEST(fresh_blocks_have_one, setup, done)
+TEST_WHERE(kernel_guards(), fresh_blocks_have_one, setup, done)
 {
 	unsigned long calls;
 	char *pointer;
 
-	if (!kernel_guards())
-		skip();
 	pointer = large(SIZE);
 	assert_int_equal(find(pointer).size,
 			 21 * UNIT_SIZE - system_page_size());
@@ -113,13 +109,11 @@ TEST(a_refused_guard_is_none, setup, done)
 }
 
 /* Units whose guard stays are not handed out, nor lost. */
-TEST(a_guard_that_stays_keeps_its_units, setup, done)
+TEST_WHERE(kernel_guards(), a_guard_that_stays_keeps_its_units, setup, done)
 {
 	struct run run;
 	char *pointer;
 
-	if (!kernel_guards())
-		skip();
 	pointer = large(SIZE);
 	assert_true(find(pointer).size % UNIT_SIZE);
 	give(pointer);
@@ -136,13 +130,11 @@ TEST(a_guard_that_stays_keeps_its_units, setup, done)
 }
 
 /* Growth over the guard, and its refusal. */
-TEST(resize_passes_the_guard, setup, done)
+TEST_WHERE(kernel_guards(), resize_passes_the_guard, setup, done)
 {
 	struct block block;
 	char *pointer;
 
-	if (!kernel_guards())
-		skip();
 	pointer = large(SIZE);
 	block = find(pointer);
 	fake_fail_from(FAKE_UNGUARD, 1);

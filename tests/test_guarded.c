@@ -17,12 +17,10 @@ static int setup(void **state)
 	return result;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
-	return 0;
 }
 
 /* The kernel is older: by mprotect. No pool comes of refusals, and all that

@@ -9,6 +9,7 @@
  * short for a slab, or in the cache of a CPU that sleeps, serves all the same.
  *
  * timeout: 240 */
+#include "../stress/harness/cpus.h"
 #include "heap_fixture.h"
 #include "slab/fitted_class.h"
 
@@ -101,29 +102,14 @@ static void allocate(unsigned first)
 	}
 }
 
-/* On the n-th of the CPUs that there are: ids appear as this goes on. */
-static void go_to_cpu(const cpu_set_t *cpus, unsigned n)
-{
-	unsigned cpu, seen = 0;
-	cpu_set_t one;
-
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, cpus) || seen++ != n)
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-	}
-}
-
 static void live(const cpu_set_t *cpus)
 {
 	unsigned i;
 
-	go_to_cpu(cpus, 0);
+	cpus_go(0, cpus, 0);
 	heap_threads_start();
 	allocate(0);
-	go_to_cpu(cpus, 1);
+	cpus_go(0, cpus, 1);
 	allocate(1);
 	for (i = 0; i < NR_HELD; i += 3)
 		grow(i, size_of(i + 7));
@@ -133,7 +119,7 @@ static void live(const cpu_set_t *cpus)
 	heap_gate_open();
 	fake_now_ms += 1000000;
 	heap_purge(MIB);
-	go_to_cpu(cpus, 0);
+	cpus_go(0, cpus, 0);
 	for (i = 0; i < NR_HELD; i += 5)
 		keep(i, block_alloc(size_of(i)), size_of(i));
 	grow(0, 4 * MIB);
@@ -158,7 +144,7 @@ static void recover(const cpu_set_t *cpus)
 	heap_quarantine_flush();
 	for (i = 0; i < 4; i++) {
 		fake_now_ms += 1000000;
-		go_to_cpu(cpus, i % 2);
+		cpus_go(0, cpus, i % 2);
 		heap_purge(0);
 	}
 	must(stats_now().live_size == 0);
@@ -400,14 +386,14 @@ static void cached_elsewhere(size_t size, unsigned nr_live)
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	short_life_begins();
 	nr = size_classes[size_class_aligned(size, 16)].nr_objects;
-	go_to_cpu(&cpus, 1);
+	cpus_go(0, &cpus, 1);
 	keep(NR_HELD - 1, block_alloc(3000), 3000);
-	go_to_cpu(&cpus, 0);
+	cpus_go(0, &cpus, 0);
 	for (i = 0; i < nr; i++)
 		keep(i, block_alloc(size), size);
 	for (i = nr_live; i < nr; i++)
 		drop(i);
-	go_to_cpu(&cpus, 1);
+	cpus_go(0, &cpus, 1);
 	use_up_units();
 	must(!can_drain() || block_alloc(size));
 }

@@ -55,15 +55,13 @@ static uint32_t word_of(struct helper_life *life)
 	return load_relaxed(&life->word); // own
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
 	helper_world_reset();
 	helper_prepare();
 	nr_ran = 0;
-	return 0;
 }
 
 /* Forbidding is one addition, and its version never comes back; allowing takes

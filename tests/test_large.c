@@ -29,14 +29,12 @@ static void give(void *pointer)
 	large_free(pointer, &block);
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	fake_reset();
 	fake.quiet = true;
 	store_relaxed(&nr_moves, 0); // own
 	all_is_free();
-	return 0;
 }
 
 TEST(test_block_knows_its_units, NULL, done)

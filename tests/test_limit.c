@@ -115,20 +115,18 @@ TEST(overtaken_by_another_take)
 /* What is free and dirty makes way, wherever it lies. */
 TEST(free_memory_makes_way)
 {
-	unsigned i, n;
+	unsigned n;
 	struct run run;
 
 	heap_limited(0, 128);
 	config.purge_budget = GIB;
 	n = take_until_none(1);
-	for (i = 0; i < n; i += 2)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 0, n, 2);
 	assert_int_equal(page_heap_dirty_size(), 64 * UNIT_SIZE);
 	assert_true(page_heap_take(60, 1, 0, &run));
 	assert_true(nr_resident() <= 128);
 	heap_give(&run);
-	for (i = 1; i < n; i += 2)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 1, n, 2);
 	heap_check();
 }
 

@@ -13,9 +13,8 @@ static unsigned nr_held;
 /* The calling CPU's id and another one near to it, and one that is far. */
 static unsigned id, near_id, far_id;
 
-static int two_nodes(void **state)
+FIXTURE(two_nodes)
 {
-	(void)state;
 	id = rseq_current_id();
 	near_id = id + 1;
 	far_id = id + 2;
@@ -24,19 +23,16 @@ static int two_nodes(void **state)
 	cpu_is_of(near_id, 0);
 	cpu_is_of(far_id, 1);
 	nodes_use(true);
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	nodes_use(false);
 	while (nr_held)
 		heap_free(held[--nr_held]);
 	cpu_cache_flush_own();
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_check();
-	return 0;
 }
 
 static void hold_of(unsigned owner, unsigned size_class, unsigned n)
@@ -85,13 +81,11 @@ TEST(steals_within_its_node, two_nodes, done)
 
 /* What another CPU of the node frees stays here; what one of another node
  * does goes to its slab, a batch at a time. */
-TEST(far_objects_go_home, two_nodes, done)
+TEST_WHERE(has_lanes(), far_objects_go_home, two_nodes, done)
 {
 	unsigned i, nr = FAR_LANE_SLOTS;
 	uint64_t near_before;
 
-	if (!has_lanes())
-		skip();
 	/* Lanes for the id. */
 	heap_free(block_alloc(256));
 	near_before = count_of(SIZE_CLASS_256);
@@ -114,12 +108,10 @@ TEST(far_objects_go_home, two_nodes, done)
 	nr_held = 1;
 }
 
-TEST(near_objects_stay, two_nodes, done)
+TEST_WHERE(has_lanes(), near_objects_stay, two_nodes, done)
 {
 	void *again;
 
-	if (!has_lanes())
-		skip();
 	heap_free(block_alloc(256));
 	hold_of(near_id, SIZE_CLASS_256, 1);
 	heap_free(held[0]);
@@ -129,10 +121,8 @@ TEST(near_objects_stay, two_nodes, done)
 }
 
 /* As soon as ids are no CPUs any more all is as with one node. */
-TEST(none_is_far_without_nodes, two_nodes, done)
+TEST_WHERE(has_lanes(), none_is_far_without_nodes, two_nodes, done)
 {
-	if (!has_lanes())
-		skip();
 	heap_free(block_alloc(256));
 	hold_of(far_id, SIZE_CLASS_256, 1);
 	nodes_use(false);

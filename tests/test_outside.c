@@ -32,15 +32,13 @@ static void readers_set(uint16_t nr)
 	outside_look();
 }
 
-static int setup(void **state)
+FIXTURE(setup)
 {
-	(void)state;
 	goes_meanwhile = false;
 	nr_starts = nr_stops = 0;
 	store_relaxed(&probe_alloc_readers, 0);		 // own
 	store_relaxed(&outside_tracer, TRACER_NONE);	 // own
 	store_relaxed(&sample_gate.on, SAMPLE_NOBODY);	 // own
-	return 0;
 }
 
 TEST(test_reader, setup, NULL)

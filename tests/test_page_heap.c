@@ -182,10 +182,8 @@ TEST(fills_the_fullest)
 	for (i = 0; i < 256; i++)
 		assert_true(page_heap_take(1, 1, i, &runs[i]));
 	/* Hugepage 1 has many gaps of one unit, 2 has one large gap. */
-	for (i = 64; i < 128; i += 2)
-		heap_give(&runs[i]);
-	for (i = 140; i < 180; i++)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 64, 128, 2);
+	heap_give_each(runs, 140, 180, 1);
 	for (i = 0; i < 32; i++) {
 		assert_true(page_heap_take(1, 1, 63 - i, &run));
 		assert_int_equal(run.unit / 64, runs[64].unit / 64);
@@ -264,8 +262,7 @@ TEST(old_hints_hide_nothing)
 		assert_true(page_heap_take(1, 1, 1, &dirty[i]));
 	for (i = 0; i < 20; i++)
 		assert_true(page_heap_take(1, 1, 1, &rest[i]));
-	for (i = 0; i < NR; i++)
-		heap_give(&dirty[i]);
+	heap_give_each(dirty, 0, NR, 1);
 	for (i = 0; i < NR; i++) {
 		assert_true(page_heap_take(1, 1, 1, &run));
 		assert_false(run.zero);
@@ -436,8 +433,7 @@ TEST(survives_lost_hints)
 	for (n = 1; page_heap_take(1, 1, 0, &runs[n]); n++)
 		;
 	assert_true(n > 150);
-	for (i = 0; i < n; i += 2)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 0, n, 2);
 	for (l = 0; l < NR_LEVELS - 1; l++) {
 		struct level *level = &regions[0].levels[l];
 

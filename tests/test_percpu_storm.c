@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../stress/harness/cpus.h"
 #include "cases.h"
 #include "percpu_world.h"
 
@@ -138,19 +139,6 @@ static void step(struct hand *h, uint32_t random)
 	}
 }
 
-/* To the CPU that follows the n-th one of the mask. */
-static void hop(const cpu_set_t *mask, unsigned n)
-{
-	unsigned cpu, skip_over = n % (unsigned)CPU_COUNT(mask);
-	cpu_set_t one;
-
-	for (cpu = 0; !CPU_ISSET(cpu, mask) || skip_over--; cpu++)
-		;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
 static cpu_set_t all_cpus;
 static struct hand hands[NR_THREADS];
 static struct hand signal_hands[NR_THREADS];
@@ -167,7 +155,7 @@ static void *storm_thread(void *arg)
 	for (i = 0; i < NR_STEPS; i++) {
 		step(h, next_random(&random));
 		if (hopping && i % 128 == 0)
-			hop(&all_cpus, random >> 4);
+			cpus_go(0, &all_cpus, random >> 4);
 		else if (i % 64 == 0)
 			sched_yield();
 	}
@@ -294,10 +282,8 @@ static bool has_mm_cid(void)
 	return load_relaxed(&rseq_state.mode) == MODE_MM_CID; // hint
 }
 
-TEST(test_storm_mm_cid, setup_real, teardown)
+TEST_WHERE(has_mm_cid(), test_storm_mm_cid, setup_real, teardown)
 {
-	if (!has_mm_cid())
-		skip();
 	storms(offsetof(struct rseq_area, mm_cid));
 }
 

@@ -17,12 +17,10 @@
 #define THREADS 4
 #define TAKES 2000
 
-static int forget(void **state)
+FIXTURE(forget)
 {
-	(void)state;
 	memset(next_place, 0, sizeof(next_place));
 	fake_reset();
-	return 0;
 }
 
 /* In the part of [T/2, T) that place.h says, in 32nds of T. */

@@ -5,7 +5,6 @@
 
 #include <sys/stat.h>
 
-#include "pageheap/budget.h"
 #include "front/reclaimer.h"
 #include "system/cgroup.c"
 #include "front/pressure.c"
@@ -29,9 +28,8 @@ static void files_remove(void)
 	assert_int_equal(system("rm -rf " CGROUP_ROOT), 0);
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	heap_purge(0);
 	fake_reset();
 	fake.quiet = true;
@@ -47,19 +45,16 @@ static int fresh(void **state)
 			      "limit_hard=0,reclaimer=on,purge_budget=4m");
 	config.purge_delay = DELAY;
 	helper_prepare();
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	close_all();
 	files_remove();
 	config_parse(&config, "limit=off,pressure=off");
 	memset(&limit, 0, sizeof(limit));
 	helper_forget();
 	all_is_free();
-	return 0;
 }
 
 static struct rseq_area *no_area(void *arg)

@@ -7,26 +7,7 @@
 
 static struct run runs[NR_RUNS];
 
-/* Nothing is purged but when asked. */
-static void heap_keeping(size_t budget_wanted)
-{
-	heap_fresh(0);
-	config.purge_budget = budget_wanted;
-}
-
-#define KEEP_ALL ((size_t)1 << 50)
 #define PIECE_MOST (8 * MIB) /* for one unit */
-
-static bool is_zero(const char *addr, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++) {
-		if (addr[i])
-			return false;
-	}
-	return true;
-}
 
 /* No claimed unit is ever purged; what was purged reads as zero. */
 TEST(purges_exactly)
@@ -70,10 +51,8 @@ TEST(purged_ranges_are_the_free_ones)
 	unsigned i;
 
 	heap_keeping(KEEP_ALL);
-	for (i = 0; i < 640; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
-	for (i = 0; i < 640; i += 3)
-		heap_give(&runs[i]);
+	heap_take_each(runs, 640);
+	heap_give_each(runs, 0, 640, 3);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 214 * UNIT_SIZE);
 	assert_int_equal(fake_purged_size(), 214 * UNIT_SIZE);
 	for (i = 0; i < 640; i++)
@@ -247,8 +226,7 @@ TEST(pages_of_64_kib)
 	fake.page_size = 65536;
 	assert_true(region_start());
 	config.purge_budget = KEEP_ALL;
-	for (i = 0; i < 512; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	heap_take_each(runs, 512);
 	for (i = 0; i < 512; i++) {
 		if (i % 4 != 1)
 			heap_give(&runs[i]);
@@ -262,8 +240,7 @@ TEST(pages_of_64_kib)
 	assert_int_equal(fake_failures(FAKE_PURGE), 0);
 	assert_int_equal(page_heap_dirty_size(), 128 * UNIT_SIZE);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
-	for (i = 1; i < 512; i += 4)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 1, 512, 4);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 256 * UNIT_SIZE);
 	assert_int_equal(page_heap_dirty_size(), 0);
 	page_heap_check();
@@ -274,8 +251,7 @@ TEST(the_budget_holds)
 	unsigned i;
 
 	heap_keeping(4 * MIB);
-	for (i = 0; i < NR_RUNS; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	heap_take_each(runs, NR_RUNS);
 	for (i = 0; i < NR_RUNS; i++) {
 		heap_give(&runs[i]);
 		assert_true(page_heap_dirty_size() <= budget_size());
@@ -328,11 +304,9 @@ TEST(a_vain_purge_is_not_repeated)
 	fake.page_size = 65536;
 	assert_true(region_start());
 	config.purge_budget = KEEP_ALL;
-	for (i = 0; i < 512; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	heap_take_each(runs, 512);
 	/* Halves of pages, more than an eighth of what stays claimed. */
-	for (i = 1; i < 512; i += 4)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 1, 512, 4);
 	config.purge_budget = 0;
 	heap_give(&runs[3]);
 	/* From here on each give would find its page and those before. */
@@ -367,8 +341,7 @@ static void breathe(uint32_t size, unsigned nr)
 
 	for (i = 0; i < nr; i++)
 		assert_true(page_heap_take(size, 1, i, &runs[i]));
-	for (i = 0; i < nr; i++)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 0, nr, 1);
 }
 
 /* After a few breaths there is neither a purge nor clean memory. */

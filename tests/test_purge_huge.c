@@ -6,23 +6,6 @@
 
 #include "system/helper.h"
 
-static void heap_keeping(size_t budget_wanted)
-{
-	heap_fresh(0);
-	config.purge_budget = budget_wanted;
-}
-
-static bool is_zero(const char *addr, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++) {
-		if (addr[i])
-			return false;
-	}
-	return true;
-}
-
 static bool is_marked(const struct run *run)
 {
 	uint32_t h = run->unit / 64, end = (run->unit + run->nr_units - 1) / 64;

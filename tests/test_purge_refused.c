@@ -2,17 +2,10 @@
 #include "page_heap_fixture.h"
 
 #define NR_RUNS 640
-#define KEEP_ALL ((size_t)1 << 50)
 /* Calls of a bounded walk that are refused: 128, and those of a range. */
 #define REFUSALS_MOST (128 + 127)
 
 static struct run runs[NR_RUNS];
-
-static void heap_keeping(size_t budget_wanted)
-{
-	heap_fresh(0);
-	config.purge_budget = budget_wanted;
-}
 
 static void lock(char *addr, size_t size)
 {
@@ -29,12 +22,10 @@ TEST(survives_refusal)
 	unsigned i;
 
 	heap_keeping(0);
-	for (i = 0; i < 640; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
+	heap_take_each(runs, 640);
 	assert_true(page_heap_take(1000, 1, 0, &run));
 	fake_fail_from(FAKE_PURGE, 1);
-	for (i = 0; i < 640; i += 2)
-		heap_give(&runs[i]);
+	heap_give_each(runs, 0, 640, 2);
 	heap_give(&run);
 	heap_check();
 	/* One walk, and that stops; no give begins another. */
@@ -70,8 +61,7 @@ TEST(survives_each_refusal)
 
 	for (k = 1;; k++) {
 		heap_keeping(KEEP_ALL);
-		for (i = 0; i < 300; i++)
-			assert_true(page_heap_take(1, 1, 0, &runs[i]));
+		heap_take_each(runs, 300);
 		for (i = 0; i < 300; i += 1 + i % 3)
 			heap_give(&runs[i]);
 		fake_fail_at(FAKE_PURGE, k);
@@ -116,13 +106,9 @@ TEST(a_locked_page_keeps_a_hugepage)
 /* In an open hugepage the other runs go. */
 TEST(a_locked_run_keeps_itself)
 {
-	unsigned i;
-
 	heap_keeping(KEEP_ALL);
-	for (i = 0; i < 128; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
-	for (i = 0; i < 128; i += 4)
-		heap_give(&runs[i]);
+	heap_take_each(runs, 128);
+	heap_give_each(runs, 0, 128, 4);
 	lock(heap_addr(&runs[80]), 4096);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 31 * UNIT_SIZE);
 	assert_int_equal(page_heap_dirty_size(), UNIT_SIZE);
@@ -163,7 +149,6 @@ TEST(refused_memory_is_beside_the_budget)
 {
 	struct run run;
 	unsigned long calls;
-	unsigned i;
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 32, 1, 0, &run));
@@ -175,18 +160,14 @@ TEST(refused_memory_is_beside_the_budget)
 	calls = fake_calls(FAKE_PURGE);
 	assert_in_range(calls, 1, REFUSALS_MOST);
 	page_heap_tick(0);
-	for (i = 0; i < 64; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
-	for (i = 0; i < 64; i++)
-		heap_give(&runs[i]);
+	heap_take_each(runs, 64);
+	heap_give_each(runs, 0, 64, 1);
 	/* Tried once more after the tick. */
 	assert_in_range(fake_calls(FAKE_PURGE) - calls, 1, REFUSALS_MOST);
 	calls = fake_calls(FAKE_PURGE);
 	store_relaxed(&budget.refused, 0); // own
-	for (i = 0; i < 64; i++)
-		assert_true(page_heap_take(1, 1, 0, &runs[i]));
-	for (i = 0; i < 64; i++)
-		heap_give(&runs[i]);
+	heap_take_each(runs, 64);
+	heap_give_each(runs, 0, 64, 1);
 	assert_int_equal(fake_calls(FAKE_PURGE), calls);
 	heap_check();
 }

@@ -20,13 +20,11 @@ static uint32_t now(void)
 	return load_relaxed(&quiet.now); // own
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	memset(&quiet, 0, sizeof(quiet));
 	resident_is(0);
 	quiet_age_ends();
-	return 0;
 }
 
 TEST(test_an_age_a_tick, fresh)

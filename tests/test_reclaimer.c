@@ -2,7 +2,6 @@
  * by hand, without a thread */
 #include "helper_world.h"
 
-#include "pageheap/budget.h"
 #include "pageheap/request.h"
 
 /* Another thread's request, just before this one's CAS. */
@@ -30,9 +29,8 @@ static uint32_t word_now(void)
 	return life ? load_relaxed(&life->word) : HELPER_NONE; // own
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	heap_purge(0);
 	fake_reset();
 	fake.quiet = true;
@@ -41,15 +39,12 @@ static int fresh(void **state)
 	config.reclaimer = 1;
 	asked_at = 0;
 	helper_prepare();
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	helper_forget();
 	all_is_free();
-	return 0;
 }
 
 TEST(test_off_by_option, fresh, done)

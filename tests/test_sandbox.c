@@ -18,12 +18,10 @@ static uint64_t word(void)
 	return load_relaxed(&sandbox_word); // own
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	store_relaxed(&sandbox_word, 0); // own
 	store_relaxed(&nr_rare, 0);	 // own
-	return 0;
 }
 
 /* What one thread adds it can take off again, whatever others add. */

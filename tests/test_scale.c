@@ -224,14 +224,12 @@ static struct state grow(struct state before, unsigned nr_ids)
 	return after;
 }
 
-TEST(test_growth)
+TEST_WHERE(can_drain(), test_growth)
 {
 	static const unsigned steps[] = { 2, 64, 256, 4096 };
 	struct state s;
 	unsigned i;
 
-	if (!can_drain())
-		skip();
 	ids_work(0, 1);
 	s = state_now(1);
 	if (table)
@@ -286,12 +284,10 @@ static void hogs(unsigned nr_cpus, unsigned n, size_t live)
 	assert_int_equal(load_relaxed(&pool_taken), 0); // own
 }
 
-TEST(test_caches_in_proportion)
+TEST_WHERE(can_drain(), test_caches_in_proportion)
 {
 	uint32_t nr_cpus = rseq_state.nr_cpus;
 
-	if (!can_drain())
-		skip();
 	if (table)
 		printf("| CPUs | ids | live | cached | refills a round, "
 		       "first id | last id |\n|---|---|---|---|---|---|\n");
@@ -309,14 +305,12 @@ TEST(test_caches_in_proportion)
 
 /* A take looks at the 16 ids behind its own. What it does not get of them is
  * the slab that each takes from next, so no more than those are opened. */
-TEST(test_others_slabs_are_used)
+TEST_WHERE(can_drain(), test_others_slabs_are_used)
 {
 	static void *blocks[NR_OTHERS][NR_OTHERS_BLOCKS];
 	uint64_t nr_slabs, nr_steals;
 	unsigned id, i;
 
-	if (!can_drain())
-		skip();
 	for (id = 0; id < NR_OTHERS; id++) {
 		be_id(1 + id);
 		blocks_take(blocks[id], NR_OTHERS_BLOCKS, 1024);
@@ -415,13 +409,11 @@ static double transfers(unsigned n, enum whose whose)
 	return lines / ((double)n * NR_HANDED * NR_ROUNDS);
 }
 
-TEST(test_transfers)
+TEST_WHERE(can_drain(), test_transfers)
 {
 	static const unsigned pairs[] = { 1, 2, 8, 32, 128 };
 	unsigned i;
 
-	if (!can_drain())
-		skip();
 	if (table)
 		printf("| pairs | frees the blocks of | lines a block | "
 		       "gives | takes | slabs sent | steals |\n"

@@ -36,13 +36,11 @@ static unsigned random_below(unsigned n)
 	return (unsigned)(random_state >> 11) % n;
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	while_purging = NULL;
 	store_relaxed(&nr_to_pass, 0); // own
 	fake_reset();
-	return 0;
 }
 
 /* All objects of a new slab, written to. */

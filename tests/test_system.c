@@ -35,11 +35,9 @@ static int errno_is_kept(void **state)
 	return errno == 4711 ? 0 : -1;
 }
 
-static int set_errno(void **state)
+FIXTURE(set_errno)
 {
-	(void)state;
 	errno = 4711;
-	return 0;
 }
 
 /* Addresses that nothing is mapped at, [addr, addr + size). */

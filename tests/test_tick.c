@@ -7,7 +7,6 @@
 #include "front/reclaimer.h"
 #include "pageheap/request.h"
 #include "slab/bin.h"
-#include "system/system.h"
 
 /* What the ticks asked of the layers below. */
 static struct asked {
@@ -90,9 +89,8 @@ static uint64_t now_overtaken(void)
 	return system_now_ms();
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-	(void)state;
 	heap_purge(0);
 	fake_reset();
 	fake.quiet = true;
@@ -102,14 +100,11 @@ static int fresh(void **state)
 	nr_births = 0;
 	store_relaxed(&next_tick, fake_now_ms + DELAY); // own
 	memset(&asked, 0, sizeof(asked));
-	return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-	(void)state;
 	all_is_free();
-	return 0;
 }
 
 TEST(test_one_pass_in_a_tick, fresh, done)

@@ -403,11 +403,9 @@ TEST_AGAIN(test_threads, NULL, NULL)
 TEST_AGAIN(test_bad_frames, NULL, NULL)
 TEST_AGAIN(test_wall_between, NULL, NULL)
 
-static int setup(void **state)
+FIXTURE(setup)
 {
-	(void)state;
 	sealed_find_object();
-	return 0;
 }
 
 TEST_MAIN(setup, NULL)

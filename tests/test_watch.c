@@ -36,11 +36,9 @@ static int end(void **state)
 	return rmdir(folder);
 }
 
-static int remove_it(void **state)
+FIXTURE(remove_it)
 {
-	(void)state;
 	unlink(path);
-	return 0;
 }
 
 static int number_of(struct watch *watch)

@@ -29,7 +29,6 @@ FORMS = {
     "full": {"rounds": 5, "minutes": 40.0, "scale": 1.0},
     "quick": {"rounds": 2, "minutes": 5.0, "scale": 0.25},
 }
-FULL, QUICK = FORMS["full"], FORMS["quick"]
 
 
 def note(text):
@@ -67,13 +66,16 @@ class Parser(argparse.ArgumentParser):
         raise Fault(message + " (--help lists the options)")
 
 
-def options():
-    p = Parser(description=__doc__, allow_abbrev=False)
+def options(description=__doc__, forms=None, threads="1,2,8",
+            written="summary"):
+    """Those of any program that measures allocators in rounds."""
+    full, quick = ((forms or FORMS)[form] for form in ("full", "quick"))
+    p = Parser(description=description, allow_abbrev=False)
     p.add_argument("--build", default=os.path.join(ROOT, "build"),
                    metavar="DIR", help="where the library and load are")
     p.add_argument("--quick", action="store_true",
                    help="fewer cells, %d rounds at most, scale %g"
-                   % (QUICK["rounds"], QUICK["scale"]))
+                   % (quick["rounds"], quick["scale"]))
     p.add_argument("--only", action="append", metavar="PATTERN",
                    help="loads and programs whose names match; repeatable")
     p.add_argument("--allocators", metavar="A,B", help="only these")
@@ -81,24 +83,17 @@ def options():
                    metavar="NAME=PATH", help="one more; repeatable")
     p.add_argument("--subject", default=allocators.SUBJECT, metavar="NAME",
                    help="the one that is judged (%(default)s)")
-    p.add_argument("--threads", type=count_list, metavar="1,2,8")
+    p.add_argument("--threads", type=count_list, metavar=threads)
     p.add_argument("--rounds", type=count, metavar="N",
-                   help="at most (%d)" % FULL["rounds"])
+                   help="at most (%d)" % full["rounds"])
     p.add_argument("--minutes", type=positive, metavar="M",
                    help="begin no further round that would end later (%g)"
-                   % FULL["minutes"])
+                   % full["minutes"])
     p.add_argument("--scale", type=positive, metavar="X",
-                   help="times the usual work (%g)" % FULL["scale"])
+                   help="times the usual work (%g)" % full["scale"])
     p.add_argument("--limit", type=count, default=120, metavar="S",
                    help="a run of a load that takes longer has failed "
                    "(%(default)s)")
-    p.add_argument("--verify", action="store_true",
-                   help="check every block; the times are then worthless")
-    return add_ends(p, "summary")
-
-
-def add_ends(p, written):
-    """What any run that takes long is asked for."""
     p.add_argument("--resume", action="store_true",
                    help="go on where an interrupted run ended")
     p.add_argument("--report", action="store_true",
@@ -108,6 +103,13 @@ def add_ends(p, written):
     p.add_argument("--list", action="store_true", help="the cells, and end")
     p.add_argument("--no-install", action="store_true",
                    help="do with the packages that there are")
+    return p
+
+
+def bench_options():
+    p = options()
+    p.add_argument("--verify", action="store_true",
+                   help="check every block; the times are then worthless")
     return p
 
 
@@ -170,11 +172,10 @@ def digest(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
-def make_header(args, chosen):
-    load = machine.settled_load()
+def make_header(args, chosen, load, verify=False):
     return {
         "date": datetime.date.today().isoformat(), "form": args.form,
-        "scale": args.scale, "verify": args.verify,
+        "scale": args.scale, "verify": verify,
         "subject": args.subject, "loads": digest(args.load),
         "machine": machine.describe(), "load_average": load,
         "complaint": machine.complaint(load),
@@ -182,14 +183,20 @@ def make_header(args, chosen):
     }
 
 
-def measure(args, chosen_cells, chosen):
-    """Runs what is wanted; the runs are in the file."""
+def begin(args, header):
+    """The file of runs: the old one where it is to go on."""
     runs = store.Store(args.runs)
-    header = make_header(args, chosen)
     if args.resume and runs.exists():
         runs.resume(header)
     else:
         runs.start(header)
+    return runs
+
+
+def measure(args, chosen_cells, chosen):
+    """Runs what is wanted; the runs are in the file."""
+    header = make_header(args, chosen, machine.settled_load(), args.verify)
+    runs = begin(args, header)
     if header["complaint"]:
         note(header["complaint"])
     runner = running.Runner(os.path.join(args.folder, "measure"), args.scale,
@@ -237,32 +244,42 @@ def show(chosen_cells):
 
 
 def main(words):
-    args = settle(options().parse_args(words))
+    args = settle(bench_options().parse_args(words))
+    return go(args, find_cells, install, measure, write_report)
+
+
+def go(args, find, get, run, write):
+    """The course of such a program, by its own steps."""
     if args.report:
-        return write_report(args)
-    chosen_cells = find_cells(args)
+        return write(args)
+    chosen_cells = find(args)
     if args.list:
         show(chosen_cells)
         return 0
     if not args.no_install:
-        install(chosen_cells)
-    measure(args, chosen_cells, find_allocators(args))
-    return write_report(args)
+        get(chosen_cells)
+    run(args, chosen_cells, find_allocators(args))
+    return write(args)
 
 
 def interrupted(*_):
     raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
+def start(run, say):
+    """The program itself: run(words) gives its status, say() notes a line."""
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
     except Fault as fault:
-        note(str(fault))
+        say(str(fault))
         sys.exit(2)
     except KeyboardInterrupt:
-        note("interrupted; --resume goes on, --report shows what there is")
+        say("interrupted; --resume goes on, --report shows what there is")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    start(main, note)

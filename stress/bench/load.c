@@ -118,7 +118,10 @@ double load_run(const struct load *load, const struct run *run)
 {
 	double start = now();
 
-	load->run(run);
+	if (load->body)
+		load_parallel(run, load->body, NULL);
+	else
+		load->run(run);
 	return is_clocked ? clocked : now() - start;
 }
 

@@ -18,7 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct worker;
+
 struct run {
+	const void *kind;	/* of the load */
 	unsigned threads;	/* 1 for a load that is not parallel */
 	unsigned long operations; /* of all threads together */
 	bool verify;
@@ -32,6 +35,9 @@ struct load {
 	/* Operations at --scale 1: about 0.3 s under glibc on 2 CPUs. */
 	unsigned long operations;
 	void (*run)(const struct run *run);
+	/* Or the body of all threads, and nothing around it. */
+	void (*body)(struct worker *worker);
+	const void *kind;	/* of several loads that run() tells apart */
 };
 
 /*

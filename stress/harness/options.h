@@ -4,6 +4,8 @@
  *		OPTION_NUMBER("threads", &threads, 1, 1000, "how many work"),
  *		OPTION_SWITCH("late", &late, "CPUs appear late"),
  *		OPTION_TEXT("sites", &path, "where the counts go"),
+ *		OPTION_REAL("scale", &scale, 1e6, "above 0, at most 1e6"),
+ *		OPTION_WORD("FILE", &file, "one word that is no option"),
  *	};
  *	options_read(argc, argv, rows, sizeof(rows) / sizeof(*rows));
  *
@@ -27,15 +29,24 @@ struct option_row {
 	size_t size;
 	bool *flag;	   /* or what a switch sets */
 	const char **text; /* or a text */
+	double *real;	   /* or a number above 0, at most real_most */
+	bool word;	   /* the text stands alone */
 	uint64_t least, most;
+	double real_most;
 	const char *help;
 };
 
-#define OPTION_NUMBER(name, number, least, most, help) \
-	{ name, number, sizeof(*(number)), NULL, NULL, least, most, help }
-#define OPTION_SWITCH(name, flag, help) \
-	{ name, NULL, 0, flag, NULL, 0, 0, help }
-#define OPTION_TEXT(name, text, help) { name, NULL, 0, NULL, text, 0, 0, help }
+#define OPTION_NUMBER(name_, to, least_, most_, help_)          \
+	{ .name = name_, .number = to, .size = sizeof(*(to)),   \
+	  .least = least_, .most = most_, .help = help_ }
+#define OPTION_SWITCH(name_, to, help_) \
+	{ .name = name_, .flag = to, .help = help_ }
+#define OPTION_TEXT(name_, to, help_) \
+	{ .name = name_, .text = to, .help = help_ }
+#define OPTION_REAL(name_, to, most_, help_) \
+	{ .name = name_, .real = to, .real_most = most_, .help = help_ }
+#define OPTION_WORD(name_, to, help_) \
+	{ .name = name_, .text = to, .word = true, .help = help_ }
 
 _Noreturn static inline void option_wrong(const char *option, const char *what,
 					  const char *text)
@@ -60,10 +71,22 @@ static inline void option_number(const struct option_row *row,
 	memcpy(row->number, &n, row->size); /* the lower bytes come first */
 }
 
+static inline void option_real(const struct option_row *row, const char *text)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (end == text || *end || !(n > 0 && n <= row->real_most))
+		option_wrong(row->name, "takes no such number:", text);
+	*row->real = n;
+}
+
 static inline void option_set(const struct option_row *row, const char *text)
 {
 	if (row->flag)
 		*row->flag = true;
+	else if (row->real)
+		option_real(row, text);
 	else if (row->text)
 		*row->text = text;
 	else
@@ -76,8 +99,9 @@ static inline void options_help(const struct option_row *rows, size_t n)
 
 	printf("usage: %s [OPTION...]\n", program_invocation_short_name);
 	for (i = 0; i < n; i++)
-		printf("  --%s%s\t%s\n", rows[i].name,
-		       rows[i].flag ? "" : rows[i].text ? " TEXT" : " N",
+		printf("  %s%s%s\t%s\n", rows[i].word ? "" : "--", rows[i].name,
+		       rows[i].flag || rows[i].word ? "" :
+		       rows[i].text ? " TEXT" : " N",
 		       rows[i].help);
 	exit(fflush(stdout) ? 1 : 0);
 }
@@ -88,7 +112,8 @@ option_find(const struct option_row *rows, size_t n, const char *arg)
 	size_t length = strcspn(arg, "="), i;
 
 	for (i = 0; i < n; i++)
-		if (length > 2 && !strncmp(arg, "--", 2) &&
+		if (rows[i].word ? *arg != '-' && !*rows[i].text :
+		    length > 2 && !strncmp(arg, "--", 2) &&
 		    strlen(rows[i].name) == length - 2 &&
 		    !strncmp(rows[i].name, arg + 2, length - 2))
 			return &rows[i];
@@ -106,6 +131,10 @@ static inline void options_read(int argc, char **argv,
 		if (!strcmp(argv[i], "--help"))
 			options_help(rows, n);
 		row = option_find(rows, n, argv[i]);
+		if (row->word) {
+			*row->text = argv[i];
+			continue;
+		}
 		value = strchr(argv[i], '=');
 		if (!row->flag && !value && i + 1 == argc)
 			option_wrong(row->name, "takes a value", "");

@@ -4,11 +4,8 @@
 Every allocator is preloaded in turn; see docs/memory.md.
 """
 
-import argparse
-import datetime
 import os
 import re
-import signal
 import subprocess
 import sys
 
@@ -21,7 +18,7 @@ sys.path.insert(0, os.path.join(STRESS, "bench"))
 
 import bench  # noqa: E402
 from driver import Fault, allocators, cells, figures  # noqa: E402
-from driver import machine, report, store  # noqa: E402
+from driver import report, store  # noqa: E402
 
 from account import pictures, tables, work  # noqa: E402
 
@@ -29,7 +26,6 @@ FORMS = {
     "full": {"rounds": 3, "minutes": 300.0, "scale": 1.0, "jobs": 1},
     "quick": {"rounds": 1, "minutes": 10.0, "scale": 0.25, "jobs": 3},
 }
-FULL, QUICK = FORMS["full"], FORMS["quick"]
 
 
 def note(text):
@@ -37,37 +33,13 @@ def note(text):
 
 
 def options():
-    p = bench.Parser(description=__doc__, allow_abbrev=False)
-    p.add_argument("--build", default=os.path.join(ROOT, "build"),
-                   metavar="DIR", help="where the library and loads are")
-    p.add_argument("--quick", action="store_true",
-                   help="fewer loads, %d round, scale %g: heaps of 64 MiB"
-                   % (QUICK["rounds"], QUICK["scale"]))
-    p.add_argument("--only", action="append", metavar="PATTERN",
-                   help="loads and traces whose names match; repeatable")
-    p.add_argument("--allocators", metavar="A,B", help="only these")
-    p.add_argument("--with", action="append", default=[], dest="added",
-                   metavar="NAME=PATH", help="one more; repeatable")
-    p.add_argument("--subject", default=allocators.SUBJECT, metavar="NAME",
-                   help="the one that is compared (%(default)s)")
-    p.add_argument("--threads", type=bench.count_list, metavar="1,8,64",
-                   help="of the loads that take any number")
+    p = bench.options(__doc__, FORMS, "1,8,64", "report")
     p.add_argument("--pairs", action="store_true",
                    help="all hundred shifts of a profile to another")
-    p.add_argument("--rounds", type=bench.count, metavar="N",
-                   help="at most (%d)" % FULL["rounds"])
-    p.add_argument("--minutes", type=bench.positive, metavar="M",
-                   help="begin no further round that would end later (%g)"
-                   % FULL["minutes"])
-    p.add_argument("--scale", type=bench.positive, metavar="X",
-                   help="times the usual heap, 256 MiB of a profile (%g)"
-                   % FULL["scale"])
     p.add_argument("--jobs", type=bench.count, metavar="N",
                    help="runs at a time; most of a run is sleep (%d, quick "
-                   "%d)" % (FULL["jobs"], QUICK["jobs"]))
-    p.add_argument("--limit", type=bench.count, default=120, metavar="S",
-                   help="a run that takes longer has failed (%(default)s)")
-    return bench.add_ends(p, "report")
+                   "%d)" % tuple(FORMS[form]["jobs"] for form in FORMS))
+    return p
 
 
 def settle(args):
@@ -86,34 +58,18 @@ def find_cells(args):
     return cells.select(found, args.only)
 
 
-def install():
+def install(_):
     """A peer that cannot be had is left out later, by its missing file."""
     for package in ["gnuplot-nox"] + [peer[2] for peer in allocators.PEERS]:
         subprocess.run([bench.INSTALL, package], check=False,
                        stderr=subprocess.DEVNULL)
 
 
-def make_header(args, chosen):
-    """The load average is told, and not waited for: it hardly matters."""
-    load = os.getloadavg()[0]
-    return {
-        "date": datetime.date.today().isoformat(), "form": args.form,
-        "scale": args.scale, "verify": False,
-        "subject": args.subject, "loads": bench.digest(args.load),
-        "machine": machine.describe(), "load_average": load,
-        "complaint": machine.complaint(load),
-        "allocators": {a.name: allocators.describe(a) for a in chosen},
-    }
-
-
 def measure(args, chosen_cells, chosen):
     """Runs what is wanted; the runs are in the file."""
-    runs = store.Store(args.runs)
-    header = make_header(args, chosen)
-    if args.resume and runs.exists():
-        runs.resume(header)
-    else:
-        runs.start(header)
+    # The load average is told, and not waited for: it hardly matters.
+    runs = bench.begin(args, bench.make_header(args, chosen,
+                                               os.getloadavg()[0]))
     runner = work.Runner(os.path.join(args.folder, "watch"), args.scale,
                          args.curves)
     doing = work.Session(chosen_cells, chosen, runner, runs)
@@ -150,27 +106,8 @@ def write_report(args):
 
 def main(words):
     args = settle(options().parse_args(words))
-    if args.report:
-        return write_report(args)
-    chosen_cells = find_cells(args)
-    if args.list:
-        bench.show(chosen_cells)
-        return 0
-    if not args.no_install:
-        install()
-    measure(args, chosen_cells, bench.find_allocators(args))
-    return write_report(args)
+    return bench.go(args, find_cells, install, measure, write_report)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, bench.interrupted)
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Fault as fault:
-        note(str(fault))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        note("interrupted; --resume goes on, --report shows what there is")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
+    bench.start(main, note)

@@ -45,6 +45,13 @@ static void give(unsigned from, unsigned to)
 		free(blocks[i]);
 }
 
+/* A kind that is one call. */
+#define ONE(name, ...)                \
+	static void name(size_t size) \
+	{                             \
+		__VA_ARGS__;          \
+	}
+
 /* Works on with blocks of the size. */
 static void settle(size_t size)
 {
@@ -166,10 +173,7 @@ static void of_stack(size_t size)
 	free(opaque(block + size));
 }
 
-static void of_static(size_t size)
-{
-	free(opaque(statics + size));
-}
+ONE(of_static, free(opaque(statics + size)))
 
 static void at_offset(size_t size, ptrdiff_t offset)
 {
@@ -179,15 +183,8 @@ static void at_offset(size_t size, ptrdiff_t offset)
 	free(opaque(p + offset));
 }
 
-static void of_middle(size_t size)
-{
-	at_offset(size, (ptrdiff_t)(size / 2 & ~(size_t)15));
-}
-
-static void of_next_byte(size_t size)
-{
-	at_offset(size, 1);
-}
+ONE(of_middle, at_offset(size, (ptrdiff_t)(size / 2 & ~(size_t)15)))
+ONE(of_next_byte, at_offset(size, 1))
 
 static void of_end(size_t size)
 {
@@ -202,10 +199,7 @@ static void of_mapping(size_t size)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
 }
 
-static void of_number(size_t size)
-{
-	free(opaque((void *)(uintptr_t)(0x5eadbeef0000 + size)));
-}
+ONE(of_number, free(opaque((void *)(uintptr_t)(0x5eadbeef0000 + size))))
 
 static void realloc_middle(size_t size)
 {
@@ -230,15 +224,8 @@ static void delete_as(void *p, size_t size)
 	f(p, size);
 }
 
-static void sized_too_large(size_t size)
-{
-	delete_as(new_as("_Znwm", size), 3 * size);
-}
-
-static void sized_too_small(size_t size)
-{
-	delete_as(new_as("_Znwm", size), size / 3);
-}
+ONE(sized_too_large, delete_as(new_as("_Znwm", size), 3 * size))
+ONE(sized_too_small, delete_as(new_as("_Znwm", size), size / 3))
 
 static void *new_aligned(size_t size, size_t align)
 {
@@ -266,25 +253,10 @@ static void delete_by(const char *name, void *p)
 	f(p);
 }
 
-static void free_of_new(size_t size)
-{
-	free(new_as("_Znam", size));
-}
-
-static void delete_of_malloc(size_t size)
-{
-	delete_by("_ZdlPv", malloc(size));
-}
-
-static void delete_of_aligned(size_t size)
-{
-	delete_by("_ZdlPv", new_aligned(size, 64));
-}
-
-static void delete_of_array(size_t size)
-{
-	delete_by("_ZdlPv", new_as("_Znam", size));
-}
+ONE(free_of_new, free(new_as("_Znam", size)))
+ONE(delete_of_malloc, delete_by("_ZdlPv", malloc(size)))
+ONE(delete_of_aligned, delete_by("_ZdlPv", new_aligned(size, 64)))
+ONE(delete_of_array, delete_by("_ZdlPv", new_as("_Znam", size)))
 
 /* Writes n bytes at an offset of the block in the middle of others. */
 static void write_at(size_t size, ptrdiff_t offset, size_t n)
@@ -297,30 +269,11 @@ static void write_at(size_t size, ptrdiff_t offset, size_t n)
 	give(0, NR_BLOCKS);
 }
 
-static void over_by_1(size_t size)
-{
-	write_at(size, (ptrdiff_t)size, 1);
-}
-
-static void over_by_16(size_t size)
-{
-	write_at(size, (ptrdiff_t)size, 16);
-}
-
-static void over_by_much(size_t size)
-{
-	write_at(size, (ptrdiff_t)size, 8192);
-}
-
-static void under_by_8(size_t size)
-{
-	write_at(size, -8, 8);
-}
-
-static void under_by_1(size_t size)
-{
-	write_at(size, -1, 1);
-}
+ONE(over_by_1, write_at(size, (ptrdiff_t)size, 1))
+ONE(over_by_16, write_at(size, (ptrdiff_t)size, 16))
+ONE(over_by_much, write_at(size, (ptrdiff_t)size, 8192))
+ONE(under_by_8, write_at(size, -8, 8))
+ONE(under_by_1, write_at(size, -1, 1))
 
 #define SECRET "it is nobody else's"
 
@@ -418,15 +371,8 @@ static void read_after(size_t size, bool late)
 	spill(seen, size);
 }
 
-static void read_early(size_t size)
-{
-	read_after(size, false);
-}
-
-static void read_late(size_t size)
-{
-	read_after(size, true);
-}
+ONE(read_early, read_after(size, false))
+ONE(read_late, read_after(size, true))
 
 /* Through a pointer that its owner kept over a realloc. */
 static void read_moved(size_t size)
@@ -452,15 +398,8 @@ static void write_large(size_t size)
 	memset((char *)opaque(p) + size / 2, 0x41, 64);
 }
 
-static void write_head(size_t size)
-{
-	use_after(size, 0, 8);
-}
-
-static void write_middle(size_t size)
-{
-	use_after(size, size / 2, 8);
-}
+ONE(write_head, use_after(size, 0, 8))
+ONE(write_middle, use_after(size, size / 2, 8))
 
 static void write_late(size_t size)
 {

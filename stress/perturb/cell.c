@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../harness/cpus.h"
 #include "../harness/options.h"
 #include "lanemalloc.h"
 #include "load.h"
@@ -93,17 +94,11 @@ static void refuse_membarrier(void)
 
 static void first_cpu_only(void)
 {
-	cpu_set_t set, one;
-	int cpu = 0;
+	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
 		die("sched_getaffinity");
-	while (!CPU_ISSET(cpu, &set))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		die("sched_setaffinity");
+	cpus_go(0, &set, 0);
 }
 
 static void all_cpus(void)

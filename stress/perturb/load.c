@@ -10,7 +10,6 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "cell.h"
 #include "lanemalloc.h"
@@ -319,14 +318,13 @@ static void child_work(struct worker *w)
 
 static void child_wait(pid_t pid)
 {
-	int status = -1;
+	int status;
 
 	if (pid < 0) {
 		got(false);
 		return;
 	}
-	while (waitpid(pid, &status, 0) < 0)
-		must(errno == EINTR);
+	status = storm_wait(pid);
 	if (status)
 		storm_fail("a child ended with status %#x", status);
 }
@@ -511,8 +509,7 @@ void load_end(void)
 	for (i = 0; i < NR_CONTENDED * CONTENDED_SLOTS; i++)
 		contended_free(atomic_exchange(&contended[0][i], NULL));
 	for (i = 0; i < 2; i++) {
-		ring_drain(&rings[i]);
-		ring_fini(&rings[i]);
+		ring_end(&rings[i]);
 	}
 	for (i = 0; i < sizeof(shadow) / sizeof(*shadow); i++) {
 		leaf = atomic_load(&shadow[i]);

@@ -5,7 +5,7 @@
  * runs in the middle of malloc, in handlers, in vfork children and in the
  * library's bare threads.
  */
-#include "cpus.h"
+#include "../harness/cpus.h"
 #include "perturb.h"
 
 #include <signal.h>
@@ -89,16 +89,11 @@ void perturb_signal_one(uint64_t random)
 
 void perturb_move(int tid, uint64_t random)
 {
-	int nr = perturb.nr_allowed, skip, cpu;
 	cpu_set_t one;
 
-	if (!nr) /* before the start */
+	if (!perturb.nr_allowed) /* before the start */
 		return;
-	skip = (int)(random % (uint64_t)nr);
-	for (cpu = 0; !CPU_ISSET(cpu, &perturb.allowed) || skip--; cpu++)
-		;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
+	one = cpus_nth(&perturb.allowed, random);
 	raw_3(SYS_sched_setaffinity, tid, sizeof(one), &one);
 }
 

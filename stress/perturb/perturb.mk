@@ -26,17 +26,14 @@ PERTURB_LIBRARY = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \
 	$(filter-out -I%,$(LANE_CFLAGS)) -MMD -MP
 PERTURB_LOAD = $(CC) -std=gnu11 -O2 -g -fno-builtin -pthread $(WARNINGS) \
 	-MMD -MP -Itests
-PERTURB_WRAPS = system_map_at system_purge system_guard system_unguard system_move_pages \
-	system_rseq_fence system_now_ms system_sleep
 PERTURB_OBJECTS = $(addsuffix .o,$(addprefix $(PERTURB_DIR)/$(1)/,\
 	$(PERTURB_PARTS) $(2) inside world load rounds cell))
 
-$(PERTURB_DIR)/cell-perturbed: PERTURB_WRAPS += rseq_current_id
 $(PERTURB_DIR)/cell-perturbed: $(call PERTURB_OBJECTS,perturbed,perturb)
 $(PERTURB_DIR)/cell-plain: $(call PERTURB_OBJECTS,plain,plain)
 $(PERTURB_DIR)/cell-perturbed $(PERTURB_DIR)/cell-plain:
 	$(call say,CC,$@)
-	$(Q)$(CC) -pthread $^ $(PERTURB_WRAPS:%=-Wl,--wrap=%) -o $@
+	$(Q)$(CC) -pthread $^ $(call replaced,$(filter %/world.o,$^)) -o $@
 
 $(PERTURB_DIR)/shadow/made: stress/harness/shadow.py \
 		$(PERTURB_SRC)/base/atomic.h \

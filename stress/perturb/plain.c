@@ -1,5 +1,5 @@
 /* plain: the perturber of a build that has no sites */
-#include "cpus.h"
+#include "../harness/cpus.h"
 #include "perturb.h"
 
 static cpu_set_t allowed;
@@ -44,15 +44,7 @@ void perturb_do(enum perturb_kind kind, uint64_t random)
 /* The affinity storm is the load's, and the same in both builds. */
 void perturb_move(int tid, uint64_t random)
 {
-	int skip, cpu;
-	cpu_set_t one;
-
-	skip = (int)(random % (uint64_t)CPU_COUNT(&allowed));
-	for (cpu = 0; !CPU_ISSET(cpu, &allowed) || skip--; cpu++)
-		;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(tid, sizeof(one), &one);
+	cpus_go(tid, &allowed, random);
 }
 
 void perturb_set_id_shift(uint32_t shift)

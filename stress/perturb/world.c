@@ -7,12 +7,14 @@
  */
 #include "cell.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../harness/random.h"
 #include "../harness/raw.h"
+#include "../harness/replace.h"
 #include "front/tick.h"
 #include "perturb.h"
 #include "system/helper.h"
@@ -48,40 +50,21 @@ void world_calm(void)
 
 /* ---- the functions of system.h ---- */
 
-#define WRAP_INT(name, parameters, arguments, error)     \
-	int __real_##name parameters;                    \
-	int __wrap_##name parameters;                    \
-	int __wrap_##name parameters                     \
-	{                                                \
-		if (now_and_then(world.refuse))          \
-			return -(error);                 \
-		return __real_##name arguments;          \
-	}
+#define REFUSED(...) REPLACE_REFUSED(now_and_then(world.refuse), __VA_ARGS__)
 
-WRAP_INT(system_map_at, (void *at, size_t size), (at, size), 12)
-WRAP_INT(system_purge, (void *at, size_t size), (at, size), 22)
-WRAP_INT(system_guard, (void *at, size_t size, bool split), (at, size, split),
-	 22)
-WRAP_INT(system_unguard, (void *at, size_t size, bool split), (at, size, split),
-	 12)
-WRAP_INT(system_move_pages, (void *to, void *from, size_t size),
-	 (to, from, size), 12)
-
-int __real_system_rseq_fence(void);
-int __wrap_system_rseq_fence(void);
-
-int __wrap_system_rseq_fence(void)
-{
-	if (now_and_then(world.fence_fails))
-		return -1;
-	return __real_system_rseq_fence();
-}
+REFUSED(ENOMEM, system_map_at, (void *at, size_t size), (at, size))
+REFUSED(EINVAL, system_purge, (void *at, size_t size), (at, size))
+REFUSED(EINVAL, system_guard, (void *at, size_t size, bool split),
+	(at, size, split))
+REFUSED(ENOMEM, system_unguard, (void *at, size_t size, bool split),
+	(at, size, split))
+REFUSED(ENOMEM, system_move_pages, (void *to, void *from, size_t size),
+	(to, from, size))
+REPLACE_REFUSED(now_and_then(world.fence_fails), EPERM, system_rseq_fence,
+		(void), ())
 
 /* Jumps when the haste begins, and runs on from there. */
-uint64_t __real_system_now_ms(void);
-uint64_t __wrap_system_now_ms(void);
-
-uint64_t __wrap_system_now_ms(void)
+REPLACE(uint64_t, system_now_ms, void)
 {
 	struct {
 		long s, ns;
@@ -95,13 +78,8 @@ uint64_t __wrap_system_now_ms(void)
 }
 
 /* The helper's. */
-bool __real_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms, const struct system_watch *watch);
-bool __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms, const struct system_watch *watch);
-
-bool __wrap_system_sleep(_Atomic(uint32_t) *word, uint32_t value,
-			 uint64_t timeout_ms, const struct system_watch *watch)
+REPLACE(bool, system_sleep, _Atomic(uint32_t) *word, uint32_t value,
+	uint64_t timeout_ms, const struct system_watch *watch)
 {
 	if (world.hasty)
 		timeout_ms = timeout_ms / world.hasty + 1;
@@ -139,10 +117,7 @@ void world_unpark_reclaimer(void)
 #ifdef PERTURB_SITES
 #include "point_x86_64.h"
 
-unsigned __real_rseq_current_id(void);
-unsigned __wrap_rseq_current_id(void);
-
-unsigned __wrap_rseq_current_id(void)
+REPLACE(unsigned, rseq_current_id, void)
 {
 	return __real_rseq_current_id() +
 	       *(volatile uint32_t *)&perturb_id_shift;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../harness/cpus.h"
 #include "../harness/random.h"
 #include "../harness/raw.h"
 #include "load.h"
@@ -281,34 +282,26 @@ static const struct returned returned[] = {
 	{ 48 * KIB, 80, 2 },
 };
 
-static cpu_set_t cpus_allowed;
+static cpu_set_t all_cpus;
 
 static void cpus_find(void)
 {
-	if (sched_getaffinity(0, sizeof(cpus_allowed), &cpus_allowed))
-		CPU_ZERO(&cpus_allowed);
+	if (sched_getaffinity(0, sizeof(all_cpus), &all_cpus))
+		CPU_ZERO(&all_cpus);
 }
 
 /* The n-th CPU, in turn. Where there is one CPU only, or the system refuses,
  * the thread stays. */
 static void cpu_go_to(unsigned n)
 {
-	unsigned nr = (unsigned)CPU_COUNT(&cpus_allowed), cpu = 0;
-	cpu_set_t one;
-
-	if (nr < 2)
-		return;
-	for (n %= nr; n || !CPU_ISSET(cpu, &cpus_allowed); cpu++)
-		n -= CPU_ISSET(cpu, &cpus_allowed);
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	if (CPU_COUNT(&all_cpus) > 1)
+		cpus_go(0, &all_cpus, n);
 }
 
 static void cpu_go_anywhere(void)
 {
-	if (CPU_COUNT(&cpus_allowed))
-		sched_setaffinity(0, sizeof(cpus_allowed), &cpus_allowed);
+	if (CPU_COUNT(&all_cpus))
+		sched_setaffinity(0, sizeof(all_cpus), &all_cpus);
 }
 
 static void return_some(struct worker *w, const struct returned *r,
@@ -429,8 +422,8 @@ static void worker_step(struct worker *w)
 	if (w->linger && w->index == 1 && w->step == w->nr_steps / 2)
 		raw_sleep_us(150000);
 	if (w->step % every == phase)
-		load_parts->seldom(w, (w->step / every + w->index * 5) %
-					      NR_SELDOM);
+		load_parts->seldom[(w->step / every + w->index * 5) %
+				   NR_SELDOM](w);
 	else if (w->no_throw && w->index == 1 &&
 		 w->step % (half / 2) == half / 2 - 5)
 		load_parts->exhaust(w);

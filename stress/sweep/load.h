@@ -8,6 +8,14 @@
 #define MIB ((size_t)1 << 20)
 #define NR_SELDOM 12
 
+/* A part of the load, or an operation, that is one call. */
+#define ONE(name, ...)                     \
+	static void name(struct worker *w) \
+	{                                  \
+		(void)w;                   \
+		__VA_ARGS__;               \
+	}
+
 size_t load_below(struct worker *w, size_t n);
 
 /* The next allocation is of that size, should it not come back. */

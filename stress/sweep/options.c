@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../harness/options.h"
-#include "../step/last.h"
+#include "last.h"
 
 struct options options = {
 	.modes = "abcdef",

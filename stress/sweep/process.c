@@ -1,5 +1,4 @@
-/* process: a child with its threads, and how it ends; of the sweep's program
- * and of the steps' (stress/step/)
+/* process: a child with its threads, and how it ends
  *
  * The threads are started behind the library's back: where it starts anew they
  * are there before that. They wait until child_start().

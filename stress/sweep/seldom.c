@@ -37,7 +37,7 @@ static void do_failing_operators(const struct worker *w)
 			names_new(&operators[i], SIZE_MAX / 3, 64);
 }
 
-static void do_failing(const struct worker *w)
+static void do_failing(struct worker *w)
 {
 	volatile size_t huge = SIZE_MAX, odd = 3;
 	void *at = &at;
@@ -174,7 +174,7 @@ static void do_profile(void)
 	names.profile_start();
 }
 
-static void do_stats(void)
+static void do_stats(struct worker *w)
 {
 	static const size_t sizes[] = { 0, 40, 400, 4000 };
 	struct lanemalloc_stats s;
@@ -186,6 +186,7 @@ static void do_stats(void)
 	const char *why;
 	size_t i;
 
+	(void)w;
 	if (!names.stats)
 		return;
 	for (i = 0; i < 4; i++)
@@ -278,52 +279,25 @@ static void seldom_exhaust(struct worker *w)
 	slots_free(w);
 }
 
-static void seldom_do(struct worker *w, unsigned which)
+ONE(do_purge, load_purge())
+ONE(do_mallinfo, mallinfo2(); names.mallinfo())
+ONE(do_trim, malloc_trim(4096))
+ONE(do_tiny, do_burst(w, 16, 250))
+ONE(do_medium, do_burst(w, 24 * KIB, 40))
+
+static void do_prints(struct worker *w)
 {
-	switch (which) {
-	case 0:
-		load_purge();
-		break;
-	case 1:
-		do_stats();
-		break;
-	case 2:
-		mallinfo2();
-		names.mallinfo();
-		break;
-	case 3:
-		malloc_trim(4096);
-		break;
-	case 4:
-		if (w->index == 0) {
-			malloc_stats();
-			malloc_info(0, nowhere);
-			malloc_info(1, nowhere);
-		}
-		break;
-	case 5:
-		do_edges(w);
-		break;
-	case 6:
-		do_failing(w);
-		break;
-	case 7:
-		do_foreign(w);
-		break;
-	case 8:
-		do_huge(w);
-		break;
-	case 9:
-		do_vast(w);
-		break;
-	case 10:
-		do_burst(w, 16, 250);
-		break;
-	case 11:
-		do_burst(w, 24 * KIB, 40);
-		break;
-	}
+	if (w->index)
+		return;
+	malloc_stats();
+	malloc_info(0, nowhere);
+	malloc_info(1, nowhere);
 }
+
+static void (*const seldom[NR_SELDOM])(struct worker *w) = {
+	do_purge,   do_stats,  do_mallinfo, do_trim, do_prints, do_edges,
+	do_failing, do_foreign, do_huge,    do_vast, do_tiny,	do_medium,
+};
 
 /* ---- the first worker's own: what libc's locks allow only one ---- */
 
@@ -503,7 +477,7 @@ void seldom_open(void)
 }
 
 const struct load_parts seldom_parts = {
-	.seldom = seldom_do,
+	.seldom = seldom,
 	.exhaust = seldom_exhaust,
 	.first = seldom_do_first,
 	.fork_begins = seldom_fork_begins,

@@ -1,7 +1,7 @@
 /* server: the library is preloaded here and its heap is warm; one child of
  * this process per stop
  */
-#include "../step/step.h"
+#include "step.h"
 #include "load.h"
 #include "options.h"
 #include "report.h"

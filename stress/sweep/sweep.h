@@ -8,8 +8,8 @@
  *	report.c   what is printed; explain.py: why instructions are not
  *		   reached, by reasons.txt
  *	text.c	   the library's instructions: finding and arming them
- *	step/	   other places: the steps of an operation, and all threads
- *		   but one (stress/step/step.h)
+ *	step.h	   other places to stop: the steps of an operation, and all
+ *		   threads but one
  *	server.c   has the library preloaded, forks one child per stop, and
  *		   measures what each scenario reaches
  *	outside.c  a child from outside
@@ -283,7 +283,7 @@ extern _Atomic(bool) late_worker_runs;
 
 /* What a program adds to the load; NULL where it adds nothing. */
 struct load_parts {
-	void (*seldom)(struct worker *w, unsigned which);
+	void (*const *seldom)(struct worker *w); /* NR_SELDOM of them */
 	void (*exhaust)(struct worker *w); /* where memory may run out */
 	void (*first)(struct worker *w); /* in each step of the first worker */
 	/* Around a victim's fork: nobody holds a lock of libc meanwhile. */

@@ -13,7 +13,7 @@ RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
 SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
 
-$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/step/*.[ch] stress/harness/*.h \
+$(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/harness/*.h \
 		src/*/*.h include/*.h) $(BUILD)/flags $(SWEEP_DIR)/throw.so
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

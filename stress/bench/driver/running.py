@@ -36,25 +36,33 @@ class Runner:
                   "threads": cell.threads, "allocator": allocator.name}
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="lane-bench.") as folder:
-            cost = os.path.join(folder, "cost")
-            command, extra = self.command(cell, allocator, turn, cost)
+            path = os.path.join(folder, "written")
+            command, extra = self.command(cell, allocator, turn, path)
             status, output, errors = execute(
                 command, {**environment(), **extra}, cell.limit)
             record.update(judge(cell, status, output, errors))
             if record["status"] == "ok":
-                record.update(costs(cost, record["values"]))
+                self.look(cell, allocator, path, record)
         record["took"] = round(time.monotonic() - start, 4)
         return record
+
+    def look(self, cell, allocator, path, record):
+        """What stands in the file that the command has written."""
+        record.update(costs(path, record["values"]))
 
     def command(self, cell, allocator, turn, cost):
         if cell.kind == "program":
             return [cell.path], {"LANEMALLOC": allocator.path or "",
                                  "BENCH_SCALE": "%g" % self.scale,
                                  "BENCH_MEASURE": self.measure}
-        command = [self.measure, cost, allocator.path or "-", cell.path,
-                   cell.load, "--threads", str(cell.threads),
-                   "--scale", "%g" % self.scale, "--seed", str(turn + 1)]
+        command = self.load(self.measure, cell, allocator, turn, cost)
         return command + (["--verify"] if self.verify else []), {}
+
+    def load(self, program, cell, allocator, turn, path):
+        """The load under a program that looks on, and writes into a file."""
+        return [program, path, allocator.path or "-", cell.path, cell.load,
+                "--threads", str(cell.threads), "--scale", "%g" % self.scale,
+                "--seed", str(turn + 1)]
 
 
 def execute(command, variables, limit):

@@ -37,16 +37,9 @@ static void aligned_body(struct worker *worker)
 	load_table_free(live, bytes);
 }
 
-static void aligned_run(const struct run *run)
-{
-	load_parallel(run, aligned_body, NULL);
-}
-
 LOAD(aligned) = {
 	.name = "aligned",
 	.about = "aligned_alloc and posix_memalign, 16 to 4096, 512 alive "
 		 "(the calls as C11 and POSIX.1-2017 describe them)",
-	.parallel = true,
-	.operations = 1300000,
-	.run = aligned_run
+	.parallel = true, .operations = 1300000, .body = aligned_body
 };

@@ -73,7 +73,5 @@ LOAD(bursts) = {
 	.about = "all threads allocate 32,768 blocks of 16 to 512 B, then "
 		 "each frees its neighbour's, between barriers (bulk-"
 		 "synchronous programs: Valiant, 1990)",
-	.parallel = true,
-	.operations = 6000000,
-	.run = bursts_run
+	.parallel = true, .operations = 6000000, .run = bursts_run
 };

@@ -36,11 +36,6 @@ static void body(struct worker *worker)
 	}
 }
 
-static void thrash_run(const struct run *run)
-{
-	load_parallel(run, body, NULL);
-}
-
 static void scratch_run(const struct run *run)
 {
 	size_t bytes = run->threads * sizeof(void *);
@@ -57,16 +52,12 @@ LOAD(cache_thrash) = {
 	.about = "each thread allocates 8 B, writes them 16 times over and "
 		 "frees them: active false sharing (Berger et al., Hoard, "
 		 "2000)",
-	.parallel = true,
-	.operations = 10000000,
-	.run = thrash_run
+	.parallel = true, .operations = 10000000, .body = body
 };
 
 LOAD(cache_scratch) = {
 	.name = "cache-scratch",
 	.about = "the same after every thread freed an object of one thread's: "
 		 "passive false sharing (Berger et al., Hoard, 2000)",
-	.parallel = true,
-	.operations = 10000000,
-	.run = scratch_run
+	.parallel = true, .operations = 10000000, .run = scratch_run
 };

@@ -97,7 +97,5 @@ LOAD(churn) = {
 	.about = "threads that allocate 1,024 blocks of 16 B to 1 KiB, free "
 		 "half and leave the rest to others (a thread per request: "
 		 "Larson and Krishnan, 1998)",
-	.parallel = true,
-	.operations = 4500000,
-	.run = churn_run
+	.parallel = true, .operations = 4500000, .run = churn_run
 };

@@ -113,30 +113,16 @@ static void vector_body(struct worker *worker)
 	}
 }
 
-static void list_run(const struct run *run)
-{
-	load_parallel(run, list_body, NULL);
-}
-
-static void vector_run(const struct run *run)
-{
-	load_parallel(run, vector_body, NULL);
-}
-
 LOAD(collatz_list) = {
 	.name = "collatz-list",
 	.about = "Collatz sequences as lists of 16 B nodes, built and freed "
 		 "(a sequence of unlike lengths: Collatz's problem)",
-	.parallel = true,
-	.operations = 20000000,
-	.run = list_run
+	.parallel = true, .operations = 20000000, .body = list_body
 };
 
 LOAD(collatz_vector) = {
 	.name = "collatz-vector",
 	.about = "Collatz sequences in vectors that realloc doubles "
 		 "(the same; doubling tables: Cormen et al., 17.4)",
-	.parallel = true,
-	.operations = 8000000,
-	.run = vector_run
+	.parallel = true, .operations = 8000000, .body = vector_body
 };

@@ -105,8 +105,9 @@ static void body(struct worker *worker)
 		consume(worker, &flows->flows[pair]);
 }
 
-void flow_run(const struct run *given, const struct flow_kind *kind)
+void flow_run(const struct run *given)
 {
+	const struct flow_kind *kind = given->kind;
 	struct run run = *given;
 	struct flows flows = { .kind = kind, .nr = 1 };
 

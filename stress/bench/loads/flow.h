@@ -12,7 +12,7 @@ struct flow_kind {
 	size_t size_low, size_high;
 };
 
-/* Runs all threads, at least two. */
-void flow_run(const struct run *run, const struct flow_kind *kind);
+/* Runs all threads, at least two; run->kind is a flow_kind. */
+void flow_run(const struct run *run);
 
 #endif

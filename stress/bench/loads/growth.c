@@ -109,30 +109,16 @@ static void vectors_body(struct worker *worker)
 	load_table_free(vectors, bytes);
 }
 
-static void ladder_run(const struct run *run)
-{
-	load_parallel(run, ladder_body, NULL);
-}
-
-static void vectors_run(const struct run *run)
-{
-	load_parallel(run, vectors_body, NULL);
-}
-
 LOAD(realloc_ladder) = {
 	.name = "realloc-ladder",
 	.about = "4 buffers grown by realloc from 16 B to 1 MiB and shrunk "
 		 "(expanding, contracting tables: Cormen et al., 17.4)",
-	.parallel = true,
-	.operations = 20000,
-	.run = ladder_run
+	.parallel = true, .operations = 20000, .body = ladder_body
 };
 
 LOAD(vectors) = {
 	.name = "vectors",
 	.about = "256 vectors of unlike elements, each grown by half "
 		 "(growth by 1.5: Facebook's folly, FBVector)",
-	.parallel = true,
-	.operations = 1200000,
-	.run = vectors_run
+	.parallel = true, .operations = 1200000, .body = vectors_body
 };

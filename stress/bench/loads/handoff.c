@@ -25,48 +25,21 @@ static const struct flow_kind n_n = { false, is_even, 256, 16, 1024 };
 static const struct flow_kind n_one = { false, is_other, 256, 16, 1024 };
 static const struct flow_kind one_n = { false, is_first, 256, 16, 1024 };
 
-static void xmalloc_run(const struct run *run)
-{
-	flow_run(run, &xmalloc);
-}
-
-static void one_one_run(const struct run *run)
-{
-	flow_run(run, &one_one);
-}
-
-static void n_n_run(const struct run *run)
-{
-	flow_run(run, &n_n);
-}
-
-static void n_one_run(const struct run *run)
-{
-	flow_run(run, &n_one);
-}
-
-static void one_n_run(const struct run *run)
-{
-	flow_run(run, &one_n);
-}
-
 LOAD(xmalloc) = {
 	.name = "xmalloc",
 	.about = "half of the threads, at least 2, allocate large batches of "
 		 "8 to 512 B, the others free them (Lever and Boreham, malloc "
 		 "Performance in a Multithreaded Linux Environment, 2000)",
-	.parallel = true,
-	.operations = 8000000,
-	.run = xmalloc_run
+	.parallel = true, .operations = 8000000, .run = flow_run,
+	.kind = &xmalloc
 };
 
 LOAD(handoff_1_1) = {
 	.name = "handoff-1-1",
 	.about = "pairs of threads, at least one: one allocates 16 B to 1 KiB, "
 		 "the other one frees (Berger et al., Hoard, 2000: blowup)",
-	.parallel = true,
-	.operations = 5000000,
-	.run = one_one_run
+	.parallel = true, .operations = 5000000, .run = flow_run,
+	.kind = &one_one
 };
 
 LOAD(handoff_n_n) = {
@@ -74,18 +47,14 @@ LOAD(handoff_n_n) = {
 	.about = "any of one half of the threads, at least 2, allocates, any "
 		 "of the other half frees (pipelines of a server: Hunter et "
 		 "al., Beyond Malloc, 2021)",
-	.parallel = true,
-	.operations = 5000000,
-	.run = n_n_run
+	.parallel = true, .operations = 5000000, .run = flow_run, .kind = &n_n
 };
 
 LOAD(handoff_n_1) = {
 	.name = "handoff-n-1",
 	.about = "all threads but one, at least 2, allocate, one frees it all "
 		 "(loggers; Lietar et al., snmalloc, 2019)",
-	.parallel = true,
-	.operations = 5000000,
-	.run = n_one_run
+	.parallel = true, .operations = 5000000, .run = flow_run, .kind = &n_one
 };
 
 LOAD(fan_out) = {
@@ -93,7 +62,5 @@ LOAD(fan_out) = {
 	.about = "one thread allocates messages, the others, at least 2 with "
 		 "it, consume and free them (dispatchers; Lietar et al., "
 		 "snmalloc, 2019)",
-	.parallel = true,
-	.operations = 5000000,
-	.run = one_n_run
+	.parallel = true, .operations = 5000000, .run = flow_run, .kind = &one_n
 };

@@ -79,7 +79,5 @@ LOAD(idle) = {
 	.about = "each thread allocates 200 KiB of 16 B to 4 KiB, frees all, "
 		 "and again; rss_kib: the RSS when all sleep (arenas of idle "
 		 "threads: Hunter et al., Beyond Malloc, 2021)",
-	.parallel = true,
-	.operations = 10000000,
-	.run = idle_run
+	.parallel = true, .operations = 10000000, .run = idle_run
 };

@@ -84,44 +84,23 @@ static void calloc_body(struct worker *worker)
 	sized_drop_all(worker->run, live, nr);
 }
 
-static void large_run(const struct run *run)
-{
-	load_parallel(run, large_body, NULL);
-}
-
-static void churn_run(const struct run *run)
-{
-	load_parallel(run, churn_body, NULL);
-}
-
-static void calloc_run(const struct run *run)
-{
-	load_parallel(run, calloc_body, NULL);
-}
-
 LOAD(large) = {
 	.name = "large",
 	.about = "64 KiB to 4 MiB, 64 alive, a byte of each page written "
 		 "(after malloc-large as mimalloc-bench describes it)",
-	.parallel = true,
-	.operations = 8000,
-	.run = large_run
+	.parallel = true, .operations = 8000, .body = large_body
 };
 
 LOAD(large_churn) = {
 	.name = "large-churn",
 	.about = "40 to 256 KiB, 8 alive, first and last byte written "
 		 "(about the threshold of mmap that mallopt(3) tells of)",
-	.parallel = true,
-	.operations = 200000,
-	.run = churn_run
+	.parallel = true, .operations = 200000, .body = churn_body
 };
 
 LOAD(calloc) = {
 	.name = "calloc",
 	.about = "calloc of 64 B to 256 KiB, 128 alive, fresh and recycled "
 		 "(zeroing: Yang et al., Why Nothing Matters, OOPSLA 2011)",
-	.parallel = true,
-	.operations = 120000,
-	.run = calloc_run
+	.parallel = true, .operations = 120000, .body = calloc_body
 };

@@ -95,7 +95,5 @@ LOAD(larson) = {
 	.about = "a server: threads replace random blocks of 10 to 500 B, "
 		 "then a new thread inherits them (Larson and Krishnan, Memory "
 		 "Allocation for Long-Running Server Applications, 1998)",
-	.parallel = true,
-	.operations = 18000000,
-	.run = larson_run
+	.parallel = true, .operations = 18000000, .run = larson_run
 };

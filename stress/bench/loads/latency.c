@@ -255,7 +255,5 @@ LOAD(latency) = {
 	.about = "each call timed: 16 B to 8 KiB, 1 % up to 256 KiB, an "
 		 "eighth freed elsewhere "
 		 "(tails: Dean and Barroso, The Tail at Scale, 2013)",
-	.parallel = true,
-	.operations = 1500000,
-	.run = latency_run
+	.parallel = true, .operations = 1500000, .run = latency_run
 };

@@ -79,7 +79,5 @@ LOAD(live_set) = {
 	.about = "random live sets of 16 B to 2 KiB, rarely to 1 MiB, swapped "
 		 "between the threads (mstress of mimalloc-bench: Leijen et "
 		 "al., Mimalloc, 2019)",
-	.parallel = true,
-	.operations = 8000000,
-	.run = live_set_run
+	.parallel = true, .operations = 8000000, .run = live_set_run
 };

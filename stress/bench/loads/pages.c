@@ -47,16 +47,6 @@ static void cycles_body(struct worker *worker)
 	}
 }
 
-static void page_1k_run(const struct run *run)
-{
-	load_parallel(run, page_1k_body, NULL);
-}
-
-static void page_4k_run(const struct run *run)
-{
-	load_parallel(run, page_4k_body, NULL);
-}
-
 static void cycles_run(const struct run *run)
 {
 	double all;
@@ -71,25 +61,19 @@ LOAD(page_1k) = {
 	.name = "page-1k",
 	.about = "1 KiB, written, in batches of 256 "
 		 "(LLFree's bulk benchmark: Wrenger et al., USENIX ATC 2023)",
-	.parallel = true,
-	.operations = 600000,
-	.run = page_1k_run
+	.parallel = true, .operations = 600000, .body = page_1k_body
 };
 
 LOAD(page_4k) = {
 	.name = "page-4k",
 	.about = "4 KiB, written, in batches of 256 "
 		 "(LLFree's bulk benchmark: Wrenger et al., USENIX ATC 2023)",
-	.parallel = true,
-	.operations = 120000,
-	.run = page_4k_run
+	.parallel = true, .operations = 120000, .body = page_4k_body
 };
 
 LOAD(cycles) = {
 	.name = "cycles",
 	.about = "malloc, write, free at once, 16 to 527 B "
 		 "(the shortest path: Kanev et al., Mallacc, ASPLOS 2017)",
-	.parallel = true,
-	.operations = 15000000,
-	.run = cycles_run
+	.parallel = true, .operations = 15000000, .run = cycles_run
 };

@@ -177,7 +177,5 @@ LOAD(rcu_hash) = {
 	.about = "a hash table's nodes of 100 to 300 B are replaced and freed "
 		 "by the call_rcu thread (Desnoyers et al., User-Level "
 		 "Implementations of Read-Copy Update, 2012)",
-	.parallel = true,
-	.operations = 600000,
-	.run = rcu_hash_run
+	.parallel = true, .operations = 600000, .run = rcu_hash_run
 };

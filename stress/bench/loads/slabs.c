@@ -85,72 +85,37 @@ static void reverse_body(struct worker *worker)
 	batches(worker, true);
 }
 
-static void single_size_run(const struct run *run)
-{
-	load_parallel(run, single_size_body, NULL);
-}
-
-static void mixed_sizes_run(const struct run *run)
-{
-	load_parallel(run, mixed_sizes_body, NULL);
-}
-
-static void bulk_run(const struct run *run)
-{
-	load_parallel(run, bulk_body, NULL);
-}
-
-static void reverse_run(const struct run *run)
-{
-	load_parallel(run, reverse_body, NULL);
-}
-
-static void random_run(const struct run *run)
-{
-	load_parallel(run, random_body, NULL);
-}
-
 LOAD(single_size) = {
 	.name = "single-size",
 	.about = "64 B, the 256 newest alive "
 		 "(Bonwick, The Slab Allocator, 1994)",
-	.parallel = true,
-	.operations = 25000000,
-	.run = single_size_run
+	.parallel = true, .operations = 25000000, .body = single_size_body
 };
 
 LOAD(mixed_sizes) = {
 	.name = "mixed-sizes",
 	.about = "16 B to 32 KiB, small mostly, the 256 newest alive "
 		 "(the fleet's sizes: Hunter et al., Beyond Malloc, 2021)",
-	.parallel = true,
-	.operations = 10000000,
-	.run = mixed_sizes_run
+	.parallel = true, .operations = 10000000, .body = mixed_sizes_body
 };
 
 LOAD(bulk) = {
 	.name = "bulk",
 	.about = "50,000 of 48 B, then all freed in order "
 		 "(phases: Wilson et al., Dynamic Storage Allocation, 1995)",
-	.parallel = true,
-	.operations = 18000000,
-	.run = bulk_run
+	.parallel = true, .operations = 18000000, .body = bulk_body
 };
 
 LOAD(reverse) = {
 	.name = "reverse",
 	.about = "50,000 of 48 B, then all freed, the newest first "
 		 "(stacks: Wilson et al., Dynamic Storage Allocation, 1995)",
-	.parallel = true,
-	.operations = 18000000,
-	.run = reverse_run
+	.parallel = true, .operations = 18000000, .body = reverse_body
 };
 
 LOAD(random) = {
 	.name = "random",
 	.about = "16 to 512 B, 4,096 alive, any of them is replaced "
 		 "(random lifetimes: Zorn and Grunwald, 1992)",
-	.parallel = true,
-	.operations = 8000000,
-	.run = random_run
+	.parallel = true, .operations = 8000000, .body = random_body
 };

@@ -77,16 +77,9 @@ static void strings_body(struct worker *worker)
 	load_table_free(places, PLACES * sizeof(*places));
 }
 
-static void strings_run(const struct run *run)
-{
-	load_parallel(run, strings_body, NULL);
-}
-
 LOAD(strings) = {
 	.name = "strings",
 	.about = "strdup of 8 to 64 B into a hash table, erased in any order "
 		 "(keys of caches: Atikoglu et al., SIGMETRICS 2012)",
-	.parallel = true,
-	.operations = 5000000,
-	.run = strings_run
+	.parallel = true, .operations = 5000000, .body = strings_body
 };

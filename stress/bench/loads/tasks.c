@@ -112,7 +112,5 @@ LOAD(tasks) = {
 	.about = "coroutines, state machines with small blocks of their own, "
 		 "go on in another thread after each step (work stealing: "
 		 "Blumofe and Leiserson, 1999)",
-	.parallel = true,
-	.operations = 7000000,
-	.run = tasks_run
+	.parallel = true, .operations = 7000000, .run = tasks_run
 };

@@ -42,17 +42,10 @@ static void body(struct worker *worker)
 	load_table_free(objects, most * sizeof(*objects));
 }
 
-static void threadtest_run(const struct run *run)
-{
-	load_parallel(run, body, NULL);
-}
-
 LOAD(threadtest) = {
 	.name = "threadtest",
 	.about = "each thread allocates its share of 32,768 objects of 8 to "
 		 "64 B, then frees them, and again (Berger et al., Hoard, "
 		 "2000)",
-	.parallel = true,
-	.operations = 25000000,
-	.run = threadtest_run
+	.parallel = true, .operations = 25000000, .body = body
 };

@@ -63,16 +63,9 @@ static void tree_body(struct worker *worker)
 	tear_down(worker->run, long_lived, 1);
 }
 
-static void tree_run(const struct run *run)
-{
-	load_parallel(run, tree_body, NULL);
-}
-
 LOAD(tree) = {
 	.name = "tree",
 	.about = "binary trees of 40 B nodes, 4 to 14 levels, one long-lived "
 		 "(Boehm's GCBench, after Ellis and Kovac)",
-	.parallel = true,
-	.operations = 12000000,
-	.run = tree_run
+	.parallel = true, .operations = 12000000, .body = tree_body
 };

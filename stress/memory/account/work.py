@@ -4,8 +4,6 @@ import concurrent.futures
 import glob
 import lzma
 import os
-import tempfile
-import time
 
 from driver import Fault, cells, running, session
 
@@ -85,37 +83,19 @@ def unpack(path, into):
     return target
 
 
-class Runner:
+class Runner(running.Runner):
     """watch: path of the watcher; scale: for the loads; keep: a folder that
     gets the curve of each cell's last run."""
 
     def __init__(self, watch, scale, keep):
-        self.watch = watch
-        self.scale = scale
+        super().__init__(watch, scale, False)
         self.keep = keep
 
-    def run(self, cell, allocator, turn):
-        record = {"round": turn, "load": cell.load, "kind": cell.kind,
-                  "threads": cell.threads, "allocator": allocator.name}
-        start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="lane-memory.") as folder:
-            path = os.path.join(folder, "series")
-            status, output, errors = running.execute(
-                self.command(cell, allocator, turn, path),
-                running.environment(), cell.limit)
-            record.update(running.judge(cell, status, output, errors))
-            if record["status"] == "ok":
-                self.look(cell, allocator, path, record)
-        record["took"] = round(time.monotonic() - start, 4)
-        return record
-
-    def command(self, cell, allocator, turn, path):
-        command = [self.watch, path, allocator.path or "-", cell.path]
+    def command(self, cell, allocator, turn, cost):
         if cell.kind == "program":
-            return command + [cell.load, cell.about]
-        return command + [cell.load, "--threads", str(cell.threads),
-                          "--scale", "%g" % self.scale,
-                          "--seed", str(turn + 1)]
+            return [self.measure, cost, allocator.path or "-", cell.path,
+                    cell.load, cell.about], {}
+        return self.load(self.measure, cell, allocator, turn, cost), {}
 
     def look(self, cell, allocator, path, record):
         try:

@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../sweep/options.h"
-#include "../sweep/report.h"
+#include "options.h"
+#include "report.h"
 
 #define SEVERAL 4     /* bounds, until a call is said not to end */
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
@@ -266,6 +266,11 @@ static void note_call(const struct trial *t, unsigned k, bool tick)
 	y->most_seed = t->seed;
 }
 
+static bool kind_run(const struct kind *kind, struct worker *w)
+{
+	return kind->run(w, kind->from, kind->to);
+}
+
 static void one_call(const struct trial *t, struct worker *self, unsigned k)
 {
 	bool tick = !load_below(self, 6);
@@ -274,7 +279,7 @@ static void one_call(const struct trial *t, struct worker *self, unsigned k)
 				.most = SEVERAL * bound_of(k, tick) };
 	tick_set(tick);
 	snprintf(cell->text, sizeof(cell->text), "in %s; ", kinds[k].name);
-	if (kinds[k].run(self))
+	if (kind_run(&kinds[k], self))
 		note_call(t, k, tick);
 	tick_set(false);
 	atomic_fetch_add(&cell->progress, 1);
@@ -333,7 +338,7 @@ static void survey_body(const void *arg)
 						.most = UINT64_MAX,
 						.reached = reached };
 			if (!kinds[k].of_others)
-				kinds[k].run(&self);
+				kind_run(&kinds[k], &self);
 			atomic_fetch_add(&cell->progress, 1);
 		}
 }

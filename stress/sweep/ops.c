@@ -4,6 +4,8 @@
  */
 #include "step.h"
 
+#include "../harness/cpus.h"
+
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -38,18 +40,10 @@ static void empty(struct worker *w, unsigned first, unsigned n)
 /* The n-th CPU of those that may be used, in turn. */
 void on_cpu(unsigned which)
 {
-	cpu_set_t may, one;
-	unsigned i;
+	cpu_set_t may;
 
-	if (sched_getaffinity(0, sizeof(may), &may))
-		return;
-	which %= (unsigned)CPU_COUNT(&may);
-	for (i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &may) && !which--)
-			break;
-	CPU_ZERO(&one);
-	CPU_SET(i, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	if (!sched_getaffinity(0, sizeof(may), &may))
+		cpus_go(0, &may, which);
 }
 
 /* ---- one call, stepped ---- */
@@ -153,15 +147,8 @@ static void warm_a(struct worker *w)
 	empty(w, 20, 180);
 }
 
-static void malloc_a(struct worker *w)
-{
-	step_malloc(w, 300, CLASS_A);
-}
-
-static void free_a(struct worker *w)
-{
-	step_free(w, 3);
-}
+ONE(malloc_a, step_malloc(w, 300, CLASS_A))
+ONE(free_a, step_free(w, 3))
 
 /* The lane is empty while slabs have free objects. */
 static void before_refill(struct worker *w)
@@ -173,32 +160,13 @@ static void before_refill(struct worker *w)
 	flush();
 }
 
-static void many_a(struct worker *w)
-{
-	fill(w, 0, 300, CLASS_A);
-}
-
-static void free_many_a(struct worker *w)
-{
-	step_free_many(w, 0, 66);
-}
+ONE(many_a, fill(w, 0, 300, CLASS_A))
+ONE(free_many_a, step_free_many(w, 0, 66))
 
 /* Nothing cached and no slab: the page heap must give units. */
-static void purged(struct worker *w)
-{
-	(void)w;
-	load_purge();
-}
-
-static void malloc_b(struct worker *w)
-{
-	step_malloc(w, 300, CLASS_B);
-}
-
-static void malloc_c(struct worker *w)
-{
-	step_malloc(w, 300, CLASS_C);
-}
+ONE(purged, load_purge())
+ONE(malloc_b, step_malloc(w, 300, CLASS_B))
+ONE(malloc_c, step_malloc(w, 300, CLASS_C))
 
 /* Slabs that are nearly empty: the frees empty them, the lists are swept, the
  * slabs go back. */
@@ -208,25 +176,10 @@ static void many_c(struct worker *w)
 	empty(w, 24, 96);
 }
 
-static void release_slabs(struct worker *w)
-{
-	step_free_many(w, 0, 24);
-}
-
-static void burst_malloc(struct worker *w)
-{
-	step_malloc_many(w, 0, 4, 200);
-}
-
-static void have_burst(struct worker *w)
-{
-	fill(w, 0, 30, 200);
-}
-
-static void burst_free(struct worker *w)
-{
-	step_free_many(w, 0, 8);
-}
+ONE(release_slabs, step_free_many(w, 0, 24))
+ONE(burst_malloc, step_malloc_many(w, 0, 4, 200))
+ONE(have_burst, fill(w, 0, 30, 200))
+ONE(burst_free, step_free_many(w, 0, 8))
 
 /* Classes that take each other's capacity. */
 static void capacity(struct worker *w)
@@ -239,10 +192,7 @@ static void capacity(struct worker *w)
 		empty(w, 20 * i, 20);
 }
 
-static void malloc_2k(struct worker *w)
-{
-	step_malloc_many(w, 200, 8, 2000);
-}
+ONE(malloc_2k, step_malloc_many(w, 200, 8, 2000))
 
 /* ---- another CPU's slabs ---- */
 
@@ -266,10 +216,7 @@ static void foreign_slabs(struct worker *w)
 		raw_sleep_us(100);
 }
 
-static void free_foreign(struct worker *w)
-{
-	step_free_many(w, 0, 16);
-}
+ONE(free_foreign, step_free_many(w, 0, 16))
 
 /* The other CPU's slabs have free objects: they are adopted. */
 static void foreign_free_slabs(struct worker *w)
@@ -281,10 +228,7 @@ static void foreign_free_slabs(struct worker *w)
 		slot_free(w, slot(w, i));
 }
 
-static void steal(struct worker *w)
-{
-	step_malloc_many(w, 200, 8, CLASS_C);
-}
+ONE(steal, step_malloc_many(w, 200, 8, CLASS_C))
 
 /* ---- large blocks ---- */
 
@@ -296,12 +240,6 @@ static void tick_due(struct worker *w)
 	empty(w, 10, 40);
 	raw_sleep_us(3000);
 }
-
-#define ONE(name, call)                    \
-	static void name(struct worker *w) \
-	{                                  \
-		call;                      \
-	}
 
 ONE(alloc_600k, step_malloc(w, 300, 600 * KIB))
 ONE(alloc_3m, step_malloc(w, 300, 3 * MIB))
@@ -343,11 +281,7 @@ static void some_garbage(struct worker *w)
 	empty(w, 121, 4);
 }
 
-static void purge(struct worker *w)
-{
-	(void)w;
-	STEPPED(load_purge());
-}
+ONE(purge, STEPPED(load_purge()))
 
 static void statistics(struct worker *w)
 {
@@ -372,11 +306,7 @@ static void gate(struct worker *w)
 }
 
 /* Up to the system call that makes the thread. */
-static void reclaimer(struct worker *w)
-{
-	(void)w;
-	STEPPED(names.reclaimer_start());
-}
+ONE(reclaimer, STEPPED(names.reclaimer_start()))
 
 static void first_calls(struct worker *w)
 {
@@ -426,68 +356,42 @@ static void thread_end(struct worker *w)
 #define TICKS "reclaimer=0,purge_delay=1,purge_budget=64m"
 
 const struct op ops[] = {
-	{ .name = "malloc hit", .setup = warm_a, .run = malloc_a },
-	{ .name = "malloc refill",
-	  .setup = before_refill,
-	  .run = malloc_a,
-	  .own = true },
-	{ .name = "malloc carve", .setup = purged, .run = malloc_b },
-	{ .name = "malloc carve 20K", .setup = purged, .run = malloc_c },
-	{ .name = "free hit", .setup = warm_a, .run = free_a },
-	{ .name = "free flush", .setup = many_a, .run = free_many_a },
-	{ .name = "4 mallocs", .setup = purged, .run = burst_malloc },
-	{ .name = "8 frees", .setup = have_burst, .run = burst_free },
-	{ .name = "slab release", .setup = many_c, .run = release_slabs },
-	{ .name = "capacity",
-	  .conf = BY_CPU,
-	  .setup = capacity,
-	  .run = malloc_2k },
-	{ .name = "free foreign",
-	  .conf = BY_CPU,
-	  .setup = foreign_slabs,
-	  .run = free_foreign },
-	{ .name = "malloc steal",
-	  .conf = BY_CPU,
-	  .setup = foreign_free_slabs,
-	  .run = steal },
-	{ .name = "malloc 600K", .setup = purged, .run = alloc_600k },
-	{ .name = "malloc 3M", .setup = purged, .run = alloc_3m },
-	{ .name = "malloc 150M", .setup = purged, .run = alloc_150m },
-	{ .name = "free 600K", .setup = have_600k, .run = free_300 },
-	{ .name = "free 3M", .setup = have_3m, .run = free_300 },
-	{ .name = "grow small", .setup = have_400, .run = grow_small },
-	{ .name = "grow in place", .setup = have_600k, .run = grow_place },
-	{ .name = "grow by moving", .setup = have_5m, .run = grow_move },
-	{ .name = "shrink", .setup = have_1500k, .run = shrink },
-	{ .name = "large to small", .setup = have_1500k, .run = to_small },
-	{ .name = "aligned 4K", .setup = purged, .run = aligned_page },
-	{ .name = "aligned 64K", .setup = purged, .run = aligned_unit },
-	{ .name = "aligned 8M", .setup = purged, .run = aligned_vast },
-	{ .name = "calloc", .setup = warm_a, .run = calloc_small },
-	{ .name = "calloc 700K", .setup = dirty_600k, .run = calloc_large },
-	{ .name = "tick", .conf = TICKS, .setup = tick_due, .run = free_300 },
-	{ .name = "purge", .setup = some_garbage, .run = purge },
-	{ .name = "statistics",
-	  .setup = some_garbage,
-	  .run = statistics,
-	  .own = true },
-	{ .name = "gate",
-	  .setup = warm_a,
-	  .run = gate,
-	  .own = true,
+	{ .name = "malloc hit", warm_a, malloc_a },
+	{ .name = "malloc refill", before_refill, malloc_a, .own = true },
+	{ .name = "malloc carve", purged, malloc_b },
+	{ .name = "malloc carve 20K", purged, malloc_c },
+	{ .name = "free hit", warm_a, free_a },
+	{ .name = "free flush", many_a, free_many_a },
+	{ .name = "4 mallocs", purged, burst_malloc },
+	{ .name = "8 frees", have_burst, burst_free },
+	{ .name = "slab release", many_c, release_slabs },
+	{ .name = "capacity", capacity, malloc_2k, BY_CPU },
+	{ .name = "free foreign", foreign_slabs, free_foreign, BY_CPU },
+	{ .name = "malloc steal", foreign_free_slabs, steal, BY_CPU },
+	{ .name = "malloc 600K", purged, alloc_600k },
+	{ .name = "malloc 3M", purged, alloc_3m },
+	{ .name = "malloc 150M", purged, alloc_150m },
+	{ .name = "free 600K", have_600k, free_300 },
+	{ .name = "free 3M", have_3m, free_300 },
+	{ .name = "grow small", have_400, grow_small },
+	{ .name = "grow in place", have_600k, grow_place },
+	{ .name = "grow by moving", have_5m, grow_move },
+	{ .name = "shrink", have_1500k, shrink },
+	{ .name = "large to small", have_1500k, to_small },
+	{ .name = "aligned 4K", purged, aligned_page },
+	{ .name = "aligned 64K", purged, aligned_unit },
+	{ .name = "aligned 8M", purged, aligned_vast },
+	{ .name = "calloc", warm_a, calloc_small },
+	{ .name = "calloc 700K", dirty_600k, calloc_large },
+	{ .name = "tick", tick_due, free_300, TICKS },
+	{ .name = "purge", some_garbage, purge },
+	{ .name = "statistics", some_garbage, statistics, .own = true },
+	{ .name = "gate", warm_a, gate, .own = true, .may_shut = true },
+	{ .name = "thread end", warm_a, thread_end, .thread = true },
+	{ .name = "first call", NULL, first_calls, COLD },
+	{ .name = "first call, direct", NULL, first_calls, "reclaimer=0,rseq=0",
 	  .may_shut = true },
-	{ .name = "thread end",
-	  .setup = warm_a,
-	  .run = thread_end,
-	  .thread = true },
-	{ .name = "first call", .conf = COLD, .run = first_calls },
-	{ .name = "first call, direct",
-	  .conf = "reclaimer=0,rseq=0",
-	  .may_shut = true,
-	  .run = first_calls },
-	{ .name = "first reclaimer",
-	  .conf = "reclaimer=1",
-	  .run = reclaimer,
+	{ .name = "first reclaimer", NULL, reclaimer, "reclaimer=1",
 	  .own = true },
 	{ 0 },
 };

@@ -74,31 +74,8 @@ static bool resize_one(struct worker *w, size_t least, size_t most)
 	return true;
 }
 
-#define SMALL 1, 1 * KIB
-#define MEDIUM 1 * KIB, 512 * KIB
-#define LARGE 520 * KIB, 2 * MIB
-#define HUGE 2 * MIB, 48 * MIB
-
-#define KIND(name, call)                   \
-	static bool name(struct worker *w) \
-	{                                  \
-		return call;               \
-	}
-
-KIND(malloc_small, alloc_one(w, SMALL))
-KIND(malloc_medium, alloc_one(w, MEDIUM))
-KIND(malloc_large, alloc_one(w, LARGE))
-KIND(malloc_huge, alloc_one(w, HUGE))
-KIND(free_small, free_one(w, SMALL))
-KIND(free_medium, free_one(w, MEDIUM))
-KIND(free_large, free_one(w, LARGE))
-KIND(free_huge, free_one(w, HUGE))
-KIND(realloc_small, resize_one(w, SMALL))
-KIND(realloc_medium, resize_one(w, MEDIUM))
-KIND(realloc_large, resize_one(w, LARGE))
-
 /* A block that a stopped thread holds: it comes to its owner's slab. */
-static bool free_others(struct worker *w)
+static bool free_others(struct worker *w, size_t least, size_t most)
 {
 	unsigned i;
 	struct worker *from = &many[load_below(w, nr_many)];
@@ -106,16 +83,16 @@ static bool free_others(struct worker *w)
 
 	for (i = 0; i < NR_SLOTS; i++) {
 		slot = &from->slots[load_below(w, NR_SLOTS)];
-		if (slot->at)
+		if (slot->at && slot->size >= least && slot->size <= most)
 			return free_block(w, slot);
 	}
 	return false;
 }
 
-static bool calloc_one(struct worker *w)
+static bool calloc_one(struct worker *w, size_t least, size_t most)
 {
 	struct block *slot = slot_empty(w);
-	size_t size = between(w, 8, 256 * KIB);
+	size_t size = between(w, least, most);
 	void *at;
 
 	STEPPED(at = calloc(1, size));
@@ -123,11 +100,11 @@ static bool calloc_one(struct worker *w)
 	return true;
 }
 
-static bool aligned_one(struct worker *w)
+static bool aligned_one(struct worker *w, size_t least, size_t most)
 {
 	struct block *slot = slot_empty(w);
 	size_t align = (size_t)32 << load_below(w, 19);
-	size_t size = between(w, 8, 256 * KIB);
+	size_t size = between(w, least, most);
 	void *at;
 
 	STEPPED(at = memalign(align, size));
@@ -135,9 +112,9 @@ static bool aligned_one(struct worker *w)
 	return true;
 }
 
-static bool usable_one(struct worker *w)
+static bool usable_one(struct worker *w, size_t least, size_t most)
 {
-	struct block *slot = own_block(w, 1, 64 * MIB);
+	struct block *slot = own_block(w, least, most);
 
 	if (!slot)
 		return false;
@@ -145,24 +122,28 @@ static bool usable_one(struct worker *w)
 	return true;
 }
 
+#define SMALL 1, 1 * KIB
+#define MEDIUM 1 * KIB, 512 * KIB
+#define LARGE 520 * KIB, 2 * MIB
+#define HUGE 2 * MIB, 48 * MIB
+#define ANY 1, 64 * MIB
+
 const struct kind kinds[] = {
-	{ .name = "malloc to 1K", .most = 60000, .run = malloc_small },
-	{ .name = "malloc to 512K", .most = 60000, .run = malloc_medium },
-	{ .name = "malloc to 2M", .most = 60000, .run = malloc_large },
-	{ .name = "malloc to 48M", .most = 60000, .run = malloc_huge },
-	{ .name = "free to 1K", .most = 60000, .run = free_small },
-	{ .name = "free to 512K", .most = 60000, .run = free_medium },
-	{ .name = "free to 2M", .most = 60000, .run = free_large },
-	{ .name = "free to 48M", .most = 160000, .run = free_huge },
-	{ .name = "free another's",
-	  .most = 60000,
-	  .run = free_others,
+	{ .name = "malloc to 1K", 60000, alloc_one, SMALL },
+	{ .name = "malloc to 512K", 60000, alloc_one, MEDIUM },
+	{ .name = "malloc to 2M", 60000, alloc_one, LARGE },
+	{ .name = "malloc to 48M", 60000, alloc_one, HUGE },
+	{ .name = "free to 1K", 60000, free_one, SMALL },
+	{ .name = "free to 512K", 60000, free_one, MEDIUM },
+	{ .name = "free to 2M", 60000, free_one, LARGE },
+	{ .name = "free to 48M", 160000, free_one, HUGE },
+	{ .name = "free another's", 60000, free_others, ANY,
 	  .of_others = true },
-	{ .name = "realloc to 1K", .most = 80000, .run = realloc_small },
-	{ .name = "realloc to 512K", .most = 80000, .run = realloc_medium },
-	{ .name = "realloc to 2M", .most = 80000, .run = realloc_large },
-	{ .name = "calloc to 256K", .most = 60000, .run = calloc_one },
-	{ .name = "memalign", .most = 60000, .run = aligned_one },
-	{ .name = "usable size", .most = 400, .run = usable_one },
+	{ .name = "realloc to 1K", 80000, resize_one, SMALL },
+	{ .name = "realloc to 512K", 80000, resize_one, MEDIUM },
+	{ .name = "realloc to 2M", 80000, resize_one, LARGE },
+	{ .name = "calloc to 256K", 60000, calloc_one, 8, 256 * KIB },
+	{ .name = "memalign", 60000, aligned_one, 8, 256 * KIB },
+	{ .name = "usable size", 400, usable_one, ANY },
 	{ 0 },
 };

@@ -9,8 +9,10 @@
 struct kind {
 	const char *name;
 	uint64_t most; /* instructions of one call; docs/steps.md says why */
-	/* One call, stepped; false: there was nothing to do. */
-	bool (*run)(struct worker *self);
+	/* One call, stepped, of blocks between two sizes; false: there was
+	 * nothing to do. */
+	bool (*run)(struct worker *self, size_t from, size_t to);
+	size_t from, to;
 	bool of_others; /* needs threads that were stopped */
 };
 /* What a tick may add, to any kind. */

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../sweep/options.h"
-#include "../sweep/report.h"
+#include "options.h"
+#include "report.h"
 #include "cpucache/percpu.h"
 
 #define NR_OPS_MOST 64

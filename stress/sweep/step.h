@@ -7,9 +7,8 @@
  *	rare.c	   the rare parts of the load
  *	trap.c	   the trap flag: steps, sections, aborts
  *
- * They are places at which the sweep's program stops threads (stress/sweep/),
- * of which one server goes through all, with the sweep's children, load and
- * report.
+ * They are places at which the sweep's program stops threads, of which one
+ * server goes through all, with the sweep's children, load and report.
  *
  * A step is an instruction of the library that is about to run. What it calls
  * in libc runs through and is not counted.
@@ -17,10 +16,10 @@
 #ifndef STEP_H
 #define STEP_H
 
-#include "../sweep/load.h"
-#include "../sweep/names.h"
+#include "load.h"
+#include "names.h"
 #include "../harness/raw.h"
-#include "../sweep/sweep.h"
+#include "sweep.h"
 
 #include <ucontext.h>
 
@@ -87,9 +86,9 @@ extern const struct load_parts rare_parts;
 
 struct op {
 	const char *name;
-	const char *conf; /* not NULL: the library starts anew, with this */
 	void (*setup)(struct worker *w);
 	void (*run)(struct worker *w); /* contains STEPPED() */
+	const char *conf; /* not NULL: the library starts anew, with this */
 	bool own;                      /* calls what lanemalloc alone has */
 	bool may_shut; /* the fast paths' gate may stay closed */
 	bool thread;   /* run in a thread that ends by itself */

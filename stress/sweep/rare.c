@@ -6,10 +6,11 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-static void do_statistics(void)
+static void do_statistics(struct worker *w)
 {
 	struct lanemalloc_stats s;
 
+	(void)w;
 	if (names.stats)
 		names.stats(&s, sizeof(s));
 	mallinfo2();
@@ -41,46 +42,30 @@ static void do_vast(struct worker *w, size_t size, size_t align)
 	w->hand[0] = (struct block){ 0 };
 }
 
-static void do_refused(void)
+static void do_refused(struct worker *w)
 {
 	volatile size_t huge = SIZE_MAX;
 
+	(void)w;
 	free(malloc(huge / 2));
 	free(calloc(huge / 2, 3));
 	free(memalign(64, huge - 100));
 }
 
-static void rare_do(struct worker *w, unsigned which)
-{
-	switch (which) {
-	case 0:
-		load_purge();
-		break;
-	case 1:
-		do_statistics();
-		break;
-	case 2:
-		malloc_trim(4096);
-		break;
-	case 3:
-		do_refused();
-		break;
-	case 4:
-		do_huge(w, 5 * MIB);
-		break;
-	case 5:
-		do_vast(w, 150 * MIB, 16);
-		break;
-	case 6:
-		do_vast(w, 20 * MIB, 16 * MIB);
-		break;
-	case 7:
-		do_burst(w, 24 * KIB, 40);
-		break;
-	default:
-		do_burst(w, (size_t)48 << (which - 8), 250);
-		break;
-	}
-}
+ONE(rare_purge, load_purge())
+ONE(rare_trim, malloc_trim(4096))
+ONE(rare_huge, do_huge(w, 5 * MIB))
+ONE(rare_vast, do_vast(w, 150 * MIB, 16))
+ONE(rare_aligned, do_vast(w, 20 * MIB, 16 * MIB))
+ONE(rare_24k, do_burst(w, 24 * KIB, 40))
+ONE(rare_48, do_burst(w, 48, 250))
+ONE(rare_96, do_burst(w, 96, 250))
+ONE(rare_192, do_burst(w, 192, 250))
+ONE(rare_384, do_burst(w, 384, 250))
 
-const struct load_parts rare_parts = { .seldom = rare_do };
+static void (*const rare[NR_SELDOM])(struct worker *w) = {
+	rare_purge, do_statistics, rare_trim, do_refused, rare_huge, rare_vast,
+	rare_aligned, rare_24k, rare_48, rare_96, rare_192, rare_384,
+};
+
+const struct load_parts rare_parts = { .seldom = rare };

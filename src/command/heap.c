@@ -91,15 +91,18 @@ static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 			  const char *rows, uint64_t address, struct heap *heap)
 {
-	uint64_t size = 0, count, most, at;
+	uint64_t size = 0, count, most, at, slots;
 	char lanes[65536];
 	struct piece piece = { address, sizeof(lanes) };
 
 	image_read_pieces(image, &piece, 1, lanes);
 	for (unsigned row = 1; row + 1 < v->nr_lanes; row++) {
 		at = 8 * row_field(v, rows, row, v->class_lane_at, 2);
-		count = walk_field(lanes, sizeof(lanes), at + v->lane_count_at,
-				   8);
+		slots = address + row_field(v, rows, row, v->class_slots_at, 4);
+		count = (walk_field(lanes, sizeof(lanes), at + v->lane_top_at,
+				    8) +
+			 8 - slots) /
+			8;
 		most = row_field(v, rows, row, v->class_lane_slots_at, 4);
 		if (count > most) {
 			heap->nr_odd++;

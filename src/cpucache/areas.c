@@ -47,8 +47,20 @@ static void area_fill(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		cpu_cache_lane(area, size_class)->slots =
-			(void *)(area + size_classes[size_class].slots);
+		lane_begin(cpu_cache_lane(area, size_class),
+			   (void *)(area + size_classes[size_class].slots));
+}
+
+/* Behind the lanes a word of the head that nobody writes stands for all slots.
+ * Racers write the same, and so does start-up once more while others read. */
+void areas_start(void)
+{
+	char *area = anchor.base, *none = area + size_class_lanes_size();
+	unsigned size_class;
+
+	for (size_class = 0; size_class < NR_LANES; size_class++)
+		lane_begin((struct lane *)(void *)area + size_class,
+			   (void **)(void *)none + 1);
 }
 
 /* Maps memory for two areas, of which only what is used becomes resident. Where

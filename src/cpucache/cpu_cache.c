@@ -26,8 +26,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
 /* How many objects to take: one for the caller, and what the lane may hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
-	// hint
-	uint64_t limit = load_relaxed(&areas_lane(id, size_class)->limit);
+	uint64_t limit = lane_limit(areas_lane(id, size_class));
 
 	return (unsigned)min_size(size_classes[size_class].batch, limit + 1);
 }
@@ -101,13 +100,13 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		bin_give(id, &object, 1);
 }
 
-static void remote_limit(_Atomic(uint64_t) *limit, const struct size_class *c)
+static void remote_limit(struct lane *lane, const struct size_class *c)
 {
 	uint64_t most = c == &size_classes[FAR_LANE] ? c->lane_slots : c->batch;
 	uint64_t want = min_size(most, config.cpu_cache / c->size);
 
-	if (load_relaxed(limit) != want)    // hint
-		store_relaxed(limit, want); // hint
+	if (lane_limit(lane) != want)
+		lane_set_limit(lane, want);
 }
 
 /* Makes room in a remote lane that took no more, or is not there yet. */
@@ -121,7 +120,7 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 
 	if (!areas_install(id, cache))
 		return REMOTE_REFUSED;
-	remote_limit(&areas_lane(id, size_class)->limit, c);
+	remote_limit(areas_lane(id, size_class), c);
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		add_relaxed(&cache->nr_flushes, 1); // counter
@@ -213,7 +212,7 @@ static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++) {
-		nr = load_once(&cpu_cache_lane(area, size_class)->count);
+		nr = lane_nr(cpu_cache_lane(area, size_class));
 		size += size_classes[size_class].size * nr;
 		if (nr_cached && size_class < NR_CLASSES)
 			nr_cached[size_class] += nr;

@@ -107,8 +107,7 @@ static void area_reset_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		// hint
-		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0);
+		lane_set_limit(cpu_cache_lane(area, size_class), 0);
 }
 
 static bool area_swap(struct drainer *d, unsigned id, char *spare)
@@ -164,7 +163,7 @@ static bool cache_holds_objects(struct cpu_cache *cache)
 		for (size_class = 1; size_class < NR_LANES; size_class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
 					      size_class);
-			if (load_once(&lane->count))
+			if (lane_nr(lane))
 				return true;
 		}
 	return false;

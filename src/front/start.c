@@ -50,6 +50,7 @@ static cold bool start_slow(void)
 	if (!region_start())
 		return false;
 	anchor_set(&regions[0]);
+	areas_start();
 	if (!libc)
 		return true;
 	rseq_start();

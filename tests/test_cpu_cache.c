@@ -36,12 +36,12 @@ static struct lane *own_lane(unsigned size_class)
 
 static uint64_t limit_of(unsigned size_class)
 {
-	return load_relaxed(&own_lane(size_class)->limit); // own
+	return lane_limit(own_lane(size_class));
 }
 
 static uint64_t count_of(unsigned size_class)
 {
-	return *(volatile uint64_t *)&own_lane(size_class)->count;
+	return lane_nr(own_lane(size_class));
 }
 
 static uint64_t used_now(void)
@@ -347,7 +347,7 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	object = held[1];
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
-		assert_int_equal(*(volatile uint64_t *)&remote->count, i);
+		assert_int_equal(lane_nr(remote), i);
 		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
@@ -359,13 +359,27 @@ TEST(test_tiny_objects_go_home, fresh, done)
 	nr_flushes = 1 + load_relaxed(&own()->nr_flushes); // counter
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_int_equal(lane_nr(remote), 1);
 	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
 	heap_free(another);
 	hold(block_alloc(64));
 	assert_ptr_equal(held[nr_held - 1], another);
+}
+
+/* Sections that run on such an id find all its lanes empty and full. */
+TEST(test_ids_without_lanes, fresh, done)
+{
+	unsigned size_class;
+	struct lane *lane;
+
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		lane = areas_lane(NR_IDS_MOST - 1, size_class);
+		assert_null(*lane->top);
+		assert_int_equal(lane_nr(lane), 0);
+		assert_int_equal(lane_limit(lane), 0);
+	}
 }
 
 /* What a waning slab's own CPU frees goes home, too. */
@@ -384,15 +398,15 @@ TEST(test_objects_of_waning_slabs_go_home, fresh, done)
 	remote = areas_lane(rseq_current_id(), REMOTE_LANES + block.size_class);
 	hold(cpu_cache_alloc_slow(block.size_class));
 	slab_wane(&block.region->spans[block.unit]);
-	count = *(volatile uint64_t *)&lane->count;
+	count = lane_nr(lane);
 	heap_free(object);
-	assert_true(*(volatile uint64_t *)&lane->count == count);
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_true(lane_nr(lane) == count);
+	assert_int_equal(lane_nr(remote), 1);
 	slab_revive(&block.region->spans[block.unit]);
 	object = block_alloc(1024);
 	heap_free(object);
-	assert_true(*(volatile uint64_t *)&lane->count == count);
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_true(lane_nr(lane) == count);
+	assert_int_equal(lane_nr(remote), 1);
 }
 
 TEST(test_tiny_object_freed_twice, fresh, done)
@@ -525,7 +539,7 @@ TEST(test_used_size_heals, fresh, done)
 	heals((uint64_t)-1 << 30);
 	forget_id();
 	miss(SIZE_CLASS_16);
-	store_relaxed(&own_lane(SIZE_CLASS_16)->limit, 0); // own
+	lane_set_limit(own_lane(SIZE_CLASS_16), 0);
 	heals(config.cpu_cache);
 }
 

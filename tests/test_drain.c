@@ -40,8 +40,7 @@ static uint64_t area_nr_objects(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)
-			      ->count;
+		n += lane_nr(cpu_cache_lane(area, size_class));
 	return n;
 }
 
@@ -50,8 +49,7 @@ static bool area_has_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		if (load_relaxed(
-			    &cpu_cache_lane(area, size_class)->limit)) // own
+		if (lane_limit(cpu_cache_lane(area, size_class)))
 			return true;
 	return false;
 }
@@ -233,7 +231,7 @@ static void spare_put(unsigned n)
 
 	while (n--)
 		assert_int_equal(
-			bin_take(id, CLASS, &lane->slots[lane->count++], 1),
+			bin_take(id, CLASS, ++lane->top, 1),
 			1);
 }
 

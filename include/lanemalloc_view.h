@@ -67,10 +67,10 @@ extern "C" {
 	X(class_size_at) X(class_nr_objects_at) X(class_nr_units_at)          \
 	X(class_lane_at) X(class_slots_at) X(class_lane_slots_at)             \
 	/* CPU caches by id: areas points to two lane areas, each as large as \
-	 * the last fixed class's slots end, in whole units; a lane is where  \
-	 * the slots of its top object and of the last that it may hold are,  \
-	 * 64 bits each: 8 bytes below its slots for none. Counters are 64    \
-	 * bits */                                                            \
+	 * the last fixed class's slots end and a word more, in whole units;  \
+	 * a lane is where the slots of its top object and of the last that   \
+	 * it may hold are, 64 bits each: 8 bytes below its slots for none.   \
+	 * The second is 0 where it never held any. Counters are 64 bits */   \
 	X(caches) X(nr_caches) X(cache_stride) X(cache_areas_at)              \
 	X(cache_refills_at) X(cache_flushes_at) X(cache_aborts_at)            \
 	X(cache_direct_at) X(lane_top_at) X(lane_end_at)                      \

@@ -29,7 +29,7 @@ static struct lane *lane_of(unsigned id)
 /* As if it held the first n slots. */
 static inline void lane_hold(struct lane *l, uint64_t n)
 {
-	l->top = l->slots - 1 + n;
+	store_relaxed(&l->top, l->slots - 1 + n); // own
 }
 
 static struct rseq_area *fake_area(void)
@@ -60,7 +60,8 @@ static int setup(void **unused)
 	for (id = 0; id < NR_AREAS; id++) {
 		*table_word(id) = REGION_HEAD_SIZE + id * AREA_SIZE;
 		/* Behind a word of zeros. */
-		lane_begin(lane_of(id), (void **)(lane_of(id) + 1) + 1);
+		lane_begin(lane_of(id), (void **)(lane_of(id) + 1) + 1,
+			   (void **)(lane_of(id) + 1));
 		lane_set_limit(lane_of(id), LIMIT);
 	}
 	*fake_area() = (struct rseq_area){ .cpu_id = 3, .mm_cid = 5 };

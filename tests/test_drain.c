@@ -228,11 +228,14 @@ static void pop_some(char *area, unsigned n)
 static void spare_put(unsigned n)
 {
 	struct lane *lane = cpu_cache_lane(area_spare(), CLASS);
+	void **top;
 
-	while (n--)
-		assert_int_equal(
-			bin_take(id, CLASS, ++lane->top, 1),
-			1);
+	lane_open(lane);
+	while (n--) {
+		top = load_relaxed(&lane->top) + 1; // own
+		assert_int_equal(bin_take(id, CLASS, top, 1), 1);
+		store_relaxed(&lane->top, top); // own
+	}
 }
 
 static uint64_t die(enum death death)

@@ -80,6 +80,42 @@ TEST(test_push, setup, teardown)
 		assert_ptr_equal(percpu_pop(LANE_AT), &words[i]);
 }
 
+/* A lane without a limit does not say where its slots are; a push that has seen
+ * it so fails, though others open it. */
+TEST(test_closed_lane, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+	void **none = (void **)(void *)(l + 60);
+	void *objects[2] = { &words[0], &words[1] };
+
+	lane_begin(l, l->slots, none);
+	lane_set_limit(l, 0);
+	assert_ptr_equal(load_relaxed(&l->top), none); // own
+	assert_int_equal(lane_nr(l), 0);
+	assert_int_equal(lane_limit(l), 0);
+	assert_null(percpu_pop(LANE_AT));
+	assert_false(percpu_push(LANE_AT, &words[0]));
+	assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
+	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
+	store_relaxed(&l->end, lane_end(l, LIMIT)); // own
+	assert_false(percpu_push(LANE_AT, &words[0]));
+	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
+	assert_ptr_equal(load_relaxed(&l->top), none); // own
+	store_relaxed(&l->end, 0);                     // own
+	assert_true(lane_move_limit(l, 0, 1));
+	assert_false(lane_move_limit(l, 0, 2));
+	assert_int_equal(lane_limit(l), 1);
+	assert_int_equal(lane_nr(l), 0);
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	assert_false(percpu_push(LANE_AT, &words[1]));
+	lane_set_limit(l, 2);
+	assert_int_equal(lane_nr(l), 1);
+	assert_true(percpu_push(LANE_AT, &words[1]));
+	assert_ptr_equal(l->slots[0], &words[0]);
+	assert_ptr_equal(l->slots[1], &words[1]);
+	assert_null(*none);
+}
+
 TEST(test_push_repeated, setup, teardown)
 {
 	struct lane *l = lane_of(5);
@@ -103,7 +139,7 @@ static struct lane *remote_lane(void)
 {
 	struct lane *l = (void *)((char *)lane_of(5) + (REMOTE - LANE) * 8);
 
-	lane_begin(l, (void **)(l + 1) + 1);
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
 	return l;
 }
 
@@ -184,6 +220,8 @@ TEST(test_push_batch, setup, teardown)
 	for (count = 0; count <= limit + 2; count++) {
 		for (most = 0; most <= limit + 3; most++) {
 			memset(l->slots, 0, LIMIT * sizeof(l->slots[0]));
+			for (i = 0; i < count; i++)
+				l->slots[i] = &words[i];
 			lane_hold(l, count);
 			n = count < limit
 				    ? (unsigned)min_size(limit - count, most)
@@ -207,7 +245,7 @@ TEST(test_zero_area, setup, teardown)
 	void *objects[2] = { &words[0], &words[1] };
 
 	*table_word(5) = 0;
-	lane_begin(l, (void **)(l + 1) + 1);
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
 	memcpy(before, head, sizeof(before));
 	assert_null(percpu_pop(LANE_AT));
 	assert_false(percpu_push(LANE_AT, &words[0]));

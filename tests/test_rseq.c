@@ -95,10 +95,10 @@ static void assert_sections_fail(void)
 
 	for (i = 0; i < REGION_TABLE_WORDS; i++)
 		table[i] = REGION_HEAD_SIZE;
-	lane_begin(l, (void **)(l + 1) + 1);
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
 	lane_set_limit(l, 10);
 	l->slots[0] = &table;
-	l->top++;
+	store_relaxed(&l->top, l->slots); // own
 	memcpy(before, head, sizeof(head));
 	anchor.base = head;
 	assert_null(percpu_pop(nowhere));

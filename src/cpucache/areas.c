@@ -14,7 +14,7 @@ static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
 
 static size_t area_size(void)
 {
-	return round_up(size_class_area_size(), UNIT_SIZE);
+	return round_up(size_class_area_size() + 8, UNIT_SIZE);
 }
 
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which)
@@ -42,25 +42,28 @@ struct cpu_cache *cpu_cache_of(unsigned id)
 	return load_relaxed(&cache->areas) ? cache : NULL; // hint
 }
 
+/* The area's last word is that of its closed lanes. */
 static void area_fill(char *area)
 {
+	void **none = (void **)(void *)(area + area_size()) - 1;
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
 		lane_begin(cpu_cache_lane(area, size_class),
-			   (void *)(area + size_classes[size_class].slots));
+			   (void *)(area + size_classes[size_class].slots),
+			   none);
 }
 
-/* Behind the lanes a word of the head that nobody writes stands for all slots.
- * Racers write the same, and so does start-up once more while others read. */
+/* Closed for ever, by a word behind them that nobody writes. Racers write the
+ * same, and so does start-up once more while others read. */
 void areas_start(void)
 {
-	char *area = anchor.base, *none = area + size_class_lanes_size();
-	unsigned size_class;
+	struct lane *lane = (struct lane *)(void *)anchor.base;
+	void **none = (void **)(lane + NR_LANES);
+	unsigned i;
 
-	for (size_class = 0; size_class < NR_LANES; size_class++)
-		lane_begin((struct lane *)(void *)area + size_class,
-			   (void **)(void *)none + 1);
+	for (i = 0; i < NR_LANES; i++)
+		lane_begin(&lane[i], none + 1, none);
 }
 
 /* Maps memory for two areas, of which only what is used becomes resident. Where

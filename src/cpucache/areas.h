@@ -35,7 +35,7 @@ struct cpu_cache {
 
 extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
 
-/* The lanes of ids that have none: empty, and they take nothing. Idempotent;
+/* The lanes of ids that have none: closed ones (percpu.h). Idempotent;
  * before any section may run. */
 void areas_start(void);
 

@@ -14,6 +14,13 @@
  * objects; slots above are scratch. The word in front of the first slot is
  * NULL for ever, so that top, which points at it while the lane is empty, leads
  * to a word in any case, and pop needs to know neither count nor first slot.
+ *
+ * A lane that never had a limit is *closed*: its top is a word of NULL behind
+ * all slots of the area, so that nobody touches the pages of its slots, and its
+ * end is 0. Whoever gives it the first limit moves top by CAS, then end. No
+ * section writes to a closed lane, even one that read top before and end after
+ * that: such a top is above any end.
+ *
  * All that one operation stores and the next one loads is addressed by a plain
  * register: processors forward that in no time, with an index some do not.
  *
@@ -40,7 +47,8 @@
  *		lane = id == tag->owner ? tag->lane : tag->remote
  *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
- *		top = l->top; n = min(top + 1 - l->slots, most)
+ *		top = l->top; if (!*top) return 0
+ *		n = min(top + 1 - l->slots, most)
  *		copy the top n slots to out; l->top = top - n	(commit)
  *
  *	percpu_push_batch(lane, in, most): how many were pushed; -1 on abort
@@ -75,24 +83,26 @@
 #include "slab/size_class.h"
 
 struct lane {
-	void **top;	       /* percpu: the top object's slot */
+	_Atomic(void **) top;  /* percpu: the top object's slot */
 	_Atomic(uint64_t) end; /* atomic: a hint; address of the last slot */
 	void **slots;	       /* const; what they hold is percpu */
 	uint64_t unused;
 };
 
-/* A lane as it begins: empty, and with a limit of 0. */
-static inline void lane_begin(struct lane *l, void **slots)
+/* A closed lane; none is a word of NULL behind all slots. */
+static inline void lane_begin(struct lane *l, void **slots, void **none)
 {
 	l->slots = slots;
-	l->top = slots - 1;
-	store_relaxed(&l->end, (uint64_t)(slots - 1)); // before publish
+	store_relaxed(&l->top, none); // before publish
+	store_relaxed(&l->end, 0);    // before publish
 }
 
 /* How many objects it holds; a hint but for who owns the lane. */
 static inline uint64_t lane_nr(const struct lane *l)
 {
-	return (uint64_t)(load_once(&l->top) + 1 - l->slots);
+	void **top = load_relaxed(&l->top); // hint
+
+	return load_once(top) ? (uint64_t)(top + 1 - l->slots) : 0;
 }
 
 /* The end that stands for a limit of n objects. */
@@ -102,13 +112,29 @@ static inline uint64_t lane_end(const struct lane *l, uint64_t n)
 }
 
 /* How many it may hold. */
-static inline uint64_t lane_limit(struct lane *l)
+static inline uint64_t lane_limit(const struct lane *l)
 {
-	return (load_relaxed(&l->end) - lane_end(l, 0)) / 8; // hint
+	uint64_t end = load_relaxed(&l->end); // hint
+
+	return end ? (end - lane_end(l, 0)) / 8 : 0;
+}
+
+/* Moves top to where an empty lane has it. */
+static inline void lane_open(struct lane *l)
+{
+	void **top = load_relaxed(&l->top), **empty = l->slots - 1; // own
+
+	if (top > empty && !load_once(top))
+		cas_relaxed(&l->top, &top, empty); // own: while it is closed
 }
 
 static inline void lane_set_limit(struct lane *l, uint64_t n)
 {
+	if (!load_relaxed(&l->end)) { // hint: it never returns to 0
+		if (!n)
+			return;
+		lane_open(l);
+	}
 	store_relaxed(&l->end, lane_end(l, n)); // hint
 }
 
@@ -117,6 +143,10 @@ static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
 {
 	uint64_t seen = lane_end(l, from);
 
+	if (!load_relaxed(&l->end)) { // hint: it never returns to 0
+		lane_open(l);
+		seen = 0;
+	}
 	return cas_relaxed(&l->end, &seen, lane_end(l, to)); // hint
 }
 

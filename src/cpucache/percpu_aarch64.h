@@ -221,6 +221,8 @@ static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 		PERCPU_ENTER(l, n, "%l[none]")
 		"ldr %[top], [%[l]]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
+		"ldr %[x], [%[top]]\n\t"	/* x = *top */
+		"cbz %[x], %l[none]\n\t"	/* none: return 0 */
 		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
 		"add %[n], %[top], #8\n\t"	/* n = top + 1 */
 		"sub %[n], %[n], %[tp]\n\t"	/* n -= slots */

@@ -210,6 +210,8 @@ static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 		PERCPU_ENTER(l, n, "%l[none]")
 		"movq (%[l]), %[top]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
+		"cmpq $0, (%[top])\n\t"		/* none there? */
+		"je %l[none]\n\t"		/* return 0 */
 		"leaq 8(%[top]), %[n]\n\t"	/* n = top + 1 */
 		"subq 16(%[l]), %[n]\n\t"	/* n -= l->slots */
 		"shrq $3, %[n]\n\t"

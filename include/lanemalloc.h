@@ -70,7 +70,11 @@ const char *lanemalloc_mode(const char **why);
 	COUNTER(nr_limit_hits, "", "times that the hard limit left no room")   \
 	COUNTER(nr_pressures, "", "times that all was given back, as asked")   \
 	GAUGE(pressure_reason, "",                                             \
-	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 service manager")
+	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 services")       \
+	COUNTER(hugepage_size, "bytes", "asked for as hugepages")              \
+	GAUGE(small_fault_ns, "",                                              \
+	      "of a small page's first touch, by hugepage=auto")               \
+	GAUGE(hugepage_fault_ns, "", "of a hugepage's first touch")
 #define LANEMALLOC_STATS(X) LANEMALLOC_STATS_KINDS(X, X)
 
 struct lanemalloc_stats {

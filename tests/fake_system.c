@@ -15,6 +15,7 @@
 #define system_memory_size real_memory_size
 #define system_random real_random
 #define system_now_ms real_now_ms
+#define system_touch_ns real_touch_ns
 #define system_rseq_fence_register real_rseq_fence_register
 #define system_rseq_fence real_rseq_fence
 #define system_privileged real_privileged
@@ -48,6 +49,7 @@
 #undef system_memory_size
 #undef system_random
 #undef system_now_ms
+#undef system_touch_ns
 #undef system_rseq_fence_register
 #undef system_rseq_fence
 #undef system_privileged
@@ -325,7 +327,14 @@ int system_hugepages(void *addr, size_t size, bool want)
 {
 	if (must_fail(FAKE_HUGEPAGES) || !fits_pages(addr, size))
 		return -EINVAL;
+	fake.huge = want;
 	return real_hugepages(addr, size, want);
+}
+
+uint64_t system_touch_ns(void *addr)
+{
+	real_touch_ns(addr);
+	return fake.huge ? fake.huge_ns : fake.small_ns;
 }
 
 int system_move_pages(void *to, void *from, size_t size)

@@ -107,6 +107,9 @@ extern struct fake_settings {
 	/* system_sleep() returns at once: where the word still has the value,
 	 * the clock has moved on by timeout_ms. */
 	bool sleep_moves_clock;
+	/* What a first touch takes, of a small page and of a hugepage. */
+	uint64_t small_ns, huge_ns;
+	bool huge; /* hugepages were asked for last */
 	/* The last mapping that was named, and how many were. */
 	struct fake_named named;
 	unsigned nr_named;

@@ -458,4 +458,53 @@ TEST(hugepage_option)
 	}
 }
 
+/* Hugepages stay where the machine has them to spare. */
+TEST(hugepages_are_measured)
+{
+	static const struct {
+		uint64_t small_ns, huge_ns;
+		bool stay;
+	} cases[] = {
+		{ 500, 50000, true },
+		{ 500, 128000, true },
+		{ 500, 128001, false },
+		{ 500, 5000000, false },
+	};
+	uint32_t unit, n;
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		heap_forget();
+		config_parse(&config, "hugepage=auto");
+		hugepages = (struct hugepages){ 0 };
+		fake.small_ns = cases[i].small_ns;
+		fake.huge_ns = cases[i].huge_ns;
+		assert_true(region_start());
+		assert_true(region_grow(r0, 2048, &unit, &n));
+		assert_true(region_grow(r0, 128, &unit, &n));
+		assert_int_equal(load_relaxed(&hugepages.huge_ns), // hint
+				 cases[i].huge_ns);
+		assert_int_equal(fake.huge, cases[i].stay);
+		assert_int_equal(
+			load_relaxed(&hugepages.advised_size), // counter
+			cases[i].stay ? (size_t)n << UNIT_SHIFT : 0);
+		assert_int_equal(*(char *)region_addr(r0, unit), 0);
+	}
+}
+
+/* Nor where the system refuses, or a growth is too small to try. */
+TEST(hugepages_refused)
+{
+	uint32_t unit, n;
+
+	heap_forget();
+	config_parse(&config, "hugepage=auto");
+	hugepages = (struct hugepages){ 0 };
+	assert_true(region_start());
+	assert_true(region_grow(r0, 2048, &unit, &n));
+	fake_fail_from(FAKE_HUGEPAGES, 1);
+	assert_true(region_grow(r0, 128, &unit, &n));
+	assert_int_equal(load_relaxed(&hugepages.advised_size), 0); // counter
+}
+
 TEST_MAIN(NULL, NULL)

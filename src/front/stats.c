@@ -25,6 +25,7 @@
 #include "front/walk.h"
 #include "guard/pool.h"
 #include "pageheap/budget.h"
+#include "pageheap/hugepages.h"
 #include "pageheap/limit.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
@@ -65,6 +66,13 @@ static void gather_page_heap(struct lanemalloc_stats *out)
 	out->committed_size = s.committed_size;
 	out->budget_size = s.budget_size;
 	out->nr_purges = s.nr_purges;
+}
+
+static void gather_hugepages(struct lanemalloc_stats *out)
+{
+	out->hugepage_size = load_relaxed(&hugepages.advised_size); // counter
+	out->small_fault_ns = load_relaxed(&hugepages.small_ns);    // hint
+	out->hugepage_fault_ns = load_relaxed(&hugepages.huge_ns);  // hint
 }
 
 static void gather_limits(struct lanemalloc_stats *out)
@@ -115,6 +123,7 @@ void stats_gather(struct lanemalloc_stats *out)
 	gather_cpu_caches(out);
 	gather_page_heap(out);
 	gather_bins(out); /* adds to metadata_size */
+	gather_hugepages(out);
 	gather_limits(out);
 	gather_blocks(out);
 }

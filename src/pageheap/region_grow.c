@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "pageheap/anchor.h"
-#include "system/config.h"
+#include "pageheap/hugepages.h"
 #include "system/nodes.h"
 #include "system/place.h"
 #include "system/system.h"
@@ -12,7 +12,6 @@
 #define GROW_LEAST ((uint32_t)((8 << 20) / UNIT_SIZE))
 #define GROW_SHIFT 3 /* an eighth of what there is */
 #define GROW_TRIES 64
-#define ADVISE_AFTER_UNITS ((uint32_t)((64 << 20) / UNIT_SIZE))
 
 /* Arrays over units, quantum by quantum */
 
@@ -85,20 +84,6 @@ static bool region_cover(struct region *region, uint32_t end)
 }
 
 /* Growth */
-
-static void region_advise(const struct region *region, uint32_t from,
-			  uint32_t to)
-{
-	uint64_t option = config.hugepage;
-
-	if (option == HUGEPAGE_AUTO)
-		from = (uint32_t)max_size(from, ADVISE_AFTER_UNITS);
-	if (option == HUGEPAGE_SYSTEM || from >= to)
-		return;
-	system_hugepages(region_addr(region, from),
-			 (size_t)(to - from) << UNIT_SHIFT,
-			 option != HUGEPAGE_OFF);
-}
 
 /* Whole hugepages; small ones while other growers are at work, so that many
  * threads that miss at once do not each take an eighth of the heap. */
@@ -228,7 +213,7 @@ static bool region_claim_mapped(struct region *region, bool exact,
 	if (result)
 		return false;
 	add_relaxed(&region->nr_mapped, *n); // counter
-	region_advise(region, *unit, *unit + *n);
+	hugepages_advise(region, *unit, *unit + *n);
 	nodes_interleave(region_addr(region, *unit), (size_t)*n << UNIT_SHIFT);
 	return true;
 }

@@ -164,6 +164,18 @@ int system_hugepages(void *addr, size_t size, bool want)
 			   want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+uint64_t system_touch_ns(void *addr)
+{
+	struct timespec from, to;
+
+	if (!sealed.at.clock || sealed.at.clock(CLOCK_MONOTONIC, &from))
+		return UINT64_MAX;
+	*(volatile char *)addr = 0;
+	sealed.at.clock(CLOCK_MONOTONIC, &to);
+	return (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000 +
+	       (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+}
+
 /* Whether *word holds value, without a fault where it is not readable. */
 static bool word_is(const void *word, uint32_t value)
 {

@@ -63,6 +63,10 @@ uint64_t system_random(void);
 /* Milliseconds of the monotonic clock, coarse (a tick's resolution). */
 uint64_t system_now_ms(void);
 
+/* Writes a zero to a page that has only zeros; how long that took, fault and
+ * all, in nanoseconds. UINT64_MAX: there is no clock. */
+uint64_t system_touch_ns(void *addr);
+
 /* membarrier(2) with the RSEQ commands: register, then fence every CPU that
  * runs this process (aborts rseq sections, orders memory). */
 int system_rseq_fence_register(void);

@@ -365,6 +365,12 @@ uint64_t system_now_ms(void)
 	return world.now;
 }
 
+uint64_t system_touch_ns(void *addr)
+{
+	*(volatile char *)addr = 0;
+	return world.now;
+}
+
 int system_rseq_fence_register(void)
 {
 	return fails(WORLD_REGISTER) ? -ENOSYS : 0;

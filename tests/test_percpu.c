@@ -90,6 +90,7 @@ TEST(test_closed_lane, setup, teardown)
 
 	lane_begin(l, l->slots, none);
 	lane_set_limit(l, 0);
+	assert_true(lane_move_limit(l, 0, 0));
 	assert_ptr_equal(load_relaxed(&l->top), none); // own
 	assert_int_equal(lane_nr(l), 0);
 	assert_int_equal(lane_limit(l), 0);

@@ -136,7 +136,6 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_CLASSES; size_class++)
-		// hint
 		used += size_classes[size_class].size *
 			lane_limit(areas_lane(id, size_class));
 	store_relaxed(&cache->used_size, used); // hint
@@ -211,7 +210,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 			continue;
 		less = shrink_size(limit, victim);
 		if (lane_move_limit(lane, limit, limit - less))
-			sub_relaxed(&cache->used_size,		     // hint
+			sub_relaxed(&cache->used_size, // hint
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
 	}

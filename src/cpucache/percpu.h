@@ -144,6 +144,8 @@ static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
 	uint64_t seen = lane_end(l, from);
 
 	if (!load_relaxed(&l->end)) { // hint: it never returns to 0
+		if (!to)
+			return true;
 		lane_open(l);
 		seen = 0;
 	}

@@ -7,8 +7,9 @@
  *	3	the descriptor, in __rseq_cs, which is never unmapped
  *	4	the abort handler, in __rseq_failure, behind the signature
  *
- * What percpu_x86_64.h says of arming and aborts holds here too. The store that arms is directly in front of 1, so that
- * an interrupt behind it finds the instruction pointer inside.
+ * What percpu_x86_64.h says of arming and aborts holds here too. The store that
+ * arms is directly in front of 1, so that an interrupt behind it finds the
+ * instruction pointer inside.
  *
  * Order: one CPU runs a section, and the kernel orders a CPU's threads and
  * the CPUs that a concurrency id wanders to. The checked sections need no

@@ -118,7 +118,16 @@ extern "C" {
 	 * of slots (32 bits) and the slots: a word, whose lowest two bits    \
 	 * are pool_live where a block is, and the block's size */            \
 	X(pool) X(pool_nr_at) X(pool_slots_at) X(pool_stride) X(pool_live)    \
-	X(pool_word_at) X(pool_size_at)
+	X(pool_word_at) X(pool_size_at)                                       \
+	/* More of the profile: counts of a record; in the first word of what \
+	 * belongs to a key, above the size, a class and a region, and where  \
+	 * a slab's life is (64 bits: its first unit << 32 | generation), the \
+	 * one in which the block would lie. A slab's span has the generation \
+	 * (32 bits) */                                                       \
+	X(count_freed_short) X(count_freed_middle) X(count_freed_long)        \
+	X(count_grown_objects) X(count_grown_space) X(count_freed_away)       \
+	X(count_freed_by_other) X(live_class_bits) X(live_region_bits)        \
+	X(live_life_at) X(span_generation_at)
 /* clang-format on */
 
 enum lanemalloc_switch {

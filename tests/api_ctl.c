@@ -7,6 +7,15 @@
 typedef int ctl(const char *, void *, size_t *, void *, size_t);
 typedef int property(const char *, size_t *);
 
+static size_t property_of(const char *name)
+{
+	size_t value = 4711;
+
+	must(LOOK(property *, "MallocExtension_GetNumericProperty")(
+		     name, &value) == 1);
+	return value;
+}
+
 static size_t number(const char *name)
 {
 	size_t value = 4711, size = sizeof(value);
@@ -83,6 +92,31 @@ TEST(test_mallctl_rules)
 	assert_false(prof);
 }
 
+/* As redis purges: how many arenas, then the one behind them, which is all. */
+TEST(test_mallctl_purge)
+{
+	ctl *mallctl = LOOK(ctl *, "mallctl");
+	unsigned nr = 4711;
+	size_t size = sizeof(nr);
+	char name[32];
+
+	need_lane();
+	assert_int_equal(mallctl("arenas.narenas", &nr, &size, NULL, 0), 0);
+	assert_int_equal(nr, 1);
+	free(opaque(memset(malloc(3 * MIB), 1, 3 * MIB)));
+	assert_true(property_of("tcmalloc.pageheap_free_bytes") >= 3 * MIB);
+	snprintf(name, sizeof(name), "arena.%u.purge", nr);
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), 0);
+	assert_int_equal(property_of("tcmalloc.pageheap_free_bytes"), 0);
+	assert_int_equal(mallctl("arena.0.purge", NULL, NULL, &nr,
+				 sizeof(nr)), EPERM);
+	assert_int_equal(mallctl("arena..purge", NULL, NULL, NULL, 0), ENOENT);
+	assert_int_equal(mallctl("arena.0.decay", NULL, NULL, NULL, 0),
+			 ENOENT);
+	assert_int_equal(mallctl("arena.0.purges", NULL, NULL, NULL, 0),
+			 ENOENT);
+}
+
 typedef void print(void (*)(void *, const char *), void *, const char *);
 
 static void keep_text(void *state, const char *text)
@@ -112,15 +146,6 @@ TEST(test_not_jemalloc)
 	need_lane();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_null(dlsym(RTLD_DEFAULT, names[i]));
-}
-
-static size_t property_of(const char *name)
-{
-	size_t value = 4711;
-
-	must(LOOK(property *, "MallocExtension_GetNumericProperty")(
-		     name, &value) == 1);
-	return value;
 }
 
 TEST(test_extension)

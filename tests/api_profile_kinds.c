@@ -79,6 +79,90 @@ static void role_ages(void)
 	must(q.values[FREED_1MIN] - p.values[FREED_1MIN] >= 50);
 }
 
+#define NR_PASSED 10
+
+static void *passed[NR_PASSED];
+
+static void pass_fill(size_t size)
+{
+	for (size_t i = 0; i < NR_PASSED; i++)
+		passed[i] = opaque(malloc(size));
+}
+
+static void *pass_free(void *arg)
+{
+	for (size_t i = 0; i < NR_PASSED; i++)
+		free(passed[i]);
+	return arg;
+}
+
+/* To the n-th CPU that the process may use; whether there are so many. */
+static bool move_to(int n)
+{
+	static cpu_set_t all;
+	cpu_set_t one;
+	int cpu = -1;
+
+	if (!CPU_COUNT(&all))
+		must(!sched_getaffinity(0, sizeof(all), &all));
+	while (n >= 0 && ++cpu < CPU_SETSIZE)
+		n -= CPU_ISSET(cpu, &all) != 0;
+	CPU_ZERO(&one);
+	return n < 0 && (CPU_SET(cpu, &one), true) &&
+	       !sched_setaffinity(0, sizeof(one), &one);
+}
+
+/* A realloc that moves to a larger block counts, one that stays, shrinks or
+ * begins does not. */
+static void role_grown(void)
+{
+	struct profile p, q;
+	void *block;
+
+	must(!LANE(lanemalloc_profile_start)());
+	p = profile_now();
+	block = opaque(realloc(NULL, 100));
+	block = opaque(realloc(block, 101));
+	for (size_t size = 1000; size <= 5000; size += 1000)
+		block = opaque(realloc(block, size));
+	block = opaque(realloc(block, 4999));
+	block = opaque(realloc(block, 10));
+	free(block);
+	q = profile_now();
+	must(q.values[GROWN_OBJECTS] - p.values[GROWN_OBJECTS] == 5);
+	must(q.values[GROWN_SPACE] - p.values[GROWN_SPACE] == 15000);
+}
+
+/* By the thread that allocates, by another, on the same CPU and on another. */
+static void role_passed(void)
+{
+	bool by_cpu = !strcmp(LANE(lanemalloc_mode)(NULL), "cpu_id");
+	struct profile p, q;
+	pthread_t thread;
+
+	must(move_to(0));
+	must(!LANE(lanemalloc_profile_start)());
+	pass_fill(1000);
+	pass_free(NULL);
+	p = profile_now();
+	pass_fill(1000);
+	pass_free(NULL);
+	q = profile_now();
+	must(q.values[FREED_BY_OTHER] == p.values[FREED_BY_OTHER]);
+	must(q.values[FREED_AWAY] == p.values[FREED_AWAY]);
+	pass_fill(1000);
+	must(!pthread_create(&thread, NULL, pass_free, NULL));
+	must(!pthread_join(thread, NULL));
+	p = profile_now();
+	must(p.values[FREED_BY_OTHER] - q.values[FREED_BY_OTHER] >= NR_PASSED);
+	pass_fill(1000);
+	if (by_cpu && move_to(1)) {
+		pass_free(NULL);
+		q = profile_now();
+		must(q.values[FREED_AWAY] - p.values[FREED_AWAY] == NR_PASSED);
+	}
+}
+
 static void *leaked[3];
 
 static __attribute__((noinline)) void leak_here(size_t size)
@@ -99,6 +183,8 @@ static const struct role roles[] = {
 	{ "leak", role_leak },
 	{ "pinned", role_pinned },
 	{ "ages", role_ages },
+	{ "grown", role_grown },
+	{ "passed", role_passed },
 };
 
 static void run(const char *role, const char *conf)
@@ -126,6 +212,18 @@ TEST(test_ages)
 {
 	need_lane();
 	run("ages", EXACT);
+}
+
+TEST(test_grown)
+{
+	need_lane();
+	run("grown", EXACT);
+}
+
+TEST(test_passed)
+{
+	need_lane();
+	run("passed", EXACT "index=cpu_id");
 }
 
 /* The stack and its bytes, nothing that was freed, and the status. */

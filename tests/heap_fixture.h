@@ -61,9 +61,10 @@ static __attribute__((noinline, unused)) void *block_alloc(size_t size)
 /* What the names with hints make of them. */
 #define heap_free_sized(block, size) \
 	heap_free_aligned_sized(block, 0, size)
-#define heap_free_aligned(block, align) heap_free_hinted(block, align, NULL)
+#define heap_free_aligned(block, align) \
+	heap_free_hinted(block, FORM_ANY, align, NULL)
 #define heap_free_aligned_sized(block, align, size) \
-	heap_free_hinted(block, align, &(size_t){ size })
+	heap_free_hinted(block, FORM_ANY, align, &(size_t){ size })
 
 static inline bool has_lanes(void)
 {

@@ -2,8 +2,14 @@
 # limit.sh SECONDS COMMAND...: as timeout(1), but shortly before it ends what
 # takes too long it says where each thread stands: by gdb where that is
 # installed, else as far as the kernel tells.
+#
+# A busy machine makes nothing late: the seconds are the command's part of the
+# CPUs' time, or those in which no thread of the machine waited for a CPU
+# (/proc/pressure), whichever are more. PATIENCE_MOST times as many by the clock
+# are the end in any case.
 set -u
 shopt -s extglob
+PATIENCE_MOST=10
 seconds=$1
 shift
 
@@ -17,6 +23,48 @@ group_of() {
 		[[ $stat == ?\ *([0-9])\ "$1"\ * ]] || continue
 		file=${file#/proc/}
 		echo "${file%/stat}"
+	done
+}
+
+# Seconds in which a thread of the machine waited for a CPU, so far.
+waited_seconds() {
+	local total=0
+
+	{ read -r total </proc/pressure/cpu; } 2>/dev/null
+	echo $((${total##*total=} / 1000000))
+}
+
+# The group's part of the CPUs' time, with that of its children of before.
+worked_seconds() {
+	local pid stat fields ticks=0
+
+	for pid in $(group_of "$1"); do
+		stat=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+		read -r -a fields <<<"${stat##*) }"
+		ticks=$((ticks + fields[11] + fields[12] + fields[13] +
+			fields[14]))
+	done
+	echo $((ticks / $(getconf CLK_TCK) / $(nproc)))
+}
+
+# Of so many seconds those that count.
+fair_seconds() {
+	local free=$(($2 - $(waited_seconds) + waited_before))
+	local worked
+
+	worked=$(worked_seconds "$1")
+	echo $((worked > free ? worked : free))
+}
+
+# Until the group had its seconds, but for the last five.
+wait_fairly() {
+	local left=$((seconds - 5))
+
+	while [ $left -gt 0 ]; do
+		sleep $left &
+		sleeper=$!
+		wait $sleeper || return
+		left=$((seconds - 5 - $(fair_seconds "$1" $SECONDS)))
 	done
 }
 
@@ -36,13 +84,18 @@ where_all_stand() {
 	done
 }
 
-timeout -k 5 "$seconds" "$@" &
+waited_before=$(waited_seconds)
+SECONDS=0
+timeout -k 5 $((seconds * PATIENCE_MOST)) "$@" &
 run=$!
 (
-	sleep $((seconds - 5)) &
-	sleeper=$!
 	trap 'kill $sleeper 2>/dev/null; exit' TERM
-	wait $sleeper && where_all_stand $run
+	wait_fairly $run && where_all_stand $run
+	sleep 5 &
+	sleeper=$!
+	wait $sleeper
+	# As if its own clock had rung.
+	kill -ALRM $run
 ) &
 watcher=$!
 wait $run

@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 
-#define PROFILE_VALUES 12
+#define PROFILE_VALUES 16
 #define PROFILE_SIZE_MOST ((size_t)32 << 20)
 #define PROFILE_IDS_MOST (1 << 20)
 
@@ -22,7 +22,11 @@ enum {
 	PINNED_SPACE,
 	FREED_10MS,
 	FREED_1S,
-	FREED_1MIN
+	FREED_1MIN,
+	GROWN_OBJECTS,
+	GROWN_SPACE,
+	FREED_AWAY,
+	FREED_BY_OTHER
 };
 
 /* Sums over all samples. */

@@ -4,6 +4,7 @@
 
 #include "slab_fixture.h"
 
+#include "slab/bin_set.h"
 #include "slab/slab_purge.h"
 
 #define MIB ((size_t)1 << 20)
@@ -12,7 +13,7 @@
 #define OTHER_CLASS size_class_of(640)
 #define NR_IN_SLAB 32
 #define NR (32 * MIB / SIZE)
-#define PIECE_MOST (8 * UNIT_SIZE)
+#define PIECE_MOST (16 * UNIT_SIZE)
 
 static void *objects[NR];
 #define NR_OTHERS (64 * MIB / 640)
@@ -91,6 +92,59 @@ TEST(test_growth_takes_from_what_was_left, NULL, teardown)
 	give_n(others, NR_OTHERS);
 }
 
+#define NR_FIRST 8 /* objects, two pages */
+
+/* All slabs of the class were listed lately, and no look has seen one. */
+static void all_are_new(void)
+{
+	struct bin *bin = &bin_set_find(1)->bins[CLASS];
+	unsigned side;
+
+	bin_collect_all(100000, COLLECT_AGE_NEVER);
+	side = slab_stack_top(&bin->partial[1][false]) ? 1 : 0;
+	assert_null(slab_stack_top(&bin->partial[!side][false]));
+	store_relaxed(&bin->fill, side);	// own
+	store_relaxed(&bin->fresh, FRESH_SOME); // own
+}
+
+/* Pieces of collections pass slabs to the other side that were listed lately,
+ * and of which two pages are free; `age`: what the pieces look for. */
+static void passed_on(unsigned age, unsigned most)
+{
+	size_t before, i, size = NR / NR_IN_SLAB * NR_FIRST * SIZE;
+
+	take_n(CLASS, objects, NR, SIZE);
+	before = purged();
+	for (i = 0; i < NR; i += NR_IN_SLAB)
+		give_n(objects + i, NR_FIRST);
+	all_are_new();
+	for (i = 0; i < 8; i++)
+		bin_collect_all(most, age);
+	assert_int_equal(purged(), before);
+	take_n(OTHER_CLASS, others, NR_OTHERS, 640);
+	assert_in_range(purged() - before, size / 10 * 9, size);
+	for (i = 0; i < NR; i += NR_IN_SLAB) {
+		are_whole(objects + i + NR_FIRST, NR_IN_SLAB - NR_FIRST, 1);
+		give_n(objects + i + NR_FIRST, NR_IN_SLAB - NR_FIRST);
+	}
+	give_n(others, NR_OTHERS);
+}
+
+TEST(test_what_a_collection_passed_is_looked_at, NULL, teardown)
+{
+	passed_on(COLLECT_AGE_NEVER, 8);
+}
+
+TEST(test_what_a_tick_passed_is_looked_at, NULL, teardown)
+{
+	passed_on(COLLECT_AGE_QUIET, 8);
+}
+
+TEST(test_what_a_tick_found_young_is_looked_at, NULL, teardown)
+{
+	passed_on(COLLECT_AGE_QUIET, 100000);
+}
+
 /* A heap that stays as large as it is gives nothing back by itself. */
 TEST(test_no_growth_no_look, NULL, teardown)
 {
@@ -134,15 +188,16 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 	bin_give(1, objects + NR / 10 * 9, (unsigned)(NR - NR / 10 * 9));
 }
 
-/* Closes what is empty; the brake comes off. */
+/* Closes what is empty; what comes next is growth; the brake comes off. */
 static int teardown(void **state)
 {
 	unsigned i;
 
 	(void)state;
-	for (i = 0; i < 100; i++)
-		bin_grow_older();
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
+	page_heap_purge(0, SIZE_MAX);
+	for (i = 0; i < 100; i++)
+		quiet_age_ends();
 	page_heap_check();
 	return 0;
 }

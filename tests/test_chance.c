@@ -4,7 +4,9 @@
  */
 #include <math.h>
 
+#include "base/bits.h"
 #include "cases.h"
+#include "base/bits.h"
 #include "sample/chance.h"
 
 #define NR 200000
@@ -63,7 +65,7 @@ TEST(test_distance)
 	for (i = 0; i < sizeof(randoms) / sizeof(randoms[0]); i++)
 		assert_distance(randoms[i], interval);
 	for (i = 0; i < NR; i++)
-		assert_distance(chance_scramble(i), interval);
+		assert_distance(bits_scramble(i), interval);
 }
 
 /* Four standard errors. */
@@ -74,7 +76,7 @@ TEST(test_mean_and_tail)
 	unsigned i;
 
 	for (i = 0; i < NR; i++) {
-		uint64_t d = chance_distance(chance_scramble(i), interval);
+		uint64_t d = chance_distance(bits_scramble(i), interval);
 
 		sum += (double)d;
 		beyond += d > 2 * interval;

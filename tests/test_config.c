@@ -439,6 +439,19 @@ static void start_privileged(void)
 	EXPECT(!memcmp(&config, &defaults, sizeof(config)));
 }
 
+static void start_with_limits(void)
+{
+	setenv("LANEMALLOC_CONF", "limit_soft=2m,limit_hard=1m", 1);
+	EXPECT(config_start());
+	EXPECT(config.limit_soft == 2 << 20);
+}
+
+static void start_with_fitting_limits(void)
+{
+	setenv("LANEMALLOC_CONF", "limit_soft=1m,limit_hard=1m", 1);
+	EXPECT(config_start());
+}
+
 /* No environment: not ready, and a later call may be. */
 static void start_too_early(void)
 {
@@ -472,6 +485,10 @@ TEST(test_start)
 	assert_child(start_without_variable, "");
 	assert_child(start_privileged, "");
 	assert_child(start_too_early, "");
+	assert_child(start_with_limits,
+		     "lanemalloc: limit_soft=2097152 is above "
+		     "limit_hard=1048576: without effect\n");
+	assert_child(start_with_fitting_limits, "");
 }
 
 TEST_MAIN(NULL, NULL)

@@ -1,125 +1,5 @@
 /* cpucache/cpu_cache.h: lanes appear, grow, shrink, refill and flush */
-#include "heap_fixture.h"
-#include "surely.h"
-#include "system/place.h"
-
-/* Areas that cannot be had: as if the system had no memory. */
-static bool no_areas;
-
-static void *areas_or_none(size_t size)
-{
-	return no_areas ? NULL : place_map(size);
-}
-
-#define place_map areas_or_none
-#include "cpucache/areas.c"
-#include "cpucache/capacity.c"
-#include "cpucache/cpu_cache.c"
-
-#define CLASS SIZE_CLASS_256
-#define CLASS_SIZE 256u
-#define BATCH 128u
-#define SLOTS 4096u
-#define MOST 8192
-
-static void *held[MOST];
-static unsigned nr_held;
-static struct cpu_cache *own(void)
-{
-	return &cpu_caches[rseq_current_id()];
-}
-
-static struct lane *own_lane(unsigned size_class)
-{
-	return areas_lane(rseq_current_id(), size_class);
-}
-
-static uint64_t limit_of(unsigned size_class)
-{
-	return lane_limit(own_lane(size_class));
-}
-
-static uint64_t count_of(unsigned size_class)
-{
-	return lane_nr(own_lane(size_class));
-}
-
-static uint64_t used_now(void)
-{
-	return load_relaxed(&own()->used_size); // own
-}
-
-static uint64_t sum_of_limits(void)
-{
-	uint64_t sum = 0;
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_CLASSES; size_class++)
-		sum += size_classes[size_class].size * limit_of(size_class);
-	return sum;
-}
-
-static void hold(void *object)
-{
-	assert_non_null(object);
-	assert_true(nr_held < MOST);
-	held[nr_held++] = object;
-}
-
-static void hold_lane(unsigned size_class)
-{
-	void *object;
-
-	while ((object = percpu_pop(class_lane(&size_classes[size_class]))))
-		hold(object);
-}
-
-/* A miss: the lane is empty when the slow path is asked. */
-static void miss(unsigned size_class)
-{
-	if (load_relaxed(cpu_cache_table_word(rseq_current_id()))) // own
-		hold_lane(size_class);
-	hold(cpu_cache_alloc_slow(size_class));
-}
-
-static void give_held(void)
-{
-	while (nr_held)
-		cpu_cache_free_direct(held[--nr_held]);
-}
-
-/* The calling CPU's id as if it had never missed. */
-static void forget_id(void)
-{
-	unsigned id = rseq_current_id();
-	char *areas = load_relaxed(&cpu_caches[id].areas); // own
-
-	cpu_cache_flush_own();
-	capacity_forget(&cpu_caches[id]);
-	store_relaxed(cpu_cache_table_word(id), 0); // own
-	memset(&cpu_caches[id], 0, sizeof(cpu_caches[id]));
-	if (areas)
-		system_unmap(areas, 2 * area_size());
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	no_areas = false;
-	config.cpu_cache = 2 * MIB;
-	if (has_lanes())
-		forget_id();
-	return 0;
-}
-
-static int done(void **state)
-{
-	(void)state;
-	give_held();
-	cpu_cache_flush_own();
-	all_is_free();
-	return 0;
-}
+#include "lane_fixture.h"
 
 TEST(test_first_miss_installs_lanes, fresh, done)
 {
@@ -181,12 +61,6 @@ TEST(test_direct_without_areas, fresh, done)
 	for (i = 0; i < REFUSED_PASSES; i++)
 		miss(CLASS);
 	assert_non_null(cpu_cache_of(rseq_current_id()));
-}
-
-/* So many flushes are to be answered by misses. */
-static void owe(unsigned size_class, unsigned nr)
-{
-	store_relaxed(&own()->nr_owed[size_class], (uint16_t)nr); // own
 }
 
 TEST(test_misses_alone_keep_a_batch, fresh, done)
@@ -329,113 +203,6 @@ TEST(test_only_frees_keep_a_batch, fresh, done)
 	assert_true(limit_of(CLASS) > limit);
 }
 
-/* Objects smaller than a line are not handed out where they were freed if
- * another id owns their slab; larger ones are. */
-TEST(test_tiny_objects_go_home, fresh, done)
-{
-	unsigned id = rseq_current_id(), i, nr = REMOTE_LANE_SLOTS;
-	void *object, *another;
-	struct lane *remote;
-	uint64_t nr_flushes;
-
-	if (!has_lanes())
-		skip();
-	miss(SIZE_CLASS_48);
-	remote = areas_lane(id, REMOTE_LANES + SIZE_CLASS_48);
-	while (nr_held <= nr)
-		nr_held += bin_take(id + 1, SIZE_CLASS_48, held + nr_held, 1);
-	object = held[1];
-	for (i = 1; i <= nr; i++) {
-		heap_free(held[i]);
-		assert_int_equal(lane_nr(remote), i);
-		assert_false(object_is_free(held[i]));
-	}
-	for (nr_held = 1; nr_held < 300;) {
-		hold(block_alloc(48));
-		assert_ptr_not_equal(held[nr_held - 1], object);
-	}
-	/* The lane is full: a batch goes to its slab. */
-	assert_int_equal(bin_take(id + 1, SIZE_CLASS_48, &another, 1), 1);
-	nr_flushes = 1 + load_relaxed(&own()->nr_flushes); // counter
-	heap_free(another);
-	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
-	assert_int_equal(lane_nr(remote), 1);
-	assert_true(object_is_free(object));
-	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
-	miss(SIZE_CLASS_64);
-	heap_free(another);
-	hold(block_alloc(64));
-	assert_ptr_equal(held[nr_held - 1], another);
-}
-
-/* Sections that run on such an id find all its lanes empty and full. */
-TEST(test_ids_without_lanes, fresh, done)
-{
-	unsigned size_class;
-	struct lane *lane;
-
-	for (size_class = 1; size_class < NR_LANES; size_class++) {
-		lane = areas_lane(NR_IDS_MOST - 1, size_class);
-		assert_null(*lane->top);
-		assert_int_equal(lane_nr(lane), 0);
-		assert_int_equal(lane_limit(lane), 0);
-	}
-}
-
-/* What a waning slab's own CPU frees goes home, too. */
-TEST(test_objects_of_waning_slabs_go_home, fresh, done)
-{
-	struct lane *lane, *remote;
-	struct block block;
-	uint64_t count;
-	void *object;
-
-	if (!has_lanes())
-		skip();
-	object = block_alloc(1024);
-	page_map_find(object, &block);
-	lane = areas_lane(rseq_current_id(), block.size_class);
-	remote = areas_lane(rseq_current_id(), REMOTE_LANES + block.size_class);
-	hold(cpu_cache_alloc_slow(block.size_class));
-	slab_wane(&block.region->spans[block.unit]);
-	count = lane_nr(lane);
-	heap_free(object);
-	assert_true(lane_nr(lane) == count);
-	assert_int_equal(lane_nr(remote), 1);
-	slab_revive(&block.region->spans[block.unit]);
-	object = block_alloc(1024);
-	heap_free(object);
-	assert_true(lane_nr(lane) == count);
-	assert_int_equal(lane_nr(remote), 1);
-}
-
-TEST(test_tiny_object_freed_twice, fresh, done)
-{
-	void *object;
-
-	if (!has_lanes())
-		skip();
-	miss(SIZE_CLASS_16);
-	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
-	heap_free(object);
-	assert_fault("free of %p: already free", object, heap_free(object));
-	assert_int_equal(cpu_cache_free_remote(object, 0), REMOTE_REFUSED);
-	hold(object); /* it was in the hands of the one that died */
-}
-
-TEST(test_no_bytes_for_remote_lanes, fresh, done)
-{
-	void *object;
-
-	if (!has_lanes())
-		skip();
-	config.cpu_cache = 0;
-	miss(SIZE_CLASS_16);
-	bin_take(rseq_current_id() + 1, SIZE_CLASS_16, &object, 1);
-	heap_free(object);
-	assert_true(object_is_free(object));
-}
-
 TEST(test_limits_stay_within_the_bytes, fresh, done)
 {
 	unsigned size_class, round;
@@ -541,6 +308,20 @@ TEST(test_used_size_heals, fresh, done)
 	miss(SIZE_CLASS_16);
 	lane_set_limit(own_lane(SIZE_CLASS_16), 0);
 	heals(config.cpu_cache);
+}
+
+/* Sections that run on such an id find all its lanes empty and full. */
+TEST(test_ids_without_lanes, fresh, done)
+{
+	unsigned size_class;
+	struct lane *lane;
+
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		lane = areas_lane(NR_IDS_MOST - 1, size_class);
+		assert_null(*load_relaxed(&lane->top)); // own
+		assert_int_equal(lane_nr(lane), 0);
+		assert_int_equal(lane_limit(lane), 0);
+	}
 }
 
 TEST(test_double_free_of_the_top, fresh, done)

@@ -2,6 +2,8 @@
  * its holder's death at every step; nothing is lost meanwhile */
 #include "heap_fixture.h"
 
+#include <sys/mman.h>
+
 #include "cpucache/drain.c"
 
 #define NR_CACHED 100
@@ -354,6 +356,79 @@ TEST(test_no_fence, pinned, done)
 	assert_int_equal(area_nr_objects(area_in_use()), n);
 	rseq_state.fence = true;
 	assert_int_equal(drain_caches(NULL, false), 0);
+	assert_int_equal(drain(), n);
+}
+
+#define PAGES_MOST 2048
+
+/* Resident pages of the area's slots. */
+static unsigned slots_resident(char *area)
+{
+	size_t page = system_page_size(), i;
+	char *from = (char *)round_up((uintptr_t)area + size_class_lanes_size(),
+				      page);
+	size_t nr = (size_t)(area + size_class_area_size() - from) / page;
+	static unsigned char pages[PAGES_MOST];
+	unsigned n = 0;
+
+	assert_true(nr <= PAGES_MOST);
+	assert_int_equal(mincore(from, nr * page, pages), 0);
+	for (i = 0; i < nr; i++)
+		n += pages[i] & 1;
+	return n;
+}
+
+/* What an id that is drained has resident is its lanes alone. */
+TEST(test_slots_go_back, pinned, done)
+{
+	uint64_t n;
+
+	if (!can_drain())
+		skip();
+	n = fill_cache();
+	assert_true(slots_resident(area_in_use()) > 0);
+	assert_int_equal(drain(), n);
+	assert_int_equal(slots_resident(area_spare()), 0);
+	n = fill_cache();
+	assert_int_equal(drain(), n);
+	assert_int_equal(slots_resident(area_of(0)), 0);
+	assert_int_equal(slots_resident(area_of(1)), 0);
+	/* They stay where the system refuses. */
+	n = fill_cache();
+	fake_fail_from(FAKE_PURGE, 1);
+	assert_int_equal(drain(), n);
+	fake_reset();
+	fake.quiet = true;
+	assert_true(slots_resident(area_spare()) > 0);
+	assert_int_equal(drain_caches(rseq_self(), false), 0);
+	n = fill_cache();
+	assert_int_equal(drain(), n);
+}
+
+/* Whoever drops slots has the id alone, however late it is. */
+TEST(test_who_drops_is_left_alone, pinned, done)
+{
+	struct drainer late = { .self = rseq_self() };
+	struct cpu_cache *cache = cpu_cache_of(id);
+	uint64_t n, word, nr_drains = drain_count();
+
+	if (!can_drain())
+		skip();
+	assert_true(lease_take(&late, false));
+	assert_true(word_set(&late, &cache->dropping, 1));
+	fake_now_ms += DRAIN_DEADLINE_MS;
+	n = fill_cache();
+	word = table_word();
+	assert_int_equal(drain(), 0);
+	assert_int_equal(drain_caches_urgent(rseq_self()), 0);
+	assert_int_equal(table_word(), word);
+	assert_int_equal(drain_count(), nr_drains);
+	assert_int_equal(area_nr_objects(area_in_use()), n);
+	store_relaxed(&cache->dropping, 0); // own
+	/* Its lease is lost, so it may not begin with another. */
+	slots_drop(&late, cache, area_in_use());
+	assert_int_equal(load_relaxed(&cache->dropping), 0); // own
+	assert_true(slots_resident(area_in_use()) > 0);
 	assert_int_equal(drain(), n);
 }
 

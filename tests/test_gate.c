@@ -52,24 +52,24 @@ static int done(void **state)
 /* Each change is one addition, and makes the word larger: none comes twice. */
 TEST(test_words_by_enumeration)
 {
-	struct gate_word w, next;
+	struct gate_count w, next;
 	uint64_t word;
 
 	for (w.version = 0; w.version < 5; w.version++)
 		for (w.nr_closers = 0; w.nr_closers < 5; w.nr_closers++) {
-			word = gate_word_pack(w);
+			word = gate_count_pack(w);
 			assert_int_equal(gate_has_closers(word),
 					 w.nr_closers > 0);
-			next = gate_word_unpack(word + GATE_CLOSES);
+			next = gate_count_unpack(word + GATE_CLOSES);
 			assert_int_equal(next.nr_closers, w.nr_closers + 1);
 			assert_int_equal(next.version, w.version + 1);
-			assert_true(gate_word_pack(next) > word);
+			assert_true(gate_count_pack(next) > word);
 			if (!w.nr_closers)
 				continue;
-			next = gate_word_unpack(word + GATE_OPENS(1u));
+			next = gate_count_unpack(word + GATE_OPENS(1u));
 			assert_int_equal(next.nr_closers, w.nr_closers - 1);
 			assert_int_equal(next.version, w.version + 1);
-			assert_true(gate_word_pack(next) > word);
+			assert_true(gate_count_pack(next) > word);
 		}
 }
 
@@ -167,7 +167,7 @@ TEST(test_late_opener_is_refused, pinned, done)
 
 	if (!gate_moves())
 		skip();
-	seen = load_relaxed(&gate_word); // own
+	seen = load_relaxed(&gate_count); // own
 	gate_close();
 	open_words(seen, OPEN_TRIES);
 	is_closed();
@@ -333,14 +333,15 @@ TEST(test_a_failed_fence_is_owed, pinned, done)
 	gate_close();
 	gate_open();
 	is_closed();
-	assert_int_equal(gate_word_unpack(load_relaxed(&gate_word)).nr_closers,
-			 load_relaxed(&gate_debt)); // own
+	assert_int_equal(
+		gate_count_unpack(load_relaxed(&gate_count)).nr_closers,
+		load_relaxed(&gate_debt)); // own
 	fake_fail_from(FAKE_FENCE, 0);
 	gate_close();
 	is_closed();
 	gate_open();
 	is_open();
-	assert_false(gate_has_closers(load_relaxed(&gate_word))); // own
+	assert_false(gate_has_closers(load_relaxed(&gate_count))); // own
 }
 
 /* What it owes in a sandbox, which may kill for a fence, is paid when the
@@ -408,7 +409,7 @@ TEST(test_callers_and_closers, NULL, done)
 
 TEST(test_closed_for_good)
 {
-	gate_close_for_good();
+	gate_close();
 	is_closed();
 	gate_close();
 	gate_open();

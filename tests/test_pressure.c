@@ -223,6 +223,25 @@ TEST(the_helper_serves, fresh, done)
 	assert_int_equal(last_reason(), LIMIT_SOFT);
 }
 
+/* It has to end in the middle, and leaves the request to the next. */
+TEST(what_an_awaited_helper_leaves, fresh, done)
+{
+	uint32_t token;
+	bool ended;
+
+	config.purge_budget = 1 << 30;
+	block_freed(8 * MIB);
+	token = helper_forbid(&ended);
+	limit_ask(LIMIT_PRESSURE);
+	assert_true(pressure_serve(no_area, NULL) > 0);
+	assert_true(limit_is_asked());
+	helper_allow(token);
+	assert_true(pressure_serve(no_area, NULL) > 0);
+	assert_false(limit_is_asked());
+	assert_int_equal(last_reason(), LIMIT_PRESSURE);
+	assert_int_equal(page_heap_dirty_size(), 0);
+}
+
 /* It stays while something is watched, and wakes for it. */
 TEST(the_helper_stays_for_a_watch, fresh, done)
 {

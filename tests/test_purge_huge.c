@@ -163,14 +163,14 @@ TEST(stops_for_who_waits)
 	config.purge_budget = 0;
 	token = helper_forbid(&was);
 	assert_int_equal(token, getpid());
-	assert_in_range(page_heap_purge_requested(), 1, piece);
+	assert_in_range(purge_requested(), 1, piece);
 	assert_in_range(page_heap_tick(SIZE_MAX), 1, piece);
 	left = page_heap_dirty_size();
 	assert_true(left >= 3 * piece);
 	assert_int_equal(page_heap_purge(left - piece - 1, SIZE_MAX),
 			 piece + HUGEPAGE_SIZE);
 	helper_allow(token);
-	assert_true(page_heap_purge_requested() >= piece);
+	assert_true(purge_requested() >= piece);
 	assert_int_equal(page_heap_dirty_size(), 0);
 }
 

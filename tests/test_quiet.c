@@ -25,7 +25,7 @@ static int fresh(void **state)
 	(void)state;
 	memset(&quiet, 0, sizeof(quiet));
 	resident_is(0);
-	quiet_tick();
+	quiet_age_ends();
 	return 0;
 }
 
@@ -36,8 +36,8 @@ TEST(test_an_age_a_tick, fresh)
 
 	quiet_use(&slab);
 	assert_int_equal(quiet_age(&slab), 0);
-	quiet_tick();
-	quiet_tick();
+	quiet_age_ends();
+	quiet_age_ends();
 	assert_int_equal(now(), before + 2);
 	assert_int_equal(quiet_age(&slab), 2);
 	quiet_use(&slab);
@@ -45,7 +45,7 @@ TEST(test_an_age_a_tick, fresh)
 	/* Ages wrap around. */
 	store_relaxed(&quiet.now, 0xffff); // own
 	quiet_use(&slab);
-	quiet_tick();
+	quiet_age_ends();
 	assert_int_equal(quiet_age(&slab), 1);
 }
 
@@ -86,7 +86,7 @@ TEST(test_shrinking, fresh)
 
 	resident_is(64 * MIB);
 	assert_false(quiet_heap_shrank(-(int64_t)(32 * MIB)));
-	quiet_tick();
+	quiet_age_ends();
 	before = now();
 	assert_true(quiet_heap_shrank(3 * MIB));
 	assert_false(quiet_heap_shrank(-(int64_t)MIB));
@@ -118,28 +118,28 @@ TEST(test_brake, fresh)
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 	/* A fourth of what went back may be wanted again, or a MiB. */
 	regret(MIB);
-	quiet_tick();
+	quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 	quiet_note_purged(100 * MIB);
 	regret(20 * MIB);
-	quiet_tick();
+	quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 	regret(80 * MIB);
-	quiet_tick();
+	quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), 2 * QUIET_AGES);
 	for (i = 0; i < 20; i++) {
 		regret(80 * MIB);
-		quiet_tick();
+		quiet_age_ends();
 	}
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES << NOTCHES_MOST);
 	/* Any age is any age. */
 	assert_int_equal(quiet_braked(0), 0);
 	/* What is counted sinks by half with each age, then the brake. */
 	for (i = 0; i < 10; i++)
-		quiet_tick();
+		quiet_age_ends();
 	for (notch = NOTCHES_MOST; notch > 0; notch--)
 		for (i = 0; i < 1 << NOTCH_SHIFT; i++)
-			quiet_tick();
+			quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 }
 
@@ -151,9 +151,9 @@ TEST(test_late_is_no_regret, fresh)
 
 	quiet_use(&slab);
 	for (i = 0; i < REGRET_AGES; i++)
-		quiet_tick();
+		quiet_age_ends();
 	quiet_note_taken(&slab, 100000);
-	quiet_tick();
+	quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 }
 

@@ -67,6 +67,7 @@ static int reset(void **unused)
 	aux_unknown = false;
 	config.rseq = 1;
 	config.index = INDEX_AUTO;
+	config.numa = NUMA_OFF; /* of the machine's own nodes */
 	libc_offset = &__rseq_offset ? __rseq_offset : 0;
 	libc_size = &__rseq_size ? __rseq_size : 0;
 	fake_reset();

@@ -122,14 +122,14 @@ TEST(test_traces_full)
 	uint32_t first;
 	unsigned i = 1;
 
-	tables_new(1 << 15, 1 << 12, 400, 1 << 16);
+	tables_new(1 << 15, 1 << 12, 600, 1 << 16);
 	first = stack_intern(7, 9);
 	assert_true(first);
 	while (stack_intern(1000 * i, 9))
 		i++;
 	assert_in_range(i, 10, 40);
 	used = trace_used_size();
-	assert_true(used <= 400 * 8);
+	assert_true(used <= 600 * 8);
 	assert_int_equal(stack_intern(7, 9), first);
 	assert_int_equal(stack_intern(1000 * i, 9), 0);
 	assert_int_equal(trace_used_size(), used);

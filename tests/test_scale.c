@@ -244,7 +244,6 @@ TEST(test_growth)
 /* Phases that would nearly fill cpu_cache in each id. */
 #define NR_HOG 900
 #define NR_HOG_SIZES 5
-#define REMOTE_SIZE 16384 /* of a class, in an id's remote lane */
 static const size_t hog_sizes[] = { 256, 512, 1024, 2048, 4096 };
 
 static uint64_t hog(unsigned id, unsigned rounds)
@@ -274,9 +273,7 @@ static void hogs(unsigned nr_cpus, unsigned n, size_t live)
 	first = hog(0, NR_ROUNDS);
 	for (id = 1; id < n; id++)
 		last = hog(id, NR_ROUNDS);
-	/* And what is on its way home out of waning slabs. */
-	most = max_size(config.cpu_cache, claimed_size() / 8) +
-	       n * (OWN_LEAST + NR_HOG_SIZES * REMOTE_SIZE);
+	most = max_size(all_least(), claimed_size() / 8) + n * OWN_LEAST;
 	assert_true(stats_now().cached_size <= most);
 	assert_true(stats_now().cached_size > config.cpu_cache / 8);
 	if (table)

@@ -9,7 +9,10 @@
  *	  tool_heap run THREADS		threads that allocate and free; each
  *					holds from 4 to 8 MiB. Says "ready"
  *	  tool_heap leak		functions that allocate at a known pace,
- *					and one that frees at once
+ *					and ones that free at once, by another
+ *					thread, or what grew by realloc
+ *	  tool_heap pins BLOCKS		BLOCKS of 1 KiB, of which it frees all
+ *					but one in 64; then it waits
  *	  tool_heap hit			a thread that the caches serve alone
  */
 #include <pthread.h>
@@ -27,6 +30,7 @@ extern size_t lanemalloc_stats_json(char *buf, size_t size)
 	__attribute__((weak));
 extern size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 	__attribute__((weak));
+extern size_t lanemalloc_purge(void) __attribute__((weak));
 
 static void say(const char *text)
 {
@@ -112,18 +116,88 @@ __attribute__((noinline)) void frees_at_once(void)
 	free(block);
 }
 
+/* One among many of its size that are freed at once. */
+__attribute__((noinline)) void keeps_one(void)
+{
+	*(void *volatile *)&block = malloc(3000);
+}
+
+__attribute__((noinline)) void grows_by_steps(void)
+{
+	void *volatile grown = NULL;
+
+	for (size_t size = 500; size < 20000; size += 500)
+		grown = realloc(grown, size);
+	free(grown);
+}
+
+static int passed[2];
+
+__attribute__((noinline)) void passes_on(void)
+{
+	void *volatile given = malloc(5000);
+
+	if (write(passed[1], (void *)&given, sizeof(given)) < 0)
+		exit(1);
+}
+
+static void *frees_others(void *arg)
+{
+	void *given;
+
+	(void)arg;
+	while (read(passed[0], &given, sizeof(given)) == sizeof(given))
+		free(given);
+	return NULL;
+}
+
 static void leak(void)
 {
+	pthread_t thread;
+
+	if (pipe(passed) ||
+	    pthread_create(&thread, NULL, frees_others, NULL))
+		exit(1);
 	say("ready");
 	for (;;) {
 		for (int i = 0; i < 100; i++) {
 			keeps_much();
 			keeps_little();
 			frees_at_once();
+			passes_on();
 		}
 		keeps_badly();
+		keeps_one();
+		grows_by_steps();
 		usleep(10000);
 	}
+}
+
+static void *frees(void *pointer)
+{
+	free(pointer);
+	return NULL;
+}
+
+static void pins(unsigned long nr)
+{
+	void **blocks = calloc(nr, sizeof(*blocks));
+	pthread_t thread;
+
+	for (unsigned long i = 0; i < nr; i++)
+		blocks[i] = malloc(1024);
+	grows_by_steps();
+	for (unsigned long i = 0; i < nr; i++)
+		if (i % 64)
+			free(blocks[i]);
+	for (unsigned long i = 0; i < nr; i += 128) {
+		pthread_create(&thread, NULL, frees, blocks[i]);
+		pthread_join(thread, NULL);
+	}
+	lanemalloc_purge();
+	say("ready");
+	for (;;)
+		pause();
 }
 
 static void hit(void)
@@ -148,6 +222,8 @@ int main(int argc, char **argv)
 		prometheus();
 	else if (!strcmp(argv[1], "leak"))
 		leak();
+	else if (!strcmp(argv[1], "pins"))
+		pins(n);
 	else if (!strcmp(argv[1], "hit"))
 		hit();
 	for (uintptr_t i = 0; i < n; i++)

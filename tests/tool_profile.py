@@ -12,6 +12,7 @@ import subprocess
 import time
 import xml.etree.ElementTree as tree
 
+import proto
 from tool import (COMMAND, check, command, environment, fail, main, start,
                   stats, work)
 
@@ -37,6 +38,13 @@ def leaking(text):
     return found
 
 
+def tells(report, title, function):
+    """A finding of that title, and a stack that begins there."""
+    check(re.search(r"%s\n( {14}\S.*\n)+? {14}%s\+"
+                    % (title, function), report),
+          "%s of %s: %s" % (title, function, report))
+
+
 def test_profile():
     child = start("leak", conf=CONF)
     path = profile(child, "a.pb.gz", "-s", "2")
@@ -55,10 +63,19 @@ def test_profile():
     again = leaking(command("leaks", child.pid).stdout)
     check(abs(again["keeps_much"][0] / much - 1) < 0.2, again)
     report = command("report", path, "-l", "100000").stdout
-    check(re.search(r"freed at once\n.*\n *frees_at_once\+", report), report)
-    check(re.search(r"kept: .*\n.*\n *keeps_much\+", report), report)
-    report = command("report", child.pid, "-l", "100000").stdout
-    check(re.search(r"size class badly\n.*\n *keeps_badly\+", report), report)
+    tells(report, "freed at once", "frees_at_once")
+    tells(report, "kept: .*", "keeps_much")
+    tells(report, "size class badly", "keeps_badly")
+    tells(report, "grows by realloc", "grows_by_steps")
+    tells(report, "crosses CPUs: .*", "passes_on")
+    for name in "keeps_much", "frees_at_once":
+        check(not re.search(r"(crosses|grows) .*\n( {14}\S.*\n)+? {14}%s\+" % name,
+                            report), report)
+    report = command("report", child.pid, "-l", "1000").stdout
+    tells(report, "size class badly", "keeps_badly")
+    tells(report, "lives long among .*", "keeps_one")
+    check(all(len(line) < 80 or "+0x" in line
+              for line in report.split("\n")), report)
     page = os.path.join(work, "r.html")
     command("report", "--html", "-o", page, "-l", "1000", path)
     with open(page, encoding="utf-8") as f:
@@ -81,6 +98,32 @@ def test_profile():
         check("'%s' is no" % wrong[2] in said, said)
     none = command("leaks", "--least", "1024g", path).stdout
     check(" blocks of about " not in none, none)
+
+
+def test_same():
+    """Every number that the process itself writes is seen from outside."""
+    child = start("pins", "60000", conf="profile=1,profile_interval=16k,"
+                  "profile_signal=10,profile_dir=" + work)
+    path = os.path.join(work, "tool_heap.%d.0.pb.gz" % child.pid)
+    child.send_signal(signal.SIGUSR1)
+    for _ in range(200):
+        if os.path.exists(path):
+            break
+        time.sleep(0.05)
+    outside = os.path.join(work, "outside.pb.gz")
+    command("profile", "-s", "0", "-o", outside, child.pid)
+    own, seen = [proto.read(gzip.open(p).read()) for p in (path, outside)]
+    check(len(own.types) == 16 and own.types == seen.types[:16],
+          (own.types, seen.types))
+    own, seen = own.sums(), seen.sums()
+    for name in own:
+        apart = abs(own[name] - seen[name])
+        # Rounded once for each stack here, once for each block there.
+        check(apart <= (own[name] / 1000 if name == "pinned_space" else 0),
+              "%s: %d, outside %d" % (name, own[name], seen[name]))
+        check(own[name] or name in (
+            "freed_within_10ms", "freed_on_other_cpu"), "no %s" % name)
+    check(seen["wasted_space"] > 0, "waste")
 
 
 def test_special():
@@ -174,5 +217,5 @@ def test_hits():
     print("hits alone: %s" % done.stderr.strip())
 
 
-main(test_profile, test_special, test_pprof, test_core, test_refused, test_interrupted,
+main(test_profile, test_same, test_special, test_pprof, test_core, test_refused, test_interrupted,
      test_hits)

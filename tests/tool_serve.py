@@ -9,6 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+import proto
 from tool import COMMAND, check, command, main, start, stats
 
 
@@ -55,6 +56,7 @@ def test_one():
 
 def test_all():
     children = [start("still", "100") for _ in range(2)]
+    leaks = [start("leak", conf="profile_interval=4096") for _ in range(2)]
     server, url = serve("--all")
     text = get(url + "/metrics").decode()
     for child in children:
@@ -63,11 +65,31 @@ def test_all():
     pid = children[0].pid
     check(json.loads(get(url + "/stats.json?pid=%d" % pid))["pid"] == pid,
           "pid")
-    get(url + "/stats.json", 503)
+    every = {one["pid"] for one in json.loads(get(url + "/stats.json"))}
+    check({child.pid for child in children + leaks} <= every, every)
+    get(url + "/debug/pprof/heap")
+    one_profile(proto.read(gzip.decompress(get(url + "/debug/pprof/heap"))),
+                leaks)
     get(url + "/stats.json?pid=/etc/passwd", 503)
     check(b"did not notice" in get(url + "/debug/pprof/heap?pid=%d" % pid,
                                    503), "a process that sleeps")
+    check(all(stats(child.pid)["profile_on"] for child in leaks), "not on")
     ends(server)
+    check(not any(stats(child.pid)["profile_on"] for child in leaks), "on")
+
+
+def one_profile(profile, leaks):
+    """Each process has its own stacks, in mappings of its own."""
+    seen = {}
+    for locations, values, labels in profile.samples:
+        check(labels["process"] == "tool_heap" or
+              labels["pid"] not in [child.pid for child in leaks], labels)
+        one = seen.setdefault(labels["pid"], [0, set()])
+        one[0] += values["alloc_space"]
+        one[1] |= {profile.locations[i] for i in locations}
+    check(all(child.pid in seen and seen[child.pid][0] > 0
+              for child in leaks), seen)
+    check(not seen[leaks[0].pid][1] - {0} & seen[leaks[1].pid][1], seen)
 
 
 def test_refused():

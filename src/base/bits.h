@@ -44,6 +44,14 @@ static force_inline unsigned bits_last(uint64_t word)
 	return WORD_BITS - 1 - (unsigned)__builtin_clzll(word);
 }
 
+/* Every bit of the result hangs on every bit of x: splitmix64's last step. */
+static force_inline uint64_t bits_scramble(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
 static force_inline bool is_power_of_two(size_t n)
 {
 	return n && !(n & (n - 1));

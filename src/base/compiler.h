@@ -21,6 +21,7 @@
 	((type *)(void *)(((char *)(ptr)) - offsetof(type, member)))
 
 #define CACHE_LINE 64
+#define PAGE_LEAST 4096 /* no architecture's page is smaller */
 #define ERRNO_MOST 4095 /* the kernel's results from -4095 on fail */
 
 /* For functions that run all the time: where the linker happens to put them

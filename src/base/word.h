@@ -6,9 +6,9 @@
  * know it. The first field is the word's low end (both architectures are
  * little-endian).
  *
- *	WORD(gate_word, uint64_t);	with struct gate_word
- *	gate_word_unpack(word)		the struct of a plain word
- *	gate_word_pack(w)		and back
+ *	WORD(gate_count, uint64_t);	with struct gate_count
+ *	gate_count_unpack(word)		the struct of a plain word
+ *	gate_count_pack(w)		and back
  */
 #ifndef LANE_WORD_H
 #define LANE_WORD_H

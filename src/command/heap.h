@@ -71,6 +71,7 @@ struct unit_run {
 	uint64_t address, nr_units;
 	unsigned size_class;
 	unsigned nr_used, nr_objects; /* of a slab; cached ones are used */
+	uint32_t generation;	      /* of a slab: the one of its lives */
 };
 
 typedef void heap_visit(void *context, const struct unit_run *run);

@@ -64,6 +64,38 @@ static void put_command(FILE *out, const struct subcommand *command)
 		put_option(out, o);
 }
 
+/* Lines that begin with a blank are shown as they are typed. */
+static const char *const examples[] = {
+	"A server grows. It has to run with the library, which needs nothing "
+	"else:",
+	" lanemalloc run your-server",
+	"Is it the program that holds more, or only memory that did not go "
+	"back? What is live is the program's:",
+	" lanemalloc top PID",
+	"Who holds more than before? The addresses are a file's own, as "
+	"addr2line wants them; that tells the line and what is inlined there:",
+	" lanemalloc profile --seconds 60 --keep PID -o a.pb.gz\n"
+	" sleep 600\n"
+	" lanemalloc profile --seconds 0 PID -o b.pb.gz\n"
+	" lanemalloc diff a.pb.gz b.pb.gz\n"
+	" addr2line -f -i -e your-server 0x128d",
+	"What could be done better with the memory, as a page:",
+	" lanemalloc report --html PID -o report.html",
+	NULL,
+};
+
+static void put_examples(FILE *out)
+{
+	const char *const *text;
+
+	fputs(".SH EXAMPLES\n", out);
+	for (text = examples; *text; text++) {
+		fputs(**text == ' ' ? ".PP\n.nf\n" : ".PP\n", out);
+		put(out, *text);
+		fputs(**text == ' ' ? "\n.fi\n" : "\n", out);
+	}
+}
+
 void man_page(FILE *out, const struct subcommand *const *commands)
 {
 	fprintf(out,
@@ -81,6 +113,7 @@ void man_page(FILE *out, const struct subcommand *const *commands)
 		LANEMALLOC_VERSION_PATCH);
 	for (; *commands; commands++)
 		put_command(out, *commands);
+	put_examples(out);
 	fprintf(out,
 		".SH EXIT STATUS\n0; 1 where something failed, which one "
 		"line on stderr says; 2 for wrong usage. run: that of the "

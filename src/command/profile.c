@@ -2,30 +2,37 @@
  * profile.h */
 #include "command/profile.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/command.h"
+#include "command/followed.h"
+#include "command/levels.h"
 #include "command/profile_file.h"
-#include "command/walk.h"
 
-#define LEVEL_LEAST 512u /* entries of the first level, as levels.h has it */
 #define STACK_MOST 256u
-#define ENTRIES_MOST ((uint64_t)1 << 28)
 
 struct tables {
 	uint64_t sites, nr_sites, index, nr_index;
 	uint64_t records, nr_words, keys, nr_keys;
 };
 
+/* An array of n that grows by powers of two, with room for one more; NULL: no
+ * memory. */
+static void *room_for_one(void *array, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return array;
+	return realloc(array, (n ? 2 * n : 1) * size);
+}
+
 struct stack *profile_add_stack(struct profile *profile, size_t nr_frames)
 {
 	size_t n = profile->nr_stacks;
-	struct stack *stacks = profile->stacks, *stack;
+	struct stack *stacks = room_for_one(profile->stacks, n,
+					    sizeof(*stacks));
+	struct stack *stack;
 
-	if (!(n & (n - 1)))
-		stacks = realloc(stacks, (n ? 2 * n : 1) * sizeof(*stacks));
 	if (!stacks)
 		return NULL;
 	profile->stacks = stacks;
@@ -42,10 +49,8 @@ struct stack *profile_add_stack(struct profile *profile, size_t nr_frames)
 struct mapping *profile_add_mapping(struct profile *profile)
 {
 	size_t n = profile->nr_mappings;
-	struct mapping *m = profile->mappings;
+	struct mapping *m = room_for_one(profile->mappings, n, sizeof(*m));
 
-	if (!(n & (n - 1)))
-		m = realloc(m, (n ? 2 * n : 1) * sizeof(*m));
 	if (!m)
 		return NULL;
 	profile->mappings = m;
@@ -64,6 +69,7 @@ void profile_free(struct profile *profile)
 	}
 	free(profile->stacks);
 	free(profile->mappings);
+	free(profile->processes);
 	*profile = (struct profile){ 0 };
 }
 
@@ -120,34 +126,74 @@ static int64_t objects(const struct lanemalloc_view *v, uint64_t weight)
 			 v->profile_weight_shift);
 }
 
+/* A record's count of that number, as it is in its head. */
+static uint64_t count_of(const struct lanemalloc_view *v, const char *head,
+			 uint64_t number)
+{
+	uint64_t at = v->record_counts_at + 8 * number, count = 0;
+
+	if (number < 64 && at + 8 <= v->record_sites_at)
+		memcpy(&count, head + at, sizeof(count));
+	return count;
+}
+
+static int64_t objects_of(const struct lanemalloc_view *v, const char *head,
+			  uint64_t number)
+{
+	return objects(v, count_of(v, head, number));
+}
+
+/* Each of the three holds the ones before it. */
+static void ages_read(const struct lanemalloc_view *v, const char *head,
+		      int64_t *values)
+{
+	uint64_t sum = count_of(v, head, v->count_freed_short);
+
+	values[PROFILE_freed_within_10ms] = objects(v, sum);
+	sum += count_of(v, head, v->count_freed_middle);
+	values[PROFILE_freed_within_1s] = objects(v, sum);
+	sum += count_of(v, head, v->count_freed_long);
+	values[PROFILE_freed_within_1min] = objects(v, sum);
+}
+
+static void paths_read(const struct lanemalloc_view *v, const char *head,
+		       int64_t *values)
+{
+	values[PROFILE_grown_objects] = objects_of(v, head,
+						   v->count_grown_objects);
+	values[PROFILE_grown_space] = (int64_t)count_of(v, head,
+							v->count_grown_space);
+	values[PROFILE_freed_on_other_cpu] = objects_of(v, head,
+							v->count_freed_away);
+	values[PROFILE_freed_by_other_thread] =
+		objects_of(v, head, v->count_freed_by_other);
+}
+
 /* The counts as the file has them. */
 static void values_read(const struct lanemalloc_view *v, const char *head,
 			int64_t *values)
 {
-	uint64_t c[11];
-	const uint64_t numbers[11] = {
-		v->count_alloc_objects, v->count_alloc_space,
-		v->count_freed_objects, v->count_freed_space,
-		v->count_peak_objects,	v->count_peak_space,
-		v->count_lifetime,
-	};
+	uint64_t nr = count_of(v, head, v->count_alloc_objects);
+	uint64_t space = count_of(v, head, v->count_alloc_space);
+	uint64_t nr_freed = count_of(v, head, v->count_freed_objects);
+	uint64_t freed = count_of(v, head, v->count_freed_space);
 
-	for (int i = 0; i < 7; i++) {
-		uint64_t at = v->record_counts_at + 8 * numbers[i];
-
-		c[i] = 0;
-		if (numbers[i] < 64 && at + 8 <= v->record_sites_at)
-			memcpy(&c[i], head + at, 8);
-	}
-	values[PROFILE_alloc_objects] = objects(v, c[0]);
-	values[PROFILE_alloc_space] = (int64_t)c[1];
-	values[PROFILE_inuse_objects] = c[0] > c[2] ? objects(v, c[0] - c[2]) :
+	values[PROFILE_alloc_objects] = objects(v, nr);
+	values[PROFILE_alloc_space] = (int64_t)space;
+	values[PROFILE_inuse_objects] = nr > nr_freed ?
+						objects(v, nr - nr_freed) :
+						0;
+	values[PROFILE_inuse_space] = space > freed ? (int64_t)(space - freed) :
 						      0;
-	values[PROFILE_inuse_space] = c[1] > c[3] ? (int64_t)(c[1] - c[3]) : 0;
-	values[PROFILE_freed_objects] = objects(v, c[2]);
-	values[PROFILE_peak_objects] = objects(v, c[4]);
-	values[PROFILE_peak_space] = (int64_t)c[5];
-	values[PROFILE_lifetime] = (int64_t)c[6];
+	values[PROFILE_freed_objects] = objects(v, nr_freed);
+	values[PROFILE_peak_objects] = objects_of(v, head,
+						  v->count_peak_objects);
+	values[PROFILE_peak_space] = (int64_t)count_of(v, head,
+						       v->count_peak_space);
+	values[PROFILE_lifetime] = (int64_t)count_of(v, head,
+						     v->count_lifetime);
+	ages_read(v, head, values);
+	paths_read(v, head, values);
 }
 
 static bool record_note(struct image *image, const struct root *root,
@@ -182,38 +228,11 @@ static bool record_note(struct image *image, const struct root *root,
 	return true;
 }
 
-/* Calls note for each level of a table, until one is empty. */
-static bool levels_read(struct image *image, uint64_t address,
-			uint64_t nr_entries, size_t size,
-			bool (*note)(void *context, const void *entries,
-				     uint64_t first, uint64_t nr),
-			void *context)
-{
-	uint64_t first = 0, nr = LEVEL_LEAST;
-	bool more = true;
-
-	for (; more && first + nr <= nr_entries && first < ENTRIES_MOST;
-	     first += nr, nr *= 2) {
-		struct piece piece = { address + first * size, nr * size };
-		char *entries = malloc(piece.size);
-
-		if (!entries)
-			return false;
-		if (!image_read_pieces(image, &piece, 1, entries))
-			more = false;
-		else
-			more = note(context, entries, first, nr);
-		free(entries);
-	}
-	return true;
-}
-
 struct reading {
 	struct image *image;
 	const struct root *root;
 	const struct tables *tables;
 	struct profile *profile;
-	const struct heap *heap;
 	bool failed;
 };
 
@@ -236,70 +255,6 @@ static bool index_note(void *context, const void *entries, uint64_t first,
 	return any && !r->failed;
 }
 
-/* What a block of so many bytes leaves unused in its class. */
-static uint64_t waste_of(const struct heap *heap, uint64_t unit_size,
-			 uint64_t size)
-{
-	uint64_t least = (size + unit_size - 1) & -unit_size;
-
-	for (unsigned i = 1; i < heap->nr_classes; i++)
-		if (heap->classes[i].size >= size &&
-		    heap->classes[i].size < least)
-			least = heap->classes[i].size;
-	return least > size ? least - size : 0;
-}
-
-static void waste_add(struct profile *profile, uint64_t record, double waste)
-{
-	for (size_t i = 0; i < profile->nr_stacks; i++)
-		if (profile->stacks[i].record == record) {
-			profile->stacks[i].wasted += (uint64_t)waste;
-			return;
-		}
-}
-
-/* Of one followed block; false: it cannot be read. */
-static bool live_read(struct reading *r, uint64_t i, uint64_t *size,
-		      uint64_t *record)
-{
-	const struct lanemalloc_view *v = &r->root->view;
-	uint64_t infos = r->tables->keys + 8 * r->tables->nr_keys;
-	char info[256];
-
-	if (!image_read(r->image, infos + i * v->live_stride, info,
-			v->live_stride))
-		return false;
-	*size = walk_field(info, v->live_stride, 0, 8) &
-		(UINT64_MAX >> (64 - v->live_size_bits));
-	*record = walk_field(info, v->live_stride, v->live_record_at, 4);
-	return true;
-}
-
-static bool keys_note(void *context, const void *entries, uint64_t first,
-		      uint64_t nr)
-{
-	struct reading *r = context;
-	const uint64_t *keys = entries;
-	double interval = (double)r->profile->interval;
-	uint64_t unit = r->root->view.unit_size, size, record;
-	bool any = false;
-
-	for (uint64_t i = 0; i < nr; i++) {
-		double chance = 1;
-
-		if (!keys[i] || !live_read(r, first + i, &size, &record))
-			continue;
-		any = true;
-		if (interval > 1)
-			chance = -expm1(-(double)size / interval);
-		if (chance > 0)
-			waste_add(r->profile, record,
-				  (double)waste_of(r->heap, unit, size) /
-					  chance);
-	}
-	return any;
-}
-
 static bool tables_read(struct image *image, const struct root *root,
 			struct tables *t)
 {
@@ -312,26 +267,60 @@ bool profile_read(struct image *image, const struct root *root,
 {
 	const struct lanemalloc_view *v = &root->view;
 	struct tables t;
-	struct heap heap;
-	struct reading r = { image, root, &t, profile, &heap, false };
+	struct reading r = { image, root, &t, profile, false };
 
 	*profile = (struct profile){ .pid = image->pid };
 	if (!tables_read(image, root, &t))
 		return image_fails(image, "no profile was ever on there");
-	if (!heap_read(image, root, &heap, NULL, NULL))
-		return false;
 	profile->interval = root_word(
 		image, v->option_values + 8 * v->option_profile_interval);
 	profile->nr_samples = root_word(image, v->profile_samples);
 	profile->nr_dropped = root_word(image, v->profile_dropped);
-	r.failed = !mappings_note(image, profile) ||
-		   !levels_read(image, t.index, t.nr_index, 4, index_note,
-				&r) ||
-		   !levels_read(image, t.keys, t.nr_keys, 8, keys_note, &r) ||
-		   r.failed;
-	heap_free(&heap);
+	if (!mappings_note(image, profile) ||
+	    !levels_read(image, t.index, t.nr_index, 4, index_note, &r) ||
+	    r.failed)
+		return image_fails(image, "no memory");
 	profile->has_wasted = true;
-	return r.failed ? image_fails(image, "no memory") : true;
+	return followed_read(image, root, t.keys, t.nr_keys, profile);
+}
+
+bool profile_join(struct profile *to, struct profile *from, const char *comm)
+{
+	size_t n = to->nr_mappings;
+	struct process_name *name;
+
+	for (size_t i = 0; i < from->nr_mappings; i++) {
+		struct mapping *m = profile_add_mapping(to);
+
+		if (!m)
+			return false;
+		*m = from->mappings[i];
+		from->mappings[i] = (struct mapping){ 0 };
+	}
+	name = room_for_one(to->processes, to->nr_processes, sizeof(*name));
+	if (!name)
+		return false;
+	to->processes = name;
+	name += to->nr_processes++;
+	name->pid = from->pid;
+	snprintf(name->comm, sizeof(name->comm), "%s", comm);
+	for (size_t i = 0; i < from->nr_stacks; i++) {
+		struct stack *s = profile_add_stack(to, 0);
+
+		if (!s)
+			return false;
+		free(s->frames);
+		*s = from->stacks[i];
+		from->stacks[i].frames = NULL;
+		s->process = to->nr_processes;
+		for (size_t k = 0; k < s->nr_frames; k++)
+			if (s->frames[k].mapping)
+				s->frames[k].mapping += (uint32_t)n;
+	}
+	to->interval = from->interval;
+	to->nr_samples += from->nr_samples;
+	to->nr_dropped += from->nr_dropped;
+	return true;
 }
 
 bool profile_open(const char *name, struct profile *profile)

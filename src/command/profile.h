@@ -13,16 +13,26 @@
 
 #include "command/heap.h"
 
-/* X(name, unit), in the order of the file's */
-#define PROFILE_VALUES(X)         \
-	X(alloc_objects, "count") \
-	X(alloc_space, "bytes")   \
-	X(inuse_objects, "count") \
-	X(inuse_space, "bytes")   \
-	X(peak_objects, "count")  \
-	X(peak_space, "bytes")    \
-	X(freed_objects, "count") \
-	X(lifetime, "milliseconds")
+/* X(name, unit), in the order of the file's; the last is known from outside
+ * alone: bytes that blocks in use leave of their size class. */
+#define PROFILE_VALUES(X)                 \
+	X(alloc_objects, "count")         \
+	X(alloc_space, "bytes")           \
+	X(inuse_objects, "count")         \
+	X(inuse_space, "bytes")           \
+	X(peak_objects, "count")          \
+	X(peak_space, "bytes")            \
+	X(freed_objects, "count")         \
+	X(lifetime, "milliseconds")       \
+	X(pinned_space, "bytes")          \
+	X(freed_within_10ms, "count")     \
+	X(freed_within_1s, "count")       \
+	X(freed_within_1min, "count")     \
+	X(grown_objects, "count")         \
+	X(grown_space, "bytes")           \
+	X(freed_on_other_cpu, "count")    \
+	X(freed_by_other_thread, "count") \
+	X(wasted_space, "bytes")
 
 enum profile_value {
 #define PROFILE_NUMBER(name, unit) PROFILE_##name,
@@ -41,7 +51,13 @@ struct stack {
 	struct frame *frames; /* nearest function first */
 	size_t nr_frames;
 	uint64_t record; /* of a process: where its counts are */
-	uint64_t wasted; /* bytes that its blocks do not fill; see below */
+	size_t process;	 /* of several: its number, from 1 on */
+};
+
+/* What tells stacks of several processes apart. */
+struct process_name {
+	pid_t pid;
+	char comm[32];
 };
 
 struct mapping {
@@ -54,14 +70,20 @@ struct profile {
 	size_t nr_stacks;
 	struct mapping *mappings;
 	size_t nr_mappings;
+	struct process_name *processes; /* of several joined */
+	size_t nr_processes;
 	uint64_t interval, nr_samples, nr_dropped;
 	pid_t pid;	 /* 0: of a core or a file */
-	bool has_wasted; /* of a process or core: live blocks were looked at */
+	bool has_wasted; /* wasted_space is known */
 };
 
 /* False: image->error says why. */
 bool profile_read(struct image *image, const struct root *root,
 		  struct profile *profile);
+
+/* Makes the stacks of another profile, which has none then, those of one more
+ * process. False: no memory. */
+bool profile_join(struct profile *to, struct profile *from, const char *comm);
 
 /* A process id, a core or a file. False: it was said why. */
 bool profile_open(const char *name, struct profile *profile);

@@ -136,6 +136,8 @@ static void type_read(struct reader *r, struct part p)
 		for (int i = 0; name && i < NR_PROFILE_VALUES; i++)
 			if (!strcmp(name, names[i]))
 				r->types[r->nr_types] = i;
+		r->profile->has_wasted |= r->types[r->nr_types] ==
+					  PROFILE_wasted_space;
 		free(name);
 	}
 	r->nr_types++;

@@ -75,10 +75,12 @@ static void put_string(struct bytes *b, const char *text)
 	put_bytes(b, 6, text, strlen(text));
 }
 
-/* Strings: "", then name and unit of each value, "space", then those of
- * mappings. */
+/* Strings: "", then name and unit of each value, "space", "pid", "process",
+ * then those of mappings, then those of processes. */
 #define STRING_SPACE (1 + 2 * NR_PROFILE_VALUES)
-#define STRING_REST (STRING_SPACE + 1)
+#define STRING_PID (STRING_SPACE + 1)
+#define STRING_PROCESS (STRING_SPACE + 2)
+#define STRING_REST (STRING_SPACE + 3)
 
 static void put_types(struct bytes *b, struct bytes *m)
 {
@@ -89,6 +91,8 @@ static void put_types(struct bytes *b, struct bytes *m)
 	PROFILE_VALUES(VALUE_STRINGS)
 #undef VALUE_STRINGS
 	put_string(b, "space");
+	put_string(b, "pid");
+	put_string(b, "process");
 	for (unsigned i = 0; i < NR_PROFILE_VALUES; i++) {
 		put_number(m, 1, 1 + 2 * i);
 		put_number(m, 2, 2 + 2 * i);
@@ -118,11 +122,20 @@ static void put_mappings(struct bytes *b, struct bytes *m,
 	}
 }
 
+static void put_processes(struct bytes *b, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->nr_processes; i++)
+		put_string(b, profile->processes[i].comm);
+}
+
+/* Several processes may have one address, each in a mapping of its own. */
 static int compare_frames(const void *a, const void *b)
 {
 	const struct frame *x = a, *y = b;
 
-	return (x->address > y->address) - (x->address < y->address);
+	if (x->address != y->address)
+		return x->address > y->address ? 1 : -1;
+	return (x->mapping > y->mapping) - (x->mapping < y->mapping);
 }
 
 /* All addresses, each once, sorted; the number of one is its place and 1. */
@@ -150,7 +163,7 @@ static bool places_make(struct places *p, const struct profile *profile)
 	qsort(p->frames, n, sizeof(*p->frames), compare_frames);
 	p->nr = 0;
 	for (size_t i = 0; i < n; i++)
-		if (!i || p->frames[i].address != p->frames[i - 1].address)
+		if (!i || compare_frames(&p->frames[i], &p->frames[i - 1]))
 			p->frames[p->nr++] = p->frames[i];
 	return true;
 }
@@ -161,6 +174,24 @@ static uint64_t place_of(const struct places *p, const struct frame *frame)
 					    sizeof(*frame), compare_frames);
 
 	return found ? (uint64_t)(found - p->frames) + 1 : 0;
+}
+
+/* Of several processes: of which the stack is. */
+static void put_labels(struct bytes *m, const struct profile *profile,
+		       const struct stack *s)
+{
+	struct bytes label = { 0 };
+	size_t string = STRING_REST + 2 * profile->nr_mappings + s->process - 1;
+
+	if (!s->process)
+		return;
+	put_number(&label, 1, STRING_PID);
+	put_number(&label, 3, (uint64_t)profile->processes[s->process - 1].pid);
+	put_message(m, 3, &label);
+	put_number(&label, 1, STRING_PROCESS);
+	put_number(&label, 2, string);
+	put_message(m, 3, &label);
+	free(label.data);
 }
 
 static void put_samples(struct bytes *b, struct bytes *m,
@@ -179,6 +210,7 @@ static void put_samples(struct bytes *b, struct bytes *m,
 		for (int k = 0; k < NR_PROFILE_VALUES; k++)
 			put_varint(&list, (uint64_t)s->values[k]);
 		put_message(m, 2, &list);
+		put_labels(m, profile, s);
 		put_message(b, 2, m);
 	}
 	free(list.data);
@@ -240,6 +272,7 @@ void profile_write(FILE *out, const struct profile *profile)
 		return;
 	put_types(&b, &m);
 	put_mappings(&b, &m, profile);
+	put_processes(&b, profile);
 	put_samples(&b, &m, profile, &places);
 	put_places(&b, &m, &places);
 	put_number(&b, 9, (uint64_t)time(NULL) * 1000000000);

@@ -8,8 +8,9 @@
  *			core, whose live blocks are looked at)
  *	among short	its blocks live on in a size class whose other blocks
  *			die young, and pin the slabs
- *
- * Which CPU frees a block, and whether it grew by realloc, no sample tells.
+ *	grows		realloc moves its blocks to make them larger
+ *	crosses		its blocks are freed by other threads, or on other CPUs
+ *			though they do not live long
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,7 +22,11 @@
 #include "command/text.h"
 
 #define KEY_HTML 256
-#define SHORT_MS 100 /* an average life that is short */
+#define SHORT_MS 100  /* an average life that is short */
+#define MOVES_MS 1000 /* one in which a thread rather stays on its CPU */
+#define CROSS_SHARE 0.5
+#define WIDTH 79
+#define INDENT 14
 #define FREED_SHARE 0.95
 #define WASTE_SHARE 0.15
 #define GROUPS 48 /* of sizes, by powers of the square root of two */
@@ -33,13 +38,21 @@ struct arguments {
 	bool html;
 };
 
-enum pattern { AT_ONCE, KEEPS, WASTE, AMONG_SHORT };
+enum pattern {
+	AT_ONCE,
+	KEEPS,
+	WASTE,
+	AMONG_SHORT,
+	GROWS,
+	CROSSES,
+	NR_PATTERNS
+};
 
 struct finding {
 	enum pattern pattern;
 	const struct stack *stack;
 	uint64_t size; /* bytes that it is about */
-	char text[320];
+	char text[400];
 };
 
 struct report {
@@ -57,6 +70,8 @@ static const char *const titles[] = {
 	[KEEPS] = "kept: nothing of it is freed",
 	[WASTE] = "fills its size class badly",
 	[AMONG_SHORT] = "lives long among blocks that die young",
+	[GROWS] = "grows by realloc",
+	[CROSSES] = "crosses CPUs: freed elsewhere than allocated",
 };
 
 static const struct argp_option options[] = {
@@ -94,7 +109,9 @@ static const struct argp argp = {
 	.doc = "What the program could do better with its memory, by stack, "
 	       "with the bytes that it is about and a sentence of advice. "
 	       "Which blocks are freed at once, which are kept, which fill "
-	       "their size class badly, which live long among short ones.",
+	       "their size class badly, which live long among short ones, "
+	       "which grow by realloc, which are freed by another thread or "
+	       "on another CPU.",
 };
 
 /* Looking */
@@ -138,16 +155,21 @@ static double life_of(const struct stack *s)
 	return n > 0 ? (double)s->values[PROFILE_lifetime] / (double)n : 0;
 }
 
+static double share(const struct stack *s, enum profile_value part,
+		    enum profile_value whole)
+{
+	return percent(s->values[part], s->values[whole]) / 100;
+}
+
 static double freed_share(const struct stack *s)
 {
-	return percent(s->values[PROFILE_freed_objects],
-		       s->values[PROFILE_alloc_objects]) /
-	       100;
+	return share(s, PROFILE_freed_objects, PROFILE_alloc_objects);
 }
 
 static void look_at_once(struct report *r, const struct stack *s)
 {
-	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS)
+	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS ||
+	    share(s, PROFILE_grown_objects, PROFILE_alloc_objects) > 0.5)
 		return;
 	find(r, AT_ONCE, s, (uint64_t)s->values[PROFILE_alloc_space],
 	     "%ld blocks of about %ld bytes lived %.1f ms on the average: "
@@ -173,14 +195,15 @@ static void look_keeps(struct report *r, const struct stack *s)
 static void look_waste(struct report *r, const struct stack *s)
 {
 	double space = (double)s->values[PROFILE_inuse_space];
-	double share = (double)s->wasted / (space + (double)s->wasted + 1);
+	double wasted = (double)s->values[PROFILE_wasted_space];
+	double part = wasted / (space + wasted + 1);
 
-	if (share < WASTE_SHARE)
+	if (part < WASTE_SHARE)
 		return;
-	find(r, WASTE, s, s->wasted,
+	find(r, WASTE, s, (uint64_t)wasted,
 	     "blocks of about %ld bytes leave %.0f %% of their size class "
 	     "unused: a little smaller, or several in one block, would fit",
-	     size_of(s), 100 * share);
+	     size_of(s), 100 * part);
 }
 
 static void look_among_short(struct report *r, const struct stack *s)
@@ -188,6 +211,7 @@ static void look_among_short(struct report *r, const struct stack *s)
 	unsigned group = group_of(s);
 	int64_t others = r->allocated[group] - s->values[PROFILE_alloc_objects];
 	int64_t freed = r->freed[group] - s->values[PROFILE_freed_objects];
+	char pinned[SIZE_TEXT];
 
 	if (freed_share(s) > 0.5 || s->values[PROFILE_inuse_space] <= 0 ||
 	    others < 10 * s->values[PROFILE_inuse_objects] ||
@@ -195,9 +219,61 @@ static void look_among_short(struct report *r, const struct stack *s)
 		return;
 	find(r, AMONG_SHORT, s, (uint64_t)s->values[PROFILE_inuse_space],
 	     "%ld blocks of about %ld bytes stay while %ld others of that size "
-	     "came and %ld of them went: they keep slabs from going back; "
-	     "allocate them before the others, or from a pool of their own",
-	     s->values[PROFILE_inuse_objects], size_of(s), others, freed);
+	     "came and %ld of them went: they keep slabs from going back (%s "
+	     "in which nothing else is left); allocate them before the "
+	     "others, or from a pool of their own",
+	     s->values[PROFILE_inuse_objects], size_of(s), others, freed,
+	     text_size(pinned, (uint64_t)s->values[PROFILE_pinned_space]));
+}
+
+static void look_grows(struct report *r, const struct stack *s)
+{
+	int64_t nr = s->values[PROFILE_grown_objects];
+	int64_t space = s->values[PROFILE_grown_space];
+
+	if (nr <= 0 || space <= 0)
+		return;
+	find(r, GROWS, s, (uint64_t)space,
+	     "%ld of its %ld blocks, of about %ld bytes, were made by a "
+	     "realloc that copied a smaller one: ask at first for what it "
+	     "will need, or grow by half of what there is, not by a step",
+	     nr, s->values[PROFILE_alloc_objects], space / nr);
+}
+
+/* How many blocks are freed elsewhere, and what to say of it. */
+static int64_t crossing(const struct stack *s, const char **advice)
+{
+	int64_t nr = s->values[PROFILE_freed_by_other_thread];
+
+	*advice = "by another thread than the one that allocates: let that "
+		  "one free what comes back in batches, or reuse the blocks";
+	if (share(s, PROFILE_freed_by_other_thread, PROFILE_freed_objects) >=
+	    CROSS_SHARE)
+		return nr;
+	*advice = "on another CPU, to which the thread had moved: threads "
+		  "that wake each other up often do; pin them, or let one do "
+		  "what two do";
+	nr = s->values[PROFILE_freed_on_other_cpu];
+	if (share(s, PROFILE_freed_on_other_cpu, PROFILE_freed_objects) >=
+		    CROSS_SHARE &&
+	    life_of(s) < MOVES_MS)
+		return nr;
+	return 0;
+}
+
+static void look_crosses(struct report *r, const struct stack *s)
+{
+	const char *advice;
+	int64_t nr = crossing(s, &advice);
+
+	if (nr > 0)
+		find(r, CROSSES, s, (uint64_t)(nr * size_of(s)),
+		     "of %ld blocks of about %ld bytes that were freed (%.0f "
+		     "%% on another CPU) %ld were %s",
+		     s->values[PROFILE_freed_objects], size_of(s),
+		     100 * share(s, PROFILE_freed_on_other_cpu,
+				 PROFILE_freed_objects),
+		     nr, advice);
 }
 
 static int compare(const void *a, const void *b)
@@ -211,7 +287,8 @@ static bool look(struct report *r)
 {
 	const struct profile *p = r->profile;
 
-	r->findings = calloc(4 * p->nr_stacks + 1, sizeof(*r->findings));
+	r->findings = calloc(NR_PATTERNS * p->nr_stacks + 1,
+			     sizeof(*r->findings));
 	if (!r->findings)
 		return false;
 	for (size_t i = 0; i < p->nr_stacks; i++) {
@@ -227,12 +304,33 @@ static bool look(struct report *r)
 		look_keeps(r, &p->stacks[i]);
 		look_waste(r, &p->stacks[i]);
 		look_among_short(r, &p->stacks[i]);
+		look_grows(r, &p->stacks[i]);
+		look_crosses(r, &p->stacks[i]);
 	}
 	qsort(r->findings, r->nr, sizeof(*r->findings), compare);
 	return true;
 }
 
 /* Telling */
+
+/* A paragraph, its lines cut between words. */
+static void put_lines(FILE *out, const char *text)
+{
+	size_t at = 0, n;
+
+	for (; *text; text += n + (text[n] == ' ')) {
+		n = strcspn(text, " ");
+		if (at && at + 1 + n <= WIDTH) {
+			fprintf(out, " %.*s", (int)n, text);
+			at += 1 + n;
+		} else {
+			fprintf(out, "%s%*s%.*s", at ? "\n" : "", INDENT, "",
+				(int)n, text);
+			at = INDENT + n;
+		}
+	}
+	fputc('\n', out);
+}
 
 static void put_text(FILE *out, const struct report *r,
 		     const struct arguments *a)
@@ -245,13 +343,14 @@ static void put_text(FILE *out, const struct report *r,
 		r->nr, text_size(size, r->least), r->profile->nr_stacks,
 		text_size((char[SIZE_TEXT]){ 0 }, (uint64_t)r->alloc_space));
 	if (!r->profile->has_wasted)
-		fprintf(out, "of a file, what size classes waste is not "
-			     "known\n");
+		fprintf(out, "what size classes waste is not in the file; "
+			     "`lanemalloc profile` writes one that has it\n");
 	for (size_t i = 0; i < r->nr && i < a->most; i++) {
 		const struct finding *f = &r->findings[i];
 
-		fprintf(out, "\n%12s  %s\n              %s\n",
-			text_size(size, f->size), titles[f->pattern], f->text);
+		fprintf(out, "\n%12s  %s\n", text_size(size, f->size),
+			titles[f->pattern]);
+		put_lines(out, f->text);
 		stack_put(out, r->profile, f->stack, a->depth);
 	}
 }

@@ -58,7 +58,10 @@ static bool rest_is_sane(const struct lanemalloc_view *v)
 	       v->profile_weight_shift < 64 && v->live_stride >= 8 &&
 	       v->live_stride <= 256 && v->live_size_bits >= 1 &&
 	       v->live_size_bits <= 64 &&
-	       v->live_record_at <= v->live_stride - 4;
+	       v->live_record_at <= v->live_stride - 4 &&
+	       v->live_class_bits <= 16 && v->live_region_bits <= 16 &&
+	       v->live_size_bits + v->live_class_bits + v->live_region_bits <=
+		       64;
 }
 
 static bool guards_are_sane(const struct lanemalloc_view *v)

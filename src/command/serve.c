@@ -4,12 +4,17 @@
  * fetch metrics and profiles:
  *
  *	/metrics		Prometheus' text, of one or of all processes
- *	/debug/pprof/heap	profile.proto; with --all ?pid=N says of which
- *	/stats.json		as `stats --json` has it; likewise
+ *	/debug/pprof/heap	profile.proto; with --all of all together, each
+ *				stack with the labels `pid` and `process`, and
+ *				of one by ?pid=N
+ *	/stats.json		as `stats --json` has it; with --all an array,
+ *				and of one by ?pid=N
  *
  * The first fetch of a profile turns the process's sampler on, and it stays on
- * until the server ends, which turns off what it turned on. Every answer is
- * made anew; requests are served one after the other, by one thread.
+ * until the server ends, which turns off what it turned on. Of several all are
+ * asked before any is waited for, and those that do not notice are left out.
+ * Every answer is made anew; requests are served one after the other, by one
+ * thread.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -81,8 +86,10 @@ static const struct argp argp = {
 	.doc = "Serves metrics and profiles by HTTP. /metrics is for "
 	       "Prometheus, /debug/pprof/heap for what fetches pprof's "
 	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
-	       "knows nothing of it. The first fetch of a profile turns the "
-	       "sampler on, the end of this command off again.",
+	       "knows nothing of it. With --all a profile is of all processes, "
+	       "told apart by labels, or of one by ?pid=N. The first fetch of "
+	       "a profile turns the sampler on, the end of this command off "
+	       "again.",
 };
 
 /* Processes */
@@ -116,7 +123,9 @@ static bool has_library(const char *pid)
 	return found;
 }
 
-static size_t read_all(struct process *processes)
+/* Takes processes, each by take(), of at most PROCESSES_MOST; how many. */
+static size_t each_process(struct process *processes,
+			   bool (*take)(struct process *p, const char *name))
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -126,11 +135,25 @@ static size_t read_all(struct process *processes)
 		if (entry->d_name[strspn(entry->d_name, "0123456789")] ==
 			    '\0' &&
 		    has_library(entry->d_name) &&
-		    process_read(&processes[nr], entry->d_name))
+		    take(&processes[nr], entry->d_name))
 			nr++;
 	if (dir)
 		closedir(dir);
 	return nr;
+}
+
+static size_t read_all(struct process *processes)
+{
+	return each_process(processes, process_read);
+}
+
+/* Without a look at its heap. */
+static bool process_open(struct process *p, const char *name)
+{
+	if (image_open(&p->image, name) && root_find(&p->image, &p->root))
+		return true;
+	image_close(&p->image);
+	return false;
 }
 
 /* Answers: each writes into out, or returns why not. */
@@ -152,6 +175,23 @@ static const char *metrics(struct server *s, FILE *out)
 	free(p);
 	free(shown);
 	return nr || s->all ? NULL : "the process cannot be read";
+}
+
+static const char *stats_all(FILE *out)
+{
+	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
+	size_t nr = p ? read_all(p) : 0;
+
+	fputc('[', out);
+	for (size_t i = 0; i < nr; i++) {
+		if (i)
+			fputc(',', out);
+		show_json(out, &p[i].image, &p[i].root, &p[i].heap);
+		process_close(&p[i]);
+	}
+	fputs("]\n", out);
+	free(p);
+	return NULL;
 }
 
 static const char *stats(FILE *out, const char *name)
@@ -176,36 +216,90 @@ static void note_on(struct server *s, pid_t pid)
 		s->turned_on[s->nr_turned_on++] = pid;
 }
 
-static bool profile_of(struct server *s, FILE *out, struct image *image,
-		       struct root *root)
+/* Waits until the profile is on that was asked for. */
+static bool turn_on(struct server *s, struct process *p, bool was_on,
+		    double seconds)
 {
-	bool was_on = toggle_is_on(image, root), done;
-	struct profile profile;
-
 	if (!was_on && s->nr_turned_on == PROCESSES_MOST)
-		return image_fails(image, "too many profiles are on");
-	if (!toggle(image, root, true, TOGGLE_SECONDS))
+		return image_fails(&p->image, "too many profiles are on");
+	if (!toggle_wait(&p->image, &p->root, true, seconds))
 		return false;
 	if (!was_on)
-		note_on(s, image->pid);
-	done = profile_read(image, root, &profile);
-	if (done)
-		profile_write(out, &profile);
-	profile_free(&profile);
-	return done;
+		note_on(s, p->image.pid);
+	return true;
+}
+
+static bool profile_of(struct server *s, struct process *p,
+		       struct profile *profile)
+{
+	bool was_on = toggle_is_on(&p->image, &p->root);
+
+	*profile = (struct profile){ 0 };
+	return toggle_ask(&p->image, &p->root, true) &&
+	       turn_on(s, p, was_on, TOGGLE_SECONDS) &&
+	       profile_read(&p->image, &p->root, profile);
 }
 
 static const char *pprof(struct server *s, FILE *out, const char *name)
 {
 	static char why[256];
-	struct image image;
-	struct root root;
-	bool done = image_open(&image, name) && root_find(&image, &root) &&
-		    profile_of(s, out, &image, &root);
+	struct process p;
+	struct profile profile = { 0 };
+	bool done = image_open(&p.image, name) &&
+		    root_find(&p.image, &p.root) && profile_of(s, &p, &profile);
 
-	snprintf(why, sizeof(why), "%s", image.error);
-	image_close(&image);
+	if (done)
+		profile_write(out, &profile);
+	snprintf(why, sizeof(why), "%s", p.image.error);
+	profile_free(&profile);
+	image_close(&p.image);
 	return done ? NULL : why;
+}
+
+/* All that noticed within the time that one has. */
+static size_t profiles_join(struct server *s, struct process *p, size_t nr,
+			    struct profile *all)
+{
+	static bool was_on[PROCESSES_MOST], asked[PROCESSES_MOST];
+	double left = TOGGLE_SECONDS;
+	struct profile one;
+	size_t n = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		was_on[i] = toggle_is_on(&p[i].image, &p[i].root);
+		asked[i] = toggle_ask(&p[i].image, &p[i].root, true);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		if (!asked[i])
+			continue;
+		if (!turn_on(s, &p[i], was_on[i], left)) {
+			left = 0;
+			continue;
+		}
+		if (profile_read(&p[i].image, &p[i].root, &one))
+			n += profile_join(all, &one, p[i].image.comm);
+		profile_free(&one);
+	}
+	return n;
+}
+
+static const char *pprof_all(struct server *s, FILE *out)
+{
+	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
+	size_t nr = p ? each_process(p, process_open) : 0, n;
+	struct profile all = { 0 };
+
+	n = profiles_join(s, p, nr, &all);
+	if (n)
+		profile_write(out, &all);
+	profile_free(&all);
+	for (size_t i = 0; i < nr; i++)
+		image_close(&p[i].image);
+	free(p);
+	if (n)
+		return NULL;
+	return nr ? "no process noticed that it is to turn its profile on" :
+		    "no process may be read and has the library";
 }
 
 static void index_page(FILE *out)
@@ -230,17 +324,15 @@ static const char *answer(struct server *s, FILE *out, const char *url,
 		index_page(out);
 		return NULL;
 	}
-	if (!name)
-		return "of several processes one has to be named: ?pid=N";
-	if (name[strspn(name, "0123456789")])
+	if (name && (!*name || name[strspn(name, "0123456789")]))
 		return "pid is a number";
 	if (!strcmp(url, "/stats.json")) {
 		*type = "application/json";
-		return stats(out, name);
+		return name ? stats(out, name) : stats_all(out);
 	}
 	if (!strcmp(url, "/debug/pprof/heap")) {
 		*type = "application/octet-stream";
-		return pprof(s, out, name);
+		return name ? pprof(s, out, name) : pprof_all(s, out);
 	}
 	return "not found";
 }

@@ -34,22 +34,28 @@ static bool may_ask(struct image *image, const struct root *root)
 	return true;
 }
 
-bool toggle(struct image *image, const struct root *root, bool on,
-	    double seconds)
+static uint32_t switch_of(bool on)
 {
-	uint32_t what = on ? LANEMALLOC_SWITCH_PROFILE_ON :
-			     LANEMALLOC_SWITCH_PROFILE_OFF;
+	return on ? LANEMALLOC_SWITCH_PROFILE_ON :
+		    LANEMALLOC_SWITCH_PROFILE_OFF;
+}
+
+bool toggle_ask(struct image *image, const struct root *root, bool on)
+{
+	return toggle_is_on(image, root) == on ||
+	       (may_ask(image, root) && ask(image, root, switch_of(on)));
+}
+
+bool toggle_wait(struct image *image, const struct root *root, bool on,
+		 double seconds)
+{
+	uint32_t what = switch_of(on);
 	long turns = (long)(seconds * 1000 / STEP_MS) + 1;
 
+	while (toggle_is_on(image, root) != on && turns-- > 0)
+		poll(NULL, 0, STEP_MS);
 	if (toggle_is_on(image, root) == on)
 		return true;
-	if (!may_ask(image, root) || !ask(image, root, what))
-		return false;
-	while (turns-- > 0) {
-		poll(NULL, 0, STEP_MS);
-		if (toggle_is_on(image, root) == on)
-			return true;
-	}
 	if (root_half(image, root->view.switch_word) == what) {
 		ask(image, root, LANEMALLOC_SWITCH_NONE);
 		return image_fails(image,
@@ -62,4 +68,11 @@ bool toggle(struct image *image, const struct root *root, bool on,
 			   "process %d has no memory for a profile, or "
 			   "it ended",
 			   image->pid);
+}
+
+bool toggle(struct image *image, const struct root *root, bool on,
+	    double seconds)
+{
+	return toggle_ask(image, root, on) &&
+	       toggle_wait(image, root, on, seconds);
 }

@@ -14,8 +14,15 @@
 
 bool toggle_is_on(struct image *image, const struct root *root);
 
+/* Asks for it. False: image->error says why that is not done. */
+bool toggle_ask(struct image *image, const struct root *root, bool on);
+
 /* Waits at most so long until it is done. False: image->error says why, and
  * nothing is asked for any more. */
+bool toggle_wait(struct image *image, const struct root *root, bool on,
+		 double seconds);
+
+/* Both. */
 bool toggle(struct image *image, const struct root *root, bool on,
 	    double seconds);
 

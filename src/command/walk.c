@@ -188,6 +188,8 @@ static uint64_t slab_visit(struct walk *walk, const char *span,
 	run->nr_objects = k->nr_objects;
 	run->nr_used = k->nr_objects - nr_free;
 	run->nr_units = k->nr_units ? k->nr_units : 1;
+	run->generation = (uint32_t)walk_field(span, v->span_stride,
+					       v->span_generation_at, 4);
 	k->nr_slabs++;
 	k->nr_free += nr_free;
 	k->nr_quarter += run->nr_used <= k->nr_objects / 4;

@@ -10,7 +10,8 @@
 #define REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 struct cpu_cache cpu_caches[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: one more than the highest id */
+static _Atomic(uint32_t)
+	nr_ids; /* atomic: hint, one more than the highest id */
 
 static size_t area_size(void)
 {
@@ -86,8 +87,9 @@ static char *areas_map(struct cpu_cache *cache)
 	return areas;
 }
 
-/* A CPU that was off at start. Between two looks at the same number the thread
- * may have been elsewhere and come back, which costs distance. */
+/* Learns the node of a CPU that was off at start. Between two looks at the same
+ * number the thread may have been elsewhere and come back, which costs
+ * distance. */
 static void node_look(unsigned id)
 {
 	struct rseq_area *area = rseq_self();

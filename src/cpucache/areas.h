@@ -29,6 +29,8 @@ struct cpu_cache {
 	/* atomic: hint; flushes of each class since its last refill */
 	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
 	_Atomic(uint32_t) nr_refused; /* atomic: hint, see areas_map() */
+	_Atomic(uint64_t) dropping;   /* atomic: see drain.h; not 0: somebody
+				       * gives its spare area's slots back */
 	/* atomic: hint; flushes of each class without a miss to answer them */
 	_Atomic(uint16_t) nr_owed[NR_CLASSES];
 } __attribute__((aligned(CACHE_LINE)));
@@ -51,7 +53,7 @@ struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which);
 _Atomic(uint64_t) *cpu_cache_table_word(unsigned id);
-/* size_class: or one of the remote lanes' rows, below NR_LANES. */
+/* Returns the lane of a class, or of a remote lanes' row, below NR_LANES. */
 static inline struct lane *cpu_cache_lane(char *area, unsigned size_class)
 {
 	return (struct lane *)(void *)(area +

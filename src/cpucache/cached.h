@@ -21,6 +21,7 @@
 
 #include "base/compiler.h"
 
+/* Says whether a lane of any CPU holds the object. */
 bool cached_finds(const void *object, unsigned size_class);
 
 #endif

@@ -7,7 +7,7 @@
 #include "slab/bin.h"
 #include "system/config.h"
 
-#define SHRINK_TRIES 4
+#define SHRINK_TRIES 8
 #define ONLY_FREES 4  /* flushes without a refill that tell of it */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
@@ -42,13 +42,14 @@ static uint64_t pool_most(void)
 	return all - (all >> OWN_SHIFT);
 }
 
-/* Those that may come count, too, so that none has more than is left for it. */
+/* Counts those that may come, too, so that none has more than is left for
+ * it. */
 static uint64_t nr_ids_most(void)
 {
 	return max_size(max_size(cpu_cache_nr_ids(), rseq_state.nr_cpus), 1);
 }
 
-/* What an id has without asking. */
+/* Returns what an id has without asking. */
 static uint64_t own_share(void)
 {
 	uint64_t part = (capacity_all_most() >> OWN_SHIFT) / nr_ids_most();
@@ -84,7 +85,7 @@ static bool quota_try_raise(struct cpu_cache *cache, uint64_t size)
 		}
 		// own: bytes that only count
 	} while (!cas_relaxed(&pool_taken, &taken, taken + size));
-	add_relaxed(&cache->quota, size); // own: likewise
+	add_relaxed(&cache->quota, size); // own: bytes that only count
 	return true;
 }
 
@@ -95,7 +96,7 @@ static void quota_lower(struct cpu_cache *cache, uint64_t size)
 	size = min_size(size, quota);
 	// own: the winner gives them back
 	if (size && cas_relaxed(&cache->quota, &quota, quota - size))
-		sub_relaxed(&pool_taken, size); // own: likewise
+		sub_relaxed(&pool_taken, size); // own: bytes that only count
 }
 
 static uint64_t used_size(struct cpu_cache *cache)
@@ -135,7 +136,7 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 	uint64_t used = 0;
 	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_CLASSES; size_class++)
+	for (size_class = 1; size_class <= FAR_LANE; size_class++)
 		used += size_classes[size_class].size *
 			lane_limit(areas_lane(id, size_class));
 	store_relaxed(&cache->used_size, used); // hint
@@ -171,8 +172,8 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 	}
 }
 
-/* By how much a lane gives way: half of it, but no more than its objects can
- * be moved at once. */
+/* Returns by how much a lane gives way: half of it, but no more than its
+ * objects can be moved at once. */
 static uint64_t shrink_size(uint64_t limit, unsigned size_class)
 {
 	return min_size(limit - limit / 2,
@@ -188,8 +189,8 @@ static bool may_use(struct cpu_cache *cache, uint64_t size)
 				quota_try_raise(cache, size - most));
 }
 
-/* Takes capacity from other classes in turn until `want` bytes are free. Once
- * in a round of all classes it counts anew. */
+/* Takes capacity from other lanes in turn until `want` bytes are free. Once in
+ * a round of all lanes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache,
 			  unsigned size_class, uint64_t want)
 {
@@ -201,7 +202,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 		if (may_use(cache, used_size(cache) + want))
 			return true;
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % // hint
-				     (NR_CLASSES - 1);
+				     FAR_LANE;
 		if (victim == 1 || used_is_wrong(cache))
 			used_recount(id, cache);
 		lane = areas_lane(id, victim);
@@ -217,17 +218,23 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 	return may_use(cache, used_size(cache) + want);
 }
 
-/* A lane of medium sizes may not take the other classes' bytes. */
-static uint64_t limit_most(const struct size_class *c)
+/* Returns the most that a lane may hold: one of medium sizes may not take the
+ * other classes' bytes; one of objects that go home holds the batch that goes
+ * together. */
+static uint64_t limit_most(unsigned size_class)
 {
+	const struct size_class *c = &size_classes[size_class];
 	uint64_t size = config.cpu_cache >> MEDIUM_SHIFT;
 
+	if (size_class >= NR_CLASSES && size_class < FAR_LANE)
+		return c->batch;
 	if (c->size <= SMALL_SIZE_MOST)
 		return c->lane_slots;
 	return min_size(max_size(size / c->size, 1), c->lane_slots);
 }
 
-/* A batch; where that is more than half of all that the id may hold, less. */
+/* Returns a batch; where that is more than half of all that the id may hold,
+ * less. */
 static uint64_t grow_step(struct cpu_cache *cache, const struct size_class *c)
 {
 	uint64_t half = id_most(cache) / 2;
@@ -241,7 +248,8 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
 	uint64_t limit = lane_limit(lane), cost;
-	uint64_t want = min_size(limit + grow_step(cache, c), limit_most(c));
+	uint64_t want = min_size(limit + grow_step(cache, c),
+				 limit_most(size_class));
 
 	if (want <= limit)
 		return false;
@@ -270,6 +278,11 @@ void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class)
 		store_relaxed(nr, owed - 1); // hint
 	if (owed || lane_is_short(id, size_class))
 		lane_grow(id, cache, size_class);
+}
+
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote)
+{
+	return lane_grow(id, cache, remote);
 }
 
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,

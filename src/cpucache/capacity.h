@@ -10,6 +10,10 @@
  * sizes within an eighth of it; beyond the sum, growing takes from the
  * limits of other lanes in turn.
  *
+ * Lanes of objects that go home (cpu_cache.h) count like all others, and grow
+ * with the first flush to the batch that goes together; where the bytes do not
+ * allow that, less of them wait, and each goes to its slab at once.
+ *
  * All ids together may hold a share of the heap, and what two of them may at
  * least, whatever their number, and OWN_LEAST each; beyond a soft limit
  * (pageheap/limit.h) next to nothing.
@@ -41,23 +45,29 @@
 
 #include "cpucache/areas.h"
 
-/* The lane missed: where that answers a flush neither would have been, had the
- * lane been longer by a batch, so it grows; then the refill is noted. */
+/* Notes that the lane missed: where that answers a flush neither would have
+ * been, had the lane been longer by a batch, so it grows; then the refill is
+ * noted. */
 void capacity_miss(unsigned id, struct cpu_cache *cache, unsigned size_class);
 void capacity_note_refill(struct cpu_cache *cache, unsigned size_class);
 
-/* The lane is full. True: it grew, as after a miss, before anything is
- * flushed. That stands for a flush, so that the next one does not grow it. */
+/* Notes that the lane is full. True: it grew, as after a miss, before anything
+ * is flushed. That stands for a flush, so that the next one does not grow it.
+ * */
 bool capacity_overflow(unsigned id, struct cpu_cache *cache,
 		       unsigned size_class);
 
-/* What all ids may hold together now. */
+/* Makes room where a remote lane, or the far one, took no more. True: it
+ * grew. */
+bool capacity_go_home(unsigned id, struct cpu_cache *cache, unsigned remote);
+
+/* Returns what all ids may hold together now. */
 uint64_t capacity_all_most(void);
 
-/* The id's lanes were drained, all limits are 0. */
+/* Notes that the id's lanes were drained, and all limits are 0. */
 void capacity_forget(struct cpu_cache *cache);
 
-/* A batch was flushed. */
+/* Notes that a batch was flushed. */
 void capacity_note_flush(unsigned id, struct cpu_cache *cache,
 			 unsigned size_class);
 

@@ -100,15 +100,6 @@ void cpu_cache_free_slow(void *object, unsigned size_class)
 		bin_give(id, &object, 1);
 }
 
-static void remote_limit(struct lane *lane, const struct size_class *c)
-{
-	uint64_t most = c == &size_classes[FAR_LANE] ? c->lane_slots : c->batch;
-	uint64_t want = min_size(most, config.cpu_cache / c->size);
-
-	if (lane_limit(lane) != want)
-		lane_set_limit(lane, want);
-}
-
 /* Makes room in a remote lane that took no more, or is not there yet. */
 static cold enum remote_free remote_flush(void *object, unsigned size_class)
 {
@@ -120,7 +111,9 @@ static cold enum remote_free remote_flush(void *object, unsigned size_class)
 
 	if (!areas_install(id, cache))
 		return REMOTE_REFUSED;
-	remote_limit(areas_lane(id, size_class), c);
+	if (capacity_go_home(id, cache, size_class) &&
+	    percpu_push(class_lane(c), object))
+		return REMOTE_LANE;
 	n = batch_take(c, objects, object);
 	if (n > 0) {
 		add_relaxed(&cache->nr_flushes, 1); // counter

@@ -27,10 +27,11 @@
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 
-/* The fast path found nothing, or was interrupted. NULL: no memory. */
+/* Refills the lane in which the fast path found nothing, or was interrupted.
+ * NULL: no memory. */
 void *cpu_cache_alloc_slow(unsigned size_class);
-/* The fast path found no room, or was interrupted, or saw the object on top
- * of the lane already, which is a fault(). */
+/* Flushes the lane in which the fast path found no room, or was interrupted, or
+ * saw the object on top already, which is a fault(). */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
 /* Frees an object that goes home. */
@@ -40,11 +41,11 @@ enum remote_free {
 	REMOTE_FLUSHED, /* and those before it went to their slabs */
 };
 enum remote_free cpu_cache_free_remote(void *object, unsigned size_class);
-/* A larger one, whose slab's owner is another id, perhaps a far one. */
+/* Frees a larger one, whose slab's owner is another id, perhaps a far one. */
 enum remote_free cpu_cache_free_by_node(void *object, unsigned size_class,
 					unsigned owner);
 
-/* The direct path goes straight to the slabs, an object at a time. */
+/* Go straight to the slabs, an object at a time: the direct path. */
 void *cpu_cache_alloc_direct(unsigned size_class);
 void cpu_cache_free_direct(void *object);
 
@@ -58,7 +59,7 @@ struct cpu_cache_stats {
 };
 void cpu_cache_stats(struct cpu_cache_stats *out);
 
-/* Ids below it may have a cache, or served directly. */
+/* Returns the end of the ids that may have a cache, or served directly. */
 unsigned cpu_cache_ids_end(void);
 
 /* Adds those of one id, and its cached objects by class where nr_cached is not

@@ -110,19 +110,47 @@ static void area_reset_limits(char *area)
 		lane_set_limit(cpu_cache_lane(area, size_class), 0);
 }
 
-static bool area_swap(struct drainer *d, unsigned id, char *spare)
+/* Sets a word that only the lease's holder may. */
+static bool word_set(struct drainer *d, _Atomic(uint64_t) *word, uint64_t value)
 {
 	enum percpu_result result = PERCPU_ABORT;
 	unsigned i;
 
 	for (i = 0; i < ABORTS_MOST && result == PERCPU_ABORT; i++)
-		result = percpu_store_checked(d->self, cpu_cache_table_word(id),
-					      (uint64_t)(spare - anchor.base),
-					      &lease, d->mine);
+		result = percpu_store_checked(d->self, word, value, &lease,
+					      d->mine);
 	return result == PERCPU_DONE;
 }
 
-/* Does steps 1 to 6 of drain.h. */
+static bool area_swap(struct drainer *d, unsigned id, char *spare)
+{
+	return word_set(d, cpu_cache_table_word(id),
+			(uint64_t)(spare - anchor.base));
+}
+
+/* Gives the memory of the slots of an empty, detached area back. */
+static void slots_drop(struct drainer *d, struct cpu_cache *cache, char *area)
+{
+	size_t page = system_page_size();
+	uintptr_t from = (uintptr_t)area + size_class_lanes_size();
+	uintptr_t end = (uintptr_t)area + size_class_area_size();
+
+	from = round_up(from, page);
+	end = round_down(end, page);
+	if (from >= end || !word_set(d, &cache->dropping, 1))
+		return;
+	system_purge((void *)from, end - from);
+	// [cpu_cache.dropping] with cache_is_dropping(): the call is over
+	store_release(&cache->dropping, 0);
+}
+
+static bool cache_is_dropping(struct cpu_cache *cache)
+{
+	// [cpu_cache.dropping] with slots_drop(): the call is over
+	return load_acquire(&cache->dropping);
+}
+
+/* Does the steps of drain.h. */
 static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 {
 	// held: by the drain lease
@@ -141,7 +169,10 @@ static bool cache_drain(struct drainer *d, unsigned id, struct cpu_cache *cache)
 		return false;
 	capacity_forget(cache);
 	add_relaxed(&nr_drains, 1); // counter
-	return rseq_fence() && area_empty(d, id, old);
+	if (!rseq_fence() || !area_empty(d, id, old))
+		return false;
+	slots_drop(d, cache, old);
+	return true;
 }
 
 /* Whether the id had neither refill nor flush since the last look. */
@@ -185,7 +216,8 @@ static size_t drain_all(struct rseq_area *self, bool idle_only, bool urgent)
 		return 0;
 	for (id = 0; id < end; id++) {
 		cache = cpu_cache_of(id);
-		if (!cache || !load_relaxed(cpu_cache_table_word(id))) // hint
+		if (!cache || !load_relaxed(cpu_cache_table_word(id)) || // hint
+		    cache_is_dropping(cache))
 			continue;
 		if (idle_only && !cache_is_idle(cache))
 			continue;

@@ -14,13 +14,25 @@
  * former holder has committed or will be aborted, and when retried finds the
  * right lost.
  *
- *	drain(id), in order, each step repeatable by the next holder:
+ *	drain(id), in order, steps 1 to 6 repeatable by the next holder:
  *	1. spare = the area that the table word does not name
  *	2. take all objects out of spare	(left by one who died)
  *	3. limits of spare = 0
  *	4. table word = spare			(checked store)
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
+ *	7. dropping = 1				(checked store)
+ *	8. give the memory of the spare's slots back
+ *	9. dropping = 0				(release)
+ *
+ * Step 8 is no section: one that sleeps before it would take the slots of an
+ * area that is in use again. So it is done by who has set `dropping` with its
+ * lease, and no drain touches the id while that is set: only a drain lets the
+ * table name the spare, so nobody uses it. Bad without: the successor swaps the
+ * areas, their CPU fills the one, and the call empties the slots below a count.
+ * A drainer that dies there leaves `dropping` set: that id is drained no more,
+ * and its CPU goes on with what its lanes hold. Slots that read as zero are as
+ * good as any, as all are above the count.
  *
  * The deadline is a courtesy: who is out of memory takes the lease at once, and
  * the former holder finds it lost, with all that it moved so far moved.
@@ -42,13 +54,13 @@
  * the number of objects moved, 0 also where another thread drains now. */
 size_t drain_caches(struct rseq_area *self, bool idle_only);
 
-/* Drains the caches of all ids, and at once: it takes another thread's drain
- * over. */
+/* Drains the caches of all ids at once: takes another thread's drain over. */
 size_t drain_caches_urgent(struct rseq_area *self);
 
 /* Whether a drain of all ids would find an object; a hint. */
 bool drain_finds_any(void);
 
+/* Counts the caches that were drained, since start. */
 uint64_t drain_count(void);
 
 #endif

@@ -84,7 +84,7 @@
 
 struct lane {
 	_Atomic(void **) top;  /* percpu: the top object's slot */
-	_Atomic(uint64_t) end; /* atomic: a hint; address of the last slot */
+	_Atomic(uint64_t) end; /* atomic: hint, address of the last slot */
 	void **slots;	       /* const; what they hold is percpu */
 	uint64_t unused;
 };

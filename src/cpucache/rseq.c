@@ -13,6 +13,7 @@
 #include "cpucache/rseq.h"
 #include "system/config.h"
 #include "system/cpus.h"
+#include "system/environ.h"
 #include "system/nodes.h"
 #include "system/system.h"
 
@@ -24,8 +25,6 @@
 /* libc's, since glibc 2.35. */
 extern const ptrdiff_t __rseq_offset weak_import;
 extern const unsigned int __rseq_size weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
-extern char **environ weak_import;
 
 struct rseq_state rseq_state;
 
@@ -191,7 +190,7 @@ static bool threads_register(void)
 	return rseq_own_state && rseq_own_state() == RSEQ_OWN_READY;
 }
 
-/* Of the area that somebody registers: the threads themselves, or libc. */
+/* Finds the area that somebody registers: the threads themselves, or libc. */
 static int64_t registered_rseq_cs(void)
 {
 	return threads_register() ? rseq_own_cs() : libc_rseq_cs();
@@ -225,7 +224,7 @@ static void collect_facts(struct facts *f)
 	}
 }
 
-/* As many ids as CPUs spread the threads of direct mode. */
+/* Returns as many ids as CPUs, by which the threads of direct mode spread. */
 static unsigned nr_direct_ids(void)
 {
 	int nr = system_nr_usable_cpus();
@@ -270,7 +269,7 @@ void rseq_start(void)
 
 bool rseq_libc_ready(void)
 {
-	return &environ && environ &&
+	return environ_is_there() &&
 	       (!rseq_own_state || rseq_own_state() != RSEQ_OWN_NEW);
 }
 

@@ -50,7 +50,7 @@ void rseq_give_up(const char *why);
  * registered, a hash of the thread below nr_cpus. */
 unsigned rseq_current_id(void);
 
-/* The calling thread's registered area, NULL if it has none. */
+/* Returns the calling thread's registered area, NULL if it has none. */
 struct rseq_area *rseq_self(void);
 
 /* Registers an area for a thread that libc does not know (the helper). The
@@ -58,19 +58,19 @@ struct rseq_area *rseq_self(void);
  * -EBUSY for an area that is this thread's already. */
 int rseq_register(struct rseq_area *area);
 
-/* The kernel forgets it, and writes RSEQ_NEW_THREAD to its cpu_id. */
+/* Makes the kernel forget an area, and write RSEQ_NEW_THREAD to its cpu_id. */
 void rseq_unregister(struct rseq_area *area);
 
-/* The calling thread registers itself, where threads do. Only where no vfork
- * child can be the caller (rseq_own.h). */
+/* Registers the calling thread, where threads do that themselves. Only where no
+ * vfork child can be the caller (rseq_own.h). */
 static force_inline void rseq_ensure(void)
 {
 	if (rseq_own_register)
 		rseq_own_register();
 }
 
-/* All sections that run now end or abort before this returns; false where
- * the kernel refuses. */
+/* Fences all CPUs: all sections that run now end or abort before this returns;
+ * false where the kernel refuses. */
 bool rseq_fence(void);
 
 #endif

@@ -33,9 +33,9 @@
 
 static struct check {
 	_Atomic(uint32_t) state; /* atomic: enum check_state */
-	_Atomic(uint32_t) stop;	 /* atomic: the caller has seen enough */
+	_Atomic(uint32_t) stop;	 /* atomic: hint, the caller has seen enough */
 	uint32_t cpu;		 /* const once the helper runs */
-	_Atomic(uint64_t) count; /* atomic: the helper's, on that CPU only */
+	_Atomic(uint64_t) count; /* atomic: counter, on that CPU only */
 } check;
 
 enum check_state { CHECK_NEW, CHECK_RUNNING, CHECK_ABORTS, CHECK_FAILS };

@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 
+/* Puts the objects into another order. */
 void shuffle(void **objects, unsigned n);
 
 #endif

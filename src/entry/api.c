@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/bits.h"
-#include "entry/version.h"
+#include "base/version.h"
 #include "front/check.h"
 #include "front/detail.h"
 #include "front/forms.h"

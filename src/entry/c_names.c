@@ -96,7 +96,7 @@ exported void *realloc(void *block, size_t size)
 static cold void free_hinted_slow(void *block, size_t align, size_t size)
 {
 	if (!program_free(block))
-		heap_free_hinted(block, align, &size);
+		heap_free_hinted(block, FORM_C, align, &size);
 }
 
 exported void free_sized(void *block, size_t size)

@@ -6,11 +6,10 @@
  * shorter, by a constructor: no other thread is there, nothing allocates. A
  * program that is set-user-id has no LD_PRELOAD, and nothing happens.
  */
-#include "base/compiler.h"
+#include "system/environ.h"
 
-extern char **environ weak_import;
-
-/* Where the value of the variable begins in an entry; NULL: another's. */
+/* Returns where the value of the variable begins in an entry; NULL: another's.
+ * */
 static char *value_of(char *entry, const char *name)
 {
 	size_t n = __builtin_strlen(name);
@@ -35,7 +34,7 @@ static void take_out(char **entry)
 		entry[0] = entry[1];
 }
 
-/* The first place where the path stands between separators, of a list. */
+/* Finds the first place of a list where the path stands between separators. */
 static char *find_path(char *list, const char *path)
 {
 	size_t n = __builtin_strlen(path);
@@ -73,7 +72,7 @@ static __attribute__((constructor(104))) void leave(void)
 {
 	char **entry;
 
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return;
 	entry = find("LANEMALLOC_NO_CHILDREN");
 	if (!*entry)

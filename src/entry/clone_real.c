@@ -1,9 +1,9 @@
 /* layer 6.7: clone_real: clone of a libc whose own has no second name
  *
- * As clone.c, in the shared library of builds for another libc than glibc: its
- * clone() is found behind ours. A static program of such a libc has clone()
- * from libc alone, so a child of clone(CLONE_VM) that shares its parent's
- * thread pointer must not allocate there.
+ * It does what clone.c does, in the shared library of builds for another libc
+ * than glibc: its clone() is found behind ours. A static program of such a libc
+ * has clone() from libc alone, so a child of clone(CLONE_VM) that shares its
+ * parent's thread pointer must not allocate there.
  */
 #define _GNU_SOURCE
 #include "entry/clone.h"

@@ -17,11 +17,11 @@
 
 typedef void *cxx_attempt(size_t size, size_t align);
 
-/* attempt()'s result; NULL: it threw. */
+/* Returns attempt()'s result; NULL: it threw. */
 extern internal void *cxx_catch(cxx_attempt *attempt, size_t size,
 				size_t align);
 
-/* The frame's own two: who decides, and what follows. */
+/* Are the frame's own two: who decides, and what follows. */
 extern internal int cxx_personality(int version, int actions,
 				    uint64_t exception_class, void *exception,
 				    void *context);

@@ -34,6 +34,7 @@
 #include "entry/cxx_runtime.h"
 #include "entry/program.h"
 #include "front/heap.h"
+#include "system/config.h"
 #include "system/report.h"
 
 #define ALIGN_LEAST 16
@@ -120,7 +121,8 @@ int cxx_personality(int version, int actions, uint64_t exception_class,
 	return decide(version, actions, exception_class, exception, context);
 }
 
-/* `catch (...) {}`; they are where the personality is. */
+/* Ends the exception, as an empty handler for all of them does; its functions
+ * are where the personality is. */
 void cxx_caught(void *exception)
 {
 	void *(*begin)(void *) = RUNTIME_FIND(__cxa_begin_catch);
@@ -140,7 +142,23 @@ static void *new_by_handler(size_t size, size_t align)
 	return block;
 }
 
-static cold void *new_slow(size_t size, size_t align)
+/* Where the program has some of the operators, its own may do as they like with
+ * what ours made, and ours with theirs. */
+static enum block_form form_here(enum block_form form)
+{
+	bool mixed = config_checks_pairs() &&
+		     (program_defines(free) || program_defines(_Znwm) ||
+		      program_defines(_Znam) || program_defines(_ZdlPv) ||
+		      program_defines(_ZdaPv) ||
+		      program_defines(_ZnwmSt11align_val_t) ||
+		      program_defines(_ZnamSt11align_val_t) ||
+		      program_defines(_ZdlPvSt11align_val_t) ||
+		      program_defines(_ZdaPvSt11align_val_t));
+
+	return mixed ? FORM_ANY : form;
+}
+
+static cold void *new_slow(size_t size, size_t align, enum block_form form)
 {
 	void *block = heap_alloc_aligned(size, align);
 
@@ -148,85 +166,94 @@ static cold void *new_slow(size_t size, size_t align)
 		block = new_by_handler(size, align);
 	if (!block)
 		throw_bad_alloc(size);
+	heap_form_set(block, form_here(form));
 	return block;
 }
 
-static cold void *new_nothrow_slow(size_t size, size_t align)
+static cold void *new_nothrow_slow(size_t size, size_t align,
+				   enum block_form form)
 {
 	void *block = heap_alloc_aligned(size, align);
 
-	return block ? block : cxx_catch(new_by_handler, size, align);
+	if (!block)
+		block = cxx_catch(new_by_handler, size, align);
+	heap_form_set(block, form_here(form));
+	return block;
 }
 
-static force_inline void *new_or_throw(size_t size)
+static force_inline void *new_or_throw(size_t size, enum block_form form)
 {
 	void *object = heap_try_alloc(size);
 
 	if (unlikely(!object))
 		object = heap_try_alloc_counted(size);
 	if (unlikely(!object))
-		return new_slow(size, ALIGN_LEAST);
+		return new_slow(size, ALIGN_LEAST, form);
 	return object;
 }
 
-static force_inline void *new_or_null(size_t size)
+static force_inline void *new_or_null(size_t size, enum block_form form)
 {
 	void *object = heap_try_alloc(size);
 
 	if (unlikely(!object))
 		object = heap_try_alloc_counted(size);
 	if (unlikely(!object))
-		return new_nothrow_slow(size, ALIGN_LEAST);
+		return new_nothrow_slow(size, ALIGN_LEAST, form);
 	return object;
 }
 
-static cold void delete_slow(void *block, enum program_first first)
+static cold void delete_slow(void *block, enum block_form form,
+			     enum program_first first)
 {
 	if (!program_delete(block, first))
-		heap_free_slow(block);
+		heap_free_formed(block, form_here(form));
 }
 
-static force_inline void delete_plain(void *block, enum program_first first)
+static force_inline void delete_plain(void *block, enum block_form form,
+				      enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
-		delete_slow(block, first);
+		delete_slow(block, form, first);
 }
 
 /* align is 0 where the operator has none. */
-static cold void delete_sized_slow(void *block, size_t align, size_t size,
+static cold void delete_sized_slow(void *block, enum block_form form,
+				   size_t align, size_t size,
 				   enum program_first first)
 {
 	if (align ? !program_delete_aligned(block, align, first) :
 		    !program_delete(block, first))
-		heap_free_hinted(block, align, &size);
+		heap_free_hinted(block, form_here(form), align, &size);
 }
 
-static force_inline void delete_sized(void *block, size_t align, size_t size,
+static force_inline void delete_sized(void *block, enum block_form form,
+				      size_t align, size_t size,
 				      enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
-		delete_sized_slow(block, align, size, first);
+		delete_sized_slow(block, form, align, size, first);
 }
 
-static cold void delete_aligned_slow(void *block, size_t align,
-				     enum program_first first)
+static cold void delete_aligned_slow(void *block, enum block_form form,
+				     size_t align, enum program_first first)
 {
 	if (!program_delete_aligned(block, align, first))
-		heap_free_hinted(block, align, NULL);
+		heap_free_hinted(block, form_here(form), align, NULL);
 }
 
-static force_inline void delete_aligned(void *block, size_t align,
-					enum program_first first)
+static force_inline void delete_aligned(void *block, enum block_form form,
+					size_t align, enum program_first first)
 {
 	if (unlikely(!heap_try_free(block)))
-		delete_aligned_slow(block, align, first);
+		delete_aligned_slow(block, form, align, first);
 }
 
 /* new of one kind, w for single objects, a for arrays. */
-#define CXX_NEW_NAMES(k)                                                   \
+#define CXX_NEW_NAMES(k, form)                                             \
 	exported on_own_lines void *_Zn##k##m(size_t size)                 \
 	{                                                                  \
-		return new_or_throw(size);                                 \
+		return new_or_throw(size, form);                           \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zn##k##m)                                           \
 	exported void *_Zn##k##mRKSt9nothrow_t(size_t size,                \
@@ -235,11 +262,11 @@ static force_inline void delete_aligned(void *block, size_t align,
 		(void)tag;                                                 \
 		if (unlikely(program_defines(_Zn##k##m)))                  \
 			return cxx_catch(program_new_##k, size, 0);        \
-		return new_or_null(size);                                  \
+		return new_or_null(size, form);                            \
 	}                                                                  \
 	exported void *_Zn##k##mSt11align_val_t(size_t size, size_t align) \
 	{                                                                  \
-		return new_slow(size, align);                              \
+		return new_slow(size, align, form##_ALIGNED);              \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zn##k##mSt11align_val_t)                            \
 	exported void *_Zn##k##mSt11align_val_tRKSt9nothrow_t(             \
@@ -249,45 +276,45 @@ static force_inline void delete_aligned(void *block, size_t align,
 		if (unlikely(program_defines(_Zn##k##mSt11align_val_t)))   \
 			return cxx_catch(program_new_aligned_##k, size,    \
 					 align);                           \
-		return new_nothrow_slow(size, align);                      \
+		return new_nothrow_slow(size, align, form##_ALIGNED);      \
 	}
 
 /* delete of one kind, l for single objects, a for arrays: where its plain
  * forms look for the program's, and where the others do. */
-#define CXX_DELETE_NAMES(k, plain, other)                                  \
+#define CXX_DELETE_NAMES(k, form, plain, other)                            \
 	exported on_own_lines void _Zd##k##Pv(void *block)                 \
 	{                                                                  \
-		delete_plain(block, plain);                                \
+		delete_plain(block, form, plain);                          \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zd##k##Pv)                                          \
 	exported void _Zd##k##PvRKSt9nothrow_t(void *block,                \
 					       const struct nothrow *tag)  \
 	{                                                                  \
 		(void)tag;                                                 \
-		delete_plain(block, other);                                \
+		delete_plain(block, form, other);                          \
 	}                                                                  \
 	exported void _Zd##k##Pvm(void *block, size_t size)                \
 	{                                                                  \
-		delete_sized(block, 0, size, other);                       \
+		delete_sized(block, form, 0, size, other);                 \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_t(void *block, size_t align) \
 	{                                                                  \
-		delete_aligned(block, align, plain);                       \
+		delete_aligned(block, form##_ALIGNED, align, plain);       \
 	}                                                                  \
 	PROGRAM_ALIAS(_Zd##k##PvSt11align_val_t)                           \
 	exported void _Zd##k##PvmSt11align_val_t(void *block, size_t size, \
 						 size_t align)             \
 	{                                                                  \
-		delete_sized(block, align, size, other);                   \
+		delete_sized(block, form##_ALIGNED, align, size, other);   \
 	}                                                                  \
 	exported void _Zd##k##PvSt11align_val_tRKSt9nothrow_t(             \
 		void *block, size_t align, const struct nothrow *tag)      \
 	{                                                                  \
 		(void)tag;                                                 \
-		delete_aligned(block, align, other);                       \
+		delete_aligned(block, form##_ALIGNED, align, other);       \
 	}
 
-CXX_NEW_NAMES(w)
-CXX_NEW_NAMES(a)
-CXX_DELETE_NAMES(l, FIRST_FREE, FIRST_DELETE)
-CXX_DELETE_NAMES(a, FIRST_DELETE, FIRST_DELETE_ARRAY)
+CXX_NEW_NAMES(w, FORM_NEW)
+CXX_NEW_NAMES(a, FORM_ARRAY)
+CXX_DELETE_NAMES(l, FORM_NEW, FIRST_FREE, FIRST_DELETE)
+CXX_DELETE_NAMES(a, FORM_ARRAY, FIRST_DELETE, FIRST_DELETE_ARRAY)

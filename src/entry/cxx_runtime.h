@@ -4,9 +4,9 @@
 
 #include "base/compiler.h"
 
-/* A function of the C++ runtime that is loaded, by its mangled name; NULL:
- * none. For a request that has failed: it takes the loader's lock. Only the
- * shared library has it; test its address. */
+/* Finds a function of the C++ runtime that is loaded, by its mangled name;
+ * NULL: none. For a request that has failed: it takes the loader's lock. Only
+ * the shared library has it; test its address. */
 void *cxx_runtime_find(const char *name)
 	__attribute__((weak, visibility("hidden")));
 

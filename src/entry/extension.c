@@ -5,10 +5,10 @@
  * have no meaning here. In the shared library only. Safe in signal handlers,
  * and nobody waits; a release takes time in proportion to what it finds.
  */
+#include "base/text.h"
 #include "front/forms.h"
 #include "front/heap.h"
 #include "front/stats.h"
-#include "front/text.h"
 
 /* X(property, its value). */
 #define PROPERTIES(X)                                                         \
@@ -21,7 +21,7 @@
 	X("tcmalloc.current_total_thread_cache_bytes", s.cached_size)         \
 	X("tcmalloc.central_cache_free_bytes", s.slab_free_size)
 
-/* 0: no such property. */
+/* Reads a number by its name; 0: there is no such property. */
 exported int MallocExtension_GetNumericProperty(const char *name, size_t *value)
 {
 	struct lanemalloc_stats s;
@@ -48,7 +48,7 @@ exported void MallocExtension_ReleaseFreeMemory(void)
 	heap_purge(0);
 }
 
-/* At least so many bytes of what is free, if there are. */
+/* Gives back at least so many bytes of what is free, if there are. */
 exported void MallocExtension_ReleaseToSystem(size_t size)
 {
 	struct lanemalloc_stats s;

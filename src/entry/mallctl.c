@@ -6,21 +6,27 @@
  * would change something is refused (EPERM). All numbers are of the moment; an
  * "epoch" need not be moved, and moving it does nothing.
  *
+ * There is one arena, the heap. "arena.N.purge", of any number, as all arenas
+ * and those that are counted have several, gives back what malloc_trim(0) does:
+ * what it promises, and no setting.
+ *
  * malloc_stats_print() is there with it: jemalloc's own, in a program that is
  * linked with jemalloc too, would ask this mallctl() for names that have no
  * meaning here, and abort.
  *
  * The result is jemalloc's: 0 or an errno; errno itself stays. In the shared
  * library only. Each number costs what lanemalloc_stats() does; wait-free, safe
- * in signal handlers.
+ * in signal handlers; the purge is lock-free.
  */
 #include <errno.h>
 
 #include "base/bits.h"
-#include "entry/version.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "front/forms.h"
+#include "front/pressure.h"
+#include "front/start.h"
 #include "front/stats.h"
-#include "front/text.h"
 #include "slab/size_class.h"
 #include "system/system.h"
 
@@ -84,7 +90,7 @@ static size_t number_get(enum number number)
 	return 0;
 }
 
-/* As much as the caller has room for; that is all, or EINVAL. */
+/* Answers as much as the caller has room for; that is all, or EINVAL. */
 static int answer(void *out, size_t *size, const void *value, size_t value_size)
 {
 	size_t n;
@@ -101,8 +107,12 @@ static int answer(void *out, size_t *size, const void *value, size_t value_size)
 
 static int answer_number(const char *name, void *out, size_t *size)
 {
+	const unsigned nr_arenas = 1;
 	const bool no = false;
 	size_t i, number;
+
+	if (text_is(name, "arenas.narenas"))
+		return answer(out, size, &nr_arenas, sizeof(nr_arenas));
 
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (!text_is(name, numbers[i].name))
@@ -116,6 +126,21 @@ static int answer_number(const char *name, void *out, size_t *size)
 	return ENOENT;
 }
 
+/* "arena.", a number, ".purge" */
+static bool is_purge(const char *name)
+{
+	static const char head[] = "arena.";
+	size_t at = 0;
+
+	while (head[at] && name[at] == head[at])
+		at++;
+	if (head[at] || name[at] < '0' || name[at] > '9')
+		return false;
+	while (name[at] >= '0' && name[at] <= '9')
+		at++;
+	return text_is(name + at, ".purge");
+}
+
 exported int mallctl(const char *name, void *out, size_t *size, void *in,
 		     size_t in_size)
 {
@@ -127,6 +152,10 @@ exported int mallctl(const char *name, void *out, size_t *size, void *in,
 		return answer(out, size, &epoch, sizeof(epoch));
 	if (in || in_size)
 		return EPERM;
+	if (is_purge(name)) {
+		heap_purge(0);
+		return 0;
+	}
 	if (text_is(name, "version"))
 		return answer(out, size, &text, sizeof(text));
 	return answer_number(name, out, size);

@@ -55,7 +55,7 @@ static void stderr_restore(void)
 		dup2(copy, STDERR_FILENO);
 }
 
-/* What could not be written where, and the option that says so. */
+/* Says what could not be written where, and the option that says so. */
 static void report_unwritten(const char *what, const char *path, int error,
 			     const char *option)
 {
@@ -80,7 +80,8 @@ static void report_no_tables(void)
 		    system_getpid());
 }
 
-/* By kill: starts, or writes; by sigqueue with another value than 0: stops. */
+/* Starts the profile, or writes it; sent by sigqueue() with another value than
+ * 0, stops it. */
 static void profile_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
@@ -114,7 +115,7 @@ static void stats_signal(int signal, siginfo_t *info, void *context)
 		forms_print();
 }
 
-/* An option's signal is the library's from now on. */
+/* Makes an option's signal the library's from now on. */
 static void signal_prepare(const char *option, int signal,
 			   void (*handler)(int, siginfo_t *, void *))
 {

@@ -10,10 +10,10 @@
 
 #include "base/compiler.h"
 
-/* At load, while the program has one thread. */
+/* Prepares at load, while the program has one thread. */
 void output_prepare(void);
 
-/* After the program's own exit handlers. */
+/* Writes after the program's own exit handlers. */
 void output_finish(void);
 
 #endif

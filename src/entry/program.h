@@ -68,16 +68,18 @@ static force_inline bool program_differs(const void *used, const void *own)
 #define program_defines(name) \
 	program_differs((const void *)(name), (const void *)lane_##name)
 
-/* True: block is another malloc's and the program took it. */
+/* Hands a foreign block to the program's free. True: it is another malloc's and
+ * the program took it. */
 bool program_free(void *block);
 
-/* Where a delete begins to look for the program's; result as above. */
+/* Hand it to the program's delete; the enum says where to begin to look. True:
+ * as of program_free(). */
 enum program_first { FIRST_FREE, FIRST_DELETE, FIRST_DELETE_ARRAY };
 bool program_delete(void *block, enum program_first first);
 bool program_delete_aligned(void *block, size_t align,
 			    enum program_first first);
 
-/* operator new and new[], whosever they are. */
+/* Call operator new and new[], whosever they are. */
 void *program_new_w(size_t size, size_t align);
 void *program_new_a(size_t size, size_t align);
 void *program_new_aligned_w(size_t size, size_t align);

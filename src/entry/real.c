@@ -11,7 +11,7 @@ void *real_look_up(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
-/* libc's own, for blocks that libc's own malloc made. */
+/* Finds libc's own, for blocks that libc's own malloc made. */
 static void find_libc_usable_size(void)
 {
 	union {
@@ -22,7 +22,8 @@ static void find_libc_usable_size(void)
 	sealed.at.libc_usable_size = real.usable_size;
 }
 
-/* By its name alone, as a reference would ask for the libc that has it. */
+/* Finds it by its name alone, as a reference would ask for the libc that has
+ * it. */
 static void find_find_object(void)
 {
 	union {

@@ -9,7 +9,7 @@
 
 #include "system/sealed.h"
 
-/* NULL: there is none. */
+/* Looks a name up behind ours; NULL: there is none. */
 void *real_look_up(const char *name);
 
 #define real_function(name)                                 \

@@ -146,7 +146,7 @@ static bool option_changes_rights(int option)
 	       option == PR_CAP_AMBIENT;
 }
 
-/* What such an option leaves behind, where the kernel granted it. */
+/* Says what such an option leaves behind, where the kernel granted it. */
 static uint64_t sandbox_of_option(int option, unsigned long mode, long result)
 {
 	if (!option_sandboxes(option) || result)
@@ -192,7 +192,7 @@ exported int prctl(int option, ...)
 
 typedef long syscall_fn(long nr, ...);
 
-/* The kernel itself, before the constructor has found libc's. */
+/* Calls the kernel itself, before the constructor has found libc's. */
 static long syscall_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long result = syscall_6(nr, a, b, c, d, e, f);

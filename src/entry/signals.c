@@ -29,7 +29,7 @@ exported int sigaction(int signal, const struct sigaction *action,
 	return real(signal, action, old);
 }
 
-/* As BSD has it. */
+/* Does what BSD's signal() does. */
 exported plain_handler signal(int number, plain_handler handler)
 {
 	struct sigaction old,

@@ -59,7 +59,7 @@ static __attribute__((constructor(101))) void start(void)
 		report_line("no memory for guarded blocks");
 }
 
-/* Behind the one that finds libc's functions (real.c). */
+/* Runs behind the one that finds libc's functions (real.c). */
 static __attribute__((constructor(103))) void seal(void)
 {
 	if (guarded_is_on())

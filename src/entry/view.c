@@ -5,6 +5,7 @@
  * No code, and nothing that anybody here reads: what the layers say of their
  * words holds for a reader, too, who sees them without any order.
  */
+#include "base/version.h"
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "front/outside.h"
@@ -22,12 +23,7 @@
 #include "slab/slab.h"
 #include "system/config.h"
 
-#define STRING_OF(x) #x
-#define VERSION_TEXT(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
-
-static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
-					   LANEMALLOC_VERSION_MINOR,
-					   LANEMALLOC_VERSION_PATCH);
+static const char version[] = VERSION;
 
 /* What has an address only when it is loaded is filled by relocation. */
 #define ADDRESS(object) (uint64_t)(object)
@@ -36,6 +32,9 @@ static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
 /* The owner in a slab's word. */
 #define OWNER_AT \
 	(offsetof(struct span, word) + offsetof(struct slab_word, owner))
+
+#define GENERATION_AT \
+	(offsetof(struct span, word) + offsetof(struct slab_word, generation))
 
 /* clang-format off */
 #define REGIONS_VIEW                                                    \
@@ -63,6 +62,7 @@ static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
 	.span_stride = sizeof(struct span),                             \
 	.span_nr_units_at = offsetof(struct span, nr_units),            \
 	.span_owner_at = OWNER_AT,                                      \
+	.span_generation_at = GENERATION_AT,                            \
 	.span_clean_at = offsetof(struct span, clean),                  \
 	.bits_stride = UNIT_BITS_WORDS * sizeof(uint64_t)
 
@@ -158,7 +158,17 @@ static const char version[] = VERSION_TEXT(LANEMALLOC_VERSION_MAJOR,
 	.count_lifetime = TRACE_LIFETIME,                               \
 	.count_peak_objects = TRACE_PEAK_OBJECTS,                       \
 	.count_peak_space = TRACE_PEAK_SPACE,                           \
-	.switch_word = ADDRESS(&outside_switch)
+	.switch_word = ADDRESS(&outside_switch),                        \
+	.count_freed_short = TRACE_FREED_SHORT,                         \
+	.count_freed_middle = TRACE_FREED_MIDDLE,                       \
+	.count_freed_long = TRACE_FREED_LONG,                           \
+	.count_grown_objects = TRACE_GROWN_OBJECTS,                     \
+	.count_grown_space = TRACE_GROWN_SPACE,                         \
+	.count_freed_away = TRACE_FREED_AWAY,                           \
+	.count_freed_by_other = TRACE_FREED_BY_OTHER,                   \
+	.live_class_bits = LIVE_CLASS_BITS,                             \
+	.live_region_bits = LIVE_REGION_BITS,                           \
+	.live_life_at = offsetof(struct live_info, life)
 /* clang-format on */
 
 exported const struct lanemalloc_view lanemalloc_view __attribute__((used)) = {

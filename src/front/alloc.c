@@ -5,7 +5,6 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
-#include "front/attached.h"
 #include "front/free.h"
 #include "front/gate.h"
 #include "front/large.h"
@@ -21,11 +20,29 @@
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
-/* With checks=fast what goes out has no mark. */
+/* Takes the mark off what goes out, with checks=fast. */
 static force_inline void *unmarked(void *object)
 {
 	if (object && config_checks_fast())
 		mark_clear(object);
+	return object;
+}
+
+/* Bytes more that a block of a lane has: with hardened=1 its footer. */
+static force_inline size_t lane_footer_size(void)
+{
+	return unlikely(config.hardened) ? block_footer_size() : 0;
+}
+
+/* What a lane gave becomes a block of so many bytes. */
+static force_inline void *footed(void *object, size_t footer, size_t size)
+{
+	struct block block;
+
+	if (unlikely(footer) && object) {
+		page_map_find(object, &block);
+		block_footer_set(object, &block, size);
+	}
 	return object;
 }
 
@@ -73,7 +90,7 @@ static void next_give(void *object, unsigned size_class)
 		cpu_cache_free_slow(object, size_class);
 }
 
-/* Whose slab it is of. */
+/* Finds the slab that the next object would come from. */
 static struct sample_slab slab_of_next(unsigned size_class)
 {
 	struct sample_slab slab = { 0 };
@@ -96,12 +113,13 @@ static cold void *alloc_sampled(struct alloc_request *r, unsigned size_class)
 	return bin_take_sampled(size_class);
 }
 
-static void *alloc_object(struct alloc_request *r, unsigned size_class)
+/* Allocates an object of the class; 0: a run. */
+static void *alloc_by_class(struct alloc_request *r, unsigned size_class)
 {
 	void *object = NULL;
 
 	if (!size_class)
-		return NULL;
+		return large_alloc(max_size(r->size, 1), r->align, &r->zero);
 	if (unlikely(r->stack))
 		object = alloc_sampled(r, size_class);
 	if (unlikely(object))
@@ -113,25 +131,18 @@ static void *alloc_object(struct alloc_request *r, unsigned size_class)
 	return unmarked(cpu_cache_alloc_direct(size_class));
 }
 
-static void *alloc_run(struct alloc_request *r)
-{
-	return large_alloc(max_size(r->size, 1), r->align, &r->zero);
-}
-
-/* Allocates what suits the size, and keeps the fitted classes informed. */
-static void *alloc_suited(struct alloc_request *r)
+/* Says what suits the size, and keeps the fitted classes informed. */
+static unsigned suited_class(const struct alloc_request *r)
 {
 	unsigned size_class = 0;
 
 	if (!r->run || r->size <= SMALL_SIZE_MOST)
 		size_class = request_class(r);
-	if (!size_class)
-		return alloc_run(r);
-	if (r->align <= 16 && r->size <= SMALL_SIZE_MOST) {
+	if (size_class && r->align <= 16 && r->size <= SMALL_SIZE_MOST) {
 		fitted_class_note(size_class, r->size);
 		size_lane_mend(r->size, size_class);
 	}
-	return alloc_object(r, size_class);
+	return size_class;
 }
 
 /* Allocates what serves as well: the class that a fitted one took the size
@@ -145,10 +156,10 @@ static void *alloc_unsuited(struct alloc_request *r)
 		return NULL;
 	size_class = request_class(r);
 	if (r->size > SMALL_SIZE_MOST)
-		return r->run ? alloc_object(r, size_class) : alloc_run(r);
+		return alloc_by_class(r, r->run ? size_class : 0);
 	if (size_class == size_classes[size_class].fixed)
 		return NULL;
-	return alloc_object(r, size_classes[size_class].fixed);
+	return alloc_by_class(r, size_classes[size_class].fixed);
 }
 
 /* Makes units of what lies free in the CPUs' caches and in slabs. False: that
@@ -172,17 +183,18 @@ static cold void *alloc_where_short(struct alloc_request *r)
 	void *pointer = alloc_unsuited(r);
 
 	if (!pointer && alloc_collect(r)) {
-		pointer = alloc_suited(r);
+		pointer = alloc_by_class(r, suited_class(r));
 		if (!pointer)
 			pointer = alloc_unsuited(r);
 	}
 	/* A small block may be a unit. */
 	if (!pointer && r->size <= SMALL_SIZE_MOST)
-		pointer = alloc_run(r);
+		pointer = alloc_by_class(r, 0);
 	return pointer;
 }
 
-/* With checks=full what goes out is as it was when it was freed. */
+/* Checks with checks=full that what goes out is as it was when it was freed,
+ * and writes its footer. */
 static cold void alloc_finish(void *pointer, size_t size)
 {
 	struct block block;
@@ -206,10 +218,11 @@ static cold void alloc_follow(void *pointer, size_t size,
 		r->slab = (struct sample_slab){ 0 };
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
-		sample_add(pointer, size, r->stack, &r->slab);
+		sample_add(pointer, size, r->stack, &r->slab, r->grows);
 }
 
-/* A guarded block, or NULL; and the stack where the profile follows it. */
+/* Allocates a guarded block where chance wants one, and notes the stack where
+ * the profile follows the block. */
 static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 {
 	bool guard = !r->grows && guarded_draw();
@@ -242,11 +255,11 @@ static void *alloc_cold(struct alloc_request *r)
 	    r->align > (size_t)PTRDIFF_MAX)
 		return out_of_memory();
 	r->size += footer;
-	attached_look();
+	outside_look();
 	if (sample_is_on() && sample_count(size))
 		pointer = alloc_guarded(r, size);
 	if (likely(!pointer))
-		pointer = alloc_suited(r);
+		pointer = alloc_by_class(r, suited_class(r));
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
@@ -256,7 +269,6 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(footer) && pointer)
 		alloc_finish(pointer, size);
 	tick_pass();
-	outside_look();
 	return pointer;
 }
 
@@ -273,6 +285,15 @@ static force_inline void *lane_try_alloc(size_t size)
 		class_lane(&size_classes[size_class_of_medium(size)])));
 }
 
+static force_inline void *footed_try_alloc(size_t size)
+{
+	size_t footer = lane_footer_size(), whole;
+
+	if (__builtin_add_overflow(size, footer, &whole))
+		return NULL;
+	return footed(lane_try_alloc(whole), footer, size);
+}
+
 /* Takes what a lane serves, and counts it while the profile is on; NULL: the
  * rest counts it. */
 static force_inline void *counted_try_alloc(size_t size)
@@ -282,7 +303,7 @@ static force_inline void *counted_try_alloc(size_t size)
 
 	if (on && !sample_fits(size))
 		return NULL;
-	object = lane_try_alloc(size);
+	object = footed_try_alloc(size);
 	if (on && object)
 		sample_pass(size);
 	return object;
@@ -327,6 +348,7 @@ void *heap_alloc_growing(size_t size)
 void *heap_alloc_aligned(size_t size, size_t align)
 {
 	struct alloc_request r = { .size = size, .align = align };
+	size_t footer = lane_footer_size();
 	bool on = sample_is_on();
 	void *object = NULL;
 	unsigned size_class;
@@ -334,15 +356,28 @@ void *heap_alloc_aligned(size_t size, size_t align)
 	if (align <= 16)
 		return heap_alloc(size);
 	/* Started as seen from here: the table is filled. */
-	if (gate_is_open() && heap_start() && (!on || sample_fits(size))) {
-		size_class = size_class_aligned(size, align);
+	if (gate_is_open() && heap_start() && size <= PTRDIFF_MAX &&
+	    (!on || sample_fits(size))) {
+		size_class = size_class_aligned(size + footer, align);
 		if (size_class)
 			object = unmarked(percpu_pop(
 				class_lane(&size_classes[size_class])));
+		object = footed(object, footer, size);
 	}
 	if (on && object)
 		sample_pass(size);
 	return object ? object : alloc_cold(&r);
+}
+
+void heap_form_set(void *pointer, enum block_form form)
+{
+	struct block block;
+
+	if (!config_checks_pairs() || !pointer)
+		return;
+	page_map_find(pointer, &block);
+	if (block_footer_of(&block))
+		block_form_set(pointer, &block, form);
 }
 
 uint64_t heap_nr_out_of_memory(void)

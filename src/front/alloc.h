@@ -12,8 +12,9 @@
 #define LANE_ALLOC_H
 
 #include "front/fast.h"
+#include "front/footer.h"
 
-/* The cold half: the whole operation, whatever the size. */
+/* Does the whole operation, whatever the size: the cold half. */
 void *heap_alloc_slow(size_t size);
 
 /* Allocates a block of at least size bytes; NULL: no memory, or size >
@@ -27,17 +28,21 @@ static force_inline void *heap_alloc(size_t size)
 	return object;
 }
 
-/* As heap_alloc(), and the block's bytes are zero. */
+/* Allocates as heap_alloc() does, a block whose bytes are zero. */
 void *heap_alloc_zeroed(size_t size);
 
-/* The cold half for a block that grows by realloc: never guarded, and beyond
- * SMALL_SIZE_MOST a run, which may grow in place. */
+/* Is the cold half for a block that grows by realloc, which is never guarded,
+ * and beyond SMALL_SIZE_MOST a run, as that may grow in place. */
 void *heap_alloc_growing(size_t size);
 
-/* As heap_alloc(); align: any power of two. */
+/* Allocates as heap_alloc() does, at a multiple of align, any power of two. */
 void *heap_alloc_aligned(size_t size, size_t align);
 
-/* Allocations without an answer, since start. */
+/* Notes, with checks=full, that a block that was just allocated is for a call
+ * of that form; NULL is fine. */
+void heap_form_set(void *pointer, enum block_form form);
+
+/* Counts the allocations that found no memory, since start. */
 uint64_t heap_nr_out_of_memory(void);
 
 #endif

@@ -65,16 +65,47 @@ void block_find_live(const void *pointer, const char *verb, struct block *block)
 		fault("%s of %p: already free", verb, pointer);
 }
 
+void block_form_check(const void *pointer, const struct block *block,
+		      enum block_form form, const char *verb)
+{
+	static const char *const makers[NR_FORMS] = {
+		[FORM_C] = "malloc",
+		[FORM_NEW] = "new",
+		[FORM_NEW_ALIGNED] = "aligned new",
+		[FORM_ARRAY] = "new[]",
+		[FORM_ARRAY_ALIGNED] = "aligned new[]",
+	};
+	struct footer footer;
+
+	if (!config_checks_pairs() || form == FORM_ANY ||
+	    !block_footer_of(block))
+		return;
+	block_footer_read(pointer, block, &footer);
+	if (footer.state != FOOTER_LIVE || footer.form == FORM_ANY ||
+	    footer.form == form)
+		return;
+	tell_fault(pointer, block, NULL, "%s of %p: made by %s", verb, pointer,
+		   makers[footer.form]);
+}
+
+/* What hardened=1 left of a freed object, which somebody carries. */
+static bool is_wiped_object(const void *pointer, const struct block *block)
+{
+	return config.hardened && block->kind == BLOCK_OBJECT && block->tag &&
+	       mark_is_set(pointer, block->tag->magic);
+}
+
 size_t block_usable_size(const void *pointer, const struct block *block,
 			 const char *verb)
 {
 	struct footer footer;
-	const char *at;
+	const char *at = NULL;
 
 	if (!block_footer_of(block))
 		return block->size;
 	block_footer_read(pointer, block, &footer);
-	if (footer.state == FOOTER_FREED && config_checks_full())
+	if ((footer.state == FOOTER_FREED && config_checks_full()) ||
+	    (footer.state != FOOTER_LIVE && is_wiped_object(pointer, block)))
 		tell_fault(pointer, block, NULL, "%s of %p: already free", verb,
 			   pointer);
 	if (footer.state != FOOTER_LIVE)
@@ -82,9 +113,8 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 			   (const char *)pointer + block->size -
 				   block_footer_size(),
 			   "%s of %p: written behind its end", verb, pointer);
-	at = config_checks_full() ?
-		     block_slack_look(pointer, block, footer.size) :
-		     NULL;
+	if (config_checks_full() || config.hardened)
+		at = block_slack_look(pointer, block, &footer);
 	if (at)
 		tell_fault(pointer, block, at,
 			   "%s of %p: written behind its %zu bytes", verb,

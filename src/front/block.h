@@ -15,9 +15,9 @@
 
 #include "front/footer.h"
 
-/* A block of the program's, as page_map_find() has it: foreign, an object that
- * its slab holds to be live, a run, or a guarded one. With guard_recover=1 what
- * is misused of the latter is one of no bytes and of index BLOCK_LOST. */
+/* Finds a block of the program's, as page_map_find() has it: foreign, an object
+ * that its slab holds to be live, a run, or a guarded one. With guard_recover=1
+ * a guarded one that is misused has no bytes and the index BLOCK_LOST. */
 #define BLOCK_LOST UINT32_MAX
 void block_find(const void *pointer, const char *verb, struct block *block);
 
@@ -25,19 +25,25 @@ void block_find(const void *pointer, const char *verb, struct block *block);
  * cache of a CPU or in the quarantine. */
 bool block_waits(const void *pointer, const struct block *block);
 
-/* As block_find(), for one that the program holds to be live: with checks=fast
- * one that waits in a CPU's cache is a fault(), too. Not for the cold half of a
- * free, which has set the mark itself. */
+/* Finds a block that the program holds to be live: with checks=fast one that
+ * waits in a CPU's cache is a fault(), too. The cold half of a free has set the
+ * mark itself, and asks block_find(). */
 void block_find_live(const void *pointer, const char *verb,
 		     struct block *block);
 
-/* The size asked for where there is a footer, else the block's own. A footer
- * that is damaged is a fault(), with checks=full also a byte of the slack. */
+/* Checks, with checks=full, that the block was made by a call of that form, as
+ * far as that is known, else fault(). Of one that is not live others tell. */
+void block_form_check(const void *pointer, const struct block *block,
+		      enum block_form form, const char *verb);
+
+/* Returns the size asked for where there is a footer, else the block's own. A
+ * footer that is damaged is a fault(), with checks=full and hardened=1 also a
+ * byte of the slack. */
 size_t block_usable_size(const void *pointer, const struct block *block,
 			 const char *verb);
 
-/* The block is handed out, or leaves the quarantine: it is as it was when it
- * was freed, or fault(). With checks=full. */
+/* Checks with checks=full a block that is handed out, or leaves the quarantine:
+ * one that is not as it was when it was freed is a fault(). */
 void block_reuse_check(const void *pointer, const struct block *block,
 		       const char *verb);
 

@@ -5,7 +5,7 @@
 #include "front/free.h"
 #include "front/start.h"
 #include "front/tell.h"
-#include "guard/sweep.h"
+#include "guard/verdict.h"
 #include "slab/slab.h"
 #include "system/config.h"
 
@@ -13,7 +13,7 @@ enum damage { DAMAGE_NONE, DAMAGE_END, DAMAGE_SLACK, DAMAGE_FREED };
 
 #define LOOKS 4 /* that see the same */
 
-/* One block, and what was seen of it. */
+/* A block, and what was seen of it. */
 struct look {
 	const void *pointer;
 	struct block block;
@@ -50,7 +50,7 @@ static bool look_is_the_same(const struct look *look)
 		page_map_is_free(&now) == look->free);
 }
 
-/* What was seen is of one block, the same all the while. */
+/* Looks until what was seen is sure to be of one block all the while. */
 static enum damage damage_of(struct look *look)
 {
 	enum damage damage = DAMAGE_NONE;
@@ -93,7 +93,7 @@ static void check_block(const void *pointer, const struct block *block,
 	}
 }
 
-/* The objects of a slab, or the large block, that begin in the unit. */
+/* Checks the objects of a slab, or the large block, that begin in the unit. */
 static void check_unit(const struct region *region, uint32_t unit,
 		       const char *verb)
 {
@@ -123,7 +123,7 @@ void heap_check(const char *verb)
 
 	if (!heap_start())
 		return;
-	sweep_guarded(verb);
+	verdict_sweep(verb);
 	if (!config_checks_full()) {
 		heap_quarantine_flush();
 		return;

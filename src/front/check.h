@@ -2,7 +2,7 @@
  *
  * With checks=full each object of each slab is looked at: of a live one its
  * footer and slack, of a freed one its fill (footer.h). Guarded blocks have the
- * bytes beside them (guard/sweep.h). The first damage is a fault().
+ * bytes beside them (guard/verdict.h). The first damage is a fault().
  *
  * Other threads go on meanwhile. What they have in their hands says so, and
  * what looks damaged is looked at again with its bit in the slab and the slab's
@@ -19,12 +19,12 @@
  * With hardened=1 what waits in the quarantine is looked at on its way out of
  * it, so that it is empty then.
  *
- * Reads only, else. Bounded by the heap; a thread that dies leaves nothing.
+ * It reads only, else, bounded by the heap; a thread that dies leaves nothing.
  */
 #ifndef LANE_CHECK_H
 #define LANE_CHECK_H
 
-/* `verb` begins the message. */
+/* Ends the program at the first damage; `verb` begins the message. */
 void heap_check(const char *verb);
 
 #endif

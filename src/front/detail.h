@@ -14,20 +14,20 @@
 /* What is counted in. */
 struct detail {
 	struct walk_class *walked; /* NR_CLASSES of them */
-	uint64_t *nr_cached;	   /* likewise */
+	uint64_t *nr_cached;	   /* NR_CLASSES of them */
 };
 
-/* False: no memory. */
+/* Counts the classes. False: no memory. */
 bool detail_open(struct detail *detail);
 void detail_close(struct detail *detail);
 
-/* Of the i-th class of NR_DETAIL_CLASSES, between the two. */
+/* Tells of the i-th class of NR_DETAIL_CLASSES, between the two. */
 #define NR_DETAIL_CLASSES (NR_CLASSES - 1)
 void detail_class(const struct detail *detail, unsigned i,
 		  struct lanemalloc_class_stats *out);
 
-/* Of the first id at *id or behind it that served, and *id behind it; false:
- * there is none. */
+/* Tells of the first id at *id or behind it that served, and sets *id behind
+ * it; false: there is none. */
 bool detail_cpu(unsigned *id, struct lanemalloc_cpu_stats *out);
 
 #endif

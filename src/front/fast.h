@@ -12,7 +12,7 @@
 #include "sample/sampler.h"
 #include "slab/page_map.h"
 
-/* NULL: the cold half must do it. */
+/* Allocates by a lane; NULL: the cold half must do it. */
 static force_inline void *heap_try_alloc(size_t size)
 {
 	if (unlikely(size >= gate_read(&anchor.small_end)))
@@ -20,11 +20,11 @@ static force_inline void *heap_try_alloc(size_t size)
 	return percpu_pop(size_lane_of(size));
 }
 
-/* While the profile is on, for all but the sampled ones: the size is off the
- * count before the pop, so that one instruction does it, and back on it where
- * there is no object, as the cold half counts by itself. A handler in between
- * finds the count of one block more; where that went below zero its block is
- * the sampled one, and ours goes by the distance that it drew. */
+/* Allocates all but the sampled ones while the profile is on: the size is off
+ * the count before the pop, so that one instruction does it, and back on it
+ * where there is no object, as the cold half counts by itself. A handler in
+ * between finds the count of one block more; where that went below zero its
+ * block is the sampled one, and ours goes by the distance that it drew. */
 static force_inline void *heap_try_alloc_counted(size_t size)
 {
 	void *object;
@@ -44,7 +44,7 @@ static force_inline void *heap_try_alloc_counted(size_t size)
 	return NULL;
 }
 
-/* False: the cold half must do it. */
+/* Frees by a lane; false: the cold half must do it. */
 static force_inline bool heap_try_free(void *block)
 {
 	const struct unit_tag *tag;

@@ -10,19 +10,24 @@
 #define MIX_FOOTER 0x9e3779b97f4a7c15
 #define MIX_FILL 0xbf58476d1ce4e5b9
 #define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
+#define SLACK_HARDENED 16
 #define SLACK_BYTE 0xa9
-#define FILL_PAGE 4096 /* no page is smaller */
 #define FILL_MOST 1024 /* bytes of objects that are larger than a page */
 #define FOOTER_SHORT sizeof(uint64_t)
 #define FOOTER_LONG (2 * sizeof(uint64_t))
 #define SIZE_BITS 40
+#define FORM_BITS 3
 #define STACK_BITS 24
+
+_Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
 
 size_t block_footer_size(void)
 {
 	if (unlikely(!config_start()) || config_checks_full())
 		return FOOTER_LONG;
-	return config.usable == USABLE_REQUESTED ? FOOTER_SHORT : 0;
+	if (config.hardened || config.usable == USABLE_REQUESTED)
+		return FOOTER_SHORT;
+	return 0;
 }
 
 size_t block_footer_of(const struct block *block)
@@ -38,32 +43,39 @@ static _Atomic(uint64_t) *footer_word(const void *pointer,
 
 static size_t slack_end(const struct block *block, size_t size)
 {
-	return min_size(size + SLACK_MOST, block->size - block_footer_size());
+	size_t most = block_footer_size() == FOOTER_LONG ? SLACK_MOST :
+							   SLACK_HARDENED;
+
+	return min_size(size + most, block->size - block_footer_size());
 }
 
-/* Every bit of it follows from all bits of the address above it: of a product
+/* Every bit of it follows from all bits of the sum above it: of a product
  * alone the low ones are the address's zeros. */
 static uint64_t footer_key(const void *pointer)
 {
-	uint64_t key = (uintptr_t)pointer * MIX_FOOTER;
+	uint64_t secret = (uintptr_t)regions[0].bits >> 4;
+	uint64_t key = ((uintptr_t)pointer + secret) * MIX_FOOTER;
 
 	key ^= key >> 32;
 	return key * MIX_FOOTER ^ key >> 32;
 }
 
-/* Twice, as sizes have 40 bits at most: what was written over the low end
+/* The size twice, as far as there are bits: what was written over the low end
  * alone is no size, either. A freed block's is the complement. */
-static uint64_t footer_of(size_t size)
+static uint64_t footer_of(size_t size, enum block_form form)
 {
-	return size | (uint64_t)size << SIZE_BITS;
+	return size | (uint64_t)form << SIZE_BITS |
+	       (uint64_t)size << (SIZE_BITS + FORM_BITS);
 }
 
 static bool footer_is_size(uint64_t word, const struct block *block,
-			   size_t *size)
+			   struct footer *footer)
 {
-	*size = word & bits_low(SIZE_BITS);
-	return word == footer_of(*size) &&
-	       *size <= block->size - block_footer_size();
+	footer->size = word & bits_low(SIZE_BITS);
+	footer->form = word >> SIZE_BITS & bits_low(FORM_BITS);
+	return footer->form < NR_FORMS &&
+	       word == footer_of(footer->size, footer->form) &&
+	       footer->size <= block->size - block_footer_size();
 }
 
 /* Both numbers and 16 bits that follow from them, so that what the program
@@ -110,6 +122,7 @@ static void footer_hold(_Atomic(uint64_t) *word)
  * all is there. */
 void block_footer_set(void *pointer, const struct block *block, size_t size)
 {
+	enum block_form form = config_start() ? FORM_C : FORM_ANY;
 	_Atomic(uint64_t) *word = footer_word(pointer, block);
 	uint64_t key = footer_key(pointer);
 
@@ -120,7 +133,19 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 		// held
 		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));
 	// [footer.word] with block_footer_read(): slack and stacks
-	store_release(word, footer_of(size) ^ key);
+	store_release(word, footer_of(size, form) ^ key);
+}
+
+void block_form_set(void *pointer, const struct block *block,
+		    enum block_form form)
+{
+	struct footer footer;
+	uint64_t word;
+
+	block_footer_read(pointer, block, &footer);
+	word = footer_of(footer.size, form) ^ footer_key(pointer);
+	// [footer.word] with block_footer_read(): slack and stacks
+	store_release(footer_word(pointer, block), word);
 }
 
 static void footer_parse(const void *pointer, const struct block *block,
@@ -132,9 +157,9 @@ static void footer_parse(const void *pointer, const struct block *block,
 	if (block_footer_size() == FOOTER_LONG &&
 	    !stacks_unpack(stacks, ~key, footer))
 		return;
-	if (footer_is_size(word ^ key, block, &footer->size))
+	if (footer_is_size(word ^ key, block, footer))
 		footer->state = FOOTER_LIVE;
-	else if (footer_is_size(~(word ^ key), block, &footer->size))
+	else if (footer_is_size(~(word ^ key), block, footer))
 		footer->state = FOOTER_FREED;
 }
 
@@ -153,12 +178,14 @@ void block_footer_read(const void *pointer, const struct block *block,
 }
 
 const char *block_slack_look(const void *pointer, const struct block *block,
-			     size_t size)
+			     const struct footer *footer)
 {
 	const char *bytes = pointer;
-	size_t i, end = slack_end(block, size);
+	size_t i, end = slack_end(block, footer->size);
 
-	for (i = size; i < end; i++)
+	if (unlikely(footer->form == FORM_ANY) && !config_checks_full())
+		return NULL;
+	for (i = footer->size; i < end; i++)
 		if ((unsigned char)bytes[i] != SLACK_BYTE)
 			return bytes + i;
 	return NULL;
@@ -167,9 +194,9 @@ const char *block_slack_look(const void *pointer, const struct block *block,
 /* The footer is none of them. */
 static size_t fill_words(const void *pointer, const struct block *block)
 {
-	size_t page = FILL_PAGE - (uintptr_t)pointer % FILL_PAGE;
-	size_t size = block->size < FILL_PAGE ? block->size - FOOTER_LONG :
-						FILL_MOST;
+	size_t page = PAGE_LEAST - (uintptr_t)pointer % PAGE_LEAST;
+	size_t size = block->size < PAGE_LEAST ? block->size - FOOTER_LONG :
+						 FILL_MOST;
 
 	return min_size(size, page) / sizeof(uint64_t);
 }
@@ -197,8 +224,8 @@ bool block_retire(void *pointer, const struct block *block)
 	struct footer footer;
 
 	block_footer_read(pointer, block, &footer);
-	live = footer_of(footer.size) ^ key;
-	freed = ~footer_of(footer.size) ^ key;
+	live = footer_of(footer.size, footer.form) ^ key;
+	freed = ~footer_of(footer.size, footer.form) ^ key;
 	// own: of two that free it one has it in hands
 	if (footer.state != FOOTER_LIVE || !cas_relaxed(word, &live, 0))
 		return false;
@@ -279,7 +306,7 @@ static const char *look_slack(const char *bytes, const struct block *block,
 static bool look_fill(const void *pointer, const struct block *block,
 		      const struct footer *footer)
 {
-	uint64_t words[FILL_PAGE / sizeof(uint64_t)];
+	uint64_t words[PAGE_LEAST / sizeof(uint64_t)];
 	size_t n = fill_words(pointer, block);
 
 	if (!look_read(words, pointer, n * sizeof(*words), block))

@@ -1,13 +1,15 @@
 /* layer 5.1: footer: what stands behind a block's bytes, and in free ones
  *
- * With usable=requested or checks=full each block ends in a footer, of which
- * the last eight bytes hold the size asked for, mixed with the block's address,
- * so that what the program writes over it reads as no size that the block can
- * have. With checks=full eight more before them hold the stacks that allocated
- * and freed the block, as numbers of trace.h, and the first bytes between the
- * size and the footer are filled. Blocks made before the options are known have
- * the longer footer, so that all have one that may meet an option that looks
- * for it.
+ * With usable=requested, hardened=1 or checks=full each block ends in a footer,
+ * of which the last eight bytes hold the size asked for and the form of the
+ * call that asked, mixed with the block's address and with where this process
+ * has its tables, which no block tells: what the program writes over it reads
+ * as no size that the block can have. The first bytes between the size and the
+ * footer are filled. With checks=full eight more before the footer hold the
+ * stacks that allocated and freed the block, as numbers of trace.h. Blocks made
+ * before the options are known have the longer footer, so that all have one
+ * that may meet an option that looks for it; their form is FORM_ANY, as no
+ * fill is where the shorter footer would have it.
  *
  *	block.size = size asked for + slack + footer
  *
@@ -27,6 +29,9 @@
  * either no word is the fill (fresh memory, or a purged page) or all are: some
  * means that the program wrote there after the free.
  *
+ * With hardened=1 a free block is zeros, its footer with it, so that none but a
+ * live one has a size.
+ *
  * All of it happens in the hands of who holds the block; a thread that dies
  * here loses it. Wait-free.
  */
@@ -37,8 +42,21 @@
 
 enum footer_state { FOOTER_HELD, FOOTER_LIVE, FOOTER_FREED, FOOTER_BAD };
 
+/* The calls that make blocks, of which each has one that frees: those of C,
+ * and the operators of C++. */
+enum block_form {
+	FORM_ANY, /* not known */
+	FORM_C,
+	FORM_NEW,
+	FORM_NEW_ALIGNED,
+	FORM_ARRAY,
+	FORM_ARRAY_ALIGNED,
+	NR_FORMS
+};
+
 struct footer {
 	enum footer_state state;
+	enum block_form form; /* live and freed ones */
 	size_t size;	      /* asked for; live and freed ones */
 	uint32_t made, freed; /* stacks; 0: not known */
 };
@@ -48,14 +66,17 @@ size_t block_footer_size(void);
 /* Bytes of this block's footer: guarded ones have none. */
 size_t block_footer_of(const struct block *block);
 
-/* Of a block that has a footer. */
+/* Of a block that has a footer. The form is FORM_C until it is set. */
+void block_form_set(void *pointer, const struct block *block,
+		    enum block_form form);
 void block_footer_set(void *pointer, const struct block *block, size_t size);
 void block_footer_read(const void *pointer, const struct block *block,
 		       struct footer *footer);
 
-/* The first byte of the slack that was written to; NULL: none was. */
+/* The first byte of the slack that was written to; NULL: none was, or nobody
+ * fills it. footer: the block's, a live one. */
 const char *block_slack_look(const void *pointer, const struct block *block,
-			     size_t size);
+			     const struct footer *footer);
 
 /* Another's block with checks=full, as it is now: its footer; of a live one the
  * first byte of the slack that was written to, or NULL; of another object,

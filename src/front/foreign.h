@@ -12,15 +12,17 @@
 
 #include "base/compiler.h"
 
-/* Whether a pointer is to memory that is not this heap's; NULL is not. */
+/* Says whether a pointer is to memory that is not this heap's; NULL is not. */
 bool foreign_is(const void *pointer);
 
 /* Counts one more that was freed; foreign_free() counts its own. */
 void foreign_count(void);
 
+/* Hand a block to libc; one that it cannot have is a fault(). */
 void foreign_free(void *pointer);
 void *foreign_realloc(void *pointer, size_t size);
 size_t foreign_usable_size(const void *pointer);
+
 uint64_t foreign_nr_frees(void);
 
 #endif

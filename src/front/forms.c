@@ -2,16 +2,34 @@
 #include "front/forms.h"
 
 #include "base/bits.h"
+#include "base/version.h"
 #include "front/detail.h"
 #include "front/stats.h"
-#include "front/text.h"
 #include "system/report.h"
 
 #define LINE_SIZE 160
 #define NAME_WIDTH 18
 #define NUMBER_WIDTH 14
 
-/* As people read it */
+void form_add(struct form *t, const char *fmt, ...)
+{
+	size_t at = min_size(t->length, t->size);
+	va_list args;
+
+	va_start(args, fmt);
+	t->length += (size_t)report_vformat(t->buf + at, t->size - at, fmt,
+					    args);
+	va_end(args);
+}
+
+void form_add_escaped(struct form *t, const char *string)
+{
+	for (; *string; string++)
+		form_add(t, *string == '"' || *string == '\\' ? "\\%c" : "%c",
+			 *string);
+}
+
+/* The table that people read */
 
 /* "12.3 MiB", "512 B" */
 static void format_size(char *buf, size_t size, uint64_t n)
@@ -74,17 +92,17 @@ void forms_print(void)
 
 size_t forms_table(char *buf, size_t size)
 {
-	struct text t = { buf, size, 0 };
+	struct form t = { buf, size, 0 };
 	struct lanemalloc_stats s;
 	char line[LINE_SIZE];
 	const char *why;
 
 	stats_gather(&s);
 	stats_mode(&why);
-	text_add(&t, "statistics; mode %s\n", why);
+	form_add(&t, "statistics; mode %s\n", why);
 #define TEXT_ROW(name, unit, help)                   \
 	row_format(line, #name, unit, help, s.name); \
-	text_add(&t, "%s\n", line);
+	form_add(&t, "%s\n", line);
 	LANEMALLOC_STATS(TEXT_ROW)
 #undef TEXT_ROW
 	return t.length;
@@ -93,50 +111,51 @@ size_t forms_table(char *buf, size_t size)
 /* JSON */
 
 #define JSON_FIELD(name, unit, help) \
-	text_add(t, ", \"%s\": %lu", #name, (unsigned long)s.name);
+	form_add(t, ", \"%s\": %lu", #name, (unsigned long)s.name);
 
-static void json_sums(struct text *t)
+static void json_sums(struct form *t)
 {
 	struct lanemalloc_stats s;
 	const char *why;
 	const char *mode = stats_mode(&why);
 
 	stats_gather(&s);
-	text_add(t, "{\"version\": \"%u.%u.%u\", \"mode\": \"%s\", \"why\": \"",
-		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
-		 LANEMALLOC_VERSION_PATCH, mode);
-	text_add_escaped(t, why);
-	text_add(t, "\"");
+	form_add(t,
+		 "{\"version\": \"" VERSION "\", \"mode\": \"%s\", "
+		 "\"why\": \"",
+		 mode);
+	form_add_escaped(t, why);
+	form_add(t, "\"");
 	LANEMALLOC_STATS(JSON_FIELD)
 }
 
-static void json_class(struct text *t, unsigned number,
+static void json_class(struct form *t, unsigned number,
 		       const struct lanemalloc_class_stats *size_class,
 		       const char *before)
 {
 	const struct lanemalloc_class_stats s = *size_class;
 	unsigned j;
 
-	text_add(t, "%s{\"class\": %u", before, number);
+	form_add(t, "%s{\"class\": %u", before, number);
 	LANEMALLOC_CLASS_STATS(JSON_FIELD)
-	text_add(t, ", \"nr_slabs_by_share\": [");
+	form_add(t, ", \"nr_slabs_by_share\": [");
 	for (j = 0; j < LANEMALLOC_SHARES; j++)
-		text_add(t, j ? ", %lu" : "%lu",
+		form_add(t, j ? ", %lu" : "%lu",
 			 (unsigned long)s.nr_slabs_by_share[j]);
-	text_add(t, "]}");
+	form_add(t, "]}");
 }
 
-/* Those that have slabs. */
-static void json_classes(struct text *t)
+/* Adds the classes that have slabs. */
+static void json_classes(struct form *t)
 {
 	struct lanemalloc_class_stats s;
 	const char *before = "";
 	struct detail detail;
 	unsigned i;
 
-	text_add(t, ", \"classes\": [");
+	form_add(t, ", \"classes\": [");
 	if (!detail_open(&detail)) {
-		text_add(t, "]");
+		form_add(t, "]");
 		return;
 	}
 	for (i = 0; i < NR_DETAIL_CLASSES; i++) {
@@ -147,42 +166,42 @@ static void json_classes(struct text *t)
 		before = ", ";
 	}
 	detail_close(&detail);
-	text_add(t, "]");
+	form_add(t, "]");
 }
 
-static void json_cpus(struct text *t)
+static void json_cpus(struct form *t)
 {
 	struct lanemalloc_cpu_stats s;
 	const char *before = "";
 	unsigned id = 0;
 
-	text_add(t, ", \"cpus\": [");
+	form_add(t, ", \"cpus\": [");
 	while (detail_cpu(&id, &s)) {
-		text_add(t, "%s{\"cpu\": %lu", before, (unsigned long)s.number);
+		form_add(t, "%s{\"cpu\": %lu", before, (unsigned long)s.number);
 		LANEMALLOC_CPU_STATS(JSON_FIELD)
-		text_add(t, "}");
+		form_add(t, "}");
 		before = ", ";
 	}
-	text_add(t, "]");
+	form_add(t, "]");
 }
 #undef JSON_FIELD
 
 size_t forms_json(char *buf, size_t size)
 {
-	struct text t = { buf, size, 0 };
+	struct form t = { buf, size, 0 };
 
 	json_sums(&t);
-	text_add(&t, "}");
+	form_add(&t, "}");
 	return t.length;
 }
 
 size_t forms_detail_json(char *buf, size_t size)
 {
-	struct text t = { buf, size, 0 };
+	struct form t = { buf, size, 0 };
 
 	json_sums(&t);
 	json_classes(&t);
 	json_cpus(&t);
-	text_add(&t, "}");
+	form_add(&t, "}");
 	return t.length;
 }

@@ -1,60 +1,15 @@
 /* layer 5.5: free: the cold half of freeing, and sizes */
 #include "front/free.h"
 
-#include "cpucache/cpu_cache.h"
-#include "cpucache/mark.h"
-#include "cpucache/rseq.h"
+#include "front/block.h"
 #include "front/foreign.h"
-#include "front/gate.h"
-#include "front/large.h"
 #include "front/outside.h"
-#include "front/quarantine.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/report.h"
-#include "system/system.h"
-
-/* Frees by a lane. With checks=fast the object gets its mark first. */
-static force_inline bool lane_try_free(void *pointer,
-				       const struct unit_tag *tag)
-{
-	if (gate_read(&gate_checked.tags_end))
-		mark_set(pointer, tag->magic);
-	else if (!gate_read(&anchor.tags_end))
-		return false;
-	return percpu_push_tagged(tag, pointer);
-}
-
-/* Frees an object whose slab's owner is another id: where it goes to the lane
- * that takes nothing, by its node. */
-static enum remote_free free_remote(void *pointer, const struct block *block)
-{
-	if (unlikely(block->tag->remote == size_classes[CLASS_LARGE].lane))
-		return cpu_cache_free_by_node(pointer, block->size_class,
-					      block->tag->owner);
-	return cpu_cache_free_remote(pointer, block->size_class);
-}
-
-/* Frees what no lane took. */
-static enum remote_free object_free(void *pointer, const struct block *block)
-{
-	const struct unit_tag *tag = block->tag;
-	enum remote_free remote = REMOTE_REFUSED;
-
-	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
-		cpu_cache_free_direct(pointer);
-		return remote;
-	}
-	rseq_ensure();
-	if (tag->remote != tag->lane && tag->owner != rseq_current_id())
-		remote = free_remote(pointer, block);
-	if (remote == REMOTE_REFUSED)
-		cpu_cache_free_slow(pointer, block->size_class);
-	return remote;
-}
 
 static cold void guarded_give(void *pointer, const struct block *block)
 {
@@ -67,124 +22,6 @@ static cold void guarded_give(void *pointer, const struct block *block)
 		verdict_damage(pointer, damage, "free");
 	if (!guarded_free(block, sample_stack_other()))
 		verdict_pointer(pointer, "free");
-}
-
-/* A run, or an object that no lane took. */
-static enum remote_free block_free(void *pointer, const struct block *block)
-{
-	if (block->kind == BLOCK_OBJECT)
-		return object_free(pointer, block);
-	large_free(pointer, block);
-	return REMOTE_REFUSED;
-}
-
-/* What comes out of the quarantine. */
-static cold void quarantined_free(void *pointer)
-{
-	struct block block;
-
-	page_map_find(pointer, &block);
-	if (!quarantine_unshut(pointer, &block))
-		return;
-	block_reuse_check(pointer, &block, "quarantine");
-	block_free(pointer, &block);
-}
-
-/* An object's second word while it is free: its mark, without the owner that
- * its tag has at the moment. */
-static uint64_t wiped_mark(const struct block *block)
-{
-	return page_map_is_sampled(block) ? 0 :
-					    block->tag->magic & ~TAG_OWNER_MASK;
-}
-
-/* With hardened=1 a free block is zeros, but for an object's mark. */
-static void block_wipe(void *pointer, const struct block *block)
-{
-	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
-		return;
-	__builtin_memset(pointer, 0, block->size);
-	if (block->kind == BLOCK_OBJECT)
-		mark_set(pointer, wiped_mark(block));
-}
-
-#define WIPE_LOOK_MOST 128 /* words */
-
-/* The program wrote to it since, as far as is looked at. */
-static bool is_wiped(const void *pointer, const struct block *block)
-{
-	const mark_word *words = pointer;
-	size_t i, n = min_size(block->size / sizeof(*words), WIPE_LOOK_MOST);
-	uint64_t other = 0;
-
-	if (block->kind != BLOCK_OBJECT)
-		return true;
-	for (i = 0; i < n; i++)
-		other |= i == 1 ? words[i] ^ wiped_mark(block) : words[i];
-	return !other;
-}
-
-static void wiped_free(void *pointer)
-{
-	struct block block;
-
-	page_map_find(pointer, &block);
-	if (!quarantine_unshut(pointer, &block))
-		return;
-	if (unlikely(!is_wiped(pointer, &block)))
-		fault("quarantine of %p: written to after it was freed",
-		      pointer);
-	if (block.kind == BLOCK_OBJECT && !page_map_is_sampled(&block) &&
-	    lane_try_free(pointer, block.tag))
-		return;
-	block_free(pointer, &block);
-}
-
-/* With hardened=1. */
-static void hardened_free(void *pointer, const struct block *block)
-{
-	void *out[QUARANTINE_OUT];
-	int i, n;
-
-	block_wipe(pointer, block);
-	n = quarantine_put(rseq_current_id(), block, pointer, out);
-	for (i = 0; i < n; i++)
-		wiped_free(out[i]);
-	if (n < 0)
-		block_free(pointer, block);
-}
-
-/* With checks=full. */
-static cold void checked_free(void *pointer, const struct block *block)
-{
-	void *out[QUARANTINE_OUT];
-	int i, n;
-
-	if (!block_retire(pointer, block))
-		block_usable_size(pointer, block, "free");
-	n = quarantine_put(rseq_current_id(), block, pointer, out);
-	for (i = 0; i < n; i++)
-		quarantined_free(out[i]);
-	if (n < 0)
-		block_free(pointer, block);
-}
-
-static void waiting_free(void *pointer)
-{
-	if (config_checks_full())
-		quarantined_free(pointer);
-	else
-		wiped_free(pointer);
-}
-
-cold void heap_quarantine_flush(void)
-{
-	void *pointer;
-	size_t i;
-
-	for (i = 0; quarantine_size() && quarantine_look(i, &pointer); i++)
-		if (pointer && quarantine_take(i, &pointer) && pointer)
-			waiting_free(pointer);
 }
 
 /* Whether the profile may follow it. */
@@ -204,22 +41,12 @@ static bool may_be_followed(const struct block *block)
 	return false;
 }
 
-/* An object or a run, by what the options ask for. */
-static enum remote_free own_free(void *pointer, const struct block *block)
-{
-	if (config_checks_full())
-		checked_free(pointer, block);
-	else if (config.hardened)
-		hardened_free(pointer, block);
-	else
-		return block_free(pointer, block);
-	return REMOTE_REFUSED;
-}
-
 /* Frees by kind, where no lane took the block or none can. */
 static cold void free_unlaned(void *pointer, const struct block *block)
 {
-	if (may_be_followed(block) && sample_may_live())
+	enum remote_free remote = REMOTE_REFUSED;
+
+	if (may_be_followed(block) && unlikely(sampler_has_tables()))
 		sample_remove(pointer);
 	switch (block->kind) {
 	case BLOCK_FOREIGN:
@@ -230,13 +57,15 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		break;
 	case BLOCK_OBJECT:
 	case BLOCK_RUN:
-		if (own_free(pointer, block) == REMOTE_LANE)
+		if (retire_block(pointer, block) == REMOTE_LANE)
 			return;
 		break;
 	case BLOCK_NONE:
 	case BLOCK_INSIDE:
 		break; /* block_find() ended the program */
 	}
+	if (remote == REMOTE_LANE)
+		return;
 	tick_pass();
 	outside_look();
 }
@@ -249,18 +78,45 @@ void heap_free_judged(void *pointer, const struct block *block)
 	free_unlaned(pointer, block);
 }
 
+/* What the program called. */
+static const char *form_verb(enum block_form form)
+{
+	static const char *const verbs[NR_FORMS] = {
+		[FORM_ANY] = "free",
+		[FORM_C] = "free",
+		[FORM_NEW] = "delete",
+		[FORM_NEW_ALIGNED] = "aligned delete",
+		[FORM_ARRAY] = "delete[]",
+		[FORM_ARRAY_ALIGNED] = "aligned delete[]",
+	};
+
+	return verbs[form];
+}
+
 /* Where blocks have a footer, what the program wrote behind the block's end is
  * seen. */
-static cold void free_judge(void *pointer)
+static cold void free_judge(void *pointer, enum block_form form)
 {
 	struct block block;
 
 	block_find(pointer, "free", &block);
 	if (config.hardened && block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
-	if (block.kind != BLOCK_FOREIGN && block_footer_size())
+	if (block.kind != BLOCK_FOREIGN && block_footer_size()) {
+		block_form_check(pointer, &block, form, form_verb(form));
 		block_usable_size(pointer, &block, "free");
+	}
 	free_unlaned(pointer, &block);
+}
+
+/* By lanes most often, and then nothing else is to be done. */
+static void hardened_free(void *pointer, const struct block *block)
+{
+	block_usable_size(pointer, block, "free");
+	if (retire_block(pointer, block) == REMOTE_LANE)
+		return;
+	tick_pass();
+	outside_look();
 }
 
 /* With checks=fast: the lanes' way. False: another way must judge and free the
@@ -286,7 +142,13 @@ static force_inline bool checked_try_free(void *pointer)
 void heap_free_slow(void *pointer)
 {
 	if (pointer && !checked_try_free(pointer))
-		free_judge(pointer);
+		free_judge(pointer, FORM_C);
+}
+
+void heap_free_formed(void *pointer, enum block_form form)
+{
+	if (pointer && !checked_try_free(pointer))
+		free_judge(pointer, form);
 }
 
 size_t heap_usable_size(const void *pointer)
@@ -329,23 +191,27 @@ static void align_hint_check(const void *pointer, size_t align)
 		      pointer, align, (size_t)(at & -at));
 }
 
-static cold void free_and_check_size(void *pointer, size_t size)
+static cold void free_and_check_size(void *pointer, enum block_form form,
+				     size_t size)
 {
 	struct block block;
 
 	block_find_live(pointer, "free_sized", &block);
+	if (block.kind != BLOCK_FOREIGN)
+		block_form_check(pointer, &block, form, form_verb(form));
 	size_hint_check(pointer, &block, size);
 	heap_free_judged(pointer, &block);
 }
 
-void heap_free_hinted(void *pointer, size_t align, const size_t *size)
+void heap_free_hinted(void *pointer, enum block_form form, size_t align,
+		      const size_t *size)
 {
 	bool checks = (config.checks || config.hardened) && pointer;
 
 	if (checks && align)
 		align_hint_check(pointer, align);
 	if (checks && size)
-		free_and_check_size(pointer, *size);
-	else
-		heap_free(pointer);
+		free_and_check_size(pointer, form, *size);
+	else if (!heap_try_free(pointer))
+		heap_free_formed(pointer, form);
 }

@@ -11,9 +11,14 @@
 #define LANE_FREE_H
 
 #include "front/fast.h"
+#include "front/footer.h"
+#include "front/retire.h"
 
-/* The cold half: the whole operation, whatever the pointer. */
+/* Does the whole operation, whatever the pointer: the cold half. */
 void heap_free_slow(void *pointer);
+
+/* As that, by a call of that form. */
+void heap_free_formed(void *pointer, enum block_form form);
 
 /* Frees a block that block_find_live() judged. */
 void heap_free_judged(void *pointer, const struct block *block);
@@ -25,15 +30,13 @@ static force_inline void heap_free(void *pointer)
 		heap_free_slow(pointer);
 }
 
-/* align and size as the program believes them, 0 and NULL where it says nothing
- * of them; checked on request only. */
-void heap_free_hinted(void *pointer, size_t align, const size_t *size);
+/* Frees as heap_free_formed() does a block whose align and size are as the
+ * program believes them, 0 and NULL where it says nothing of them; they are
+ * checked on request only. */
+void heap_free_hinted(void *pointer, enum block_form form, size_t align,
+		      const size_t *size);
 
-/* All that waits in the quarantine is freed: memory is short, or the mode
- * changes. */
-void heap_quarantine_flush(void);
-
-/* Bytes that the program may use; pointer may be NULL: 0. */
+/* Returns the bytes that the program may use; 0 for NULL. */
 size_t heap_usable_size(const void *pointer);
 
 #endif

@@ -12,29 +12,30 @@
 #define OPEN_TRIES 1000
 #define START_TRIES 10 /* each slow call tries again */
 
-struct gate_word {
+struct gate_count {
 	uint32_t nr_closers;
 	uint32_t version; /* changes with the count; see the header */
 };
-WORD(gate_word, uint64_t);
+WORD(gate_count, uint64_t);
 
 /* What is added for one closer more, and for n less, whose carry is the
  * version's step: either makes the word larger. */
-#define GATE_CLOSES gate_word_pack((struct gate_word){ 1, 1 })
-#define GATE_OPENS(n) gate_word_pack((struct gate_word){ -(n), 0 })
+#define GATE_CLOSES gate_count_pack((struct gate_count){ 1, 1 })
+#define GATE_OPENS(n) gate_count_pack((struct gate_count){ -(n), 0 })
 
-static _Atomic(uint64_t) gate_word; /* atomic: struct gate_word */
-static _Atomic(uint32_t) gate_debt; /* atomic: closers that had no fence */
+static _Atomic(uint64_t) gate_count; /* atomic: struct gate_count */
+static _Atomic(uint32_t) gate_debt;  /* atomic: closers that had no fence */
 
 static bool gate_has_closers(uint64_t gate)
 {
-	return gate_word_unpack(gate).nr_closers != 0;
+	return gate_count_unpack(gate).nr_closers != 0;
 }
 
 static bool mode_has_lanes(void)
 {
 	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	       !config_checks_full() && config.usable == USABLE_REAL;
+	       !config_checks_full() &&
+	       (config.usable == USABLE_REAL || config.hardened);
 }
 
 static _Atomic(uint64_t) *word_small_end(void)
@@ -53,7 +54,7 @@ static uint64_t tags_end(void)
 	return 16 * (uint64_t)load_acquire(&regions[0].nr_committed);
 }
 
-/* Opens one of the two words. PERCPU_LOST: the gate word changed; PERCPU_ABORT:
+/* Opens one of the words. PERCPU_LOST: the count changed; PERCPU_ABORT:
  * every try aborts. */
 static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
 				    uint64_t gate, unsigned tries)
@@ -63,7 +64,7 @@ static enum percpu_result open_word(_Atomic(uint64_t) *word, uint64_t value,
 	unsigned i;
 
 	for (i = 0; self && i < tries && result == PERCPU_ABORT; i++)
-		result = percpu_store_checked(self, word, value, &gate_word,
+		result = percpu_store_checked(self, word, value, &gate_count,
 					      gate);
 	return result;
 }
@@ -84,7 +85,8 @@ static enum percpu_result open_words(uint64_t gate, unsigned tries)
 
 bool gate_start(void)
 {
-	uint64_t gate = load_relaxed(&gate_word); // own: checked by the section
+	uint64_t gate =
+		load_relaxed(&gate_count); // own: checked by the section
 
 	/* Who closed it will open it, where that is possible. */
 	if (!mode_has_lanes() || gate_has_closers(gate) ||
@@ -96,14 +98,14 @@ bool gate_start(void)
 /* Adds a closer, until there was a fence. */
 static cold void gate_owe(void)
 {
-	add_relaxed(&gate_word, GATE_CLOSES); // as a closer's
+	add_relaxed(&gate_count, GATE_CLOSES); // as a closer's
 	// [gate.debt] with gate_settle(): the debt, then the sandbox's word
 	add_seq(&gate_debt, 1);
 }
 
 void gate_close(void)
 {
-	add_relaxed(&gate_word, GATE_CLOSES); // the fence orders it
+	add_relaxed(&gate_count, GATE_CLOSES); // the fence orders it
 	if (unlikely(!rseq_fence()) && rseq_state.fence)
 		gate_owe();
 	store_relaxed(&anchor.small_end, 0); // hint to others, own to a child
@@ -117,7 +119,7 @@ void gate_close(void)
 static bool gate_leave(uint32_t n)
 {
 	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready
-	uint64_t gate = add_seq(&gate_word, GATE_OPENS(n)) + GATE_OPENS(n);
+	uint64_t gate = add_seq(&gate_count, GATE_OPENS(n)) + GATE_OPENS(n);
 
 	if (gate_has_closers(gate) || !rseq_state.fence || !mode_has_lanes())
 		return true;
@@ -146,11 +148,6 @@ bool gate_open(void)
 	return gate_settle() && opened;
 }
 
-void gate_close_for_good(void)
-{
-	gate_close();
-}
-
 bool gate_is_open(void)
 {
 	return load_relaxed(&anchor.small_end) ||	// hint
@@ -161,7 +158,7 @@ bool gate_is_open(void)
 bool gate_is_stuck(void)
 {
 	// [gate.word] with gate_leave(): start_slow()'s ready comes before it
-	uint64_t gate = load_seq(&gate_word);
+	uint64_t gate = load_seq(&gate_count);
 
 	return mode_has_lanes() && !gate_has_closers(gate) &&
 	       (!gate || rseq_state.fence) && !gate_is_open();

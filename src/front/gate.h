@@ -1,7 +1,7 @@
 /* layer 5.2: gate: whether the fast paths may run
  *
  * anchor.small_end and anchor.tags_end are 0 while the gate is closed, and
- * every call takes its slow path. The gate word counts who wants it closed:
+ * every call takes its slow path. A word counts who wants it closed:
  *
  *	bits  0..31	closers
  *	bits 32..63	version, changes with every change of the count
@@ -10,7 +10,7 @@
  * without a registration and the kernel would not abort the child's sections.
  * The child must find the gate closed, whatever other threads do: an opener
  * that saw the count 0 and then sleeps must not open it later. So opening is
- * the commit of a section that compares the gate word first
+ * the commit of a section that compares the count first
  * (percpu_store_checked), and closing is: count up, fence, store 0. After the
  * fence every opener of an older version has stored (and is overwritten) or
  * has been aborted and finds the word changed.
@@ -32,9 +32,9 @@
  * nobody aborts. It takes a fence that is refused in that very moment.
  *
  * While the profile is on, sample_gate.small_end (sample/sampler.h) opens in
- * place of the anchor's: every allocation reaches its cold half, which counts
- * and then uses the lanes, and frees stay as they are. Turning the profile on
- * or off is closing the gate and opening it again.
+ * place of the anchor's: every allocation goes by the path that counts and then
+ * uses the lanes (front/fast.h), and frees stay as they are. Turning the
+ * profile on or off is closing the gate and opening it again.
  */
 #ifndef LANE_GATE_H
 #define LANE_GATE_H
@@ -46,20 +46,19 @@
  * every try was aborted (a debugger steps, signals rain); try again. */
 bool gate_start(void);
 
+/* Closes it, until gate_open(); calls nest. */
 void gate_close(void);
 /* False: the gate should be open now and every try was aborted. */
 bool gate_open(void);
 
-/* Pays what is owed, where that is possible. False: as gate_open().
- * Wait-free. */
+/* Pays what is owed, where that is possible. False: the gate should be open now
+ * and every try was aborted. Wait-free. */
 bool gate_settle(void);
-
-/* Closes it for ever: this process uses the direct path from now on. */
-void gate_close_for_good(void);
 
 bool gate_is_open(void);
 
-/* Nobody wants it closed, and it is: who was to open it could not. */
+/* Says whether nobody wants it closed, and it is: who was to open it could
+ * not. */
 bool gate_is_stuck(void);
 
 #endif

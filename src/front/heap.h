@@ -1,8 +1,9 @@
 /* layer 5.7: heap: what malloc and free mean, without names and errno
  *
- * The entry layer puts the C and C++ names on top of this. NULL and false say
- * "no memory"; nothing here touches errno. All functions may run in signal
- * handlers, before main and after it.
+ * The one header for the entry layer, which puts the C and C++ names on top of
+ * it: alloc.h, free.h, realloc.h, when the heap begins (start.h) and what it
+ * gives back (pressure.h). NULL and false say "no memory"; nothing here touches
+ * errno. All functions may run in signal handlers, before main and after it.
  *
  * Blocks up to MEDIUM_SIZE_MOST are objects of slabs, passed through the CPU's
  * cache; larger ones are runs of the page heap. So are those above
@@ -15,6 +16,7 @@
 
 #include "front/alloc.h"
 #include "front/free.h"
+#include "front/pressure.h"
 #include "front/realloc.h"
 #include "front/start.h"
 

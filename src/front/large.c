@@ -32,15 +32,15 @@ static bool large_wants_guard(size_t size)
 
 static bool large_take(size_t size, size_t align_units, struct run *run)
 {
-	bool guarded = large_wants_guard(size);
-	bool all = guarded && config.large_guard == LARGE_GUARD_ALL;
+	bool guard = large_wants_guard(size);
+	bool all = guard && config.large_guard == LARGE_GUARD_ALL;
 
 	if (all)
 		size += system_page_size();
-	if (!page_heap_take_guarded(div_up(size, UNIT_SIZE), align_units,
-				    rseq_current_id(), guarded, run))
+	if (!page_heap_take_run(div_up(size, UNIT_SIZE), align_units,
+				rseq_current_id(), guard, run))
 		return false;
-	if (all || (guarded && run->zero))
+	if (all || (guard && run->zero))
 		guard_set(run->region, run->unit + run->nr_units - 1);
 	return true;
 }

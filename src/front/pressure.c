@@ -7,10 +7,11 @@
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"
 #include "pageheap/request.h"
-#include "slab/bin.h"
+#include "slab/collect.h"
 #include "system/cgroup.h"
 #include "system/config.h"
 #include "system/environ.h"
+#include "system/helper.h"
 #include "system/report.h"
 #include "system/sandbox.h"
 #include "system/system.h"
@@ -25,13 +26,13 @@
 
 static struct {
 	_Atomic(uint32_t) owner;	 /* atomic: a process id, see above */
-	_Atomic(uint64_t) next_look;	 /* atomic: ms */
+	_Atomic(uint64_t) next_look;	 /* atomic: hint, ms */
 	_Atomic(uint64_t) nr_events;	 /* hint: of the cgroup, seen */
 	struct watch stall;		 /* const: the service manager's */
 	struct watch events, high, most; /* const: the cgroup's */
 } watched;
 
-static _Atomic(uint64_t) next_pass;	 /* atomic: ms */
+static _Atomic(uint64_t) next_pass;	 /* atomic: hint, ms */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
 /* Limits */
@@ -78,23 +79,46 @@ static bool is_beyond(uint64_t size)
 
 /* Service */
 
-/* With the caller's area; NULL: it has none, and what CPUs hold stays. */
-static size_t relieve(struct rseq_area *self)
+/* Makes units free of what lies in caches and slabs. With the caller's area;
+ * NULL: it has none, and what CPUs hold stays. */
+static size_t slabs_relieve(struct rseq_area *self)
 {
 	size_t done = 0;
 
 	if (gate_is_open())
 		done = drain_caches(self, false);
-	done += bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
+	return done + bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
+}
+
+static size_t relieve(struct rseq_area *self)
+{
+	size_t done = slabs_relieve(self);
+
 	return done + page_heap_relieve();
 }
 
 /* A program's thread also has what its own CPU holds, where no drain is. */
-static size_t relieve_here(void)
+static void flush_here(void)
 {
 	if (gate_is_open())
 		cpu_cache_flush_own();
-	return relieve(rseq_self());
+}
+
+static void relieve_here(void)
+{
+	flush_here();
+	relieve(rseq_self());
+}
+
+size_t heap_purge(size_t keep_size)
+{
+	uint64_t before;
+
+	flush_here();
+	before = collect_purged_size();
+	slabs_relieve(rseq_self());
+	return (size_t)(collect_purged_size() - before) +
+	       page_heap_purge(keep_size, SIZE_MAX);
 }
 
 static bool pass_elect(void)
@@ -112,7 +136,7 @@ void pressure_pass_asked(void)
 	relieve_here();
 }
 
-/* What is asked now is served here. */
+/* Asks, and serves what is asked. */
 static void pressure_now(enum limit_reason reason)
 {
 	limit_ask(reason);
@@ -155,7 +179,8 @@ static void open_cgroup(const struct cgroup *group)
 	watch_file_of(&watched.most, group, "memory.max");
 }
 
-/* What the service manager says, in its words; else the cgroup's own file. */
+/* Watches what the service manager says, in its words; else the cgroup's own
+ * file. */
 static void open_stall(const struct cgroup *group)
 {
 	char path[CGROUP_PATH_SIZE + 32], text[TEXT_SIZE];
@@ -205,7 +230,7 @@ static bool wants_watch(void)
 	       (config.pressure || config.limit == CGROUP_LIMIT_OWN);
 }
 
-/* The first of this process alone. */
+/* Opens the watches, once for this process. */
 static void watch_all(void)
 {
 	uint32_t pid = (uint32_t)system_getpid();
@@ -228,7 +253,8 @@ void pressure_watch(void)
 	sandbox_rare_done();
 }
 
-/* In the child of a fork nothing is, until it creates a thread. */
+/* Whether this process watches: the child of a fork does not, until it creates
+ * a thread. */
 static bool watched_here(void)
 {
 	// [watched.owner] with pressure_watch(): the watches
@@ -249,8 +275,8 @@ uint64_t pressure_sleep_ms(uint64_t most)
 	return pressure_is_watched() ? min_size(most, WATCH_MS) : most;
 }
 
-/* The limits as they are now. Where one was lowered below what is in use no
- * take passes it any more. */
+/* Reads the limits as they are now. One that was lowered below what is in use
+ * no take passes any more, so it is asked for here. */
 static void look_at_limits(void)
 {
 	bool was_beyond = is_beyond(limit_soft_size());
@@ -300,11 +326,19 @@ static void look(void)
 	look_at_events();
 }
 
+/* Who has to end may have left a part, for whoever comes next. */
 size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg)
 {
+	enum limit_reason reason;
+	size_t done;
+
 	if (pressure_is_watched() && look_is_due())
 		look();
-	if (!limit_take_asked())
+	reason = limit_take_asked();
+	if (reason == LIMIT_NONE)
 		return 0;
-	return 1 + relieve(drain_finds_any() ? self(arg) : NULL);
+	done = 1 + relieve(drain_finds_any() ? self(arg) : NULL);
+	if (unlikely(helper_is_awaited()))
+		limit_ask(reason);
+	return done;
 }

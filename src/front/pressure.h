@@ -6,7 +6,9 @@
  * empty slabs and gives back the free pages of the others, purges all that is
  * free, and forgets what was learnt of keeping some.
  *
- *	the helper	at its next look at its word; a passer wakes it
+ *	the helper	at its next look at its word; a passer wakes it. Where
+ *			somebody waits for its end meanwhile it asks again, so
+ *			that what it left is the next one's
  *	a passer	at the end of a slow path, where no helper lives; once
  *			in PASS_MS, so that a heap that lies at its limit works
  *	the caller	of pressure_limit(), and of heap_purge() as ever
@@ -35,30 +37,34 @@
 #include "lanemalloc.h"
 #include "pageheap/limit.h"
 
-/* The options' limits, and the cgroup's; once. */
+/* Takes the options' limits, and the cgroup's; once. */
 void pressure_start(void);
 
 /* Opens what the options say is to be watched, unless this process has. */
 void pressure_watch(void);
 
-/* Whether a helper shall stay for it. */
+/* Says whether a helper shall stay for it. */
 bool pressure_is_watched(void);
 
-/* For how long it may sleep of that. */
+/* Says for how long of `most` it may sleep. */
 uint64_t pressure_sleep_ms(uint64_t most);
 
-/* The helper's: looks at what is watched, and serves what is asked for. `self`
- * says its registered area, where there is one. Not 0 where there was something
- * to do. */
+/* Looks, for the helper, at what is watched, and serves what is asked for.
+ * `self` says its registered area, where there is one. Not 0 where there was
+ * something to do. */
 size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg);
 
-/* The end of a slow path. */
+/* Serves what is asked for at the end of a slow path. */
 void pressure_pass_asked(void);
 static force_inline void pressure_pass(void)
 {
 	if (unlikely(limit_is_asked()))
 		pressure_pass_asked();
 }
+
+/* Gives back what can be given, but for keep_size bytes of free memory; the
+ * bytes. */
+size_t heap_purge(size_t keep_size);
 
 /* Sets the limits, where `set` is not NULL, and tells them. */
 void pressure_limit(const struct lanemalloc_limits *set,

@@ -6,11 +6,11 @@
  * Names follow from those of the fields: live_size is live_bytes, nr_slabs is
  * slabs, and what only rises ends in _total.
  */
-#include "base/bits.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "front/detail.h"
 #include "front/forms.h"
 #include "front/stats.h"
-#include "front/text.h"
 
 /* Of the sums and of the CPUs; classes have none. */
 static bool is_counter(const char *name)
@@ -26,21 +26,21 @@ static bool is_counter(const char *name)
 	return false;
 }
 
-static void add_name(struct text *t, const char *prefix, const char *name)
+static void add_name(struct form *t, const char *prefix, const char *name)
 {
 	size_t n = __builtin_strlen(name);
-	bool is_size = n >= 5 && text_is(name + n - 5, "_size");
+	bool is_size = text_ends(name, "_size");
 
 	is_size |= text_is(name, "size");
 	if (name[0] == 'n' && name[1] == 'r' && name[2] == '_')
 		name += 3;
 	if (text_is(name, "size"))
-		text_add(t, "lanemalloc_%sobject_bytes", prefix);
+		form_add(t, "lanemalloc_%sobject_bytes", prefix);
 	else if (is_size)
-		text_add(t, "lanemalloc_%s%.*s_bytes", prefix, (int)n - 5,
+		form_add(t, "lanemalloc_%s%.*s_bytes", prefix, (int)n - 5,
 			 name);
 	else
-		text_add(t, "lanemalloc_%s%s", prefix, name);
+		form_add(t, "lanemalloc_%s%s", prefix, name);
 }
 
 static const char *kind_end(const char *name)
@@ -48,51 +48,50 @@ static const char *kind_end(const char *name)
 	return is_counter(name) ? "_total" : "";
 }
 
-static void add_head(struct text *t, const char *prefix, const char *name,
+static void add_head(struct form *t, const char *prefix, const char *name,
 		     const char *help)
 {
-	text_add(t, "# HELP ");
+	form_add(t, "# HELP ");
 	add_name(t, prefix, name);
-	text_add(t, "%s %s\n# TYPE ", kind_end(name), help);
+	form_add(t, "%s %s\n# TYPE ", kind_end(name), help);
 	add_name(t, prefix, name);
-	text_add(t, "%s %s\n", kind_end(name),
+	form_add(t, "%s %s\n", kind_end(name),
 		 is_counter(name) ? "counter" : "gauge");
 }
 
 /* Its labels, if any, stand between the two. */
-static void add_value_name(struct text *t, const char *prefix, const char *name)
+static void add_value_name(struct form *t, const char *prefix, const char *name)
 {
 	add_name(t, prefix, name);
-	text_add(t, "%s", kind_end(name));
+	form_add(t, "%s", kind_end(name));
 }
 
-static void add_value(struct text *t, uint64_t value)
+static void add_value(struct form *t, uint64_t value)
 {
-	text_add(t, " %lu\n", (unsigned long)value);
+	form_add(t, " %lu\n", (unsigned long)value);
 }
 
 /* Two classes may have one size for a while. */
-static void add_class_labels(struct text *t, unsigned i,
+static void add_class_labels(struct form *t, unsigned i,
 			     const struct lanemalloc_class_stats *s)
 {
-	text_add(t, "{class=\"%u\",size=\"%lu\"", i + 1,
+	form_add(t, "{class=\"%u\",size=\"%lu\"", i + 1,
 		 (unsigned long)s->size);
 }
 
-static void add_sums(struct text *t)
+static void add_sums(struct form *t)
 {
 	struct lanemalloc_stats s;
 	const char *why, *mode = stats_mode(&why);
 
 	stats_gather(&s);
-	text_add(t,
+	form_add(t,
 		 "# HELP lanemalloc_info version, mode and its reason\n"
 		 "# TYPE lanemalloc_info gauge\n"
-		 "lanemalloc_info{version=\"%u.%u.%u\",mode=\"%s\",why=\"",
-		 LANEMALLOC_VERSION_MAJOR, LANEMALLOC_VERSION_MINOR,
-		 LANEMALLOC_VERSION_PATCH, mode);
-	text_add_escaped(t, why);
-	text_add(t, "\"} 1\n");
+		 "lanemalloc_info{version=\"" VERSION "\",mode=\"%s\",why=\"",
+		 mode);
+	form_add_escaped(t, why);
+	form_add(t, "\"} 1\n");
 #define ADD_SUM(name, unit, help)     \
 	add_head(t, "", #name, help); \
 	add_value_name(t, "", #name); \
@@ -102,7 +101,7 @@ static void add_sums(struct text *t)
 }
 
 /* One number of all classes; structs are their tables' fields in order. */
-static void add_class_field(struct text *t, const struct detail *detail,
+static void add_class_field(struct form *t, const struct detail *detail,
 			    const char *name, const char *help, size_t field)
 {
 	struct lanemalloc_class_stats s;
@@ -115,12 +114,12 @@ static void add_class_field(struct text *t, const struct detail *detail,
 			continue;
 		add_value_name(t, "class_", name);
 		add_class_labels(t, i, &s);
-		text_add(t, "}");
+		form_add(t, "}");
 		add_value(t, ((uint64_t *)&s)[field]);
 	}
 }
 
-static void add_shares(struct text *t, const struct detail *detail)
+static void add_shares(struct form *t, const struct detail *detail)
 {
 	static const char *const shares[LANEMALLOC_SHARES] = {
 		"none", "1/8", "2/8", "3/8", "4/8",
@@ -129,21 +128,21 @@ static void add_shares(struct text *t, const struct detail *detail)
 	struct lanemalloc_class_stats s;
 	unsigned i, j;
 
-	text_add(t,
+	form_add(t,
 		 "# HELP lanemalloc_class_share_slabs slabs by objects in use\n"
 		 "# TYPE lanemalloc_class_share_slabs gauge\n");
 	for (i = 0; i < NR_DETAIL_CLASSES; i++) {
 		detail_class(detail, i, &s);
 		for (j = 0; s.nr_slabs && j < LANEMALLOC_SHARES; j++) {
-			text_add(t, "lanemalloc_class_share_slabs");
+			form_add(t, "lanemalloc_class_share_slabs");
 			add_class_labels(t, i, &s);
-			text_add(t, ",share=\"%s\"}", shares[j]);
+			form_add(t, ",share=\"%s\"}", shares[j]);
 			add_value(t, s.nr_slabs_by_share[j]);
 		}
 	}
 }
 
-static void add_classes(struct text *t)
+static void add_classes(struct form *t)
 {
 	struct detail detail;
 	size_t field = 0;
@@ -158,7 +157,7 @@ static void add_classes(struct text *t)
 	detail_close(&detail);
 }
 
-static void add_cpu_field(struct text *t, const char *name, const char *help,
+static void add_cpu_field(struct form *t, const char *name, const char *help,
 			  size_t field)
 {
 	struct lanemalloc_cpu_stats s;
@@ -167,12 +166,12 @@ static void add_cpu_field(struct text *t, const char *name, const char *help,
 	add_head(t, "cpu_", name, help);
 	while (detail_cpu(&id, &s)) {
 		add_value_name(t, "cpu_", name);
-		text_add(t, "{cpu=\"%lu\"}", (unsigned long)s.number);
+		form_add(t, "{cpu=\"%lu\"}", (unsigned long)s.number);
 		add_value(t, ((uint64_t *)&s)[field]);
 	}
 }
 
-static void add_cpus(struct text *t)
+static void add_cpus(struct form *t)
 {
 	size_t field = 0;
 
@@ -183,7 +182,7 @@ static void add_cpus(struct text *t)
 
 size_t forms_prometheus(char *buf, size_t size)
 {
-	struct text t = { buf, size, 0 };
+	struct form t = { buf, size, 0 };
 
 	add_sums(&t);
 	add_classes(&t);

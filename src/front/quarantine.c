@@ -15,12 +15,17 @@
 #define RETURN_TRIES 64
 #define PLACES_LEAST ((size_t)256)
 #define PLACES_MOST ((size_t)1 << 20)
+#define GRAIN 16       /* bytes, of weights */
+#define WEIGHT_BITS 40 /* of a shard's count; places have the rest */
+#define PLACE_BITS (64 - WEIGHT_BITS)
+#define STAMP_BITS 14
+#define STAMP_STEPS 10 /* a share has less than 2^10, and half of that */
 
 struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS];
 
 static _Atomic(uint64_t) ring; /* atomic: its address, set once */
 
-/* Of each shard. */
+/* Counts the places of each shard. */
 static size_t nr_places(void)
 {
 	size_t n =
@@ -46,29 +51,95 @@ static cold _Atomic(uint64_t) *ring_make(void)
 	return ring_find();
 }
 
+/* Counts and stamps */
+
 static size_t weight(const struct block *block)
 {
 	return block->kind == BLOCK_RUN ? block->size / RUN_LIGHTER :
 					  block->size;
 }
 
-static void count_in(struct quarantine_shard *shard, const struct block *block)
+static uint64_t share(void)
 {
-	add_relaxed(&shard->size, weight(block)); // counter
-	add_relaxed(&shard->held, block->size);	  // counter
+	return config.quarantine / QUARANTINE_SHARDS;
 }
 
-/* For who holds the block. */
-static void count_out(struct quarantine_shard *shard, const void *pointer)
+static unsigned stamp_shift(void)
 {
-	struct block block;
+	uint64_t grains = share() / GRAIN;
 
-	page_map_find(pointer, &block);
-	sub_relaxed(&shard->size, weight(&block)); // counter
-	sub_relaxed(&shard->held, block.size);	   // counter
+	return grains >> STAMP_STEPS ? bits_last(grains) - STAMP_STEPS + 1 : 0;
 }
 
-/* Only where the kernel can do it inside of a mapping. */
+static uint64_t stamp_of(uint64_t put)
+{
+	return (put & bits_low(WEIGHT_BITS)) >> stamp_shift() &
+	       bits_low(STAMP_BITS);
+}
+
+/* More than the share was put in behind it. */
+static bool entry_is_old(uint64_t entry, uint64_t put)
+{
+	uint64_t age = (stamp_of(put) - entry) & bits_low(STAMP_BITS);
+
+	return age > share() / GRAIN >> stamp_shift();
+}
+
+/* A block has 16 bytes at least, and addresses have 54 bits at most. */
+static uint64_t entry_pack(const void *block, uint64_t put)
+{
+	return (uintptr_t)block / GRAIN << STAMP_BITS | stamp_of(put);
+}
+
+static void *entry_block(uint64_t entry)
+{
+	return (void *)(uintptr_t)((entry >> STAMP_BITS) * GRAIN);
+}
+
+/* The count with this block, whose place it says. */
+static uint64_t count_put(struct quarantine_shard *shard,
+			  const struct block *block)
+{
+	uint64_t more = bits_one(WEIGHT_BITS) | div_up(weight(block), GRAIN);
+
+	return add_relaxed(&shard->put, more) + more; // counter
+}
+
+/* Steps from a place to a later one; of an earlier one it is negative. */
+static int64_t places_between(uint64_t from, uint64_t to)
+{
+	return (int64_t)((to - from) << WEIGHT_BITS) >> WEIGHT_BITS;
+}
+
+static void count_held(struct quarantine_shard *shard, uint64_t more)
+{
+	if (more)
+		add_relaxed(&shard->held, more); // counter
+}
+
+/* Places */
+
+static _Atomic(uint64_t) *place_find(const struct quarantine_shard *shard,
+				     uint64_t place)
+{
+	return ring_find() + (size_t)(shard - quarantine_shards) * nr_places() +
+	       place % nr_places();
+}
+
+/* What a place holds now comes out: the number of blocks. */
+static int place_swap(struct quarantine_shard *shard, uint64_t place,
+		      uint64_t entry, struct quarantined *out)
+{
+	// [quarantine.place] with place_swap(): the block's last use
+	entry = take_acq_rel(place_find(shard, place), entry);
+	out->pointer = entry_block(entry);
+	if (!entry)
+		return 0;
+	page_map_find(out->pointer, &out->block);
+	return 1;
+}
+
+/* Makes a run inaccessible, where the kernel can do it inside of a mapping. */
 static void quarantine_shut(void *pointer, const struct block *block)
 {
 	size_t page = system_page_size();
@@ -78,96 +149,82 @@ static void quarantine_shut(void *pointer, const struct block *block)
 }
 
 /* Into an empty place, of the first shard. */
-static cold void place_return(void *pointer, const struct block *block)
+static cold void place_return(const struct quarantined *out)
 {
-	uint64_t place, none, tries;
+	struct quarantine_shard *shard = quarantine_shards;
+	uint64_t put, none, tries;
 
 	for (tries = 0; ring_find() && tries < RETURN_TRIES; tries++) {
-		place = add_relaxed(&quarantine_shards[0].head, 1); // hint
-		place %= nr_places();
+		put = count_put(shard, &out->block);
 		none = 0;
 		// [quarantine.place] with place_swap(): the block's last use
-		if (!cas_release(ring_find() + place, &none,
-				 (uintptr_t)pointer))
+		if (!cas_release(place_find(shard, put >> WEIGHT_BITS), &none,
+				 entry_pack(out->pointer, put)))
 			continue;
-		count_in(&quarantine_shards[0], block);
+		count_held(shard, out->block.size);
 		return;
 	}
 }
 
 /* It was not shut where the kernel cannot, which knows no opening then. */
-bool quarantine_unshut(void *pointer, const struct block *block)
+bool quarantine_unshut(const struct quarantined *out)
 {
-	size_t page = system_page_size();
+	size_t page = system_page_size(), size = out->block.size;
 	int result;
 
-	if (block->kind != BLOCK_RUN || block->size <= page)
+	if (out->block.kind != BLOCK_RUN || size <= page)
 		return true;
-	result = system_unguard(pointer, round_down(block->size - 1, page),
+	result = system_unguard(out->pointer, round_down(size - 1, page),
 				false);
 	if (!result || result == -EINVAL)
 		return true;
-	place_return(pointer, block);
+	place_return(out);
 	return false;
 }
 
-/* What a place holds now comes out. */
-static void *place_swap(struct quarantine_shard *shard, uint64_t place,
-			void *block)
+/* The place of the oldest, which is the caller's, as far as there is one that
+ * waited for long enough. Nobody passes the head: a place is the tail's no
+ * sooner than it was given out. */
+static bool shard_claim_oldest(struct quarantine_shard *shard, uint64_t *place)
 {
-	_Atomic(uint64_t) *at = ring_find();
-	uint64_t out;
+	uint64_t tail = load_relaxed(&shard->tail);	       // hint
+	uint64_t put = load_relaxed(&shard->put), entry, next; // hint
+	int64_t most = (int64_t)nr_places();
+	int64_t ahead = places_between(tail, put >> WEIGHT_BITS);
 
-	at += (size_t)(shard - quarantine_shards) * nr_places() +
-	      place % nr_places();
-	// [quarantine.place] with place_swap(): the block's last use
-	out = take_acq_rel(at, (uintptr_t)block);
-	if (out)
-		count_out(shard, (void *)out);
-	return (void *)(uintptr_t)out;
-}
-
-/* The oldest, or NULL. */
-static void *shard_take(struct quarantine_shard *shard)
-{
-	uint64_t head = load_relaxed(&shard->head), tail; // hint
-
-	if (head > nr_places())
-		raise_relaxed(&shard->tail, head - nr_places()); // hint
-	tail = load_relaxed(&shard->tail);			 // hint
-	/* Who loses leaves it to the winner: no two pass the head. */
-	if (tail >= head || !cas_relaxed(&shard->tail, &tail, tail + 1)) // hint
-		return NULL;
-	return place_swap(shard, tail, NULL);
-}
-
-static bool shard_is_over(struct quarantine_shard *shard)
-{
-	return load_relaxed(&shard->size) > // counter
-	       config.quarantine / QUARANTINE_SHARDS;
+	if (ahead <= 0)
+		return false;
+	*place = tail;
+	if (ahead > most)
+		*place = tail + (uint64_t)(ahead - most);
+	entry = load_relaxed(place_find(shard, *place + 1)); // hint
+	if (entry && !entry_is_old(entry, put))
+		return false;
+	next = *place = (*place + 1) & bits_low(PLACE_BITS);
+	return cas_relaxed(&shard->tail, &tail, next); // hint
 }
 
 int quarantine_put(unsigned id, const struct block *found, void *block,
-		   void *out[QUARANTINE_OUT])
+		   struct quarantined out[QUARANTINE_OUT])
 {
 	struct quarantine_shard *shard =
 		&quarantine_shards[id % QUARANTINE_SHARDS];
-	unsigned tries;
-	int n;
+	uint64_t put, place, more = found->size;
+	int i, n;
 
-	if (weight(found) > config.quarantine / QUARANTINE_SHARDS / 2)
+	if (weight(found) > share() / 2)
 		return -1;
 	if (unlikely(!ring_find()) && !ring_make())
 		return -1;
 	quarantine_shut(block, found);
-	count_in(shard, found);
-	out[0] = place_swap(shard, add_relaxed(&shard->head, 1), block); // hint
-	n = out[0] != NULL;
-	for (tries = 1; tries < QUARANTINE_OUT && shard_is_over(shard);
-	     tries++) {
-		out[n] = shard_take(shard);
-		n += out[n] != NULL;
-	}
+	put = count_put(shard, found);
+	n = place_swap(shard, put >> WEIGHT_BITS, entry_pack(block, put), out);
+	for (i = 1; i < QUARANTINE_OUT && shard_claim_oldest(shard, &place);
+	     i++)
+		n += place_swap(shard, place, 0, &out[n]);
+	for (i = 0; i < n; i++)
+		more -= out[i].block.size;
+	count_held(shard, more);
 	return n;
 }
 
@@ -177,16 +234,19 @@ bool quarantine_look(size_t i, void **block)
 
 	if (!at || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
-	*block = (void *)(uintptr_t)load_relaxed(at + i); // hint
+	*block = entry_block(load_relaxed(at + i)); // hint
 	return true;
 }
 
-bool quarantine_take(size_t i, void **block)
+bool quarantine_take(size_t i, struct quarantined *out)
 {
+	struct quarantine_shard *shard;
+
 	if (!ring_find() || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
-	*block = place_swap(&quarantine_shards[i / nr_places()],
-			    i % nr_places(), NULL);
+	shard = &quarantine_shards[i / nr_places()];
+	if (place_swap(shard, i, 0, out))
+		count_held(shard, 0 - out->block.size);
 	return true;
 }
 
@@ -201,12 +261,15 @@ bool quarantine_has(const void *block)
 	return false;
 }
 
+/* A thread that died may have left a count below zero. */
 size_t quarantine_size(void)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, held;
 	unsigned i;
 
-	for (i = 0; i < QUARANTINE_SHARDS; i++)
-		size += load_relaxed(&quarantine_shards[i].held); // counter
+	for (i = 0; i < QUARANTINE_SHARDS; i++) {
+		held = load_relaxed(&quarantine_shards[i].held); // counter
+		size += held >> 63 ? 0 : held;
+	}
 	return size;
 }

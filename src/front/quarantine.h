@@ -1,19 +1,25 @@
 /* layer 5.2: quarantine: freed blocks wait before their memory serves again
  *
- * A ring of block addresses, for each of a few shards that ids share; a word an
- * entry, 0 where none is. Who frees a block swaps it in at the next place and
- * gets what was put there a whole turn before; while a shard has more than its
- * share of bytes the oldest are swapped out besides. What comes out is the
- * caller's to free.
+ * A ring of words, for each of a few shards that ids share; a word is a block's
+ * address and a stamp, 0 where none is. A shard counts in one word the places
+ * that were taken and the weight that was put in since the start; the stamp is
+ * that weight, as it was then, in steps of a part of a shard's share. Who frees
+ * a block counts it, swaps it in at the place that the count gave it, and gets
+ * what was put there a whole turn before; besides, the oldest are swapped out
+ * as long as more than the share was put in behind them.
  *
- *	put	place = head++; entry <-> block
- *	take	place = tail++; entry <-> 0
+ *	put	(place, weight) += (1, its weight); ring[place] <-> block, stamp
+ *	take	ring[tail].stamp is a share behind: tail++; ring[tail] <-> 0
+ *
+ * So nobody counts what is in it, and no count drifts: a thread that dies with
+ * its block counted and not swapped in leaves an empty place, which the tail
+ * passes; one that dies with a block swapped out loses that. Only `held`, which
+ * statistics read, stays wrong then by what the thread had in hands.
  *
  * Each swap gives a block to exactly one thread, so none is freed twice here.
- * Head and tail are hints about the order: a place that a taker overtook is
- * found a turn later, by who puts there. Bytes are a count that two threads may
- * exceed for a moment. Wait-free, at most QUARANTINE_OUT swaps a call. A thread
- * that dies with a block swapped out loses it, or its own before the swap.
+ * The tail is a hint about the order: a place that a taker overtook is found a
+ * turn later, by who puts there. Stamps wrap: a block that lay there for 16
+ * shares may stay for one more. Wait-free, at most QUARANTINE_OUT swaps a call.
  *
  * There is none before the first free, or without memory for it; then blocks
  * pass. Racing threads make one each, a CAS decides.
@@ -27,34 +33,39 @@
 #define QUARANTINE_SHARDS 4u
 
 struct quarantine_shard {
-	_Atomic(uint64_t) head,
-		tail;		/* hints: where the next one goes, comes */
-	_Atomic(uint64_t) size; /* counter: weights, see quarantine_put() */
+	_Atomic(uint64_t) put;	/* counter: places and weight, see above */
+	_Atomic(uint64_t) tail; /* hint: the place that comes out next */
 	_Atomic(uint64_t) held; /* counter: bytes */
 } __attribute__((aligned(CACHE_LINE)));
 
 extern struct quarantine_shard quarantine_shards[QUARANTINE_SHARDS] internal;
+
+/* What came out, and what the page map says of it. */
+struct quarantined {
+	void *pointer;
+	struct block block;
+};
 
 /* A block goes in; up to QUARANTINE_OUT come out, perhaps the same. Returns how
  * many; negative: it is too large, or there is no ring. A run's memory is
  * inaccessible while it waits, all but its last page, where the footer is, so
  * that it weighs a sixteenth. */
 int quarantine_put(unsigned id, const struct block *found, void *block,
-		   void *out[QUARANTINE_OUT]);
+		   struct quarantined out[QUARANTINE_OUT]);
 
 /* By who gets one out. False: the kernel refuses, and the block is back in the
  * quarantine, or lost where that has no place. */
-bool quarantine_unshut(void *pointer, const struct block *block);
+bool quarantine_unshut(const struct quarantined *out);
 
-/* Whether it waits there. Looks at all; a hint where others free. */
+/* Says whether it waits there, by a look at all; a hint where others free. */
 bool quarantine_has(const void *block);
 
-/* Place i; *block: what is there, or NULL. False: there are no more. The first
- * takes it out. */
-bool quarantine_take(size_t i, void **block);
+/* Place i: what is there; its pointer is NULL where nothing is. False: there
+ * are no more. The first takes it out. */
+bool quarantine_take(size_t i, struct quarantined *out);
 bool quarantine_look(size_t i, void **block);
 
-/* Bytes in it. */
+/* Returns the bytes in it. */
 size_t quarantine_size(void);
 
 #endif

@@ -16,7 +16,7 @@ static force_inline bool object_stays(size_t has, size_t size)
 	return size <= has && (size > has / 2 || has <= CACHE_LINE);
 }
 
-/* A run that a class would serve as well moves there. */
+/* Resizes a run in place; one that a class would serve as well moves there. */
 static bool run_stays(struct block *block, size_t size)
 {
 	if (size <= SMALL_SIZE_MOST && size <= block->size / 2)
@@ -28,7 +28,7 @@ static bool run_stays(struct block *block, size_t size)
 	return true;
 }
 
-/* The block to move to: what grew once will grow again. */
+/* Allocates the block to move to: what grew once will grow again. */
 static force_inline void *realloc_alloc(size_t has, size_t size)
 {
 	void *object = heap_try_alloc(size);
@@ -38,7 +38,7 @@ static force_inline void *realloc_alloc(size_t has, size_t size)
 	return size > has ? heap_alloc_growing(size) : heap_alloc_slow(size);
 }
 
-/* The block stays where it is; its footer, if it has one, moves. */
+/* Leaves the block where it is; its footer, if it has one, moves. */
 static void *realloc_stay(void *pointer, const struct block *block, size_t size)
 {
 	if (unlikely(block_footer_of(block)))
@@ -98,6 +98,7 @@ static cold void *realloc_judge(void *pointer, size_t size)
 	block_find_live(pointer, "realloc", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_realloc(pointer, size);
+	block_form_check(pointer, &block, FORM_C, "realloc");
 	if (footer)
 		block_usable_size(pointer, &block, "realloc");
 	if (size > (size_t)PTRDIFF_MAX - footer)

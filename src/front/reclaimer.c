@@ -8,7 +8,7 @@
 #include "front/outside.h"
 #include "front/pressure.h"
 #include "front/tick.h"
-#include "pageheap/page_heap.h"
+#include "pageheap/purge.h"
 #include "system/config.h"
 #include "system/helper.h"
 
@@ -42,7 +42,8 @@ static size_t reclaim(struct helper_life *life)
 	size_t done = 0;
 
 	if (drain_finds_any())
-		done = drain_caches(own_area(life), !outside_asks());
+		done = drain_caches(own_area(life),
+				    !outside_asks(probe_is_read()));
 	return done + tick_whole();
 }
 
@@ -53,7 +54,7 @@ static size_t serve_asked(struct helper_life *life)
 
 	if (!cas_relaxed(&life->word, &asked, HELPER_AWAKE)) // hint
 		return 0;
-	return 1 + page_heap_purge_requested();
+	return 1 + purge_requested();
 }
 
 /* Gives need not ask again while it waits. */

@@ -36,8 +36,8 @@
 /* Returns the milliseconds between two ticks of a helper. */
 uint64_t reclaimer_tick_ms(void);
 
-/* Starts a helper, and tells one that lives to leave; 0, or a
- * negated errno: -ENOTSUP where the option is off, -EPERM where the process
+/* Starts a helper, and tells one that lives to leave; 0, or a negated
+ * errno: -ENOTSUP where the option is off, -EPERM where the process
  * had no threads, or is in a sandbox, or shares another one's memory. */
 int reclaimer_start(void);
 

@@ -1,8 +1,7 @@
 /* layer 5.4: start: making the heap ready; the gate for vfork and profile */
 #include "front/start.h"
 
-#include "cpucache/cpu_cache.h"
-#include "cpucache/drain.h"
+#include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "cpucache/rseq_check.h"
 #include "front/gate.h"
@@ -10,10 +9,8 @@
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/who.h"
-#include "pageheap/page_heap.h"
 #include "pageheap/regions.h"
 #include "sample/sampler.h"
-#include "slab/bin.h"
 #include "system/config.h"
 #include "system/helper.h"
 #include "system/peek.h"
@@ -84,7 +81,7 @@ void heap_threads_start(void)
 	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
 	    !take_relaxed(&checked, 1) &&		     // hint
 	    !helper_is_filtered() && !rseq_kernel_aborts()) {
-		gate_close_for_good();
+		gate_close(); /* for ever */
 		rseq_give_up("direct: this kernel does not abort sections");
 	}
 	pressure_watch();
@@ -144,28 +141,4 @@ void heap_profile_stop(void)
 	sampler_stop(SAMPLE_PROFILE);
 	heap_gate_close();
 	heap_gate_open();
-}
-
-static uint64_t slabs_purged_size(void)
-{
-	struct bin_stats stats;
-
-	bin_stats(&stats);
-	return stats.purged_size;
-}
-
-size_t heap_purge(size_t keep_size)
-{
-	uint64_t before;
-
-	if (!heap_start())
-		return 0;
-	if (gate_is_open()) {
-		cpu_cache_flush_own();
-		drain_caches(rseq_self(), false);
-	}
-	before = slabs_purged_size();
-	bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
-	return (size_t)(slabs_purged_size() - before) +
-	       page_heap_purge(keep_size, SIZE_MAX);
 }

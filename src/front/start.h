@@ -41,8 +41,4 @@ void heap_vfork_end(void);
 bool heap_profile_start(void);
 void heap_profile_stop(void);
 
-/* Gives back what can be given, but for keep_size bytes of free memory; the
- * bytes. */
-size_t heap_purge(size_t keep_size);
-
 #endif

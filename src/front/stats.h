@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "lanemalloc.h"
 
+/* Gathers all numbers, as of now. */
 void stats_gather(struct lanemalloc_stats *out);
 
 /* The mode's name; *why, where why is not NULL, becomes the reason. Both live

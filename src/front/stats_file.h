@@ -1,10 +1,7 @@
 /* layer 5.9: stats file: the statistics in a file
  *
- * Made under a name of its own and renamed: it is whole, and what was there
- * stays until then. Any thread may write at any time, also a handler that
- * interrupts one that does: the last to rename counts. Memory for the text is
- * the kernel's; nothing is allocated. A thread that dies leaves that, and a
- * file NAME.PID.NUMBER.part.
+ * It is whole, or not there (system/part_file.h). Memory for the text is the
+ * kernel's; nothing is allocated. A thread that dies leaves that, and the part.
  */
 #ifndef LANE_STATS_FILE_H
 #define LANE_STATS_FILE_H

@@ -41,7 +41,7 @@ static void tell_footer(struct tale *tale, const char *which,
 	tell_stack(tale, "freed", footer.freed);
 }
 
-/* Sixteen bytes from that one on, as far as they are the block's. */
+/* Shows sixteen bytes from that one on, as far as they are the block's. */
 static void tell_bytes(struct tale *tale, const char *start, const char *at,
 		       const char *end)
 {

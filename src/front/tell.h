@@ -13,7 +13,7 @@
 
 #include "front/footer.h"
 
-/* at: the damaged byte, NULL where there is none. */
+/* Ends the program; at: the damaged byte, NULL where there is none. */
 _Noreturn void tell_fault(const void *pointer, const struct block *block,
 			  const char *at, const char *fmt, ...)
 	printf_like(4, 5);

@@ -16,7 +16,7 @@
 #define TICK_COLLECT 8	   /* slabs of each list that one passer looks at */
 #define RECLAIMER_GRACE 4  /* ticks that it may be late */
 
-static _Atomic(uint64_t) next_tick; /* atomic: ms */
+static _Atomic(uint64_t) next_tick; /* atomic: hint, ms */
 
 /* Whether the caller is the one that does the tick that is due. */
 static bool tick_elect(void)
@@ -28,7 +28,7 @@ static bool tick_elect(void)
 	return cas_relaxed(&next_tick, &due, now + config.purge_delay); // hint
 }
 
-/* A helper was born; it does the next tick unless it is late. */
+/* Leaves the next tick to the helper that was born, unless it is late. */
 static void tick_leave_to_helper(void)
 {
 	uint64_t late = (1 + RECLAIMER_GRACE) * reclaimer_tick_ms();
@@ -46,7 +46,7 @@ void tick_pass(void)
 		return;
 	}
 	request_look();
-	bin_grow_older();
+	quiet_age_ends();
 	bin_collect_next(TICK_COLLECT, COLLECT_AGE_QUIET);
 	page_heap_tick(max_size(TICK_PURGE_SIZE,
 				budget_dirty_size() >> TICK_PURGE_SHIFT));
@@ -58,14 +58,14 @@ void tick_ensure_helper(void)
 		tick_leave_to_helper();
 }
 
-/* Due again at once: who passes from now on is in no look of this helper's
- * for sure, and gives birth to the next. */
+/* The next is due again at once: who passes from now on is in no look of this
+ * helper's for sure, and gives birth to another. */
 size_t tick_whole(void)
 {
 	size_t done;
 
 	store_relaxed(&next_tick, system_now_ms()); // hint
-	bin_grow_older();
+	quiet_age_ends();
 	done = bin_collect_all(COLLECT_ALL, COLLECT_AGE_QUIET);
 	return done + page_heap_tick(SIZE_MAX);
 }

@@ -15,11 +15,12 @@
 
 #include "base/compiler.h"
 
-/* Called at the end of every slow path but a push into a remote lane. */
+/* Does what is due, at the end of every slow path but a push into a remote
+ * lane. */
 void tick_pass(void);
 
-/* The helper's tick: unbounded. Returns the bytes that it gave back or the
- * objects that it moved: 0 when there was nothing to do. */
+/* Does a tick without a bound, the helper's. Returns the bytes that it gave
+ * back or the objects that it moved: 0 when there was nothing to do. */
 size_t tick_whole(void);
 
 /* Gives birth to a helper where none lives and one may. */

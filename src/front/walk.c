@@ -61,7 +61,7 @@ static uint32_t walk_large(struct walk *walk, const struct region *r,
 	return n;
 }
 
-/* Counts what begins at `unit`; how many units to go on by. */
+/* Counts what begins at `unit`; returns how many units to go on by. */
 static uint32_t walk_unit(struct walk *walk, const struct region *r,
 			  uint32_t unit)
 {

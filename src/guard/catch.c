@@ -51,7 +51,8 @@ static int sigaction_real(int signal, const struct sigaction *action,
 		      sigaction(signal, action, old);
 }
 
-/* The instruction faults again; what was sent comes again. */
+/* Lets the default action come: the instruction faults again; what was sent
+ * comes again. */
 static void default_action(int signal, const siginfo_t *info)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -94,7 +95,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 		pass_on(signal, info, context);
 }
 
-/* What the kernel is to have. */
+/* Makes what the kernel is to have. */
 static struct sigaction action_ours(const struct sigaction *program)
 {
 	struct sigaction ours = *program;

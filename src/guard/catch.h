@@ -36,13 +36,15 @@
 typedef int catch_sigaction_fn(int signal, const struct sigaction *action,
 			       struct sigaction *old);
 
-/* By the constructor that has found libc's functions. */
+/* Stands before the program's handlers from now on; by the constructor that has
+ * found libc's functions. */
 void catch_start(void);
 
-/* Whether that signal's handler is ours, in the calling process. */
+/* Says whether that signal's handler is ours, in the calling process. */
 bool catch_has(int signal);
 
-/* As sigaction(), of the program's own handler for such a signal. */
+/* Does what sigaction() does, with the program's own handler for such a
+ * signal. */
 int catch_change(catch_sigaction_fn *real, int signal,
 		 const struct sigaction *action, struct sigaction *old);
 

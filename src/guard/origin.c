@@ -2,6 +2,7 @@
 #include "guard/origin.h"
 
 #include "sample/fde.h"
+#include "system/environ.h"
 #include "system/files.h"
 #include "system/peek.h"
 #include "system/report.h"
@@ -9,8 +10,6 @@
 
 #define NAME_MOST 256
 #define PROGRAM_NAME 31 /* AT_EXECFN */
-
-extern unsigned long getauxval(unsigned long type) weak_import;
 
 /* The loader knows the program by no name. */
 static void program_name(char name[NAME_MOST])

@@ -12,7 +12,7 @@
 
 #include "base/compiler.h"
 
-/* Like snprintf; pc is behind a call: what is named is the call. */
+/* Names the call that pc is behind, as snprintf() would write it. */
 int origin_format(char *buf, size_t size, uint64_t pc);
 
 #endif

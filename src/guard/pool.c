@@ -1,9 +1,9 @@
 /* layer 4.12: pool: guarded blocks; contract in pool.h */
 #include "guard/pool.h"
 
+#include "base/bits.h"
 #include "guard/who.h"
 #include "pageheap/page_heap.h"
-#include "sample/chance.h"
 #include "system/config.h"
 #include "system/peek.h"
 #include "system/place.h"
@@ -107,7 +107,7 @@ bool guarded_draw(void)
 	if (likely(!config.guard) || !pool_get())
 		return false;
 	n = add_relaxed(&random_next, RANDOM_STEP); // own
-	return chance_scramble(n) % config.guard == 0;
+	return bits_scramble(n) % config.guard == 0;
 }
 
 /* Slots */

@@ -37,45 +37,45 @@ struct pool {
 
 extern _Atomic(uint64_t) pool_made internal; /* atomic: the pool's address */
 
-/* Where guard=N is set. False: no memory. */
+/* Makes the pool, where guard=N is set. False: no memory. */
 bool guarded_start(void);
 
 bool guarded_is_on(void);
 
-/* Whether the next sampled allocation is to be guarded. */
+/* Draws whether the next sampled allocation is to be guarded. */
 bool guarded_draw(void);
 
-/* NULL: it does not fit, or no slot is free. Its bytes are zero. */
+/* Allocates a block of zeros; NULL: it does not fit, or no slot is free. */
 void *guarded_alloc(size_t size, size_t align, uint32_t stack);
 
 /* Whether a block that the page map calls guarded begins there and is live: its
  * index and size. Exact for its holder. */
 bool guarded_find(const void *pointer, struct block *block);
 
-/* The first byte beside the block that is not as it was filled; NULL: all
+/* Finds the first byte beside the block that is not as it was filled; NULL: all
  * are. */
 const void *guarded_damage(const struct block *block);
 
-/* False: another free of it comes first. */
+/* Frees a block; false: another free of it comes first. */
 bool guarded_free(const struct block *block, uint32_t stack);
 
-/* Bytes of live blocks, as of a moment. */
+/* Adds up the bytes of live blocks, as of a moment. */
 uint64_t guarded_live_size(void);
 
 /* For reports. */
 
-/* The slot that an address in the pool is most likely meant to belong to; NULL:
- * it is not in the pool. */
+/* Finds the slot that an address in the pool is most likely meant to belong to;
+ * NULL: it is not in the pool. */
 struct slot *guarded_slot_near(uintptr_t at);
 
-/* All of them, from 0 on; NULL: there are no more. */
+/* Returns slot i, from 0 on; NULL: there are no more. */
 struct slot *guarded_slot(uint32_t i);
 
-/* As guarded_damage(), of a live block that another thread may free meanwhile:
+/* Finds such a byte beside a live block that another thread may free meanwhile:
  * then NULL. Reads through the kernel; where that is not allowed NULL, too. */
 const void *guarded_look(struct slot *slot, struct slot_story *story);
 
-/* The page at an address in the pool is accessible from now on. */
+/* Makes the page at an address in the pool accessible for good. */
 bool guarded_expose(uintptr_t at);
 
 #endif

@@ -63,7 +63,7 @@ struct slot {
 	struct slot_story story; /* held */
 };
 
-/* False: somebody changes it just now. */
+/* Reads word and story; false: somebody changes them just now. */
 static inline bool slot_read(struct slot *slot, struct slot_word *w,
 			     struct slot_story *story)
 {

@@ -20,13 +20,14 @@ struct tale {
 	size_t nr;  /* of bytes in text */
 };
 
-/* With its first line. */
+/* Begin a report with its first line. */
 void tale_begin(struct tale *tale, const char *fmt, ...) printf_like(2, 3);
 void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
 	printf_like(2, 0);
 void tale_line(struct tale *tale, const char *fmt, ...) printf_like(2, 3);
 
-/* The calls of a stack: a number of trace.h's, or addresses behind calls. */
+/* Tell the calls of a stack: a number of trace.h's, or addresses behind
+ * calls. */
 void tale_stack(struct tale *tale, uint32_t stack);
 void tale_calls(struct tale *tale, const uint64_t *pcs, unsigned n);
 

@@ -211,3 +211,22 @@ void verdict_damage(const void *block, const void *damage, const char *verb)
 			   m.story.size);
 	tell_call(&tale, &m);
 }
+
+unsigned verdict_sweep(const char *verb)
+{
+	struct slot_story story;
+	const void *damage;
+	struct slot *slot;
+	unsigned nr = 0;
+	uint32_t i;
+
+	for (i = 0; (slot = guarded_slot(i)); i++) {
+		damage = guarded_look(slot, &story);
+		if (!damage)
+			continue;
+		nr++;
+		verdict_damage((const void *)(uintptr_t)story.block, damage,
+			       verb);
+	}
+	return nr;
+}

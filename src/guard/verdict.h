@@ -31,14 +31,20 @@ enum verdict {
 	VERDICT_GOES_ON, /* the access can be made now */
 };
 
-/* A fault at an address. */
+/* Tells of a fault at an address. */
 enum verdict verdict_access(uintptr_t at, const ucontext_t *context);
 
-/* A pointer that is no live guarded block and yet in the pool was given to
- * `verb`. Returns with guard_recover=1. */
+/* Tells of a pointer that was given to `verb` and is in the pool, and no live
+ * guarded block. Returns with guard_recover=1. */
 void verdict_pointer(const void *pointer, const char *verb);
 
-/* Likewise for a live block, beside which bytes were written, at `damage`. */
+/* Tells of a live block beside which bytes were written, at `damage`. Returns
+ * with guard_recover=1. */
 void verdict_damage(const void *block, const void *damage, const char *verb);
+
+/* Looks at all live blocks, and tells of the first damaged one, or with
+ * guard_recover=1 of all; how many there are. Bounded by the pool; a block that
+ * is freed or made meanwhile is left out. */
+unsigned verdict_sweep(const char *verb);
 
 #endif

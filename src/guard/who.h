@@ -18,15 +18,17 @@
 
 #include "base/compiler.h"
 
+/* Maps the page, once. */
 void who_start(void);
 
-/* Before a child begins that runs on the caller's memory. */
+/* Asks before a child begins that runs on the caller's memory. */
 void who_settle(void);
 
-/* 0: it may not be asked for. */
+/* Returns the calling thread's id; 0: it may not be asked for. */
 int who_tid(void);
 
-/* Whether the caller is a child that runs on its parent's memory (vfork). */
+/* Says whether the caller is a child that runs on its parent's memory (vfork).
+ * */
 bool who_borrows_memory(void);
 
 #endif

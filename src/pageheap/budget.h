@@ -94,42 +94,43 @@ static force_inline size_t budget_resident_size(void)
 	return (size_t)((uint32_t)units + (units >> 32)) << UNIT_SHIFT;
 }
 
+/* Returns how much free memory is kept now. */
 size_t budget_size(void);
 
-/* What it is when so much of what is claimed has been given. */
+/* Returns what it is when so much of what is claimed has been given. */
 size_t budget_size_without(size_t size);
 
-/* Above that size a run is not kept, whatever the budget. */
+/* Returns the size above which a run is not kept, whatever the budget. */
 size_t budget_run_most(void);
 
-/* nr units were claimed, nr_dirty of them from the free dirty ones. False: the
- * hard limit has no room for the others; nothing changed. */
+/* Counts nr claimed units, nr_dirty of them from the free dirty ones. False:
+ * the hard limit has no room for the others; nothing changed. */
 bool budget_try_taken(uint32_t nr, uint32_t nr_dirty);
 
 /* Whether nr units that are clean could be taken now. */
 bool budget_has_room(uint32_t nr);
 
-/* nr claimed units, all dirty, are about to be released. */
+/* Counts nr claimed units, all dirty, that are about to be released. */
 void budget_given(uint32_t nr);
 
-/* nr units went back to the system in nr_calls calls. */
+/* Counts nr units that went back to the system in nr_calls calls. */
 void budget_purged(uint32_t nr, uint32_t nr_calls);
 
-/* nr claimed units went back to the system by one call now, and are about to
- * be released. */
+/* Counts nr claimed units that went back to the system by one call now, and are
+ * about to be released. */
 void budget_given_purged(uint32_t nr);
 
-/* The system refused to take nr units; more: others than those before. */
+/* Notes that the system refused to take nr units; more: others than before. */
 void budget_refused(uint32_t nr, bool more);
 
-/* Something was purged now. */
+/* Notes that something was purged now. */
 void budget_purge_time(void);
 
-/* A run was taken of which size bytes had been in use before, and were
- * clean. */
+/* Learns from a run that was taken, of which size bytes had been in use before
+ * and were clean. */
 void budget_regret(size_t size, size_t run_size);
 
-/* What was learnt of keeping, under pressure. */
+/* Forgets what was learnt of keeping, under pressure. */
 void budget_forget(void);
 
 /* Ends an interval: adapts the bonus; returns the bytes of free dirty memory

@@ -6,7 +6,8 @@
 #include "pageheap/region_grow.h"
 #include "system/system.h"
 
-#define WHOLE_UNITS (64 * HUGEPAGE_UNITS) /* what one call may have in hand */
+#define WHOLE_UNITS \
+	(WORD_BITS * HUGEPAGE_UNITS) /* what one call may have in hand */
 
 /* The part of [unit, end) that lies in unit's hugepage. */
 static uint64_t dirty_mask(uint32_t unit, uint32_t end)

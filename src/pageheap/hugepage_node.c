@@ -66,28 +66,40 @@ static void node_set(struct region *region, uint32_t parent, uint64_t mask,
 /* The hugepages of [h, end) that lie under h's parent. */
 static uint64_t node_mask(uint32_t h, uint32_t end)
 {
-	return bits_range(h % 64, (unsigned)min_size(64 - h % 64, end - h));
+	uint32_t first = h % WORD_BITS;
+
+	return bits_range(first,
+			  (unsigned)min_size(WORD_BITS - first, end - h));
+}
+
+/* The hugepages of these units become the node's, with `nobodys` those alone
+ * that are nobody's. */
+static void node_claim(struct region *region, uint32_t unit, uint32_t n,
+		       unsigned node, bool nobodys)
+{
+	uint32_t h = unit / HUGEPAGE_UNITS, parent;
+	uint32_t end = (unit + n - 1) / HUGEPAGE_UNITS + 1;
+	uint64_t mask;
+
+	for (; node != NODE_ANY && h < end; h = (parent + 1) * WORD_BITS) {
+		parent = h / WORD_BITS;
+		mask = node_mask(h, end);
+		if (nobodys)
+			mask &= node_hugepages_slow(region, parent, 0);
+		node_set(region, parent, mask, node + 1);
+	}
 }
 
 void node_assign(struct region *region, uint32_t unit, uint32_t n,
 		 unsigned node)
 {
-	uint32_t h = unit / 64, end = (unit + n - 1) / 64 + 1;
-
-	for (; node != NODE_ANY && h < end; h = (h / 64 + 1) * 64)
-		node_set(region, h / 64, node_mask(h, end), node + 1);
+	node_claim(region, unit, n, node, false);
 }
 
 void node_assign_new(struct region *region, uint32_t unit, uint32_t n,
 		     unsigned node)
 {
-	uint32_t h = unit / 64, end = (unit + n - 1) / 64 + 1;
-
-	for (; node != NODE_ANY && h < end; h = (h / 64 + 1) * 64)
-		node_set(region, h / 64,
-			 node_mask(h, end) &
-				 node_hugepages_slow(region, h / 64, 0),
-			 node + 1);
+	node_claim(region, unit, n, node, true);
 }
 
 unsigned node_of_hugepage(const struct region *region, uint32_t hugepage)

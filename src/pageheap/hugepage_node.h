@@ -49,15 +49,15 @@ static force_inline uint64_t node_hugepages(const struct region *region,
 static force_inline bool node_has(const struct region *region,
 				  uint32_t hugepage, unsigned node)
 {
-	return node_hugepages(region, hugepage / 64, node) &
-	       bits_one(hugepage % 64);
+	return node_hugepages(region, hugepage / WORD_BITS, node) &
+	       bits_one(hugepage % WORD_BITS);
 }
 
 /* The hugepages that units [unit, unit + n) lie in become the node's. */
 void node_assign(struct region *region, uint32_t unit, uint32_t n,
 		 unsigned node);
 
-/* Likewise, those alone that are nobody's. */
+/* Those of them alone that are nobody's become the node's. */
 void node_assign_new(struct region *region, uint32_t unit, uint32_t n,
 		     unsigned node);
 

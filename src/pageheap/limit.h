@@ -55,7 +55,7 @@ struct limit {
 	_Atomic(uint64_t) soft_size;   /* atomic: the program's; 0: none */
 	_Atomic(uint64_t) cgroup_size; /* atomic: its cgroup's; 0: none */
 	_Atomic(uint64_t) hard_size;   /* atomic: 0: none */
-	_Atomic(uint32_t) asked;       /* atomic: enum limit_reason */
+	_Atomic(uint32_t) asked;       /* atomic: hint, enum limit_reason */
 	_Atomic(uint32_t) last;	       /* hint: what was served last */
 	_Atomic(uint64_t) nr_hits;     /* counter: takes that found no room */
 	_Atomic(uint64_t) nr_served;   /* counter */
@@ -77,7 +77,7 @@ static force_inline uint32_t limit_hard_units(void)
 	return limit_units(load_relaxed(&limit.hard_size)); // own: one word
 }
 
-/* The smaller of both; 0: there is none. */
+/* Returns the smaller of both; 0: there is none. */
 uint64_t limit_soft_size(void);
 
 static force_inline uint32_t limit_soft_units(void)
@@ -85,13 +85,14 @@ static force_inline uint32_t limit_soft_units(void)
 	return limit_units(limit_soft_size());
 }
 
-/* From so many units to so many, which may pass the soft limit. */
+/* Notes a growth from so many units to so many, which may pass the soft
+ * limit. */
 void limit_note_growth(uint32_t before, uint32_t after);
 
-/* The hard limit is in the way of a take. */
+/* Notes that the hard limit is in the way of a take. */
 void limit_note_hit(void);
 
-/* All that can be given back shall be, soon. */
+/* Asks that all that can be given back is, soon. */
 void limit_ask(enum limit_reason reason);
 
 static force_inline bool limit_is_asked(void)
@@ -99,8 +100,8 @@ static force_inline bool limit_is_asked(void)
 	return load_relaxed(&limit.asked); // hint
 }
 
-/* What was asked for, now to be served by the caller alone; LIMIT_NONE: nothing
- * was. */
+/* Takes what was asked for, to be served by the caller alone; LIMIT_NONE:
+ * nothing was. */
 enum limit_reason limit_take_asked(void);
 
 #endif

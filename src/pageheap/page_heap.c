@@ -55,7 +55,7 @@ struct run_request {
 	uint32_t nr_units;
 	uint32_t align_units;
 	unsigned id;
-	bool guarded; /* a guard at the last unit's end may stay */
+	bool guard_stays; /* one at the last unit's end may */
 	struct search search;
 };
 
@@ -147,7 +147,7 @@ static bool claim_within_hugepage(struct region *region,
 	return true;
 }
 
-/* How many units hold the run whatever hugepage they begin at. */
+/* Returns how many units hold the run whatever hugepage they begin at. */
 static uint32_t units_with_surplus(const struct run_request *r)
 {
 	if (r->align_units <= HUGEPAGE_UNITS)
@@ -217,11 +217,11 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 /* Makes a claimed run the caller's. False: the kernel refuses to make it
  * accessible, or it would be beyond the hard limit, and it is released. */
 static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
-			 bool guarded, bool *zero)
+			 bool guard_stays, bool *zero)
 {
 	uint32_t nr_dirty;
 
-	if (unlikely(!guard_clear(region, unit, n - guarded))) {
+	if (unlikely(!guard_clear(region, unit, n - guard_stays))) {
 		page_heap_refused(region, unit, n);
 		return false;
 	}
@@ -255,7 +255,8 @@ static bool run_finish(struct region *region, const struct run_request *r,
 	out->region = region;
 	out->unit = unit;
 	out->nr_units = r->nr_units;
-	return units_finish(region, unit, r->nr_units, r->guarded, &out->zero);
+	return units_finish(region, unit, r->nr_units, r->guard_stays,
+			    &out->zero);
 }
 
 /* Claims units right behind `unit`, where the region has mapped nothing yet. */
@@ -303,34 +304,26 @@ static bool grow_anew(struct region *region, const struct run_request *r,
 
 /* The sources of a run, in the order in which they are asked: */
 
-/* Takes what is free of one region. In strict mode a run that has a guard stays
- * claimed, and another one is tried; not after the hard limit refused one. */
-static bool take_free_of(struct region *region, const struct run_request *r,
-			 struct run *out)
-{
-	bool within = is_within_hugepage(r);
-	uint32_t unit;
-
-	do {
-		if (!(within ? claim_within_hugepage(region, r, &unit) :
-			       claim_hugepages(region, r, &unit)))
-			return false;
-		if (likely(run_finish(region, r, unit, out)))
-			return true;
-	} while (sandbox_strict_here() && budget_has_room(r->nr_units));
-	return false;
-}
-
-/* Takes what is free; with `all` whatever is, wherever it is filed. */
+/* Takes what is free; with `all` whatever is, wherever it is filed. In strict
+ * mode a run that has a guard stays claimed, and another one is tried; not
+ * after the hard limit refused one. */
 static bool take_free(const struct run_request *r, struct run *out)
 {
 	struct region *region = region_next(regions);
+	bool within = is_within_hugepage(r);
+	uint32_t unit;
 
 	for (; region; region = region_next(region + 1)) {
 		if (unlikely(r->search.all))
 			level_repair(region);
-		if (take_free_of(region, r, out))
-			return true;
+		while (within ? claim_within_hugepage(region, r, &unit) :
+				claim_hugepages(region, r, &unit)) {
+			if (likely(run_finish(region, r, unit, out)))
+				return true;
+			if (!sandbox_strict_here() ||
+			    !budget_has_room(r->nr_units))
+				break;
+		}
 	}
 	return false;
 }
@@ -389,8 +382,8 @@ static cold bool take_hidden(const struct run_request *r, struct run *out)
 	return take_free(&all, out);
 }
 
-/* All that is free is clean then, and counts anew; but for what other purgers
- * have in hand, who may be through the next time. */
+/* Takes what counts anew when all that is free is purged; but for what other
+ * purgers have in hand, who may be through the next time. */
 static cold bool take_purged(const struct run_request *r, struct run *out)
 {
 	unsigned i;
@@ -406,7 +399,8 @@ static cold bool take_purged(const struct run_request *r, struct run *out)
 	return false;
 }
 
-/* Where nothing is free that fits, or the hard limit leaves no room. */
+/* Asks the other sources, where nothing is free that fits, or the hard limit
+ * leaves no room. */
 static cold bool take_more(const struct run_request *r, struct run *out)
 {
 	bool room;
@@ -423,15 +417,15 @@ static cold bool take_more(const struct run_request *r, struct run *out)
 	       (!room && take_added(r, out)) || take_hidden(r, out);
 }
 
-bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned id,
-			    bool guarded, struct run *out)
+bool page_heap_take_run(size_t nr_units, size_t align_units, unsigned id,
+			bool guard_stays, struct run *out)
 {
 	size_t most = REGION_SIZE_MOST >> UNIT_SHIFT;
 	struct run_request r = {
 		.nr_units = (uint32_t)nr_units,
 		.align_units = (uint32_t)align_units,
 		.id = id,
-		.guarded = guarded,
+		.guard_stays = guard_stays,
 		.search = { .node = (uint8_t)node_of_id(id) },
 	};
 
@@ -507,8 +501,9 @@ static bool page_heap_extend_grow(struct region *region, uint32_t unit,
 static void extend_assign(struct region *region, uint32_t unit, uint32_t n)
 {
 	if (unlikely(load_relaxed(&nodes_used))) // hint
-		node_assign_new(region, unit, n,
-				node_of_hugepage(region, (unit - 1) / 64));
+		node_assign_new(
+			region, unit, n,
+			node_of_hugepage(region, (unit - 1) / HUGEPAGE_UNITS));
 }
 
 bool page_heap_try_extend(struct region *region, uint32_t unit,
@@ -539,11 +534,6 @@ size_t page_heap_relieve(void)
 	return purge_down(0, SIZE_MAX, true);
 }
 
-size_t page_heap_purge_requested(void)
-{
-	return purge_requested();
-}
-
 size_t page_heap_tick(size_t most_size)
 {
 	size_t most = min_size(budget_tick(), most_size);
@@ -556,8 +546,8 @@ size_t page_heap_tick(size_t most_size)
 	return done;
 }
 
-/* Tags and spans of the units ever taken, the words over them, and the head;
- * bits as if all slabs had the smallest objects. */
+/* Adds up tags and spans of the units ever taken, the words over them, and the
+ * head; bits as if all slabs had the smallest objects. */
 static size_t stats_metadata_size(const struct region *region)
 {
 	size_t n = load_relaxed(&region->nr_used); // hint

@@ -24,16 +24,17 @@ struct run {
 
 /* Claims nr_units > 0 units, the first one's address at a multiple of
  * align_units (a power of two) units. id is a hint: runs of one id keep
- * together. With `guarded` the last page of the last unit may be inaccessible,
- * if a block was there that ended so (guard.h). False: no memory. */
-bool page_heap_take_guarded(size_t nr_units, size_t align_units, unsigned id,
-			    bool guarded, struct run *out);
+ * together. With `guard_stays` the last page of the last unit may be
+ * inaccessible, if a block was there that ended so (guard.h). False: no
+ * memory. */
+bool page_heap_take_run(size_t nr_units, size_t align_units, unsigned id,
+			bool guard_stays, struct run *out);
 
-/* Claims a run as page_heap_take_guarded() does, with all of it accessible. */
+/* Claims a run as page_heap_take_run() does, with all of it accessible. */
 static inline bool page_heap_take(size_t nr_units, size_t align_units,
 				  unsigned id, struct run *out)
 {
-	return page_heap_take_guarded(nr_units, align_units, id, false, out);
+	return page_heap_take_run(nr_units, align_units, id, false, out);
 }
 
 /* Whether a run of that length could be free in what the system has given
@@ -58,10 +59,7 @@ size_t page_heap_purge(size_t keep_size, size_t most_size);
  * early where somebody waits for the helper's end. The bytes. */
 size_t page_heap_relieve(void);
 
-/* Purges what gives asked the helper for: all beyond the budget. */
-size_t page_heap_purge_requested(void);
-
-/* The timed piece of purging: gives back what lay unused since the tick
+/* Does the timed piece of purging: gives back what lay unused since the tick
  * before, at most most_size bytes; returns the bytes given back. Callers
  * elect themselves (see front/tick). */
 size_t page_heap_tick(size_t most_size);

@@ -76,7 +76,7 @@ static void walk_purge(struct walk *walk, uint64_t *place)
 	*place = *place >> 32 << 32 | purged.hugepage;
 }
 
-/* From below `place` down to `end`; true: came there, and wants more. */
+/* Walks from below `place` down to `end`; true: came there, and wants more. */
 static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
 {
 	while (walk_wants(walk)) {
@@ -163,7 +163,7 @@ static size_t purge_bound(size_t keep_size)
 	return BOUND_FACTOR * keep_size + BOUND_SLACK;
 }
 
-/* What gives keep: the budget, and what cannot be purged. */
+/* Returns what gives keep: the budget, and what cannot be purged. */
 static size_t purge_keep_size(void)
 {
 	return budget_size() + load_relaxed(&budget.refused_size); // hint

@@ -40,12 +40,11 @@ bool purge_is_huge(size_t size);
  * clean; they are to be released next. False: refused, nothing changed. */
 bool purge_try_held(struct region *region, uint32_t unit, uint32_t n);
 
-/* What is beyond the budget: asks the helper for it, and without one, or
- * where that is too slow, purges a piece in proportion to what was just
- * given. */
+/* Asks the helper to purge what is beyond the budget, and without one, or where
+ * that is too slow, purges a piece in proportion to what was just given. */
 void purge_beyond_budget(size_t given_size);
 
-/* The helper's part: purges all that is beyond the budget; the bytes. */
+/* Purges, as the helper, all that is beyond the budget; returns the bytes. */
 size_t purge_requested(void);
 
 #endif

@@ -15,9 +15,9 @@
 
 /* Arrays over units, quantum by quantum */
 
-/* One array's part of [from, to). Mapped already is as good; of a range that
- * is mapped in part, only where the caller asks for one quantum, since others
- * map whole quanta. */
+/* Maps one array's part of [from, to). Mapped already is as good; of a range
+ * that is mapped in part, only where the caller asks for one quantum, since
+ * others map whole quanta. */
 static int region_map_array(void *array, size_t each, uint32_t from,
 			    uint32_t to)
 {
@@ -85,8 +85,9 @@ static bool region_cover(struct region *region, uint32_t end)
 
 /* Growth */
 
-/* Whole hugepages; small ones while other growers are at work, so that many
- * threads that miss at once do not each take an eighth of the heap. */
+/* Returns a step in whole hugepages; a small one while other growers are at
+ * work, so that many threads that miss at once do not each take an eighth of
+ * the heap. */
 static uint32_t region_step(struct region *region, uint32_t from, uint32_t need)
 {
 	uint32_t step = GROW_LEAST, left;
@@ -98,7 +99,7 @@ static uint32_t region_step(struct region *region, uint32_t from, uint32_t need)
 	return (uint32_t)min_size(step, left);
 }
 
-/* Units that a grower claimed and could not map. */
+/* Gives back units that a grower claimed and could not map. */
 static void region_unclaim(struct region *region, uint32_t unit, uint32_t n)
 {
 	uint32_t end = unit + n;
@@ -137,8 +138,8 @@ static bool region_claim_spare(struct region *region, uint32_t need,
 	return false;
 }
 
-/* From *unit on where that is what comes next, with `exact`; else from where
- * the others came to. */
+/* Claims from *unit on where that is what comes next, with `exact`; else from
+ * where the others came to. */
 static bool region_claim(struct region *region, bool exact, uint32_t need,
 			 uint32_t *unit, uint32_t *n)
 {
@@ -156,7 +157,7 @@ static bool region_claim(struct region *region, bool exact, uint32_t need,
 	return true;
 }
 
-/* The data first: what is refused then leaves no arrays behind that count
+/* Maps the data first: what is refused then leaves no arrays behind that count
  * against a limit. */
 static int region_map_units(struct region *region, uint32_t unit, uint32_t n)
 {

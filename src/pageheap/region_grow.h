@@ -45,14 +45,14 @@
 
 #include "pageheap/region.h"
 
-/* Usable units that nobody had yet, at least `need` and all the caller's, the
- * first one at a hugepage. False: no memory, or no addresses in this region.
- * Lock-free. */
+/* Finds usable units that nobody had yet, at least `need` and all the caller's,
+ * the first one at a hugepage. False: no memory, or no addresses in this
+ * region. Lock-free. */
 bool region_grow(struct region *region, uint32_t need, uint32_t *unit,
 		 uint32_t *n);
 
-/* As region_grow(), exactly the units [unit, unit + need) and perhaps more
- * behind; false also where somebody has taken them. */
+/* Grows as region_grow() does, by exactly the units [unit, unit + need) and
+ * perhaps more behind; false also where somebody has taken them. */
 bool region_grow_at(struct region *region, uint32_t unit, uint32_t need,
 		    uint32_t *n);
 

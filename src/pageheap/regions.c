@@ -73,7 +73,7 @@ static void *region_lay_array(char **at, size_t size)
 	return begin;
 }
 
-/* All that its metadata and its size tell; the end of the metadata. */
+/* Lays out all that its metadata and its size tell; returns their end. */
 static char *region_lay_out(struct region *region, char *meta, size_t nr_units)
 {
 	size_t whole = round_up(nr_units, REGION_QUANTUM);
@@ -140,7 +140,7 @@ static void region_unmap_mapped(void *at, size_t size)
 		system_unmap(at, size);
 }
 
-/* What a growth that was refused half-way mapped of the arrays. */
+/* Unmaps what a growth that was refused half-way mapped of the arrays. */
 static void region_unmap_arrays(const struct region *region, uint32_t to)
 {
 	uint32_t from = load_relaxed(&region->nr_committed); // before publish
@@ -167,7 +167,7 @@ static void region_unmake(const struct region *region, bool first,
 	place_untake(PLACE_META, region->head, meta_size);
 }
 
-/* All of it, or nothing; and the seed. */
+/* Maps all of it, or nothing, and writes the seed. */
 static int region_map_parts(const struct region *region, bool first)
 {
 	struct part parts[NR_PARTS];
@@ -190,8 +190,9 @@ static int region_map_parts(const struct region *region, bool first)
 	return 0;
 }
 
-/* Places for it, and what it begins with. -EEXIST: somebody else's memory is
- * there; these places stay taken, so that the next call finds others. */
+/* Takes places for it, and maps what it begins with. -EEXIST: somebody else's
+ * memory is there; these places stay taken, so that the next call finds others.
+ * */
 static int region_try_make(struct region *region, size_t size, bool first,
 			   size_t *meta_size)
 {
@@ -215,7 +216,7 @@ static int region_try_make(struct region *region, size_t size, bool first,
 	return result;
 }
 
-/* A region that nobody knows yet; *meta_size: of its metadata. */
+/* Makes a region that nobody knows yet; *meta_size: of its metadata. */
 static bool region_make(struct region *region, size_t size, bool first,
 			size_t *meta_size)
 {
@@ -251,8 +252,8 @@ static void region_publish(struct region *slot, const struct region *made)
 	store_release(&slot->state, REGION_READY);
 }
 
-/* Four times main memory, so that a heap of all of it finds room for long
- * runs. */
+/* Returns four times main memory, so that a heap of all of it finds room for
+ * long runs. */
 static size_t region_size_wanted(void)
 {
 	uint64_t goal = 4 * system_memory_size();

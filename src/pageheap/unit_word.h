@@ -1,7 +1,7 @@
 /* layer 2.2: unit word: pure functions on a word of 64 granules
  *
  * A word holds one bit a granule (a unit at level 0). Nothing here reads
- * shared memory: level.c, purge.c and free_index.c work on plain copies and
+ * shared memory: level.c, dirty.c and free_index.c work on plain copies and
  * commit by CAS, so all of it is tested without threads, by enumeration.
  */
 #ifndef LANE_UNIT_WORD_H

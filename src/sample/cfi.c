@@ -89,7 +89,7 @@ static void recall(struct program *p, struct code *code)
 	p->now = p->remembered[--p->nr_remembered];
 }
 
-/* Instructions that say what the CFA is. False: it is another one. */
+/* Runs instructions that say what the CFA is. False: it is another one. */
 static bool run_cfa(struct program *p, struct code *code, unsigned op)
 {
 	int64_t align = p->fde->data_align;
@@ -121,7 +121,7 @@ static bool run_cfa(struct program *p, struct code *code, unsigned op)
 	return false;
 }
 
-/* Those that say where a register is. */
+/* Runs those that say where a register is. */
 static bool run_register(struct program *p, struct code *code, unsigned op)
 {
 	int64_t align = p->fde->data_align;
@@ -191,7 +191,7 @@ static void run_other(struct program *p, struct code *code, unsigned op)
 	code->bad = true;
 }
 
-/* One instruction. */
+/* Runs one instruction. */
 static void run_one(struct program *p, struct code *code)
 {
 	unsigned op = (unsigned)code_bytes(code, 1), low = op & 0x3f;
@@ -224,7 +224,7 @@ static bool run(struct program *p, struct code code)
 	return !code.bad && p->nr_steps < CFI_STEPS_MOST;
 }
 
-/* The rules for an address of the function. */
+/* Finds the rules for an address of the function. */
 static bool row_find(struct program *p, const struct fde *fde, uint64_t pc)
 {
 	__builtin_memset(&p->now, 0, sizeof(p->now));
@@ -252,7 +252,7 @@ static bool cfa_find(const struct program *p, const struct frame *frame,
 	return true;
 }
 
-/* The caller's value of a register; false: it is not known. */
+/* Finds the caller's value of a register; false: it is not known. */
 static bool register_find(const struct program *p, unsigned reg,
 			  const struct frame *frame, struct memory *memory,
 			  uint64_t cfa, uint64_t *out)
@@ -365,7 +365,7 @@ static uint64_t row_pack(const struct program *p)
 	return nr_same + FRAME_NR_REGS == NR_PACKED ? rule : RULES_NONE;
 }
 
-/* frame_leave() by one word. */
+/* Leaves a frame by one word. */
 static enum cfi_result rule_leave(uint64_t rule, struct frame *frame,
 				  struct memory *memory)
 {

@@ -29,7 +29,8 @@ enum cfi_result {
 	CFI_BAD,     /* its description leads nowhere; the frame stays */
 };
 
-/* place: zeros at the beginning of a walk, then as the last step left it. */
+/* Goes from a frame to its caller's; place: zeros at the beginning of a walk,
+ * then as the last step left it. */
 enum cfi_result cfi_step(struct frame *frame, struct memory *memory,
 			 struct fde_place *place);
 

@@ -22,18 +22,10 @@
 /* Weights are in 2^-CHANCE_SHIFT blocks. */
 #define CHANCE_SHIFT 16
 
-/* The distance to the next byte, from 64 random bits. */
+/* Draws the distance to the next byte, from 64 random bits. */
 uint64_t chance_distance(uint64_t random, uint64_t interval);
 
-/* What a block stands for. */
+/* Says what a block stands for. */
 uint64_t chance_weight(uint64_t size, uint64_t interval);
-
-/* Every bit of the result hangs on every bit of x. */
-static force_inline uint64_t chance_scramble(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
 
 #endif

@@ -5,29 +5,22 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/text.h"
 #include "sample/sampler.h"
 #include "system/config.h"
-#include "system/files.h"
+#include "system/part_file.h"
 #include "system/place.h"
 #include "system/report.h"
 #include "system/system.h"
 
 #define NAME_SIZE 32
-#define TRIES 16
 
 /* atomic: own, each value is used once */
-static _Atomic(uint32_t) sequence, part_sequence;
+static _Atomic(uint32_t) sequence;
 
 static const char *form_suffix(bool text)
 {
 	return text ? "heap" : "pb.gz";
-}
-
-static bool is_text(const char *path)
-{
-	size_t n = __builtin_strlen(path);
-
-	return n >= 5 && !__builtin_memcmp(path + n - 5, ".heap", 5);
 }
 
 /* The program's name as the kernel has it, fit for a file's. */
@@ -44,23 +37,10 @@ static void program_name(char name[NAME_SIZE])
 		report_format(name, NAME_SIZE, "heap");
 }
 
-/* What is under way has a name of its own; one that a process of the same id
- * left behind is in nobody's way. */
-static int part_create(const char *path, char part[DUMP_PATH_SIZE])
+/* how: whether it is the text. */
+static int dump_form(int fd, const void *how)
 {
-	int i, n, fd = -EEXIST;
-
-	for (i = 0; i < TRIES && fd == -EEXIST; i++) {
-		n = report_format(part, DUMP_PATH_SIZE, "%s.%d.%u.part", path,
-				  system_getpid(),
-				  add_relaxed(&part_sequence, 1)); // own
-		fd = n < DUMP_PATH_SIZE ? system_create(part) : -ENAMETOOLONG;
-	}
-	return fd;
-}
-
-static int dump_form(int fd, bool text)
-{
+	bool text = *(const bool *)how;
 	uint64_t nr = pinned_nr();
 	size_t size = sizeof(struct dump_scratch) + nr * sizeof(uint64_t);
 	struct dump_scratch *scratch = place_map(size);
@@ -80,18 +60,7 @@ static int dump_form(int fd, bool text)
 
 static int dump_to(const char *path, bool text)
 {
-	char part[DUMP_PATH_SIZE];
-	int fd = part_create(path, part), error;
-
-	if (fd < 0)
-		return fd;
-	error = dump_form(fd, text);
-	system_close(fd);
-	if (!error)
-		error = system_rename(part, path);
-	if (error)
-		system_unlink(part);
-	return error;
+	return part_file_write(path, dump_form, &text);
 }
 
 /* NAME.PID.SEQUENCE.pb.gz in the option's directory. */
@@ -127,5 +96,5 @@ int dump_write(const char *path)
 	if (!sampler_has_tables())
 		return -ENODATA;
 	sampler_note_peak();
-	return dump_to(path, is_text(path));
+	return dump_to(path, text_ends(path, ".heap"));
 }

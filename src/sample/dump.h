@@ -4,14 +4,11 @@
  * gperftools (text.c). Symbols are the reader's job: files say where code is
  * mapped and of which build it is.
  *
- * A file is written under a name of its own, NAME.PID.NUMBER.part, and then
- * renamed: it is whole or not there. Sums are read while threads go on, so a
- * file may lack what was added meanwhile, or have one sum of a sample and not
- * yet the other. Any thread may write at any time, also a handler that
- * interrupts one that does: each has a file and some scratch memory of its own,
- * from the kernel. Nothing is allocated, errno stays, nobody waits but for the
- * kernel. A thread that dies leaves a file that is not whole, and its scratch
- * memory.
+ * A file is whole or not there (system/part_file.h). Sums are read while
+ * threads go on, so a file may lack what was added meanwhile, or have one sum
+ * of a sample and not yet the other. Each who writes has some scratch memory of
+ * its own, from the kernel. A thread that dies leaves that, and a file that is
+ * not whole.
  */
 #ifndef LANE_DUMP_H
 #define LANE_DUMP_H
@@ -31,18 +28,18 @@ struct dump_scratch {
 	uint64_t ends[SCRATCH_MAPPINGS];
 };
 
-/* 0 or a negated errno; -ENODATA: there never was a profile. path NULL: a name
- * of our own in the directory of the option profile_dir, in the form that the
- * option says; else one that ends in ".heap" is the text, any other the
- * other. */
+/* Writes a file: 0 or a negated errno; -ENODATA: there never was a profile.
+ * path NULL: a name of our own in the directory of the option profile_dir, in
+ * the form that the option says; else one that ends in ".heap" is the text, any
+ * other the other. */
 int dump_write(const char *path);
 
-/* The same to a name of our own, which stands in path then, or what there is of
+/* Writes to a name of our own, which stands in path then, or what there is of
  * it where it could not be made. */
 #define DUMP_PATH_SIZE 1024
 int dump_write_named(char path[DUMP_PATH_SIZE]);
 
-/* The forms, into an open writer. */
+/* Write the forms into an open writer. */
 void dump_pprof(struct writer *w, struct dump_scratch *scratch);
 void dump_text(struct writer *w, struct dump_scratch *scratch);
 

@@ -27,7 +27,7 @@ static uint64_t pop(struct machine *m)
 	return 0;
 }
 
-/* A number that stands in the text. */
+/* Pushes a number that stands in the text. */
 static bool run_constant(struct machine *m, struct code *code, unsigned op)
 {
 	unsigned size = 1u << ((op - 0x08) / 2 & 3);
@@ -46,7 +46,7 @@ static bool run_constant(struct machine *m, struct code *code, unsigned op)
 	return true;
 }
 
-/* Two words make one. */
+/* Makes one word of two. */
 static bool run_binary(struct machine *m, unsigned op)
 {
 	uint64_t b, a;

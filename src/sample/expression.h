@@ -10,8 +10,8 @@
 #include "sample/frame.h"
 #include "sample/memory.h"
 
-/* at: the length, then the operations. initial: pushed before the first one;
- * NULL: nothing is. False: it has no value. */
+/* Runs an expression. at: the length, then the operations. initial: pushed
+ * before the first one; NULL: nothing is. False: it has no value. */
 bool expression_value(const unsigned char *at, const struct frame *frame,
 		      struct memory *memory, const uint64_t *initial,
 		      uint64_t *out);

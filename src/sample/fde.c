@@ -54,7 +54,7 @@ bool fde_in_file(uint64_t pc, const char **name, uint64_t *address)
 	return true;
 }
 
-/* A number of a pair. */
+/* Reads a number of a pair. */
 static int64_t pair_read(const unsigned char *at)
 {
 	int32_t value;
@@ -86,7 +86,7 @@ static uint64_t pair_search(const unsigned char *pairs, uint64_t nr, int64_t pc)
 	return low ? low - 1 : nr;
 }
 
-/* NULL: none. */
+/* Finds the pair of an address, by a hint first; NULL: none. */
 static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
 				      int64_t pc)
 {
@@ -95,13 +95,13 @@ static const unsigned char *pair_find(const unsigned char *pairs, uint64_t nr,
 
 	if (unlikely(!pair_fits(pairs, nr, i, pc))) {
 		i = pair_search(pairs, nr, pc);
-		store_relaxed(hint, (uint32_t)i); // hint: likewise
+		store_relaxed(hint, (uint32_t)i); // hint: the pair tells
 	}
 	return i < nr ? pairs + PAIR * i : NULL;
 }
 
-/* The pairs behind the head, and how many; NULL: it is written as no linker
- * does. */
+/* Finds the pairs behind the head, and how many; NULL: it is written as no
+ * linker does. */
 static const unsigned char *pairs_find(const unsigned char *head, uint64_t *nr)
 {
 	struct code code = { head + 4, head + 4 + 16, false };
@@ -113,7 +113,7 @@ static const unsigned char *pairs_find(const unsigned char *head, uint64_t *nr)
 	return code.bad ? NULL : code.at;
 }
 
-/* pairs_find() for the one form that GNU's linkers and LLVM's write. */
+/* Finds them by one look, in the form that GNU's linkers and LLVM's write. */
 static force_inline const unsigned char *pairs_of(const unsigned char *head,
 						  uint64_t *nr)
 {
@@ -125,7 +125,7 @@ static force_inline const unsigned char *pairs_of(const unsigned char *head,
 	return likely(form == HEAD_USUAL) ? head + 12 : pairs_find(head, nr);
 }
 
-/* The address of the description; NULL: none. */
+/* Finds the address of the description; NULL: none. */
 static const unsigned char *entry_find(const unsigned char *head, uint64_t pc)
 {
 	const unsigned char *pairs, *pair;
@@ -138,7 +138,7 @@ static const unsigned char *entry_find(const unsigned char *head, uint64_t pc)
 	return pair ? head + pair_read(pair + 4) : NULL;
 }
 
-/* What one length bounds; the 64-bit form is none. */
+/* Opens what one length bounds; the 64-bit form is none. */
 static struct code entry_open(const unsigned char *at)
 {
 	struct code code = { at, at + 4, false };
@@ -149,7 +149,7 @@ static struct code entry_open(const unsigned char *at)
 	return code;
 }
 
-/* One letter of the augmentation. */
+/* Reads what one letter of the augmentation says. */
 static void letter_read(struct fde *fde, struct code *code, char letter)
 {
 	unsigned encoding;
@@ -176,7 +176,7 @@ static void letter_read(struct fde *fde, struct code *code, char letter)
 	}
 }
 
-/* The common part (CIE). */
+/* Reads the common part (CIE). */
 static bool common_read(struct fde *fde, const unsigned char *at)
 {
 	struct code code = entry_open(at), data;

@@ -31,14 +31,15 @@ struct fde_place {
 };
 bool fde_find(uint64_t pc, struct fde_place *place);
 
-/* False: it is another address's, or written as no compiler does. */
+/* Reads a description; false: it is another address's, or written as no
+ * compiler does. */
 bool fde_read(uint64_t pc, const struct fde_place *place, struct fde *fde);
 
-/* The name of the object that has the address, "" for the program, and what the
- * address is in its file, as addr2line wants it. False: none has. */
+/* Finds the name of the object that has the address, "" for the program, and
+ * what the address is in its file, as addr2line wants it. False: none has. */
 bool fde_in_file(uint64_t pc, const char **name, uint64_t *address);
 
-/* Where the object that has the address is mapped. False: none has. */
+/* Finds where the object that has the address is mapped. False: none has. */
 bool fde_object(uint64_t pc, uint64_t *begin, uint64_t *end);
 
 #endif

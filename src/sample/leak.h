@@ -10,8 +10,8 @@
 
 #include "base/compiler.h"
 
-/* Lines on stderr for the stacks that hold `least` bytes or more, the largest
- * LEAK_STACKS of them; how many there are. */
+/* Prints lines on stderr for the stacks that hold `least` bytes or more, the
+ * largest LEAK_STACKS of them; returns how many there are. */
 #define LEAK_STACKS 10
 unsigned leak_report(uint64_t least);
 

@@ -2,7 +2,7 @@
  * live.h */
 #include "sample/live.h"
 
-#include "sample/chance.h"
+#include "base/bits.h"
 #include "sample/levels.h"
 
 static _Atomic(uint64_t) *keys;	  /* const after start; words: atomic */
@@ -18,16 +18,6 @@ uint64_t live_start(void *memory, uint64_t size)
 	return levels_entries(nr_levels);
 }
 
-static void used_raise(unsigned level)
-{
-	uint32_t seen = load_relaxed(&nr_used); // hint
-
-	while (seen <= level &&
-	       // held: the block's holder sees it
-	       !cas_relaxed(&nr_used, &seen, level + 1))
-		;
-}
-
 static bool entry_take(uint32_t at, uint64_t key, const struct live_info *info)
 {
 	uint64_t found = load_relaxed(&keys[at]); // hint
@@ -41,13 +31,14 @@ static bool entry_take(uint32_t at, uint64_t key, const struct live_info *info)
 
 bool live_add(const void *block, const struct live_info *info)
 {
-	uint64_t key = (uintptr_t)block, hash = chance_scramble(key);
+	uint64_t key = (uintptr_t)block, hash = bits_scramble(key);
 	unsigned level, i;
 
 	for (level = 0; level < nr_levels; level++) {
 		uint32_t at = level_bucket(hash, level);
 
-		used_raise(level);
+		// held: the block's holder sees it
+		raise_relaxed(&nr_used, level + 1);
 		for (i = 0; i < BUCKET_ENTRIES; i++)
 			if (entry_take(at + i, key, info))
 				return true;
@@ -57,7 +48,7 @@ bool live_add(const void *block, const struct live_info *info)
 
 bool live_remove(const void *block, struct live_info *info)
 {
-	uint64_t key = (uintptr_t)block, hash = chance_scramble(key), found;
+	uint64_t key = (uintptr_t)block, hash = bits_scramble(key), found;
 	unsigned level, i, end = load_relaxed(&nr_used); // held: see live.h
 
 	for (level = 0; level < end; level++) {

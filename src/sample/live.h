@@ -23,37 +23,45 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+/* The fields of the first word, from its lowest bits on. */
 #define LIVE_SIZE_BITS 40
+#define LIVE_CLASS_BITS 8
+#define LIVE_REGION_BITS 6
+#define LIVE_WHO_BITS 5
 
 /* By the block's holder; who reads it besides, of a moment, asks for the key
  * before and behind. */
 struct live_info {
 	uint64_t size : LIVE_SIZE_BITS; /* held: less than 1 TiB */
-	uint64_t size_class : 8;	/* held: of `life`; 0: there is none */
-	uint64_t region : 16;		/* held: by the block's holder */
-	uint32_t trace;			/* held */
-	uint32_t since;			/* held: milliseconds */
+	/* held: of `life`; 0: there is none */
+	uint64_t size_class : LIVE_CLASS_BITS;
+	uint64_t region : LIVE_REGION_BITS; /* held: likewise */
+	uint64_t id : LIVE_WHO_BITS;	    /* held: whose lane, lowest bits */
+	uint64_t thread : LIVE_WHO_BITS;    /* held: likewise */
+	uint32_t trace;			    /* held */
+	uint32_t since;			    /* held: milliseconds */
 	uint64_t life; /* held: of the slab where it would lie (slab.h) */
 };
 
 /* Bytes that an entry needs. */
 #define LIVE_ENTRY_SIZE (sizeof(uint64_t) + sizeof(struct live_info))
 
-/* At start, as racing threads do alike: zeros of that many bytes. How many keys
- * stand there, before what belongs to them. */
+/* Takes zeros of that many bytes at start, as racing threads do alike; returns
+ * how many keys stand there, before what belongs to them. */
 uint64_t live_start(void *memory, uint64_t size);
 
-/* False: there is no room in its buckets. */
+/* Adds a block; false: there is no room in its buckets. */
 bool live_add(const void *block, const struct live_info *info);
 
-/* False: the block is not there. */
+/* Removes a block; false: it is not there. */
 bool live_remove(const void *block, struct live_info *info);
 
-/* What the entry *at or a later one has, and *at behind it; false: there are no
- * more. As others add and remove, some of it may be of a moment ago. */
+/* Reads what the entry *at or a later one has, and sets *at behind it; false:
+ * there are no more. As others add and remove, some of it may be of a moment
+ * ago. */
 bool live_next(uint32_t *at, struct live_info *info);
 
-/* A count of all; of a moment, where others add and remove. */
+/* Counts all, as of a moment, where others add and remove. */
 uint64_t live_nr(void);
 
 #endif

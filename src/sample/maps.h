@@ -24,13 +24,13 @@ struct maps {
 	char text[MAPS_LINE];
 };
 
-/* 0 or a negated errno. */
+/* Opens a walk; 0 or a negated errno. False: there is no more. */
 int maps_open(struct maps *maps);
 bool maps_next(struct maps *maps, struct mapping *mapping);
 void maps_close(struct maps *maps);
 
-/* The build id of the file whose mapping came last, in hexadecimal; false: it
- * has none, or it cannot be read. */
+/* Reads the build id of the file whose mapping came last, in hexadecimal;
+ * false: it has none, or it cannot be read. */
 bool maps_build_id(const struct maps *maps, char text[2 * BUILD_ID_MOST + 1]);
 
 #endif

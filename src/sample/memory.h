@@ -32,12 +32,12 @@ struct memory {
 	uint64_t window[MEMORY_WINDOW];
 };
 
-/* For a thread whose stack pointer is sp. */
+/* Begins to read for a thread whose stack pointer is sp. */
 void memory_open(struct memory *memory, uintptr_t sp);
 
 bool memory_read_slow(struct memory *memory, uintptr_t at, uint64_t *word);
 
-/* False: it cannot be read. */
+/* Reads a word; false: it cannot be read. */
 static force_inline bool memory_read(struct memory *memory, uintptr_t at,
 				     uint64_t *word)
 {

@@ -8,6 +8,9 @@
 #include "slab/slab.h"
 #include "system/config.h"
 
+_Static_assert(NR_REGIONS_MOST <= 1 << LIVE_REGION_BITS, "regions");
+_Static_assert(NR_CLASSES <= 1 << LIVE_CLASS_BITS, "classes");
+
 /* Words of the shortest record: of two traces one begins so far behind. */
 #define WORDS_LEAST (sizeof(struct trace) / sizeof(uint64_t))
 

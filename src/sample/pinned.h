@@ -28,9 +28,10 @@ struct pinned {
 	uint64_t nr;
 };
 
-/* How many sums are needed. */
+/* Returns how many sums are needed. */
 uint64_t pinned_nr(void);
 
+/* Adds up what each stack pins. */
 void pinned_gather(struct pinned *pinned);
 
 uint64_t pinned_of(const struct pinned *pinned, const struct trace *trace);

@@ -56,6 +56,10 @@
 	X(FREED_10MS, "freed_within_10ms")                       \
 	X(FREED_1S, "freed_within_1s")                           \
 	X(FREED_1MIN, "freed_within_1min")                       \
+	X(GROWN_OBJECTS, "grown_objects")                        \
+	X(GROWN_SPACE, "grown_space")                            \
+	X(FREED_AWAY, "freed_on_other_cpu")                      \
+	X(FREED_BY_OTHER, "freed_by_other_thread")               \
 	X(OWN, "(lanemalloc_|sample_|heap_|unwind|alloc_slow|malloc_slow|"  \
 	       "new_slow|new_nothrow_slow).*|(__libc_)?(malloc|calloc|"     \
 	       "realloc|memalign|aligned_alloc|posix_memalign|valloc|"      \
@@ -81,7 +85,9 @@ static const char *const strings[] = {
 	X(PEAK_OBJECTS, COUNT) X(PEAK_SPACE, BYTES)        \
 	X(FREED_OBJECTS, COUNT) X(LIFETIME, MILLISECONDS)  \
 	X(PINNED_SPACE, BYTES) X(FREED_10MS, COUNT)        \
-	X(FREED_1S, COUNT) X(FREED_1MIN, COUNT)
+	X(FREED_1S, COUNT) X(FREED_1MIN, COUNT)            \
+	X(GROWN_OBJECTS, COUNT) X(GROWN_SPACE, BYTES)      \
+	X(FREED_AWAY, COUNT) X(FREED_BY_OTHER, COUNT)
 
 enum value {
 #define VALUE_NUMBER(name, unit) VALUE_##name,
@@ -132,6 +138,16 @@ static void ages_read(const struct trace *t, uint64_t values[NR_VALUES])
 	values[VALUE_FREED_1MIN] = objects(sum);
 }
 
+static void paths_read(const struct trace *t, uint64_t values[NR_VALUES])
+{
+	values[VALUE_GROWN_OBJECTS] =
+		objects(trace_get(t, TRACE_GROWN_OBJECTS));
+	values[VALUE_GROWN_SPACE] = trace_get(t, TRACE_GROWN_SPACE);
+	values[VALUE_FREED_AWAY] = objects(trace_get(t, TRACE_FREED_AWAY));
+	values[VALUE_FREED_BY_OTHER] =
+		objects(trace_get(t, TRACE_FREED_BY_OTHER));
+}
+
 static void values_read(const struct trace *t, const struct pinned *pinned,
 			uint64_t values[NR_VALUES])
 {
@@ -149,6 +165,7 @@ static void values_read(const struct trace *t, const struct pinned *pinned,
 	values[VALUE_LIFETIME] = trace_get(t, TRACE_LIFETIME);
 	values[VALUE_PINNED_SPACE] = pinned_of(pinned, t);
 	ages_read(t, values);
+	paths_read(t, values);
 }
 
 static void sample_put(struct writer *w, const struct pinned *pinned,

@@ -23,9 +23,9 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
-/* atomic: written from outside the process */
-extern _Atomic(uint16_t) probe_alloc_readers internal;
-extern _Atomic(uint16_t) probe_free_readers internal;
+/* atomic: hints; written from outside the process */
+extern _Atomic(uint16_t) probe_alloc_readers internal,
+	probe_free_readers internal;
 
 static force_inline bool probe_is_read(void)
 {

@@ -32,14 +32,14 @@
 #define RULES_NONE UINT64_MAX
 #define RULES_END (UINT64_MAX - 1) /* it has no caller */
 
-/* The key of an address whose description lies there. */
+/* Makes the key of an address whose description lies there. */
 uint64_t rules_key(uint64_t pc, const unsigned char *entry);
 
-/* RULES_NONE: not known. */
+/* Find what was kept of a key, or keep it; RULES_NONE: not known. */
 uint64_t rules_find(uint64_t key);
 void rules_keep(uint64_t key, uint64_t rule);
 
-/* How far below the CFA the i-th of FRAME_PACKED is, in words. */
+/* Says how far below the CFA the i-th of FRAME_PACKED is, in words. */
 static force_inline unsigned rules_place(uint64_t rule, unsigned i)
 {
 	return (unsigned)(rule >> (RULES_REGS + RULES_REG_BITS * i)) &

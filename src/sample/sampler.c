@@ -3,6 +3,7 @@
 #include "sample/sampler.h"
 
 #include "base/bits.h"
+#include "cpucache/rseq.h"
 #include "sample/chance.h"
 #include "sample/fde.h"
 #include "sample/live.h"
@@ -11,14 +12,15 @@
 #include "sample/trace.h"
 #include "sample/unwind.h"
 #include "system/config.h"
+#include "system/environ.h"
 #include "system/peek.h"
 #include "system/place.h"
 #include "system/system.h"
 
 #define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define ENTRY_POINT 9 /* AT_ENTRY */
-
-extern unsigned long getauxval(unsigned long type) weak_import;
+#define WHO_MASK ((1u << LIVE_WHO_BITS) - 1)
+#define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
 
 struct sample_gate sample_gate;
 __thread struct sample_thread sample_thread;
@@ -26,13 +28,14 @@ __thread struct sample_thread sample_thread;
 static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
+static _Atomic(uint32_t) nr_threads;  /* atomic: own, likewise */
 /* const: our code, once it can be found; all who look store the same */
 static _Atomic(uint64_t) own_begin, own_end;
 
 struct sampler_tables sampler_tables;
 struct sampler_counts sampler_counts;
 static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
-static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
+static _Atomic(uint64_t) peak_space; /* atomic: hint, those at the peak */
 
 /* The tables */
 
@@ -44,7 +47,7 @@ static _Atomic(uint64_t) peak_space; /* atomic: those at the peak */
 
 static void tables_place(char *at, uint64_t size)
 {
-	uint64_t part = size / 16 / 64 * 64;
+	uint64_t part = round_down(size / 16, CACHE_LINE);
 	struct sampler_tables *t = &sampler_tables;
 
 	t->sites = at;
@@ -121,7 +124,7 @@ static void draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = (int64_t)chance_distance(chance_scramble(n),
+	sample_thread.left = (int64_t)chance_distance(bits_scramble(n),
 						      config.profile_interval);
 }
 
@@ -143,7 +146,7 @@ bool sample_count(size_t size)
 
 /* Samples */
 
-/* Return addresses at the stack's beginning that are ours. */
+/* Counts the return addresses at the stack's beginning that are ours. */
 static unsigned own_calls(const uint64_t *pcs, unsigned n)
 {
 	// [sampler.own] with own_find(): where our code begins
@@ -213,7 +216,8 @@ void sampler_note_peak(void)
 	peak_note(load_relaxed(&live_space), 0); // counter
 }
 
-/* By an eighth at least: the copies of a heap that grows stay few. */
+/* Notes a peak that is higher by an eighth at least, so that the copies of a
+ * heap that grows stay few. */
 static void peak_note_grown(uint64_t space)
 {
 	peak_note(space, load_relaxed(&peak_space) / 8); // hint
@@ -224,8 +228,26 @@ static uint64_t space_of(uint64_t size, uint64_t weight)
 	return (uint64_t)((unsigned __int128)size * weight >> CHANCE_SHIFT);
 }
 
+/* As long as they are few no two threads have the same lowest bits. A handler
+ * that comes between draws another number for the same thread. */
+static uint32_t thread_number(void)
+{
+	if (unlikely(!sample_thread.number))
+		sample_thread.number = add_relaxed(&nr_threads, 1) + 1; // own
+	return sample_thread.number;
+}
+
+static void count_alloc(struct trace *trace, size_t size, uint64_t weight,
+			uint64_t space)
+{
+	trace_add(trace, TRACE_ALLOCS, 1);
+	trace_add(trace, TRACE_ALLOC_BYTES, size);
+	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
+	trace_add(trace, TRACE_ALLOC_SPACE, space);
+}
+
 void sample_add(const void *block, size_t size, uint32_t stack,
-		const struct sample_slab *slab)
+		const struct sample_slab *slab, bool grown)
 {
 	uint64_t weight = chance_weight(size, config.profile_interval);
 	uint64_t space = space_of(size, weight);
@@ -234,7 +256,9 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 				  .since = (uint32_t)system_now_ms(),
 				  .life = slab->life,
 				  .size_class = slab->size_class,
-				  .region = slab->region };
+				  .region = slab->region & REGION_MASK,
+				  .id = rseq_current_id() & WHO_MASK,
+				  .thread = thread_number() & WHO_MASK };
 	struct trace *trace = trace_of(stack);
 
 	if (!live_add(block, &info)) {
@@ -242,10 +266,11 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 		return;
 	}
 	probe_alloc(block, size, space);
-	trace_add(trace, TRACE_ALLOCS, 1);
-	trace_add(trace, TRACE_ALLOC_BYTES, size);
-	trace_add(trace, TRACE_ALLOC_OBJECTS, weight);
-	trace_add(trace, TRACE_ALLOC_SPACE, space);
+	count_alloc(trace, size, weight, space);
+	if (grown) {
+		trace_add(trace, TRACE_GROWN_OBJECTS, weight);
+		trace_add(trace, TRACE_GROWN_SPACE, space);
+	}
 	peak_note_grown(add_relaxed(&live_space, space) + space); // counter
 }
 
@@ -259,6 +284,15 @@ static enum trace_count count_of_age(uint32_t age)
 	if (age < AGE_SHORT)
 		return TRACE_FREED_SHORT;
 	return age < AGE_MIDDLE ? TRACE_FREED_MIDDLE : TRACE_FREED_LONG;
+}
+
+static void count_who(struct trace *trace, const struct live_info *info,
+		      uint64_t weight)
+{
+	if (info->id != (rseq_current_id() & WHO_MASK))
+		trace_add(trace, TRACE_FREED_AWAY, weight);
+	if (info->thread != (thread_number() & WHO_MASK))
+		trace_add(trace, TRACE_FREED_BY_OTHER, weight);
 }
 
 void sample_remove(const void *block)
@@ -281,12 +315,8 @@ void sample_remove(const void *block)
 	trace_add(trace, TRACE_LIFETIME, space_of(age, weight));
 	if (age < AGE_LONG)
 		trace_add(trace, count_of_age(age), weight);
+	count_who(trace, &info, weight);
 	sub_relaxed(&live_space, space_of(info.size, weight)); // counter
-}
-
-bool sample_may_live(void)
-{
-	return unlikely(sampler_has_tables());
 }
 
 void sampler_stats(struct sampler_stats *out)

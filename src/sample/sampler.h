@@ -41,8 +41,9 @@ extern struct sample_gate sample_gate internal;
 enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
 
 struct sample_thread {
-	int64_t left; /* own: bytes before the next sample */
-	bool drawn;   /* own: left was ever drawn */
+	int64_t left;	 /* own: bytes before the next sample */
+	bool drawn;	 /* own: left was ever drawn */
+	uint32_t number; /* own: of those that had a sample; 0: none yet */
 };
 extern __thread struct sample_thread sample_thread internal;
 
@@ -103,20 +104,18 @@ struct sample_slab {
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */
 bool sample_count(size_t size);
 
-/* The stack of the calling function's callers, 0: none could be kept. A sample
- * is counted; another's stack is not. */
+/* Keep the stack of the calling function's callers; 0: none could be kept. A
+ * sample is counted; another's stack is not. */
 uint32_t sample_stack(void);
 uint32_t sample_stack_other(void);
 
-/* The block that was allocated for it, and where it would lie. */
+/* Follows the block that was allocated for the sample, and where it would lie;
+ * grown: a realloc will move another one there. */
 void sample_add(const void *block, size_t size, uint32_t stack,
-		const struct sample_slab *slab);
+		const struct sample_slab *slab, bool grown);
 
-/* The block is about to be freed; nothing where it is none of them. */
+/* Ends that, as the block is about to be freed; nothing where it is none. */
 void sample_remove(const void *block);
-
-/* Whether there may be any. */
-bool sample_may_live(void);
 
 /* False: no memory for the tables. */
 bool sampler_start(enum sample_user user);
@@ -134,7 +133,7 @@ struct sampler_stats {
 };
 void sampler_stats(struct sampler_stats *out);
 
-/* What the program holds now counts as the peak if it is more. */
+/* Makes what the program holds now the peak if it is more. */
 void sampler_note_peak(void);
 
 #endif

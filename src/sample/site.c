@@ -1,7 +1,7 @@
 /* layer 4.6: site: the addresses in all stacks; contract in site.h */
 #include "sample/site.h"
 
-#include "sample/chance.h"
+#include "base/bits.h"
 #include "sample/levels.h"
 
 static _Atomic(uint64_t) *sites; /* const after start */
@@ -36,7 +36,7 @@ static bool entry_try(_Atomic(uint64_t) *entry, uint64_t address)
 
 uint32_t site_intern(uint64_t address)
 {
-	uint64_t hash = chance_scramble(address);
+	uint64_t hash = bits_scramble(address);
 	unsigned level, i;
 
 	for (level = 0; level < nr_levels; level++) {

@@ -11,16 +11,17 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
-/* At start, as racing threads do alike: zeros for so many entries. */
+/* Takes zeros for so many entries at start, as racing threads do alike. */
 void site_start(void *entries, uint64_t nr);
 
-/* From 1 on; 0: the table is full there. Wait-free. */
+/* Gives an address its number, from 1 on; 0: the table is full there. */
 uint32_t site_intern(uint64_t address);
 
-/* Of a number that site_intern() gave, or 0 for one that it may give yet. */
+/* Returns the address of a number that site_intern() gave, or 0 for one that it
+ * may give yet. */
 uint64_t site_address(uint32_t site);
 
-/* Numbers are at most that. */
+/* Returns what numbers are at most. */
 uint32_t site_nr(void);
 
 #endif

@@ -2,7 +2,6 @@
 #include "sample/trace.h"
 
 #include "base/bits.h"
-#include "sample/chance.h"
 #include "sample/levels.h"
 #include "sample/site.h"
 #include "sample/unwind.h"
@@ -12,7 +11,7 @@ static unsigned nr_levels;	    /* const after start */
 static uint64_t *words;		    /* const after start */
 static uint64_t nr_words;	    /* const after start */
 static _Atomic(uint64_t) used;	    /* atomic: words handed out */
-static _Atomic(uint32_t) nr_filled; /* atomic: levels that have entries */
+static _Atomic(uint32_t) nr_filled; /* atomic: hint, levels that have entries */
 
 /* Number 0 is none: word 0 stays unused. */
 void trace_start(void *index, uint64_t nr_entries, void *records, uint64_t nr)
@@ -38,7 +37,7 @@ uint64_t trace_used_size(void)
 	return load_relaxed(&used) * sizeof(*words); // counter
 }
 
-/* 0: there is no room. */
+/* Takes words of the array; 0: there is no room. */
 static uint32_t piece_take(uint32_t size)
 {
 	uint64_t at = load_relaxed(&used), from; // own: words are nobody's yet
@@ -52,7 +51,7 @@ static uint32_t piece_take(uint32_t size)
 	return (uint32_t)from;
 }
 
-/* It may be zeros no more. */
+/* Gives a piece back as zeros, where it is the last. */
 static void piece_untake(uint32_t number, uint32_t size)
 {
 	uint64_t end = (uint64_t)number + size;
@@ -79,7 +78,7 @@ static bool wanted_read(struct wanted *wanted, const uint64_t *addresses,
 		wanted->sites[i] = site_intern(addresses[i]);
 		if (!wanted->sites[i])
 			return false;
-		wanted->hash = chance_scramble(wanted->hash + wanted->sites[i]);
+		wanted->hash = bits_scramble(wanted->hash + wanted->sites[i]);
 	}
 	return true;
 }
@@ -108,16 +107,7 @@ static uint32_t record_make(const struct wanted *wanted)
 	return number;
 }
 
-static void filled_raise(unsigned level)
-{
-	uint32_t seen = load_relaxed(&nr_filled); // hint
-
-	while (seen <= level &&
-	       !cas_relaxed(&nr_filled, &seen, level + 1)) // hint
-		;
-}
-
-/* What the entry holds now, *made where it was free. */
+/* Fills the entry where it is free; returns what it holds now. */
 static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
 {
 	uint32_t found = 0;
@@ -155,7 +145,7 @@ static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
 	for (level = 0; level < nr_levels; level++) {
 		uint32_t at = level_bucket(wanted->hash, level);
 
-		filled_raise(level);
+		raise_relaxed(&nr_filled, level + 1); // hint
 		for (i = 0; i < BUCKET_ENTRIES; i++) {
 			found = entry_try(&entries[at + i], wanted, made);
 			if (found)

@@ -31,7 +31,11 @@
 	X(LIFETIME) /* milliseconds of freed objects, added up */     \
 	X(PEAK_OBJECTS) X(PEAK_SPACE)                                 \
 	/* Of FREED_OBJECTS: younger than 10 ms, then 1 s, then 1 min. */ \
-	X(FREED_SHORT) X(FREED_MIDDLE) X(FREED_LONG)
+	X(FREED_SHORT) X(FREED_MIDDLE) X(FREED_LONG)                  \
+	/* Of ALLOC_OBJECTS and -SPACE: by a realloc that moved a block. */ \
+	X(GROWN_OBJECTS) X(GROWN_SPACE)                               \
+	/* Of FREED_OBJECTS: on another CPU, by another thread. */    \
+	X(FREED_AWAY) X(FREED_BY_OTHER)
 
 enum trace_count {
 #define TRACE_COUNT(name) TRACE_##name,
@@ -49,19 +53,19 @@ struct trace {
 	uint32_t sites[]; /* const: nearest function first */
 };
 
-/* At start, as racing threads do alike: zeros for so many index entries of 4
- * bytes, and for so many words of records. */
+/* Takes zeros for so many index entries of 4 bytes, and for so many words of
+ * records, at start, as racing threads do alike. */
 void trace_start(void *index, uint64_t nr_entries, void *words, uint64_t nr);
 
-/* The number of a stack's record; 0: there is no room. */
+/* Finds or makes the number of a stack's record; 0: there is no room. */
 uint32_t trace_intern(const uint64_t *addresses, unsigned n);
 
-/* Of a number that trace_intern() gave. */
+/* Returns the record of a number that trace_intern() gave. */
 struct trace *trace_of(uint32_t number);
 uint32_t trace_number(const struct trace *trace);
 
-/* The record behind entry *at of the index or a later one, and *at behind it;
- * NULL: there are no more. */
+/* Returns the record behind entry *at of the index or a later one, and sets *at
+ * behind it; NULL: there are no more. */
 struct trace *trace_next(uint32_t *at);
 
 static force_inline void trace_add(struct trace *trace, enum trace_count count,
@@ -76,7 +80,7 @@ static force_inline uint64_t trace_get(const struct trace *trace,
 	return load_relaxed(&trace->counts[count]); // counter
 }
 
-/* One count less another, both of which others add to. */
+/* Subtracts one count from another, both of which others add to. */
 static inline uint64_t trace_less(const struct trace *trace,
 				  enum trace_count count, enum trace_count less)
 {
@@ -85,7 +89,7 @@ static inline uint64_t trace_less(const struct trace *trace,
 	return a > b ? a - b : 0;
 }
 
-/* Bytes of records. */
+/* Returns the bytes of records. */
 uint64_t trace_used_size(void);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "sample/cfi.h"
 
-/* The frame pointer's chain: the caller's, then the return address. */
+/* Follows the frame pointer: the caller's lies there, then the return
+ * address. */
 static bool pointer_step(struct frame *frame, struct memory *memory)
 {
 	uint64_t at = frame->r[FRAME_FP], next, pc;

@@ -25,7 +25,7 @@ void writer_open(struct writer *w, int fd, bool gzip);
 void writer_put(struct writer *w, const void *bytes, size_t size);
 void writer_text(struct writer *w, const char *text);
 void writer_format(struct writer *w, const char *fmt, ...) printf_like(2, 3);
-/* What is left, and gzip's end; the error. */
+/* Writes what is left, and gzip's end; returns the error. */
 int writer_close(struct writer *w);
 
 #endif

@@ -74,7 +74,8 @@ static struct span *bin_steal(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
-/* No memory for a new slab: any id's, also the one that it takes from next. */
+/* Adopts, without memory for a new slab, any id's, also the one that it takes
+ * from next. */
 static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 					 unsigned size_class)
 {
@@ -96,21 +97,15 @@ static cold struct span *bin_steal_slots(struct bin_set *set, unsigned id,
 	return NULL;
 }
 
+/* A listed slab of the id's own bin, else of another id's. */
 static struct span *bin_get(struct bin_set *set, unsigned id,
-			    unsigned size_class, bool *made)
+			    unsigned size_class)
 {
 	struct span *slab = bin_get_own(&set->bins[size_class], size_class);
 
-	*made = false;
-	if (!slab && id != SLAB_SAMPLED)
-		slab = bin_steal(set, id, size_class);
-	if (slab)
+	if (slab || id == SLAB_SAMPLED)
 		return slab;
-	slab = slab_open(size_class, id);
-	*made = slab;
-	if (likely(slab) || id == SLAB_SAMPLED)
-		return slab;
-	return bin_steal_slots(set, id, size_class);
+	return bin_steal(set, id, size_class);
 }
 
 /* Whoever won a slab that was full puts it where its word says. */
@@ -130,7 +125,7 @@ static void bin_place(struct bin_set *set, unsigned id, struct span *slab,
 	slab_send(bin_of_owner(set, w), slab);
 }
 
-/* The holder found no more bits. */
+/* Lets go of a slab in which the holder found no more bits. */
 static void bin_leave(struct bin_set *set, unsigned id, struct span *slab)
 {
 	uint64_t word;
@@ -207,16 +202,21 @@ static unsigned bin_take_more(struct bin_set *set, unsigned id,
 	return n;
 }
 
-static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
-					 unsigned size_class, void **out,
-					 unsigned most)
+unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most)
 {
+	struct bin_set *set = bin_set_of(id);
 	struct span *slab;
 	unsigned n = 0;
 	bool made;
 
+	/* Without memory for the sampled objects' own it is another's. */
+	if (unlikely(id == SLAB_SAMPLED))
+		set = bin_set_find(id);
 	while (set && !n) {
-		slab = bin_get(set, id, size_class, &made);
+		slab = bin_get(set, id, size_class);
+		made = !slab && (slab = slab_open(size_class, id));
+		if (unlikely(!slab) && id != SLAB_SAMPLED)
+			slab = bin_steal_slots(set, id, size_class);
 		if (!slab)
 			return 0;
 		/* Without a bit it was listed by a sleeper: the next one. */
@@ -233,19 +233,11 @@ static force_inline unsigned bin_take_of(struct bin_set *set, unsigned id,
 	return n;
 }
 
-unsigned bin_take(unsigned id, unsigned size_class, void **out, unsigned most)
-{
-	return bin_take_of(bin_set_of(id), id, size_class, out, most);
-}
-
 void *bin_take_sampled(unsigned size_class)
 {
 	void *object = NULL;
 
-	bin_set_of(SLAB_SAMPLED);
-	/* Without memory for its own the answer was another's. */
-	bin_take_of(bin_set_find(SLAB_SAMPLED), SLAB_SAMPLED, size_class,
-		    &object, 1);
+	bin_take(SLAB_SAMPLED, size_class, &object, 1);
 	return object;
 }
 

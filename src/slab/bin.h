@@ -89,9 +89,6 @@ size_t bin_collect_all(unsigned most, unsigned age);
 /* Collects the bins of one id, each call those of another in turn. */
 size_t bin_collect_next(unsigned most, unsigned age);
 
-/* A tick has passed. */
-void bin_grow_older(void);
-
 struct bin_stats {
 	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;
 	uint64_t purged_size; /* of free objects in slabs */

@@ -7,7 +7,7 @@
 #define COLLECT_MOST 32 /* slabs that one give looks at */
 #define EMPTY_KEPT 2	/* empty slabs that do not start a collection */
 #define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
-#define SHRINK_LOOKS 8	/* slabs, for SHRINK_SIZE more that is free in them */
+#define SHRINK_LOOKS 16 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
 #define WANE_BATCHES 2 /* given and nothing taken: the class only shrinks */
 #define WANE_LOOKS 4   /* slabs, for each further batch */
@@ -20,6 +20,7 @@ struct collector {
 	unsigned size_class; /* of the bin */
 	unsigned most;	     /* slabs that it may still look at */
 	unsigned age;	     /* see COLLECT_AGE_ANY */
+	bool young;	     /* some were not quiet: they keep what they have */
 	size_t nr_closed;
 	size_t purged_size;
 };
@@ -36,8 +37,10 @@ static bool collect_slab(struct collector *collector, struct span *slab)
 	slab_check_listed(slab, collector->size_class);
 	if (!slab_is_empty(slab) && slab_is_quiet(slab, collector->age))
 		collector->purged_size += slab_purge(slab);
-	if (!slab_is_empty(slab))
+	if (!slab_is_empty(slab)) {
+		collector->young |= !slab_is_quiet(slab, collector->age);
 		return false;
+	}
 	slab_close(slab);
 	collector->nr_closed++;
 	return true;
@@ -73,6 +76,17 @@ static void empty_note_collected(struct bin *bin, size_t nr_closed, bool at_end)
 	store_relaxed(&bin->nr_empty, rest); // hint
 }
 
+/* A collection passes to the other side what no look has seen yet, or what it
+ * came too early for itself: a look has to find that there. */
+static void fresh_note_collected(struct bin *bin,
+				 const struct collector *collector)
+{
+	bool late = collector->young && collector->age != COLLECT_AGE_NEVER;
+
+	if (late || load_relaxed(&bin->fresh) == FRESH_SOME) // hint
+		store_relaxed(&bin->fresh, FRESH_YOUNG);     // hint
+}
+
 /* Collects the side that is not filled, and where that runs out makes it the
  * one to fill and goes on with the other. */
 static void collect_lists(struct bin *bin, struct collector *collector)
@@ -93,6 +107,7 @@ static void collect_lists(struct bin *bin, struct collector *collector)
 		store_relaxed(&bin->fill, !fill); // hint
 	}
 	empty_note_collected(bin, collector->nr_closed - nr_before, i > 0);
+	fresh_note_collected(bin, collector);
 }
 
 void bin_note_empty(struct bin *bin, struct span *slab, unsigned size_class)
@@ -207,7 +222,7 @@ static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
 	return true;
 }
 
-/* What is given before any of it wanes. */
+/* Returns what is given before any of it wanes. */
 static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
 {
 	uint32_t regret = load_relaxed(&bin->wane_regret); // hint
@@ -320,11 +335,6 @@ size_t bin_collect_next(unsigned most, unsigned age)
 		return 0;
 	id = add_relaxed(&next, 1) % (end + 1); // hint
 	return bin_collect_id(id < end ? id : SLAB_SAMPLED, most, age);
-}
-
-void bin_grow_older(void)
-{
-	quiet_tick();
 }
 
 void bin_note_reuse(struct bin *bin, struct span *slab)

@@ -23,7 +23,7 @@ struct window {
 };
 WORD(window, uint64_t);
 
-static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic */
+static _Atomic(uint64_t) windows[LAST_CLASS + 1]; /* atomic: hint */
 static _Atomic(uint32_t) nr_fitted;		  /* atomic */
 
 /* Whether the class has more slabs than any sample saw; it counts on and on. */

@@ -32,10 +32,10 @@
 
 #include "slab/size_class.h"
 
-/* A lane of `size_class` missed, which was to serve `size`. */
+/* Notes that a lane of `size_class` missed, which was to serve `size`. */
 void fitted_class_note(unsigned size_class, size_t size);
 
-/* How many fitted classes there are. */
+/* Returns how many fitted classes there are. */
 unsigned fitted_class_count(void);
 
 /* Mends the lane of a size that `size_class` has. Where a thread vanished
@@ -53,7 +53,7 @@ struct fitted_geometry {
 	uint16_t nr_units, nr_objects;
 };
 
-/* The fewest units that lose as little as the fixed classes' slabs; where
+/* Finds the fewest units that lose as little as the fixed classes' slabs; where
  * none do, those that lose least. 160 <= size <= SMALL_SIZE_MOST. */
 struct fitted_geometry fitted_class_geometry(uint32_t size);
 

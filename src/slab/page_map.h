@@ -165,7 +165,8 @@ static force_inline bool page_map_is_free(const struct block *block)
 	       bits_one(block->index % WORD_BITS);
 }
 
-/* As page_map_try(), and the object is live as far as its slab knows. */
+/* Finds an object as page_map_try() does that is live as far as its slab
+ * knows. */
 static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
 					   struct block *block)
 {
@@ -181,7 +182,7 @@ static force_inline bool page_map_try_live(const void *pointer, uint64_t end,
 /* The one judge of a pointer: says what is there. */
 void page_map_find(const void *pointer, struct block *block);
 
-/* As that, for who holds nothing there, of objects and runs alone: false where
+/* Says it of objects and runs alone, for who holds nothing there: false where
  * there is none, or the entry is just being written. What it says may be
  * over. */
 bool page_map_look(const void *pointer, struct block *block);
@@ -191,8 +192,9 @@ bool page_map_look(const void *pointer, struct block *block);
 _Noreturn void page_map_fault(const void *pointer, const char *verb,
 			      const struct block *block);
 
-/* By the holder of a slab's units: all of them, before it hands out an object;
- * before they go back; while others free. */
+/* Write the entries of units, by who holds them: a slab's, before it hands out
+ * an object; nobody's, before they go back; another owner's, while others
+ * free. */
 void page_map_set_slab(struct region *region, uint32_t unit,
 		       unsigned size_class, unsigned owner);
 void page_map_clear(struct region *region, uint32_t unit, uint32_t nr_units);
@@ -204,17 +206,17 @@ void page_map_set_owner(struct region *region, uint32_t unit,
 void page_map_set_waning(struct region *region, uint32_t unit,
 			 unsigned size_class);
 
-/* The holder of units calls it before it hands them out as one block. */
+/* Makes held units one block, before it is handed out. */
 void page_map_set_run(struct region *region, uint32_t unit, uint32_t nr_units);
 
-/* By the holder of units: they are the pool of guarded blocks. */
+/* Makes held units the pool of guarded blocks. */
 void page_map_set_guarded(struct region *region, uint32_t unit,
 			  uint32_t nr_units);
 
-/* How long the run is; of two callers one gets it, the other 0. */
+/* Takes the run's length away; of two callers one gets it, the other 0. */
 uint32_t page_map_take_run(const struct block *block);
 
-/* The holder of a run made it as long as it says. */
+/* Says how long the holder of a run made it. */
 void page_map_resize_run(struct block *block, uint32_t nr_units);
 
 #endif

@@ -40,7 +40,7 @@ static void brake_adapt(void)
 	store_relaxed(&quiet.regret_size, regret / 2); // hint
 }
 
-/* By how much the heap or what is free in it has to grow for an age. */
+/* Returns by how much the heap, or what is free in it, grows in an age. */
 static size_t age_step(size_t resident)
 {
 	return max_size(resident >> GROWTH_SHIFT, QUIET_GROWTH_LEAST);
@@ -52,7 +52,7 @@ static void free_bounds(int64_t most, size_t step)
 	store_relaxed(&quiet.older_free, most + (int64_t)step); // hint
 }
 
-static void age_ends(void)
+void quiet_age_ends(void)
 {
 	size_t resident = budget_resident_size(), step = age_step(resident);
 
@@ -63,11 +63,6 @@ static void age_ends(void)
 	add_relaxed(&quiet.now, 1); // hint
 }
 
-void quiet_tick(void)
-{
-	age_ends();
-}
-
 bool quiet_heap_grew(void)
 {
 	size_t resident = budget_resident_size();
@@ -76,7 +71,7 @@ bool quiet_heap_grew(void)
 		return false;
 	store_relaxed(&quiet.grown_size, resident);	 // hint
 	if (resident >= load_relaxed(&quiet.older_size)) // hint
-		age_ends();
+		quiet_age_ends();
 	return true;
 }
 
@@ -100,7 +95,7 @@ bool quiet_heap_shrank(int64_t size)
 	}
 	store_relaxed(&quiet.freed_size, free);	     // hint
 	if (free >= load_relaxed(&quiet.older_free)) // hint
-		age_ends();
+		quiet_age_ends();
 	return true;
 }
 

@@ -31,28 +31,28 @@
 #define REGRET_AGES 16
 #define QUIET_GROWTH_LEAST ((size_t)4 << 20)
 
-/* A tick has passed. */
-void quiet_tick(void);
+/* An age ends: a tick has passed. */
+void quiet_age_ends(void);
 
-/* A slab was made; whether resident memory is larger than ever in this age. */
+/* Notes a new slab; whether resident memory is larger than ever in this age. */
 bool quiet_heap_grew(void);
 
-/* So much more is free in slabs, or less where it is below 0; whether that is
- * more than ever in this age. */
+/* Notes that so much more is free in slabs, or less where it is below 0;
+ * whether that is more than ever in this age. */
 bool quiet_heap_shrank(int64_t size);
 
-/* The holder used the slab now. */
+/* Notes that the holder used the slab now. */
 void quiet_use(struct span *slab);
 
-/* The holder took objects out of pages that were clean. */
+/* Notes that the holder took objects out of pages that were clean. */
 void quiet_note_taken(const struct span *slab, unsigned nr_pages);
 
 void quiet_note_purged(size_t size);
 
-/* Ages since the slab was used. */
+/* Returns the ages since the slab was used. */
 unsigned quiet_age(const struct span *slab);
 
-/* What a number of ages means while the brake is on. */
+/* Returns what a number of ages means while the brake is on. */
 unsigned quiet_braked(unsigned ages);
 
 #endif

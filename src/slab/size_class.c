@@ -65,7 +65,7 @@ static uint16_t class_batch(uint32_t size)
 	return (uint16_t)max_size(BATCH_LEAST, min_size(n, BATCH_MOST));
 }
 
-/* So many wait to go home, and then go together. */
+/* Returns how many wait to go home, and then go together. */
 static uint16_t class_remote_batch(uint32_t size)
 {
 	size_t n = min_size(REMOTE_SIZE_MOST / size, REMOTE_LANE_SLOTS);
@@ -82,7 +82,7 @@ static uint64_t class_magic(uint32_t size)
 #define WALL_SIZE_MOST 16384
 
 enum { WALLS_UNKNOWN, WALLS_OFF, WALLS_ON };
-static _Atomic(uint32_t) walls; /* atomic: once known it stays so */
+static _Atomic(uint32_t) walls; /* atomic: hint; once known it stays so */
 
 /* Slabs that are made before the option is known have none, and then none ever
  * has. */

@@ -58,7 +58,8 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 	struct run run;
 	unsigned i;
 
-	if (!page_heap_take(size_classes[size_class].nr_units, 1, owner, &run))
+	if (!page_heap_take_run(size_classes[size_class].nr_units, 1, owner,
+				false, &run))
 		return NULL;
 	slab_prepare(&run);
 	if (size_class_has_wall(size_class))

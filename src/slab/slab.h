@@ -135,7 +135,7 @@ static force_inline struct slab_word slab_word_adopted(struct slab_word w,
  * it. NULL: no memory. Lock-free. */
 struct span *slab_open(unsigned size_class, unsigned owner);
 
-/* How many slabs of the class there are. */
+/* Returns how many slabs of the class there are. */
 uint32_t slab_nr_open(unsigned size_class);
 
 /* The holder takes up to `most` objects in address order; returns how many.

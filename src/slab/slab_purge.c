@@ -6,7 +6,6 @@
 #include "system/system.h"
 
 #define REFUSED_PASSES 64 /* calls after which a refused one is repeated */
-#define PAGE_LEAST 4096	  /* no page is smaller */
 
 static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 

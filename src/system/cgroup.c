@@ -62,7 +62,7 @@ uint64_t cgroup_nr_events(const char *text, size_t size)
 	return n;
 }
 
-/* 0 also where there is no such file. */
+/* Reads a limit; 0 also where there is no such file. */
 static uint64_t read_limit(const char *folder, const char *name)
 {
 	char path[CGROUP_PATH_SIZE + 32], text[32];
@@ -83,7 +83,7 @@ uint64_t cgroup_soft_size(uint64_t high, uint64_t most)
 	return smaller_limit(high, most - (most >> MOST_SHIFT));
 }
 
-/* One folder's limits join those of the folders below it. */
+/* Joins one folder's limits with those of the folders below it. */
 static void join(struct cgroup *group, const char *folder)
 {
 	uint64_t high = read_limit(folder, "memory.high");
@@ -107,7 +107,7 @@ bool cgroup_find_root(struct cgroup *out)
 	return true;
 }
 
-/* The folder of the process's group; its length, 0: none. */
+/* Finds the folder of the process's group; its length, 0: none. */
 static size_t own_folder(char *folder, size_t size)
 {
 	char text[CGROUP_PATH_SIZE * 4];

@@ -17,24 +17,24 @@ struct cgroup {
 	char path[CGROUP_PATH_SIZE];
 };
 
-/* The limits of the group that is the root of what the process sees, as in a
- * container: one file is looked for where there is none. False: that has no
- * limits. */
+/* Finds the limits of the group that is the root of what the process sees, as
+ * in a container: one file is looked for where there is none. False: that has
+ * no limits. */
 bool cgroup_find_root(struct cgroup *out);
 
-/* The lowest limits of the process's group and those that it is in, as far as
- * the process sees them. False: there is no such group. */
+/* Finds the lowest limits of the process's group and those that it is in, as
+ * far as the process sees them. False: there is no such group. */
 bool cgroup_find_own(struct cgroup *out);
 
-/* What is sensible to hold of it: "high" is where the kernel slows the group
- * down, and from 7/8 of "max" on there is little room for what is no heap. 0:
- * no limit. */
+/* Says what is sensible to hold of it: "high" is where the kernel slows the
+ * group down, and from 7/8 of "max" on there is little room for what is no
+ * heap. 0: no limit. */
 uint64_t cgroup_soft_size(uint64_t high, uint64_t most);
 
-/* The number in memory.high or memory.max; 0: none. */
+/* Reads the number in memory.high or memory.max; 0: none. */
 uint64_t cgroup_number(const char *text, size_t size);
 
-/* How often memory.events says that the group was at a limit. */
+/* Reads how often memory.events says that the group was at a limit. */
 uint64_t cgroup_nr_events(const char *text, size_t size);
 
 #endif

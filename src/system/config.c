@@ -23,8 +23,6 @@
 #define OPTION_MOST 64 /* of ",name=value", but for a text */
 #define HEAD_MOST 64   /* of a line, before its options */
 
-extern char **environ weak_import;
-
 /* clang-format off */
 #define CONFIG_WORD(value, word) word,
 /* A bool's value is the last bit of its word's index. */
@@ -115,7 +113,7 @@ static struct slice slice_until(const char *text, const char *end, char stop)
 	return slice;
 }
 
-/* Index of the word, or -1. */
+/* Finds the index of the word, or -1. */
 static int find_word(const char *const *words, struct slice slice)
 {
 	int i;
@@ -155,8 +153,8 @@ static unsigned cut_suffix(struct slice *slice)
 	return shift;
 }
 
-/* False: not a number. What 64 bits do not hold becomes UINT64_MAX, which is
- * out of every range. */
+/* Reads a number; false: it is none. What 64 bits do not hold becomes
+ * UINT64_MAX, which is out of every range. */
 static bool read_number(struct slice slice, uint64_t *out)
 {
 	unsigned shift = cut_suffix(&slice);
@@ -179,7 +177,7 @@ static bool read_number(struct slice slice, uint64_t *out)
 /* What texts were given, for ever; racing threads write the same. */
 static char texts[NR_CONFIG_OPTIONS][CONFIG_TEXT_MOST + 1];
 
-/* False: it is too long. */
+/* Keeps a text; false: it is too long. */
 static bool read_text(const struct config_option *option, struct slice slice,
 		      uint64_t *out)
 {
@@ -193,7 +191,7 @@ static bool read_text(const struct config_option *option, struct slice slice,
 	return true;
 }
 
-/* The reason why a value does not do, as the end of a warning. */
+/* Says why a value does not do, as the end of a warning. */
 static void format_expected(char *buf, size_t size,
 			    const struct config_option *option)
 {
@@ -273,7 +271,7 @@ static void parse_pair(struct config *out, struct slice key, struct slice value,
 			    expected);
 }
 
-/* Blanks before and behind it go. */
+/* Takes off the blanks before and behind it. */
 static struct slice trim(struct slice slice)
 {
 	while (slice.length && is_blank(slice.at[0])) {
@@ -323,7 +321,7 @@ void config_parse_line(struct config *out, const char *line, size_t length,
 		parse_item(out, item, source);
 }
 
-/* "@path": the file stands in its place. */
+/* Reads "@path": the file stands in its place. */
 static void parse_file_item(struct config *out, struct slice item,
 			    struct config_source *source)
 {
@@ -372,6 +370,15 @@ static void forbid_files(struct config *c)
 	c->pressure = 0; /* the environment names the file */
 }
 
+/* A wish beyond a promise is never passed. */
+static void warn_limits(const struct config *c)
+{
+	if (c->limit_hard && c->limit_soft > c->limit_hard)
+		report_line("limit_soft=%lu is above limit_hard=%lu: "
+			    "without effect",
+			    c->limit_soft, c->limit_hard);
+}
+
 bool config_start(void)
 {
 	static _Atomic(uint32_t) ready;
@@ -381,7 +388,7 @@ bool config_start(void)
 	// [config.ready] with config_start(): the values of all options
 	if (load_acquire(&ready))
 		return true;
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return false;
 	text = environ_find(VARIABLE);
 	config_read(&result, CONFIG_FILE); /* most have none */
@@ -391,13 +398,14 @@ bool config_start(void)
 		result.large_guard = LARGE_GUARD_ALL;
 	if (system_privileged())
 		forbid_files(&result);
+	warn_limits(&result);
 	config = result;
 	// [config.ready] with config_start(): the values of all options
 	store_release(&ready, 1);
 	return true;
 }
 
-/* "name=value" behind what stands before it; its length. */
+/* Writes "name=value" behind what stands before it; returns its length. */
 static size_t option_format(char *out, size_t size, const char *before,
 			    unsigned i)
 {

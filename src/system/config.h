@@ -98,6 +98,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "zeroes, shuffles, walls and a quarantine against attacks")          \
 	X(check_stacks, BOOL, 1, 0, 1,                                         \
 	  "with checks=full: keep the stacks that allocate and free a block")  \
+	X(check_pairs, BOOL, 1, 0, 1,                                          \
+	  "with checks=full: new, new[] and malloc each want their own free")  \
 	X(quarantine, NUMBER, 16777216, 0, (uint64_t)1 << 40,                  \
 	  "checks=full, hardened: bytes of freed blocks kept from reuse")      \
 	X(guard, NUMBER, 0, 0, (uint64_t)1 << 40,                              \
@@ -152,11 +154,16 @@ struct config {
 /* const after config_start(); the defaults before. */
 extern struct config config internal;
 
-/* Every block, or what a word in it tells. */
+/* Whether every block is checked, or what a word in it tells. */
 static inline bool config_checks_full(void)
 {
 	return config.checks == CHECKS_ON || config.checks == CHECKS_FULL ||
 	       config.checks == CHECKS_YES;
+}
+
+static inline bool config_checks_pairs(void)
+{
+	return config.check_pairs && config_checks_full();
 }
 
 static inline bool config_checks_fast(void)
@@ -173,7 +180,7 @@ enum config_kind { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_CHOICE, CONFIG_TEXT };
 
 #define CONFIG_TEXT_MOST 255
 
-/* The text that a field stands for. */
+/* Returns the text that a field stands for. */
 static inline const char *config_text(uint64_t value)
 {
 	return value ? (const char *)(uintptr_t)value : "";
@@ -219,13 +226,14 @@ bool config_start(void);
  * warning goes to report_line(). For config_start() and the tests. */
 void config_parse(struct config *out, const char *text);
 
-/* One line of a file, likewise: key = value, or nothing, or # and a comment. */
+/* Parses one line of a file on top of *out: key = value, or nothing, or # and a
+ * comment. */
 void config_parse_line(struct config *out, const char *line, size_t length,
 		       struct config_source *source);
 
-/* All options on stderr, "lanemalloc: pid N: LANEMALLOC_CONF=name=value,...",
- * in a form that the parser reads back, but for a comma in a file's text; a
- * second line where one is full. */
+/* Prints all options on stderr, "lanemalloc: pid N:
+ * LANEMALLOC_CONF=name=value,...", in a form that the parser reads back, but
+ * for a comma in a file's text; a second line where one is full. */
 void config_print(void);
 
 #endif

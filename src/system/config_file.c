@@ -13,7 +13,7 @@ struct lines {
 	char buf[CONFIG_LINE_MOST + 2];
 };
 
-/* False: no buffer holds it, whatever pieces the kernel gives. */
+/* Whether a buffer holds it, whatever pieces the kernel gives. */
 static bool line_fits(struct lines *l, size_t length)
 {
 	if (length <= CONFIG_LINE_MOST)
@@ -30,7 +30,7 @@ static void line_end(struct lines *l, const char *at, size_t length)
 	l->broken = false;
 }
 
-/* What is left is the beginning of a line. */
+/* Parses the lines in the buffer; what is left is the beginning of one. */
 static void lines_take(struct lines *l)
 {
 	size_t begin = 0, i;
@@ -49,8 +49,9 @@ static void lines_take(struct lines *l)
 	l->nr = 0;
 }
 
-/* What a file that is whole ends in is a line; of one that was not read to its
- * end, after a result above or below 0, the rest may be half of one. */
+/* Parses the rest: what a file that is whole ends in is a line; of one that was
+ * not read to its end, after a result above or below 0, the rest may be half of
+ * one. */
 static void lines_end(struct lines *l, long result)
 {
 	if (result > 0)

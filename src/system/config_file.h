@@ -16,7 +16,8 @@
 #define CONFIG_FILE_MOST 65536
 #define CONFIG_LINE_MOST 510
 
-/* On top of what *out holds. 0, or a negated errno: the lines before count. */
+/* Reads a file on top of what *out holds. 0, or a negated errno: the lines
+ * before count. */
 int config_read(struct config *out, const char *path);
 
 #endif

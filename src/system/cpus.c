@@ -12,19 +12,12 @@
 #include <sys/utsname.h>
 
 #include "base/bits.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 #define MASK_WORDS 128 /* 8192 CPUs */
 
 #define UNREGISTER 1
 #define INTERLEAVE 3 /* MPOL_INTERLEAVE */
-
-#define call_cpus(nr, a, b, c, d) \
-	((int)syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0))
 
 /* The kernel says how many bytes of the mask it wrote. */
 int system_nr_usable_cpus(void)
@@ -32,7 +25,7 @@ int system_nr_usable_cpus(void)
 	uint64_t mask[MASK_WORDS];
 	int i, size, nr = 0;
 
-	size = call_cpus(SYS_sched_getaffinity, 0, sizeof(mask), mask, 0);
+	size = (int)call_4(SYS_sched_getaffinity, 0, sizeof(mask), mask, 0);
 	for (i = 0; i < size / 8; i++)
 		nr += (int)bits_count(mask[i]);
 	return size < 0 ? size : nr;
@@ -45,30 +38,30 @@ int system_bind_to_cpu(uint32_t cpu)
 	if (cpu / WORD_BITS >= MASK_WORDS)
 		return -EINVAL;
 	mask[cpu / WORD_BITS] = bits_one(cpu % WORD_BITS);
-	return call_cpus(SYS_sched_setaffinity, 0, sizeof(mask), mask, 0);
+	return (int)call_4(SYS_sched_setaffinity, 0, sizeof(mask), mask, 0);
 }
 
 int system_interleave(void *addr, size_t size, uint64_t nodes)
 {
 	/* The kernel counts the bits from 1. */
-	return (int)syscall_6(SYS_mbind, (long)addr, (long)size, INTERLEAVE,
-			      (long)&nodes, 64 + 1, 0);
+	return (int)call_5(SYS_mbind, addr, size, INTERLEAVE, &nodes,
+			   WORD_BITS + 1);
 }
 
 int system_rseq_register(void *area, uint32_t size, uint32_t signature)
 {
-	return call_cpus(SYS_rseq, area, size, 0, signature);
+	return (int)call_4(SYS_rseq, area, size, 0, signature);
 }
 
 int system_rseq_unregister(void *area, uint32_t size, uint32_t signature)
 {
-	return call_cpus(SYS_rseq, area, size, UNREGISTER, signature);
+	return (int)call_4(SYS_rseq, area, size, UNREGISTER, signature);
 }
 
 int system_kernel_release(char text[SYSTEM_RELEASE_SIZE])
 {
 	struct utsname name;
-	int result = call_cpus(SYS_uname, &name, 0, 0, 0);
+	int result = (int)call_4(SYS_uname, &name, 0, 0, 0);
 
 	_Static_assert(sizeof(name.release) == SYSTEM_RELEASE_SIZE, "the text");
 	if (!result)

@@ -11,23 +11,23 @@
 
 #define SYSTEM_RELEASE_SIZE 65 /* of the text, with its end */
 
-/* How many CPUs the calling thread may run on. */
+/* Counts the CPUs that the calling thread may run on. */
 int system_nr_usable_cpus(void);
 
-/* The calling thread, to that CPU alone. */
+/* Binds the calling thread to that CPU alone. */
 int system_bind_to_cpu(uint32_t cpu);
 
-/* Pages of the range lie on the nodes of the mask in turn, from now on. */
+/* Lays pages of the range on the nodes of the mask in turn, from now on. */
 int system_interleave(void *addr, size_t size, uint64_t nodes);
 
 /* Registers the calling thread's area for restartable sequences. */
 int system_rseq_register(void *area, uint32_t size, uint32_t signature);
 
-/* The kernel forgets the area, with the size and signature that it was
+/* Makes the kernel forget the area, with the size and signature that it was
  * registered with. */
 int system_rseq_unregister(void *area, uint32_t size, uint32_t signature);
 
-/* The kernel's release, as "6.1.0-28-amd64". */
+/* Reads the kernel's release, as "6.1.0-28-amd64". */
 int system_kernel_release(char text[SYSTEM_RELEASE_SIZE]);
 
 #endif

@@ -1,34 +1,24 @@
 /* layer 1.1: environ: the list of variables; base64 */
 #include "system/environ.h"
 
-extern char **environ weak_import;
-
-static const char *behind_name(const char *entry, const char *name)
-{
-	size_t i;
-
-	for (i = 0; name[i]; i++)
-		if (entry[i] != name[i])
-			return NULL;
-	return entry[i] == '=' ? entry + i + 1 : NULL;
-}
+#include "base/text.h"
 
 const char *environ_find(const char *name)
 {
 	const char *text;
 	char **list;
 
-	if (!&environ || !environ)
+	if (!environ_is_there())
 		return NULL;
 	for (list = environ; *list; list++) {
-		text = behind_name(*list, name);
-		if (text)
-			return text;
+		text = text_behind(*list, name);
+		if (text && *text == '=')
+			return text + 1;
 	}
 	return NULL;
 }
 
-/* The six bits that a character stands for, or -1. */
+/* Returns the six bits that a character stands for, or -1. */
 static int six_bits(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -10,11 +10,21 @@
 
 #include "base/compiler.h"
 
-/* The text behind "name=", or NULL; also where there is no environment yet. */
+extern char **environ weak_import;
+extern unsigned long getauxval(unsigned long type) weak_import;
+
+/* Whether libc has run its first initialiser, so that it can be called. */
+static inline bool environ_is_there(void)
+{
+	return &environ && environ;
+}
+
+/* Finds the text behind "name=", or NULL; also where there is no environment
+ * yet. */
 const char *environ_find(const char *name);
 
-/* Bytes of a text in base64; their number, or -1: it is none, or does not fit
- * into `size`. */
+/* Decodes a text in base64; the number of bytes, or -1: it is none, or does not
+ * fit into `size`. */
 long environ_decode(const char *text, char *out, size_t size);
 
 #endif

@@ -9,14 +9,7 @@
 #include <time.h>
 
 #include "system/files.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
-
-#define call_4(nr, a, b, c, d) \
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#include "system/syscall.h"
 
 int system_open(const char *path)
 {
@@ -40,7 +33,7 @@ int system_append(const char *path)
 
 void system_close(int fd)
 {
-	call_4(SYS_close, fd, 0, 0, 0);
+	call_1(SYS_close, fd);
 }
 
 long system_read(int fd, char *buf, size_t size)
@@ -48,7 +41,7 @@ long system_read(int fd, char *buf, size_t size)
 	long n;
 
 	do {
-		n = call_4(SYS_read, fd, buf, size, 0);
+		n = call_3(SYS_read, fd, buf, size);
 	} while (n == -EINTR);
 	return n;
 }
@@ -58,7 +51,7 @@ int system_write(int fd, const char *buf, size_t size)
 	long n;
 
 	while (size) {
-		n = call_4(SYS_write, fd, buf, size, 0);
+		n = call_3(SYS_write, fd, buf, size);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0)
@@ -84,29 +77,13 @@ int system_rename(const char *from, const char *to)
 
 void system_unlink(const char *path)
 {
-	call_4(SYS_unlinkat, AT_FDCWD, path, 0, 0);
+	call_3(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 uint64_t system_wall_ns(void)
 {
 	struct timespec now = { 0, 0 };
 
-	call_4(SYS_clock_gettime, CLOCK_REALTIME, &now, 0, 0);
+	call_2(SYS_clock_gettime, CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* By libc, which knows how a handler returns. Only at start, where no other
- * thread is. */
-int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction old,
-		action = { .sa_sigaction = handler,
-			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
-
-	if (sigaction(signal, NULL, &old))
-		return -errno;
-	if (old.sa_handler != SIG_DFL)
-		return -EBUSY;
-	sigfillset(&action.sa_mask);
-	return sigaction(signal, &action, NULL) ? -errno : 0;
 }

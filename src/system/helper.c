@@ -154,7 +154,7 @@ static bool is_own(const struct helper *h)
 
 /* Birth */
 
-/* A life whose former task is gone; NULL: there is none. */
+/* Takes a life whose former task is gone; NULL: there is none. */
 static struct helper_life *life_take(struct helper *h)
 {
 	struct helper_life *life;
@@ -330,7 +330,6 @@ bool helper_must_end(struct helper_life *life)
 {
 	struct helper *h = helper_memory();
 
-	// hint: woken for it
 	return load_relaxed(&h->births) != life->births || // hint: woken for it
 	       load_relaxed(&life->word) == HELPER_LEAVE || is_alone(h, life) ||
 	       rights_changed(h, life);
@@ -354,7 +353,7 @@ _Noreturn void helper_end(struct helper_life *life)
 
 /* End */
 
-/* Until the stack is free: alive is what the kernel clears. */
+/* Waits until the stack is free: alive is what the kernel clears. */
 static bool await_stack(struct helper_life *life, unsigned waits)
 {
 	unsigned i, unborn = 0;

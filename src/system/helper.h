@@ -94,10 +94,11 @@ struct helper_life {
  * the lives' memory and claims it for this process. Not in handlers. */
 void helper_prepare(void);
 
-/* Whether this process has claimed it: helper_start() may succeed. */
+/* Says whether this process has claimed it: helper_start() may succeed. */
 bool helper_is_prepared(void);
 
-/* Whether a seccomp filter was there before, which may kill for rare calls. */
+/* Says whether a seccomp filter was there before, which may kill for rare
+ * calls. */
 bool helper_is_filtered(void);
 
 /* Gives birth. current: it is the one to be asked from now on, and the former
@@ -106,10 +107,10 @@ bool helper_is_filtered(void);
 int helper_start(void (*run)(struct helper_life *life), bool current,
 		 struct helper_life **born);
 
-/* The one to be asked; NULL: none was born here. It may have ended. */
+/* Returns the one to be asked; NULL: none was born here. It may have ended. */
 struct helper_life *helper_current(void);
 
-/* The helper's own: first, between two pieces of work, and at the end. */
+/* Are the helper's own: first, between two pieces of work, and at the end. */
 void helper_begin(struct helper_life *life);
 bool helper_must_end(struct helper_life *life);
 void helper_sleep(struct helper_life *life, uint32_t word, uint64_t ms);
@@ -118,7 +119,8 @@ _Noreturn void helper_end(struct helper_life *life);
 /* Waits until that helper is no task any more, about a second at most. */
 void helper_await_end(struct helper_life *life);
 
-/* No helper is born from now on and none is left when this returns. ended:
+/* Forbids births: no helper is born from now on and none is left when this
+ * returns. ended:
  * whether there was one. The result is helper_allow()'s argument. Counts. */
 uint32_t helper_forbid(bool *ended);
 
@@ -126,7 +128,8 @@ uint32_t helper_forbid(bool *ended);
  * long work leaves the rest. */
 bool helper_is_awaited(void);
 
-/* Asks the kernel for nothing, as the program may be in a sandbox now. */
+/* Allows births again, and asks the kernel for nothing, as the program may be
+ * in a sandbox now. */
 void helper_allow(uint32_t token);
 
 #endif

@@ -27,14 +27,11 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "system/environ.h"
 #include "system/sandbox.h"
 #include "system/sealed.h"
 #include "system/system.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* Kernel constants that not every libc's headers know. */
 #define MREMAP_KEEP_SOURCE 4	 /* MREMAP_DONTUNMAP */
@@ -57,25 +54,9 @@
 #define SIGNAL_SET_SIZE 8     /* of the kernel's sigset_t */
 #define AFFINITY_SIZE 1024    /* 8192 CPUs, the most that Linux builds for */
 
-extern char **environ weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
-
-#define call_6(nr, a, b, c, d, e, f)                                           \
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
-		  (long)(f))
-#define call_4(nr, a, b, c, d) call_6(nr, a, b, c, d, 0, 0)
-#define call_3(nr, a, b, c) call_6(nr, a, b, c, 0, 0, 0)
-#define call_2(nr, a, b) call_6(nr, a, b, 0, 0, 0, 0)
-#define call_0(nr) call_6(nr, 0, 0, 0, 0, 0, 0)
-
 static bool is_error(long ret)
 {
 	return (unsigned long)ret >= (unsigned long)-ERRNO_MOST;
-}
-
-static bool libc_ready(void)
-{
-	return &environ && environ;
 }
 
 /* Address space */
@@ -100,7 +81,7 @@ int system_map_at(void *addr, size_t size)
 
 void system_map_name(void *addr, size_t size, const char *name)
 {
-	call_6(SYS_prctl, SET_NAME, SET_NAME_OF_MAP, addr, size, name, 0);
+	call_5(SYS_prctl, SET_NAME, SET_NAME_OF_MAP, addr, size, name);
 }
 
 void system_unmap(void *addr, size_t size)
@@ -253,7 +234,7 @@ long system_read_file(const char *path, char *buf, size_t size)
 	if (is_error(fd))
 		return fd;
 	ret = read_all((int)fd, buf, size);
-	call_2(SYS_close, fd, 0);
+	call_1(SYS_close, fd);
 	return ret;
 }
 
@@ -279,7 +260,7 @@ static bool aux_value_from_proc(uint64_t type, uint64_t *value)
  * errno. */
 static bool aux_value(uint64_t type, uint64_t *value)
 {
-	if (!libc_ready() || !getauxval)
+	if (!environ_is_there() || !getauxval)
 		return aux_value_from_proc(type, value);
 	*value = getauxval(type);
 	return true;
@@ -333,19 +314,11 @@ uint64_t system_memory_size(void)
 	uint64_t size = load_relaxed(&memory_size); // hint: all find the same
 	struct sysinfo info;
 
-	if (size || is_error(call_2(SYS_sysinfo, &info, 0)))
+	if (size || is_error(call_1(SYS_sysinfo, &info)))
 		return size;
 	size = (uint64_t)info.totalram * info.mem_unit;
 	store_relaxed(&memory_size, size); // hint: all store the same
 	return size;
-}
-
-/* Splitmix64's last step: every bit of the result hangs on every bit of x. */
-static uint64_t scramble(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
 }
 
 /* What a kernel gives that refuses the call: its 16 random bytes at start. */
@@ -355,7 +328,7 @@ static uint64_t random_from_start(void)
 
 	if (aux_value(AT_RANDOM, &addr) && addr)
 		__builtin_memcpy(bytes, (void *)(uintptr_t)addr, sizeof(bytes));
-	return scramble(bytes[0] ^ scramble(bytes[1] ^ now));
+	return bits_scramble(bytes[0] ^ bits_scramble(bytes[1] ^ now));
 }
 
 /* As the kernel shows it, in hexadecimal: 0x00040000 is ADDR_NO_RANDOMIZE. A
@@ -484,7 +457,7 @@ _Noreturn void system_abort(void)
 	call_4(SYS_rt_sigaction, SIGABRT, &action, NULL, SIGNAL_SET_SIZE);
 	raise_abort();
 	for (;;)
-		call_2(SYS_exit_group, 128 + SIGABRT, 0);
+		call_1(SYS_exit_group, 128 + SIGABRT);
 }
 
 static struct timespec time_of_ms(uint64_t ms)

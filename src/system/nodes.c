@@ -18,7 +18,7 @@ _Atomic(uint32_t) nodes_used;
 static _Atomic(uint8_t) table[NODE_CPUS_MOST];
 static _Atomic(uint64_t) with_memory; /* atomic: hint; of nodes below 64 */
 
-/* What the kernel writes as "0-3,8": the next range; NULL: no more. */
+/* Reads the next range of what the kernel writes as "0-3,8"; NULL: no more. */
 static const char *list_number(const char *at, unsigned *number)
 {
 	for (*number = 0; *at >= '0' && *at <= '9'; at++)
@@ -55,7 +55,7 @@ static void cpu_is_of(unsigned cpu, unsigned node)
 		store_relaxed(&table[cpu], (uint8_t)(node % NODES_MOST + 1));
 }
 
-/* The CPUs of a node that has memory; 1 where it has any. */
+/* Reads the CPUs of a node that has memory; 1 where it has any. */
 static unsigned node_read(unsigned node)
 {
 	char path[64], text[LIST_SIZE];
@@ -73,7 +73,7 @@ static unsigned node_read(unsigned node)
 	return any;
 }
 
-/* How many nodes have memory; *mask: which, of those below 64. */
+/* Counts the nodes that have memory; *mask: which, of those below 64. */
 static unsigned nodes_with_memory(const char *at, uint64_t *mask)
 {
 	unsigned node, last, nr = 0;
@@ -81,7 +81,7 @@ static unsigned nodes_with_memory(const char *at, uint64_t *mask)
 	*mask = 0;
 	while ((at = list_next(at, &node, &last))) {
 		for (; node <= last && node < NODE_NUMBERS; node++, nr++)
-			*mask |= node < 64 ? bits_one(node) : 0;
+			*mask |= node < WORD_BITS ? bits_one(node) : 0;
 	}
 	return nr;
 }

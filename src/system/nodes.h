@@ -36,16 +36,16 @@ extern _Atomic(uint32_t) nodes_used internal;
  * there are to tell apart, 1 where it is not known. */
 unsigned nodes_read(void);
 
-/* From now on ids are CPUs of several nodes, or not. */
+/* Makes ids CPUs of several nodes from now on, or not. */
 void nodes_use(bool used);
 
-/* Once nodes are used; NODE_ANY: not known. */
+/* Returns a CPU's node, once nodes are used; NODE_ANY: not known. */
 unsigned node_of_cpu(unsigned cpu);
 
-/* A CPU of which nothing is known is on that node, as the kernel counts. */
+/* Learns the node, as the kernel counts, of a CPU of which nothing is known. */
 void node_learn(unsigned cpu, uint32_t node);
 
-/* With numa=interleave: the range's pages lie on all nodes in turn. */
+/* Lays the range's pages on all nodes in turn, with numa=interleave. */
 void nodes_interleave(void *addr, size_t size);
 
 static force_inline unsigned node_of_id(unsigned id)

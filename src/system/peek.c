@@ -12,11 +12,7 @@
 #include "system/peek.h"
 #include "system/sandbox.h"
 #include "system/system.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 #define PAGES_MOST 16		/* that one call looks at */
 #define ADVICE_POPULATE_READ 22 /* MADV_POPULATE_READ, Linux 5.14 */
@@ -42,8 +38,7 @@ static size_t peek(const struct iovec *to, const struct iovec *from,
 	if (!load_relaxed(&allowed) || // hint
 	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return 0;
-	n = syscall_6(SYS_process_vm_readv, system_getpid(), (long)to, 1,
-		      (long)from, (long)nr_from, 0);
+	n = call_5(SYS_process_vm_readv, system_getpid(), to, 1, from, nr_from);
 	sandbox_rare_done();
 	return n > 0 ? (size_t)n : 0;
 }
@@ -56,7 +51,7 @@ size_t system_peek(void *to, const void *from, size_t size)
 	return peek(&local, &remote, 1);
 }
 
-/* A byte of each page. */
+/* Whether a byte of each page can be copied. */
 static bool can_copy(uintptr_t at, uintptr_t end, size_t page)
 {
 	size_t n;
@@ -82,7 +77,6 @@ bool system_can_read(const void *from, size_t size)
 
 	if (sandbox_strict() || end < at)
 		return false;
-	result = syscall_6(SYS_madvise, (long)at, (long)(end - at),
-			   ADVICE_POPULATE_READ, 0, 0, 0);
+	result = call_3(SYS_madvise, at, end - at, ADVICE_POPULATE_READ);
 	return result == -EINVAL ? can_copy(at, end, page) : !result;
 }

@@ -16,15 +16,15 @@
  * Idempotent. */
 void system_peek_start(void);
 
-/* Whether anything can be read so. */
+/* Says whether anything can be read so. */
 bool system_peek_is_allowed(void);
 
-/* Bytes copied from the beginning of the range, up to the first that cannot be
- * read. */
+/* Copies bytes from the beginning of the range, up to the first that cannot be
+ * read; how many. */
 size_t system_peek(void *to, const void *from, size_t size);
 
-/* Whether all pages of [from, from + size) can be read, while nobody unmaps
- * them. */
+/* Says whether all pages of [from, from + size) can be read, while nobody
+ * unmaps them. */
 bool system_can_read(const void *from, size_t size);
 
 #endif

@@ -25,7 +25,7 @@ static const struct {
 	[PLACE_META] = { 20, 21 },
 };
 
-/* T of a range that an address lies in, as all lie in [T/2, T). */
+/* Returns T of a range that an address lies in, as all lie in [T/2, T). */
 static uint64_t top_of(uint64_t addr)
 {
 	return bits_one(bits_last(addr)) << 1;
@@ -41,7 +41,7 @@ static uint64_t stack_top(void)
 	return top_of((uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
 
-/* A place in the lower half of the range that T says. */
+/* Draws a place in the lower half of the range that T says. */
 static uint64_t range_draw(enum place place, uint64_t top)
 {
 	size_t align = place == PLACE_DATA ? HUGEPAGE_ALIGN :
@@ -83,7 +83,7 @@ static uint64_t range_choose(enum place place)
 	return 0;
 }
 
-/* Where the next place begins; 0: there is no range. */
+/* Returns where the next place begins; 0: there is no range. */
 static uint64_t range_next(enum place place)
 {
 	uint64_t at = load_relaxed(&next_place[place]); // own: addresses only
@@ -98,8 +98,8 @@ static uint64_t range_next(enum place place)
 	return cas_relaxed(&next_place[place], &at, chosen) ? chosen : at;
 }
 
-/* Where a place of that size begins, of a range whose next one begins at `at`;
- * 0: behind the range's end. */
+/* Returns where a place of that size begins, of a range whose next one begins
+ * at `at`; 0: behind the range's end. */
 static uint64_t place_within(enum place place, uint64_t at, size_t size,
 			     size_t align)
 {

@@ -37,23 +37,25 @@ enum place { PLACE_DATA, PLACE_META, NR_PLACES };
 /* At least so much stays unmapped between two places. */
 #define PLACE_GAP ((size_t)64 << 10)
 
-/* Addresses for the caller alone, at a multiple of align (a power of two of
- * at least a page). NULL: the range is used up, or nothing can be mapped. */
+/* Takes addresses for the caller alone, at a multiple of align (a power of two
+ * of at least a page). NULL: the range is used up, or nothing can be mapped. */
 char *place_take(enum place place, size_t size, size_t align);
 
-/* The caller gives back what he took last, and has not mapped; without effect
+/* Gives back what the caller took last, and has not mapped; without effect
  * where others took meanwhile. */
 void place_untake(enum place place, char *addr, size_t size);
 
-/* Bytes that one place may have at most; 0 while nothing can be mapped. */
+/* Returns the bytes that one place may have at most; 0 while nothing can be
+ * mapped. */
 size_t place_size_most(enum place place);
 
-/* As system_map_at(), at addresses of a place; with the option map_names the
- * mapping is named there for whoever reads /proc/PID/maps, unless the program
- * is in a sandbox, whose filter may kill for it. */
+/* Maps memory at addresses of a place, as system_map_at(); with the option
+ * map_names the mapping is named there for whoever reads /proc/PID/maps, unless
+ * the program is in a sandbox, whose filter may kill for it. */
 int place_map_at(void *addr, size_t size);
 
-/* Private zeroed memory in a place of metadata, whole pages. NULL: none. */
+/* Maps private zeroed memory in a place of metadata, whole pages. NULL: none.
+ * */
 void *place_map(size_t size);
 
 #endif

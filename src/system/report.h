@@ -20,24 +20,25 @@ int report_format(char *buf, size_t size, const char *fmt, ...)
 int report_vformat(char *buf, size_t size, const char *fmt, va_list args)
 	printf_like(3, 0);
 
-/* What people call an errno that files and signals give; "" for others. */
+/* Says what people call an errno that files and signals give; "" for others. */
 const char *report_error(int error);
 
-/* "lanemalloc: " + text + newline on stderr, as one write; at most
+/* Prints "lanemalloc: " + text + newline on stderr, as one write; at most
  * REPORT_LINE_SIZE bytes. Control characters in the text become '?', so that
  * one message is one line. */
 #define REPORT_LINE_SIZE 512
 void report_line(const char *fmt, ...) printf_like(1, 2);
 
-/* The same into memory; the length, newline included, without a NUL. */
+/* Writes such a line into memory; the length, newline included, without a
+ * NUL. */
 size_t report_vbuild(char line[REPORT_LINE_SIZE], const char *fmt, va_list args)
 	printf_like(2, 0);
 
-/* The program misused the heap, or the heap is damaged: report_line() and
- * abort. Every caller's message has a test of its own. */
+/* Ends the program, which misused the heap, or whose heap is damaged:
+ * report_line() and abort. Every caller's message has a test of its own. */
 _Noreturn void fault(const char *fmt, ...) printf_like(1, 2);
 
-/* An invariant that is cheap to test and whose failure would hurt. */
+/* Tests an invariant that costs little and whose failure would hurt. */
 #define check(cond)                                                    \
 	do {                                                           \
 		if (unlikely(!(cond)))                                 \

@@ -4,11 +4,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 #define RARE_LOOKS (1 << 18) /* some 0.1 to 0.4 ms */
 #ifndef RARE_NAPS	     /* tests wait longer */
@@ -50,14 +46,14 @@ bool sandbox_try_rare(enum sandbox_whose whose)
 	return false;
 }
 
-/* 0: it may not be asked for. */
+/* Asks for the process id; 0: it may not be asked for. */
 static int process_id(void)
 {
 	int pid;
 
 	if (!sandbox_try_rare(SANDBOX_OF_PROCESS))
 		return 0;
-	pid = (int)syscall_6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	pid = (int)call_0(SYS_getpid);
 	sandbox_rare_done();
 	return pid;
 }
@@ -74,7 +70,7 @@ static uint32_t rare_look(void)
 	return nr;
 }
 
-/* A rare call itself, not made beside another who enters. */
+/* Naps: a rare call itself, not made beside another who enters. */
 static void rare_nap(void)
 {
 	struct timespec time = { 0, 1000000 };
@@ -85,7 +81,7 @@ static void rare_nap(void)
 	// [sandbox.word] with sandbox_begin(): nr_rare, then the word
 	w = sandbox_word_unpack(load_seq(&sandbox_word));
 	if (w.nr_calls == 1 && !w.filter && !w.strict)
-		syscall_6(SYS_ppoll, 0, 0, (long)&time, 0, 0, 0);
+		call_3(SYS_ppoll, 0, 0, &time);
 	sandbox_rare_done();
 }
 
@@ -137,7 +133,7 @@ bool sandbox_in_vfork(void)
 	return vforking.nr_vforks;
 }
 
-/* The count first: who dies in between leaves it. Once for each child. */
+/* Marks the child, once; the count first: who dies in between leaves it. */
 static void child_mark(uint64_t one)
 {
 	add_relaxed(&sandbox_word, one); // own: before the call that enters

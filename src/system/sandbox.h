@@ -93,27 +93,27 @@ static inline bool sandbox_forbids(uint64_t word, enum sandbox_whose whose)
 	       (whose == SANDBOX_OF_ANYBODY && (w.nr_children || w.nr_strict));
 }
 
-/* Whether rare calls may be made, until sandbox_rare_done(). Wait-free. */
+/* Says whether rare calls may be made, until sandbox_rare_done(). Wait-free. */
 bool sandbox_try_rare(enum sandbox_whose whose);
 void sandbox_rare_done(void);
 
-/* Around a call that enters: kind is what is on now, 0 where the kernel
+/* Stand around a call that enters: kind is what is on now, 0 where the kernel
  * refused. After begin nobody makes a rare call. */
 void sandbox_begin(void);
 void sandbox_end(uint64_t kind);
 
-/* Whether the calling thread is a vfork child that made such a call. */
+/* Says whether the calling thread is a vfork child that made such a call. */
 bool sandbox_child_entered(void);
 
-/* Whether strict mode is this thread's for good, as far as is known, and not
- * another one's child's: nothing new may be mapped then. */
+/* Says whether strict mode is this thread's for good, as far as is known, and
+ * not another one's child's: nothing new may be mapped then. */
 bool sandbox_strict_here(void);
 
-/* Whether a vfork child may be in the calling thread's place; where nobody may
- * be asked for the process id. */
+/* Says whether a vfork child may be in the calling thread's place; where nobody
+ * may be asked for the process id. */
 bool sandbox_in_vfork(void);
 
-/* Around the life of a vfork child, by its parent; they nest. */
+/* Stand around the life of a vfork child, by its parent; they nest. */
 void sandbox_vfork_begin(void);
 void sandbox_vfork_end(void);
 

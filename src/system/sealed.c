@@ -11,7 +11,7 @@
 
 #include <elf.h>
 
-#include "base/atomic.h"
+#include "base/text.h"
 #include "system/system.h"
 #include "system/threads.h"
 
@@ -63,7 +63,7 @@ static void object_read(struct object *o, const char *base)
 	}
 }
 
-/* The last symbol of the last chain; an odd word ends a chain. */
+/* Counts up to the last symbol of the last chain; an odd word ends a chain. */
 static uint32_t gnu_nr_symbols(const uint32_t *table)
 {
 	uint32_t nr_buckets = table[0], first = table[1], last = 0, i;
@@ -80,13 +80,6 @@ static uint32_t gnu_nr_symbols(const uint32_t *table)
 	return last + 1;
 }
 
-static bool names_equal(const char *a, const char *b)
-{
-	for (; *a && *a == *b; a++, b++)
-		;
-	return *a == *b;
-}
-
 static const void *object_find(const struct object *o, const char *name)
 {
 	uint32_t i, n = 0;
@@ -99,7 +92,7 @@ static const void *object_find(const struct object *o, const char *name)
 		n = gnu_nr_symbols(o->gnu_hash);
 	for (i = 0; i < n; i++)
 		if (o->symbols[i].st_shndx != SHN_UNDEF &&
-		    names_equal(o->names + o->symbols[i].st_name, name))
+		    text_is(o->names + o->symbols[i].st_name, name))
 			return o->base + o->symbols[i].st_value;
 	return NULL;
 }
@@ -114,9 +107,7 @@ void sealed_find_clock(void)
 	} clock = { NULL };
 	struct timespec now;
 
-	if (!base ||
-	    !names_equal("\177ELF\2", (char[]){ base[0], base[1], base[2],
-						base[3], base[4], 0 }))
+	if (!base || !text_behind(base, "\177ELF\2"))
 		return;
 	object_read(&object, base);
 	clock.found = object_find(&object, CLOCK_NAME);

@@ -15,11 +15,7 @@
 #include <time.h>
 
 #include "base/compiler.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* libc's own functions, by their names; from setuid on those that change the
  * program's rights, and no others. */
@@ -51,10 +47,11 @@ extern union sealed {
 	char page[SYSCALL_PAGE_SIZE_MOST];
 } sealed internal;
 
-/* Only in constructors, before any other thread may look. */
+/* Finds the vDSO's clock, in a constructor, before any other thread may look.
+ * */
 void sealed_find_clock(void);
 
-/* The page is read-only from now on. */
+/* Makes the page read-only from now on. */
 void sealed_close(void);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * The contract is at the head of syscall_x86_64.h.
  */
-#ifndef LANE_SYSCALL_H
-#define LANE_SYSCALL_H
+#ifndef LANE_SYSCALL_ARCH_H
+#define LANE_SYSCALL_ARCH_H
 
 #include <sys/syscall.h>
 

@@ -9,8 +9,8 @@
  * Nothing here touches errno or TLS, so all of it works before libc is
  * relocated, in handlers and in threads that libc does not know.
  */
-#ifndef LANE_SYSCALL_H
-#define LANE_SYSCALL_H
+#ifndef LANE_SYSCALL_ARCH_H
+#define LANE_SYSCALL_ARCH_H
 
 #include <sys/syscall.h>
 

@@ -16,16 +16,16 @@
  * or the kernel's overcommit policy refuses. */
 int system_map_at(void *addr, size_t size);
 
-/* What /proc/PID/maps says of it, where the kernel can (Linux 5.17). */
+/* Sets what /proc/PID/maps says of it, where the kernel can (Linux 5.17). */
 void system_map_name(void *addr, size_t size, const char *name);
 
 /* Gives address space back. */
 void system_unmap(void *addr, size_t size);
 
-/* Whether all of [addr, addr + size) is mapped, by whomever. */
+/* Says whether all of [addr, addr + size) is mapped, by whomever. */
 bool system_is_mapped(void *addr, size_t size);
 
-/* Whether the process has a limit on its address space (RLIMIT_AS). */
+/* Says whether the process has a limit on its address space (RLIMIT_AS). */
 bool system_address_space_limited(void);
 
 /* Gives whole pages' memory back; they read as zero afterwards. */
@@ -50,25 +50,27 @@ int system_move_pages(void *to, void *from, size_t size);
 
 size_t system_page_size(void);
 
-/* At least one more than the largest CPU number that this kernel can have. */
+/* Returns at least one more than the largest CPU number that this kernel can
+ * have. */
 unsigned system_nr_cpus(void);
 
-/* Bytes of main memory that the kernel manages; 0 where it does not tell. */
+/* Returns the bytes of main memory that the kernel manages; 0 where it does not
+ * tell. */
 uint64_t system_memory_size(void);
 
-/* A number that nobody can guess; the same one each time where the process was
- * started without random addresses (as under a debugger). */
+/* Draws a number that nobody can guess; the same one each time where the
+ * process was started without random addresses (as under a debugger). */
 uint64_t system_random(void);
 
-/* Milliseconds of the monotonic clock, coarse (a tick's resolution). */
+/* Reads milliseconds of the monotonic clock, coarse (a tick's resolution). */
 uint64_t system_now_ms(void);
 
 /* Writes a zero to a page that has only zeros; how long that took, fault and
  * all, in nanoseconds. UINT64_MAX: there is no clock. */
 uint64_t system_touch_ns(void *addr);
 
-/* membarrier(2) with the RSEQ commands: register, then fence every CPU that
- * runs this process (aborts rseq sections, orders memory). */
+/* Call membarrier(2) with the RSEQ commands: register, then fence every CPU
+ * that runs this process (aborts rseq sections, orders memory). */
 int system_rseq_fence_register(void);
 int system_rseq_fence(void);
 

@@ -17,25 +17,17 @@
 #include <time.h>
 
 #include "base/bits.h"
+#include "base/text.h"
+#include "system/environ.h"
 #include "system/system.h"
 #include "system/threads.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* Kernel constants that not every libc's headers know. */
 #define FUTEX_WAIT_SHARED 0
 #define WIPE_ON_FORK 18
 #define SIGNAL_SET_SIZE 8 /* of the kernel's sigset_t */
 #define STATUS_MOST 4096  /* bytes of it that are read */
-
-extern char **environ weak_import;
-extern unsigned long getauxval(unsigned long type) weak_import;
-
-#define call_4(nr, a, b, c, d) \
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 uint64_t system_signals_block(void)
 {
@@ -52,17 +44,17 @@ void system_signals_restore(uint64_t old)
 
 int system_gettid(void)
 {
-	return (int)call_4(SYS_gettid, 0, 0, 0, 0);
+	return (int)call_0(SYS_gettid);
 }
 
 void system_raise(int signal)
 {
-	call_4(SYS_tgkill, system_getpid(), system_gettid(), signal, 0);
+	call_3(SYS_tgkill, system_getpid(), system_gettid(), signal);
 }
 
 bool system_thread_lives(int tid)
 {
-	return call_4(SYS_tgkill, system_getpid(), tid, 0, 0) != -ESRCH;
+	return call_2(SYS_tgkill, system_getpid(), tid) != -ESRCH;
 }
 
 /* The kernel forgets the list of robust futexes, which libc registers for each
@@ -72,7 +64,7 @@ bool system_thread_runs(int tid)
 	void *list = NULL;
 	size_t size;
 
-	return !call_4(SYS_get_robust_list, tid, &list, &size, 0) && list;
+	return !call_3(SYS_get_robust_list, tid, &list, &size) && list;
 }
 
 static long capabilities(int tid, struct __user_cap_data_struct *data)
@@ -82,7 +74,7 @@ static long capabilities(int tid, struct __user_cap_data_struct *data)
 		.pid = tid,
 	};
 
-	return call_4(SYS_capget, &head, data, 0, 0);
+	return call_2(SYS_capget, &head, data);
 }
 
 bool system_same_capabilities(int tid)
@@ -104,7 +96,7 @@ _Atomic(uint32_t) *system_tid_word(int tid)
 {
 	_Atomic(uint32_t) *word = NULL;
 
-	if (call_4(SYS_prctl, PR_GET_TID_ADDRESS, &word, 0, 0) || !word)
+	if (call_2(SYS_prctl, PR_GET_TID_ADDRESS, &word) || !word)
 		return NULL;
 	return load_relaxed(word) == (uint32_t)tid ? word : NULL; // own
 }
@@ -132,20 +124,12 @@ void system_nap(long us)
 _Noreturn void system_thread_exit(void)
 {
 	for (;;)
-		call_4(SYS_exit, 0, 0, 0, 0);
+		call_1(SYS_exit, 0);
 }
 
 int system_wipe_on_fork(void *addr, size_t size)
 {
-	return (int)call_4(SYS_madvise, addr, size, WIPE_ON_FORK, 0);
-}
-
-/* Whether text begins with that line. */
-static bool begins_with(const char *text, const char *line)
-{
-	for (; *line && *text == *line; text++, line++)
-		;
-	return !*line;
+	return (int)call_3(SYS_madvise, addr, size, WIPE_ON_FORK);
 }
 
 bool system_is_filtered(void)
@@ -159,19 +143,35 @@ bool system_is_filtered(void)
 		return true;
 	text[size] = '\0';
 	for (i = 0; i < size; i++)
-		if (begins_with(text + i, "\nSeccomp:\t0\n"))
+		if (text_behind(text + i, "\nSeccomp:\t0\n"))
 			return false;
 	return true;
 }
 
 const char *system_vdso(void)
 {
-	if (!&environ || !environ || !getauxval)
+	if (!environ_is_there() || !getauxval)
 		return NULL;
 	return (const char *)getauxval(AT_SYSINFO_EHDR);
 }
 
 void system_make_readonly(void *addr, size_t size)
 {
-	call_4(SYS_mprotect, addr, size, PROT_READ, 0);
+	call_3(SYS_mprotect, addr, size, PROT_READ);
+}
+
+/* By libc, which knows how a handler returns. Only at start, where no other
+ * thread is. */
+int system_handle_signal(int signal, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction old,
+		action = { .sa_sigaction = handler,
+			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+	if (sigaction(signal, NULL, &old))
+		return -errno;
+	if (old.sa_handler != SIG_DFL)
+		return -EBUSY;
+	sigfillset(&action.sa_mask);
+	return sigaction(signal, &action, NULL) ? -errno : 0;
 }

@@ -10,11 +10,7 @@
 
 #include "system/files.h"
 #include "system/watch.h"
-#if defined(__x86_64__)
-#include "system/syscall_x86_64.h"
-#elif defined(__aarch64__)
-#include "system/syscall_aarch64.h"
-#endif
+#include "system/syscall.h"
 
 /* Where the numbers begin that programs do not count on: behind what select()
  * takes as a rule, where the limit allows; else behind the first ones. */
@@ -22,12 +18,6 @@
 #define NUMBER_LEAST_OTHERWISE 100
 #define DISCARD_SIZE 512
 #define DISCARD_ROUNDS 32
-
-#define call_5(nr, a, b, c, d, e)                                              \
-	syscall_6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
-		  0)
-#define call_4(nr, a, b, c, d) call_5(nr, a, b, c, d, 0)
-#define call_3(nr, a, b, c) call_5(nr, a, b, c, 0, 0)
 
 static int open_path(const char *path, int flags)
 {
@@ -60,7 +50,7 @@ static int stat_of(int fd, struct stat *out)
 	return (int)call_4(SYS_newfstatat, fd, "", out, AT_EMPTY_PATH);
 }
 
-/* A descriptor of whatever kind of file this is, or a negated errno. */
+/* Opens whatever kind of file this is: a descriptor, or a negated errno. */
 static int open_kind(const char *path, enum watch_kind *kind)
 {
 	struct stat file;
@@ -76,7 +66,8 @@ static int open_kind(const char *path, enum watch_kind *kind)
 	return open_path(path, O_RDWR);
 }
 
-/* To a number that nobody counts on; the old one where there is none. */
+/* Moves a descriptor to a number that nobody counts on; the old one where there
+ * is none. */
 static int move_away(int fd)
 {
 	int moved = (int)call_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, NUMBER_LEAST);
@@ -106,8 +97,8 @@ static int watch_begin(struct watch *watch, int fd, enum watch_kind kind)
 	return 0;
 }
 
-/* A short write is none: what was asked for is one text. A socket whose other
- * end is gone may send no signal. */
+/* Writes one text, of which a part is none. A socket whose other end is gone
+ * may send no signal. */
 static int write_once(int fd, const char *text, size_t size)
 {
 	long n = call_5(SYS_sendto, fd, text, size, MSG_NOSIGNAL, NULL);
@@ -144,7 +135,8 @@ int watch_open_file(struct watch *watch, const char *path)
 	return watch_begin(watch, move_away(fd), WATCH_FILE);
 }
 
-/* The descriptor, where it still is what it was; else -1, and it is lost. */
+/* Returns the descriptor where it still is what it was; else -1, and it is
+ * lost. */
 static int watch_fd(struct watch *watch)
 {
 	uint32_t number = load_relaxed(&watch->number); // hint
@@ -168,8 +160,8 @@ void watch_close(struct watch *watch)
 		system_close(fd);
 }
 
-/* What waits in a stream; false: it is at its end. Bounded, as others may write
- * meanwhile. */
+/* Reads what waits in a stream; false: it is at its end. Bounded, as others may
+ * write meanwhile. */
 static bool discard(int fd)
 {
 	char bytes[DISCARD_SIZE];

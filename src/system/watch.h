@@ -42,11 +42,11 @@ int watch_open(struct watch *watch, const char *path, const char *text,
 /* Opens a file to be read again and again. */
 int watch_open_file(struct watch *watch, const char *path);
 
-/* Whether something was said since the last call; what it was is thrown away.
- * One that is at its end, or is not what it was, is lost. */
+/* Says whether something was said since the last call; what it was is thrown
+ * away. One that is at its end, or is not what it was, is lost. */
 bool watch_poll(struct watch *watch);
 
-/* The file's text as it is now; its length, or a negated errno. */
+/* Reads the file's text as it is now; its length, or a negated errno. */
 long watch_read(struct watch *watch, char *text, size_t size);
 
 /* Closes it, where it is still what it was. */

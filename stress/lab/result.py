@@ -8,6 +8,7 @@ The lines that count (guest/programs.sh, guest/init.sh write them):
     lab: line TEXT				of what the program printed
     lab: impossible SETTING
     lab: switched N				times that a CPU went off
+    lab: aborted N M			sections, and of these in loads and storms
     lab: end
 """
 
@@ -21,7 +22,7 @@ OLD_RSEQ_SIZE = 32
 # numa=off it must not, or the figure could not fail.
 NEAR_LEAST = 95.0
 COLUMNS = ["cell", "kernel", "CPUs", "page", "libc", "mode", "passed",
-           "aborts", "operations", "seconds", ""]
+           "aborts", "in loads", "operations", "seconds", ""]
 
 
 class Result:
@@ -33,7 +34,8 @@ class Result:
         self.release, self.cpus, self.page = "", str(cell.cpus), ""
         self.mode, self.notes = "", []
         self.passed, self.failed, self.told = [], [], []
-        self.aborts = self.operations = 0
+        self.aborts, self.load_aborts = "?", "?"
+        self.operations = 0
         self.came_to_end = self.out_of_time = False
 
     def impossible(self, why):
@@ -74,6 +76,8 @@ class Result:
             self.notes.append("cannot do " + words[2])
         elif words[1:2] == ["switched"]:
             self.hear_switched(int(words[2]))
+        elif words[1:2] == ["aborted"]:
+            self.aborts, self.load_aborts = words[2:4]
         elif words[1:2] == ["end"]:
             self.came_to_end = True
 
@@ -98,7 +102,6 @@ class Result:
         mode = re.search(r"statistics; mode (\w+)", line)
         load = re.search(r"ops=(\d+)", line)
         storm = re.search(r"ok \((\d+) threads, (\d+) rounds", line)
-        aborts = re.search(r"nr_aborts +(\d+)", line)
         local = re.search(r"lab_numa: (\w+) local=(\S+)", line)
         if local:
             self.hear_local(local[1], float(local[2].rstrip("%")))
@@ -109,8 +112,6 @@ class Result:
             self.hear_rseq(re.search(r"rseq=(\d+)", line))
         elif storm:
             self.operations += int(storm[1]) * int(storm[2])
-        elif aborts:
-            self.aborts += int(aborts[1])
 
     def tell(self):
         for line in self.told:
@@ -125,7 +126,7 @@ class Result:
         return [self.cell.name, self.release, self.cpus, self.page, self.libc,
                 self.mode or "?",
                 "%d of %d" % (len(self.passed), len(self.programs)),
-                str(self.aborts), str(self.operations),
+                self.aborts, self.load_aborts, str(self.operations),
                 "%.0f" % self.seconds, "; ".join(self.notes)]
 
 

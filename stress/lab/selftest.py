@@ -96,8 +96,19 @@ def check_result():
           not good(FAILED, result.NO_TIME))
 
 
+def check_aborts():
+    """Those that the kernel tells of, and not a zero where it tells nothing."""
+    cell = cells.load()[0]
+    told = result.read(cell, PROGRAMS, ALL.replace(
+        "lab: end", "lab: aborted 30 12\nlab: end"), "", 1, "2.36")
+    silent = result.read(cell, PROGRAMS, ALL, "", 1, "2.36")
+    check("aborts are the kernel's", told.row()[7:9] == ["30", "12"])
+    check("no trace is no count", silent.row()[7:9] == ["?", "?"])
+
+
 check_fair()
 check_watch()
 check_result()
+check_aborts()
 check_near()
 print("lab selftest: ok")

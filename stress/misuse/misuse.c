@@ -215,6 +215,13 @@ static void realloc_middle(size_t size)
 	blocks[0] = realloc(opaque(p + size / 2), 2 * size);
 }
 
+static void *new_as(const char *name, size_t size)
+{
+	void *(*f)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, name);
+
+	return f(size);
+}
+
 static void delete_as(void *p, size_t size)
 {
 	void (*f)(void *, size_t) =
@@ -225,12 +232,20 @@ static void delete_as(void *p, size_t size)
 
 static void sized_too_large(size_t size)
 {
-	delete_as(malloc(size), 3 * size);
+	delete_as(new_as("_Znwm", size), 3 * size);
 }
 
 static void sized_too_small(size_t size)
 {
-	delete_as(malloc(size), size / 3);
+	delete_as(new_as("_Znwm", size), size / 3);
+}
+
+static void *new_aligned(size_t size, size_t align)
+{
+	void *(*f)(size_t, size_t) = (void *(*)(size_t, size_t))dlsym(
+		RTLD_DEFAULT, "_ZnwmSt11align_val_t");
+
+	return f(size, align);
 }
 
 static void aligned_wrongly(size_t size)
@@ -238,17 +253,10 @@ static void aligned_wrongly(size_t size)
 	void (*f)(void *, size_t, size_t) =
 		(void (*)(void *, size_t, size_t))dlsym(
 			RTLD_DEFAULT, "_ZdlPvmSt11align_val_t");
-	char *p = aligned_alloc(64, size), *q = aligned_alloc(64, size);
+	char *p = new_aligned(size, 64), *q = new_aligned(size, 64);
 
 	/* One of two neighbours is not aligned to more. */
 	f((uintptr_t)p % 8192 ? p : q, size, 8192);
-}
-
-static void *new_as(const char *name, size_t size)
-{
-	void *(*f)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, name);
-
-	return f(size);
 }
 
 static void delete_by(const char *name, void *p)
@@ -266,6 +274,11 @@ static void free_of_new(size_t size)
 static void delete_of_malloc(size_t size)
 {
 	delete_by("_ZdlPv", malloc(size));
+}
+
+static void delete_of_aligned(size_t size)
+{
+	delete_by("_ZdlPv", new_aligned(size, 64));
 }
 
 static void delete_of_array(size_t size)
@@ -515,6 +528,8 @@ static const struct kind {
 	{ "free-of-new", free_of_new, 100, "free of what new[] made" },
 	{ "delete-of-malloc", delete_of_malloc, 100, "delete of malloc's" },
 	{ "delete-of-array", delete_of_array, 100, "delete of new[]'s" },
+	{ "delete-of-aligned", delete_of_aligned, 100,
+	  "plain delete of aligned new's" },
 	{ "over-by-1", over_by_1, 100, "one byte behind 100" },
 	{ "over-by-16", over_by_16, 64, "16 bytes behind 64" },
 	{ "over-by-much", over_by_much, 64, "8,192 bytes behind 64" },

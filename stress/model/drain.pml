@@ -4,8 +4,9 @@
  * drainers that may sleep for ever or for a while and be superseded, DRAINS
  * attempts together. A lane's count stands for where its top is. A section
  * reads step by step and commits by one store; an interrupt or a fence before
- * the commit undoes it. The fence may fail. An object that a drainer popped counts as given. Ghost: `where` says who has
- * an object.
+ * the commit undoes it. The fence may fail. An object that a drainer popped
+ * counts as given. Ghost: `where` says who has an object. Slots whose memory
+ * went back hold nothing.
  */
 #ifndef ND
 #define ND 2
@@ -21,12 +22,14 @@
 #endif
 
 #define CAP NOBJ
+#define NOTHING NOBJ
 #define LANE 0
 #define USER 1
 #define SLAB 2
 #define SLOT(a, n) slot[(a) * CAP + (n)]
 
 bit table;
+bit dropping;
 byte count[2];
 byte slot[2 * CAP];	/* at first object i is in slot i */
 byte lease;
@@ -272,6 +275,43 @@ inline lease_take()
 	n = 0
 }
 
+/* slots_drop() */
+inline slots_drop(a)
+{
+	do
+	:: atomic {
+		section_enter();
+#ifndef M_MARK_UNCHECKED
+		if
+		:: lease != mine -> ok = 0; section_leave(); break
+		:: else
+		fi
+#endif
+	   }
+		if
+		:: atomic { true -> ok = 0; section_leave(); break }
+		:: atomic { !aborted[_pid] ->
+			dropping = 1;
+			section_leave();
+			break
+		   }
+		fi
+	od;
+	if
+	:: ok ->
+		atomic {
+			do
+			:: k < CAP -> SLOT(a, k) = NOTHING; k++
+			:: else -> break
+			od;
+			k = 0;
+			lanes_check()
+		}
+		dropping = 0
+	:: else -> ok = 1	/* as it was: nothing hangs on it */
+	fi
+}
+
 inline cache_drain()
 {
 	spare = !table;
@@ -289,6 +329,10 @@ inline cache_drain()
 	if
 	:: ok -> area_empty(!spare)
 	:: else
+	fi;
+	if
+	:: ok -> slots_drop(!spare)
+	:: else
 	fi
 }
 
@@ -303,7 +347,19 @@ active [ND] proctype drainer()
 		lease_take();
 		if
 		:: ok ->
-			cache_drain();
+			if
+#ifndef M_DROP_UNSEEN
+			:: dropping	/* somebody does: not this id */
+#endif
+			:: atomic {
+#ifndef M_DROP_UNSEEN
+				!dropping
+#else
+				true
+#endif
+				-> skip }
+				cache_drain()
+			fi;
 			/* lease_drop(); a drain that broke off keeps it: the
 			 * next holder must fence */
 			if

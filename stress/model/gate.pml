@@ -2,7 +2,7 @@
  * anchor_commit(), and children that must find it closed.
  *
  * NT threads close, run a child, open, ROUNDS times together; one thread
- * starts the gate; one commits units. A section compares the gate word and
+ * starts the gate; one commits units. A section compares the gate's count and
  * commits by one store; an interrupt or a fence before the commit undoes it.
  */
 #ifndef NT
@@ -29,7 +29,7 @@ bit inside[NPROC], aborted[NPROC];
 /* Whoever opens a word while a child runs would let it run sections. */
 #define no_child() assert(children == 0)
 
-/* open_word(): percpu_store_checked(); ok = 0: the gate word changed */
+/* open_word(): percpu_store_checked(); ok = 0: the count changed */
 inline open_word(word, value)
 {
 #ifdef M_PLAIN_OPEN
@@ -121,7 +121,7 @@ inline gate_close()
 #ifdef M_FENCE_FIRST
 	rseq_fence();
 #endif
-	/* add_relaxed(&gate_word, GATE_VERSION_ONE + 1) */
+	/* add_relaxed(&gate_count, GATE_VERSION_ONE + 1) */
 #ifdef NO_VERSION
 	gate = gate + 1;
 #else

@@ -7,3 +7,16 @@ $(BUILD)/profile-load: stress/profile/load.cc $(BUILD)/flags
 .PHONY: profile-accuracy
 profile-accuracy: all $(BUILD)/profile-load ## profiles by samples against exact counts
 	@BUILD='$(BUILD)' stress/profile/accuracy.sh
+
+$(BUILD)/profile-stacks: stress/profile/stacks.c $(BUILD)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g -fno-optimize-sibling-calls $(WARNINGS) \
+		$(NO_BUILTINS) $(INCLUDES) $< -o $@
+
+.PHONY: profile-stacks
+profile-stacks: all $(BUILD)/profile-stacks ## what tables and files of profiles cost
+	@for n in "10000 10000" "100 20000"; do \
+		LANEMALLOC_CONF=profile_interval=1 \
+		LD_PRELOAD=$(abspath $(BUILD)/liblanemalloc.so) \
+		$(BUILD)/profile-stacks $$n || exit; \
+	done

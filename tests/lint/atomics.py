@@ -2,6 +2,11 @@
 
     // [name] with function(): reason
 
+A hint or a counter says so where it is declared, and then an access says no
+more:
+
+    _Atomic(uint32_t) nr_listed; /* atomic: hint, in partial */
+
 Each name stands on an acquire side and on a release side. A release that is
 met through an address dependency has its acquire side at a relaxed load that
 carries such a comment, or at an instruction of an architecture's file.
@@ -31,6 +36,13 @@ PAIR = re.compile(r"\[([^\[\]]+)\] with (%s(?:(?:,| and|, and| or) %s)*): "
                   r"(\S.*?)(?=\s*\[[^\[\]]+\] with |$)"
                   % (FUNCTION, FUNCTION))
 
+# What a declaration says once for all accesses.
+DECLARED = re.compile(r"_Atomic\((?:[^()]|\([^()]*\))*\)\s*"
+                      r"(\w[\w\s,\[\]*+/<()-]*)(?:=[^;]*)?;")
+NAMES = re.compile(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:,|\binternal|$)")
+SAYS = re.compile(r"(?:atomic: )?(hint|counter)s?\b")
+BARE = ("hint", "counter")
+
 ARCH_FILE = re.compile(r"_(x86_64|aarch64)\.[hcS]$")
 SIDES = {
     "acquire": ("acquire",),
@@ -54,6 +66,9 @@ class Access:
                       for c in comments for m in PAIR.finditer(c)]
         self.reason = " ".join(PAIR.sub("", c) for c in comments).strip()
         self.unclear = False
+        self.field = ""
+        self.declared = ""
+        self.again = False
 
     def sides(self):
         if self.order in SIDES:
@@ -107,6 +122,46 @@ def share_pairs(statement):
             a.pairs = [pairs[i]]
 
 
+def declarations(src):
+    """{name: what their comments say, "" for more} of a file's atomics."""
+    found = {}
+    for m in DECLARED.finditer(src.code_text):
+        first = src.code_text.count("\n", 0, m.start())
+        last = src.code_text.count("\n", 0, m.end())
+        words = source.comment_words(src.comments[first:last + 1]) or \
+            source.comment_words(src.above(first))
+        says = SAYS.match(words)
+        for name in NAMES.findall(m.group(1).strip()):
+            if words:
+                found.setdefault(name, set()).add(
+                    says.group(1) if says else "")
+    return found
+
+
+class Declared:
+    """What is said once: of the names of a file there, of others where all
+    of that name say it."""
+
+    def __init__(self, root):
+        self.of_file, self.of_all = {}, {}
+        for path in source.files(root, ["src"], (".c", ".h")):
+            self.of_file[path] = declarations(source.Source(root, path))
+            for name, says in self.of_file[path].items():
+                self.of_all.setdefault(name, set()).update(says)
+
+    def says(self, path, name):
+        says = self.of_file[path].get(name) or self.of_all.get(name, {""})
+        return next(iter(says)) if len(says) == 1 else ""
+
+
+def operand(src, offset):
+    """The last name of the object whose address follows at offset."""
+    m = re.match(r"\s*&((?:\w+|->|\.|\[[^\]]*\])+)\s*[,)]",
+                 src.code_text[offset:])
+    return re.findall(r"\w+", re.sub(r"\[[^\]]*\]", "", m.group(1)))[-1] \
+        if m else ""
+
+
 def uses(src):
     found = list(USE.finditer(src.code_text))
     if src.path == FOREIGN_H:
@@ -123,7 +178,7 @@ def operation_of(m):
 
 def accesses(root):
     """All uses below src/, in the order of the text."""
-    found = []
+    found, declared = [], Declared(root)
     for path in source.files(root, ["src"], (".c", ".h")):
         if path == ATOMIC_H:
             continue
@@ -137,10 +192,15 @@ def accesses(root):
             words = [source.comment_words(lines) for lines in
                      src.statement_comments(first, last)]
             a = Access(src, first, *operation_of(m), words)
+            a.field = operand(src, m.end())
+            a.declared = declared.says(path, a.field)
             statements.setdefault(src.statement_start(first), []).append(a)
             found.append(a)
         for statement in statements.values():
             share_pairs(statement)
+            again = all(a.declared and a.order == "relaxed" for a in statement)
+            for a in statement:
+                a.again = again and a.comment in BARE
     return found
 
 
@@ -174,7 +234,7 @@ def check(root):
     sides = {}
     for a in accesses(root):
         where = "%s:%d: %s" % (a.path, a.line, a.what)
-        if not a.comment and a.order == "relaxed":
+        if not a.comment and not a.declared and a.order == "relaxed":
             errors.append(where + " without a reason")
         if not a.pairs and a.order in SIDES:
             errors.append(where + " without "

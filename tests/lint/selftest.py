@@ -22,6 +22,8 @@ CLEAN = {
     "src/low/low.h": "/* layer 1.1: low: below */\n"
                      "#include \"base/atomic.h\"\n"
                      "extern _Atomic(int) hint[2] internal;\n"
+                     "/* atomic: hint; what was seen last */\n"
+                     "extern _Atomic(int) seen[2 * (1)], nr_seen internal;\n"
                      "int low_get(void);\n",
     "src/low/low.c": "/* layer 1.1: low: below */\n"
                      "#include \"low/low.h\"\n"
@@ -48,6 +50,8 @@ CLEAN = {
                      "\n"
                      "int low_two(void)\n"
                      "{\n"
+                     "\tstore_relaxed(&x->seen[1], 1);\n"
+                     "\tstore_relaxed(&nr_seen, 1);\n"
                      "\t// [both] with low_put(): the copy\n"
                      "\t// [sum] with low_two(): the sum\n"
                      "\treturn load_acquire(&both) + add_seq(&sum, 1);\n"
@@ -132,6 +136,11 @@ BAD = {
          "\tstore_release(&b, 1);\n}\n"),
         ("a relaxed access without a reason",) + changed(
             "src/low/low.c", "; // hint", ";"),
+        ("a relaxed access that its declaration gives no reason",) + changed(
+            "src/low/low.h", "atomic: hint; what", "atomic: what"),
+        ("a relaxed access of which two declarations differ", "src/low/x.h",
+         "/* layer 1.1: x: x */\n"
+         "struct x { _Atomic(int) seen; /* atomic: state */ };\n"),
         ("a relaxed access whose reason is a neighbour's",) + changed(
             "src/low/low.c", "; // const", ";"),
         ("two orders and one pair",) + changed(

@@ -16,6 +16,7 @@ given=${2:-}
 work=${given:-$(mktemp -d)}
 root=$work/root
 needs=python3-minimal,perl-base,gcc,g++,libc6-dev,pkg-config,cmake,make
+needs=$needs,libncursesw6,libmicrohttpd12,man-db
 
 fail() {
 	echo "root: $*" >&2
@@ -54,7 +55,7 @@ debootstrap --variant=minbase --include="$needs" "$suite" "$root" "$mirror" \
 }
 mount -t proc proc "$root/proc"
 mkdir "$root/debs" "$root/source"
-cp "$debs"/liblanemalloc*.deb "$root/debs"
+cp "$debs"/*lanemalloc*.deb "$root/debs"
 cp -r "$here/debian" "$here/tests" "$root/source"
 inside find / -xdev -path /debs -prune -o -path /source -prune -o \
 	-print | sort >"$work/before"
@@ -71,8 +72,17 @@ inside sh -c 'dpkg -i /debs/liblanemalloc-dev_*.deb'
 step "build with it"
 inside sh -c 'cd /source && debian/tests/link'
 
-step "remove both"
-inside dpkg --purge liblanemalloc-dev liblanemalloc1
+step "install lanemalloc, the command"
+inside sh -c 'dpkg -i /debs/lanemalloc_*.deb'
+inside /source/debian/tests/command
+for page in 1:lanemalloc 5:lanemalloc.conf 7:lanemalloc; do
+	inside man "${page%%:*}" "${page#*:}" | grep -q NAME ||
+		fail "no page ${page#*:}(${page%%:*})"
+done
+
+step "remove all"
+inside dpkg --purge lanemalloc liblanemalloc-dev liblanemalloc1
+! inside sh -c 'command -v lanemalloc' || fail "the command is still there"
 ! inside ldconfig -p | grep -F liblanemalloc ||
 	fail "the loader still knows the library"
 # dpkg's and ldconfig's own records change; nothing else may stay or go.

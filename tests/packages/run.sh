@@ -7,6 +7,7 @@
 #	install		a staged tree: consumers build and run, uninstall
 #			leaves nothing
 #	abi		exported names and types are those recorded
+#	upgrade		this version and a later one side by side (upgrade.sh)
 #	dist		the archive is the same twice, and holds what HEAD does
 #	rust		the crate: its tests, its form, its own package
 #	musl		musl-gcc builds the library, programs run on it
@@ -80,6 +81,10 @@ check_install() {
 
 check_abi() {
 	build all && "$here/abi.sh" "$BUILD"
+}
+
+check_upgrade() {
+	build all && "$here/upgrade.sh" "$BUILD" "$work/upgrade"
 }
 
 check_dist() {
@@ -181,7 +186,7 @@ run() {
 	fi
 }
 
-[ $# -gt 0 ] || set -- versions install abi dist rust musl deb rpm apk
+[ $# -gt 0 ] || set -- versions install abi upgrade dist rust musl deb rpm apk
 for check in "$@"; do
 	[ "$(type -t "check_$check")" = function ] || {
 		echo "run.sh: no check $check" >&2

@@ -73,6 +73,23 @@ switch_cpus() {
 	echo "lab: switched $switched"
 }
 
+# The kernel tells of each section that it moves to its abort handler.
+traces=/sys/kernel/tracing/events/rseq/rseq_ip_fixup
+trace_aborts() {
+	mount -t tracefs tracefs /sys/kernel/tracing &&
+		echo 1 >$traces/enable
+}
+
+# Of all programs; and of them the loads and storms.
+say_aborts() {
+	[ -e $traces ] || return 0
+	# shellcheck disable=SC2046 # two numbers
+	echo "lab: aborted" $(sed -n 's|.*entries-written: [0-9]*/\([0-9]*\).*|\1|p;
+		/rseq_ip_fixup/q' /sys/kernel/tracing/trace) \
+		$(grep -c -E '^ *(storm|lab)_.* rseq_ip_fixup: ' \
+			/sys/kernel/tracing/trace)
+}
+
 user=root settings=none
 # shellcheck source=/dev/null
 . /lab/cell
@@ -90,6 +107,7 @@ for setting in $settings; do
 	*) impossible "$setting" ;;
 	esac
 done
+trace_aborts 2>/dev/null || echo "lab: note no trace of aborts"
 if [ "$user" = root ]; then
 	/lab/programs.sh
 else
@@ -97,5 +115,6 @@ else
 fi
 : >/said/ended
 [ -z "$switcher" ] || wait "$switcher"
+say_aborts
 echo "lab: end"
 poweroff -f

@@ -41,7 +41,7 @@ run_one() {
 	{
 		if [ $status -eq 0 ]; then
 			echo "lab: ok $name $began $ended"
-			grep -a -E "^lab_load: |; mode |nr_aborts|: ok \(|local=" \
+			grep -a -E "^lab_load: |; mode |: ok \(|local=" \
 				"$out" |
 				sed 's/^/lab: line /'
 		else

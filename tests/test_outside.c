@@ -1,7 +1,6 @@
-/* front/attached.h, outside.h: who starts the profile where its reader comes
- * and goes meanwhile, and in a sandbox */
+/* front/outside.h: who starts the profile where its reader comes and goes
+ * meanwhile, and in a sandbox */
 #include "cases.h"
-#include "front/attached.h"
 #include "front/outside.h"
 #include "front/start.h"
 #include "lanemalloc_view.h"
@@ -16,7 +15,7 @@ bool heap_profile_start(void)
 {
 	nr_starts++;
 	if (goes_meanwhile)
-		attached_change(false);
+		outside_serve(false);
 	or_relaxed(&sample_gate.on, SAMPLE_PROFILE); // hint
 	return true;
 }
@@ -30,7 +29,7 @@ void heap_profile_stop(void)
 static void readers_set(uint16_t nr)
 {
 	store_relaxed(&probe_alloc_readers, nr); // own
-	attached_look();
+	outside_look();
 }
 
 static int setup(void **state)
@@ -39,7 +38,7 @@ static int setup(void **state)
 	goes_meanwhile = false;
 	nr_starts = nr_stops = 0;
 	store_relaxed(&probe_alloc_readers, 0);		 // own
-	store_relaxed(&attached_state, ATTACHED_NONE);	 // own
+	store_relaxed(&outside_tracer, TRACER_NONE);	 // own
 	store_relaxed(&sample_gate.on, SAMPLE_NOBODY);	 // own
 	return 0;
 }
@@ -59,7 +58,7 @@ TEST(test_reader_goes_before_the_start, setup, NULL)
 {
 	goes_meanwhile = true;
 	readers_set(1);
-	assert_int_equal(load_relaxed(&attached_state), ATTACHED_NONE); // own
+	assert_int_equal(load_relaxed(&outside_tracer), TRACER_NONE); // own
 	assert_false(sample_is_followed());
 }
 
@@ -70,9 +69,10 @@ TEST(test_sandbox, setup, NULL)
 	store_relaxed(&outside_switch, LANEMALLOC_SWITCH_PROFILE_ON); // own
 	outside_look();
 	assert_int_equal(nr_starts, 0);
-	assert_false(outside_asks());
+	assert_false(load_relaxed(&outside_switch)); // own
+	assert_true(outside_asks(true));
 	sandbox_end(0);
-	attached_look();
+	outside_look();
 	assert_int_equal(nr_starts, 1);
 	store_relaxed(&outside_switch, LANEMALLOC_SWITCH_PROFILE_OFF); // own
 	outside_look();

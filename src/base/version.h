@@ -1,4 +1,4 @@
-/* layer 6.1: version: the header's numbers as a text */
+/* layer 0.1: version: the header's numbers as a text */
 #ifndef LANE_VERSION_H
 #define LANE_VERSION_H
 

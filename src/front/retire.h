@@ -1,0 +1,45 @@
+/* layer 5.3: retire: where a freed block goes
+ *
+ * What the judges (block.h) took for the program's own block goes to a lane, to
+ * its slab or to the page heap; with checks=full and hardened=1 into the
+ * quarantine first, filled or zeroed, and what comes out of there goes on, once
+ * it is seen that nobody wrote to it:
+ *
+ *	freed --fill, zero--> quarantine --look--> lane, slab, page heap
+ *
+ * Where both options are given, blocks are filled, not zeroed: checks=full
+ * looks at more, and all that hardened=1 has beside it stays.
+ *
+ * Lock-free; a thread that dies here loses the block in its hands, those that
+ * it took out of the quarantine, or the batch that it flushes. May run in
+ * handlers; none of it waits or allocates.
+ */
+#ifndef LANE_RETIRE_H
+#define LANE_RETIRE_H
+
+#include "cpucache/cpu_cache.h"
+#include "cpucache/mark.h"
+#include "cpucache/percpu.h"
+#include "slab/page_map.h"
+
+/* Frees by a lane. With checks=fast the object gets its mark first. */
+static force_inline bool lane_try_free(void *pointer,
+				       const struct unit_tag *tag)
+{
+	if (gate_read(&gate_checked.tags_end))
+		mark_set(pointer, tag->magic);
+	else if (!gate_read(&anchor.tags_end))
+		return false;
+	return percpu_push_tagged(tag, pointer);
+}
+
+/* An object or a run that the judge called live. REMOTE_LANE: it and whatever
+ * came out of the quarantine for it are in lanes, so that no time has passed to
+ * speak of. */
+enum remote_free retire_block(void *pointer, const struct block *block);
+
+/* All that waits in the quarantine is freed: memory is short, or the mode
+ * changes. By threads of the program's. */
+void heap_quarantine_flush(void);
+
+#endif

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""What each way to find misuse costs, in processor time and memory.
+
+Usage: stress/misuse/cost.py [--into FILE] [--runs N] [LOAD...]
+
+Each load runs under the library with each mode, under glibc, and under Debian's
+scudo where it is installed; the modes take turns, so that what disturbs the
+machine disturbs all. A cell is the least processor time of N (7) runs by that
+of the default, and the least of the greatest resident memory likewise. The last
+row is the geometric mean. --into writes the table into FILE, between the lines
+<!-- cost: begin --> and <!-- cost: end -->. LANEMALLOC_SO is the library,
+BUILD (build) where it and the loads are.
+"""
+
+import argparse
+import glob
+import math
+import os
+import platform
+
+BUILD = os.environ.get("BUILD", "build")
+LIBRARY = os.path.realpath(os.environ.get("LANEMALLOC_SO",
+                                          BUILD + "/liblanemalloc.so"))
+LOAD = BUILD + "/bench/load"
+SCRIPT = """
+words = {}
+for i in range(100000):
+    word = "%x" % (i * 2654435761 % 65536)
+    words.setdefault(word, []).append([i, str(i)])
+print(sum(len(v) for v in words.values()))
+"""
+LOADS = {
+    "pair": [BUILD + "/pair", "--rounds", "2", "--pairs", "20000"],
+    "larson": [LOAD, "larson", "--scale", "0.05"],
+    "threadtest": [LOAD, "threadtest", "--scale", "0.05"],
+    "mixed-sizes": [LOAD, "mixed-sizes", "--scale", "0.05"],
+    "strings": [LOAD, "strings", "--scale", "0.05"],
+    "python": ["env", "PYTHONMALLOC=malloc", "python3", "-S", "-c", SCRIPT],
+}
+
+
+def modes():
+    """(name, options, library) of each; the first is what others go by."""
+    found = [("default", "", LIBRARY), ("`checks=fast`", "checks=fast", LIBRARY),
+             ("`checks=full`", "checks=full", LIBRARY),
+             ("`guard=5000`", "guard=5000", LIBRARY),
+             ("`hardened=1`", "hardened=1", LIBRARY), ("glibc", "", "")]
+    scudo = sorted(glob.glob(
+        "/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.scudo_standalone-%s.so"
+        % platform.machine()))
+    return found + [("scudo", "", path) for path in scudo[-1:]]
+
+
+def run(command, options, library):
+    """(seconds of processor time, KiB) of one run."""
+    env = dict(os.environ, LANEMALLOC_CONF=options, LD_PRELOAD=library)
+    pid = os.fork()
+    if not pid:
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.execvpe(command[0], command, env)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise SystemExit("cost: %s under %s %s: status %d"
+                         % (command, library, options, status))
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+def least(command, ways, runs):
+    """By mode the least time and memory."""
+    seen = {name: [] for name, _, _ in ways}
+    for _ in range(runs):
+        for name, options, library in ways:
+            seen[name].append(run(command, options, library))
+    return {name: [min(column) for column in zip(*rows)]
+            for name, rows in seen.items()}
+
+
+def mean(ratios):
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def table(loads, runs):
+    ways = modes()
+    names = [name for name, _, _ in ways]
+    columns = {name: [] for name in names}
+    lines = ["| load | " + " | ".join(names) + " |",
+             "|---" * (len(names) + 1) + "|"]
+    for load in loads:
+        seen = least(LOADS[load], ways, runs)
+        first = seen[names[0]]
+        cells = []
+        for name in names:
+            columns[name].append([a / b for a, b in zip(seen[name], first)])
+            cells.append("%.2f, %.2f" % tuple(columns[name][-1]))
+        cells[0] = "%.2f s, %d MiB" % (first[0], first[1] // 1024)
+        lines.append("| %s | %s |" % (load, " | ".join(cells)))
+    means = ["%.2f, %.2f" % tuple(map(mean, zip(*columns[name])))
+             for name in names]
+    lines.append("| **time, memory** | %s |" % " | ".join(means))
+    return "\n".join(lines) + "\n"
+
+
+def write_into(path, text):
+    begin, end = "<!-- cost: begin -->\n", "<!-- cost: end -->"
+    with open(path, encoding="utf-8") as f:
+        page = f.read()
+    head, rest = page.split(begin)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(head + begin + text + end + rest.split(end)[1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--into")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("loads", nargs="*", choices=[[], *LOADS], default=[])
+    args = parser.parse_args()
+    text = table(args.loads or list(LOADS), args.runs)
+    print(text, end="")
+    if args.into:
+        write_into(args.into, text)
+
+
+if __name__ == "__main__":
+    main()

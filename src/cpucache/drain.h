@@ -29,10 +29,10 @@
  * area that is in use again. So it is done by who has set `dropping` with its
  * lease, and no drain touches the id while that is set: only a drain lets the
  * table name the spare, so nobody uses it. Bad without: the successor swaps the
- * areas, their CPU fills the one, and the call empties the slots below a count.
+ * areas, their CPU fills the one, and the call empties the slots up to a top.
  * A drainer that dies there leaves `dropping` set: that id is drained no more,
  * and its CPU goes on with what its lanes hold. Slots that read as zero are as
- * good as any, as all are above the count.
+ * good as any, as all are above the top; the word below the first one is NULL.
  *
  * The deadline is a courtesy: who is out of memory takes the lease at once, and
  * the former holder finds it lost, with all that it moved so far moved.

@@ -44,7 +44,7 @@ struct cpu_cache *cpu_cache_of(unsigned id)
 }
 
 /* The area's last word is that of its closed lanes. */
-static void area_fill(char *area)
+void areas_close(char *area)
 {
 	void **none = (void **)(void *)(area + area_size()) - 1;
 	unsigned size_class;
@@ -112,8 +112,8 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 		return false;
 	if (unlikely(load_relaxed(&nodes_used))) // hint
 		node_look(id);
-	area_fill(areas);
-	area_fill(areas + area_size());
+	areas_close(areas);
+	areas_close(areas + area_size());
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
 		system_unmap(areas, 2 * area_size());

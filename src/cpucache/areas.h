@@ -41,6 +41,9 @@ extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
  * before any section may run. */
 void areas_start(void);
 
+/* Closes all lanes of an empty area that nobody uses. */
+void areas_close(char *area);
+
 /* Gives the id its lanes, unless it has them. False: no memory. */
 bool areas_install(unsigned id, struct cpu_cache *cache);
 

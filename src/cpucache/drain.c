@@ -139,6 +139,7 @@ static void slots_drop(struct drainer *d, struct cpu_cache *cache, char *area)
 	end = round_down(end, page);
 	if (from >= end || !word_set(d, &cache->dropping, 1))
 		return;
+	areas_close(area);
 	system_purge((void *)from, end - from);
 	// [cpu_cache.dropping] with cache_is_dropping(): the call is over
 	store_release(&cache->dropping, 0);

@@ -22,7 +22,7 @@
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
  *	7. dropping = 1				(checked store)
- *	8. give the memory of the spare's slots back
+ *	8. close the spare's lanes, give the memory of their slots back
  *	9. dropping = 0				(release)
  *
  * Step 8 is no section: one that sleeps before it would take the slots of an

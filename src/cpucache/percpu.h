@@ -15,9 +15,9 @@
  * NULL for ever, so that top, which points at it while the lane is empty, leads
  * to a word in any case, and pop needs to know neither count nor first slot.
  *
- * A lane that never had a limit is *closed*: its top is a word of NULL behind
+ * A lane without a limit since the area is in use is *closed*: its top is a word of NULL behind
  * all slots of the area, so that nobody touches the pages of its slots, and its
- * end is 0. Whoever gives it the first limit moves top by CAS, then end. No
+ * end is 0. Whoever gives it a limit moves top by CAS, end, and top once more. No
  * section writes to a closed lane, even one that read top before and end after
  * that: such a top is above any end.
  *
@@ -89,12 +89,13 @@ struct lane {
 	uint64_t unused;
 };
 
-/* A closed lane; none is a word of NULL behind all slots. */
+/* Closes a lane that nobody works on; none is a word of NULL behind all slots.
+ * Who raises the limit of a lane that it found before opens it again. */
 static inline void lane_begin(struct lane *l, void **slots, void **none)
 {
 	l->slots = slots;
-	store_relaxed(&l->top, none); // before publish
-	store_relaxed(&l->end, 0);    // before publish
+	store_relaxed(&l->top, none); // hint: nobody reads it, or a late one
+	store_relaxed(&l->end, 0);    // hint: a late one may change it
 }
 
 /* How many objects it holds; a hint but for who owns the lane. */
@@ -128,28 +129,25 @@ static inline void lane_open(struct lane *l)
 		cas_relaxed(&l->top, &top, empty); // own: while it is closed
 }
 
-static inline void lane_set_limit(struct lane *l, uint64_t n)
-{
-	if (!load_relaxed(&l->end)) { // hint: it never returns to 0
-		if (!n)
-			return;
-		lane_open(l);
-	}
-	store_relaxed(&l->end, lane_end(l, n)); // hint
-}
-
-/* False: it was another one than `from`. */
+/* False: it was another one than `from`. Once more open behind it, as a drain
+ * may close the lane in between. */
 static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
 {
-	uint64_t seen = lane_end(l, from);
+	uint64_t end = load_relaxed(&l->end); // hint
+	uint64_t seen = end ? lane_end(l, from) : 0;
 
-	if (!load_relaxed(&l->end)) { // hint: it never returns to 0
-		if (!to)
-			return true;
-		lane_open(l);
-		seen = 0;
-	}
-	return cas_relaxed(&l->end, &seen, lane_end(l, to)); // hint
+	if (!end && !to)
+		return true;
+	lane_open(l);
+	if (!cas_relaxed(&l->end, &seen, lane_end(l, to))) // hint
+		return false;
+	lane_open(l);
+	return true;
+}
+
+static inline void lane_set_limit(struct lane *l, uint64_t n)
+{
+	lane_move_limit(l, lane_limit(l), n);
 }
 
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid

@@ -9,20 +9,22 @@
  * section needs to ask whether its CPU is known.
  *
  * top is *percpu*: written only by the commit of a section, on the CPU that
- * owns the area or on a detached area by the holder of the drain lease.
- * end is *atomic*, a hint that sections only read. Slots up to top hold
- * objects; slots above are scratch. The word in front of the first slot is
- * NULL for ever, so that top, which points at it while the lane is empty, leads
- * to a word in any case, and pop needs to know neither count nor first slot.
+ * owns the area or on a detached area by the holder of the drain lease; but
+ * for a closed lane's. end is *atomic*, a hint that sections only read. Slots
+ * up to top hold objects; slots above are scratch. The word in front of the
+ * first slot is NULL for ever, so that top, which points at it while the lane
+ * is empty, leads to a word in any case, and pop needs to know neither count
+ * nor first slot. All that one operation stores and the next one loads is
+ * addressed by a plain register: processors forward that in no time, with an
+ * index some do not.
  *
- * A lane without a limit since the area is in use is *closed*: its top is a word of NULL behind
- * all slots of the area, so that nobody touches the pages of its slots, and its
- * end is 0. Whoever gives it a limit moves top by CAS, end, and top once more. No
+ * A lane without a limit since the area is in use is *closed*: its top is a
+ * word of NULL behind all slots of the area, so that nobody touches the pages
+ * of its slots, and its end is 0. Whoever gives it a limit moves top by CAS,
+ * then end, then top once more, as a drain may have closed it in between. No
  * section writes to a closed lane, even one that read top before and end after
- * that: such a top is above any end.
- *
- * All that one operation stores and the next one loads is addressed by a plain
- * register: processors forward that in no time, with an index some do not.
+ * that: such a top is above any end. A thread that dies in there leaves at
+ * worst a lane with an end that takes nothing until its limit changes.
  *
  * Operations; `lane` is the offset of the lane in its area, in words. Each is
  * one section: it happens whole or not at all. ABORT: the kernel interrupted

@@ -31,7 +31,7 @@ extern "C" {
 
 /* Another version means other meanings. New fields come at the end only and do
  * not change it; a reader looks at `size`. */
-#define LANEMALLOC_VIEW_VERSION 1
+#define LANEMALLOC_VIEW_VERSION 2
 
 /* clang-format off */
 #define LANEMALLOC_VIEW_FIELDS(X)                                             \
@@ -67,11 +67,13 @@ extern "C" {
 	X(class_size_at) X(class_nr_objects_at) X(class_nr_units_at)          \
 	X(class_lane_at) X(class_slots_at) X(class_lane_slots_at)             \
 	/* CPU caches by id: areas points to two lane areas, each as large as \
-	 * the last fixed class's slots end, in whole units; a lane is its    \
-	 * count and its limit, 64 bits each. Counters are 64 bits */         \
+	 * the last fixed class's slots end and a word more, in whole units;  \
+	 * a lane is where the slots of its top object and of the last that   \
+	 * it may hold are, 64 bits each: 8 bytes below its slots for none.   \
+	 * The second is 0 where it never held any. Counters are 64 bits */   \
 	X(caches) X(nr_caches) X(cache_stride) X(cache_areas_at)              \
 	X(cache_refills_at) X(cache_flushes_at) X(cache_aborts_at)            \
-	X(cache_direct_at) X(lane_count_at) X(lane_limit_at)                  \
+	X(cache_direct_at) X(lane_top_at) X(lane_end_at)                      \
 	/* Bins: an array of pointers by id, nr_caches + 1 of them */         \
 	X(bins) X(bins_size) X(bins_remote_frees_at)                          \
 	X(bins_remote_slabs_at) X(bins_steals_at)                             \

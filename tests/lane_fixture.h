@@ -40,12 +40,12 @@ static struct lane *own_lane(unsigned size_class)
 
 static uint64_t limit_of(unsigned size_class)
 {
-	return load_relaxed(&own_lane(size_class)->limit); // own
+	return lane_limit(own_lane(size_class));
 }
 
 static uint64_t count_of(unsigned size_class)
 {
-	return *(volatile uint64_t *)&own_lane(size_class)->count;
+	return lane_nr(own_lane(size_class));
 }
 
 static uint64_t used_now(void)

@@ -26,6 +26,12 @@ static struct lane *lane_of(unsigned id)
 	return (void *)(head + REGION_HEAD_SIZE + id * AREA_SIZE + LANE * 8);
 }
 
+/* As if it held the first n slots. */
+static inline void lane_hold(struct lane *l, uint64_t n)
+{
+	store_relaxed(&l->top, l->slots - 1 + n); // own
+}
+
 static struct rseq_area *fake_area(void)
 {
 	static __thread struct rseq_area area;
@@ -53,9 +59,10 @@ static int setup(void **unused)
 	anchor.base = head;
 	for (id = 0; id < NR_AREAS; id++) {
 		*table_word(id) = REGION_HEAD_SIZE + id * AREA_SIZE;
-		store_relaxed(&lane_of(id)->limit, LIMIT); // own
 		/* Behind a word of zeros. */
-		lane_of(id)->slots = (void **)(lane_of(id) + 1) + 1;
+		lane_begin(lane_of(id), (void **)(lane_of(id) + 1) + 1,
+			   (void **)(lane_of(id) + 1));
+		lane_set_limit(lane_of(id), LIMIT);
 	}
 	*fake_area() = (struct rseq_area){ .cpu_id = 3, .mm_cid = 5 };
 	arm_at(fake_area(), offsetof(struct rseq_area, mm_cid));

@@ -16,7 +16,7 @@ static struct lane *lane_now(struct lane_offset lane)
 
 static uint64_t lane_count(struct lane_offset lane)
 {
-	return *(volatile uint64_t *)&lane_now(lane)->count;
+	return lane_nr(lane_now(lane));
 }
 
 static bool lane_takes(struct lane_offset lane, const void *object)
@@ -24,7 +24,7 @@ static bool lane_takes(struct lane_offset lane, const void *object)
 	uint64_t n = lane_count(lane);
 	struct lane *l = lane_now(lane);
 
-	return n < load_relaxed(&l->limit) && // own
+	return n < lane_limit(l) &&
 	       !(n && l->slots[n - 1] == object);
 }
 

@@ -280,8 +280,22 @@ TEST_WHERE(has_lanes(), test_used_size_heals, fresh, done)
 	heals((uint64_t)-1 << 30);
 	forget_id();
 	miss(SIZE_CLASS_16);
-	store_relaxed(&own_lane(SIZE_CLASS_16)->limit, 0); // own
+	lane_set_limit(own_lane(SIZE_CLASS_16), 0);
 	heals(config.cpu_cache);
+}
+
+/* Sections that run on such an id find all its lanes empty and full. */
+TEST(test_ids_without_lanes, fresh, done)
+{
+	unsigned size_class;
+	struct lane *lane;
+
+	for (size_class = 1; size_class < NR_LANES; size_class++) {
+		lane = areas_lane(NR_IDS_MOST - 1, size_class);
+		assert_null(*load_relaxed(&lane->top)); // own
+		assert_int_equal(lane_nr(lane), 0);
+		assert_int_equal(lane_limit(lane), 0);
+	}
 }
 
 TEST_WHERE(has_lanes(), test_double_free_of_the_top, fresh, done)

@@ -42,8 +42,7 @@ static uint64_t area_nr_objects(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		n += *(volatile uint64_t *)&cpu_cache_lane(area, size_class)
-			      ->count;
+		n += lane_nr(cpu_cache_lane(area, size_class));
 	return n;
 }
 
@@ -52,8 +51,7 @@ static bool area_has_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		if (load_relaxed(
-			    &cpu_cache_lane(area, size_class)->limit)) // own
+		if (lane_limit(cpu_cache_lane(area, size_class)))
 			return true;
 	return false;
 }
@@ -220,11 +218,14 @@ static void pop_some(char *area, unsigned n)
 static void spare_put(unsigned n)
 {
 	struct lane *lane = cpu_cache_lane(area_spare(), CLASS);
+	void **top;
 
-	while (n--)
-		assert_int_equal(
-			bin_take(id, CLASS, &lane->slots[lane->count++], 1),
-			1);
+	lane_open(lane);
+	while (n--) {
+		top = load_relaxed(&lane->top) + 1; // own
+		assert_int_equal(bin_take(id, CLASS, top, 1), 1);
+		store_relaxed(&lane->top, top); // own
+	}
 }
 
 static uint64_t die(enum death death)

@@ -18,7 +18,7 @@ TEST_WHERE(has_lanes(), test_tiny_objects_go_home, fresh, done)
 	object = held[1];
 	for (i = 1; i <= nr; i++) {
 		heap_free(held[i]);
-		assert_int_equal(*(volatile uint64_t *)&remote->count, i);
+		assert_int_equal(lane_nr(remote), i);
 		assert_false(object_is_free(held[i]));
 	}
 	for (nr_held = 1; nr_held < 300;) {
@@ -30,7 +30,7 @@ TEST_WHERE(has_lanes(), test_tiny_objects_go_home, fresh, done)
 	nr_flushes = 1 + load_relaxed(&own()->nr_flushes); // counter
 	heap_free(another);
 	assert_true(load_relaxed(&own()->nr_flushes) == nr_flushes); // counter
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_int_equal(lane_nr(remote), 1);
 	assert_true(object_is_free(object));
 	assert_int_equal(bin_take(id + 1, SIZE_CLASS_64, &another, 1), 1);
 	miss(SIZE_CLASS_64);
@@ -53,15 +53,15 @@ TEST_WHERE(has_lanes(), test_objects_of_waning_slabs_go_home, fresh, done)
 	remote = areas_lane(rseq_current_id(), REMOTE_LANES + block.size_class);
 	hold(cpu_cache_alloc_slow(block.size_class));
 	slab_wane(&block.region->spans[block.unit]);
-	count = *(volatile uint64_t *)&lane->count;
+	count = lane_nr(lane);
 	heap_free(object);
-	assert_true(*(volatile uint64_t *)&lane->count == count);
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_true(lane_nr(lane) == count);
+	assert_int_equal(lane_nr(remote), 1);
 	slab_revive(&block.region->spans[block.unit]);
 	object = block_alloc(1024);
 	heap_free(object);
-	assert_true(*(volatile uint64_t *)&lane->count == count);
-	assert_int_equal(*(volatile uint64_t *)&remote->count, 1);
+	assert_true(lane_nr(lane) == count);
+	assert_int_equal(lane_nr(remote), 1);
 }
 
 TEST_WHERE(has_lanes(), test_tiny_object_freed_twice, fresh, done)

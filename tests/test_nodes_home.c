@@ -44,7 +44,7 @@ static void hold_of(unsigned owner, unsigned size_class, unsigned n)
 
 static uint64_t count_of(unsigned lane)
 {
-	return load_once(&areas_lane(id, lane)->count);
+	return lane_nr(areas_lane(id, lane));
 }
 
 static uint64_t nr_steals(void)

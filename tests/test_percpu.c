@@ -44,18 +44,18 @@ TEST(test_pop, setup, teardown)
 
 	assert_null(percpu_pop(LANE_AT));
 	assert_armed();
-	assert_int_equal(l->count, 0);
+	assert_int_equal(lane_nr(l), 0);
 	l->slots[0] = &words[0];
 	l->slots[1] = &words[1];
-	l->count = 2;
+	lane_hold(l, 2);
 	assert_ptr_equal(percpu_pop(LANE_AT), &words[1]);
 	assert_armed();
-	assert_int_equal(l->count, 1);
+	assert_int_equal(lane_nr(l), 1);
 	assert_ptr_equal(percpu_pop(LANE_AT), &words[0]);
-	assert_int_equal(l->count, 0);
+	assert_int_equal(lane_nr(l), 0);
 	assert_null(percpu_pop(LANE_AT));
-	assert_int_equal(l->count, 0);
-	assert_int_equal(load_relaxed(&l->limit), LIMIT); // own
+	assert_int_equal(lane_nr(l), 0);
+	assert_int_equal(lane_limit(l), LIMIT);
 }
 
 TEST(test_push, setup, teardown)
@@ -65,19 +65,56 @@ TEST(test_push, setup, teardown)
 
 	for (i = 0; i < LIMIT; i++) {
 		assert_true(percpu_push(LANE_AT, &words[i]));
-		assert_int_equal(l->count, i + 1);
+		assert_int_equal(lane_nr(l), i + 1);
 		assert_ptr_equal(l->slots[i], &words[i]);
 	}
 	assert_armed();
 	l->slots[LIMIT] = NULL;
 	assert_false(percpu_push(LANE_AT, &words[i]));
-	assert_int_equal(l->count, LIMIT);
+	assert_int_equal(lane_nr(l), LIMIT);
 	assert_null(l->slots[LIMIT]);
-	store_relaxed(&l->limit, 0); // own
+	lane_set_limit(l, 0);
 	assert_false(percpu_push(LANE_AT, &words[i]));
-	assert_int_equal(l->count, LIMIT);
+	assert_int_equal(lane_nr(l), LIMIT);
 	while (i--)
 		assert_ptr_equal(percpu_pop(LANE_AT), &words[i]);
+}
+
+/* A lane without a limit does not say where its slots are; a push that has seen
+ * it so fails, though others open it. */
+TEST(test_closed_lane, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+	void **none = (void **)(void *)(l + 60);
+	void *objects[2] = { &words[0], &words[1] };
+
+	lane_begin(l, l->slots, none);
+	lane_set_limit(l, 0);
+	assert_true(lane_move_limit(l, 0, 0));
+	assert_ptr_equal(load_relaxed(&l->top), none); // own
+	assert_int_equal(lane_nr(l), 0);
+	assert_int_equal(lane_limit(l), 0);
+	assert_null(percpu_pop(LANE_AT));
+	assert_false(percpu_push(LANE_AT, &words[0]));
+	assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
+	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
+	store_relaxed(&l->end, lane_end(l, LIMIT)); // own
+	assert_false(percpu_push(LANE_AT, &words[0]));
+	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
+	assert_ptr_equal(load_relaxed(&l->top), none); // own
+	store_relaxed(&l->end, 0);                     // own
+	assert_true(lane_move_limit(l, 0, 1));
+	assert_false(lane_move_limit(l, 0, 2));
+	assert_int_equal(lane_limit(l), 1);
+	assert_int_equal(lane_nr(l), 0);
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	assert_false(percpu_push(LANE_AT, &words[1]));
+	lane_set_limit(l, 2);
+	assert_int_equal(lane_nr(l), 1);
+	assert_true(percpu_push(LANE_AT, &words[1]));
+	assert_ptr_equal(l->slots[0], &words[0]);
+	assert_ptr_equal(l->slots[1], &words[1]);
+	assert_null(*none);
 }
 
 TEST(test_push_repeated, setup, teardown)
@@ -86,7 +123,7 @@ TEST(test_push_repeated, setup, teardown)
 
 	assert_true(percpu_push(LANE_AT, &words[0]));
 	assert_false(percpu_push(LANE_AT, &words[0]));
-	assert_int_equal(l->count, 1);
+	assert_int_equal(lane_nr(l), 1);
 	assert_true(percpu_push(LANE_AT, &words[1]));
 	assert_true(percpu_push(LANE_AT, &words[0]));
 	assert_ptr_equal(percpu_pop(LANE_AT), &words[0]);
@@ -103,7 +140,7 @@ static struct lane *remote_lane(void)
 {
 	struct lane *l = (void *)((char *)lane_of(5) + (REMOTE - LANE) * 8);
 
-	l->slots = (void **)(l + 1) + 1;
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
 	return l;
 }
 
@@ -113,38 +150,38 @@ TEST(test_push_tagged, setup, teardown)
 	struct unit_tag tag = { .lane = LANE, .remote = REMOTE, .owner = 5 };
 	struct lane *l = lane_of(5), *remote = remote_lane();
 
-	store_relaxed(&remote->limit, 1); // own
+	lane_set_limit(remote, 1);
 	assert_true(percpu_push_tagged(&tag, &words[0]));
 	assert_armed();
 	assert_ptr_equal(l->slots[0], &words[0]);
 	assert_false(percpu_push_tagged(&tag, &words[0]));
-	assert_int_equal(l->count, 1);
-	assert_int_equal(remote->count, 0);
+	assert_int_equal(lane_nr(l), 1);
+	assert_int_equal(lane_nr(remote), 0);
 	tag.owner = 4;
 	assert_true(percpu_push_tagged(&tag, &words[1]));
 	assert_ptr_equal(remote->slots[0], &words[1]);
-	assert_int_equal(remote->count, 1);
+	assert_int_equal(lane_nr(remote), 1);
 	assert_false(percpu_push_tagged(&tag, &words[2])); /* full */
-	store_relaxed(&remote->limit, 2);                    // own
+	lane_set_limit(remote, 2);
 	assert_false(percpu_push_tagged(&tag, &words[1]));
-	assert_int_equal(l->count, 1);
-	assert_int_equal(remote->count, 1);
+	assert_int_equal(lane_nr(l), 1);
+	assert_int_equal(lane_nr(remote), 1);
 	tag.remote = LANE;
 	assert_true(percpu_push_tagged(&tag, &words[3]));
-	assert_int_equal(l->count, 2);
+	assert_int_equal(lane_nr(l), 2);
 	fake_area()->mm_cid = 5 + 256;
 	*table_word(5 + 256) = *table_word(5);
 	tag = (struct unit_tag){ .lane = LANE, .remote = REMOTE, .owner = 5 };
-	store_relaxed(&remote->limit, 3); // own
+	lane_set_limit(remote, 3);
 	assert_true(percpu_push_tagged(&tag, &words[6]));
 	assert_ptr_equal(remote->slots[1], &words[6]);
-	remote->count = 1;
+	lane_hold(remote, 1);
 	tag.owner = 5 + 256;
 	assert_true(percpu_push_tagged(&tag, &words[4]));
-	assert_int_equal(l->count, 3);
-	store_relaxed(&l->limit, 3); // own
+	assert_int_equal(lane_nr(l), 3);
+	lane_set_limit(l, 3);
 	assert_false(percpu_push_tagged(&tag, &words[5]));
-	assert_int_equal(remote->count, 1);
+	assert_int_equal(lane_nr(remote), 1);
 }
 
 /* Every count, every size of batch, around the limits. */
@@ -158,12 +195,12 @@ TEST(test_pop_batch, setup, teardown)
 		for (most = 0; most <= LIMIT + 1; most++) {
 			for (i = 0; i < count; i++)
 				l->slots[i] = &words[i];
-			l->count = count;
+			lane_hold(l, count);
 			memset(out, 0, sizeof(out));
 			n = (unsigned)min_size(count, most);
 			assert_int_equal(percpu_pop_batch(LANE_AT, out, most),
 					 n);
-			assert_int_equal(l->count, count - n);
+			assert_int_equal(lane_nr(l), count - n);
 			for (i = 0; i < n; i++)
 				assert_ptr_equal(out[i], &words[count - n + i]);
 			assert_null(out[n]);
@@ -180,17 +217,19 @@ TEST(test_push_batch, setup, teardown)
 
 	for (i = 0; i < LIMIT; i++)
 		in[i] = &words[100 + i];
-	store_relaxed(&l->limit, limit); // own
+	lane_set_limit(l, limit);
 	for (count = 0; count <= limit + 2; count++) {
 		for (most = 0; most <= limit + 3; most++) {
 			memset(l->slots, 0, LIMIT * sizeof(l->slots[0]));
-			l->count = count;
+			for (i = 0; i < count; i++)
+				l->slots[i] = &words[i];
+			lane_hold(l, count);
 			n = count < limit
 				    ? (unsigned)min_size(limit - count, most)
 				    : 0;
 			assert_int_equal(percpu_push_batch(LANE_AT, in, most),
 					 n);
-			assert_int_equal(l->count, count + n);
+			assert_int_equal(lane_nr(l), count + n);
 			for (i = 0; i < n; i++)
 				assert_ptr_equal(l->slots[count + i], in[i]);
 			assert_null(l->slots[count + n]);
@@ -199,32 +238,34 @@ TEST(test_push_batch, setup, teardown)
 	assert_armed();
 }
 
-/* An id whose word is 0: nothing happens, and the zeros stay zeros. */
+/* An id whose word is 0: nothing happens, and the area stays as it was. */
 TEST(test_zero_area, setup, teardown)
 {
+	static char before[REGION_ZERO_SIZE];
+	struct lane *l = (void *)(head + LANE * 8);
 	void *objects[2] = { &words[0], &words[1] };
-	size_t i;
 
 	*table_word(5) = 0;
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
+	memcpy(before, head, sizeof(before));
 	assert_null(percpu_pop(LANE_AT));
 	assert_false(percpu_push(LANE_AT, &words[0]));
 	assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
 	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
-	for (i = 0; i < REGION_ZERO_SIZE; i++)
-		assert_int_equal(head[i], 0);
+	assert_memory_equal(before, head, sizeof(before));
 }
 
 TEST(test_id_field, setup, teardown)
 {
 	assert_true(percpu_push(LANE_AT, &words[0]));
-	assert_int_equal(lane_of(5)->count, 1);
+	assert_int_equal(lane_nr(lane_of(5)), 1);
 	arm_at(fake_area(), offsetof(struct rseq_area, cpu_id));
 	assert_true(percpu_push(LANE_AT, &words[1]));
-	assert_int_equal(lane_of(3)->count, 1);
+	assert_int_equal(lane_nr(lane_of(3)), 1);
 	fake_area()->cpu_id = REGION_TABLE_WORDS - 1;
 	*table_word(REGION_TABLE_WORDS - 1) = REGION_HEAD_SIZE + 9 * AREA_SIZE;
 	assert_true(percpu_push(LANE_AT, &words[2]));
-	assert_int_equal(lane_of(9)->count, 1);
+	assert_int_equal(lane_nr(lane_of(9)), 1);
 }
 
 /* glibc says -1 before the registration and -2 where it failed; mm_cid is 0
@@ -238,7 +279,7 @@ TEST(test_unregistered, setup, teardown)
 	struct lane *l = lane_of(5);
 	unsigned i;
 
-	l->count = 1;
+	lane_hold(l, 1);
 	l->slots[0] = &words[7];
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fake_area()->cpu_id = bad[i];
@@ -247,7 +288,7 @@ TEST(test_unregistered, setup, teardown)
 		assert_false(percpu_push_tagged(&tag, &words[0]));
 		assert_int_equal(percpu_pop_batch(LANE_AT, objects, 2), 0);
 		assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
-		assert_int_equal(l->count, 1);
+		assert_int_equal(lane_nr(l), 1);
 		assert_ptr_equal(l->slots[0], &words[7]);
 		assert_null(l->slots[1]);
 		assert_armed();
@@ -268,20 +309,20 @@ TEST(test_pop_checked, setup, teardown)
 	assert_armed();
 	l->slots[0] = &words[0];
 	l->slots[1] = &words[1];
-	l->count = 2;
+	lane_hold(l, 2);
 	assert_int_equal(percpu_pop_checked(self, l, &lease, 40, &object),
 			 PERCPU_LOST);
-	assert_int_equal(l->count, 2);
+	assert_int_equal(lane_nr(l), 2);
 	assert_ptr_equal(object, &lease);
 	assert_int_equal(percpu_pop_checked(self, l, &lease, 41, &object),
 			 PERCPU_DONE);
 	assert_ptr_equal(object, &words[1]);
-	assert_int_equal(l->count, 1);
+	assert_int_equal(lane_nr(l), 1);
 	/* All 64 bits of the lease count. */
 	assert_int_equal(
 		percpu_pop_checked(self, l, &lease, 41 + (1ull << 32), &object),
 		PERCPU_LOST);
-	assert_int_equal(l->count, 1);
+	assert_int_equal(lane_nr(l), 1);
 }
 
 TEST(test_store_checked, setup, teardown)
@@ -319,9 +360,16 @@ static struct {
 	unsigned abort_at; /* the how-manyth instruction of the section */
 	unsigned nr_steps; /* instructions of the section so far */
 	bool aborted;
-	uint64_t *committed; /* what the commit writes */
-	uint64_t at_end;     /* its value right behind the section */
+	bool stores;	     /* a word; else what the lane has is committed */
+	uint64_t at_end;     /* what is committed right behind the section */
 } step_by;
+
+static uint64_t step_word;
+
+static uint64_t step_committed(void)
+{
+	return step_by.stores ? step_word : lane_nr(lane_of(5));
+}
 
 static void on_step(int number, siginfo_t *info, void *context)
 {
@@ -334,7 +382,7 @@ static void on_step(int number, siginfo_t *info, void *context)
 	if (!cs)
 		return;
 	if (ip == cs->start + cs->length)
-		step_by.at_end = *step_by.committed;
+		step_by.at_end = step_committed();
 	if (ip - cs->start >= cs->length ||
 	    step_by.nr_steps++ != step_by.abort_at)
 		return;
@@ -352,7 +400,6 @@ static void on_step(int number, siginfo_t *info, void *context)
 
 static void *step_objects[3] = { &words[10], &words[11], &words[12] };
 static _Atomic(uint64_t) step_right = 9;
-static uint64_t step_word;
 
 static bool step_run(unsigned operation)
 {
@@ -389,18 +436,18 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 	for (i = 0; i < 5; i++)
 		l->slots[i] = &words[i];
-	l->count = 5;
+	lane_hold(l, 5);
 	step_word = 5;
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
-	step_by.committed = operation < 6 ? &l->count : &step_word;
+	step_by.stores = operation == 6;
 	step_by.at_end = 5;
 	fake_area()->rseq_cs = 0;
 	step_flag("orq");
 	done = step_run(operation);
 	step_flag("xorq");
-	for (i = 0; i < l->count && i < 5; i++)
+	for (i = 0; i < lane_nr(l) && i < 5; i++)
 		assert_ptr_equal(l->slots[i], &words[i]);
 	return done;
 }
@@ -420,11 +467,11 @@ TEST(test_abort_everywhere, setup, teardown)
 			assert_int_equal(done, !step_by.aborted);
 			if (done)
 				break;
-			assert_int_equal(*step_by.committed, 5);
+			assert_int_equal(step_committed(), 5);
 		}
 		assert_in_range(i, 2, 100);
 		assert_int_equal(i, step_by.nr_steps);
-		assert_int_equal(*step_by.committed, results[operation]);
+		assert_int_equal(step_committed(), results[operation]);
 		assert_int_equal(step_by.at_end, results[operation]);
 	}
 	signal(SIGTRAP, SIG_DFL);

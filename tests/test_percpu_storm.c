@@ -195,9 +195,9 @@ static bool tokens_complete(void)
 		count_tokens(signal_hands[i].tokens, signal_hands[i].n, seen);
 	}
 	for (i = 0; i < NR_AREAS; i++)
-		if (lane_of(i)->count <= LIMIT)
-			count_tokens(lane_of(i)->slots, lane_of(i)->count,
-				     seen);
+		if (lane_nr(lane_of(i)) <= LIMIT)
+			count_tokens(lane_of(i)->slots,
+				     (unsigned)lane_nr(lane_of(i)), seen);
 	for (i = 0; i < NR_TOKENS; i++)
 		if (seen[i] != 1)
 			return false;
@@ -374,18 +374,18 @@ static bool revoke_once(unsigned round, unsigned nr)
 		store_relaxed(&marks[i], 0); // own
 		shared->slots[i] = &marks[i];
 	}
-	shared->count = nr;
+	lane_hold(shared, nr);
 	store_relaxed(&lease, 2 * round); // own
 	pthread_barrier_wait(&round_start);
 	store_relaxed(&nr_ready, round + 1); // hint
-	for (i = 10000000; i && *(volatile uint64_t *)&shared->count == nr; i--)
+	for (i = 10000000; i && lane_nr(shared) == nr; i--)
 		;
 	for (i = next_random(&random) % 4000; i; i--)
 		load_relaxed(&lease);         // hint: passes time
 	store_relaxed(&lease, 2 * round + 1); // own
 	good = rseq_fence();
 	mine = drain(2 * round + 1, NR_TOKENS);
-	good &= shared->count == 0;
+	good &= lane_nr(shared) == 0;
 	pthread_barrier_wait(&round_end);
 	return good && !load_relaxed(&nr_faults) && // counter
 	       mine + nr_drained == nr;
@@ -400,7 +400,8 @@ TEST(test_revoked_drain, setup_real, teardown)
 	if (!use_index(offsetof(struct rseq_area, cpu_id)) || !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
-	shared->slots = (void **)(shared + 1) + 1;
+	lane_begin(shared, (void **)(shared + 1) + 1,
+		   (void **)(shared + 1));
 	store_relaxed(&nr_faults, 0); // own
 	store_relaxed(&nr_ready, 0);  // own
 	pthread_barrier_init(&round_start, NULL, 2);

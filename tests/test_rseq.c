@@ -96,10 +96,10 @@ static void assert_sections_fail(void)
 
 	for (i = 0; i < REGION_TABLE_WORDS; i++)
 		table[i] = REGION_HEAD_SIZE;
-	l->count = 1;
-	store_relaxed(&l->limit, 10); // own
-	l->slots = (void **)(l + 1) + 1;
+	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
+	lane_set_limit(l, 10);
 	l->slots[0] = &table;
+	store_relaxed(&l->top, l->slots); // own
 	memcpy(before, head, sizeof(head));
 	anchor.base = head;
 	assert_null(percpu_pop(nowhere));

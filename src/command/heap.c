@@ -91,15 +91,21 @@ static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 			  const char *rows, uint64_t address, struct heap *heap)
 {
-	uint64_t size = 0, count, most, at;
+	uint64_t size = 0, count, most, at, slots;
 	char lanes[65536];
 	struct piece piece = { address, sizeof(lanes) };
 
 	image_read_pieces(image, &piece, 1, lanes);
 	for (unsigned row = 1; row + 1 < v->nr_lanes; row++) {
 		at = 8 * row_field(v, rows, row, v->class_lane_at, 2);
-		count = walk_field(lanes, sizeof(lanes), at + v->lane_count_at,
-				   8);
+		/* Closed: it never held anything. */
+		if (!walk_field(lanes, sizeof(lanes), at + v->lane_end_at, 8))
+			continue;
+		slots = address + row_field(v, rows, row, v->class_slots_at, 4);
+		count = (walk_field(lanes, sizeof(lanes), at + v->lane_top_at,
+				    8) +
+			 8 - slots) /
+			8;
 		most = row_field(v, rows, row, v->class_lane_slots_at, 4);
 		if (count > most) {
 			heap->nr_odd++;
@@ -117,6 +123,7 @@ static uint64_t area_size(const struct lanemalloc_view *v, const char *rows)
 	uint64_t size = row_field(v, rows, last, v->class_slots_at, 4) +
 			8 * row_field(v, rows, last, v->class_lane_slots_at, 4);
 
+	size += 8; /* a word behind them */
 	return (size + v->unit_size - 1) & ~(v->unit_size - 1);
 }
 

@@ -51,8 +51,8 @@ static bool rest_is_sane(const struct lanemalloc_view *v)
 	       v->cache_stride >= 8 && v->cache_stride <= 65536 &&
 	       v->cache_areas_at <= last && v->cache_refills_at <= last &&
 	       v->cache_flushes_at <= last && v->cache_aborts_at <= last &&
-	       v->cache_direct_at <= last && v->lane_count_at <= 64 &&
-	       v->lane_limit_at <= 64 && v->nr_options <= 4096 &&
+	       v->cache_direct_at <= last && v->lane_top_at <= 64 &&
+	       v->lane_end_at <= 64 && v->nr_options <= 4096 &&
 	       v->option_stride >= 8 && v->option_stride <= 4096 &&
 	       v->record_counts_at <= 1024 && v->record_sites_at <= 4096 &&
 	       v->profile_weight_shift < 64 && v->live_stride >= 8 &&

@@ -15,7 +15,7 @@ static _Atomic(uint32_t)
 
 static size_t area_size(void)
 {
-	return round_up(size_class_area_size(), UNIT_SIZE);
+	return round_up(size_class_area_size() + 8, UNIT_SIZE);
 }
 
 char *cpu_cache_area(struct cpu_cache *cache, unsigned which)
@@ -43,13 +43,28 @@ struct cpu_cache *cpu_cache_of(unsigned id)
 	return load_relaxed(&cache->areas) ? cache : NULL; // hint
 }
 
-static void area_fill(char *area)
+/* The area's last word is that of its closed lanes. */
+void areas_close(char *area)
 {
+	void **none = (void **)(void *)(area + area_size()) - 1;
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		cpu_cache_lane(area, size_class)->slots =
-			(void *)(area + size_classes[size_class].slots);
+		lane_begin(cpu_cache_lane(area, size_class),
+			   (void *)(area + size_classes[size_class].slots),
+			   none);
+}
+
+/* Closed for ever, by a word behind them that nobody writes. Racers write the
+ * same, and so does start-up once more while others read. */
+void areas_start(void)
+{
+	struct lane *lane = (struct lane *)(void *)anchor.base;
+	void **none = (void **)(lane + NR_LANES);
+	unsigned i;
+
+	for (i = 0; i < NR_LANES; i++)
+		lane_begin(&lane[i], none + 1, none);
 }
 
 /* Maps memory for two areas, of which only what is used becomes resident. Where
@@ -97,8 +112,8 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 		return false;
 	if (unlikely(load_relaxed(&nodes_used)))
 		node_look(id);
-	area_fill(areas);
-	area_fill(areas + area_size());
+	areas_close(areas);
+	areas_close(areas + area_size());
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
 		system_unmap(areas, 2 * area_size());

@@ -37,11 +37,18 @@ struct cpu_cache {
 
 extern struct cpu_cache cpu_caches[NR_IDS_MOST] internal;
 
+/* The lanes of ids that have none: closed ones (percpu.h). Idempotent;
+ * before any section may run. */
+void areas_start(void);
+
+/* Closes all lanes of an empty area that nobody uses. */
+void areas_close(char *area);
+
 /* Gives the id its lanes, unless it has them. False: no memory. */
 bool areas_install(unsigned id, struct cpu_cache *cache);
 
-/* Returns a lane of the area that the id uses now; one of zeros where it has
- * none. */
+/* Returns a lane of the area that the id uses now; where it has none, one that
+ * is empty and takes nothing. */
 struct lane *areas_lane(unsigned id, unsigned size_class);
 
 /* Returns the id's control block; NULL where the id has no lanes. */

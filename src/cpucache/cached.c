@@ -6,7 +6,7 @@
 /* Returns a slot that holds the object; NULL: none does. */
 static void *volatile *lane_find(const struct lane *lane, const void *object)
 {
-	uint64_t n = *(const volatile uint64_t *)&lane->count;
+	uint64_t n = lane_nr(lane);
 
 	while (n--)
 		if (((void *volatile *)lane->slots)[n] == object)

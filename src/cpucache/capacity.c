@@ -136,9 +136,8 @@ static void used_recount(unsigned id, struct cpu_cache *cache)
 	unsigned size_class;
 
 	for (size_class = 1; size_class <= FAR_LANE; size_class++)
-		// hint
 		used += size_classes[size_class].size *
-			load_relaxed(&areas_lane(id, size_class)->limit);
+			lane_limit(areas_lane(id, size_class));
 	store_relaxed(&cache->used_size, used);
 }
 
@@ -158,8 +157,8 @@ static cold void lane_trim(unsigned id, struct lane *lane, unsigned size_class)
 	int n;
 
 	while (rounds--) {
-		count = load_once(&lane->count);
-		limit = load_relaxed(&lane->limit);
+		count = lane_nr(lane);
+		limit = lane_limit(lane);
 		if (count <= limit || rseq_current_id() != id)
 			return;
 		n = percpu_pop_batch(
@@ -205,11 +204,11 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 		if (victim == 1 || used_is_wrong(cache))
 			used_recount(id, cache);
 		lane = areas_lane(id, victim);
-		limit = load_relaxed(&lane->limit);
+		limit = lane_limit(lane);
 		if (victim == size_class)
 			continue;
 		less = shrink_size(limit, victim);
-		if (cas_relaxed(&lane->limit, &limit, limit - less))
+		if (lane_move_limit(lane, limit, limit - less))
 			sub_relaxed(&cache->used_size,
 				    less * size_classes[victim].size);
 		lane_trim(id, lane, victim);
@@ -246,7 +245,7 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
-	uint64_t limit = load_relaxed(&lane->limit), cost;
+	uint64_t limit = lane_limit(lane), cost;
 	uint64_t want = min_size(limit + grow_step(cache, c),
 				 limit_most(size_class));
 
@@ -256,7 +255,7 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 	cost = (want - limit) * c->size;
 	if (!shrink_others(id, cache, size_class, cost))
 		return false;
-	if (!cas_relaxed(&lane->limit, &limit, want))
+	if (!lane_move_limit(lane, limit, want))
 		return false;
 	add_relaxed(&cache->used_size, cost);
 	return true;
@@ -264,7 +263,7 @@ static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 
 static bool lane_is_short(unsigned id, unsigned size_class)
 {
-	return load_relaxed(&areas_lane(id, size_class)->limit) < // hint
+	return lane_limit(areas_lane(id, size_class)) <
 	       size_classes[size_class].batch;
 }
 
@@ -316,7 +315,7 @@ void capacity_note_flush(unsigned id, struct cpu_cache *cache,
 {
 	const struct size_class *c = &size_classes[size_class];
 	struct lane *lane = areas_lane(id, size_class);
-	uint64_t limit = load_relaxed(&lane->limit), less;
+	uint64_t limit = lane_limit(lane), less;
 
 	add_relaxed(&cache->nr_flushes, 1);
 	if (load_relaxed(&cache->nr_owed[size_class]) < OWED_MOST) // hint
@@ -328,6 +327,6 @@ void capacity_note_flush(unsigned id, struct cpu_cache *cache,
 	if (limit < 2 * (uint64_t)c->batch)
 		return;
 	less = limit - c->batch;
-	if (cas_relaxed(&lane->limit, &limit, less))
+	if (lane_move_limit(lane, limit, less))
 		sub_relaxed(&cache->used_size, (uint64_t)c->batch * c->size);
 }

@@ -27,8 +27,7 @@ static void lane_refill(unsigned id, unsigned size_class, void **objects,
  * hold. */
 static unsigned refill_size(unsigned id, unsigned size_class)
 {
-	// hint
-	uint64_t limit = load_relaxed(&areas_lane(id, size_class)->limit);
+	uint64_t limit = lane_limit(areas_lane(id, size_class));
 
 	return (unsigned)min_size(size_classes[size_class].batch, limit + 1);
 }
@@ -207,7 +206,7 @@ static uint64_t area_cached_size(char *area, uint64_t *nr_cached)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++) {
-		nr = load_once(&cpu_cache_lane(area, size_class)->count);
+		nr = lane_nr(cpu_cache_lane(area, size_class));
 		size += size_classes[size_class].size * nr;
 		if (nr_cached && size_class < NR_CLASSES)
 			nr_cached[size_class] += nr;

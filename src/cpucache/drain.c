@@ -107,8 +107,7 @@ static void area_reset_limits(char *area)
 	unsigned size_class;
 
 	for (size_class = 1; size_class < NR_LANES; size_class++)
-		// hint
-		store_relaxed(&cpu_cache_lane(area, size_class)->limit, 0);
+		lane_set_limit(cpu_cache_lane(area, size_class), 0);
 }
 
 /* Sets a word that only the lease's holder may. */
@@ -140,6 +139,7 @@ static void slots_drop(struct drainer *d, struct cpu_cache *cache, char *area)
 	end = round_down(end, page);
 	if (!word_set(d, &cache->dropping, 1))
 		return;
+	areas_close(area);
 	system_purge((void *)from, end - from);
 	// [cpu_cache.dropping] with cache_is_dropping(): the call is over
 	store_release(&cache->dropping, 0);
@@ -195,7 +195,7 @@ static bool cache_holds_objects(struct cpu_cache *cache)
 		for (size_class = 1; size_class < NR_LANES; size_class++) {
 			lane = cpu_cache_lane(cpu_cache_area(cache, which),
 					      size_class);
-			if (load_once(&lane->count))
+			if (lane_nr(lane))
 				return true;
 		}
 	return false;

@@ -22,17 +22,17 @@
  *	5. fence: no section works on the old area any more
  *	6. take all objects out of the old area	(it is the spare now)
  *	7. dropping = 1				(checked store)
- *	8. give the memory of the spare's slots back
+ *	8. close the spare's lanes, give the memory of their slots back
  *	9. dropping = 0				(release)
  *
  * Step 8 is no section: one that sleeps before it would take the slots of an
  * area that is in use again. So it is done by who has set `dropping` with its
  * lease, and no drain touches the id while that is set: only a drain lets the
  * table name the spare, so nobody uses it. Bad without: the successor swaps the
- * areas, their CPU fills the one, and the call empties the slots below a count.
+ * areas, their CPU fills the one, and the call empties the slots up to a top.
  * A drainer that dies there leaves `dropping` set: that id is drained no more,
  * and its CPU goes on with what its lanes hold. Slots that read as zero are as
- * good as any, as all are above the count.
+ * good as any, as all are above the top; the word below the first one is NULL.
  *
  * The deadline is a courtesy: who is out of memory takes the lease at once, and
  * the former holder finds it lost, with all that it moved so far moved.

@@ -1,18 +1,30 @@
 /* layer 4.1: percpu: the operations on a CPU's lane, as rseq sections
  *
  * A lane is a bounded stack of objects of one class that belongs to one CPU:
- * count, limit, and where its slots are. A CPU's lanes lie side by side at the
- * head of one lane area, their slots behind them; word `id` of the table at
- * anchor.base + REGION_TABLE_OFFSET says where, as an offset from anchor.base.
- * Offset 0, which an untouched table holds, is an area of zeros: every lane in
- * it is empty and full at once, so that no section needs to ask whether its
- * CPU is known.
+ * where its top object's slot is, the last slot that it may fill, and its first
+ * one. A CPU's lanes lie side by side at the head of one lane area, their slots
+ * behind them; word `id` of the table at anchor.base + REGION_TABLE_OFFSET says
+ * where, as an offset from anchor.base. Offset 0, which an untouched table
+ * holds, is an area in which every lane is empty and full at once, so that no
+ * section needs to ask whether its CPU is known.
  *
- * count is *percpu*: written only by the commit of a section, on the CPU that
- * owns the area or on a detached area by the holder of the drain lease.
- * limit is *atomic*, a hint that sections only read. Slots below count hold
- * objects; slots above are scratch. The word in front of the first slot is
- * readable and no object's address.
+ * top is *percpu*: written only by the commit of a section, on the CPU that
+ * owns the area or on a detached area by the holder of the drain lease; but
+ * for a closed lane's. end is *atomic*, a hint that sections only read. Slots
+ * up to top hold objects; slots above are scratch. The word in front of the
+ * first slot is NULL for ever, so that top, which points at it while the lane
+ * is empty, leads to a word in any case, and pop needs to know neither count
+ * nor first slot. All that one operation stores and the next one loads is
+ * addressed by a plain register: processors forward that in no time, with an
+ * index some do not.
+ *
+ * A lane without a limit since the area is in use is *closed*: its top is a
+ * word of NULL behind all slots of the area, so that nobody touches the pages
+ * of its slots, and its end is 0. Whoever gives it a limit moves top by CAS,
+ * then end, then top once more, as a drain may have closed it in between. No
+ * section writes to a closed lane, even one that read top before and end after
+ * that: such a top is above any end. A thread that dies in there leaves at
+ * worst a lane with an end that takes nothing until its limit changes.
  *
  * Operations; `lane` is the offset of the lane in its area, in words. Each is
  * one section: it happens whole or not at all. ABORT: the kernel interrupted
@@ -24,26 +36,26 @@
  *	area = base + table[id]; l = area + lane
  *
  *	percpu_pop(lane): object, or NULL on fail, empty or abort
- *		n = l->count; if (n == 0) fail
- *		object = l->slots[n - 1]; l->count = n - 1	(commit)
- *		prefetch l->slots[n - 2] for writing	(after the section)
+ *		top = l->top; object = *top; if (!object) fail
+ *		l->top = top - 1	(commit)
  *
  *	percpu_push(lane, object): true; false on fail, full, repeat or abort
- *		n = l->count; if (n >= l->limit) fail
- *		if (n > 0 and l->slots[n - 1] == object) fail
- *		l->slots[n] = object; l->count = n + 1	(commit)
+ *		top = l->top; if (top >= l->end) fail
+ *		if (*top == object) fail
+ *		top[1] = object; l->top = top + 1	(commit)
  *
  *	percpu_push_tagged(tag, object): as percpu_push() with this lane,
  *	chosen without a branch, as who frees what is a matter of luck
  *		lane = id == tag->owner ? tag->lane : tag->remote
  *
  *	percpu_pop_batch(lane, out, most): how many, 0..most; -1 on abort
- *		n = min(l->count, most)
- *		copy the top n slots to out; l->count -= n	(commit)
+ *		top = l->top; if (!*top) return 0
+ *		n = min(top + 1 - l->slots, most)
+ *		copy the top n slots to out; l->top = top - n	(commit)
  *
  *	percpu_push_batch(lane, in, most): how many were pushed; -1 on abort
- *		n = min(l->limit - l->count, most), 0 where limit < count
- *		copy in[0..n) behind the top; l->count += n	(commit)
+ *		top = l->top; n = min(l->end - top, most), 0 where end < top
+ *		copy in[0..n) behind the top; l->top = top + n	(commit)
  *
  * The checked ones work on a given area, whatever the CPU, for as long as
  * *lease == mine: they make a drain lease revocable. self is the calling
@@ -51,9 +63,9 @@
  *
  *	percpu_pop_checked(self, l, lease, mine, &object):
  *		if (*lease != mine) -> PERCPU_LOST
- *		n = l->count; if (n == 0) -> PERCPU_EMPTY
- *		object = l->slots[n - 1]; l->count = n - 1  -> PERCPU_DONE
- *		(commit)				  abort -> PERCPU_ABORT
+ *		top = l->top; object = *top; if (!object) -> PERCPU_EMPTY
+ *		l->top = top - 1  -> PERCPU_DONE	(commit)
+ *						  abort -> PERCPU_ABORT
  *
  * The store of the next one is a release: what the drainer did to an area
  * comes before the area is published.
@@ -73,11 +85,72 @@
 #include "slab/size_class.h"
 
 struct lane {
-	uint64_t count;		 /* percpu */
-	_Atomic(uint64_t) limit; /* atomic: hint */
-	void **slots;		 /* const; what they hold is percpu */
+	_Atomic(void **) top;  /* percpu: the top object's slot */
+	_Atomic(uint64_t) end; /* atomic: hint, address of the last slot */
+	void **slots;	       /* const; what they hold is percpu */
 	uint64_t unused;
 };
+
+/* Closes a lane that nobody works on; none is a word of NULL behind all slots.
+ * Who raises the limit of a lane that it found before opens it again. */
+static inline void lane_begin(struct lane *l, void **slots, void **none)
+{
+	l->slots = slots;
+	store_relaxed(&l->top, none); // hint: nobody reads it, or a late one
+	store_relaxed(&l->end, 0);    // hint: a late one may change it
+}
+
+/* How many objects it holds; a hint but for who owns the lane. */
+static inline uint64_t lane_nr(const struct lane *l)
+{
+	void **top = load_relaxed(&l->top); // hint
+
+	return load_once(top) ? (uint64_t)(top + 1 - l->slots) : 0;
+}
+
+/* The end that stands for a limit of n objects. */
+static inline uint64_t lane_end(const struct lane *l, uint64_t n)
+{
+	return (uint64_t)(l->slots - 1 + n);
+}
+
+/* How many it may hold. */
+static inline uint64_t lane_limit(const struct lane *l)
+{
+	uint64_t end = load_relaxed(&l->end); // hint
+
+	return end ? (end - lane_end(l, 0)) / 8 : 0;
+}
+
+/* Moves top to where an empty lane has it. */
+static inline void lane_open(struct lane *l)
+{
+	void **top = load_relaxed(&l->top), **empty = l->slots - 1; // own
+
+	if (top > empty && !load_once(top))
+		cas_relaxed(&l->top, &top, empty); // own: while it is closed
+}
+
+/* False: it was another one than `from`. Once more open behind it, as a drain
+ * may close the lane in between. */
+static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
+{
+	uint64_t end = load_relaxed(&l->end); // hint
+	uint64_t seen = end ? lane_end(l, from) : 0;
+
+	if (!end && !to)
+		return true;
+	lane_open(l);
+	if (!cas_relaxed(&l->end, &seen, lane_end(l, to))) // hint
+		return false;
+	lane_open(l);
+	return true;
+}
+
+static inline void lane_set_limit(struct lane *l, uint64_t n)
+{
+	lane_move_limit(l, lane_limit(l), n);
+}
 
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid
  * where AT_RSEQ_FEATURE_SIZE >= 28. rseq_cs alone is ours to write. */

@@ -7,9 +7,9 @@
  *	3	the descriptor, in __rseq_cs, which is never unmapped
  *	4	the abort handler, in __rseq_failure, behind the signature
  *
- * What percpu_x86_64.h says of arming, aborts and the slot below the first
- * one holds here too. The store that arms is directly in front of 1, so that
- * an interrupt behind it finds the instruction pointer inside.
+ * What percpu_x86_64.h says of arming and aborts holds here too. The store that
+ * arms is directly in front of 1, so that an interrupt behind it finds the
+ * instruction pointer inside.
  *
  * Order: one CPU runs a section, and the kernel orders a CPU's threads and
  * the CPUs that a concurrency id wanders to. The checked sections need no
@@ -112,25 +112,22 @@ static force_inline void *percpu_pop(struct lane_offset lane)
 {
 	void *object;
 	struct lane *l;
-	uint64_t n, tp;
-	void *next;
+	void **top;
+	uint64_t tp;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER(l, n, "%l[slow]")
-		"ldr %[n], [%[l]]\n\t"		/* n = l->count */
+		PERCPU_ENTER(l, top, "%l[slow]")
+		"ldr %[top], [%[l]]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
-		"cbz %[n], %l[slow]\n\t"	/* n == 0: fail */
-		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
-		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
-		"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */
-		"ldp %[next], %[object], [%[tp], #-8]\n\t" /* [n - 1], [n] */
+		"ldr %[object], [%[top]], #-8\n\t" /* object = *top; top -= 1 */
+		"cbz %[object], %l[slow]\n\t"	/* none: fail */
 		PERCPU_POINT(5)
-		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
-		"2:\tprfm pstl1keep, [%[next]]\n\t"
-		: [object] "=&r"(object), [l] "=&r"(l), [n] "=&r"(n),
-		  [next] "=&r"(next), [tp] "=&r"(tp)
+		"str %[top], [%[l]]\n"		/* l->top = top (commit) */
+		"2:\n\t"
+		: [object] "=&r"(object), [l] "=&r"(l), [top] "=&r"(top),
+		  [tp] "=&r"(tp)
 		: PERCPU_ENTER_INPUTS
 		: PERCPU_CLOBBERS
 		: slow);
@@ -143,33 +140,32 @@ slow:
 	return NULL;
 }
 
+/* l is the lane, t the top. */
 #define PUSH_TO_LANE                                                      \
-	"ldp %[n], %[t], [%[l]]\n\t"	/* n = count, t = limit */      \
+	"ldp %[t], %[tp], [%[l]]\n\t"	/* t = top, tp = end */        \
 	PERCPU_POINT(4)                                                   \
-	"cmp %[n], %[t]\n\t"		/* n >= limit? */              \
+	"cmp %[t], %[tp]\n\t"		/* t >= end? */                \
 	"b.hs %l[slow]\n\t"		/* fail */                     \
-	"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */            \
-	"add %[tp], %[tp], %[n], lsl #3\n\t" /* &slots[n] */              \
-	"ldur %[t], [%[tp], #-8]\n\t"	/* t = slots[n - 1] */         \
-	"cmp %[t], %[object]\n\t"	/* the same object? */         \
+	"ldr %[tp], [%[t]]\n\t"		/* tp = *t */                  \
+	"cmp %[tp], %[object]\n\t"	/* the same object? */         \
 	"b.eq %l[slow]\n\t"		/* fail */                     \
-	"str %[object], [%[tp]]\n\t"	/* slots[n] = object */        \
+	"str %[object], [%[t], #8]!\n\t" /* t += 1; *t = object */       \
 	PERCPU_POINT(5)                                                   \
-	"add %[n], %[n], #1\n\t"	/* n += 1 */                   \
-	"str %[n], [%[l]]\n"		/* l->count = n (commit) */    \
+	"str %[t], [%[l]]\n"		/* l->top = t (commit) */      \
 	"2:\n\t"
 
 static force_inline bool percpu_push(struct lane_offset lane, void *object)
 {
 	struct lane *l;
-	uint64_t n, tp, t;
+	uint64_t tp;
+	void **t;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER(l, n, "%l[slow]")
+		PERCPU_ENTER(l, t, "%l[slow]")
 		PUSH_TO_LANE
-		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t)
+		: [l] "=&r"(l), [t] "=&r"(t), [tp] "=&r"(tp)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
 		: PERCPU_CLOBBERS
 		: slow);
@@ -183,22 +179,23 @@ slow:
 static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 					    void *object)
 {
-	uint64_t lane, n, tp, t;
+	uint64_t lane, remote, tp;
 	struct lane *l;
+	void **t;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
+		PERCPU_ENTER_AREA(l, t, "%l[slow]") /* t = id */
 		"ldrh %w[lane], [%[tag], %[tag_lane]]\n\t"
-		"ldrh %w[t], [%[tag], %[tag_remote]]\n\t"
+		"ldrh %w[remote], [%[tag], %[tag_remote]]\n\t"
 		"ldrh %w[tp], [%[tag], %[tag_owner]]\n\t"
-		"cmp %w[n], %w[tp]\n\t"		/* id == owner? */
-		"csel %[lane], %[lane], %[t], eq\n\t" /* no: remote */
+		"cmp %w[t], %w[tp]\n\t"		/* id == owner? */
+		"csel %[lane], %[lane], %[remote], eq\n\t" /* no: remote */
 		PERCPU_LANE(l)
 		PUSH_TO_LANE
-		: [l] "=&r"(l), [n] "=&r"(n), [tp] "=&r"(tp), [t] "=&r"(t),
-		  [lane] "=&r"(lane)
+		: [l] "=&r"(l), [t] "=&r"(t), [tp] "=&r"(tp),
+		  [lane] "=&r"(lane), [remote] "=&r"(remote)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
 		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
@@ -215,21 +212,27 @@ slow:
 static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 					  unsigned most)
 {
+	uint64_t n, i, tp, x;
 	struct lane *l;
-	uint64_t n, left, i, tp, x;
+	void **top;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[none]")
 		PERCPU_ENTER(l, n, "%l[none]")
-		"ldr %[left], [%[l]]\n\t"	/* left = l->count */
+		"ldr %[top], [%[l]]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
-		"cmp %[left], %[most]\n\t"	/* left < most? */
-		"csel %[n], %[left], %[most], lo\n\t" /* n = the smaller */
-		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
-		"sub %[left], %[left], %[n]\n\t" /* left -= n */
+		"ldr %[x], [%[top]]\n\t"	/* x = *top */
+		"cbz %[x], %l[none]\n\t"	/* none: return 0 */
 		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
-		"add %[tp], %[tp], %[left], lsl #3\n\t" /* &slots[left] */
+		"add %[n], %[top], #8\n\t"	/* n = top + 1 */
+		"sub %[n], %[n], %[tp]\n\t"	/* n -= slots */
+		"lsr %[n], %[n], #3\n\t"
+		"cmp %[n], %[most]\n\t"		/* n < most? */
+		"csel %[n], %[n], %[most], lo\n\t" /* n = the smaller */
+		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
+		"sub %[top], %[top], %[n], lsl #3\n\t" /* top -= n */
+		"add %[tp], %[top], #8\n\t"	/* tp = top + 1 */
 		"mov %[i], #0\n"		/* i = 0 */
 		"5:\tldr %[x], [%[tp], %[i], lsl #3]\n\t" /* x = tp[i] */
 		"str %[x], [%[out], %[i], lsl #3]\n\t" /* out[i] = x */
@@ -238,9 +241,9 @@ static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 		"cmp %[i], %[n]\n\t"		/* i < n? */
 		"b.lo 5b\n\t"			/* again */
 		PERCPU_POINT(5)
-		"str %[left], [%[l]]\n"		/* l->count = left (commit) */
+		"str %[top], [%[l]]\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [left] "=&r"(left),
+		: [l] "=&r"(l), [n] "=&r"(n), [top] "=&r"(top),
 		  [i] "=&r"(i), [tp] "=&r"(tp), [x] "=&r"(x)
 		: PERCPU_ENTER_INPUTS, [out] "r"(out),
 		  [most] "r"((uint64_t)most)
@@ -259,22 +262,23 @@ aborted:
 static force_inline int percpu_push_batch(struct lane_offset lane,
 					  void *const *in, unsigned most)
 {
+	uint64_t n, i, tp, x;
 	struct lane *l;
-	uint64_t n, count, i, tp, x;
+	void **top;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[none]")
 		PERCPU_ENTER(l, n, "%l[none]")
-		"ldp %[count], %[n], [%[l]]\n\t" /* count; n = limit */
+		"ldp %[top], %[n], [%[l]]\n\t"	/* top; n = end */
 		PERCPU_POINT(4)
-		"subs %[n], %[n], %[count]\n\t" /* n -= count */
-		"b.ls %l[none]\n\t"		/* limit <= count: 0 */
+		"subs %[n], %[n], %[top]\n\t"	/* n -= top */
+		"b.ls %l[none]\n\t"		/* end <= top: 0 */
+		"lsr %[n], %[n], #3\n\t"
 		"cmp %[n], %[most]\n\t"		/* n < most? */
 		"csel %[n], %[n], %[most], lo\n\t" /* n = the smaller */
 		"cbz %[n], %l[none]\n\t"	/* n == 0: return 0 */
-		"ldr %[tp], [%[l], #16]\n\t"	/* tp = l->slots */
-		"add %[tp], %[tp], %[count], lsl #3\n\t" /* &slots[count] */
+		"add %[tp], %[top], #8\n\t"	/* tp = top + 1 */
 		"mov %[i], #0\n"		/* i = 0 */
 		"5:\tldr %[x], [%[in], %[i], lsl #3]\n\t" /* x = in[i] */
 		"str %[x], [%[tp], %[i], lsl #3]\n\t" /* tp[i] = x */
@@ -283,10 +287,10 @@ static force_inline int percpu_push_batch(struct lane_offset lane,
 		"cmp %[i], %[n]\n\t"		/* i < n? */
 		"b.lo 5b\n\t"			/* again */
 		PERCPU_POINT(5)
-		"add %[count], %[count], %[n]\n\t" /* count += n */
-		"str %[count], [%[l]]\n"	/* l->count = count (commit) */
+		"add %[top], %[top], %[n], lsl #3\n\t" /* top += n */
+		"str %[top], [%[l]]\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [count] "=&r"(count),
+		: [l] "=&r"(l), [n] "=&r"(n), [top] "=&r"(top),
 		  [i] "=&r"(i), [tp] "=&r"(tp), [x] "=&r"(x)
 		: PERCPU_ENTER_INPUTS, [in] "r"(in), [most] "r"((uint64_t)most)
 		: PERCPU_CLOBBERS
@@ -320,28 +324,25 @@ static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		   _Atomic(uint64_t) *lease, uint64_t mine, void **object)
 {
-	void *top;
-	uint64_t n;
+	void **top, *x;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[lost]")
 		PERCPU_EXIT("%l[empty]")
-		PERCPU_ENTER_CHECKED(n, "%l[lost]")
-		"ldr %[n], [%[l]]\n\t"		/* n = l->count */
-		"cbz %[n], %l[empty]\n\t"	/* n == 0: empty */
-		"sub %[n], %[n], #1\n\t"	/* n -= 1 */
-		"ldr %[top], [%[l], #16]\n\t"	/* top = l->slots */
-		"ldr %[top], [%[top], %[n], lsl #3]\n\t" /* = slots[n] */
+		PERCPU_ENTER_CHECKED(top, "%l[lost]")
+		"ldr %[top], [%[l]]\n\t"	/* top = l->top */
+		"ldr %[x], [%[top]], #-8\n\t"	/* x = *top; top -= 1 */
+		"cbz %[x], %l[empty]\n\t"	/* none: empty */
 		PERCPU_POINT(9)
-		"str %[n], [%[l]]\n"		/* l->count = n (commit) */
+		"str %[top], [%[l]]\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [top] "=&r"(top), [n] "=&r"(n)
+		: [top] "=&r"(top), [x] "=&r"(x)
 		: PERCPU_ENTER_CHECKED_INPUTS, [l] "r"(l)
 		: PERCPU_CLOBBERS
 		: lost, empty, aborted);
 	percpu_edge();
-	*object = top;
+	*object = x;
 	return PERCPU_DONE;
 lost:
 	percpu_edge();

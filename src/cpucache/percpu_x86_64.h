@@ -11,14 +11,11 @@
  * the instruction pointer lies in [1, 2), it clears rseq_cs and moves the
  * instruction pointer to 4. Nothing undoes what the section did before: it
  * may write only registers (all of them outputs here), the caller's own
- * memory and slots above the count. The commit is one store.
+ * memory and slots above the top. The commit is one store.
  *
  * rseq_cs stays armed behind a section; the kernel then finds the instruction
  * pointer outside and clears it. What a section reads, it reads after the arm
  * and so on one CPU, but for the constants of anchor.
- *
- * In front of the first slot is a word of zeros: it is no object's address,
- * and prefetching at it does nothing.
  */
 #ifndef LANE_PERCPU_X86_64_H
 #define LANE_PERCPU_X86_64_H
@@ -107,25 +104,22 @@ static force_inline void *percpu_pop(struct lane_offset lane)
 {
 	void *object;
 	struct lane *l;
-	uint64_t n;
-	void *next;
+	void **top;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER(l, n, "%l[slow]")
-		"movq (%[l]), %[n]\n\t"		/* n = l->count */
+		PERCPU_ENTER(l, top, "%l[slow]")
+		"movq (%[l]), %[top]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
-		"subq $1, %[n]\n\t"		/* n -= 1 */
-		"jc %l[slow]\n\t"		/* was 0: fail */
-		"movq 16(%[l]), %[next]\n\t"	/* next = l->slots */
-		"movq (%[next], %[n], 8), %[object]\n\t" /* slots[n] */
-		"movq -8(%[next], %[n], 8), %[next]\n\t" /* slots[n - 1] */
+		"movq (%[top]), %[object]\n\t"	/* object = *top */
+		"subq $8, %[top]\n\t"		/* top -= 1 */
+		"testq %[object], %[object]\n\t" /* none? */
+		"jz %l[slow]\n\t"		/* fail */
 		PERCPU_POINT(5)
-		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
-		"2:\tprefetchw (%[next])\n\t"
-		: [object] "=&a"(object), [l] "=&r"(l), [n] "=&r"(n),
-		  [next] "=&r"(next)
+		"movq %[top], (%[l])\n"		/* l->top = top (commit) */
+		"2:\n\t"
+		: [object] "=&a"(object), [l] "=&r"(l), [top] "=&r"(top)
 		: PERCPU_ENTER_INPUTS
 		: PERCPU_CLOBBERS
 		: slow);
@@ -138,34 +132,31 @@ slow:
 	return NULL;
 }
 
-/* The lane hangs on the object: its count first. */
+/* l is the lane, t the top. */
 #define PUSH_TO_LANE                                                      \
-	"movq (%[l], %[lane], 8), %[n]\n\t" /* n = l->count */             \
-	PERCPU_LANE(l)                                                    \
+	"movq (%[l]), %[t]\n\t"		/* t = l->top */               \
 	PERCPU_POINT(4)                                                   \
-	"cmpq 8(%[l]), %[n]\n\t" /* n >= l->limit? */                      \
-	"jae %l[slow]\n\t"	 /* fail */                               \
-	"movq 16(%[l]), %[slots]\n\t"                                     \
-	"cmpq %[object], -8(%[slots], %[n], 8)\n\t" /* [n - 1]? */        \
-	"je %l[slow]\n\t" /* fail */                                      \
-	"movq %[object], (%[slots], %[n], 8)\n\t" /* [n] = object */      \
+	"cmpq 8(%[l]), %[t]\n\t"	/* t >= l->end? */             \
+	"jae %l[slow]\n\t"		/* fail */                     \
+	"cmpq %[object], (%[t])\n\t"	/* *t == object? */            \
+	"je %l[slow]\n\t"		/* fail */                     \
+	"movq %[object], 8(%[t])\n\t"	/* t[1] = object */            \
 	PERCPU_POINT(5)                                                   \
-	"incq %[n]\n\t"			/* n += 1 */                   \
-	"movq %[n], (%[l])\n"		/* l->count = n (commit) */    \
+	"addq $8, %[t]\n\t"		/* t += 1 */                   \
+	"movq %[t], (%[l])\n"		/* l->top = t (commit) */      \
 	"2:\n\t"
 
 static force_inline bool percpu_push(struct lane_offset lane, void *object)
 {
 	struct lane *l;
-	void **slots;
-	uint64_t n;
+	void **t;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER_AREA(l, n, "%l[slow]")
+		PERCPU_ENTER(l, t, "%l[slow]")
 		PUSH_TO_LANE
-		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots)
+		: [l] "=&r"(l), [t] "=&r"(t)
 		: PERCPU_ENTER_INPUTS, [object] "r"(object)
 		: PERCPU_CLOBBERS
 		: slow);
@@ -179,21 +170,20 @@ slow:
 static force_inline bool percpu_push_tagged(const struct unit_tag *tag,
 					    void *object)
 {
-	uint64_t lane, n;
 	struct lane *l;
-	void **slots;
+	uint64_t lane;
+	void **t;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[slow]")
 		PERCPU_EXIT("%l[slow]")
-		PERCPU_ENTER_AREA(l, n, "%l[slow]") /* n = id */
+		PERCPU_ENTER_AREA(l, t, "%l[slow]") /* t = id */
 		"movzwl %c[tag_lane](%[tag]), %k[lane]\n\t"
-		"movzwl %c[tag_remote](%[tag]), %k[slots]\n\t"
-		"cmpw %w[n], %c[tag_owner](%[tag])\n\t" /* id == owner? */
-		"cmovne %[slots], %[lane]\n\t"	/* no: remote */
+		"cmpw %w[t], %c[tag_owner](%[tag])\n\t" /* id == owner? */
+		"cmovnew %c[tag_remote](%[tag]), %w[lane]\n\t" /* no: remote */
+		PERCPU_LANE(l)
 		PUSH_TO_LANE
-		: [l] "=&r"(l), [n] "=&r"(n), [slots] "=&r"(slots),
-		  [lane] "=&r"(lane)
+		: [l] "=&r"(l), [t] "=&r"(t), [lane] "=&r"(lane)
 		: PERCPU_AREA_INPUTS, [object] "r"(object), [tag] "r"(tag),
 		  [tag_lane] "i"(offsetof(struct unit_tag, lane)),
 		  [tag_remote] "i"(offsetof(struct unit_tag, remote)),
@@ -211,35 +201,37 @@ static force_inline int percpu_pop_batch(struct lane_offset lane, void **out,
 					  unsigned most)
 {
 	struct lane *l;
-	uint64_t n, left, i;
-	void **from;
+	uint64_t n, i;
+	void **top;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[none]")
 		PERCPU_ENTER(l, n, "%l[none]")
-		"movq (%[l]), %[left]\n\t"	/* left = l->count */
+		"movq (%[l]), %[top]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
-		"movq %[left], %[n]\n\t"	/* n = left */
+		"cmpq $0, (%[top])\n\t"		/* none there? */
+		"je %l[none]\n\t"		/* return 0 */
+		"leaq 8(%[top]), %[n]\n\t"	/* n = top + 1 */
+		"subq 16(%[l]), %[n]\n\t"	/* n -= l->slots */
+		"shrq $3, %[n]\n\t"
 		"cmpq %[most], %[n]\n\t"	/* n > most? */
 		"cmovaq %[most], %[n]\n\t"	/* n = most */
 		"testq %[n], %[n]\n\t"		/* n == 0? */
 		"jz %l[none]\n\t"		/* return 0 */
-		"subq %[n], %[left]\n\t"	/* left -= n */
-		"movq 16(%[l]), %[from]\n\t"
-		"leaq (%[from], %[left], 8), %[from]\n\t" /* &slots[left] */
+		"leaq (, %[n], 8), %[i]\n\t"
+		"subq %[i], %[top]\n\t"	/* top -= n */
 		"xorl %k[i], %k[i]\n"		/* i = 0 */
-		"5:\tmovq (%[from], %[i], 8), %%rax\n\t" /* x = from[i] */
+		"5:\tmovq 8(%[top], %[i], 8), %%rax\n\t" /* x = top[1 + i] */
 		"movq %%rax, (%[out], %[i], 8)\n\t" /* out[i] = x */
 		PERCPU_POINT(6)
 		"incq %[i]\n\t"			/* i += 1 */
 		"cmpq %[n], %[i]\n\t"		/* i < n? */
 		"jb 5b\n\t"			/* again */
 		PERCPU_POINT(5)
-		"movq %[left], (%[l])\n"	/* l->count = left (commit) */
+		"movq %[top], (%[l])\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [left] "=&r"(left),
-		  [from] "=&r"(from), [i] "=&r"(i)
+		: [l] "=&r"(l), [n] "=&r"(n), [top] "=&r"(top), [i] "=&r"(i)
 		: PERCPU_ENTER_INPUTS, [out] "r"(out),
 		  [most] "r"((uint64_t)most)
 		: PERCPU_CLOBBERS, "rax"
@@ -258,37 +250,35 @@ static force_inline int percpu_push_batch(struct lane_offset lane,
 					  void *const *in, unsigned most)
 {
 	struct lane *l;
-	uint64_t n, count, i;
-	void **to;
+	uint64_t n, i;
+	void **top;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[none]")
 		PERCPU_ENTER(l, n, "%l[none]")
-		"movq (%[l]), %[count]\n\t"	/* count = l->count */
+		"movq (%[l]), %[top]\n\t"	/* top = l->top */
 		PERCPU_POINT(4)
-		"movq 8(%[l]), %[n]\n\t"	/* n = l->limit */
-		"subq %[count], %[n]\n\t"	/* n -= count */
-		"jbe %l[none]\n\t"		/* limit <= count: 0 */
+		"movq 8(%[l]), %[n]\n\t"	/* n = l->end */
+		"subq %[top], %[n]\n\t"	/* n -= top */
+		"jbe %l[none]\n\t"		/* end <= top: 0 */
+		"shrq $3, %[n]\n\t"
 		"cmpq %[most], %[n]\n\t"	/* n > most? */
 		"cmovaq %[most], %[n]\n\t"	/* n = most */
 		"testq %[n], %[n]\n\t"		/* n == 0? */
 		"jz %l[none]\n\t"		/* return 0 */
-		"movq 16(%[l]), %[to]\n\t"
-		"leaq (%[to], %[count], 8), %[to]\n\t" /* &slots[count] */
 		"xorl %k[i], %k[i]\n"		/* i = 0 */
 		"5:\tmovq (%[in], %[i], 8), %%rax\n\t" /* x = in[i] */
-		"movq %%rax, (%[to], %[i], 8)\n\t" /* to[i] = x */
+		"movq %%rax, 8(%[top], %[i], 8)\n\t" /* top[1 + i] = x */
 		PERCPU_POINT(6)
 		"incq %[i]\n\t"			/* i += 1 */
 		"cmpq %[n], %[i]\n\t"		/* i < n? */
 		"jb 5b\n\t"			/* again */
 		PERCPU_POINT(5)
-		"addq %[n], %[count]\n\t"	/* count += n */
-		"movq %[count], (%[l])\n"	/* l->count = count (commit) */
+		"leaq (%[top], %[n], 8), %[top]\n\t" /* top += n */
+		"movq %[top], (%[l])\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [l] "=&r"(l), [n] "=&r"(n), [count] "=&r"(count),
-		  [to] "=&r"(to), [i] "=&r"(i)
+		: [l] "=&r"(l), [n] "=&r"(n), [top] "=&r"(top), [i] "=&r"(i)
 		: PERCPU_ENTER_INPUTS, [in] "r"(in), [most] "r"((uint64_t)most)
 		: PERCPU_CLOBBERS, "rax"
 		: none, aborted);
@@ -319,28 +309,27 @@ static force_inline enum percpu_result
 percpu_pop_checked(struct rseq_area *self, struct lane *l,
 		   _Atomic(uint64_t) *lease, uint64_t mine, void **object)
 {
-	void *top;
-	uint64_t n;
+	void **top, *x;
 
 	asm volatile goto(
 		PERCPU_SECTION("%l[aborted]")
 		PERCPU_EXIT("%l[lost]")
 		PERCPU_EXIT("%l[empty]")
-		PERCPU_ENTER_CHECKED(n, "%l[lost]")
-		"movq (%[l]), %[n]\n\t"		/* n = l->count */
-		"subq $1, %[n]\n\t"		/* n -= 1 */
-		"jc %l[empty]\n\t"		/* was 0: empty */
-		"movq 16(%[l]), %[top]\n\t"
-		"movq (%[top], %[n], 8), %[top]\n\t" /* top = slots[n] */
+		PERCPU_ENTER_CHECKED(top, "%l[lost]")
+		"movq (%[l]), %[top]\n\t"	/* top = l->top */
+		"movq (%[top]), %[x]\n\t"	/* x = *top */
+		"testq %[x], %[x]\n\t"		/* none? */
+		"jz %l[empty]\n\t"		/* empty */
 		PERCPU_POINT(9)
-		"movq %[n], (%[l])\n"		/* l->count = n (commit) */
+		"subq $8, %[top]\n\t"		/* top -= 1 */
+		"movq %[top], (%[l])\n"		/* l->top = top (commit) */
 		"2:\n\t"
-		: [top] "=&r"(top), [n] "=&r"(n)
+		: [top] "=&r"(top), [x] "=&r"(x)
 		: PERCPU_ENTER_CHECKED_INPUTS, [l] "r"(l)
 		: PERCPU_CLOBBERS
 		: lost, empty, aborted);
 	percpu_edge();
-	*object = top;
+	*object = x;
 	return PERCPU_DONE;
 lost:
 	percpu_edge();

@@ -1,6 +1,7 @@
 /* layer 5.4: start: making the heap ready; the gate for vfork and profile */
 #include "front/start.h"
 
+#include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "cpucache/rseq_check.h"
 #include "front/gate.h"
@@ -46,6 +47,7 @@ static cold bool start_slow(void)
 	if (!region_start())
 		return false;
 	anchor_set(&regions[0]);
+	areas_start();
 	if (!libc)
 		return true;
 	rseq_start();

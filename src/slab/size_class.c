@@ -137,7 +137,8 @@ static size_t lane_fill(unsigned size_class, size_t slots, uint32_t lane_slots)
 	return slots + 8 * ((size_t)lane_slots + SLOTS_GAP);
 }
 
-/* Objects of all classes that it takes; each counts as the largest. */
+/* Objects of all classes that it takes; each counts as the largest. Behind it
+ * the lane that takes nothing. */
 static size_t far_lane_fill(size_t slots)
 {
 	struct size_class *c = &size_classes[FAR_LANE];
@@ -145,7 +146,8 @@ static size_t far_lane_fill(size_t slots)
 	c->size = FAR_SIZE_MOST;
 	c->lane_slots = FAR_LANE_SLOTS;
 	c->batch = FAR_LANE_SLOTS / 2;
-	return lane_fill(FAR_LANE, slots, FAR_LANE_SLOTS);
+	slots = lane_fill(FAR_LANE, slots, FAR_LANE_SLOTS);
+	return lane_fill(CLASS_LARGE, slots, 0);
 }
 
 /* Returns where the next lane's slots may begin. */

@@ -2,10 +2,11 @@
  *
  * One lane in each of two areas; one CPU that pops and pushes, OPS times; ND
  * drainers that may sleep for ever or for a while and be superseded, DRAINS
- * attempts together. A section reads step by step and commits by one store;
- * an interrupt or a fence before the commit undoes it. The fence may fail.
- * An object that a drainer popped counts as given. Ghost: `where` says who has
- * an object. Slots whose memory went back hold nothing.
+ * attempts together. A lane's count stands for where its top is. A section
+ * reads step by step and commits by one store; an interrupt or a fence before
+ * the commit undoes it. The fence may fail. An object that a drainer popped
+ * counts as given. Ghost: `where` says who has an object. Slots whose memory
+ * went back hold nothing.
  */
 #ifndef ND
 #define ND 2

@@ -134,12 +134,12 @@ static uint64_t cached_area(char *area)
 
 	for (size_class = 1; size_class < NR_LANES; size_class++) {
 		lane = cpu_cache_lane(area, size_class);
-		if (lane->count > size_classes[size_class].lane_slots)
+		if (lane_nr(lane) > size_classes[size_class].lane_slots)
 			fault("a lane holds %lu objects",
-			      (unsigned long)lane->count);
-		for (i = 0; i < lane->count; i++)
+			      (unsigned long)lane_nr(lane));
+		for (i = 0; i < lane_nr(lane); i++)
 			cached_note(lane->slots[i], class_of_lane(size_class));
-		size += lane->count * size_classes[size_class].size;
+		size += lane_nr(lane) * size_classes[size_class].size;
 	}
 	return size;
 }

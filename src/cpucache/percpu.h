@@ -117,7 +117,7 @@ static inline uint64_t lane_end(const struct lane *l, uint64_t n)
 /* How many it may hold. */
 static inline uint64_t lane_limit(const struct lane *l)
 {
-	uint64_t end = load_relaxed(&l->end); // hint
+	uint64_t end = load_relaxed(&l->end);
 
 	return end ? (end - lane_end(l, 0)) / 8 : 0;
 }
@@ -135,13 +135,13 @@ static inline void lane_open(struct lane *l)
  * may close the lane in between. */
 static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
 {
-	uint64_t end = load_relaxed(&l->end); // hint
+	uint64_t end = load_relaxed(&l->end);
 	uint64_t seen = end ? lane_end(l, from) : 0;
 
 	if (!end && !to)
 		return true;
 	lane_open(l);
-	if (!cas_relaxed(&l->end, &seen, lane_end(l, to))) // hint
+	if (!cas_relaxed(&l->end, &seen, lane_end(l, to)))
 		return false;
 	lane_open(l);
 	return true;

@@ -117,6 +117,57 @@ TEST(test_closed_lane, setup, teardown)
 	assert_null(*none);
 }
 
+/* Others' machines may show a slot as it was before the push that moved top:
+ * that lane is not closed, and who changes its limit moves no top. */
+TEST(test_open_lane_stays, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+
+	lane_begin(l, l->slots, (void **)(void *)(l + 60));
+	lane_set_limit(l, 4);
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	assert_true(percpu_push(LANE_AT, &words[1]));
+	l->slots[1] = NULL;
+	lane_set_limit(l, 3);
+	assert_int_equal(lane_nr(l), 2);
+	assert_true(lane_move_limit(l, 3, 2));
+	assert_int_equal(lane_nr(l), 2);
+	l->slots[1] = &words[1];
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[1]);
+	assert_ptr_equal(percpu_pop(LANE_AT), &words[0]);
+}
+
+/* A drain closed it since its limit was read. */
+TEST(test_limit_of_before, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+	void **none = (void **)(void *)(l + 60);
+
+	lane_begin(l, l->slots, none);
+	assert_false(lane_move_limit(l, 4, 2));
+	assert_false(lane_move_limit(l, 4, 0));
+	assert_int_equal(load_relaxed(&l->end), 0);    // own
+	assert_ptr_equal(load_relaxed(&l->top), none); // own
+}
+
+/* As one leaves it who dies behind the move of its end. */
+TEST(test_closed_lane_with_end, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+
+	lane_begin(l, l->slots, (void **)(void *)(l + 60));
+	store_relaxed(&l->end, lane_end(l, 4)); // own
+	assert_int_equal(lane_limit(l), 0);
+	assert_false(lane_move_limit(l, 0, 2));
+	assert_int_equal(lane_limit(l), 4);
+	assert_true(percpu_push(LANE_AT, &words[0]));
+	lane_begin(l, l->slots, (void **)(void *)(l + 60));
+	store_relaxed(&l->end, lane_end(l, 4)); // own
+	lane_set_limit(l, 0);
+	assert_int_equal(lane_limit(l), 0);
+	assert_false(percpu_push(LANE_AT, &words[0]));
+}
+
 TEST(test_push_repeated, setup, teardown)
 {
 	struct lane *l = lane_of(5);

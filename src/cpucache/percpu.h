@@ -18,13 +18,17 @@
  * addressed by a plain register: processors forward that in no time, with an
  * index some do not.
  *
- * A lane without a limit since the area is in use is *closed*: its top is a
- * word of NULL behind all slots of the area, so that nobody touches the pages
- * of its slots, and its end is 0. Whoever gives it a limit moves top by CAS,
- * then end, then top once more, as a drain may have closed it in between. No
- * section writes to a closed lane, even one that read top before and end after
- * that: such a top is above any end. A thread that dies in there leaves at
- * worst a lane with an end that takes nothing until its limit changes.
+ * A lane without a limit since the area is in use is *closed*: its top is
+ * `none`, a word of NULL behind all slots of the area, so that nobody touches
+ * the pages of its slots, and its end is 0. Whoever gives it a limit moves top
+ * by CAS, then end, then top once more, as a drain may have closed it in
+ * between. That CAS is from `none` alone, and not from a top that leads to
+ * NULL: a late one may see a slot empty that an object lies in by now, of a
+ * push whose two stores come in the other order, or of a drain ago. No section
+ * writes to a closed lane, even one that read top before and end after that:
+ * such a top is above any end. A thread that dies in there leaves at worst a
+ * closed lane with an end: it has no limit, and the next who gives it one opens
+ * it.
  *
  * Operations; `lane` is the offset of the lane in its area, in words. Each is
  * one section: it happens whole or not at all. ABORT: the kernel interrupted
@@ -88,7 +92,7 @@ struct lane {
 	_Atomic(void **) top;  /* percpu: the top object's slot */
 	_Atomic(uint64_t) end; /* atomic: hint, address of the last slot */
 	void **slots;	       /* const; what they hold is percpu */
-	uint64_t unused;
+	void **none;	       /* const: its top while it is closed */
 };
 
 /* Closes a lane that nobody works on; none is a word of NULL behind all slots.
@@ -96,6 +100,7 @@ struct lane {
 static inline void lane_begin(struct lane *l, void **slots, void **none)
 {
 	l->slots = slots;
+	l->none = none;
 	store_relaxed(&l->top, none); // hint: nobody reads it, or a late one
 	store_relaxed(&l->end, 0);    // hint: a late one may change it
 }
@@ -105,7 +110,7 @@ static inline uint64_t lane_nr(const struct lane *l)
 {
 	void **top = load_relaxed(&l->top); // hint
 
-	return load_once(top) ? (uint64_t)(top + 1 - l->slots) : 0;
+	return top != l->none ? (uint64_t)(top + 1 - l->slots) : 0;
 }
 
 /* The end that stands for a limit of n objects. */
@@ -114,42 +119,54 @@ static inline uint64_t lane_end(const struct lane *l, uint64_t n)
 	return (uint64_t)(l->slots - 1 + n);
 }
 
-/* How many it may hold. */
+/* How many it may hold: none while it is closed, whatever its end. */
 static inline uint64_t lane_limit(const struct lane *l)
 {
+	void **top = load_relaxed(&l->top); // hint
 	uint64_t end = load_relaxed(&l->end);
 
-	return end ? (end - lane_end(l, 0)) / 8 : 0;
+	if (!end || (top == l->none && top >= l->slots))
+		return 0;
+	return (end - lane_end(l, 0)) / 8;
 }
 
 /* Moves top to where an empty lane has it. */
 static inline void lane_open(struct lane *l)
 {
-	void **top = load_relaxed(&l->top), **empty = l->slots - 1; // own
+	void **none = l->none;
 
-	if (top > empty && !load_once(top))
-		cas_relaxed(&l->top, &top, empty); // own: while it is closed
+	if (load_relaxed(&l->top) == none) // hint
+		// own: it is closed
+		cas_relaxed(&l->top, &none, l->slots - 1);
 }
 
-/* False: it was another one than `from`. Once more open behind it, as a drain
- * may close the lane in between. */
+/* Once more open behind it, as a drain may close the lane in between. */
+static inline bool lane_move_end(struct lane *l, uint64_t seen, uint64_t to)
+{
+	bool moved;
+
+	lane_open(l);
+	moved = cas_relaxed(&l->end, &seen, lane_end(l, to));
+	lane_open(l);
+	return moved;
+}
+
+/* False: it was another one than `from`. */
 static inline bool lane_move_limit(struct lane *l, uint64_t from, uint64_t to)
 {
 	uint64_t end = load_relaxed(&l->end);
-	uint64_t seen = end ? lane_end(l, from) : 0;
 
-	if (!end && !to)
-		return true;
-	lane_open(l);
-	if (!cas_relaxed(&l->end, &seen, lane_end(l, to)))
-		return false;
-	lane_open(l);
-	return true;
+	if (!end && (from || !to))
+		return !from;
+	return lane_move_end(l, end ? lane_end(l, from) : 0, to);
 }
 
 static inline void lane_set_limit(struct lane *l, uint64_t n)
 {
-	lane_move_limit(l, lane_limit(l), n);
+	uint64_t end = load_relaxed(&l->end);
+
+	if (end || n)
+		lane_move_end(l, end, n);
 }
 
 /* The kernel's struct rseq, as far as every kernel with rseq fills it; mm_cid

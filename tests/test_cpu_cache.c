@@ -284,6 +284,42 @@ TEST_WHERE(has_lanes(), test_used_size_heals, fresh, done)
 	heals(config.cpu_cache);
 }
 
+/* As areas stay that have no table word, as their maker died. */
+TEST(test_areas_of_the_dead, fresh, done)
+{
+	unsigned orphan = NR_IDS_MOST - 2;
+	struct cpu_cache *cache = &cpu_caches[orphan];
+	uint32_t before = load_relaxed(&nr_ids); // own
+	char *areas = place_map(2 * area_size());
+
+	assert_non_null(areas);
+	areas_close(areas);
+	areas_close(areas + area_size());
+	store_relaxed(&cache->areas, areas); // own
+	assert_true(areas_install(orphan, cache));
+	assert_ptr_equal(cpu_cache_area(cache, 0), areas);
+	assert_true(cpu_cache_nr_ids() > orphan);
+	store_relaxed(cpu_cache_table_word(orphan), 0); // own
+	store_relaxed(&cache->areas, NULL);		// own
+	store_relaxed(&nr_ids, before);			// own
+	system_unmap(areas, 2 * area_size());
+}
+
+/* The next miss opens what one left closed who died behind the move of its
+ * end. */
+TEST_WHERE(has_lanes(), test_half_open_lane, fresh, done)
+{
+	struct lane *lane;
+
+	miss(SIZE_CLASS_16);
+	lane = own_lane(CLASS);
+	store_relaxed(&lane->end, lane_end(lane, BATCH)); // own
+	assert_int_equal(count_of(CLASS), 0);
+	miss(CLASS);
+	assert_true(count_of(CLASS) > 0);
+	assert_int_equal(limit_of(CLASS), BATCH);
+}
+
 /* Sections that run on such an id find all its lanes empty and full. */
 TEST(test_ids_without_lanes, fresh, done)
 {

@@ -117,12 +117,12 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
 		system_unmap(areas, 2 * area_size());
-	raise_relaxed(&nr_ids, id + 1);
 	return true;
 }
 
 /* The table word goes from 0 to the first area by CAS, before any section or
- * drain can write it. */
+ * drain can write it; the id counts before, as nobody comes here again behind
+ * it. */
 bool areas_install(unsigned id, struct cpu_cache *cache)
 {
 	_Atomic(uint64_t) *word = cpu_cache_table_word(id);
@@ -132,6 +132,7 @@ bool areas_install(unsigned id, struct cpu_cache *cache)
 		return true;
 	if (!load_relaxed(&cache->areas) && !areas_add(id, cache)) // hint
 		return false;
+	raise_relaxed(&nr_ids, id + 1);
 	/* Sections read the word and then the area by address dependency. */
 	// [cpu_cache.table] with area_of(): the area's lanes
 	cas_release(word, &none,

@@ -139,6 +139,39 @@ TEST(the_share_is_kept, NULL, NULL)
 	renew(16 * SIZE);
 }
 
+/* Blocks so small that none is ever a share behind move no tail; what comes
+ * behind millions of them is kept as ever. */
+TEST(the_tail_is_never_left_behind, NULL, NULL)
+{
+	renew(64 * SIZE);
+	put_many(16, (size_t)9 << 20);
+	put_many(SIZE, 3000);
+	assert_in_range(quarantine_size(), 60 * SIZE, 68 * SIZE);
+	renew(16 * SIZE);
+}
+
+/* A share of tiny blocks, then as many large ones as the tiny ones would let in
+ * if each drove out a few. */
+TEST(the_heavy_drive_out_the_light, NULL, NULL)
+{
+	const size_t heavy = 128 << 10, most = 4 << 20;
+	unsigned i;
+
+	stay_on_this_cpu();
+	renew(most);
+	option_set(&config.hardened, 1);
+	for (i = 0; i < 2 * nr_places(); i++)
+		heap_free(block_alloc(40));
+	for (i = 0; i < 5 * most / heavy; i++) {
+		heap_free(block_alloc(heavy));
+		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
+	}
+	assert_in_range(quarantine_size(), most - 2 * heavy, most + 2 * heavy);
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
 /* Who wants memory back has what waits, too. */
 TEST(pressure_empties_it, NULL, NULL)
 {

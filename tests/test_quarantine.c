@@ -2,6 +2,7 @@
  * places holds whatever they do at once */
 #include "heap_fixture.h"
 
+#include "front/block.h"
 #include "front/pressure.h"
 #include "front/quarantine.c"
 
@@ -167,6 +168,31 @@ TEST(the_heavy_drive_out_the_light, NULL, NULL)
 		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
 	}
 	assert_in_range(quarantine_size(), most - 2 * heavy, most + 2 * heavy);
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
+/* Of a run whose footer says that it is live nobody searches the ring, which a
+ * realloc would pay for each time; one that waits is found. */
+TEST(a_live_footer_needs_no_search, NULL, NULL)
+{
+	struct block block;
+	void *run;
+
+	renew(4 << 20);
+	option_set(&config.hardened, 1);
+	heap_free(block_alloc(SIZE));
+	run = block_alloc(MIB);
+	page_map_find(run, &block);
+	assert_int_equal(block.kind, BLOCK_RUN);
+	store_relaxed(ring_find() + nr_places() - 1, entry_pack(run, 0)); // own
+	assert_true(quarantine_has(run));
+	assert_false(block_waits(run, &block));
+	store_relaxed(ring_find() + nr_places() - 1, 0); // own
+	heap_free(run);
+	page_map_find(run, &block);
+	assert_true(block_waits(run, &block));
 	heap_quarantine_flush();
 	option_set(&config.hardened, 0);
 	renew(16 * SIZE);

@@ -217,4 +217,34 @@ TEST(pressure_empties_it, NULL, NULL)
 	renew(16 * SIZE);
 }
 
+static struct rseq_area *no_area(void *arg)
+{
+	(void)arg;
+	return NULL;
+}
+
+/* What a helper was asked for by what it watches, a passer does for it. */
+TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
+{
+	unsigned i;
+
+	renew(16 * SIZE);
+	option_set(&config.hardened, 1);
+	for (i = 0; i < 16; i++)
+		heap_free(block_alloc(SIZE));
+	limit_ask(LIMIT_PRESSURE);
+	assert_true(pressure_serve(no_area, NULL) > 0);
+	assert_false(limit_is_asked());
+	assert_true(quarantine_size() > 8 * SIZE);
+	pressure_pass();
+	assert_int_equal(quarantine_size(), 0);
+	for (i = 0; i < 16; i++)
+		heap_free(block_alloc(SIZE));
+	pressure_pass();
+	assert_true(quarantine_size() > 8 * SIZE);
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
 TEST_MAIN(setup, NULL)

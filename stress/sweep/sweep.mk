@@ -8,7 +8,7 @@
 SWEEP_DIR := $(BUILD)/sweep
 SWEEP_JOBS ?= $(shell nproc)
 SWEEP_CC = $(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin \
-	-fno-stack-protector $(INCLUDES) -MMD -MP -MF $@.d -pthread
+	-fno-stack-protector $(INCLUDES) -pthread
 RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
 SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
@@ -24,8 +24,6 @@ $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) -std=gnu++17 -O2 -g $(WARNINGS) -fPIC -shared $< -o $@
-
--include $(SWEEP_DIR)/sweep.d $(SWEEP_DIR)/blocking.so.d
 
 .PHONY: sweep sweep-quick sweep-control sweep-peers
 # What the ledger has not, and what it has with ALL=1; both go there. Where it

@@ -3,6 +3,7 @@
 #include "expect.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "system/config.h"
 
@@ -288,6 +289,47 @@ TEST_LANE(test_part_left)
 	assert_int_equal(unlink(path), 0);
 	snprintf(path, sizeof(path), PARTS ".%d.%d.0.part", pid_of_child(),
 		 pid_of_child());
+	assert_int_equal(unlink(path), 0);
+}
+
+/* What is no file of its own stays what it is: a pipe gets the text. */
+TEST_LANE(test_stats_in_a_pipe)
+{
+	char path[64], conf[96];
+	struct stat now;
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/api_config.%d.pipe", getpid());
+	snprintf(conf, sizeof(conf), "stats_file=%s", path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	role_passes("pid", conf);
+	assert_int_equal(lstat(path, &now), 0);
+	assert_true(S_ISFIFO(now.st_mode));
+	assert_true(read(fd, file_text, sizeof(file_text)) > 1000);
+	assert_int_equal(strncmp(file_text, "statistics; mode ", 17), 0);
+	close(fd);
+	role_runs("pid", conf);
+	assert_non_null(strstr(child.err, "not written to"));
+	assert_int_equal(lstat(path, &now), 0);
+	assert_true(S_ISFIFO(now.st_mode));
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Nor is a link to the standard error, as /dev/stderr is one, replaced. */
+TEST_LANE(test_stats_on_stderr)
+{
+	char path[64], conf[96];
+	struct stat now;
+
+	snprintf(path, sizeof(path), "/tmp/api_config.%d.link", getpid());
+	snprintf(conf, sizeof(conf), "stats_file=%s", path);
+	assert_int_equal(symlink("/proc/self/fd/2", path), 0);
+	role_runs("pid", conf);
+	assert_non_null(strstr(child.err, "statistics; mode "));
+	assert_int_equal(lstat(path, &now), 0);
+	assert_true(S_ISLNK(now.st_mode));
 	assert_int_equal(unlink(path), 0);
 }
 

@@ -2,6 +2,7 @@
  * places holds whatever they do at once */
 #include "heap_fixture.h"
 
+#include "front/block.h"
 #include "front/pressure.h"
 #include "front/quarantine.c"
 
@@ -139,6 +140,64 @@ TEST(the_share_is_kept, NULL, NULL)
 	renew(16 * SIZE);
 }
 
+/* Blocks so small that none is ever a share behind move no tail; what comes
+ * behind millions of them is kept as ever. */
+TEST(the_tail_is_never_left_behind, NULL, NULL)
+{
+	renew(64 * SIZE);
+	put_many(16, (size_t)9 << 20);
+	put_many(SIZE, 3000);
+	assert_in_range(quarantine_size(), 60 * SIZE, 68 * SIZE);
+	renew(16 * SIZE);
+}
+
+/* A share of tiny blocks, then as many large ones as the tiny ones would let in
+ * if each drove out a few. */
+TEST(the_heavy_drive_out_the_light, NULL, NULL)
+{
+	const size_t heavy = 128 << 10, most = 4 << 20;
+	unsigned i;
+
+	stay_on_this_cpu();
+	renew(most);
+	option_set(&config.hardened, 1);
+	for (i = 0; i < 2 * nr_places(); i++)
+		heap_free(block_alloc(40));
+	for (i = 0; i < 5 * most / heavy; i++) {
+		heap_free(block_alloc(heavy));
+		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
+	}
+	assert_in_range(quarantine_size(), most - 2 * heavy, most + 2 * heavy);
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
+/* Of a run whose footer says that it is live nobody searches the ring, which a
+ * realloc would pay for each time; one that waits is found. */
+TEST(a_live_footer_needs_no_search, NULL, NULL)
+{
+	struct block block;
+	void *run;
+
+	renew(4 << 20);
+	option_set(&config.hardened, 1);
+	heap_free(block_alloc(SIZE));
+	run = block_alloc(MIB);
+	page_map_find(run, &block);
+	assert_int_equal(block.kind, BLOCK_RUN);
+	store_relaxed(ring_find() + nr_places() - 1, entry_pack(run, 0)); // own
+	assert_true(quarantine_has(run));
+	assert_false(block_waits(run, &block));
+	store_relaxed(ring_find() + nr_places() - 1, 0); // own
+	heap_free(run);
+	page_map_find(run, &block);
+	assert_true(block_waits(run, &block));
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
 /* Who wants memory back has what waits, too. */
 TEST(pressure_empties_it, NULL, NULL)
 {
@@ -154,6 +213,36 @@ TEST(pressure_empties_it, NULL, NULL)
 	pressure_limit(&limits, &limits);
 	assert_int_equal(quarantine_size(), 0);
 	heap_free(hold);
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
+static struct rseq_area *no_area(void *arg)
+{
+	(void)arg;
+	return NULL;
+}
+
+/* What a helper was asked for by what it watches, a passer does for it. */
+TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
+{
+	unsigned i;
+
+	renew(16 * SIZE);
+	option_set(&config.hardened, 1);
+	for (i = 0; i < 16; i++)
+		heap_free(block_alloc(SIZE));
+	limit_ask(LIMIT_PRESSURE);
+	assert_true(pressure_serve(no_area, NULL) > 0);
+	assert_false(limit_is_asked());
+	assert_true(quarantine_size() > 8 * SIZE);
+	pressure_pass();
+	assert_int_equal(quarantine_size(), 0);
+	for (i = 0; i < 16; i++)
+		heap_free(block_alloc(SIZE));
+	pressure_pass();
+	assert_true(quarantine_size() > 8 * SIZE);
+	heap_quarantine_flush();
 	option_set(&config.hardened, 0);
 	renew(16 * SIZE);
 }

@@ -47,10 +47,20 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 			   pointer);
 }
 
+/* What hardened=1 or checks=full put into the quarantine has no live footer;
+ * only without one is it worth a search. */
+static cold bool run_waits(const void *pointer, const struct block *block)
+{
+	struct footer footer;
+
+	block_footer_read(pointer, block, &footer);
+	return footer.state != FOOTER_LIVE && quarantine_has(pointer);
+}
+
 bool block_waits(const void *pointer, const struct block *block)
 {
 	if (unlikely(config.hardened) && block->kind == BLOCK_RUN)
-		return quarantine_has(pointer);
+		return run_waits(pointer, block);
 	if (block->kind != BLOCK_OBJECT ||
 	    !mark_is_set(pointer, block->tag->magic))
 		return false;

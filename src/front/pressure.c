@@ -34,6 +34,7 @@ static struct {
 	struct watch events, high, most; /* const: the cgroup's */
 } watched;
 
+_Atomic(uint32_t) pressure_waits;
 static _Atomic(uint64_t) next_pass;	 /* atomic: hint, ms */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
@@ -134,11 +135,15 @@ static bool pass_elect(void)
 
 void pressure_pass_asked(void)
 {
-	bool waits = quarantine_size(), elected = waits && pass_elect();
+	bool asked = limit_is_asked();
+	bool waits = asked ? quarantine_size() : load_relaxed(&pressure_waits);
+	bool elected = waits && pass_elect();
 
-	if (elected)
+	if (elected) {
+		store_relaxed(&pressure_waits, 0);
 		heap_quarantine_flush();
-	if (request_purge() || (!elected && !pass_elect()) ||
+	}
+	if (!asked || request_purge() || (!elected && !pass_elect()) ||
 	    !limit_take_asked())
 		return;
 	relieve_here();
@@ -345,6 +350,8 @@ size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg)
 	reason = limit_take_asked();
 	if (reason == LIMIT_NONE)
 		return 0;
+	if (quarantine_size())
+		store_relaxed(&pressure_waits, 1);
 	done = 1 + relieve(drain_finds_any() ? self(arg) : NULL);
 	if (unlikely(helper_is_awaited()))
 		limit_ask(reason);

@@ -6,7 +6,9 @@
  * empty slabs and gives back the free pages of the others, purges all that is
  * free, and forgets what was learnt of keeping some. The quarantine is emptied
  * by passers and callers, whoever serves the rest: its blocks go by lanes, and
- * the helper has none.
+ * the helper has none. What it watches no passer hears of, so that it says when
+ * something waits there, and of those that pass then one is elected; one that
+ * dies behind that leaves what waits to the next request.
  *
  *	the helper	at its next look at its word; a passer wakes it. Where
  *			somebody waits for its end meanwhile it asks again, so
@@ -56,11 +58,15 @@ uint64_t pressure_sleep_ms(uint64_t most);
  * something to do. */
 size_t pressure_serve(struct rseq_area *(*self)(void *), void *arg);
 
+/* atomic: hint; the helper found something in the quarantine */
+extern _Atomic(uint32_t) pressure_waits internal;
+
 /* Serves what is asked for at the end of a slow path. */
 void pressure_pass_asked(void);
 static force_inline void pressure_pass(void)
 {
-	if (unlikely(limit_is_asked()))
+	if (unlikely(limit_is_asked()) ||
+	    unlikely(load_relaxed(&pressure_waits)))
 		pressure_pass_asked();
 }
 

@@ -182,21 +182,38 @@ bool quarantine_unshut(const struct quarantined *out)
 	return false;
 }
 
+/* The tail and the count; the place behind which the oldest is, no more than a
+ * turn behind the head. False: there is none, or another moves the tail. A tail
+ * that is two turns behind goes on whatever lies there: from half of all
+ * numbers away the head would seem to be behind it. */
+static bool shard_find_tail(struct quarantine_shard *shard, uint64_t *tail,
+			    uint64_t *put, uint64_t *place)
+{
+	int64_t most = (int64_t)nr_places(), ahead;
+
+	*place = *tail = load_relaxed(&shard->tail);
+	*put = load_relaxed(&shard->put);
+	ahead = places_between(*tail, *put >> WEIGHT_BITS);
+	if (ahead > most)
+		*place += (uint64_t)(ahead - most);
+	*place &= bits_low(PLACE_BITS);
+	if (ahead <= 2 * most)
+		return ahead > 0;
+	if (!cas_relaxed(&shard->tail, tail, *place))
+		return false;
+	*tail = *place;
+	return true;
+}
+
 /* The place of the oldest, which is the caller's, as far as there is one that
  * waited for long enough. Nobody passes the head: a place is the tail's no
  * sooner than it was given out. */
 static bool shard_claim_oldest(struct quarantine_shard *shard, uint64_t *place)
 {
-	uint64_t tail = load_relaxed(&shard->tail);
-	uint64_t put = load_relaxed(&shard->put), entry, next;
-	int64_t most = (int64_t)nr_places();
-	int64_t ahead = places_between(tail, put >> WEIGHT_BITS);
+	uint64_t tail, put, entry, next;
 
-	if (ahead <= 0)
+	if (!shard_find_tail(shard, &tail, &put, place))
 		return false;
-	*place = tail;
-	if (ahead > most)
-		*place = tail + (uint64_t)(ahead - most);
 	entry = load_relaxed(place_find(shard, *place + 1)); // hint
 	if (entry && !entry_is_old(entry, put))
 		return false;
@@ -226,6 +243,21 @@ int quarantine_put(unsigned id, const struct block *found, void *block,
 		more -= out[i].block.size;
 	count_held(shard, more);
 	return n;
+}
+
+bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
+		      struct quarantined *out)
+{
+	struct quarantine_shard *shard =
+		&quarantine_shards[id % QUARANTINE_SHARDS];
+	uint64_t place;
+
+	if (turn >= weight(found) / QUARANTINE_HEAVY ||
+	    !shard_claim_oldest(shard, &place))
+		return false;
+	if (place_swap(shard, place, 0, out))
+		count_held(shard, 0 - out->block.size);
+	return true;
 }
 
 bool quarantine_look(size_t i, void **block)

@@ -6,7 +6,9 @@
  * that weight, as it was then, in steps of a part of a shard's share. Who frees
  * a block counts it, swaps it in at the place that the count gave it, and gets
  * what was put there a whole turn before; besides, the oldest are swapped out
- * as long as more than the share was put in behind them.
+ * as long as more than the share was put in behind them, a few for each block
+ * and more for a heavy one, so that heavy blocks that follow a ring of light
+ * ones do not pile up.
  *
  *	put	(place, weight) += (1, its weight); ring[place] <-> block, stamp
  *	take	ring[tail].stamp is a share behind: tail++; ring[tail] <-> 0
@@ -14,12 +16,14 @@
  * So nobody counts what is in it, and no count drifts: a thread that dies with
  * its block counted and not swapped in leaves an empty place, which the tail
  * passes; one that dies with a block swapped out loses that. Only `held`, which
- * statistics read, stays wrong then by what the thread had in hands.
+ * statistics and who empties it read, stays wrong then by what the thread had
+ * in hands.
  *
  * Each swap gives a block to exactly one thread, so none is freed twice here.
  * The tail is a hint about the order: a place that a taker overtook is found a
  * turn later, by who puts there. Stamps wrap: a block that lay there for 16
- * shares may stay for one more. Wait-free, at most QUARANTINE_OUT swaps a call.
+ * shares may stay for one more. Wait-free, at most QUARANTINE_OUT swaps a call,
+ * and one for each QUARANTINE_HEAVY bytes of a block's weight.
  *
  * There is none before the first free, or without memory for it; then blocks
  * pass. Racing threads make one each, a CAS decides.
@@ -30,6 +34,7 @@
 #include "slab/page_map.h"
 
 #define QUARANTINE_OUT 3
+#define QUARANTINE_HEAVY 256
 #define QUARANTINE_SHARDS 4u
 
 struct quarantine_shard {
@@ -52,6 +57,12 @@ struct quarantined {
  * that it weighs a sixteenth. */
 int quarantine_put(unsigned id, const struct block *found, void *block,
 		   struct quarantined out[QUARANTINE_OUT]);
+
+/* By who put a block in, turn by turn from 0 on until it returns false: takes
+ * out the oldest, where more than the share was put in behind it. The pointer
+ * is NULL where the place was empty. No turns for a block that is light. */
+bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
+		      struct quarantined *out);
 
 /* By who gets one out. False: the kernel refuses, and the block is back in the
  * quarantine, or lost where that has no place. */

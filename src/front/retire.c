@@ -108,42 +108,63 @@ static enum remote_free wiped_free(const struct quarantined *out)
 	return wiped_give(out->pointer, block);
 }
 
-/* Wipes a block and frees what it drives out of the quarantine. */
-static enum remote_free hardened_free(void *pointer, const struct block *block)
-{
-	struct quarantined out[QUARANTINE_OUT];
-	enum remote_free all = REMOTE_LANE;
-	int i, n;
-
-	block_wipe(pointer, block);
-	n = quarantine_put(rseq_current_id(), block, pointer, out);
-	for (i = 0; i < n; i++)
-		if (wiped_free(&out[i]) != REMOTE_LANE)
-			all = REMOTE_REFUSED;
-	return n < 0 ? wiped_give(pointer, block) : all;
-}
-
-/* Retires a block and frees what it drives out of the quarantine. */
-static cold void checked_free(void *pointer, const struct block *block)
-{
-	struct quarantined out[QUARANTINE_OUT];
-	int i, n;
-
-	if (!block_retire(pointer, block))
-		block_usable_size(pointer, block, "free");
-	n = quarantine_put(rseq_current_id(), block, pointer, out);
-	for (i = 0; i < n; i++)
-		filled_free(&out[i]);
-	if (n < 0)
-		block_free(pointer, block);
-}
-
 static void waiting_free(const struct quarantined *out)
 {
 	if (config_checks_full())
 		filled_free(out);
 	else
 		wiped_free(out);
+}
+
+/* Frees what a heavy block drives out beyond what its put returned; false: it
+ * drives out no more. */
+static cold bool drive_free(unsigned id, const struct block *block)
+{
+	struct quarantined out;
+	size_t turn;
+
+	for (turn = 0; quarantine_drive(id, block, turn, &out); turn++)
+		if (out.pointer)
+			waiting_free(&out);
+	return turn;
+}
+
+/* Wipes a block and frees what it drives out of the quarantine. */
+static enum remote_free hardened_free(void *pointer, const struct block *block)
+{
+	struct quarantined out[QUARANTINE_OUT];
+	enum remote_free all = REMOTE_LANE;
+	unsigned id = rseq_current_id();
+	int i, n;
+
+	block_wipe(pointer, block);
+	n = quarantine_put(id, block, pointer, out);
+	for (i = 0; i < n; i++)
+		if (wiped_free(&out[i]) != REMOTE_LANE)
+			all = REMOTE_REFUSED;
+	if (n < 0)
+		return wiped_give(pointer, block);
+	if (block->size >= QUARANTINE_HEAVY && drive_free(id, block))
+		all = REMOTE_REFUSED;
+	return all;
+}
+
+/* Retires a block and frees what it drives out of the quarantine. */
+static cold void checked_free(void *pointer, const struct block *block)
+{
+	struct quarantined out[QUARANTINE_OUT];
+	unsigned id = rseq_current_id();
+	int i, n;
+
+	if (!block_retire(pointer, block))
+		block_usable_size(pointer, block, "free");
+	n = quarantine_put(id, block, pointer, out);
+	for (i = 0; i < n; i++)
+		filled_free(&out[i]);
+	if (n < 0)
+		block_free(pointer, block);
+	else
+		drive_free(id, block);
 }
 
 cold void heap_quarantine_flush(void)

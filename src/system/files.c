@@ -6,8 +6,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "system/files.h"
 #include "system/syscall.h"
 
@@ -29,6 +31,34 @@ int system_append(const char *path)
 	return (int)call_4(
 		SYS_openat, AT_FDCWD, path,
 		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* No other links are followed, as somebody else may have made them. */
+static bool is_standard(const char *path)
+{
+	char text[32];
+
+	return system_read_link(path, text, sizeof(text)) > 0 &&
+	       (text_is(text, "/proc/self/fd/1") ||
+		text_is(text, "/proc/self/fd/2"));
+}
+
+bool system_open_stream(const char *path, int *fd)
+{
+	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat at;
+
+	if (call_4(SYS_newfstatat, AT_FDCWD, path, &at, AT_SYMLINK_NOFOLLOW) ||
+	    S_ISREG(at.st_mode) || S_ISDIR(at.st_mode))
+		return false;
+	if (S_ISLNK(at.st_mode) && !is_standard(path))
+		return false;
+	if (!S_ISLNK(at.st_mode))
+		flags |= O_NOFOLLOW;
+	*fd = -EINVAL;
+	if (!S_ISBLK(at.st_mode))
+		*fd = (int)call_4(SYS_openat, AT_FDCWD, path, flags, 0);
+	return true;
 }
 
 void system_close(int fd)

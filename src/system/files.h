@@ -18,6 +18,12 @@ int system_create(const char *path);
 /* Opens a file to write at its end; it is made where it is not there. */
 int system_append(const char *path);
 
+/* Opens, to write at its end, what is there and no file of its own: a device, a
+ * pipe that somebody reads, a link to standard output or error, as /dev/stdout
+ * is one. *fd: a descriptor that never waits, or a negated errno, also of what
+ * is not to be written to. False: a file, another link, or nothing. */
+bool system_open_stream(const char *path, int *fd);
+
 void system_close(int fd);
 
 /* Reads bytes: how many, 0 at the end, or a negated errno. */

@@ -26,16 +26,29 @@ static int part_create(const char *path, char part[PART_PATH_SIZE])
 	return fd;
 }
 
+static int fill(int fd, int (*write)(int fd, const void *how), const void *how)
+{
+	int error = fd;
+
+	if (fd >= 0) {
+		error = write(fd, how);
+		system_close(fd);
+	}
+	return error;
+}
+
 int part_file_write(const char *path, int (*write)(int fd, const void *how),
 		    const void *how)
 {
 	char part[PART_PATH_SIZE];
-	int fd = part_create(path, part), error;
+	int fd, error;
 
+	if (system_open_stream(path, &fd))
+		return fill(fd, write, how);
+	fd = part_create(path, part);
 	if (fd < 0)
 		return fd;
-	error = write(fd, how);
-	system_close(fd);
+	error = fill(fd, write, how);
 	if (!error)
 		error = system_rename(part, path);
 	if (error)

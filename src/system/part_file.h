@@ -1,10 +1,12 @@
 /* layer 1.4: part file: a file that is whole or not there
  *
  * What is under way has a name of its own, NAME.PID.NUMBER.part, and is renamed
- * when it is whole: what was there stays until then. Any thread may write at
- * any time, also a handler that interrupts one that does: the last to rename
- * counts. Nothing is allocated, errno stays, nobody waits but for the kernel. A
- * thread that dies leaves the part and a descriptor.
+ * when it is whole: what was there stays until then. What is there and no file
+ * of its own (a pipe, a device, /dev/stderr) is written to instead, for a
+ * rename would put a file in its place. Any thread may write at any time, also
+ * a handler that interrupts one that does: the last to rename counts. Nothing
+ * is allocated, errno stays, nobody waits but for the kernel. A thread that
+ * dies leaves the part and a descriptor.
  */
 #ifndef LANE_PART_FILE_H
 #define LANE_PART_FILE_H

@@ -271,7 +271,9 @@ bool profile_read(struct image *image, const struct root *root,
 
 	*profile = (struct profile){ .pid = image->pid };
 	if (!tables_read(image, root, &t))
-		return image_fails(image, "no profile was ever on there");
+		return image_fails(image,
+				   "no profile was ever on there: `lanemalloc "
+				   "profile --keep PID' turns it on");
 	profile->interval = root_word(
 		image, v->option_values + 8 * v->option_profile_interval);
 	profile->nr_samples = root_word(image, v->profile_samples);

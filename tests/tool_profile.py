@@ -88,6 +88,7 @@ def test_profile():
     check(re.search(r"^\+ *[\d.]+ MiB .*\n *keeps_much\+", grew, re.M), grew)
     same = command("diff", path, path).stdout
     check("keeps" not in same, same)
+    check("no stack differs" in same and "no stack" not in grew, same + grew)
     command("diff", path, status=2)
     for wrong in (("leaks", "--most", "x"), ("leaks", "--least", "1mm"),
                   ("leaks", "--depth", "-1"), ("diff", "--most", "", path),

@@ -181,6 +181,11 @@ def test_refused():
     check("no profile was ever on" in done.stderr, done.stderr)
     done = command("profile", "-s", "0", child.pid, status=1)
     check("no profile was ever on" in done.stderr, done.stderr)
+    path = os.path.join(work, "text.heap")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("heap profile: 1: 2 [3: 4] @ heap_v2/524288\n")
+    done = command("leaks", path, status=1)
+    check("profile_form=pprof" in done.stderr, done.stderr)
     path = os.path.join(work, "bad.pb.gz")
     with open(path, "wb") as f:
         f.write(b"\x1f\x8b\x08\x00garbage and more of it")

@@ -50,4 +50,54 @@ TEST_ROLE(threads, "checks=full", "checks=full,large_guard=all,quarantine=1m",
 	threads_join(threads, NR_THREADS);
 }
 
+/* Who frees a pointer that is none of a block is named, and the block that it
+ * points into, if it does. */
+static void stray_check(const char *name, unsigned nr_made)
+{
+	child = (struct child){ .role = name, .conf = "checks=full" };
+	child_run(&child);
+	assert_true(WIFSIGNALED(child.status));
+	assert_int_equal(lines_of(child.err, "called by:"), 1);
+	assert_int_equal(lines_of(child.err, "allocated by:"), nr_made);
+	assert_int_equal(lines_of(child.err, "it lies in: "), nr_made);
+	assert_true(lines_of(child.err, "api_check+0x") > nr_made);
+}
+
+static void free_inside(size_t size, size_t at)
+{
+	char *block = malloc(size);
+
+	free(opaque(block + at));
+}
+
+ROLE(free_in_small)
+{
+	free_inside(100, 8);
+}
+
+ROLE(free_in_medium)
+{
+	free_inside(100000, 65536);
+}
+
+ROLE(free_in_large)
+{
+	free_inside(1 << 20, 65536);
+}
+
+ROLE(free_local)
+{
+	char local[100] = "";
+
+	free(opaque(&local[0]));
+}
+
+TEST_LANE(test_strays)
+{
+	stray_check("free_in_small", 1);
+	stray_check("free_in_medium", 1);
+	stray_check("free_in_large", 0);
+	stray_check("free_local", 0);
+}
+
 API_MAIN(NULL, NULL)

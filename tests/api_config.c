@@ -350,11 +350,24 @@ TEST_LANE(test_unwritten)
 		 "/no/such/exe.%d.0.pb.gz: error 2, no such file or directory: "
 		 "see profile_dir\n", pid_of_child(), pid_of_child());
 	assert_string_equal(child.err, want);
-	role_runs("pid", "stats_signal=9");
-	snprintf(want, sizeof(want),
-		 "lanemalloc: pid %d: stats_signal=9: error 22, no valid "
-		 "value\n", pid_of_child());
-	assert_string_equal(child.err, want);
+}
+
+/* Neither one that has no handler, nor one that comes again for ever where a
+ * handler returns. */
+TEST_LANE(test_refused_signals)
+{
+	static const int refused[] = { SIGKILL, SIGSEGV, SIGBUS, SIGFPE,
+				       SIGILL, SIGTRAP, SIGSYS };
+	char conf[64], want[256];
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		snprintf(conf, sizeof(conf), "stats_signal=%d", refused[i]);
+		role_runs("pid", conf);
+		snprintf(want, sizeof(want),
+			 "lanemalloc: pid %d: %s: error 22, no valid value\n",
+			 pid_of_child(), conf);
+		assert_string_equal(child.err, want);
+	}
 }
 
 /* Under each option, at both ends of its range, programs run. */

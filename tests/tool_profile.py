@@ -88,6 +88,7 @@ def test_profile():
     check(re.search(r"^\+ *[\d.]+ MiB .*\n *keeps_much\+", grew, re.M), grew)
     same = command("diff", path, path).stdout
     check("keeps" not in same, same)
+    check("no stack differs" in same and "no stack" not in grew, same + grew)
     command("diff", path, status=2)
     for wrong in (("leaks", "--most", "x"), ("leaks", "--least", "1mm"),
                   ("leaks", "--depth", "-1"), ("diff", "--most", "", path),
@@ -180,6 +181,11 @@ def test_refused():
     check("no profile was ever on" in done.stderr, done.stderr)
     done = command("profile", "-s", "0", child.pid, status=1)
     check("no profile was ever on" in done.stderr, done.stderr)
+    path = os.path.join(work, "text.heap")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("heap profile: 1: 2 [3: 4] @ heap_v2/524288\n")
+    done = command("leaks", path, status=1)
+    check("profile_form=pprof" in done.stderr, done.stderr)
     path = os.path.join(work, "bad.pb.gz")
     with open(path, "wb") as f:
         f.write(b"\x1f\x8b\x08\x00garbage and more of it")

@@ -46,6 +46,8 @@ def test_one():
     check(json.loads(get(url + "/stats.json"))["pid"] == child.pid, "pid")
     check(b"metrics" in get(url + "/"), "no index")
     get(url + "/nowhere", 404)
+    get(url + "/stats.json?pid=%d" % child.pid)
+    get(url + "/stats.json?pid=%d" % os.getpid(), 404)
     check(not stats(child.pid)["profile_on"], "on before it was asked for")
     get(url + "/debug/pprof/heap")
     check(stats(child.pid)["profile_on"], "not on")
@@ -106,7 +108,8 @@ def test_refused():
     command("serve", status=2)
     command("serve", "--all", "1", status=2)
     child = start("still", "10")
-    command("serve", "--listen", "nonsense", child.pid, status=1)
+    for nonsense in ("nonsense", "127.0.0.1:", "127.0.0.1:65536"):
+        command("serve", "--listen", nonsense, child.pid, status=1)
     command("serve", "--listen", "203.0.113.7:1", child.pid, status=1)
     done = subprocess.run([COMMAND, "serve", "999999999"], check=False,
                           stderr=subprocess.PIPE)

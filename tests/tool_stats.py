@@ -11,7 +11,8 @@ import shutil
 import struct
 import subprocess
 
-from tool import (BUILD, COMMAND, SO, check, command, main, start, stats, work)
+from tool import (BUILD, COMMAND, HEAP, SO, check, command, main, start, stats,
+                  work)
 
 NAMES = ["live_size", "live_large_size", "cached_size", "slab_free_size",
          "free_dirty_size", "free_clean_size", "purged_size", "metadata_size",
@@ -141,6 +142,16 @@ def test_running():
         inside += least <= seen["live_size"] <= most
     check(inside > 0, "never within what it holds")
     check(child.poll() is None, "it ended")
+
+
+def test_replaced():
+    """The library's file is another one by now, as after an upgrade."""
+    copy = os.path.join(work, "replaced.so")
+    shutil.copy(SO, copy)
+    child = start("LD_PRELOAD=" + copy, HEAP, "still", "1000", program="env",
+                  preload=False)
+    os.unlink(copy)
+    compare(child, child.pid)
 
 
 def core_of(child):
@@ -284,4 +295,4 @@ def test_static():
 
 
 main(test_still, test_guarded, test_limited, test_names, test_text,
-     test_running, test_core, test_refused, test_static)
+     test_running, test_replaced, test_core, test_refused, test_static)

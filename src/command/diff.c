@@ -115,6 +115,16 @@ static size_t rows_join(struct row *rows, size_t nr)
 	return n;
 }
 
+/* A leak that is small beside the interval has no sample yet. */
+static void put_nothing(const struct profile *p)
+{
+	char interval[SIZE_TEXT];
+
+	printf("no stack differs; sampled one in %s: wait for longer, or start "
+	       "the program with a smaller profile_interval\n",
+	       text_size(interval, p->interval));
+}
+
 static void put(struct row *rows, size_t nr, const struct arguments *a)
 {
 	char size[SIZE_TEXT];
@@ -149,6 +159,8 @@ static int compare(const struct arguments *a, const struct profile *p)
 	nr = rows_join(rows, nr);
 	qsort(rows, nr, sizeof(*rows), by_space);
 	put(rows, nr, a);
+	if (!nr || !rows[0].space)
+		put_nothing(&p[1]);
 	for (size_t i = 0; i < nr; i++)
 		free(rows[i].key);
 	free(rows);

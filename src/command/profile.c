@@ -271,7 +271,9 @@ bool profile_read(struct image *image, const struct root *root,
 
 	*profile = (struct profile){ .pid = image->pid };
 	if (!tables_read(image, root, &t))
-		return image_fails(image, "no profile was ever on there");
+		return image_fails(image,
+				   "no profile was ever on there: `lanemalloc "
+				   "profile --keep PID' turns it on");
 	profile->interval = root_word(
 		image, v->option_values + 8 * v->option_profile_interval);
 	profile->nr_samples = root_word(image, v->profile_samples);
@@ -323,6 +325,20 @@ bool profile_join(struct profile *to, struct profile *from, const char *comm)
 	return true;
 }
 
+/* What profile_form=text writes. */
+static bool is_text_form(const char *name)
+{
+	static const char head[] = "heap profile:";
+	char line[sizeof(head)] = "";
+	FILE *file = fopen(name, "re");
+	bool is = file && fgets(line, sizeof(line), file) &&
+		  !strcmp(line, head);
+
+	if (file)
+		fclose(file);
+	return is;
+}
+
 bool profile_open(const char *name, struct profile *profile)
 {
 	struct image image;
@@ -331,6 +347,10 @@ bool profile_open(const char *name, struct profile *profile)
 
 	if (profile_file_is(name))
 		return profile_file_read(name, profile);
+	if (is_text_form(name))
+		return !command_fails("%s: text, which google-pprof reads: "
+				      "this command reads profile_form=pprof",
+				      name);
 	if (!command_open(&image, &root, name))
 		return false;
 	done = profile_read(&image, &root, profile);

@@ -73,6 +73,15 @@ static bool guards_are_sane(const struct lanemalloc_view *v)
 	       v->pool_size_at <= v->pool_stride - 8;
 }
 
+/* Not of a copy that nobody relocated: the page of the file that the view is in
+ * may be mapped once more, behind read-only data. */
+static bool is_relocated(struct image *image, const struct lanemalloc_view *v)
+{
+	char first;
+
+	return image_read(image, v->classes, &first, 1);
+}
+
 /* What lies at an address, if it is a view. */
 static bool view_read(struct image *image, uint64_t address, struct root *root)
 {
@@ -92,7 +101,8 @@ static bool view_read(struct image *image, uint64_t address, struct root *root)
 				   v->version, v->size, LANEMALLOC_VIEW_VERSION,
 				   sizeof(*v));
 	if (!image_read(image, address, v, sizeof(*v)) || !view_is_sane(v) ||
-	    !classes_are_sane(v) || !rest_is_sane(v) || !guards_are_sane(v))
+	    !classes_are_sane(v) || !rest_is_sane(v) || !guards_are_sane(v) ||
+	    !is_relocated(image, v))
 		return image_fails(image, "the view at %#lx holds no sense",
 				   address);
 	image_read_text(image, v->library_version, root->version,

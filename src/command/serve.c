@@ -22,6 +22,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -345,7 +346,7 @@ static bool is_served(const struct server *s, const char *name)
 static const char *answer(struct server *s, FILE *out, const char *url,
 			  const char *pid, const char **type)
 {
-	const char *name = s->nr_names == 1 ? s->names[0] : pid;
+	const char *name = !pid && s->nr_names == 1 ? s->names[0] : pid;
 
 	*type = "text/plain; version=0.0.4; charset=utf-8";
 	if (!strcmp(url, "/metrics"))
@@ -421,6 +422,13 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 		       type, text, size);
 }
 
+/* getaddrinfo() takes the lowest 16 bits of any number. */
+static bool is_port(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")] &&
+	       strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
 /* "127.0.0.1:80", "[::1]:80"; false: it is none. */
 static bool address_of(const char *text, struct addrinfo **out)
 {
@@ -430,7 +438,7 @@ static bool address_of(const char *text, struct addrinfo **out)
 	const char *port = strrchr(text, ':');
 	size_t n = port ? (size_t)(port - text) : 0;
 
-	if (!port || n >= sizeof(host))
+	if (!port || n >= sizeof(host) || !is_port(port + 1))
 		return false;
 	snprintf(host, sizeof(host), "%.*s", (int)n, text);
 	if (host[0] == '[' && n > 2 && host[n - 1] == ']') {

@@ -116,6 +116,13 @@ static void stats_signal(int signal, siginfo_t *info, void *context)
 		forms_print();
 }
 
+/* A handler that returns from one of these meets the same fault again. */
+static bool is_of_faults(int signal)
+{
+	return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE ||
+	       signal == SIGILL || signal == SIGTRAP || signal == SIGSYS;
+}
+
 /* Takes a signal that the program leaves alone, by libc, which knows how a
  * handler returns; only at start, where no other thread is. 0, -EBUSY where the
  * program does not, or another negated errno. */
@@ -125,6 +132,8 @@ static int signal_take(int signal, void (*handler)(int, siginfo_t *, void *))
 		action = { .sa_sigaction = handler,
 			   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
+	if (is_of_faults(signal))
+		return -EINVAL;
 	if (sigaction(signal, NULL, &old))
 		return -errno;
 	if (old.sa_handler != SIG_DFL)

@@ -40,7 +40,8 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 		break;
 	case BLOCK_NONE:
 	case BLOCK_INSIDE:
-		page_map_fault(pointer, verb, block);
+		tell_fault(pointer, block, NULL, "%s of %p: %s", verb, pointer,
+			   page_map_fault_text(block));
 	}
 	if (is_free)
 		tell_fault(pointer, block, NULL, "%s of %p: already free", verb,

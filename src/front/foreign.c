@@ -2,6 +2,7 @@
 #include "front/foreign.h"
 
 #include "base/atomic.h"
+#include "front/tell.h"
 #include "pageheap/region.h"
 #include "system/config.h"
 #include "system/peek.h"
@@ -55,9 +56,12 @@ static bool foreign_is_libcs(const void *pointer)
 /* libc may take for a block what is none, and has then lost its heap. */
 static void foreign_check(const void *pointer, const char *verb)
 {
+	static const struct block none = { .kind = BLOCK_FOREIGN };
+
 	if (!libc_has_malloc() || ((config.hardened || config_checks_full()) &&
 				   !foreign_is_libcs(pointer)))
-		fault("%s of %p: not a block", verb, pointer);
+		tell_fault(pointer, &none, NULL, "%s of %p: not a block", verb,
+			   pointer);
 }
 
 bool foreign_is(const void *pointer)

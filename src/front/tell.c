@@ -68,13 +68,17 @@ static void tell_neighbour(struct tale *tale, const char *which,
 		tell_footer(tale, which, at, &other);
 }
 
-static void tell_all(struct tale *tale, const void *pointer,
-		     const struct block *block, const char *at)
+static void tell_who(struct tale *tale)
 {
 	tale_line(tale, "  found by thread %d of process %d:", who_tid(),
 		  system_getpid());
 	tell_stack(tale, "called",
 		   sampler_has_tables() ? sample_stack_other() : 0);
+}
+
+static void tell_block(struct tale *tale, const void *pointer,
+		       const struct block *block, const char *at)
+{
 	tell_footer(tale, "the block", pointer, block);
 	if (at)
 		tell_bytes(tale, pointer, at,
@@ -85,19 +89,39 @@ static void tell_all(struct tale *tale, const void *pointer,
 	tell_neighbour(tale, "right of it", pointer, block, 1);
 }
 
+/* The object that holds an address at which none begins. */
+static void tell_around(struct tale *tale, const void *pointer)
+{
+	struct region *region;
+	const struct unit_tag *tag = page_map_slab(pointer, &region);
+	const char *start = pointer;
+	struct block block;
+
+	if (!tag)
+		return;
+	page_map_object(region, tag, pointer, &block);
+	start -= ((uint32_t)(uintptr_t)pointer - tag->start) % block.size;
+	page_map_find(start, &block);
+	if (block.kind == BLOCK_OBJECT)
+		tell_footer(tale, "it lies in", start, &block);
+}
+
 _Noreturn cold void tell_fault(const void *pointer, const struct block *block,
 			       const char *at, const char *fmt, ...)
 {
-	bool all = config_checks_full() &&
-		   (block->kind == BLOCK_OBJECT || block->kind == BLOCK_RUN);
 	struct tale tale;
 	va_list args;
 
 	va_start(args, fmt);
 	tale_vbegin(&tale, fmt, args);
 	va_end(args);
-	if (all)
-		tell_all(&tale, pointer, block, at);
+	if (config_checks_full() && block->kind != BLOCK_GUARDED) {
+		tell_who(&tale);
+		if (block->kind == BLOCK_OBJECT || block->kind == BLOCK_RUN)
+			tell_block(&tale, pointer, block, at);
+		else
+			tell_around(&tale, pointer);
+	}
 	tale_end(&tale);
 	system_abort();
 }

@@ -106,11 +106,15 @@ bool page_map_look(const void *pointer, struct block *block)
 	return true;
 }
 
+const char *page_map_fault_text(const struct block *block)
+{
+	return block->kind == BLOCK_INSIDE ? "inside a block" : "not a block";
+}
+
 _Noreturn cold void page_map_fault(const void *pointer, const char *verb,
 				   const struct block *block)
 {
-	fault("%s of %p: %s", verb, pointer,
-	      block->kind == BLOCK_INSIDE ? "inside a block" : "not a block");
+	fault("%s of %p: %s", verb, pointer, page_map_fault_text(block));
 }
 
 static unsigned remote_of(unsigned size_class)

@@ -187,8 +187,9 @@ void page_map_find(const void *pointer, struct block *block);
  * over. */
 bool page_map_look(const void *pointer, struct block *block);
 
-/* Ends the program for what page_map_find() called no block, or none of a
- * slab. */
+/* Names what page_map_find() called no block. */
+const char *page_map_fault_text(const struct block *block);
+/* Ends the program for it, or for one that is none of a slab. */
 _Noreturn void page_map_fault(const void *pointer, const char *verb,
 			      const struct block *block);
 

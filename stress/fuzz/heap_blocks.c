@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "blocks.h"
@@ -411,12 +412,17 @@ static void do_overflow(void)
 	must(errno == ERRNO_NONE);
 }
 
-/* Blocks of the process's own malloc come in by mistake. */
+/* Blocks of the process's own malloc come in by mistake. The library looks at
+ * them page by page, and larger pages than the kernel's reach beyond the end of
+ * that malloc's memory. */
 static void do_foreign(void)
 {
 	size_t size = 1 + input_byte();
-	char *block = malloc(size);
+	char *block;
 
+	if (world.page > (size_t)sysconf(_SC_PAGESIZE))
+		return;
+	block = malloc(size);
 	must(block);
 	memset(block, 0x5a, size);
 	if (size % 3 == 0) {

@@ -342,7 +342,8 @@ $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
 
 docs: ## writes the generated pages of docs/
 	@python3 docs/generate/generate.py
-	@[ ! -x $(COMMAND) ] || $(COMMAND) --man >docs/man/lanemalloc.1
+	@if [ -x $(COMMAND) ]; then $(COMMAND) --man >docs/man/lanemalloc.1; \
+	else echo "docs/man/lanemalloc.1 is left as it is: make command first"; fi
 
 demo: ## a server under load, with and without the library
 	@tests/install-packages.sh $(PACKAGES_BUILD) $(PACKAGES_DEMO)

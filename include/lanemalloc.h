@@ -29,8 +29,8 @@ const char *lanemalloc_version(void);
 const char *lanemalloc_mode(const char **why);
 
 /* GAUGE and COUNTER(name, unit, help): each a uint64_t of struct
- * lanemalloc_stats, in this order; a counter only rises. New ones are added at
- * the end only. */
+ * lanemalloc_stats, in this order; a counter only rises. The unit is "bytes",
+ * "ns", or "" of a count. New ones are added at the end only. */
 #define LANEMALLOC_STATS_KINDS(GAUGE, COUNTER)                                 \
 	GAUGE(live_size, "bytes", "in blocks that the program holds")          \
 	GAUGE(live_large_size, "bytes", "of these, in runs of their own")      \
@@ -72,9 +72,9 @@ const char *lanemalloc_mode(const char **why);
 	GAUGE(pressure_reason, "",                                             \
 	      "of the last: 1 soft limit, 2 hard, 3 cgroup, 4 services")       \
 	COUNTER(hugepage_size, "bytes", "asked for as hugepages")              \
-	GAUGE(small_fault_ns, "",                                              \
+	GAUGE(small_fault_ns, "ns",                                            \
 	      "of a small page's first touch, by hugepage=auto")               \
-	GAUGE(hugepage_fault_ns, "", "of a hugepage's first touch")
+	GAUGE(hugepage_fault_ns, "ns", "of a hugepage's first touch")
 #define LANEMALLOC_STATS(X) LANEMALLOC_STATS_KINDS(X, X)
 
 struct lanemalloc_stats {

@@ -393,7 +393,7 @@ TEST(test_no_memory_for_a_set, NULL, teardown)
 	assert_true(n < MOST);
 	bin_give(7, &objects[--n], 1);
 	once = fake_calls(FAKE_ANY);
-	for (i = 0; i < REFUSED_PASSES; i++)
+	for (i = 0; i < SET_REFUSED_PASSES; i++)
 		bin_give(7, &objects[--n], 1);
 	assert_in_range(fake_calls(FAKE_ANY), once + 1, 2 * once);
 	fake_reset();

@@ -52,7 +52,7 @@ TEST_WHERE(has_lanes(), test_direct_without_areas, fresh, done)
 	/* The system is asked again after a while, not at every call. */
 	miss(CLASS);
 	assert_null(cpu_cache_of(rseq_current_id()));
-	for (i = 0; i < REFUSED_PASSES; i++)
+	for (i = 0; i < AREAS_REFUSED_PASSES; i++)
 		miss(CLASS);
 	assert_non_null(cpu_cache_of(rseq_current_id()));
 }

@@ -290,7 +290,7 @@ TEST(test_refusals, fresh)
 	assert_int_equal(slab_purge(slab), 0);
 	slab_check(slab);
 	fake_reset();
-	for (i = 0; i < REFUSED_PASSES; i++)
+	for (i = 0; i < PURGE_REFUSED_PASSES; i++)
 		assert_int_equal(slab_purge(slab), 0);
 	assert_int_equal(fake_calls(FAKE_PURGE), 0);
 	assert_int_equal(slab_purge(slab), 16384);

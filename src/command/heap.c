@@ -414,21 +414,26 @@ static void limits_read(struct image *image, const struct lanemalloc_view *v,
 	s->budget_size = lower(s->budget_size, soft);
 }
 
+#define STAT_AT(name) (offsetof(struct lanemalloc_stats, name) / 8)
+#define NR_STATS_READ 29 /* by heap_read() */
+
 /* Those that are kept in places of their own have no way to the view. */
+static const size_t stats_unread[] = {
+	STAT_AT(nr_foreign_frees), STAT_AT(nr_drains),
+	STAT_AT(nr_out_of_memory), STAT_AT(slab_purged_size),
+	STAT_AT(hugepage_size),	   STAT_AT(small_fault_ns),
+	STAT_AT(hugepage_fault_ns)
+};
+#define NR_STATS_UNREAD (sizeof(stats_unread) / sizeof(stats_unread[0]))
+_Static_assert(NR_STATS_READ + NR_STATS_UNREAD ==
+		       sizeof(struct lanemalloc_stats) / 8,
+	       "a new statistic is read here, or stands in the list");
+
 static void stats_known(struct heap *heap)
 {
-	static const size_t unknown[] = {
-		offsetof(struct lanemalloc_stats, nr_foreign_frees),
-		offsetof(struct lanemalloc_stats, nr_drains),
-		offsetof(struct lanemalloc_stats, nr_out_of_memory),
-		offsetof(struct lanemalloc_stats, slab_purged_size),
-	};
-
-	/* Those behind the last one that is read here are not known either. */
-	memset(heap->has_stats, true,
-	       offsetof(struct lanemalloc_stats, pressure_reason) / 8 + 1);
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
-		heap->has_stats[unknown[i] / 8] = false;
+	memset(heap->has_stats, true, sizeof(heap->has_stats));
+	for (size_t i = 0; i < NR_STATS_UNREAD; i++)
+		heap->has_stats[stats_unread[i]] = false;
 }
 
 static void resident_read(struct walk *walk, struct heap *heap)

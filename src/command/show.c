@@ -22,6 +22,11 @@ static const struct {
 _Static_assert(sizeof(stats_rows) / sizeof(stats_rows[0]) == STATS_NR,
 	       "a row for each");
 
+static bool is_in_bytes(size_t i)
+{
+	return !strcmp(stats_rows[i].unit, "bytes");
+}
+
 static uint64_t stats_value(const struct heap *heap, size_t i)
 {
 	return ((const uint64_t *)&heap->stats)[i];
@@ -90,7 +95,7 @@ static void put_stats(FILE *out, const struct heap *heap)
 		if (!heap->has_stats[i])
 			continue;
 		fprintf(out, "%-18s", stats_rows[i].name);
-		if (stats_rows[i].unit[0])
+		if (is_in_bytes(i))
 			fprintf(out, "%14s",
 				text_size(size, stats_value(heap, i)));
 		else
@@ -331,8 +336,8 @@ static void prometheus_stats(FILE *out, const struct shown *shown, size_t nr,
 	snprintf(name, sizeof(name), "%s",
 		 stats_rows[i].name +
 			 (strncmp(stats_rows[i].name, "nr_", 3) ? 0 : 3));
-	unit = stats_rows[i].unit[0] ? "_bytes" : "";
-	if (stats_rows[i].unit[0] && strstr(name, "_size"))
+	unit = is_in_bytes(i) ? "_bytes" : "";
+	if (is_in_bytes(i) && strstr(name, "_size"))
 		*strstr(name, "_size") = '\0';
 	if (!strcmp(type, "counter"))
 		unit = unit[0] ? "_bytes_total" : "_total";

@@ -7,7 +7,7 @@
 #include "system/place.h"
 #include "system/system.h"
 
-#define REFUSED_PASSES 64 /* calls for each that asks for memory again */
+#define AREAS_REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 struct cpu_cache cpu_caches[NR_IDS_MOST];
 static _Atomic(uint32_t)
@@ -75,7 +75,7 @@ static char *areas_map(struct cpu_cache *cache)
 	uint32_t nr = load_relaxed(&cache->nr_refused);
 	char *areas;
 
-	if (nr % REFUSED_PASSES) {
+	if (nr % AREAS_REFUSED_PASSES) {
 		add_relaxed(&cache->nr_refused, 1);
 		return NULL;
 	}

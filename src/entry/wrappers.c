@@ -15,8 +15,6 @@
  * real function last, with nothing live behind it; a library that only the
  * caller's RUNPATH finds is the test.
  *
- * Also here, as it needs the loader: where a plugin's C++ runtime is.
- *
  * RTLD_DEEPBIND would make a library prefer libc's malloc to this one, while
  * the rest of the process frees its blocks here.
  */
@@ -26,7 +24,6 @@
 #include <pthread.h>
 #include <threads.h>
 
-#include "entry/cxx_runtime.h"
 #include "entry/real.h"
 #include "front/heap.h"
 #include "system/config.h"
@@ -67,23 +64,6 @@ exported int thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 		return thrd_error;
 	heap_threads_start();
 	return real(thread, run, arg);
-}
-
-/* RTLD_NOLOAD: one that the program has, in whatever scope. The handle is kept,
- * so that what was found stays. */
-void *cxx_runtime_find(const char *name)
-{
-	static const char *const runtimes[] = { "libstdc++.so.6",
-						"libc++abi.so.1",
-						"libc++.so.1" };
-	void *handle, *found = NULL;
-	size_t i;
-
-	for (i = 0; i < sizeof(runtimes) / sizeof(*runtimes) && !found; i++) {
-		handle = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
-		found = handle ? dlsym(handle, name) : NULL;
-	}
-	return found;
 }
 
 static force_inline int without_deepbind(int mode)

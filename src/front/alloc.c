@@ -239,7 +239,7 @@ static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 	return block;
 }
 
-static cold void *out_of_memory(void)
+static cold void *alloc_failed(void)
 {
 	add_relaxed(&nr_out_of_memory, 1);
 	return NULL;
@@ -253,7 +253,7 @@ static void *alloc_cold(struct alloc_request *r)
 
 	if (!ready || size > (size_t)PTRDIFF_MAX - footer ||
 	    r->align > (size_t)PTRDIFF_MAX)
-		return out_of_memory();
+		return alloc_failed();
 	r->size += footer;
 	outside_look();
 	if (sample_is_on() && sample_count(size))
@@ -263,7 +263,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
-		pointer = out_of_memory();
+		pointer = alloc_failed();
 	if (unlikely(r->stack) && pointer)
 		alloc_follow(pointer, size, r);
 	if (unlikely(footer) && pointer)

@@ -2,6 +2,7 @@
 #include "front/forms.h"
 
 #include "base/bits.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "front/detail.h"
 #include "front/stats.h"
@@ -63,7 +64,7 @@ static void row_format(char line[LINE_SIZE], const char *name, const char *unit,
 	char number[32];
 	size_t at = (size_t)report_format(line, LINE_SIZE, "%s", name);
 
-	if (unit[0])
+	if (text_is(unit, "bytes"))
 		format_size(number, sizeof(number), value);
 	else
 		report_format(number, sizeof(number), "%lu",

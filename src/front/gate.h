@@ -1,7 +1,17 @@
 /* layer 5.2: gate: whether the fast paths may run
  *
- * anchor.small_end and anchor.tags_end are 0 while the gate is closed, and
- * every call takes its slow path. A word counts who wants it closed:
+ * Its words are bounds that are 0 while it is closed, so that every call takes
+ * its slow path. While it is open two of them are not:
+ *
+ *	anchor's tags_end and small_end		as a rule
+ *	gate_checked's tags_end and small_end	with checks=fast: the anchor's
+ *						stay 0, so that each call is
+ *						looked at, then uses the lanes
+ *	anchor's tags_end, sample_gate's	while the profile is on, without
+ *	small_end				checks=fast
+ *
+ * Who is not on a fast path asks gate_is_open(). A word counts who wants it
+ * closed:
  *
  *	bits  0..31	closers
  *	bits 32..63	version, changes with every change of the count
@@ -55,6 +65,8 @@ bool gate_open(void);
  * and every try was aborted. Wait-free. */
 bool gate_settle(void);
 
+/* Whether one of the words is not 0, of whichever pair: lanes may be used. A
+ * hint, as all that comes before a section. */
 bool gate_is_open(void);
 
 /* Says whether nobody wants it closed, and it is: who was to open it could

@@ -20,16 +20,12 @@ static enum remote_free free_remote(void *pointer, const struct block *block)
 	return cpu_cache_free_remote(pointer, block->size_class);
 }
 
-/* Frees a run, or an object that no lane took. */
-static enum remote_free block_free(void *pointer, const struct block *block)
+/* Frees an object that no lane took. */
+static enum remote_free object_free(void *pointer, const struct block *block)
 {
 	const struct unit_tag *tag = block->tag;
 	enum remote_free remote = REMOTE_REFUSED;
 
-	if (block->kind == BLOCK_RUN) {
-		large_free(pointer, block);
-		return remote;
-	}
 	if (!gate_is_open() || unlikely(page_map_is_sampled(block))) {
 		cpu_cache_free_direct(pointer);
 		return remote;
@@ -40,6 +36,24 @@ static enum remote_free block_free(void *pointer, const struct block *block)
 	if (remote == REMOTE_REFUSED)
 		cpu_cache_free_slow(pointer, block->size_class);
 	return remote;
+}
+
+/* Frees a run, or an object that no lane took. */
+static enum remote_free block_free(void *pointer, const struct block *block)
+{
+	switch (block->kind) {
+	case BLOCK_OBJECT:
+		return object_free(pointer, block);
+	case BLOCK_RUN:
+		large_free(pointer, block);
+		break;
+	case BLOCK_FOREIGN:
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
+	case BLOCK_GUARDED:
+		break; /* go other ways: free.c */
+	}
+	return REMOTE_REFUSED;
 }
 
 /* Frees what comes out of the quarantine, with checks=full. */
@@ -62,11 +76,21 @@ static uint64_t wiped_mark(const struct block *block)
 /* Makes a free block zeros, but for an object's mark. */
 static void block_wipe(void *pointer, const struct block *block)
 {
-	if (block->kind == BLOCK_RUN && !system_purge(pointer, block->size))
-		return;
-	__builtin_memset(pointer, 0, block->size);
-	if (block->kind == BLOCK_OBJECT)
+	switch (block->kind) {
+	case BLOCK_OBJECT:
+		__builtin_memset(pointer, 0, block->size);
 		mark_set(pointer, wiped_mark(block));
+		break;
+	case BLOCK_RUN:
+		if (system_purge(pointer, block->size))
+			__builtin_memset(pointer, 0, block->size);
+		break;
+	case BLOCK_FOREIGN:
+	case BLOCK_NONE:
+	case BLOCK_INSIDE:
+	case BLOCK_GUARDED:
+		break; /* go other ways: free.c */
+	}
 }
 
 #define WIPE_LOOK_MOST 128 /* words */
@@ -130,7 +154,7 @@ static cold bool drive_free(unsigned id, const struct block *block)
 }
 
 /* Wipes a block and frees what it drives out of the quarantine. */
-static enum remote_free hardened_free(void *pointer, const struct block *block)
+static enum remote_free wiped_retire(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	enum remote_free all = REMOTE_LANE;
@@ -150,7 +174,7 @@ static enum remote_free hardened_free(void *pointer, const struct block *block)
 }
 
 /* Retires a block and frees what it drives out of the quarantine. */
-static cold void checked_free(void *pointer, const struct block *block)
+static cold void filled_retire(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	unsigned id = rseq_current_id();
@@ -183,7 +207,7 @@ enum remote_free retire_block(void *pointer, const struct block *block)
 	if (likely(!config.hardened && !config_checks_full()))
 		return block_free(pointer, block);
 	if (!config_checks_full())
-		return hardened_free(pointer, block);
-	checked_free(pointer, block);
+		return wiped_retire(pointer, block);
+	filled_retire(pointer, block);
 	return REMOTE_REFUSED;
 }

@@ -133,8 +133,9 @@ void budget_regret(size_t size, size_t run_size);
 /* Forgets what was learnt of keeping, under pressure. */
 void budget_forget(void);
 
-/* Ends an interval: adapts the bonus; returns the bytes of free dirty memory
- * that nobody wanted in it. */
+/* Ends an interval: without regret halves bonus and gap, lowers the peak, and
+ * lets what the system refused be tried again; returns the bytes of free dirty
+ * memory that nobody wanted in it. */
 size_t budget_tick(void);
 
 /* Begins the next interval, with what is there now. */

@@ -3,10 +3,13 @@
  * What counts is units of the page heap that may have memory behind them: all
  * of the runs that were taken (blocks, slabs with all that lies free or cached
  * in them) and what is free and dirty. Each counts with what is kept about it
- * (LIMIT_UNIT_SIZE). Not counted: lanes and bins, which are mapped by
- * themselves, a few KiB an id; the profile's tables, which have an option of
- * their own; the quarantine's ring and the records of guarded blocks; the
- * helper's stack; what a program maps by itself. A run counts whole, touched or
+ * (LIMIT_UNIT_SIZE). Not counted is what is no unit: lanes and bins, a few KiB
+ * an id; regions' heads, level words and free indices, the words of
+ * hugepage_node.h, and the arrays' pages of units that an earlier peak had; the
+ * profile's tables, which have an option of their own; the quarantine's ring,
+ * the records of guarded blocks, the page of who.h; the helper's stack; buffers
+ * for the time of one call (files of statistics and profiles, their detail, a
+ * fault's tale); what a program maps by itself. A run counts whole, touched or
  * not, so the sum is never below what is resident of it. budget.h has it in one
  * word.
  *
@@ -14,8 +17,9 @@
  * by a CAS that fails where the sum would be beyond (budget_try_taken()), and
  * only then touches it. So the sum never passes the limit, whoever takes at
  * once, and a thread that dies strands what it added, a run. Before a take
- * fails, all free dirty memory goes back, and then what the caches of CPUs and
- * slabs hold (front/alloc.c).
+ * fails, all free dirty memory goes back. Before malloc fails, the quarantine
+ * is flushed, and what the caches of CPUs and slabs hold goes back where that
+ * can make a run of such a length (alloc_collect() in front/alloc.c).
  *
  * The soft limit is a wish: beyond it the budget is next to nothing, CPUs'
  * caches stay small, and a take that passes it asks for all that can be given

@@ -1,11 +1,18 @@
 /* layer 2.9: page heap: take, give, extend
  *
- * take: claim (level.h), else grow a region, else add one, else claim what the
- * hints do not show; then clear guards, then count, which a hard limit
- * (limit.h) may refuse: then all that is free and dirty is purged, so that what
- * is left is room for clean memory, and the run is claimed once more.
- * Where memory has several nodes claims are of the CPU's own
- * (hugepage_node.h) until memory is short.
+ * take: claim, then clear guards, then count. The sources, in order:
+ *
+ *	take_free	what the hints show to be free (level.h); of several
+ *			memory nodes the CPU's own (hugepage_node.h)
+ *	take_purged	at the hard limit (limit.h), which refuses the count:
+ *			all that is free and dirty is purged, so that there is
+ *			room for clean memory, and claimed once more; without
+ *			such room nothing else is tried
+ *	take_far	other nodes, where growth was refused before
+ *	take_grown	a region grows
+ *	take_added	another region, where none has addresses for the run
+ *	take_hidden	what the hints do not show, of all nodes
+ *
  * give: mark dirty, count, release, hint, then purge beyond the budget. Of a
  * huge run (purge.h) is purged first, and released without a mark.
  *

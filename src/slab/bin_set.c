@@ -4,8 +4,6 @@
 #include "system/place.h"
 #include "system/system.h"
 
-#define REFUSED_PASSES 64 /* calls for each that asks for a set again */
-
 _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST + 1];
 
 static _Atomic(uint32_t)
@@ -55,7 +53,7 @@ struct bin_set *bin_set_of(unsigned id)
 
 	if (likely(set))
 		return set;
-	if (load_relaxed(&nr_refused) % REFUSED_PASSES) {
+	if (load_relaxed(&nr_refused) % SET_REFUSED_PASSES) {
 		add_relaxed(&nr_refused, 1);
 		set = bin_set_borrow();
 	}

@@ -3,7 +3,7 @@
  * An id's set is mapped when the id first takes or gives, apart from all
  * blocks, and never freed. Of racing threads one wins; the others give their
  * memory back. Where there is no memory for one any other set serves as well,
- * and the system is asked again once in REFUSED_PASSES calls. A thread that
+ * and the system is asked again once in SET_REFUSED_PASSES calls. A thread that
  * dies in bin_set_of() strands a few pages. Lock-free.
  */
 #ifndef LANE_BIN_SET_H
@@ -11,6 +11,8 @@
 
 #include "slab/bin.h"
 #include "slab/slab_stack.h"
+
+#define SET_REFUSED_PASSES 64 /* calls for each that asks for a set again */
 
 struct bin {
 	struct slab_stack partial[2][2]; /* atomic: side, whether waning */

@@ -12,7 +12,8 @@
 #define OBJECTS_LEAST 7
 #define LINE_SIZE_LEAST 512 /* from here on objects fill cache lines */
 
-/* The first whose sizes step by more than 16 bytes, and the last. */
+/* The first, below which sizes step by 16 bytes and nothing is to be saved, and
+ * the last. */
 #define FIRST_CLASS SIZE_CLASS_160
 #define LAST_CLASS SIZE_CLASS_32768
 

@@ -1,7 +1,7 @@
 /* layer 3.4: fitted class: classes for sizes that the program asks for
  *
- * The fixed classes step by a quarter, so that a program which asks for 1040
- * bytes again and again gets 1280. Where a fixed class grows by slab after
+ * The fixed classes step by up to a quarter, so that a program which asks for
+ * 848 bytes again and again gets 1024. Where a fixed class grows by slab after
  * slab and a sample of the sizes asked for stays well below that of its
  * objects, a class is made that fits the largest of them: from then on it
  * serves the sizes up to that one. Objects that are there stay what they are.

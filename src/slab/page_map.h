@@ -97,8 +97,8 @@ static force_inline bool page_map_is_whole(const struct unit_tag *tag,
 }
 
 /* Finds the entry of the slab that an address lies in; NULL: in none of the
- * region, or of no region. A fitted class without a size has no magic number,
- * so an entry that tells of a run has units. */
+ * region, or of no region. Else the address lies in the slab's units: an entry
+ * that does not say so, no slab has written, and it ends the program. */
 static force_inline const struct unit_tag *page_map_slab(const void *pointer,
 							 struct region **region)
 {

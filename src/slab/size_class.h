@@ -10,9 +10,13 @@
  * medium ones are beyond a unit, where a slab has as many objects as fit
  * its units exactly, at the largest sizes one.
  *
- * Lanes have room for 0.6 to 4 MiB of small objects, 65,536 at most (an eighth
- * where address space is limited): how much a lane really holds is layer 4's
- * policy, and room that is not used is never touched.
+ * Lanes have room for 0.5 to 4 MiB of objects, 65,536 at most; where address
+ * space is limited for an eighth of them, but those of up to 512 stay as they
+ * are and no other has fewer. How much a lane really holds is layer 4's policy,
+ * and room that is not used is never touched.
+ *
+ * Above 32 KiB each doubling has four classes of equal steps, as
+ * size_class_of_medium() calculates a class and looks nothing up.
  *
  * X(object size, units in a slab, most objects in a lane)
  *
@@ -167,7 +171,14 @@ static force_inline unsigned size_class_remote_by_node(unsigned size_class)
 	return size_class <= NR_TINY ? REMOTE_LANES + size_class : CLASS_LARGE;
 }
 
-/* SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
+/* Four classes to each doubling; begins with the first beyond the tables.
+ * SMALL_SIZE_MOST < size <= MEDIUM_SIZE_MOST */
+_Static_assert(SIZE_CLASS_40960 == SIZE_CLASS_32768 + 1 &&
+		       SIZE_CLASS_65536 == SIZE_CLASS_40960 + 3 &&
+		       SIZE_CLASS_131072 == SIZE_CLASS_65536 + 4 &&
+		       SIZE_CLASS_262144 == SIZE_CLASS_131072 + 4 &&
+		       NR_FIXED_CLASSES == SIZE_CLASS_262144 + 1,
+	       "four classes to each doubling above 32 KiB");
 static force_inline unsigned size_class_of_medium(size_t size)
 {
 	unsigned top = bits_last(size - 1);

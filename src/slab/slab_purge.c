@@ -5,7 +5,8 @@
 #include "slab/slab.h"
 #include "system/system.h"
 
-#define REFUSED_PASSES 64 /* calls after which a refused one is repeated */
+#define PURGE_REFUSED_PASSES \
+	64 /* calls after which a refused one is repeated */
 
 static _Atomic(uint32_t) nr_to_pass; /* atomic: hint, calls that do nothing */
 
@@ -97,7 +98,7 @@ static size_t pages_drop(const struct slab_pages *p, uint64_t mask)
 	size_t size = (size_t)(bits_last(mask) - first + 1) * p->page;
 
 	if (system_purge((void *)(p->base + (size_t)first * p->page), size)) {
-		store_relaxed(&nr_to_pass, REFUSED_PASSES);
+		store_relaxed(&nr_to_pass, PURGE_REFUSED_PASSES);
 		return 0;
 	}
 	return size;

@@ -381,7 +381,7 @@ static void warn_limits(const struct config *c)
 			    c->limit_soft, c->limit_hard);
 }
 
-static cold bool start_slow(void)
+static cold bool config_start_slow(void)
 {
 	struct config result = DEFAULTS;
 	const char *text;
@@ -405,8 +405,8 @@ static cold bool start_slow(void)
 
 bool config_start(void)
 {
-	// [config.ready] with start_slow(): the values of all options
-	return likely(load_acquire(&ready)) || start_slow();
+	// [config.ready] with config_start_slow(): the values of all options
+	return likely(load_acquire(&ready)) || config_start_slow();
 }
 
 /* Writes "name=value" behind what stands before it; returns its length. */

@@ -6,8 +6,11 @@
  * others, and maps in them what it needs, when it needs it:
  *
  *	PLACE_DATA	the program's blocks
- *	PLACE_META	all that malloc trusts: lanes, bins, spans, tags, bits,
- *			level words, the helper's stack
+ *	PLACE_META	all that malloc trusts: regions' heads, spans, tags,
+ *			bits, level words, words of hugepage_node.h; lanes,
+ *			bins; the helper's stack; the profile's tables, the
+ *			quarantine's ring, records of guarded blocks, the page
+ *			of who.h; buffers for the time of one call
  *
  * With T the lowest power of two above the stack (2^47 on x86-64), data lie in
  * [T/2, 5T/8), metadata in [5T/8, 21T/32): above the random hints of runtimes

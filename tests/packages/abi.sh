@@ -60,7 +60,7 @@ while read -r name; do
 	status=1
 done <"$work/missing"
 while read -r name; do
-	echo "exported, not recorded (abi.sh --record): $name"
+	echo "exported, not recorded (abi.sh BUILD --record): $name"
 	status=1
 done <"$work/new"
 if ! command -v abidiff >/dev/null; then

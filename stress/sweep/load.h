@@ -46,6 +46,7 @@ void rights_change(struct worker *w);
 void rights_enter_filter(struct worker *w);
 void rights_enter_strict(const struct worker *w);
 void rights_enter_in_child(void); /* of a vfork */
+bool rights_are_known(void);
 void rights_ask(void);
 void rights_keep(void);
 #endif

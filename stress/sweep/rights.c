@@ -233,6 +233,15 @@ void rights_ask(void)
 	errno = 0;
 }
 
+/* Whether the library knows libc's prctl(); else it asks the loader, whose lock
+ * nobody gives back in a child that is a copy. */
+bool rights_are_known(void)
+{
+	const union sealed *page = text_symbol("sealed");
+
+	return page && page->at.real[REAL_prctl];
+}
+
 /* Calls that change nothing, by the same names, to whatever is behind them. */
 void rights_keep(void)
 {

@@ -319,7 +319,8 @@ static int short_child(void *arg)
 static int apart_child(void *arg)
 {
 	stop_ignore();
-	rights_ask();
+	if (rights_are_known())
+		rights_ask();
 	return short_child(arg);
 }
 

@@ -97,13 +97,6 @@ TEST(test_free_null)
 	keeping_errno(free(opaque((void *)NULL)));
 }
 
-#define assert_no_memory(call)                   \
-	do {                                     \
-		errno = 0;                       \
-		assert_null(call);               \
-		assert_int_equal(errno, ENOMEM); \
-	} while (0)
-
 static void check_refused(size_t n)
 {
 	void *block = malloc(100), *untouched = &block;

@@ -1,4 +1,5 @@
-"""profile.proto as far as the tests ask: types, values and labels of samples.
+"""profile.proto as far as tests and stress/profile ask: its fields, and the
+types, values and labels of samples.
 """
 
 

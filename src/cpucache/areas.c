@@ -10,8 +10,7 @@
 #define AREAS_REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 struct cpu_cache cpu_caches[NR_IDS_MOST];
-static _Atomic(uint32_t)
-	nr_ids; /* atomic: hint, one more than the highest id */
+static _Atomic(uint32_t) nr_ids; /* atomic: hint, the highest id + 1 */
 
 static size_t area_size(void)
 {

@@ -96,6 +96,11 @@ static void *entry_block(uint64_t entry)
 	return (void *)(uintptr_t)((entry >> STAMP_BITS) * GRAIN);
 }
 
+static struct quarantine_shard *shard_of(unsigned id)
+{
+	return &quarantine_shards[id % QUARANTINE_SHARDS];
+}
+
 /* The count with this block, whose place it says. */
 static uint64_t count_put(struct quarantine_shard *shard,
 			  const struct block *block)
@@ -224,8 +229,7 @@ static bool shard_claim_oldest(struct quarantine_shard *shard, uint64_t *place)
 int quarantine_put(unsigned id, const struct block *found, void *block,
 		   struct quarantined out[QUARANTINE_OUT])
 {
-	struct quarantine_shard *shard =
-		&quarantine_shards[id % QUARANTINE_SHARDS];
+	struct quarantine_shard *shard = shard_of(id);
 	uint64_t put, place, more = found->size;
 	int i, n;
 
@@ -248,8 +252,7 @@ int quarantine_put(unsigned id, const struct block *found, void *block,
 bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
 		      struct quarantined *out)
 {
-	struct quarantine_shard *shard =
-		&quarantine_shards[id % QUARANTINE_SHARDS];
+	struct quarantine_shard *shard = shard_of(id);
 	uint64_t place;
 
 	if (turn >= weight(found) / QUARANTINE_HEAVY ||

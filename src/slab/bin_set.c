@@ -6,8 +6,7 @@
 
 _Atomic(struct bin_set *) bin_sets[NR_IDS_MOST + 1];
 
-static _Atomic(uint32_t)
-	nr_ids; /* atomic: hint, one more than the highest id */
+static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
 static _Atomic(uint32_t) nr_refused; /* atomic: hint, see bin_set_of() */
 
 unsigned bin_set_end(void)

@@ -22,41 +22,15 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "../../tests"))
+from proto import fields, numbers  # noqa: E402
+
 ROUNDS = int(os.environ.get("ROUNDS", "8"))
 INTERVAL = int(os.environ.get("INTERVAL", "524288"))
 DEPTH = 4
 ALLOC_OBJECTS, ALLOC_SPACE = 0, 1
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7f) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
-        value, at = varint(data, at)
-        if key & 7 == 2:
-            yield key >> 3, data[at:at + value]
-            at += value
-        else:
-            yield key >> 3, value
-
-
-def numbers(data):
-    at, found = 0, []
-    while at < len(data):
-        value, at = varint(data, at)
-        found.append(value)
-    return found
 
 
 def read(path):

@@ -30,6 +30,12 @@ fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
 	-e "s|@INCLUDEDIR_FROM_HERE@|$$(realpath -m -s \
 		--relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)')|g"
 
+DOC_FILES := LICENSE $(wildcard *.md docs/*.md) src/README.md \
+	stress/README.md stress/lab/README.md stress/perturb/README.md \
+	packaging/APKBUILD contrib/rust/README.md
+found_by_loader = PATH=$$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | \
+	grep -q -F '> $(LIBDIR)/liblanemalloc.so.1'
+
 .PHONY: install install-command uninstall dist deb check-abi test-packages
 install: all ## DESTDIR=, PREFIX=/usr/local
 	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)' \
@@ -52,40 +58,39 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 	install -d '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
 	install -m 644 docs/man/lanemalloc.conf.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 docs/man/lanemalloc.7 '$(DESTDIR)$(MANDIR)/man7'
-	install -m 644 LICENSE $(wildcard *.md) '$(DESTDIR)$(DOCDIR)'
-	install -d '$(DESTDIR)$(DOCDIR)/docs' '$(DESTDIR)$(DOCDIR)/src' \
-		'$(DESTDIR)$(DOCDIR)/stress/perturb' \
-		'$(DESTDIR)$(DOCDIR)/stress/lab' \
-		'$(DESTDIR)$(DOCDIR)/packaging' \
-		'$(DESTDIR)$(DOCDIR)/contrib/rust'
-	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
-	install -m 644 stress/README.md '$(DESTDIR)$(DOCDIR)/stress'
-	install -m 644 src/README.md '$(DESTDIR)$(DOCDIR)/src'
-	install -m 644 packaging/APKBUILD '$(DESTDIR)$(DOCDIR)/packaging'
-	install -m 644 contrib/rust/README.md \
-		'$(DESTDIR)$(DOCDIR)/contrib/rust'
-	install -m 644 stress/lab/README.md '$(DESTDIR)$(DOCDIR)/stress/lab'
-	install -m 644 stress/perturb/README.md \
-		'$(DESTDIR)$(DOCDIR)/stress/perturb'
+	$(Q)for file in $(DOC_FILES); do install -D -m 644 $$file \
+		'$(DESTDIR)$(DOCDIR)'/$$file || exit; done
+	$(Q)[ -n '$(DESTDIR)' ] || $(call found_by_loader) || echo 'lanemalloc:' \
+		'the loader does not know $(LIBDIR)/liblanemalloc.so.1;' \
+		'run ldconfig as root, or preload it by its whole path'
 
 install-command: command ## likewise, the command and its man page
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	install -m 755 $(COMMAND) '$(DESTDIR)$(BINDIR)'
 	install -m 644 docs/man/lanemalloc.1 '$(DESTDIR)$(MANDIR)/man1'
 
-# Nothing is removed but what install puts there, and directories if empty.
+# Nothing is removed but what install puts there, and folders that are empty
+# then, but for those of the system's own prefixes.
+LEFT_EMPTY = "$$(dirname '$(DOCDIR)')" $(patsubst %,'$(MANDIR)/man%',1 5 7) \
+	'$(INCLUDEDIR)/lanemalloc' '$(LIBDIR)/pkgconfig' '$(CMAKEDIR)' \
+	'$(LIBDIR)/cmake'
+LEFT_EMPTY_PREFIX = '$(MANDIR)' $(PREFIX)/share '$(BINDIR)' '$(INCLUDEDIR)' \
+	'$(LIBDIR)' "$$(dirname '$(LIBDIR)')" $(PREFIX)
 uninstall: ## likewise
 	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
+		'$(DESTDIR)$(CMAKEDIR)'/lanemalloc-config{,-version}.cmake \
 		'$(DESTDIR)$(INCLUDEDIR)'/lanemalloc{,_view}.h \
 		'$(DESTDIR)$(BINDIR)/lanemalloc' \
 		'$(DESTDIR)$(MANDIR)/man1/lanemalloc.1' \
 		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc/$(notdir $(CXX_HEADER))' \
-		'$(DESTDIR)$(MANDIR)'/man{5/lanemalloc.conf.5,7/lanemalloc.7}
-	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(CMAKEDIR)'
-	-$(Q)rmdir --ignore-fail-on-non-empty \
-		'$(DESTDIR)$(INCLUDEDIR)/lanemalloc' \
-		'$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake'
+		'$(DESTDIR)$(MANDIR)'/man{5/lanemalloc.conf.5,7/lanemalloc.7} \
+		$(patsubst %,'$(DESTDIR)$(DOCDIR)'/%,$(DOC_FILES))
+	$(Q)find '$(DESTDIR)$(DOCDIR)' -depth -type d -empty -delete \
+		2>/dev/null || :
+	$(Q)for dir in $(LEFT_EMPTY) $(if $(filter /usr /usr/local,$(PREFIX)),,\
+		$(LEFT_EMPTY_PREFIX)); do \
+		rmdir '$(DESTDIR)'"$$dir" 2>/dev/null || :; done
 
 # The same commit gives the same bytes: git dates the files by the commit,
 # gzip -n writes no date of its own.

@@ -2,9 +2,11 @@
 # Unpacks Debian packages of another architecture below a directory, without
 # telling the machine's own dpkg and apt of that architecture.
 #
-# Usage: [SUITE=NAME] foreign-packages.sh ARCHITECTURE DIRECTORY PACKAGE...
+# Usage: [SUITE=NAME] [NEEDED=1] foreign-packages.sh ARCHITECTURE DIRECTORY
+#	PACKAGE...
 #
-# From the suites that this machine knows, or from that one of Debian's.
+# From the suites that this machine knows, or from that one of Debian's. With
+# NEEDED all that the packages depend on comes along, down to libc.
 set -eu -o pipefail
 
 arch=$1 dir=$2
@@ -28,7 +30,12 @@ foreign_apt() {
 }
 
 foreign_apt update
-(cd "$state" && foreign_apt download "$@")
+packages=("$@")
+if [ -n "${NEEDED-}" ]; then
+	mapfile -t packages < <(foreign_apt --no-install-recommends -s install \
+		"$@" | awk '$1 == "Inst" { print $2 }')
+fi
+(cd "$state" && foreign_apt download "${packages[@]}")
 for package in "$state"/*.deb; do
 	dpkg -x "$package" "$dir"
 done

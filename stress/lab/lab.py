@@ -98,7 +98,7 @@ def numa(cell):
     return words
 
 
-def command(cell, kernel, initrd):
+def command(cell, kernel, initrd, niceness):
     """Multi-threaded emulation: an emulated CPU is a thread of qemu's."""
     if cell.arch == "amd64":
         machine, cpu, console = "q35", "max", "ttyS0"
@@ -107,7 +107,7 @@ def command(cell, kernel, initrd):
         # the emulator's time.
         machine, cpu, console = "virt,gic-version=3", \
             "max,pauth-impdef=on", "ttyAMA0"
-    return ["nice", "-n", "10", QEMU[cell.arch], "-nodefaults", "-nographic",
+    return ["nice", "-n", str(niceness), QEMU[cell.arch], "-nodefaults", "-nographic",
             "-no-reboot", "-serial", "stdio", "-machine", machine, "-cpu",
             cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),
             "-m", "%dM" % cell.mib, "-kernel",
@@ -153,7 +153,7 @@ def boot(cell, words, log, until):
     return why, time.monotonic() - began
 
 
-def run_cell(lab, cell, until):
+def run_cell(lab, cell, until, niceness):
     kernel = lab.kernel(cell)
     if not kernel:
         return result.Result(cell).impossible("no suite offers its kernel")
@@ -164,7 +164,8 @@ def run_cell(lab, cell, until):
                       lab.libc(cell))
     log = os.path.join(lab.logs, cell.name + ".log")
     for _ in range(BOOTS_MOST):
-        why, seconds = boot(cell, command(cell, kernel, initrd), log, until)
+        why, seconds = boot(cell, command(cell, kernel, initrd, niceness),
+                            log, until)
         with open(log, encoding="utf-8", errors="replace") as f:
             found = result.read(cell, programs, f.read(), why, seconds, libc)
         if not found.died_in_its_boot():
@@ -189,6 +190,8 @@ def parse_arguments():
                         help="all bounds of time so many times as long")
     parser.add_argument("--within", type=float,
                         help="seconds that all cells together may take")
+    parser.add_argument("--nice", type=int, default=10,
+                        help="of the machines, beside other work here")
     parser.add_argument("--programs", type=lambda text: text.split(","),
                         help="these in place of the cells' own")
     parser.add_argument("cells", nargs="*", help="names or patterns of cells")
@@ -226,7 +229,7 @@ def main():
             cell.words = options.programs or cell.words
             cell.be_patient(options.patience)
             print("lab: starts %s" % cell.name, flush=True)
-            results.append(run_cell(lab, cell, until))
+            results.append(run_cell(lab, cell, until, options.nice))
             results[-1].tell()
             result.store(lab.rows, results[-1])
     except KeyboardInterrupt:

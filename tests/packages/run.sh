@@ -5,7 +5,7 @@
 #
 #	versions	every file that repeats the version says the header's
 #	install		a staged tree: consumers build and run, uninstall
-#			leaves nothing
+#			leaves what was there before
 #	abi		exported names and types are those recorded
 #	upgrade		this version and a later one side by side (upgrade.sh)
 #	dist		the archive is the same twice, and holds what HEAD does
@@ -61,17 +61,28 @@ check_versions() {
 	return $status
 }
 
-# staged PREFIX LIBDIR
-staged() {
-	local stage=$work/stage paths=("PREFIX=$1" "LIBDIR=$2") left
+# What a system has below its own prefixes before anything is installed there,
+# and somebody's file in a folder that others share.
+system_folders() {
+	rm -rf "$1"
+	mkdir -p "$1"/usr/{bin,include,lib/x86_64-linux-gnu,share/man} "$1/opt"
+	mkdir -p "$1/usr/share/doc/other"
+	: >"$1/usr/share/doc/other/copyright"
+}
 
+# staged PREFIX LIBDIR: what is installed serves, and uninstall leaves all as
+# it was before.
+staged() {
+	local stage=$work/stage paths=("PREFIX=$1" "LIBDIR=$2")
+
+	system_folders "$stage"
+	find "$stage" | sort >"$work/before"
 	build install install-command DESTDIR="$stage" "${paths[@]}" &&
 		"$stage$1/bin/lanemalloc" run --print true |
 		grep -q "LD_PRELOAD=$stage$2/liblanemalloc.so" &&
 		"$here/consumer.sh" "$stage$1" &&
 		build uninstall DESTDIR="$stage" "${paths[@]}" || return
-	left=$(find "$stage" ! -type d)
-	[ -z "$left" ] || { echo "uninstall left: $left"; return 1; }
+	find "$stage" | sort | diff "$work/before" -
 }
 
 check_install() {

@@ -9,8 +9,8 @@ At the end stands one table. Exit status 1 where a program failed, a machine
 did not come to its end, or one could not do what its cell asks for.
 
 No verdict depends on how much else is done here: bounds count seconds that a
-machine could use (watch.py), and what --within leaves no time for is said, and
-is no failure.
+machine could use (watch.py), and what --within leaves no time for, or no mirror
+gave then, is said, and is no failure.
 """
 
 import argparse
@@ -38,8 +38,17 @@ BOOTS_MOST = 3
 QEMU = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
 
 
-def run_script(words):
-    return subprocess.run(words, check=False, stdin=subprocess.DEVNULL)
+class Unfetched(Exception):
+    """A mirror gave nothing, and nothing was fetched before."""
+
+
+def fetch(words, what):
+    """By a script that exits with 0, or 3 where no suite offers it."""
+    status = subprocess.run(words, check=False,
+                            stdin=subprocess.DEVNULL).returncode
+    if status not in (0, 3):
+        raise Unfetched(what)
+    return status == 0
 
 
 class Lab:
@@ -60,8 +69,8 @@ class Lab:
         root = os.path.join(self.dir, "busybox-" + arch)
         program = os.path.join(root, "bin/busybox")
         if not os.path.exists(program):
-            run_script([os.path.join(TESTS, "foreign-packages.sh"), arch,
-                        root, "busybox-static"])
+            fetch([os.path.join(TESTS, "foreign-packages.sh"), arch, root,
+                   "busybox-static"], "busybox")
         return program
 
     def libc(self, cell):
@@ -71,8 +80,8 @@ class Lab:
         root = os.path.join(self.dir, "libc-%s-%s" % (cell.suite(), cell.arch))
         if not os.path.exists(root):
             os.environ["SUITE"] = cell.suite()
-            run_script([os.path.join(TESTS, "foreign-packages.sh"), cell.arch,
-                        root, "libc6", "libgcc-s1"])
+            fetch([os.path.join(TESTS, "foreign-packages.sh"), cell.arch,
+                   root, "libc6", "libgcc-s1"], "libc")
         return os.path.join(root, "usr/lib", image.TRIPLES[cell.arch])
 
     def kernel(self, cell):
@@ -80,10 +89,9 @@ class Lab:
         os.environ["BUSYBOX"] = self.busybox("amd64")
         os.environ["SUITE"] = cell.suite()
         kernels = os.path.join(self.dir, "kernels", cell.suite())
-        done = run_script([os.path.join(HERE, "kernel.sh"), cell.arch,
-                           kernels, cell.kernel] + MODULES)
-        folder = os.path.join(kernels, cell.kernel)
-        return folder if done.returncode == 0 else None
+        offered = fetch([os.path.join(HERE, "kernel.sh"), cell.arch, kernels,
+                         cell.kernel] + MODULES, "kernel")
+        return os.path.join(kernels, cell.kernel) if offered else None
 
 
 def numa(cell):
@@ -151,6 +159,16 @@ def boot(cell, words, log, until):
                 process.kill()
                 process.wait()
     return why, time.monotonic() - began
+
+
+def try_cell(lab, cell, until, niceness):
+    """Where there is a bound for all, what a mirror does is no verdict."""
+    try:
+        return run_cell(lab, cell, until, niceness)
+    except Unfetched as what:
+        found = result.Result(cell).impossible("cannot fetch its %s" % what)
+        found.unknown = until is not None
+        return found
 
 
 def run_cell(lab, cell, until, niceness):
@@ -229,7 +247,7 @@ def main():
             cell.words = options.programs or cell.words
             cell.be_patient(options.patience)
             print("lab: starts %s" % cell.name, flush=True)
-            results.append(run_cell(lab, cell, until, options.nice))
+            results.append(try_cell(lab, cell, until, options.nice))
             results[-1].tell()
             result.store(lab.rows, results[-1])
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ The lines that count (guest/programs.sh, guest/init.sh write them):
     lab: line TEXT				of what the program printed
     lab: impossible SETTING
     lab: switched N				times that a CPU went off
+    lab: moved N				times that other CPUs were allowed
     lab: aborted N M			sections, and of these in loads and storms
     lab: end
 """
@@ -36,7 +37,7 @@ class Result:
         self.passed, self.failed, self.told = [], [], []
         self.aborts, self.load_aborts = "?", "?"
         self.operations = 0
-        self.came_to_end = self.out_of_time = False
+        self.came_to_end = self.unknown = False
 
     def impossible(self, why):
         self.notes.append(why)
@@ -48,7 +49,7 @@ class Result:
                 if name not in self.passed + self.failed]
 
     def good(self):
-        if self.out_of_time:
+        if self.unknown:
             return not self.failed
         return self.came_to_end and self.passed and not self.failed \
             and not self.silent()
@@ -75,16 +76,19 @@ class Result:
         elif words[1:2] == ["impossible"]:
             self.notes.append("cannot do " + words[2])
         elif words[1:2] == ["switched"]:
-            self.hear_switched(int(words[2]))
+            self.hear_times("CPUs went off", int(words[2]))
+        elif words[1:2] == ["moved"]:
+            self.hear_times("CPUs were others", int(words[2]))
         elif words[1:2] == ["aborted"]:
             self.aborts, self.load_aborts = words[2:4]
         elif words[1:2] == ["end"]:
             self.came_to_end = True
 
-    def hear_switched(self, times):
-        self.notes.append("CPUs went off %d times" % times)
+    def hear_times(self, what, times):
+        """A setting that changed nothing has shown nothing."""
+        self.notes.append("%s %d times" % (what, times))
         if not times:
-            self.failed.append("hotplug")
+            self.failed.append(what)
 
     def hear_rseq(self, size):
         """An area beyond the first 32 bytes puts the kernel in its newer
@@ -118,7 +122,7 @@ class Result:
             print(line)
         for name in self.silent():
             print("%s  %s [%s]  was not heard of" %
-                  ("skip" if self.out_of_time else "FAIL", name,
+                  ("skip" if self.unknown else "FAIL", name,
                    self.cell.name))
         print(table([self]).split("\n")[1], flush=True)
 
@@ -137,7 +141,7 @@ def read(cell, programs, text, why, seconds, libc):
         at = line.find("lab: ") if "lab: " in line else line.find("lab| ")
         if at >= 0:
             found.hear(line[at:])
-    found.out_of_time = why == NO_TIME
+    found.unknown = why == NO_TIME
     if why:
         found.notes.append(why)
     elif not found.came_to_end:

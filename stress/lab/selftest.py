@@ -9,6 +9,7 @@ import time
 sys.dont_write_bytecode = True
 
 import cells  # noqa: E402
+import lab  # noqa: E402
 import result  # noqa: E402
 from watch import Watch, fair  # noqa: E402
 
@@ -44,10 +45,10 @@ def check_fair():
 
 def check_watch():
     """It sleeps, and says nothing."""
-    began = time.monotonic()
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "600"])
     with tempfile.NamedTemporaryFile() as log:
         watch = Watch(process.pid, log.name)
+        began = time.monotonic()
         while time.monotonic() - began < 1:
             time.sleep(0.1)
             watch.look()
@@ -96,6 +97,21 @@ def check_result():
           not good(FAILED, result.NO_TIME))
 
 
+class NoMirror:
+    """A lab for which nothing can be fetched."""
+
+    def kernel(self, _cell):
+        lab.fetch(["false"], "kernel")
+
+
+def check_unfetched():
+    cell = cells.load()[0]
+    check("a failure to fetch is one",
+          not lab.try_cell(NoMirror(), cell, None, 0).good())
+    check("but not of a quick look",
+          lab.try_cell(NoMirror(), cell, 1.0, 0).good())
+
+
 def check_aborts():
     """Those that the kernel tells of, and not a zero where it tells nothing."""
     cell = cells.load()[0]
@@ -106,9 +122,21 @@ def check_aborts():
     check("no trace is no count", silent.row()[7:9] == ["?", "?"])
 
 
+def check_moved():
+    """A setting that should change something, and did not."""
+    check("CPUs that were others",
+          good(ALL.replace("lab: end", "lab: moved 7\nlab: end"), ""))
+    for word in ("moved", "switched"):
+        check("no time that CPUs " + word,
+              not good(ALL.replace("lab: end", "lab: %s 0\nlab: end" % word),
+                       ""))
+
+
 check_fair()
 check_watch()
 check_result()
 check_aborts()
 check_near()
+check_moved()
+check_unfetched()
 print("lab selftest: ok")

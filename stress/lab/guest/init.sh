@@ -43,13 +43,18 @@ set_swap() {
 	} || impossible "swap=$1"
 }
 
+# This shell, and all that it starts, in a group with that controller.
+enter_group() {
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+		echo "+$1" >/sys/fs/cgroup/cgroup.subtree_control &&
+		mkdir -p /sys/fs/cgroup/lab &&
+		echo $$ >/sys/fs/cgroup/lab/cgroup.procs
+}
+
 set_cgroup() {
 	{
-		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
-			echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
-			mkdir -p /sys/fs/cgroup/lab &&
-			echo "$1M" >/sys/fs/cgroup/lab/memory.max &&
-			echo $$ >/sys/fs/cgroup/lab/cgroup.procs
+		enter_group memory &&
+			echo "$1M" >/sys/fs/cgroup/lab/memory.max
 	} || impossible "cgroup=$1"
 }
 
@@ -71,6 +76,19 @@ switch_cpus() {
 		done
 	done 2>/dev/null
 	echo "lab: switched $switched"
+}
+
+# The CPUs that the programs may use are others from moment to moment.
+move_cpus() {
+	moved=0 last=$(($(nproc) - 1))
+	while [ ! -e /said/ended ]; do
+		for cpus in 0 "$last" "1-$last" "0-$((last - 1))" "0-$last"; do
+			echo "$cpus" >/sys/fs/cgroup/lab/cpuset.cpus &&
+				moved=$((moved + 1))
+			usleep 200000
+		done
+	done 2>/dev/null
+	echo "lab: moved $moved"
 }
 
 # The kernel tells of each section that it moves to its abort handler.
@@ -102,6 +120,10 @@ for setting in $settings; do
 	thp=* | overcommit=* | swap=* | cgroup=* | memlock=*)
 		"set_${setting%%=*}" "$value" ;;
 	fill=*) export LAB_FILL_MIB="$value" ;;
+	cpuset)
+		enter_group cpuset || impossible cpuset
+		move_cpus & switcher=$! ;;
+	pin=*) export LAB_PIN="$value" ;;
 	direct) export GLIBC_TUNABLES=glibc.pthread.rseq=0 ;;
 	conf=*) export LAB_CONF="$value" ;;
 	*) impossible "$setting" ;;

@@ -24,9 +24,11 @@ start() {
 	storm_* | lab_*) conf=${conf:+$conf,}stats=1 ;;
 	esac
 	case $program in
-	test_*) exec timeout -k 5 "$seconds" "$@" ;;
+	test_*) preload='' ;;
+	*) preload=$LANEMALLOC_SO ;;
 	esac
-	exec timeout -k 5 "$seconds" env LD_PRELOAD="$LANEMALLOC_SO" \
+	exec timeout -k 5 "$seconds" ${LAB_PIN:+taskset -c "$LAB_PIN"} \
+		env ${preload:+LD_PRELOAD="$preload"} \
 		${conf:+LANEMALLOC_CONF="$conf"} "$@"
 }
 

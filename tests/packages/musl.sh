@@ -63,3 +63,24 @@ for storm in $static_storms; do
 done
 preload=$build/liblanemalloc.so
 run storm_mixed.preloaded tests/storm_mixed.c
+
+# A root in which there is this libc and no other, as Alpine's is, and neither
+# /proc nor /sys.
+root=$build/root
+loader=$(readelf -l "$build/lanes" |
+	sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
+rm -rf "$root"
+mkdir -p "$root/lib"
+cp -L "$loader" "$root$loader"
+cp "$build/liblanemalloc.so.1" "$root/lib"
+cp "$build/lanes" "$build/storm_mixed.preloaded" "$build"/lanes.static "$root"
+if unshare -rm true 2>/dev/null; then
+	for program in lanes lanes.static; do
+		unshare -rm chroot "$root" "/$program"
+	done
+	LD_PRELOAD= unshare -rm sh -c 'exec chroot "$1" "$2" \
+		--preload /lib/liblanemalloc.so.1 /storm_mixed.preloaded' \
+		sh "$root" "$loader"
+else
+	echo 'musl: no right to make namespaces; the bare root is left out'
+fi

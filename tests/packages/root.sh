@@ -1,5 +1,6 @@
 #!/bin/bash
-# Debian packages in a fresh root: installed, used, removed without a trace.
+# Debian packages in a fresh root: installed, used, removed without a trace; and
+# once more by autopkgtest, where that is installed.
 #
 # Usage: root.sh DIRECTORY [WORK]
 #
@@ -92,4 +93,13 @@ changed=$(diff "$work/before" "$work/after" | grep '^[<>]' | grep -v -E \
 	'/var/(lib/dpkg|log|cache)|/etc/ld.so.cache|__pycache__' || :)
 [ -z "$changed" ] || fail "the packages left these, or took them along:" \
 	"$changed"
+
+# It installs the packages itself, and what each test names besides.
+if command -v autopkgtest >/dev/null; then
+	step "autopkgtest"
+	autopkgtest --no-built-binaries "$debs"/*lanemalloc*.deb \
+		"$root/source/" -- chroot "$root" >"$work/autopkgtest.log" 2>&1 ||
+		{ tail -n 40 "$work/autopkgtest.log" >&2; fail "autopkgtest"; }
+	grep -E '^[a-z]+ +(PASS|SKIP|FAIL)' "$work/autopkgtest.log"
+fi
 echo "root: passed"

@@ -85,9 +85,18 @@ staged() {
 	find "$stage" | sort | diff "$work/before" -
 }
 
+# Below a prefix of somebody's own the loader finds nothing, which is said, and
+# the prefix goes with the last file.
+unstaged() {
+	local prefix=$work/own
+
+	build install PREFIX="$prefix" | grep -q 'run ldconfig' &&
+		build uninstall PREFIX="$prefix" && [ ! -e "$prefix" ]
+}
+
 check_install() {
 	build all && staged /usr /usr/lib/x86_64-linux-gnu &&
-		staged /opt/lane /opt/lane/lib
+		staged /opt/lane /opt/lane/lib && unstaged
 }
 
 check_abi() {

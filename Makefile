@@ -299,10 +299,10 @@ CROSS_MAKE = $(MAKE) --no-print-directory BUILD=$(CROSS_BUILD) \
 CROSS_LIB = $(CROSS_BUILD)/sysroot/usr/lib/aarch64-linux-gnu
 
 aarch64: $(CROSS_BUILD)/include/ck_md.h ## the library for aarch64
-	@$(CROSS_MAKE) WERROR=1 all
+	+@$(CROSS_MAKE) WERROR=1 all
 
 aarch64-tests: aarch64 $(CROSS_BUILD)/include/cmocka.h
-	@$(CROSS_MAKE) cross-tests
+	+@$(CROSS_MAKE) cross-tests
 
 # The tests need a library besides, which its own architecture's package has.
 $(CROSS_BUILD)/include/cmocka.h: $(CROSS_BUILD)/include/ck_md.h

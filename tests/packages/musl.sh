@@ -78,9 +78,13 @@ if unshare -rm true 2>/dev/null; then
 	for program in lanes lanes.static; do
 		unshare -rm chroot "$root" "/$program"
 	done
-	LD_PRELOAD= unshare -rm sh -c 'exec chroot "$1" "$2" \
-		--preload /lib/liblanemalloc.so.1 /storm_mixed.preloaded' \
-		sh "$root" "$loader"
+	# A library that its loader does not find is passed over in silence.
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	LD_PRELOAD='' LANEMALLOC_CONF=verbose=1 unshare -rm sh -c \
+		'exec chroot "$1" "$2" --preload /lib/liblanemalloc.so.1 \
+			/storm_mixed.preloaded' sh "$root" "$loader" \
+		2>"$build/root.says" || { cat "$build/root.says"; exit 1; }
+	grep 'lanemalloc.* mode ' "$build/root.says"
 else
 	echo 'musl: no right to make namespaces; the bare root is left out'
 fi

@@ -78,7 +78,7 @@ class Result:
         elif words[1:2] == ["switched"]:
             self.hear_times("CPUs went off", int(words[2]))
         elif words[1:2] == ["moved"]:
-            self.hear_times("CPUs were others", int(words[2]))
+            self.hear_times("allowed CPUs changed", int(words[2]))
         elif words[1:2] == ["aborted"]:
             self.aborts, self.load_aborts = words[2:4]
         elif words[1:2] == ["end"]:

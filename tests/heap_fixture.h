@@ -58,7 +58,7 @@ static __attribute__((noinline, unused)) void *block_alloc(size_t size)
 }
 
 /* Memory that was in use, and is free and dirty. */
-static inline void memory_freed(size_t size)
+static inline void dirty_freed(size_t size)
 {
 	char *block = heap_alloc_aligned(size, MIB);
 

@@ -178,13 +178,13 @@ TEST(a_passer_serves, fresh, done)
 {
 	config.reclaimer = 0;
 	config.purge_budget = 1 << 30;
-	memory_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_int_equal(page_heap_dirty_size(), 0);
 	assert_false(limit_is_asked());
-	memory_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
@@ -199,7 +199,7 @@ TEST(the_helper_serves, fresh, done)
 {
 	config.purge_budget = 1 << 30;
 	assert_int_equal(reclaimer_start(), 0);
-	memory_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
@@ -216,7 +216,7 @@ TEST(what_an_awaited_helper_leaves, fresh, done)
 	bool ended;
 
 	config.purge_budget = 1 << 30;
-	memory_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	token = helper_forbid(&ended);
 	limit_ask(LIMIT_PRESSURE);
 	assert_true(pressure_serve(no_area, NULL) > 0);

@@ -28,20 +28,6 @@ static char *block_at_start(size_t size)
 	return (uintptr_t)p % 4096 ? q : p;
 }
 
-/* What the first line is to be. */
-__attribute__((format(printf, 1, 2))) static void announce(const char *format,
-							    ...)
-{
-	char text[256];
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	must(write(1, text, (size_t)n) == n);
-}
-
 /* The line that was announced, then the stacks, with the program in them. */
 static void fault_check(const char *name)
 {
@@ -54,7 +40,6 @@ static void fault_check(const char *name)
 	if (n && WIFSIGNALED(child.status) &&
 	    !strncmp(child.err, prefix, strlen(prefix)) &&
 	    !strncmp(child.err + strlen(prefix), child.out, n) &&
-	    child.err[strlen(prefix) + n] == '\n' &&
 	    strstr(child.err, " of process ") &&
 	    strstr(child.err, "allocated by thread ") &&
 	    lines_of(child.err, "#0 ") == lines_of(child.err, " by thread ") &&

@@ -492,4 +492,19 @@ static inline void *thread_run(void *(*run)(void *), void *arg)
 	return result;
 }
 
+/* A line for the parent: what the child's own last words are to be. */
+__attribute__((unused, format(printf, 1, 2))) static void
+announce(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	text[n++] = '\n';
+	must(write(1, text, (size_t)n) == n);
+}
+
 #endif

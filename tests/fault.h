@@ -20,20 +20,6 @@ struct fault_case {
 	size_t arguments[8]; /* run once for each, up to the first 0 */
 };
 
-__attribute__((unused, format(printf, 1, 2))) static void
-announce(const char *format, ...)
-{
-	char text[256];
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	text[n++] = '\n';
-	must(write(1, text, (size_t)n) == n);
-}
-
 /* What lies in CPU caches is checked when it goes back to its slab: at the
  * latest now. */
 __attribute__((unused)) static void flush_caches(void)

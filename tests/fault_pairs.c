@@ -21,22 +21,6 @@ static void given_by(const char *name, void *p, size_t size)
 	_exit(0);
 }
 
-static void free_of_new(size_t size)
-{
-	void *p = made_by("_Znwm", size);
-
-	announce("free of %p: made by new", p);
-	given_by("free", p, size);
-}
-
-static void free_of_array(size_t size)
-{
-	void *p = made_by("_ZnamRKSt9nothrow_t", size);
-
-	announce("free of %p: made by new[]", p);
-	given_by("free_sized", p, size);
-}
-
 static void realloc_of_new(size_t size)
 {
 	void *p = made_by("_Znwm", size);
@@ -45,45 +29,28 @@ static void realloc_of_new(size_t size)
 	_exit(!realloc(opaque(p), 2 * size));
 }
 
-static void delete_of_malloc(size_t size)
-{
-	void *p = malloc(size);
+/* A function of that name: what one made, and another one is given. */
+#define PAIR(name, maker, giver, text)          \
+	static void name(size_t size)           \
+	{                                       \
+		void *p = made_by(maker, size); \
+						\
+		announce(text, p);              \
+		given_by(giver, p, size);       \
+	}
 
-	announce("delete of %p: made by malloc", p);
-	given_by("_ZdlPv", p, size);
-}
-
-static void delete_of_array(size_t size)
-{
-	void *p = made_by("_Znam", size);
-
-	announce("delete of %p: made by new[]", p);
-	given_by("_ZdlPvm", p, size);
-}
-
-static void delete_array_of_new(size_t size)
-{
-	void *p = made_by("_ZnwmRKSt9nothrow_t", size);
-
-	announce("delete[] of %p: made by new", p);
-	given_by("_ZdaPvRKSt9nothrow_t", p, size);
-}
-
-static void delete_of_aligned(size_t size)
-{
-	void *p = made_by("_ZnwmSt11align_val_t", size);
-
-	announce("delete of %p: made by aligned new", p);
-	given_by("_ZdlPv", p, size);
-}
-
-static void aligned_delete_of_array(size_t size)
-{
-	void *p = made_by("_ZnamSt11align_val_t", size);
-
-	announce("aligned delete of %p: made by aligned new[]", p);
-	given_by("_ZdlPvmSt11align_val_t", p, size);
-}
+PAIR(free_of_new, "_Znwm", "free", "free of %p: made by new")
+PAIR(free_of_array, "_ZnamRKSt9nothrow_t", "free_sized",
+     "free of %p: made by new[]")
+PAIR(delete_of_malloc, "malloc", "_ZdlPv", "delete of %p: made by malloc")
+PAIR(delete_of_array, "_Znam", "_ZdlPvm", "delete of %p: made by new[]")
+PAIR(delete_array_of_new, "_ZnwmRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t",
+     "delete[] of %p: made by new")
+PAIR(delete_of_aligned, "_ZnwmSt11align_val_t", "_ZdlPv",
+     "delete of %p: made by aligned new")
+PAIR(aligned_delete_of_array, "_ZnamSt11align_val_t",
+     "_ZdlPvmSt11align_val_t",
+     "aligned delete of %p: made by aligned new[]")
 
 static const struct fault_case cases[] = {
 	{ "free-of-new", free_of_new, "checks=full", { 1, 1000, 1 << 20 } },

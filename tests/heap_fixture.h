@@ -57,6 +57,16 @@ static __attribute__((noinline, unused)) void *block_alloc(size_t size)
 	return heap_alloc(size);
 }
 
+/* Memory that was in use, and is free and dirty. */
+static inline void dirty_freed(size_t size)
+{
+	char *block = heap_alloc_aligned(size, MIB);
+
+	assert_non_null(block);
+	memset(block, 1, size);
+	heap_free(block);
+}
+
 /* What the names with hints make of them. */
 #define heap_free_sized(block, size) \
 	heap_free_aligned_sized(block, 0, size)

@@ -33,7 +33,10 @@
 #	/* links: lanemalloc */	 links the library too
 #	/* links: real-system */ unit test without tests/fake_*.c
 #
-# Environment: BUILD (build), JOBS (2 at most), ONLY (a pattern of names),
+# Those that may run beside others begin with what took longest the last time
+# (BUILD/tests/took), so that none of them is late.
+#
+# Environment: BUILD (build), JOBS (2; 4 at most), ONLY (a pattern of names),
 # MAY_SKIP (a missing tool is no failure), VERBOSE (all output is shown).
 # Last line: "N passed, N failed". Exit status: 0 where nothing failed.
 set -u -o pipefail
@@ -45,7 +48,7 @@ ONLY=${ONLY:-}
 MAY_SKIP=${MAY_SKIP:-}
 VERBOSE=${VERBOSE:-}
 jobs=${JOBS:-2}
-[ "$jobs" -le 2 ] || jobs=2
+[ "$jobs" -le 4 ] || jobs=4
 LANEMALLOC_SO=$(realpath -m "$BUILD")/liblanemalloc.so
 export LANEMALLOC_SO
 unset LD_PRELOAD LANEMALLOC_CONF GLIBC_TUNABLES MAKEFLAGS MFLAGS MAKELEVEL
@@ -53,7 +56,13 @@ unset LD_PRELOAD LANEMALLOC_CONF GLIBC_TUNABLES MAKEFLAGS MFLAGS MAKELEVEL
 results=$(mktemp -d) || exit 2
 trap 'rm -rf "$results"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
-nr_runs=0
+queue=()
+declare -A took_last=()
+if [ -r "$BUILD/tests/took" ]; then
+	while IFS=$'\t' read -r name took; do
+		took_last[$name]=$took
+	done <"$BUILD/tests/took"
+fi
 
 head_comment() {
 	sed -n "1,40s|^/\{0,1\} \{0,1\}\* $2: *\(.*[^ */]\).*|\1|p" "$1"
@@ -85,6 +94,7 @@ run_one() {
 	} 2>/dev/null
 	took=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
 	took=$((took / 10)).$((took % 10))
+	printf '%s\t%s\n' "$name" "$took" >>"$results/took"
 	{
 		if [ $status -eq 0 ]; then
 			echo passed >>"$results/counts"
@@ -101,25 +111,43 @@ run_one() {
 	cat "$out.report"
 }
 
-# run NAME TIMEOUT COMMAND...: in the background where another may run too.
+# run NAME TIMEOUT COMMAND...: with the others of the queue.
 run() {
-	wanted "$1" || return 0
-	nr_runs=$((nr_runs + 1))
-	if [ "$jobs" -le 1 ]; then
-		run_one "$@"
-		return
-	fi
-	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
-		wait -n || :
-	done
-	run_one "$@" &
+	! wanted "$1" || queue+=("${took_last[$1]:-0} ${*@Q}")
+}
+
+# Runs what is in the queue, so many at a time.
+run_queue() {
+	local line
+
+	[ ${#queue[@]} -gt 0 ] || return 0
+	while IFS= read -r line; do
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+			wait -n || :
+		done
+		eval "run_one ${line#* }" &
+	done < <(printf '%s\n' "${queue[@]}" | sort -s -k 1,1nr)
+	queue=()
+	wait
 }
 
 # Runs alone: storms, builds.
 run_alone() {
-	wait
+	run_queue
 	wanted "$1" || return 0
 	run_one "$@"
+}
+
+# What each took, for the next time.
+keep_times() {
+	local file=$BUILD/tests/took
+
+	mkdir -p "$BUILD/tests"
+	touch "$file" "$results/took"
+	awk -F '\t' '{ took[$1] = $2 }
+		END { for (name in took) print name "\t" took[name] }' \
+		"$file" "$results/took" >"$results/took.new"
+	mv "$results/took.new" "$file"
 }
 
 # without NAME TOOL...: true (and said) where one of the tools is missing.
@@ -331,7 +359,7 @@ group_lab() {
 group_programs() {
 	local out=$results/programs count status=0
 
-	wait
+	run_queue
 	[ -x tests/programs/run.sh ] || return 0
 	wanted programs || return 0
 	LANEMALLOC=$LANEMALLOC_SO tests/programs/run.sh "$@" </dev/null 2>&1 | tee "$out" |
@@ -364,7 +392,8 @@ for group in "$@"; do
 		exit 2 ;;
 	esac
 done
-wait
+run_queue
+keep_times
 nr_passed=$(grep -c passed "$results/counts")
 nr_failed=$(grep -c failed "$results/counts")
 if [ -n "$ONLY" ] && [ $((nr_passed + nr_failed)) -eq 0 ]; then

@@ -2,6 +2,7 @@
  * and while more and more is free in them; a piece at each call */
 #include <string.h>
 
+#include "../stress/harness/random.h"
 #include "slab_fixture.h"
 
 #include "slab/bin_set.h"
@@ -19,15 +20,7 @@ static void *objects[NR];
 #define NR_OTHERS (64 * MIB / 640)
 static void *others[NR_OTHERS];
 
-static uint64_t random_state = 88172645463325252;
-
-static size_t random_below(size_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (size_t)(random_state >> 11) % n;
-}
+static uint64_t random_state;
 
 static size_t purged(void)
 {
@@ -156,7 +149,7 @@ TEST(test_no_growth_no_look, NULL, teardown)
 		bin_give(1, objects + i, 1);
 	before = purged();
 	for (i = 0; i < 200000; i++) {
-		j = random_below(NR_OTHERS);
+		j = random_below(&random_state, NR_OTHERS);
 		bin_give(1, others + j, 1);
 		bin_take(1, OTHER_CLASS, others + j, 1);
 	}
@@ -175,7 +168,7 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 
 	take_n(CLASS, objects, NR, SIZE);
 	for (i = NR - 1; i > 0; i--) {
-		j = random_below(i + 1);
+		j = random_below(&random_state, i + 1);
 		object = objects[i];
 		objects[i] = objects[j];
 		objects[j] = object;

@@ -57,7 +57,7 @@ static const char *read_text(const char *text, int result)
 	files[1].text = text;
 	got = defaults;
 	capture_begin(&capture);
-	assert_int_equal(config_read(&got, "f"), result);
+	assert_int_equal(config_read(&got, "f", config_parse_line), result);
 	assert_int_equal(files[1].nr_open, 0);
 	return capture_end(&capture);
 }
@@ -157,7 +157,7 @@ TEST(test_errors)
 	assert_int_equal(got.stats, 1);
 	broken_at = SIZE_MAX;
 	piece = 100000;
-	assert_int_equal(config_read(&got, "none"), -ENOENT);
+	assert_int_equal(config_read(&got, "none", config_parse_line), -ENOENT);
 }
 
 /* The environment over root's file, the later over the earlier. */

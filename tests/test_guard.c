@@ -1,36 +1,10 @@
 /* pageheap/guard.h: large blocks with an inaccessible last page, whatever the
  * kernel refuses */
-#include "heap_fixture.h"
+#include "large_fixture.h"
 
-#include "front/block.h"
-#include "front/large.h"
 #include "pageheap/guard.h"
 
 #define SIZE (20 * UNIT_SIZE + 1) /* 21 units, all but a byte of slack */
-
-static struct block find(const void *pointer)
-{
-	struct block block;
-
-	block_find(pointer, "test", &block);
-	return block;
-}
-
-static char *large(size_t size)
-{
-	bool zero;
-	char *pointer = large_alloc(size, 16, &zero);
-
-	assert_non_null(pointer);
-	return pointer;
-}
-
-static void give(void *pointer)
-{
-	struct block block = find(pointer);
-
-	large_free(pointer, &block);
-}
 
 static int setup(void **state)
 {

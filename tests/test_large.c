@@ -1,33 +1,9 @@
 /* front/large.h: large blocks grow and shrink in place, move by page tables
  * where that pays, and tell the truth about zeros */
-#include "heap_fixture.h"
+#include "large_fixture.h"
 #include "promised.h"
 
 #include "front/large.c"
-
-static struct block find(const void *pointer)
-{
-	struct block block;
-
-	block_find(pointer, "test", &block);
-	return block;
-}
-
-static void *large(size_t size)
-{
-	bool zero;
-	void *pointer = large_alloc(size, 16, &zero);
-
-	assert_non_null(pointer);
-	return pointer;
-}
-
-static void give(void *pointer)
-{
-	struct block block = find(pointer);
-
-	large_free(pointer, &block);
-}
 
 FIXTURE(done)
 {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../stress/harness/cpus.h"
+#include "../stress/harness/random.h"
 #include "cases.h"
 #include "percpu_world.h"
 
@@ -42,13 +43,6 @@ struct hand {
 	void *tokens[NR_TOKENS];
 	unsigned n;
 };
-
-static uint32_t next_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	return *state ^= *state << 5;
-}
 
 static void mark(void *token, uint32_t to)
 {
@@ -123,7 +117,7 @@ static void step_push_batch(struct hand *h, unsigned most)
 	memmove(in, in + done, (n - (unsigned)done) * sizeof(*in));
 }
 
-static void step(struct hand *h, uint32_t random)
+static void step(struct hand *h, uint64_t random)
 {
 	unsigned most = random >> 8 & 15;
 
@@ -148,14 +142,14 @@ static bool hopping;
 static void *storm_thread(void *arg)
 {
 	struct hand *h = arg;
-	uint32_t random = 1 + (uint32_t)(h - hands) * 7919;
+	uint64_t random = (uint64_t)(h - hands);
 	unsigned i;
 
 	signal_hand = &signal_hands[h - hands];
 	for (i = 0; i < NR_STEPS; i++) {
-		step(h, next_random(&random));
+		step(h, random_next(&random));
 		if (hopping && i % 128 == 0)
-			cpus_go(0, &all_cpus, random >> 4);
+			cpus_go(0, &all_cpus, random >> 32);
 		else if (i % 64 == 0)
 			sched_yield();
 	}
@@ -165,11 +159,11 @@ static void *storm_thread(void *arg)
 
 static void on_signal(int number)
 {
-	static __thread uint32_t random = 77;
+	static __thread uint64_t random;
 
 	(void)number;
 	if (signal_hand)
-		step(signal_hand, next_random(&random));
+		step(signal_hand, random_next(&random));
 }
 
 static void count_tokens(void *const *tokens, uint64_t n, unsigned *seen)
@@ -366,7 +360,7 @@ static void *drainer(void *unused)
 
 static bool revoke_once(unsigned round, unsigned nr)
 {
-	uint32_t random = round + 1;
+	uint64_t random = round;
 	unsigned i, mine;
 	bool good;
 
@@ -380,7 +374,7 @@ static bool revoke_once(unsigned round, unsigned nr)
 	store_relaxed(&nr_ready, round + 1); // hint
 	for (i = 10000000; i && lane_nr(shared) == nr; i--)
 		;
-	for (i = next_random(&random) % 4000; i; i--)
+	for (i = (unsigned)random_below(&random, 4000); i; i--)
 		load_relaxed(&lease);         // hint: passes time
 	store_relaxed(&lease, 2 * round + 1); // own
 	good = rseq_fence();

@@ -173,27 +173,18 @@ TEST(another_process_watches_nothing, fresh, done)
 	assert_true(watch_is_open(&watched.events));
 }
 
-static void block_freed(size_t size)
-{
-	char *block = heap_alloc_aligned(size, MIB);
-
-	assert_non_null(block);
-	memset(block, 1, size);
-	heap_free(block);
-}
-
 /* Without a helper a passer serves, once in a while. */
 TEST(a_passer_serves, fresh, done)
 {
 	config.reclaimer = 0;
 	config.purge_budget = 1 << 30;
-	block_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_int_equal(page_heap_dirty_size(), 0);
 	assert_false(limit_is_asked());
-	block_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
@@ -208,7 +199,7 @@ TEST(the_helper_serves, fresh, done)
 {
 	config.purge_budget = 1 << 30;
 	assert_int_equal(reclaimer_start(), 0);
-	block_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	limit_ask(LIMIT_SOFT);
 	pressure_pass();
 	assert_true(page_heap_dirty_size() >= 8 * MIB);
@@ -225,7 +216,7 @@ TEST(what_an_awaited_helper_leaves, fresh, done)
 	bool ended;
 
 	config.purge_budget = 1 << 30;
-	block_freed(8 * MIB);
+	dirty_freed(8 * MIB);
 	token = helper_forbid(&ended);
 	limit_ask(LIMIT_PRESSURE);
 	assert_true(pressure_serve(no_area, NULL) > 0);

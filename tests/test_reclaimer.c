@@ -79,24 +79,14 @@ TEST(test_failure_leaves_it_startable, fresh, done)
 	assert_int_equal(word_now(), HELPER_AWAKE);
 }
 
-static void memory_freed(void)
-{
-	size_t size = 8 * MIB;
-	char *block = heap_alloc_aligned(size, MIB);
-
-	assert_non_null(block);
-	memset(block, 1, size);
-	heap_free(block);
-}
-
 /* Slow paths give birth. */
 TEST(test_slow_paths_give_birth, fresh, done)
 {
 	config.purge_budget = 1 << 30;
 	fake_now_ms += 10 * DELAY;
-	memory_freed();
+	dirty_freed(8 * MIB);
 	assert_int_equal(started.nr, 1);
-	memory_freed();
+	dirty_freed(8 * MIB);
 	assert_int_equal(started.nr, 1);
 	assert_int_equal(word_now(), HELPER_AWAKE);
 }
@@ -121,7 +111,7 @@ TEST(test_ends_when_quiet, fresh, done)
 static void pass_after_a_tick(unsigned nr)
 {
 	if (nr == 2)
-		memory_freed();
+		dirty_freed(8 * MIB);
 }
 
 TEST(test_busy_program_replaces_it, fresh, done)
@@ -146,7 +136,7 @@ static void pass_without_birth(unsigned nr)
 	if (nr != QUIET_TICKS)
 		return;
 	start_result = -EAGAIN;
-	memory_freed();
+	dirty_freed(8 * MIB);
 	assert_int_equal(word_now(), HELPER_ASKED);
 	start_result = 0;
 }
@@ -165,7 +155,7 @@ TEST(test_looks_again_without_a_successor, fresh, done)
 TEST(test_gives_back_what_lies_unused, fresh, done)
 {
 	config.purge_budget = 1 << 30;
-	memory_freed();
+	dirty_freed(8 * MIB);
 	assert_int_equal(fake_purged_size(), 0);
 	reclaimer_ensure();
 	run_to_its_end();

@@ -2,6 +2,7 @@
  * of a live object; taking makes them dirty again */
 #include <string.h>
 
+#include "../stress/harness/random.h"
 #include "slab_fixture.h"
 
 #define OWNER 3
@@ -26,15 +27,7 @@ static void *objects[NR_OBJECTS_MOST];
 static bool live[NR_OBJECTS_MOST];
 static unsigned nr;
 
-static uint64_t random_state = 88172645463325252;
-
-static unsigned random_below(unsigned n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (unsigned)(random_state >> 11) % n;
-}
+static uint64_t random_state;
 
 FIXTURE(fresh)
 {
@@ -136,7 +129,7 @@ static void purge_at_random(unsigned size_class, unsigned odds)
 	size_t done;
 
 	for (i = 1; i < nr; i++)
-		if (random_below(odds))
+		if (random_below(&random_state, odds))
 			give_one(slab, i);
 	fake_reset();
 	done = slab_purge(slab);
@@ -147,7 +140,7 @@ static void purge_at_random(unsigned size_class, unsigned odds)
 	assert_int_equal(slab_purge(slab), 0);
 	slab_check(slab);
 	for (i = 1; i < nr; i++)
-		if (live[i] && random_below(2))
+		if (live[i] && random_below(&random_state, 2))
 			give_one(slab, i);
 	slab_purge(slab);
 	live_are_whole(size_class);

@@ -20,6 +20,7 @@
 #include "cases.h"
 #include "system/sandbox.h"
 #include "system/sealed.h"
+#include "system/vdso.h"
 #include "system/system.h"
 #include "system/threads.h"
 
@@ -427,7 +428,7 @@ TEST(test_watch, set_errno, errno_is_kept)
 /* The vDSO's clock is the kernel's. */
 TEST(test_clock, set_errno, errno_is_kept)
 {
-	sealed_find_clock();
+	vdso_find_clock();
 	assert_now_is_now();
 	if (getauxval(AT_SYSINFO_EHDR))
 		assert_non_null(sealed.at.clock);

@@ -69,6 +69,7 @@ static uint64_t now_overtaken(void);
 #define reclaimer_start counted_birth
 #define reclaimer_ensure counted_ensure
 #define request_look counted_look
+#include "front/tick_work.c"
 #include "front/tick.c"
 #undef system_now_ms
 #undef page_heap_tick

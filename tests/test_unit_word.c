@@ -1,6 +1,7 @@
 /* unit_word.h against slow definitions, over many words x all arguments */
 #include <stdlib.h>
 
+#include "../stress/harness/random.h"
 #include "cases.h"
 #include "pageheap/unit_word.h"
 
@@ -16,7 +17,7 @@ static void add(uint64_t word)
 /* All runs at steps of 3, words of 8 bits spread, and random ones. */
 static int make_words(void **state)
 {
-	uint64_t random = 88172645463325252u;
+	uint64_t seed = 0, random;
 	unsigned i, n;
 
 	(void)state;
@@ -28,9 +29,7 @@ static int make_words(void **state)
 	for (i = 0; i < 256; i++)
 		add((uint64_t)i * 0x0101010101010101u);
 	for (i = 0; i < 500; i++) {
-		random ^= random << 13;
-		random ^= random >> 7;
-		random ^= random << 17;
+		random = random_next(&seed);
 		add(i % 2 ? random : random & random >> 9);
 	}
 	return nr_words < 4096 ? 0 : -1;

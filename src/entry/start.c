@@ -17,6 +17,8 @@
 #include "system/report.h"
 #include "system/sealed.h"
 #include "system/system.h"
+#include "system/threads.h"
+#include "system/vdso.h"
 
 static void print_memory_layout(void)
 {
@@ -43,7 +45,7 @@ static void print_start(void)
 
 static __attribute__((constructor(101))) void start(void)
 {
-	sealed_find_clock();
+	vdso_find_clock();
 	if (rseq_own_start)
 		rseq_own_start();
 	if (!heap_start()) {
@@ -64,7 +66,7 @@ static __attribute__((constructor(103))) void seal(void)
 {
 	if (guarded_is_on())
 		catch_start();
-	sealed_close();
+	system_make_readonly(&sealed, sizeof(sealed));
 }
 
 static __attribute__((destructor)) void finish(void)

@@ -7,7 +7,7 @@
 #include "cpucache/rseq.h"
 #include "front/outside.h"
 #include "front/pressure.h"
-#include "front/tick.h"
+#include "front/tick_work.h"
 #include "pageheap/purge.h"
 #include "system/config.h"
 #include "system/helper.h"

@@ -3,21 +3,17 @@
 
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
-#include "cpucache/rseq_check.h"
 #include "front/gate.h"
 #include "front/pressure.h"
-#include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/who.h"
 #include "pageheap/regions.h"
 #include "sample/sampler.h"
 #include "system/config.h"
-#include "system/helper.h"
 #include "system/peek.h"
 #include "system/sandbox.h"
 
-static _Atomic(uint32_t) ready;	  /* atomic: all of start-up is done */
-static _Atomic(uint32_t) checked; /* atomic: hint, the kernel was tested */
+static _Atomic(uint32_t) ready;		 /* atomic: all of start-up is done */
 static _Atomic(uint32_t) sampling_begun; /* atomic: hint, as options say */
 
 /* By every racer, as each opens the gate that the sampler's state says; but not
@@ -71,21 +67,6 @@ bool heap_start(void)
 	if (likely(load_acquire(&ready)))
 		return true;
 	return start_slow();
-}
-
-void heap_threads_start(void)
-{
-	if (!heap_start() || sandbox_known())
-		return;
-	helper_prepare();
-	if (load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	    !take_relaxed(&checked, 1) &&		     // hint
-	    !helper_is_filtered() && !rseq_kernel_aborts()) {
-		gate_close(); /* for ever */
-		rseq_give_up("direct: this kernel does not abort sections");
-	}
-	pressure_watch();
-	tick_ensure_helper();
 }
 
 void heap_gate_close(void)

@@ -18,11 +18,6 @@
  * Lock-free, idempotent. */
 bool heap_start(void);
 
-/* Checks the kernel and gives birth to a helper, as the program may now have
- * threads. Called where a thread is about to be created, never from an
- * allocation. */
-void heap_threads_start(void);
-
 /* Closes and opens the fast paths' gate for a while: nested calls count. While
  * closed every call takes the direct path. */
 void heap_gate_close(void);

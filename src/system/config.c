@@ -331,7 +331,7 @@ static void parse_file_item(struct config *out, struct slice item,
 	if (item.length <= CONFIG_TEXT_MOST) {
 		__builtin_memcpy(path, item.at + 1, item.length - 1);
 		path[item.length - 1] = '\0';
-		error = config_read(out, path);
+		error = config_read(out, path, config_parse_line);
 	}
 	if (error && may_warn(source))
 		report_line("%s: %.*s cannot be read: error %d, %s",
@@ -389,7 +389,8 @@ static cold bool config_start_slow(void)
 	if (!environ_is_there())
 		return false;
 	text = environ_find(VARIABLE);
-	config_read(&result, CONFIG_FILE); /* most have none */
+	/* Most have none. */
+	config_read(&result, CONFIG_FILE, config_parse_line);
 	if (text && !system_privileged())
 		config_parse(&result, text);
 	if (result.hardened && result.large_guard == LARGE_GUARD_AUTO)

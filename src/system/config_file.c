@@ -7,6 +7,7 @@
 
 struct lines {
 	struct config *out;
+	config_line *parse;
 	struct config_source source;
 	size_t nr;   /* bytes of buf */
 	bool broken; /* the line began before buf */
@@ -26,7 +27,7 @@ static bool line_fits(struct lines *l, size_t length)
 static void line_end(struct lines *l, const char *at, size_t length)
 {
 	if (line_fits(l, length) && !l->broken)
-		config_parse_line(l->out, at, length, &l->source);
+		l->parse(l->out, at, length, &l->source);
 	l->broken = false;
 }
 
@@ -61,9 +62,10 @@ static void lines_end(struct lines *l, long result)
 		line_end(l, l->buf, l->nr);
 }
 
-int config_read(struct config *out, const char *path)
+int config_read(struct config *out, const char *path, config_line *parse)
 {
 	struct lines l = { .out = out,
+			   .parse = parse,
 			   .source = { .name = path, .is_file = true } };
 	int fd = system_open(path);
 	size_t size = 0;

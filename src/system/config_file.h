@@ -16,8 +16,12 @@
 #define CONFIG_FILE_MOST 65536
 #define CONFIG_LINE_MOST 510
 
-/* Reads a file on top of what *out holds. 0, or a negated errno: the lines
- * before count. */
-int config_read(struct config *out, const char *path);
+/* What becomes of a line: config_parse_line(). */
+typedef void config_line(struct config *out, const char *line, size_t length,
+			 struct config_source *source);
+
+/* Reads a file on top of what *out holds, by `parse`. 0, or a negated errno:
+ * the lines before count. */
+int config_read(struct config *out, const char *path, config_line *parse);
 
 #endif

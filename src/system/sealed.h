@@ -47,11 +47,4 @@ extern union sealed {
 	char page[SYSCALL_PAGE_SIZE_MOST];
 } sealed internal;
 
-/* Finds the vDSO's clock, in a constructor, before any other thread may
- * look. */
-void sealed_find_clock(void);
-
-/* Makes the page read-only from now on. */
-void sealed_close(void);
-
 #endif

@@ -14,6 +14,7 @@
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "front/tick.h"
+#include "front/tick_work.h"
 #include "heap.h"
 #include "interrupt.h"
 #include "names.h"

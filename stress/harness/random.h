@@ -3,6 +3,7 @@
 #ifndef HARNESS_RANDOM_H
 #define HARNESS_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define RANDOM_STEP ((uint64_t)0x9e3779b97f4a7c15)
@@ -18,6 +19,12 @@ static inline uint64_t random_mix(uint64_t x)
 static inline uint64_t random_next(uint64_t *state)
 {
 	return random_mix(*state += RANDOM_STEP);
+}
+
+/* 0 < n */
+static inline size_t random_below(uint64_t *state, size_t n)
+{
+	return random_next(state) % n;
 }
 
 #endif

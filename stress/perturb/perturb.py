@@ -151,7 +151,9 @@ def build_control(options, name, changes):
     make = options.make.split() + [
         "--no-print-directory", "BUILD=" + os.path.dirname(options.build),
         "PERTURB_SRC=%s/src" % to, "PERTURB_DIR=" + to, "perturb-cells"]
-    if subprocess.run(make, stdout=subprocess.DEVNULL, check=False).returncode:
+    # With the descriptors by which make shares out its jobs.
+    if subprocess.run(make, stdout=subprocess.DEVNULL, check=False,
+                      close_fds=False).returncode:
         raise Failure("%s does not compile any more" % name)
     return argparse.Namespace(build=to)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""No object needs a name that a higher layer defines.
+"""No object needs a name that a higher layer defines, and none needs itself by
+way of others.
 
 Usage: calls.py BUILD
        calls.py --selftest
@@ -7,11 +8,13 @@ Usage: calls.py BUILD
 Read from the objects by nm, so that no declaration of one's own hides a call.
 A name's layer is that of its file, or of the header of that name where that
 is lower. Weak needs, names that the library exports, and `lane_` before such a
-name, are no calls: they ask what the program has.
+name, are no calls: they ask what the program has. Assembly is a part of the C
+file that calls it.
 
 Prints one line for each breach; exit status 1 if there was one.
 """
 
+import collections
 import os
 import re
 import subprocess
@@ -61,6 +64,37 @@ def exported(build):
     return {name for kind, name in nm("-D", library) if kind != "U"}
 
 
+def circle_of(stem, needs):
+    """The shortest way from an object back to itself, or None."""
+    ways = collections.deque([[stem]])
+    seen = set()
+    while ways:
+        way = ways.popleft()
+        for other in sorted(needs.get(way[-1], ())):
+            if other == stem:
+                return way
+            if other not in seen:
+                seen.add(other)
+                ways.append(way + [other])
+    return None
+
+
+def circles(root, needed, defined):
+    """Each circle once, as a line."""
+    needs, found = {}, {}
+    for stem, _, name in needed:
+        other = defined.get(name, (stem,))[0]
+        if other != stem and not any(os.path.exists(os.path.join(
+                root, "src", x + ".S")) for x in (stem, other)):
+            needs.setdefault(stem, set()).add(other)
+    for stem in sorted(needs):
+        way = circle_of(stem, needs)
+        if way:
+            found.setdefault(frozenset(way), way)
+    return ["a circle: " + " needs ".join(way + way[:1])
+            for way in found.values()]
+
+
 def check(root, build):
     shown, defined, needed = exported(build), {}, []
     for stem, path in objects(build):
@@ -74,25 +108,27 @@ def check(root, build):
                 defined[name] = (stem, min(layers))
     if not defined:
         return ["no objects in %s/obj" % build]
-    return ["%s of layer %d.%d needs %s() of %s, layer %d.%d"
-            % ((stem,) + layer + (name,) + defined[name][:1] +
-               defined[name][1])
-            for stem, layer, name in needed
-            if name in defined and defined[name][1] > layer]
+    return circles(root, needed, defined) + [
+        "%s of layer %d.%d needs %s() of %s, layer %d.%d"
+        % ((stem,) + layer + (name,) + defined[name][:1] + defined[name][1])
+        for stem, layer, name in needed
+        if name in defined and defined[name][1] > layer]
 
 
 LOW = "/* layer 1.1: low: below */\nint high(void);\n" \
       "int low(void) { return %s; }\n"
 HIGH = "/* layer 2.1: high: above */\nint low(void);\n" \
-       "int high(void) { return low(); }\n"
+       "int high(void) { return %s; }\n"
 HEADER = "/* layer 1.1: high: what all may ask */\n"
 
 # (what it is, files, how many breaches)
 TREES = [
-    ("calls downwards", {"low": LOW % "1", "high": HIGH}, 0),
-    ("a call upwards", {"low": LOW % "high()", "high": HIGH}, 1),
+    ("calls downwards", {"low": LOW % "1", "high": HIGH % "low()"}, 0),
+    ("a call upwards", {"low": LOW % "high()", "high": HIGH % "1"}, 1),
     ("a call of what a low header has",
-     {"low": LOW % "high()", "high": HIGH, "high.h": HEADER}, 0),
+     {"low": LOW % "high()", "high": HIGH % "1", "high.h": HEADER}, 0),
+    ("two that need each other",
+     {"low": LOW % "high()", "high": HIGH % "low()", "high.h": HEADER}, 1),
     ("no objects", {}, 1),
 ]
 

@@ -126,7 +126,7 @@ static void quota_settle(struct cpu_cache *cache)
 void capacity_forget(struct cpu_cache *cache)
 {
 	store_relaxed(&cache->used_size, 0);
-	store_relaxed(&cache->nr_passes, 0); // hint
+	store_relaxed(&cache->nr_passes, 0);
 	quota_lower(cache, UINT64_MAX);
 }
 
@@ -217,7 +217,7 @@ static bool shrink_others(unsigned id, struct cpu_cache *cache,
 		return true;
 	most = id_most(cache);
 	if (most < config.cpu_cache)
-		store_relaxed(&cache->nr_passes, POOR_PASSES - 1); // hint
+		store_relaxed(&cache->nr_passes, POOR_PASSES - 1);
 	for (i = 0; i < SHRINK_TRIES; i++) {
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % FAR_LANE;
 		if (victim == 1 || used_is_wrong(cache))
@@ -259,11 +259,11 @@ static uint64_t grow_step(struct cpu_cache *cache, const struct size_class *c)
  * POOR_PASSES moves capacity from lane to lane, or finds the pool richer. */
 static bool lane_passes(struct cpu_cache *cache)
 {
-	uint32_t nr = load_relaxed(&cache->nr_passes); // hint
+	uint32_t nr = load_relaxed(&cache->nr_passes);
 
 	if (likely(!nr))
 		return false;
-	store_relaxed(&cache->nr_passes, nr - 1); // hint
+	store_relaxed(&cache->nr_passes, nr - 1);
 	return true;
 }
 

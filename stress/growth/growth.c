@@ -1,8 +1,8 @@
 /* growth: the same calls with more CPUs at work, or in a larger heap
  *
- *	growth --load crowd --ids N	as N threads that all run at once
- *	growth --load heap --mib N	in a heap of blocks of 16 bytes to 48 KiB
- *	growth --load large --mib N	in a heap of blocks of 256 KiB to 4 MiB
+ *	--load crowd --ids N	as N threads that all run at once
+ *	--load heap --mib N	a heap of blocks of 16 bytes to 48 KiB
+ *	--load large --mib N	a heap of blocks of 256 KiB to 3 MiB
  *
  * growth.py runs it under callgrind, which counts what happens in
  * counted_take() and counted_give(). No kernel aborts a section there, and none has to: one thread

@@ -5,12 +5,12 @@
  *	--load large --mib N	a heap of blocks of 256 KiB to 3 MiB
  *
  * growth.py runs it under callgrind, which counts what happens in
- * counted_take() and counted_give(). No kernel aborts a section there, and none has to: one thread
- * does it all and says itself on which CPU it is. For that it defines what
- * libc tells of its rseq area, before anybody asks: the area that the malloc
- * finds is the program's own, of which the kernel knows nothing. A malloc that
- * asks for none is counted as it is. The helper must be off (reclaimer=off): on
- * a thread of its own it would be on CPU 0, too.
+ * counted_take() and counted_give(). No kernel aborts a section there, and none
+ * has to: one thread does it all and says itself on which CPU it is. For that
+ * it defines what libc tells of its rseq area, before anybody asks: the area
+ * that the malloc finds is the program's own, of which the kernel knows
+ * nothing. A malloc that asks for none is counted as it is. The helper must be
+ * off (reclaimer=off): on a thread of its own it would be on CPU 0, too.
  *
  * crowd: each id holds blocks, puts others in the place of some and gives every
  * eighth to the next id, which frees it. Ids take turns, so each begins with

@@ -303,6 +303,30 @@ TEST_WHERE(can_drain(), test_caches_in_proportion)
 	all_is_free();
 }
 
+/* Without a pool most misses leave the lanes as they are: all of them would
+ * look at SHRINK_TRIES others. */
+TEST_WHERE(can_drain(), test_poor_ids_move_little)
+{
+	struct lanemalloc_stats before, after;
+	uint32_t looks;
+	unsigned id;
+
+	drain_caches(rseq_self(), false);
+	for (id = 0; id < NR_OTHERS; id++)
+		hog(id, NR_ROUNDS);
+	before = stats_now();
+	looks = load_relaxed(&cpu_caches[id].shrink_next); // own
+	hog(id, NR_ROUNDS);
+	after = stats_now();
+	looks = load_relaxed(&cpu_caches[id].shrink_next) - looks; // own
+	assert_true(looks > 0);
+	assert_true(2 * (uint64_t)looks <
+		    SHRINK_TRIES * (after.nr_refills - before.nr_refills +
+				    after.nr_flushes - before.nr_flushes));
+	drain_caches(rseq_self(), false);
+	all_is_free();
+}
+
 /* A take looks at the 16 ids behind its own. What it does not get of them is
  * the slab that each takes from next, so no more than those are opened. */
 TEST_WHERE(can_drain(), test_others_slabs_are_used)

@@ -29,6 +29,7 @@ struct cpu_cache {
 	/* atomic: hint; flushes of each class since its last refill */
 	_Atomic(uint8_t) nr_flushed[NR_CLASSES];
 	_Atomic(uint32_t) nr_refused; /* atomic: hint, see areas_map() */
+	_Atomic(uint32_t) nr_passes;  /* atomic: hint, see lane_passes() */
 	_Atomic(uint64_t) dropping;   /* atomic: see drain.h; not 0: somebody
 				       * gives its spare area's slots back */
 	/* atomic: hint; flushes of each class without a miss to answer them */

@@ -8,6 +8,7 @@
 #include "system/config.h"
 
 #define SHRINK_TRIES 8
+#define POOR_PASSES 8 /* tries to grow for each that is made, without a pool */
 #define ONLY_FREES 4  /* flushes without a refill that tell of it */
 #define TRIM_ROUNDS 8 /* batches by which one call shrinks a lane */
 #define OWED_MOST 4096
@@ -125,6 +126,7 @@ static void quota_settle(struct cpu_cache *cache)
 void capacity_forget(struct cpu_cache *cache)
 {
 	store_relaxed(&cache->used_size, 0);
+	store_relaxed(&cache->nr_passes, 0);
 	quota_lower(cache, UINT64_MAX);
 }
 
@@ -188,32 +190,44 @@ static bool may_use(struct cpu_cache *cache, uint64_t size)
 				quota_try_raise(cache, size - most));
 }
 
-/* Takes capacity from other lanes in turn until `want` bytes are free. Once in
- * a round of all lanes it counts anew. */
+/* Makes a lane give way, where it has something. */
+static void lane_give_way(unsigned id, struct cpu_cache *cache, unsigned victim)
+{
+	struct lane *lane = areas_lane(id, victim);
+	uint64_t limit = lane_limit(lane), less;
+
+	if (!limit && !lane_nr(lane))
+		return;
+	less = shrink_size(limit, victim);
+	if (lane_move_limit(lane, limit, limit - less))
+		sub_relaxed(&cache->used_size,
+			    less * size_classes[victim].size);
+	lane_trim(id, lane, victim);
+}
+
+/* Takes capacity from other lanes in turn until `want` bytes are free; the pool
+ * is asked once. Once in a round of all lanes it counts anew. */
 static bool shrink_others(unsigned id, struct cpu_cache *cache,
 			  unsigned size_class, uint64_t want)
 {
-	uint64_t limit, less;
+	uint64_t most;
 	unsigned i, victim;
-	struct lane *lane;
 
+	if (may_use(cache, used_size(cache) + want))
+		return true;
+	most = id_most(cache);
+	if (most < config.cpu_cache)
+		store_relaxed(&cache->nr_passes, POOR_PASSES - 1);
 	for (i = 0; i < SHRINK_TRIES; i++) {
-		if (may_use(cache, used_size(cache) + want))
-			return true;
 		victim = 1 + add_relaxed(&cache->shrink_next, 1) % FAR_LANE;
 		if (victim == 1 || used_is_wrong(cache))
 			used_recount(id, cache);
-		lane = areas_lane(id, victim);
-		limit = lane_limit(lane);
-		if (victim == size_class)
-			continue;
-		less = shrink_size(limit, victim);
-		if (lane_move_limit(lane, limit, limit - less))
-			sub_relaxed(&cache->used_size,
-				    less * size_classes[victim].size);
-		lane_trim(id, lane, victim);
+		if (victim != size_class)
+			lane_give_way(id, cache, victim);
+		if (used_size(cache) + want <= most)
+			return true;
 	}
-	return may_use(cache, used_size(cache) + want);
+	return false;
 }
 
 /* Returns the most that a lane may hold: one of medium sizes may not take the
@@ -240,15 +254,31 @@ static uint64_t grow_step(struct cpu_cache *cache, const struct size_class *c)
 	return min_size(c->batch, max_size(half / c->size, 1));
 }
 
+/* Whether growing is not worth a try now. Where the pool has no more, each of
+ * many classes would take from the next one with every miss: so one try in
+ * POOR_PASSES moves capacity from lane to lane, or finds the pool richer. */
+static bool lane_passes(struct cpu_cache *cache)
+{
+	uint32_t nr = load_relaxed(&cache->nr_passes);
+
+	if (likely(!nr))
+		return false;
+	store_relaxed(&cache->nr_passes, nr - 1);
+	return true;
+}
+
 /* Grows the lane's limit by a batch where the id's bytes allow. */
 static bool lane_grow(unsigned id, struct cpu_cache *cache, unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
-	struct lane *lane = areas_lane(id, size_class);
-	uint64_t limit = lane_limit(lane), cost;
-	uint64_t want = min_size(limit + grow_step(cache, c),
-				 limit_most(size_class));
+	struct lane *lane;
+	uint64_t limit, want, cost;
 
+	if (lane_passes(cache))
+		return false;
+	lane = areas_lane(id, size_class);
+	limit = lane_limit(lane);
+	want = min_size(limit + grow_step(cache, c), limit_most(size_class));
 	if (want <= limit)
 		return false;
 	quota_settle(cache);

@@ -33,6 +33,10 @@
  * else is wrong for a moment, as others come or the heap shrinks, is mended by
  * the next that wants to grow.
  *
+ * An id that the pool refuses moves capacity between its own lanes, which costs
+ * more than a refill where many classes want it in turn: so it tries to grow
+ * once and then lets POOR_PASSES - 1 misses and overflows pass.
+ *
  * Where flush follows flush and no refill comes between, the program only
  * frees: the limit goes down to a batch, since each cached object may be the
  * last that keeps a slab from being empty. A drain sets all limits back to

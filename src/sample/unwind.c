@@ -3,6 +3,7 @@
 #include "sample/unwind.h"
 
 #include "sample/cfi.h"
+#include "sample/rules.h"
 
 /* Follows the frame pointer: the caller's lies there, then the return
  * address. */
@@ -51,6 +52,68 @@ unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most)
 	return n;
 }
 
+/* What a walk over lasting code alone needs of a frame. */
+struct light {
+	uint64_t pc; /* inside of an instruction */
+	uint64_t sp, fp;
+};
+
+/* Loads a word of the stack that lies there for sure. */
+static force_inline bool light_load(const struct memory *memory, uint64_t at,
+				    uint64_t *word)
+{
+	if (unlikely(at - memory->low >= memory->high - memory->low - 7))
+		return false;
+	__builtin_memcpy(word, (const void *)at, sizeof(*word));
+	return true;
+}
+
+/* Goes to the caller by a rule that has only these registers; false: it cannot
+ * be done so, and the frame is of no use any more. */
+static force_inline bool light_step(struct light *at, uint64_t rule,
+				    const struct memory *memory)
+{
+	uint64_t base = rule & RULES_FRAME_POINTER ? at->fp : at->sp, word;
+	uint64_t cfa = base + 8 * (rule & RULES_DISTANCE_MOST);
+	unsigned ra = rules_place(rule, RULES_PLACE_RA);
+	unsigned fp = rules_place(rule, RULES_PLACE_FP);
+
+	if (unlikely(cfa <= at->sp || !ra) ||
+	    !light_load(memory, cfa - 8 * ra, &word))
+		return false;
+	if (fp && !light_load(memory, cfa - 8 * fp, &at->fp))
+		return false;
+	at->sp = cfa;
+	at->pc = frame_code(word) - 1;
+	return true;
+}
+
+/* Walks as unwind_here() does over code whose rules are known for ever, with
+ * loads from the thread's own stack alone. False: that does not do; then
+ * nothing was found. */
+static bool light_walk(const struct frame *frame, const struct memory *memory,
+		       uint64_t *pcs, unsigned most, unsigned *nr)
+{
+	struct light at = { frame->pc, frame->r[FRAME_SP], frame->r[FRAME_FP] };
+	uint64_t rule;
+	unsigned n;
+
+	if (unlikely(memory->high - memory->low < sizeof(rule)))
+		return false;
+	for (n = 0; n < most; n++) {
+		rule = rules_find_lasting(at.pc);
+		if (rule >= RULES_END)
+			break;
+		if (unlikely(!light_step(&at, rule, memory)))
+			return false;
+		if (unlikely(at.pc == (uint64_t)-1))
+			break;
+		pcs[n] = at.pc + 1;
+	}
+	*nr = n;
+	return n == most || at.pc == (uint64_t)-1 || rule == RULES_END;
+}
+
 /* Its own frame is the first one. */
 __attribute__((noinline)) unsigned unwind_here(uint64_t *pcs, unsigned most)
 {
@@ -61,7 +124,9 @@ __attribute__((noinline)) unsigned unwind_here(uint64_t *pcs, unsigned most)
 
 	frame_here(&frame);
 	memory_open(&memory, frame.r[FRAME_SP]);
-	while (n < most && step(&frame, &memory, &place) && frame.pc)
-		pcs[n++] = frame.pc + frame.exact;
+	if (likely(light_walk(&frame, &memory, pcs, most, &n)))
+		return n;
+	for (n = 0; n < most && step(&frame, &memory, &place) && frame.pc; n++)
+		pcs[n] = frame.pc + frame.exact;
 	return n;
 }

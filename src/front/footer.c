@@ -90,9 +90,8 @@ static uint64_t footer_of(size_t size, enum block_form form)
 	       (uint64_t)size << (SIZE_BITS + FORM_BITS);
 }
 
-static force_inline bool footer_is_size(uint64_t word,
-					const struct block *block,
-					struct footer *footer)
+static force_inline bool
+footer_is_size(uint64_t word, const struct block *block, struct footer *footer)
 {
 	footer->size = word & bits_low(SIZE_BITS);
 	footer->form = word >> SIZE_BITS & bits_low(FORM_BITS);

@@ -65,8 +65,10 @@ static force_inline uint64_t rules_find_lasting(uint64_t pc)
 	uint64_t key = rules_lasting_key(pc), rule;
 	_Atomic(uint64_t) *entry = rules_lasting[key >> RULES_LASTING_SHIFT];
 
-	rule = load_relaxed(&entry[1]); // hint: the key tells
-	return (load_relaxed(&entry[0]) ^ rule) == key ? rule : RULES_NONE;
+	rule = load_relaxed(&entry[1]);		     // hint: the key tells
+	if ((load_relaxed(&entry[0]) ^ rule) != key) // hint
+		return RULES_NONE;
+	return rule;
 }
 
 void rules_keep_lasting(uint64_t pc, uint64_t rule);

@@ -21,30 +21,25 @@
 
 _Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
 
-/* const: a footer's bytes and KNOWN, once the options are known; all who look
- * store the same */
-static _Atomic(uint32_t) known_size;
-#define KNOWN 64
+static _Atomic(uint32_t) options_known; /* atomic: hint, ask no more */
 
-static cold size_t footer_size_find(void)
+static cold bool options_find(void)
 {
-	uint32_t size = 0;
-
 	if (!config_start())
-		return FOOTER_LONG;
-	if (config_checks_full())
-		size = FOOTER_LONG;
-	else if (config.hardened || config.usable == USABLE_REQUESTED)
-		size = FOOTER_SHORT;
-	store_relaxed(&known_size, KNOWN | size); // const
-	return size;
+		return false;
+	store_relaxed(&options_known, 1); // hint: options never change
+	return true;
 }
 
 static force_inline size_t footer_size(void)
 {
-	uint32_t known = load_relaxed(&known_size); // const
-
-	return likely(known) ? known - KNOWN : footer_size_find();
+	if (unlikely(!load_relaxed(&options_known)) && !options_find()) // hint
+		return FOOTER_LONG;
+	if (config_checks_full())
+		return FOOTER_LONG;
+	if (config.hardened || config.usable == USABLE_REQUESTED)
+		return FOOTER_SHORT;
+	return 0;
 }
 
 size_t block_footer_size(void)

@@ -26,7 +26,8 @@
 unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most);
 
 /* Fills pcs as unwind() does, but from the caller of `frame` on, which is the
- * calling function's own, and notes what that hangs on. */
+ * calling function's own, and notes what that hangs on. The frame is another's
+ * then. */
 unsigned unwind_callers(struct frame *frame, struct memory *memory,
 			uint64_t *pcs, unsigned most, struct memo_notes *notes);
 

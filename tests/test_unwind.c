@@ -470,6 +470,7 @@ static __attribute__((noinline)) void remember(size_t size)
 	assert_int_equal(memo_find(&frame, &memory, 99), 77);
 	frame.r[FRAME_SP] += 16;
 	assert_int_equal(memo_find(&frame, &memory, 99), 0);
+	sink += room[size];
 	memo_keep(&notes, pcs, 1, 99, 0);
 	memo_keep(&notes, pcs, n, 99, 78);
 	frame.r[FRAME_SP] -= 16;

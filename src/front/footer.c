@@ -21,19 +21,19 @@
 
 _Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
 
-static _Atomic(uint32_t) options_known; /* atomic: hint, ask no more */
+static _Atomic(uint32_t) options_known; /* atomic: hint, they never change */
 
 static cold bool options_find(void)
 {
 	if (!config_start())
 		return false;
-	store_relaxed(&options_known, 1); // hint: options never change
+	store_relaxed(&options_known, 1);
 	return true;
 }
 
 static force_inline size_t footer_size(void)
 {
-	if (unlikely(!load_relaxed(&options_known)) && !options_find()) // hint
+	if (unlikely(!load_relaxed(&options_known)) && !options_find())
 		return FOOTER_LONG;
 	if (config_checks_full())
 		return FOOTER_LONG;

@@ -199,12 +199,11 @@ TEST_WHERE(gate_moves(), test_stays_closed_without_a_fence, pinned, done)
 	gate_open();
 }
 
-/* checks=fast: the other pair opens, and follows what is committed. */
-TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
+static void opens_the_other_pair(uint64_t checks)
 {
 	uint64_t end;
 
-	option_set(&config.checks, CHECKS_FAST);
+	option_set(&config.checks, checks);
 	assert_true(gate_is_open());
 	assert_false(gate_is_stuck());
 	assert_int_equal(small_end(), 0);
@@ -224,17 +223,20 @@ TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
 	is_open();
 }
 
+/* With checks the other pair opens, and follows what is committed. */
+TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
+{
+	opens_the_other_pair(CHECKS_FAST);
+	opens_the_other_pair(CHECKS_FULL);
+}
+
 TEST_WHERE(gate_moves(), test_stays_closed_in_modes_that_look, pinned, done)
 {
 	uint32_t mode = load_relaxed(&rseq_state.mode); // own
 
-	option_set(&config.checks, 1);
+	option_set(&config.usable, USABLE_REQUESTED);
 	is_closed();
 	gate_start();
-	is_closed();
-	option_set(&config.checks, 0);
-	is_open();
-	option_set(&config.usable, USABLE_REQUESTED);
 	is_closed();
 	option_set(&config.usable, USABLE_REAL);
 	is_open();

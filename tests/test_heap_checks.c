@@ -4,9 +4,9 @@
 
 #include <sys/mman.h>
 
+#include "cpucache/cpu_cache.h"
 #include "front/block.h"
 #include "front/check.h"
-#include "slab/slab.h"
 #include "system/peek.h"
 
 /* Without footers a size is refused that the block cannot hold. */
@@ -206,7 +206,7 @@ static void write_freed(size_t size, size_t at)
 			       block));
 	block[at] = was;
 	heap_free(block_alloc(1));
-	slab_give((void *const[]){ block }, 1);
+	cpu_cache_free_direct(block);
 	heap_free(held);
 	held_free();
 }

@@ -20,6 +20,8 @@
 #include <unwind.h>
 
 #include "cases.h"
+#include "sample/lasting.h"
+#include "sample/memo.h"
 #include "sample/memory.h"
 #include "sample/rules.h"
 #include "sample/unwind.h"
@@ -394,6 +396,94 @@ TEST(test_rule_keys)
 	assert_int_equal(rules_find(0), RULES_NONE);
 }
 
+/* Rules of lasting code are found by the address, halves of two are not. */
+TEST(test_lasting_rules)
+{
+	uint64_t key = rules_lasting_key(4096);
+	_Atomic(uint64_t) *entry = rules_lasting[key >> RULES_LASTING_SHIFT];
+
+	assert_int_equal(rules_find_lasting(4096), RULES_NONE);
+	rules_keep_lasting(4096, 5);
+	assert_int_equal(rules_find_lasting(4096), 5);
+	assert_int_equal(rules_find_lasting(4097), RULES_NONE);
+	entry[1] ^= 1;
+	assert_int_equal(rules_find_lasting(4096), RULES_NONE);
+	entry[1] ^= 1;
+	assert_int_equal(rules_find_lasting(4096), 5);
+}
+
+/* What dlopen() adds does not last. */
+TEST(test_lasting)
+{
+	void *program = dlopen(NULL, RTLD_NOW), *added;
+
+	assert_true(lasting_has(program));
+	assert_false(lasting_has(NULL));
+	added = dlopen("libresolv.so.2", RTLD_NOW);
+	assert_non_null(added);
+	assert_false(lasting_has(added));
+	lasting_start();
+	assert_false(lasting_has(added));
+	dlclose(added);
+	dlclose(program);
+}
+
+/* Frames that hang on the frame pointer and such that do not. */
+static __attribute__((noinline)) void remember(size_t size)
+{
+	volatile char room[size + 1];
+	uint64_t pcs[UNWIND_MOST], *word;
+	struct memo_notes notes;
+	struct memory memory;
+	struct frame frame, begin;
+	unsigned i, n;
+
+	room[size] = 0;
+	frame_here(&begin);
+	frame = begin;
+	memory_open(&memory, frame.r[FRAME_SP]);
+	unwind_callers(&frame, &memory, pcs, UNWIND_MOST, &notes);
+	frame = begin;
+	n = unwind_callers(&frame, &memory, pcs, UNWIND_MOST, &notes);
+	frame = begin;
+	assert_true(notes.whole);
+	assert_int_equal(notes.nr, n);
+	memo_keep(&notes, pcs, 1, 99, 77);
+	assert_int_equal(memo_find(&frame, &memory, 99), 77);
+	assert_int_equal(memo_find(&frame, &memory, 98), 0);
+	for (i = 0; i < n; i++) {
+		word = (uint64_t *)(uintptr_t)(notes.sp + notes.at[i]);
+		*word ^= 1;
+		assert_int_equal(memo_find(&frame, &memory, 99), 0);
+		*word ^= 1;
+	}
+	for (i = 0; i < notes.nr_fp; i++) {
+		word = (uint64_t *)(uintptr_t)(notes.sp + notes.fp_at[i]);
+		*word ^= 16;
+		assert_int_equal(memo_find(&frame, &memory, 99), 0);
+		*word ^= 16;
+	}
+	frame.r[FRAME_FP] ^= notes.fp_used ? 16 : 0;
+	assert_int_equal(memo_find(&frame, &memory, 99),
+			 notes.fp_used ? 0 : 77);
+	frame.r[FRAME_FP] ^= notes.fp_used ? 16 : 0;
+	assert_int_equal(memo_find(&frame, &memory, 99), 77);
+	frame.r[FRAME_SP] += 16;
+	assert_int_equal(memo_find(&frame, &memory, 99), 0);
+	sink += room[size];
+	memo_keep(&notes, pcs, 1, 99, 0);
+	memo_keep(&notes, pcs, n, 99, 78);
+	frame.r[FRAME_SP] -= 16;
+	assert_int_equal(memo_find(&frame, &memory, 99), 77);
+}
+
+/* A stack is known as long as each word that the walk read is as it was. */
+TEST(test_memo)
+{
+	remember(100);
+	remember(10000);
+}
+
 TEST_AGAIN(test_can_read, NULL, NULL)
 TEST_AGAIN(test_plain, NULL, NULL)
 TEST_AGAIN(test_handler, NULL, NULL)
@@ -406,6 +496,7 @@ TEST_AGAIN(test_wall_between, NULL, NULL)
 FIXTURE(setup)
 {
 	sealed_find_object();
+	lasting_start();
 }
 
 TEST_MAIN(setup, NULL)

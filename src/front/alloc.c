@@ -28,10 +28,13 @@ static force_inline void *unmarked(void *object)
 	return object;
 }
 
-/* Bytes more that a block of a lane has: with hardened=1 its footer. */
+/* Bytes more that a block of a lane has: with hardened=1 and checks=full its
+ * footer. */
 static force_inline size_t lane_footer_size(void)
 {
-	return unlikely(config.hardened) ? block_footer_size() : 0;
+	return unlikely(config.hardened || config_checks_full()) ?
+		       block_footer_size() :
+		       0;
 }
 
 /* What a lane gave becomes a block of so many bytes. */
@@ -41,6 +44,8 @@ static force_inline void *footed(void *object, size_t footer, size_t size)
 
 	if (unlikely(footer) && object) {
 		page_map_find(object, &block);
+		if (config_checks_full())
+			block_reuse_check(object, &block, "malloc");
 		block_footer_set(object, &block, size);
 	}
 	return object;

@@ -22,12 +22,12 @@ struct look {
 	struct block_look seen;
 };
 
-static enum damage damage_look(struct look *look)
+static enum damage damage_look(struct look *look, struct block_window *window)
 {
 	struct block_look *seen = &look->seen;
 	bool object = look->block.kind == BLOCK_OBJECT;
 
-	if (!block_look(look->pointer, &look->block, look->free, seen))
+	if (!block_look(look->pointer, &look->block, look->free, window, seen))
 		return DAMAGE_NONE;
 	if (look->free || (seen->footer.state == FOOTER_FREED && object))
 		return seen->is_as_freed ? DAMAGE_NONE : DAMAGE_FREED;
@@ -50,18 +50,20 @@ static bool look_is_the_same(const struct look *look)
 		page_map_is_free(&now) == look->free);
 }
 
-/* Looks until what was seen is sure to be of one block all the while. */
-static enum damage damage_of(struct look *look)
+/* Looks through the window, and where there is damage past it until what was
+ * seen is sure to be of one block all the while. */
+static enum damage damage_of(struct look *look, struct block_window *window)
 {
-	enum damage damage = DAMAGE_NONE;
+	enum damage damage;
 	unsigned i;
 
 	if (look->block.kind == BLOCK_OBJECT) {
 		look->life = slab_life(&look->block);
 		look->free = page_map_is_free(&look->block);
 	}
-	for (i = 0; i < LOOKS; i++) {
-		damage = damage_look(look);
+	damage = damage_look(look, window);
+	for (i = 0; i < LOOKS && damage != DAMAGE_NONE; i++) {
+		damage = damage_look(look, NULL);
 		// [slab.bits] with slab_give(): the looks before
 		fence_acquire();
 		if (damage == DAMAGE_NONE || !look_is_the_same(look))
@@ -71,12 +73,12 @@ static enum damage damage_of(struct look *look)
 }
 
 static void check_block(const void *pointer, const struct block *block,
-			const char *verb)
+			struct block_window *window, const char *verb)
 {
 	const char *end = (const char *)pointer + block->size;
 	struct look look = { .pointer = pointer, .block = *block };
 
-	switch (damage_of(&look)) {
+	switch (damage_of(&look, window)) {
 	case DAMAGE_NONE:
 		return;
 	case DAMAGE_END:
@@ -95,7 +97,7 @@ static void check_block(const void *pointer, const struct block *block,
 
 /* Checks the objects of a slab, or the large block, that begin in the unit. */
 static void check_unit(const struct region *region, uint32_t unit,
-		       const char *verb)
+		       struct block_window *window, const char *verb)
 {
 	const char *at = region_addr(region, unit);
 	struct block block;
@@ -104,7 +106,7 @@ static void check_unit(const struct region *region, uint32_t unit,
 	if (!page_map_look(at, &block))
 		return;
 	if (block.kind == BLOCK_RUN && block.nr_units)
-		check_block(at, &block, verb);
+		check_block(at, &block, window, verb);
 	if (block.kind != BLOCK_OBJECT || block.index)
 		return;
 	nr = size_classes[block.size_class].nr_objects;
@@ -112,12 +114,13 @@ static void check_unit(const struct region *region, uint32_t unit,
 		if (!page_map_look(at + i * block.size, &block) ||
 		    block.kind != BLOCK_OBJECT || block.index != i)
 			return;
-		check_block(at + i * block.size, &block, verb);
+		check_block(at + i * block.size, &block, window, verb);
 	}
 }
 
 void heap_check(const char *verb)
 {
+	struct block_window window = { .size = 0 };
 	struct region *region;
 	uint32_t unit, end;
 
@@ -135,6 +138,6 @@ void heap_check(const char *verb)
 			load_acquire(&region->nr_committed),
 			load_relaxed(&region->nr_used)); // hint
 		for (unit = 0; unit < end; unit++)
-			check_unit(region, unit, verb);
+			check_unit(region, unit, &window, verb);
 	}
 }

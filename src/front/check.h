@@ -9,7 +9,8 @@
  * life before and after: only what was the same block all the while is named.
  * An entry of the page map may be half written, then there is nothing to see.
  * Memory may become inaccessible at any time, as a part of a large block that
- * waits or of a guard: so it is read through the kernel (system/peek.h). Where
+ * waits or of a guard: so it is read through the kernel (system/peek.h), small
+ * objects by the page, and once more each where that copy looks damaged. Where
  * that is not allowed large blocks are left out, and an object's memory that
  * becomes a guard at this moment is a fault.
  * A slab begins with zeros (slab_prepare()), so that nothing of an older life

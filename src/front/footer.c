@@ -21,9 +21,21 @@
 
 _Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
 
+static _Atomic(uint32_t) options_known; /* atomic: hint, they never change */
+
+static cold bool options_find(void)
+{
+	if (!config_start())
+		return false;
+	store_relaxed(&options_known, 1);
+	return true;
+}
+
 static force_inline size_t footer_size(void)
 {
-	if (unlikely(!config_start()) || config_checks_full())
+	if (unlikely(!load_relaxed(&options_known)) && !options_find())
+		return FOOTER_LONG;
+	if (config_checks_full())
 		return FOOTER_LONG;
 	if (config.hardened || config.usable == USABLE_REQUESTED)
 		return FOOTER_SHORT;
@@ -73,8 +85,8 @@ static uint64_t footer_of(size_t size, enum block_form form)
 	       (uint64_t)size << (SIZE_BITS + FORM_BITS);
 }
 
-static bool footer_is_size(uint64_t word, const struct block *block,
-			   struct footer *footer)
+static force_inline bool
+footer_is_size(uint64_t word, const struct block *block, struct footer *footer)
 {
 	footer->size = word & bits_low(SIZE_BITS);
 	footer->form = word >> SIZE_BITS & bits_low(FORM_BITS);
@@ -153,8 +165,10 @@ void block_form_set(void *pointer, const struct block *block,
 	store_release(footer_word(pointer, block), word);
 }
 
-static void footer_parse(const void *pointer, const struct block *block,
-			 uint64_t stacks, uint64_t word, struct footer *footer)
+static force_inline void footer_parse(const void *pointer,
+				      const struct block *block,
+				      uint64_t stacks, uint64_t word,
+				      struct footer *footer)
 {
 	uint64_t key = footer_key(pointer);
 
@@ -168,8 +182,9 @@ static void footer_parse(const void *pointer, const struct block *block,
 		footer->state = FOOTER_FREED;
 }
 
-void block_footer_read(const void *pointer, const struct block *block,
-		       struct footer *footer)
+static force_inline void footer_read(const void *pointer,
+				     const struct block *block,
+				     struct footer *footer)
 {
 	_Atomic(uint64_t) *at = footer_word(pointer, block);
 	// [footer.word] with block_footer_set(), block_retire(): the rest
@@ -179,6 +194,30 @@ void block_footer_read(const void *pointer, const struct block *block,
 							 0;
 
 	footer_parse(pointer, block, stacks, word, footer);
+}
+
+void block_footer_read(const void *pointer, const struct block *block,
+		       struct footer *footer)
+{
+	footer_read(pointer, block, footer);
+}
+
+/* Whether nobody wrote to the bytes from a size on, up to an end behind the
+ * block's first word. The last word has bytes before the size. */
+static force_inline bool slack_is_whole(const char *pointer, size_t size,
+					size_t end)
+{
+	const uint64_t whole = SLACK_BYTE * (ALL_ONES / 0xff);
+	uint64_t word, other = 0;
+
+	for (; end - size >= sizeof(word); size += sizeof(word)) {
+		__builtin_memcpy(&word, pointer + size, sizeof(word));
+		other |= word ^ whole;
+	}
+	if (size == end)
+		return !other;
+	__builtin_memcpy(&word, pointer + end - sizeof(word), sizeof(word));
+	return !(other | (word ^ whole) >> 8 * (sizeof(word) - (end - size)));
 }
 
 const char *block_slack_look(const void *pointer, const struct block *block,
@@ -212,34 +251,99 @@ static uint64_t fill_word(const void *pointer, const struct block *block)
 	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * MIX_FOOTER;
 }
 
+/* Two words of the fill: objects are multiples of it, and so is its end. */
+typedef uint64_t fill_pair __attribute__((vector_size(16), may_alias));
+
 static void block_fill(void *pointer, const struct block *block)
 {
-	size_t i, n = fill_words(pointer, block);
-	uint64_t fill = fill_word(pointer, block), *words = pointer;
+	size_t i, n = fill_words(pointer, block) / 2;
+	uint64_t fill = fill_word(pointer, block);
+	fill_pair pair = { fill, fill }, *pairs = pointer;
 
-	for (i = 0; i < n; i++)
-		words[i] = fill;
+	for (i = 0; i + 4 <= n; i += 4) {
+		pairs[i] = pair;
+		pairs[i + 1] = pair;
+		pairs[i + 2] = pair;
+		pairs[i + 3] = pair;
+	}
+	for (; i < n; i++)
+		pairs[i] = pair;
+}
+
+/* Whether n words are all the fill, which they are most often. */
+static force_inline bool words_are(const uint64_t *words, size_t n,
+				   uint64_t fill)
+{
+	fill_pair pair = { fill, fill }, other = { 0, 0 };
+	const fill_pair *pairs = (const void *)words;
+	size_t i;
+
+	for (i = 0, n /= 2; i + 4 <= n; i += 4)
+		other |= ((pairs[i] ^ pair) | (pairs[i + 1] ^ pair)) |
+			 ((pairs[i + 2] ^ pair) | (pairs[i + 3] ^ pair));
+	for (; i < n; i++)
+		other |= pairs[i] ^ pair;
+	return !(other[0] | other[1]);
+}
+
+static void footer_retire(void *pointer, const struct block *block,
+			  const struct footer *footer)
+{
+	_Atomic(uint64_t) *word = footer_word(pointer, block);
+	uint64_t key = footer_key(pointer);
+
+	footer_hold(word);
+	// held
+	store_relaxed(word - 1, stacks_pack(footer->made, stack_now(), ~key));
+	if (block->kind == BLOCK_OBJECT)
+		block_fill(pointer, block);
+	// [footer.word] with block_footer_read(): the fill
+	store_release(word, ~footer_of(footer->size, footer->form) ^ key);
+}
+
+/* Of two that free it one has it in hands. */
+static force_inline bool footer_claim(void *pointer, const struct block *block,
+				      const struct footer *footer)
+{
+	uint64_t live = footer_of(footer->size, footer->form) ^
+			footer_key(pointer);
+
+	// own: of two that free it one has it in hands
+	return footer->state == FOOTER_LIVE &&
+	       cas_relaxed(footer_word(pointer, block), &live, 0);
 }
 
 bool block_retire(void *pointer, const struct block *block)
 {
-	_Atomic(uint64_t) *word = footer_word(pointer, block);
-	uint64_t key = footer_key(pointer), live, freed;
 	struct footer footer;
 
-	block_footer_read(pointer, block, &footer);
-	live = footer_of(footer.size, footer.form) ^ key;
-	freed = ~footer_of(footer.size, footer.form) ^ key;
-	// own: of two that free it one has it in hands
-	if (footer.state != FOOTER_LIVE || !cas_relaxed(word, &live, 0))
+	footer_read(pointer, block, &footer);
+	if (!footer_claim(pointer, block, &footer))
 		return false;
-	footer_hold(word);
-	// held
-	store_relaxed(word - 1, stacks_pack(footer.made, stack_now(), ~key));
-	if (block->kind == BLOCK_OBJECT)
-		block_fill(pointer, block);
-	// [footer.word] with block_footer_read(): the fill
-	store_release(word, freed);
+	footer_retire(pointer, block, &footer);
+	return true;
+}
+
+/* Whether a call of that form may free what was made by that one. */
+static force_inline bool forms_fit(enum block_form made, enum block_form form)
+{
+	return made == form || !config.check_pairs || form == FORM_ANY ||
+	       made == FORM_ANY;
+}
+
+bool block_try_retire(void *pointer, const struct block *block,
+		      enum block_form form)
+{
+	struct footer footer;
+
+	footer_read(pointer, block, &footer);
+	if (unlikely(footer.state != FOOTER_LIVE) ||
+	    unlikely(!forms_fit(footer.form, form)) ||
+	    !slack_is_whole(pointer, footer.size,
+			    slack_end(block, footer.size)) ||
+	    !footer_claim(pointer, block, &footer))
+		return false;
+	footer_retire(pointer, block, &footer);
 	return true;
 }
 
@@ -252,25 +356,26 @@ static bool fill_is_whole(const void *pointer, const struct block *block,
 	uint64_t fill = fill_word(pointer, block);
 	size_t i, nr = 0;
 
+	if (likely(words_are(words, n, fill)))
+		return footer->state == FOOTER_FREED ||
+		       footer->state == FOOTER_HELD;
 	for (i = 0; i < n; i++)
 		nr += words[i] == fill;
-	if (!nr || nr < n)
-		return !nr;
-	return footer->state == FOOTER_FREED || footer->state == FOOTER_HELD;
+	return !nr;
 }
 
 bool block_is_as_freed(const void *pointer, const struct block *block)
 {
 	struct footer footer;
 
-	block_footer_read(pointer, block, &footer);
+	footer_read(pointer, block, &footer);
 	return fill_is_whole(pointer, block, pointer,
 			     fill_words(pointer, block), &footer);
 }
 
 /* Others' memory, which may be inaccessible by now. Where the kernel may not be
  * asked, that of objects is read all the same: of theirs few are so ever. */
-static bool look_read(void *to, const void *from, size_t size,
+static bool look_copy(void *to, const void *from, size_t size,
 		      const struct block *block)
 {
 	if (likely(system_peek_is_allowed()))
@@ -281,25 +386,61 @@ static bool look_read(void *to, const void *from, size_t size,
 	return true;
 }
 
-static bool look_footer(const void *pointer, const struct block *block,
-			struct footer *footer)
-{
-	uint64_t words[2];
+/* What is looked at, and through what. */
+struct view {
+	const void *pointer;
+	const struct block *block;
+	struct block_window *window;
+};
 
-	if (!look_read(words, footer_word(pointer, block) - 1, sizeof(words),
-		       block))
+/* Moves the window to an object that it does not show; false: it cannot. */
+static bool window_move(const struct view *view)
+{
+	struct block_window *window = view->window;
+	uintptr_t at = (uintptr_t)view->pointer;
+
+	if (!window || view->block->kind != BLOCK_OBJECT ||
+	    view->block->size > BLOCK_WINDOW || !system_peek_is_allowed())
 		return false;
-	footer_parse(pointer, block, words[0], words[1], footer);
+	if (at >= window->at && at - window->at <= window->size &&
+	    window->size - (at - window->at) >= view->block->size)
+		return true;
+	window->at = at;
+	window->size = system_peek(window->bytes, view->pointer, BLOCK_WINDOW);
+	return window->size >= view->block->size;
+}
+
+/* Reads bytes of the block. */
+static bool look_read(void *to, const void *from, size_t size,
+		      const struct view *view)
+{
+	if (!window_move(view))
+		return look_copy(to, from, size, view->block);
+	__builtin_memcpy(to,
+			 (char *)view->window->bytes +
+				 ((uintptr_t)from - view->window->at),
+			 size);
 	return true;
 }
 
-static const char *look_slack(const char *bytes, const struct block *block,
-			      size_t size)
+static bool look_footer(const struct view *view, struct footer *footer)
 {
-	size_t i, n = slack_end(block, size) - size;
+	uint64_t words[2];
+
+	if (!look_read(words, footer_word(view->pointer, view->block) - 1,
+		       sizeof(words), view))
+		return false;
+	footer_parse(view->pointer, view->block, words[0], words[1], footer);
+	return true;
+}
+
+static const char *look_slack(const struct view *view, size_t size)
+{
+	size_t i, n = slack_end(view->block, size) - size;
+	const char *bytes = view->pointer;
 	unsigned char slack[SLACK_MOST];
 
-	if (!look_read(slack, bytes + size, n, block))
+	if (!look_read(slack, bytes + size, n, view))
 		return NULL;
 	for (i = 0; i < n; i++)
 		if (slack[i] != SLACK_BYTE)
@@ -307,37 +448,37 @@ static const char *look_slack(const char *bytes, const struct block *block,
 	return NULL;
 }
 
-static bool look_fill(const void *pointer, const struct block *block,
-		      const struct footer *footer)
+static bool look_fill(const struct view *view, const struct footer *footer)
 {
-	uint64_t words[PAGE_LEAST / sizeof(uint64_t)];
-	size_t n = fill_words(pointer, block);
+	size_t n = fill_words(view->pointer, view->block);
+	uint64_t words[PAGE_LEAST / sizeof(uint64_t)]
+		__attribute__((aligned(sizeof(fill_pair))));
 
-	if (!look_read(words, pointer, n * sizeof(*words), block))
+	if (!look_read(words, view->pointer, n * sizeof(*words), view))
 		return true;
-	return fill_is_whole(pointer, block, words, n, footer);
+	return fill_is_whole(view->pointer, view->block, words, n, footer);
 }
 
 bool block_look(const void *pointer, const struct block *block, bool free,
-		struct block_look *out)
+		struct block_window *window, struct block_look *out)
 {
+	struct view view = { pointer, block, window };
 	struct footer after;
 
 	*out = (struct block_look){ .is_as_freed = true };
-	if (!look_footer(pointer, block, &out->footer))
+	if (!look_footer(&view, &out->footer))
 		return false;
 	// [footer.word] with block_footer_set(), block_retire(): the rest
 	fence_acquire();
 	if (!free && out->footer.state == FOOTER_LIVE)
-		out->slack = look_slack(pointer, block, out->footer.size);
+		out->slack = look_slack(&view, out->footer.size);
 	else if (block->kind == BLOCK_OBJECT)
-		out->is_as_freed = look_fill(pointer, block, &out->footer);
+		out->is_as_freed = look_fill(&view, &out->footer);
 	if (!out->slack && out->is_as_freed)
 		return true;
 	// [footer.hold] with footer_hold(): the bytes, then the word
 	fence_acquire();
-	return look_footer(pointer, block, &after) &&
-	       after.state == out->footer.state &&
+	return look_footer(&view, &after) && after.state == out->footer.state &&
 	       after.size == out->footer.size;
 }
 

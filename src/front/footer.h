@@ -79,22 +79,38 @@ void block_footer_read(const void *pointer, const struct block *block,
 const char *block_slack_look(const void *pointer, const struct block *block,
 			     const struct footer *footer);
 
+/* What one copy by the kernel showed of memory, so that the next blocks of a
+ * slab need no other. */
+#define BLOCK_WINDOW PAGE_LEAST
+struct block_window {
+	uint64_t bytes[BLOCK_WINDOW / sizeof(uint64_t)]
+		__attribute__((aligned(16)));
+	uintptr_t at;
+	size_t size;
+};
+
 /* Another's block with checks=full, as it is now: its footer; of a live one the
  * first byte of the slack that was written to, or NULL; of another object,
  * `free` or in somebody's hands, whether it is as block_retire() left it. Reads
- * through the kernel where that is allowed. False: it changed while
- * it looked damaged, or cannot be read. */
+ * through the kernel where that is allowed: through the
+ * window, if one is given, of what is as it was a moment ago. False: it changed
+ * while it looked damaged, or cannot be read. */
 struct block_look {
 	struct footer footer;
 	const char *slack;
 	bool is_as_freed;
 };
 bool block_look(const void *pointer, const struct block *block, bool free,
-		struct block_look *out);
+		struct block_window *window, struct block_look *out);
 
 /* Makes a live block's footer say that it is freed, and fills the block, with
  * checks=full. False: it was not live. */
 bool block_retire(void *pointer, const struct block *block);
+
+/* The same by a call of that form, where all that checks=full looks at is in
+ * order. False: it is not, others say why; nothing has changed. */
+bool block_try_retire(void *pointer, const struct block *block,
+		      enum block_form form);
 
 /* Whether a small block that is free is as block_retire() left it, or its
  * memory is none that this did. */

@@ -69,7 +69,8 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 void heap_free_judged(void *pointer, const struct block *block)
 {
 	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
-	    !config.hardened && lane_try_free(pointer, block->tag))
+	    !config.hardened && !config_checks_full() &&
+	    lane_try_free(pointer, block->tag))
 		return;
 	free_unlaned(pointer, block);
 }
@@ -115,15 +116,32 @@ static void hardened_free(void *pointer, const struct block *block)
 	outside_look();
 }
 
+/* With checks=full: what is in order is retired, of the rest others tell. */
+static bool filled_try_free(void *pointer, const struct block *block,
+			    enum block_form form)
+{
+	enum remote_free where;
+
+	if (!filled_try_retire(pointer, block, form, &where))
+		return false;
+	if (where == REMOTE_LANE)
+		return true;
+	tick_pass();
+	outside_look();
+	return true;
+}
+
 /* With checks=fast: the lanes' way. False: another way must judge and free the
  * block; it may be marked by then. */
-static force_inline bool checked_try_free(void *pointer)
+static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
 	struct block block;
 
 	if (!page_map_try_live(pointer, end, &block))
 		return false;
+	if (config_checks_full())
+		return filled_try_free(pointer, &block, form);
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
 	    block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
@@ -137,13 +155,13 @@ static force_inline bool checked_try_free(void *pointer)
 
 void heap_free_slow(void *pointer)
 {
-	if (pointer && !checked_try_free(pointer))
+	if (pointer && !checked_try_free(pointer, FORM_C))
 		free_judge(pointer, FORM_C);
 }
 
 void heap_free_formed(void *pointer, enum block_form form)
 {
-	if (pointer && !checked_try_free(pointer))
+	if (pointer && !checked_try_free(pointer, form))
 		free_judge(pointer, form);
 }
 

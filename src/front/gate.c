@@ -34,15 +34,15 @@ static bool gate_has_closers(uint64_t gate)
 static bool mode_has_lanes(void)
 {
 	return load_relaxed(&rseq_state.mode) != MODE_DIRECT && // hint
-	       !config_checks_full() &&
-	       (config.usable == USABLE_REAL || config.hardened);
+	       (config.usable == USABLE_REAL || config.hardened ||
+		config_checks_full());
 }
 
 static _Atomic(uint64_t) *word_small_end(void)
 {
 	_Atomic(uint64_t) *word = anchor_small_end();
 
-	/* With checks=fast every call is counted as it is. */
+	/* With checks every call is counted as it is. */
 	if (word == &anchor.small_end && sample_is_on())
 		return &sample_gate.small_end;
 	return word;

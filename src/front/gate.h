@@ -4,11 +4,11 @@
  * its slow path. While it is open two of them are not:
  *
  *	anchor's tags_end and small_end		as a rule
- *	gate_checked's tags_end and small_end	with checks=fast: the anchor's
- *						stay 0, so that each call is
- *						looked at, then uses the lanes
+ *	gate_checked's tags_end and small_end	with checks: the anchor's stay
+ *						0, so that each call is looked
+ *						at, then uses the lanes
  *	anchor's tags_end, sample_gate's	while the profile is on, without
- *	small_end				checks=fast
+ *	small_end				checks
  *
  * Who is not on a fast path asks gate_is_open(). A word counts who wants it
  * closed:

@@ -56,13 +56,23 @@ static enum remote_free block_free(void *pointer, const struct block *block)
 	return REMOTE_REFUSED;
 }
 
+/* Frees a block that has its fill; lanes keep it. */
+static enum remote_free filled_give(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_OBJECT && !page_map_is_sampled(block) &&
+	    gate_read(&gate_checked.tags_end) &&
+	    percpu_push_tagged(block->tag, pointer))
+		return REMOTE_LANE;
+	return block_free(pointer, block);
+}
+
 /* Frees what comes out of the quarantine, with checks=full. */
-static cold void filled_free(const struct quarantined *out)
+static enum remote_free filled_free(const struct quarantined *out)
 {
 	if (!quarantine_unshut(out))
-		return;
+		return REMOTE_REFUSED;
 	block_reuse_check(out->pointer, &out->block, "quarantine");
-	block_free(out->pointer, &out->block);
+	return filled_give(out->pointer, &out->block);
 }
 
 /* Returns an object's second word while it is free: its mark, without the owner
@@ -173,22 +183,41 @@ static enum remote_free wiped_retire(void *pointer, const struct block *block)
 	return all;
 }
 
-/* Retires a block and frees what it drives out of the quarantine. */
-static cold void filled_retire(void *pointer, const struct block *block)
+/* Puts a block with its fill into the quarantine and frees what it drives out
+ * of there. */
+static enum remote_free filled_wait(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
+	enum remote_free all = REMOTE_LANE;
 	unsigned id = rseq_current_id();
 	int i, n;
 
-	if (!block_retire(pointer, block))
-		block_usable_size(pointer, block, "free");
 	n = quarantine_put(id, block, pointer, out);
 	for (i = 0; i < n; i++)
-		filled_free(&out[i]);
+		if (filled_free(&out[i]) != REMOTE_LANE)
+			all = REMOTE_REFUSED;
 	if (n < 0)
-		block_free(pointer, block);
-	else
-		drive_free(id, block);
+		return filled_give(pointer, block);
+	if (block->size >= QUARANTINE_HEAVY && drive_free(id, block))
+		all = REMOTE_REFUSED;
+	return all;
+}
+
+bool filled_try_retire(void *pointer, const struct block *block,
+		       enum block_form form, enum remote_free *where)
+{
+	if (!block_try_retire(pointer, block, form))
+		return false;
+	*where = filled_wait(pointer, block);
+	return true;
+}
+
+static cold enum remote_free filled_retire(void *pointer,
+					   const struct block *block)
+{
+	if (!block_retire(pointer, block))
+		block_usable_size(pointer, block, "free");
+	return filled_wait(pointer, block);
 }
 
 cold void heap_quarantine_flush(void)
@@ -208,6 +237,5 @@ enum remote_free retire_block(void *pointer, const struct block *block)
 		return block_free(pointer, block);
 	if (!config_checks_full())
 		return wiped_retire(pointer, block);
-	filled_retire(pointer, block);
-	return REMOTE_REFUSED;
+	return filled_retire(pointer, block);
 }

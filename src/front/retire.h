@@ -20,6 +20,7 @@
 #include "cpucache/cpu_cache.h"
 #include "cpucache/mark.h"
 #include "cpucache/percpu.h"
+#include "front/footer.h"
 #include "slab/page_map.h"
 
 /* Frees by a lane; with checks=fast the object gets its mark first. */
@@ -37,6 +38,12 @@ static force_inline bool lane_try_free(void *pointer,
  * whatever came out of the quarantine for it are in lanes, so that no time has
  * passed to speak of. */
 enum remote_free retire_block(void *pointer, const struct block *block);
+
+/* Retires with checks=full an object that lies in a lane's slab, by a call of
+ * that form, as retire_block() does. False: something is amiss, and nothing is
+ * done. */
+bool filled_try_retire(void *pointer, const struct block *block,
+		       enum block_form form, enum remote_free *where);
 
 /* All that waits in the quarantine is freed: memory is short, or the mode
  * changes. By threads of the program's. */

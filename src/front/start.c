@@ -8,6 +8,7 @@
 #include "guard/pool.h"
 #include "guard/who.h"
 #include "pageheap/regions.h"
+#include "sample/lasting.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/peek.h"
@@ -39,6 +40,7 @@ static cold bool start_slow(void)
 {
 	bool libc = config_start() && rseq_libc_ready();
 
+	lasting_start();
 	size_class_start();
 	if (!region_start())
 		return false;

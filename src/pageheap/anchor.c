@@ -8,13 +8,14 @@ struct gate_words gate_checked;
 
 _Atomic(uint64_t) *anchor_tags_end(void)
 {
-	return config_checks_fast() ? &gate_checked.tags_end : &anchor.tags_end;
+	return config_checks_calls() ? &gate_checked.tags_end :
+				       &anchor.tags_end;
 }
 
 _Atomic(uint64_t) *anchor_small_end(void)
 {
-	return config_checks_fast() ? &gate_checked.small_end :
-				      &anchor.small_end;
+	return config_checks_calls() ? &gate_checked.small_end :
+				       &anchor.small_end;
 }
 
 void anchor_set(const struct region *region)

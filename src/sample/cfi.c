@@ -338,6 +338,8 @@ static uint64_t place_pack(const struct row *row, unsigned reg)
 
 static const uint8_t packed[] = FRAME_PACKED;
 #define NR_PACKED sizeof(packed)
+_Static_assert(RULES_PLACE_RA == 0 && RULES_PLACE_FP == 1,
+	       "every FRAME_PACKED begins with these two");
 
 /* RULES_NONE: one word cannot say it. */
 static uint64_t row_pack(const struct program *p)
@@ -412,18 +414,25 @@ static cold enum cfi_result full_step(struct frame *frame,
 	rule = result == CFI_END ? RULES_END : row_pack(&program);
 	if (rule != RULES_NONE)
 		rules_keep(key, rule);
+	if (rule != RULES_NONE && place->lasting)
+		rules_keep_lasting(pc, rule);
 	return result;
 }
 
 enum cfi_result cfi_step(struct frame *frame, struct memory *memory,
 			 struct fde_place *place)
 {
-	uint64_t pc = frame_lookup(frame), key, rule;
+	uint64_t pc = frame_lookup(frame), key = 0;
+	uint64_t rule = rules_find_lasting(pc);
 
-	if (!fde_find(pc, place))
-		return CFI_UNKNOWN;
-	key = rules_key(pc, place->entry);
-	rule = rules_find(key);
+	if (rule == RULES_NONE) {
+		if (!fde_find(pc, place))
+			return CFI_UNKNOWN;
+		key = rules_key(pc, place->entry);
+		rule = rules_find(key);
+		if (rule != RULES_NONE && place->lasting)
+			rules_keep_lasting(pc, rule);
+	}
 	if (rule == RULES_END)
 		return CFI_END;
 	if (likely(rule != RULES_NONE))

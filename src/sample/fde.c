@@ -5,6 +5,7 @@
 #include <link.h>
 
 #include "base/atomic.h"
+#include "sample/lasting.h"
 #include "system/sealed.h"
 
 #define HEAD_VERSION 1
@@ -234,6 +235,7 @@ static bool place_move(uint64_t pc, struct fde_place *place)
 	place->base = found.eh_frame;
 	place->begin = (uintptr_t)found.begin;
 	place->end = (uintptr_t)found.end;
+	place->lasting = lasting_has(found.object);
 	return true;
 }
 

@@ -28,6 +28,7 @@ struct fde_place {
 	const unsigned char *base;  /* of the table */
 	const unsigned char *entry; /* of it; it may be another address's */
 	uint64_t begin, end;	    /* of the object; 0: none was found yet */
+	bool lasting;		    /* the object stays mapped (lasting.h) */
 };
 bool fde_find(uint64_t pc, struct fde_place *place);
 

@@ -2,13 +2,12 @@
  * rules.h */
 #include "sample/rules.h"
 
-#include "base/atomic.h"
-
 #define NR_ENTRIES 1024
 #define COMMON_HEAD 16 /* bytes: all that common parts differ in */
 #define ENTRY_MOST 512 /* bytes of a description whose rules are kept */
 #define MIX UINT64_C(0x9e3779b97f4a7c15)
 
+_Atomic(uint64_t) rules_lasting[1 << (64 - RULES_LASTING_SHIFT)][2];
 static _Atomic(uint64_t) entries[NR_ENTRIES][2]; /* atomic: see rules.h */
 
 static uint64_t mix(uint64_t sum, uint64_t word)
@@ -75,6 +74,15 @@ void rules_keep(uint64_t key, uint64_t rule)
 
 	if (!key)
 		return;
+	store_relaxed(&entry[0], key ^ rule); // hint
+	store_relaxed(&entry[1], rule);	      // hint
+}
+
+void rules_keep_lasting(uint64_t pc, uint64_t rule)
+{
+	uint64_t key = rules_lasting_key(pc);
+	_Atomic(uint64_t) *entry = rules_lasting[key >> RULES_LASTING_SHIFT];
+
 	store_relaxed(&entry[0], key ^ rule); // hint
 	store_relaxed(&entry[1], rule);	      // hint
 }

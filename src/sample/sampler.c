@@ -163,13 +163,31 @@ static unsigned own_calls(const uint64_t *pcs, unsigned n)
 	return own;
 }
 
-uint32_t sample_stack_other(void)
+static __attribute__((noinline)) uint32_t
+stack_walk(struct frame *frame, struct memory *memory, uint64_t caller)
 {
 	uint64_t pcs[UNWIND_MOST];
-	unsigned n = unwind_here(pcs, UNWIND_MOST);
+	struct memo_notes notes;
+	unsigned n = unwind_callers(frame, memory, pcs, UNWIND_MOST, &notes);
 	unsigned own = own_calls(pcs, n);
+	uint32_t stack = trace_intern(pcs + own, n - own);
 
-	return trace_intern(pcs + own, n - own);
+	memo_keep(&notes, pcs, own, caller, stack);
+	return stack;
+}
+
+/* Its frame is where each walk begins. */
+__attribute__((noinline)) uint32_t sample_stack_other(void)
+{
+	uint64_t caller = (uintptr_t)__builtin_return_address(0);
+	struct memory memory;
+	struct frame frame;
+	uint32_t stack;
+
+	frame_here(&frame);
+	memory_open(&memory, frame.r[FRAME_SP]);
+	stack = memo_find(&frame, &memory, caller);
+	return likely(stack) ? stack : stack_walk(&frame, &memory, caller);
 }
 
 uint32_t sample_stack(void)

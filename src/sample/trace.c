@@ -6,6 +6,8 @@
 #include "sample/site.h"
 #include "sample/unwind.h"
 
+#define MIX_STACK UINT64_C(0x9e3779b97f4a7c15)
+
 static _Atomic(uint32_t) *entries;  /* const after start */
 static unsigned nr_levels;	    /* const after start */
 static uint64_t *words;		    /* const after start */
@@ -63,31 +65,46 @@ static void piece_untake(uint32_t number, uint32_t size)
 /* What is looked for. */
 struct wanted {
 	uint64_t hash;
+	const uint64_t *addresses;
 	uint32_t nr;
-	uint32_t sites[UNWIND_MOST];
 };
 
-static bool wanted_read(struct wanted *wanted, const uint64_t *addresses,
-			unsigned n)
+/* Every bit of the result hangs on all bits of all addresses. */
+static uint64_t stack_hash(const uint64_t *addresses, uint32_t nr)
 {
-	unsigned i;
+	uint64_t hash = nr;
+	uint32_t i;
 
-	wanted->nr = n < UNWIND_MOST ? n : UNWIND_MOST;
-	wanted->hash = n;
-	for (i = 0; i < wanted->nr; i++) {
-		wanted->sites[i] = site_intern(addresses[i]);
-		if (!wanted->sites[i])
-			return false;
-		wanted->hash = bits_scramble(wanted->hash + wanted->sites[i]);
+	for (i = 0; i < nr; i++) {
+		hash = (hash ^ addresses[i]) * MIX_STACK;
+		hash ^= hash >> 32;
 	}
-	return true;
+	return bits_scramble(hash);
 }
 
 static bool is_wanted(const struct trace *trace, const struct wanted *wanted)
 {
-	return trace->hash == wanted->hash && trace->nr == wanted->nr &&
-	       !__builtin_memcmp(trace->sites, wanted->sites,
-				 wanted->nr * sizeof(wanted->sites[0]));
+	uint32_t i;
+
+	if (trace->hash != wanted->hash || trace->nr != wanted->nr)
+		return false;
+	for (i = 0; i < wanted->nr; i++)
+		if (site_address(trace->sites[i]) != wanted->addresses[i])
+			return false;
+	return true;
+}
+
+/* Gives the addresses their numbers; false: there is no room for one. */
+static bool sites_fill(struct trace *trace, const struct wanted *wanted)
+{
+	uint32_t i;
+
+	for (i = 0; i < wanted->nr; i++) {
+		trace->sites[i] = site_intern(wanted->addresses[i]);
+		if (!trace->sites[i])
+			return false;
+	}
+	return true;
 }
 
 static uint32_t record_make(const struct wanted *wanted)
@@ -102,9 +119,10 @@ static uint32_t record_make(const struct wanted *wanted)
 	trace->hash = wanted->hash;
 	trace->nr = wanted->nr;
 	trace->words = n;
-	__builtin_memcpy(trace->sites, wanted->sites,
-			 wanted->nr * sizeof(uint32_t));
-	return number;
+	if (sites_fill(trace, wanted))
+		return number;
+	piece_untake(number, n);
+	return 0;
 }
 
 /* Fills the entry where it is free; returns what it holds now. */
@@ -157,11 +175,11 @@ static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
 
 uint32_t trace_intern(const uint64_t *addresses, unsigned n)
 {
+	struct wanted wanted = { .addresses = addresses };
 	uint32_t made = 0, found;
-	struct wanted wanted;
 
-	if (!wanted_read(&wanted, addresses, n))
-		return 0;
+	wanted.nr = n < UNWIND_MOST ? n : UNWIND_MOST;
+	wanted.hash = stack_hash(addresses, wanted.nr);
 	found = index_intern(&wanted, &made);
 	if (made && made != found)
 		piece_untake(made, trace_of(made)->words);

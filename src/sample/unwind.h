@@ -16,6 +16,7 @@
 #define LANE_UNWIND_H
 
 #include "sample/frame.h"
+#include "sample/memo.h"
 
 #define UNWIND_MOST 64
 
@@ -23,6 +24,12 @@
  * how many. Where a signal interrupted a function, the address behind the
  * first byte of its next instruction: one less always lies in the function. */
 unsigned unwind(struct frame *frame, uint64_t *pcs, unsigned most);
+
+/* Fills pcs as unwind() does, but from the caller of `frame` on, which is the
+ * calling function's own, and notes what that hangs on. The frame is another's
+ * then. */
+unsigned unwind_callers(struct frame *frame, struct memory *memory,
+			uint64_t *pcs, unsigned most, struct memo_notes *notes);
 
 /* Fills pcs as unwind() does, from the caller of this function on. */
 unsigned unwind_here(uint64_t *pcs, unsigned most);

@@ -172,6 +172,12 @@ static inline bool config_checks_fast(void)
 	       (config.hardened && !config_checks_full());
 }
 
+/* Whether each call is looked at before it uses a lane. */
+static inline bool config_checks_calls(void)
+{
+	return config_checks_fast() || config_checks_full();
+}
+
 #define CONFIG_COUNT(name, kind, value, least, most, help) +1
 enum { NR_CONFIG_OPTIONS = 0 CONFIG_OPTIONS(CONFIG_COUNT) };
 #undef CONFIG_COUNT

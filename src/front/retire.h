@@ -38,6 +38,12 @@ static force_inline bool lane_try_free(void *pointer,
  * passed to speak of. */
 enum remote_free retire_block(void *pointer, const struct block *block);
 
+/* With hardened=1, of objects by their address: of one that is wiped, where no
+ * ring took it; of one that came out of a ring, where no lane took that, or it
+ * was written to since, which is a fault(). */
+void retire_wiped(void *pointer);
+void retire_waited(void *pointer);
+
 /* All that waits in the quarantine is freed: memory is short, or the mode
  * changes. By threads of the program's. */
 void heap_quarantine_flush(void);

@@ -102,7 +102,7 @@ TEST(test_closed_lane, setup, teardown)
 	assert_false(percpu_push(LANE_AT, &words[0]));
 	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
 	assert_ptr_equal(load_relaxed(&l->top), none); // own
-	store_relaxed(&l->end, 0);                     // own
+	store_relaxed(&l->end, 0);		       // own
 	assert_true(lane_move_limit(l, 0, 1));
 	assert_false(lane_move_limit(l, 0, 2));
 	assert_int_equal(lane_limit(l), 1);
@@ -275,9 +275,9 @@ TEST(test_push_batch, setup, teardown)
 			for (i = 0; i < count; i++)
 				l->slots[i] = &words[i];
 			lane_hold(l, count);
-			n = count < limit
-				    ? (unsigned)min_size(limit - count, most)
-				    : 0;
+			n = count < limit ?
+				    (unsigned)min_size(limit - count, most) :
+				    0;
 			assert_int_equal(percpu_push_batch(LANE_AT, in, most),
 					 n);
 			assert_int_equal(lane_nr(l), count + n);
@@ -455,8 +455,8 @@ static struct {
 	unsigned abort_at; /* the how-manyth instruction of the section */
 	unsigned nr_steps; /* instructions of the section so far */
 	bool aborted;
-	bool stores;	     /* a word; else what the lane has is committed */
-	uint64_t at_end;     /* what is committed right behind the section */
+	bool stores;	 /* a word; else what the lane has is committed */
+	uint64_t at_end; /* what is committed right behind the section */
 } step_by;
 
 static uint64_t step_word;
@@ -554,8 +554,9 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 TEST(test_abort_everywhere, setup, teardown)
 {
-	const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1,
-					    (uintptr_t)&words[9] };
+	const uint64_t results[] = {
+		4, 6, 2, 8, 4, 6, 1, (uintptr_t)&words[9]
+	};
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
 	unsigned operation, i;

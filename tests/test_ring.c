@@ -162,8 +162,8 @@ TEST(who_empties_them_gets_each_once, setup, NULL)
 		return;
 	nr_done = 0;
 	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, churn, NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
+				 0);
 	while (nr_done < NR_THREADS)
 		for (i = 0; i < ring_ids_end(); i++) {
 			rings = ring_take(i);

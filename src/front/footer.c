@@ -14,7 +14,8 @@
 #define FOOTER_LONG (2 * CANARY_SIZE)
 #define STACK_BITS 24
 
-_Static_assert(NR_FORMS <= 1 << CANARY_FORM_BITS, "a footer has bits for all forms");
+_Static_assert(NR_FORMS <= 1 << CANARY_FORM_BITS,
+	       "a footer has bits for all forms");
 
 static force_inline size_t footer_size(void)
 {

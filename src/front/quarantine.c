@@ -128,7 +128,8 @@ static void count_held(struct quarantine_shard *shard, uint64_t more)
 static _Atomic(uint64_t) *place_find(const struct quarantine_shard *shard,
 				     uint64_t place)
 {
-	return places_find() + (size_t)(shard - quarantine_shards) * nr_places() +
+	return places_find() +
+	       (size_t)(shard - quarantine_shards) * nr_places() +
 	       place % nr_places();
 }
 

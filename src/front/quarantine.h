@@ -71,7 +71,8 @@ bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
  * quarantine, or lost where that has no place. */
 bool quarantine_unshut(const struct quarantined *out);
 
-/* Says whether it waits, there or in a ring, by a look at all; a hint where others free. */
+/* Says whether it waits, there or in a ring, by a look at all; a hint where
+ * others free. */
 bool quarantine_has(const void *block);
 
 /* Place i: what is there; its pointer is NULL where nothing is. False: there

@@ -40,9 +40,9 @@
 
 /* One group's. As percpu_swap() wants it; offsets are in bytes. */
 struct ring {
-	uint64_t place; /* percpu */
-	uint64_t mask;	/* const */
-	void **slots;	/* const; what they hold is percpu */
+	uint64_t place;	    /* percpu */
+	uint64_t mask;	    /* const */
+	void **slots;	    /* const; what they hold is percpu */
 	uint64_t nr_places; /* const */
 };
 

@@ -43,7 +43,7 @@ TEST_ROLE(not_at_once, "hardened=1")
 	char *p = malloc(100);
 
 	free(p);
-	for (unsigned i = 0; i < 4000; i++) {
+	for (unsigned i = 0; i < 2000; i++) {
 		char *q = malloc(100);
 
 		must(q != p);

@@ -78,8 +78,8 @@ TEST(the_tail_never_passes_the_head, NULL, NULL)
 	size_t i;
 
 	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, churn, NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
+				 0);
 	for (i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(nr_passed, 0);
@@ -186,10 +186,11 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
 	assert_int_equal(block.kind, BLOCK_RUN);
-	store_relaxed(ring_find() + nr_places() - 1, entry_pack(run, 0)); // own
+	store_relaxed(places_find() + nr_places() - 1,
+		      entry_pack(run, 0)); // own
 	assert_true(quarantine_has(run));
 	assert_false(block_waits(run, &block));
-	store_relaxed(ring_find() + nr_places() - 1, 0); // own
+	store_relaxed(places_find() + nr_places() - 1, 0); // own
 	heap_free(run);
 	page_map_find(run, &block);
 	assert_true(block_waits(run, &block));

@@ -17,7 +17,7 @@ static int setup(void **state)
 {
 	int result = heap_setup_pinned(state);
 
-	config.quarantine = (uint64_t)64 << 10;
+	config.quarantine = (uint64_t)128 << 10;
 	return result;
 }
 

@@ -70,6 +70,7 @@
  *		area = areas[id]; if (area <= PERCPU_NO_AREA) fail
  *		r = area + at; slot = r->slots + r->place
  *		r->place = (r->place + 1) & r->mask
+ *		prefetch r->slots[r->place]
  *		old = *slot; *slot = object	(commit)
  *
  * The checked ones work on a given area, whatever the CPU, for as long as

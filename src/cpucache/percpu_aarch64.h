@@ -332,6 +332,8 @@ static force_inline bool percpu_swap(const void *areas, uint64_t at,
 		"str %[n], [%[r]]\n\t"		/* r->place = n */
 		PERCPU_POINT(6)
 		"ldr %[tp], [%[r], #16]\n\t"	/* tp = r->slots */
+		"ldr %[x], [%[tp], %[n]]\n\t"	/* x = tp[n] */
+		"prfm pldl1keep, [%[x]]\n\t"	/* prefetch x */
 		"add %[t], %[t], %[tp]\n\t"	/* t += tp */
 		"ldr %[x], [%[t]]\n\t"		/* x = *t */
 		PERCPU_POINT(5)

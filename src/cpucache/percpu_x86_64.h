@@ -317,7 +317,10 @@ static force_inline bool percpu_swap(const void *areas, uint64_t at,
 		"andq 8(%[r]), %[n]\n\t"	/* n &= r->mask */
 		"movq %[n], (%[r])\n\t"	/* r->place = n */
 		PERCPU_POINT(6)
-		"addq 16(%[r]), %[t]\n\t"	/* t += r->slots */
+		"movq 16(%[r]), %[r]\n\t"	/* r = r->slots */
+		"movq (%[r], %[n]), %[x]\n\t"	/* x = r[n] */
+		"prefetcht0 (%[x])\n\t"	/* prefetch x */
+		"addq %[r], %[t]\n\t"		/* t += r */
 		"movq (%[t]), %[x]\n\t"	/* x = *t */
 		PERCPU_POINT(5)
 		"movq %[object], (%[t])\n"	/* *t = object (commit) */

@@ -66,19 +66,18 @@ static force_inline bool hardened_try_free(void *pointer, size_t size)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
 	const struct unit_tag *tag = page_map_try(pointer, end);
-	const struct size_class *c;
+	size_t asked, whole;
 	void *old = NULL;
-	size_t asked;
 
 	if (unlikely(!tag))
 		return false;
-	c = &size_classes[tag->size_class];
-	if (unlikely(c->size > SMALL_SIZE_MOST) ||
-	    unlikely(!canary_holds(pointer, c->size, &asked)) ||
+	whole = size_classes[tag->size_class].size;
+	if (unlikely(whole > SMALL_SIZE_MOST) ||
+	    unlikely(!canary_holds(pointer, whole, &asked)) ||
 	    unlikely(size != asked && size != HARDENED_ANY_SIZE))
 		return false;
-	wipe_set(pointer, c->size, c->magic);
-	if (unlikely(!ring_swap(pointer, c->size, &old)))
+	wipe_set(pointer, whole, size_classes[tag->size_class].magic);
+	if (unlikely(!ring_swap(pointer, whole, &old)))
 		retire_wiped(pointer);
 	else if (likely(old) && unlikely(!hardened_try_leave(old, end)))
 		retire_waited(old);

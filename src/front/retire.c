@@ -96,7 +96,7 @@ static void block_wipe(void *pointer, const struct block *block)
 	}
 }
 
-static bool is_wiped(const void *pointer, const struct block *block)
+static bool is_wiped(void *pointer, const struct block *block)
 {
 	return block->kind != BLOCK_OBJECT ||
 	       wipe_is_whole(pointer, block->size, wiped_mark(block));

@@ -8,7 +8,7 @@
 #include "system/sandbox.h"
 #include "system/system.h"
 
-#define CPUS_LEAST 8
+#define CPUS_LEAST 16
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids; /* atomic: hint, the highest id + 1 */

@@ -6,7 +6,7 @@
  * four groups of sizes, a factor of eight apart, so that their places bound
  * their bytes: all rings of all CPUs together hold no more than `quarantine`.
  *
- *	places of a group = quarantine / 4 / max(CPUs, 8) / its largest size
+ *	places of a group = quarantine / 4 / max(CPUs, 16) / its largest size
  *
  * rounded down to a power of two, but one at least. An id's word leads to its
  * four rings:

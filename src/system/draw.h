@@ -3,8 +3,8 @@
  * One seed of the kernel's for the process, and a counter. Who needs several
  * numbers begins once, by one addition that all share, and draws the rest from
  * what he has in hand. A fork's child goes on where its parent was: both draw
- * the same then, as their heaps are the same. Wait-free; a thread that dies here
- * leaves nothing but a step of the counter.
+ * the same then, as their heaps are the same. Wait-free; a thread that dies
+ * here leaves nothing but a step of the counter.
  */
 #ifndef LANE_DRAW_H
 #define LANE_DRAW_H

@@ -59,6 +59,23 @@ static void *churn(void *arg)
 	return arg;
 }
 
+static void rings_empty(void)
+{
+	struct ring *rings;
+	void *block;
+	unsigned id;
+	size_t i;
+
+	for (id = 0; id < ring_ids_end(); id++) {
+		rings = ring_take(id);
+		for (i = 0; rings && ring_empty(rings, i, &block); i++)
+			if (block)
+				heap_free(block);
+		if (rings)
+			ring_give_back(id, rings);
+	}
+}
+
 static void empty(void)
 {
 	struct quarantined out;
@@ -67,6 +84,7 @@ static void empty(void)
 	for (i = 0; quarantine_take(i, &out); i++)
 		if (out.pointer)
 			heap_free(out.pointer);
+	rings_empty();
 	assert_int_equal(quarantine_size(), 0);
 }
 
@@ -182,7 +200,7 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 
 	renew(4 << 20);
 	option_set(&config.hardened, 1);
-	heap_free(block_alloc(SIZE));
+	heap_free(block_alloc(64 << 10));
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
 	assert_int_equal(block.kind, BLOCK_RUN);

@@ -50,7 +50,7 @@ static size_t empty(void)
 			heap_free(block);
 			nr++;
 		}
-	assert_int_equal(i, nr_places());
+	assert_int_equal(i, area_places(rings));
 	ring_give_back(id(), rings);
 	return nr;
 }
@@ -74,7 +74,8 @@ TEST(the_groups_bound_the_bytes, NULL, NULL)
 		       max_size(rseq_state.nr_cpus, CPUS_LEAST);
 	assert_in_range(all, config.quarantine / 2, config.quarantine);
 	config.quarantine = 0;
-	assert_int_equal(nr_places(), NR_RINGS);
+	for (i = 0; i < NR_RINGS; i++)
+		assert_int_equal(group_places(i), 1);
 }
 
 TEST(they_come_out_in_order, setup, NULL)

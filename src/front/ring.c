@@ -27,29 +27,35 @@ static size_t group_places(unsigned group)
 	return n ? (size_t)bits_one(bits_last(n)) : 1;
 }
 
-static size_t nr_places(void)
+static size_t area_places(const struct ring *rings)
 {
 	size_t n = 0;
 	unsigned i;
 
 	for (i = 0; i < NR_RINGS; i++)
-		n += group_places(i);
+		n += rings[i].nr_places;
 	return n;
 }
 
-static size_t area_size(void)
+/* Returns the bytes of the rings, whose slots follow when there is memory. */
+static size_t area_plan(struct ring *rings)
 {
-	return NR_RINGS * sizeof(struct ring) + nr_places() * sizeof(void *);
+	unsigned i;
+
+	for (i = 0; i < NR_RINGS; i++) {
+		rings[i] = (struct ring){ .nr_places = group_places(i) };
+		rings[i].mask = (rings[i].nr_places - 1) * sizeof(void *);
+	}
+	return NR_RINGS * sizeof(*rings) + area_places(rings) * sizeof(void *);
 }
 
-static void area_begin(struct ring *rings)
+static void area_begin(struct ring *rings, const struct ring *plan)
 {
 	void **slots = (void **)(rings + NR_RINGS);
 	unsigned i;
 
 	for (i = 0; i < NR_RINGS; i++) {
-		rings[i].nr_places = group_places(i);
-		rings[i].mask = (rings[i].nr_places - 1) * sizeof(void *);
+		rings[i] = plan[i];
 		rings[i].slots = slots;
 		slots += rings[i].nr_places;
 	}
@@ -58,19 +64,22 @@ static void area_begin(struct ring *rings)
 bool ring_make(unsigned id)
 {
 	uint64_t found = load_relaxed(&ring_areas[id]); // hint
+	struct ring plan[NR_RINGS];
+	size_t size;
 	void *mine;
 
 	if (found != RING_NONE)
 		return found != RING_OUT;
-	mine = place_map(area_size());
+	size = area_plan(plan);
+	mine = place_map(size);
 	if (!mine)
 		return false;
-	area_begin(mine);
+	area_begin(mine, plan);
 	raise_relaxed(&nr_ids, id + 1);
 	/* Sections read the word and then the area by address dependency. */
 	// [ring.area] with ring_take() and area_look(): the rings' words
 	if (!cas_release(&ring_areas[id], &found, (uintptr_t)mine))
-		system_unmap(mine, area_size());
+		system_unmap(mine, size);
 	return true;
 }
 
@@ -97,7 +106,7 @@ struct ring *ring_take(unsigned id)
 /* All slots lie side by side, behind the rings. */
 bool ring_empty(struct ring *rings, size_t i, void **block)
 {
-	if (i >= nr_places())
+	if (i >= area_places(rings))
 		return false;
 	*block = rings->slots[i];
 	rings->slots[i] = NULL;
@@ -120,7 +129,7 @@ static const struct ring *area_look(unsigned id)
 
 static size_t area_waiting_size(const struct ring *rings)
 {
-	size_t size = 0, i, n = nr_places();
+	size_t size = 0, i, n = area_places(rings);
 	struct block block;
 	const void *at;
 
@@ -146,7 +155,7 @@ size_t ring_size(void)
 
 static bool area_has(const struct ring *rings, const void *block)
 {
-	size_t i, n = nr_places();
+	size_t i, n = area_places(rings);
 
 	for (i = 0; i < n; i++)
 		if (load_once(&rings->slots[i]) == block)

@@ -43,7 +43,7 @@ TEST_ROLE(not_at_once, "hardened=1")
 	char *p = malloc(100);
 
 	free(p);
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 2000; i++) {
 		char *q = malloc(100);
 
 		must(q != p);
@@ -76,20 +76,36 @@ static void on_fault(int signal)
 	siglongjmp(fault, signal);
 }
 
-/* From the blocks of a slab upwards there is an end within 32 KiB. */
-TEST_ROLE(walls, "hardened=1")
+/* Writes upwards from a block on; how far that went before it faulted. */
+static size_t wall_find(size_t size, size_t step, size_t most)
 {
 	static volatile size_t offset;
-	char *p = malloc(64);
+	char *p = malloc(size);
 
-	signal(SIGSEGV, on_fault);
-	if (sigsetjmp(fault, 1)) {
-		must(offset <= 32768);
-		_exit(0);
-	}
-	for (offset = 0; offset < MIB; offset += 64)
+	must(p);
+	if (sigsetjmp(fault, 1))
+		return offset;
+	for (offset = size; offset < most; offset += step)
 		((volatile char *)opaque(p))[offset] = 1;
 	must(0);
+	return 0;
+}
+
+/* Slabs end within their units, large blocks within a unit more. The slab is
+ * the program's own loss, so nothing is freed. */
+TEST_ROLE(walls, "hardened=1")
+{
+	static const size_t sizes[] = { 8, 50, 1000, 3000, 7000, 16000 };
+	static const size_t large[] = { 300000, MIB, 5 * MIB };
+	size_t unit = 32768;
+
+	signal(SIGSEGV, on_fault);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		must(wall_find(sizes[i], 16, MIB) <= 4 * unit);
+	for (unsigned i = 0; i < sizeof(large) / sizeof(*large); i++)
+		must(wall_find(large[i], 1024, 2 * large[i]) <=
+		     large[i] + 2 * unit);
+	_exit(0);
 }
 
 static void *churn(void *arg)

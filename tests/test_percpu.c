@@ -102,7 +102,7 @@ TEST(test_closed_lane, setup, teardown)
 	assert_false(percpu_push(LANE_AT, &words[0]));
 	assert_int_equal(percpu_push_batch(LANE_AT, objects, 2), 0);
 	assert_ptr_equal(load_relaxed(&l->top), none); // own
-	store_relaxed(&l->end, 0);                     // own
+	store_relaxed(&l->end, 0);		       // own
 	assert_true(lane_move_limit(l, 0, 1));
 	assert_false(lane_move_limit(l, 0, 2));
 	assert_int_equal(lane_limit(l), 1);
@@ -275,9 +275,9 @@ TEST(test_push_batch, setup, teardown)
 			for (i = 0; i < count; i++)
 				l->slots[i] = &words[i];
 			lane_hold(l, count);
-			n = count < limit
-				    ? (unsigned)min_size(limit - count, most)
-				    : 0;
+			n = count < limit ?
+				    (unsigned)min_size(limit - count, most) :
+				    0;
 			assert_int_equal(percpu_push_batch(LANE_AT, in, most),
 					 n);
 			assert_int_equal(lane_nr(l), count + n);
@@ -402,6 +402,50 @@ TEST(test_watch, setup, teardown)
 	assert_armed();
 }
 
+/* A ring as percpu_swap() wants it, behind a word that is not its. */
+static struct {
+	uint64_t other, place, mask;
+	void **slots;
+} swap_ring;
+static uint64_t swap_areas[8];
+
+#define SWAP_AT offsetof(__typeof__(swap_ring), place)
+
+static bool swap(void *object, void **old)
+{
+	return percpu_swap(swap_areas, SWAP_AT, object, old);
+}
+
+/* What comes out went in so many swaps before. */
+TEST(test_swap, setup, teardown)
+{
+	void *slots[4] = { NULL }, *old = &words[99];
+	unsigned i;
+
+	swap_ring.place = 0;
+	swap_ring.mask = 3 * sizeof(void *);
+	swap_ring.slots = slots;
+	for (i = 0; i <= PERCPU_NO_AREA; i++) {
+		swap_areas[5] = i;
+		assert_false(swap(&words[0], &old));
+		assert_armed();
+	}
+	swap_areas[5] = (uintptr_t)&swap_ring;
+	for (i = 0; i < 11; i++) {
+		assert_true(swap(&words[i], &old));
+		assert_armed();
+		assert_ptr_equal(old, i < 4 ? NULL : &words[i - 4]);
+	}
+	for (i = 7; i < 11; i++)
+		assert_ptr_equal(slots[i % 4], &words[i]);
+	fake_area()->mm_cid = 6;
+	assert_false(swap(&words[0], &old));
+	fake_area()->mm_cid = 5;
+	fake_area()->cpu_id = RSEQ_NEW_THREAD;
+	assert_false(swap(&words[0], &old));
+	assert_ptr_equal(slots[3], &words[7]);
+}
+
 #ifdef __x86_64__
 /* Aborts at each instruction of each section in turn. The processor traps
  * behind every instruction, and the handler does what the kernel does when it
@@ -411,8 +455,8 @@ static struct {
 	unsigned abort_at; /* the how-manyth instruction of the section */
 	unsigned nr_steps; /* instructions of the section so far */
 	bool aborted;
-	bool stores;	     /* a word; else what the lane has is committed */
-	uint64_t at_end;     /* what is committed right behind the section */
+	bool stores;	 /* a word; else what the lane has is committed */
+	uint64_t at_end; /* what is committed right behind the section */
 } step_by;
 
 static uint64_t step_word;
@@ -472,6 +516,8 @@ static bool step_run(unsigned operation)
 					  &object) == PERCPU_DONE;
 	case 5:
 		return percpu_push_tagged(&tag, &words[9]);
+	case 7:
+		return swap(&words[9], &object) && object == &words[5];
 	default:
 		return percpu_store_checked(fake_area(), &step_word, 1,
 					    &step_right, 9) == PERCPU_DONE;
@@ -488,12 +534,15 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	for (i = 0; i < 5; i++)
 		l->slots[i] = &words[i];
 	lane_hold(l, 5);
-	step_word = 5;
+	swap_areas[5] = (uintptr_t)&swap_ring;
+	swap_ring.mask = 0;
+	swap_ring.slots = (void **)(void *)&step_word;
+	step_word = operation == 7 ? (uintptr_t)&words[5] : 5;
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
-	step_by.stores = operation == 6;
-	step_by.at_end = 5;
+	step_by.stores = operation >= 6;
+	step_by.at_end = step_committed();
 	fake_area()->rseq_cs = 0;
 	step_flag("orq");
 	done = step_run(operation);
@@ -505,20 +554,24 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 TEST(test_abort_everywhere, setup, teardown)
 {
-	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1 };
+	const uint64_t results[] = {
+		4, 6, 2, 8, 4, 6, 1, (uintptr_t)&words[9]
+	};
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
 	unsigned operation, i;
+	uint64_t before;
 	bool done;
 
 	sigaction(SIGTRAP, &action, NULL);
-	for (operation = 0; operation < 7; operation++) {
+	for (operation = 0; operation < 8; operation++) {
+		before = operation == 7 ? (uintptr_t)&words[5] : 5;
 		for (i = 0; i < 1000; i++) {
 			done = step_through(operation, i);
 			assert_int_equal(done, !step_by.aborted);
 			if (done)
 				break;
-			assert_int_equal(step_committed(), 5);
+			assert_int_equal(step_committed(), before);
 		}
 		assert_in_range(i, 2, 100);
 		assert_int_equal(i, step_by.nr_steps);

@@ -59,6 +59,23 @@ static void *churn(void *arg)
 	return arg;
 }
 
+static void rings_empty(void)
+{
+	struct ring *rings;
+	void *block;
+	unsigned id;
+	size_t i;
+
+	for (id = 0; id < ring_ids_end(); id++) {
+		rings = ring_take(id);
+		for (i = 0; rings && ring_empty(rings, i, &block); i++)
+			if (block)
+				heap_free(block);
+		if (rings)
+			ring_give_back(id, rings);
+	}
+}
+
 static void empty(void)
 {
 	struct quarantined out;
@@ -67,6 +84,7 @@ static void empty(void)
 	for (i = 0; quarantine_take(i, &out); i++)
 		if (out.pointer)
 			heap_free(out.pointer);
+	rings_empty();
 	assert_int_equal(quarantine_size(), 0);
 }
 
@@ -78,8 +96,8 @@ TEST(the_tail_never_passes_the_head, NULL, NULL)
 	size_t i;
 
 	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, churn, NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
+				 0);
 	for (i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(nr_passed, 0);
@@ -182,14 +200,15 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 
 	renew(4 << 20);
 	option_set(&config.hardened, 1);
-	heap_free(block_alloc(SIZE));
+	heap_free(block_alloc(64 << 10));
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
 	assert_int_equal(block.kind, BLOCK_RUN);
-	store_relaxed(ring_find() + nr_places() - 1, entry_pack(run, 0)); // own
+	store_relaxed(places_find() + nr_places() - 1,
+		      entry_pack(run, 0)); // own
 	assert_true(quarantine_has(run));
 	assert_false(block_waits(run, &block));
-	store_relaxed(ring_find() + nr_places() - 1, 0); // own
+	store_relaxed(places_find() + nr_places() - 1, 0); // own
 	heap_free(run);
 	page_map_find(run, &block);
 	assert_true(block_waits(run, &block));

@@ -61,6 +61,18 @@
  *		top = l->top; n = min(l->end - top, most), 0 where end < top
  *		copy in[0..n) behind the top; l->top = top + n	(commit)
  *
+ * One works on a ring of waiting blocks (front/ring.h) of the calling thread's
+ * id: words place, mask, slots, at `at` in the area that areas[id] leads to. It
+ * writes `place` before its commit: who is interrupted in between leaves the
+ * block of that place there for a turn more, and nothing else.
+ *
+ *	percpu_swap(areas, at, object, &old): true; false on fail or abort
+ *		area = areas[id]; if (area <= PERCPU_NO_AREA) fail
+ *		r = area + at; slot = r->slots + r->place
+ *		r->place = (r->place + 1) & r->mask
+ *		prefetch r->slots[r->place]
+ *		old = *slot; *slot = object	(commit)
+ *
  * The checked ones work on a given area, whatever the CPU, for as long as
  * *lease == mine: they make a drain lease revocable. self is the calling
  * thread's own registered rseq area.
@@ -180,6 +192,9 @@ struct rseq_area {
 	uint32_t mm_cid;
 	uint32_t end;
 } __attribute__((aligned(32)));
+
+/* Up to that one a word of percpu_swap()'s areas leads nowhere. */
+#define PERCPU_NO_AREA 1
 
 enum percpu_result { PERCPU_DONE, PERCPU_EMPTY, PERCPU_LOST, PERCPU_ABORT };
 

@@ -77,7 +77,13 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 #define PERCPU_ENTER(l, t, fail) PERCPU_ENTER_AREA(l, t, fail) PERCPU_LANE(l)
 #define PERCPU_LANE(l)                                                    \
 	"add %[" #l "], %[" #l "], %[lane], lsl #3\n\t" /* l += lane */
-#define PERCPU_ENTER_AREA(l, t, fail)                                     \
+#define PERCPU_ENTER_AREA(l, t, fail) PERCPU_ENTER_ID(l, t, fail)         \
+	"add %[" #l "], %[base], %[table]\n\t"	/* l = base + table */    \
+	"ldr %[" #l "], [%[" #l "], %[" #t "], lsl #3]\n\t"               \
+						/* l = table[id] */       \
+	"add %[" #l "], %[base], %[" #l "]\n\t" /* l += base */           \
+	PERCPU_POINT(3)
+#define PERCPU_ENTER_ID(l, t, fail)                                       \
 	"mrs %[tp], tpidr_el0\n\t"		/* tp */                  \
 	"adrp %[" #t "], 3b\n\t"		/* t = &descriptor */     \
 	"add %[" #t "], %[" #t "], #:lo12:3b\n\t"                         \
@@ -89,12 +95,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 	"b.hs " fail "\n\t"			/* fail */                \
 	PERCPU_POINT(1)                                                   \
 	"ldr %w[" #t "], [%[tp], %[id]]\n\t"	/* t = id, zero extended */ \
-	PERCPU_POINT(2)                                                   \
-	"add %[" #l "], %[base], %[table]\n\t"	/* l = base + table */    \
-	"ldr %[" #l "], [%[" #l "], %[" #t "], lsl #3]\n\t"               \
-						/* l = table[id] */       \
-	"add %[" #l "], %[base], %[" #l "]\n\t" /* l += base */           \
-	PERCPU_POINT(3)
+	PERCPU_POINT(2)
 
 #define PERCPU_AREA_INPUTS                                                \
 	[rseq_cs] "r"(anchor.rseq_cs), [id] "r"(anchor.id),               \
@@ -303,6 +304,54 @@ none:
 aborted:
 	percpu_edge();
 	return -1;
+}
+
+/* r is the ring, t the place, then its slot; n and tp are scratch. */
+static force_inline bool percpu_swap(const void *areas, uint64_t at,
+				     void *object, void **old)
+{
+	uint64_t n, tp;
+	void *x;
+	char *r;
+	void **t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_ID(r, t, "%l[slow]") /* t = id */
+		"ldr %[r], [%[areas], %[t], lsl #3]\n\t" /* r = areas[id] */
+		PERCPU_POINT(3)
+		"cmp %[r], %[none]\n\t"	/* r <= none? */
+		"b.ls %l[slow]\n\t"		/* fail */
+		"add %[r], %[r], %[at]\n\t"	/* r += at */
+		"ldr %[t], [%[r]]\n\t"		/* t = r->place */
+		PERCPU_POINT(4)
+		"ldr %[tp], [%[r], #8]\n\t"	/* tp = r->mask */
+		"add %[n], %[t], #8\n\t"	/* n = t + 1 */
+		"and %[n], %[n], %[tp]\n\t"	/* n &= tp */
+		"str %[n], [%[r]]\n\t"		/* r->place = n */
+		PERCPU_POINT(6)
+		"ldr %[tp], [%[r], #16]\n\t"	/* tp = r->slots */
+		"ldr %[x], [%[tp], %[n]]\n\t"	/* x = tp[n] */
+		"prfm pldl1keep, [%[x]]\n\t"	/* prefetch x */
+		"add %[t], %[t], %[tp]\n\t"	/* t += tp */
+		"ldr %[x], [%[t]]\n\t"		/* x = *t */
+		PERCPU_POINT(5)
+		"str %[object], [%[t]]\n"	/* *t = object (commit) */
+		"2:\n\t"
+		: [x] "=&r"(x), [r] "=&r"(r), [t] "=&r"(t), [n] "=&r"(n),
+		  [tp] "=&r"(tp)
+		: [rseq_cs] "r"(anchor.rseq_cs), [id] "r"(anchor.id),
+		  [words] "i"(REGION_TABLE_WORDS), [none] "i"(PERCPU_NO_AREA),
+		  [areas] "r"(areas), [at] "r"(at), [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	*old = x;
+	return true;
+slow:
+	percpu_edge();
+	return false;
 }
 
 /* t is scratch; self is in operand [self]. */

@@ -72,7 +72,12 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 #define PERCPU_ENTER(l, t, fail) PERCPU_ENTER_AREA(l, t, fail) PERCPU_LANE(l)
 #define PERCPU_LANE(l)                                                    \
 	"leaq (%[" #l "], %[lane], 8), %[" #l "]\n\t" /* l += lane */
-#define PERCPU_ENTER_AREA(l, t, fail)                                     \
+#define PERCPU_ENTER_AREA(l, t, fail) PERCPU_ENTER_ID(l, t, fail)         \
+	"movq %[base], %[" #l "]\n\t"		/* l = base */            \
+	"addq %c[table](%[" #l "], %[" #t "], 8), %[" #l "]\n\t"          \
+						/* l += table[id] */      \
+	PERCPU_POINT(3)
+#define PERCPU_ENTER_ID(l, t, fail)                                       \
 	"movq %[rseq_cs], %[" #t "]\n\t"	/* t = anchor.rseq_cs */  \
 	"leaq 3b(%%rip), %[" #l "]\n\t"		/* l = &descriptor */     \
 	"movq %[" #l "], %%fs:(%[" #t "])\n"	/* arm: rseq_cs = l */    \
@@ -82,11 +87,7 @@ extern uint32_t percpu_inject[16] __attribute__((visibility("hidden")));
 	PERCPU_POINT(1)                                                   \
 	"movq %[id], %[" #t "]\n\t"		/* t = anchor.id */       \
 	"movl %%fs:(%[" #t "]), %k[" #t "]\n\t" /* t = id */              \
-	PERCPU_POINT(2)                                                   \
-	"movq %[base], %[" #l "]\n\t"		/* l = base */            \
-	"addq %c[table](%[" #l "], %[" #t "], 8), %[" #l "]\n\t"          \
-						/* l += table[id] */      \
-	PERCPU_POINT(3)
+	PERCPU_POINT(2)
 
 #define PERCPU_AREA_INPUTS                                                \
 	[rseq_cs] "m"(anchor.rseq_cs), [id] "m"(anchor.id),               \
@@ -290,6 +291,52 @@ none:
 aborted:
 	percpu_edge();
 	return -1;
+}
+
+/* r is the ring, t the place, then its slot. */
+static force_inline bool percpu_swap(const void *areas, uint64_t at,
+				     void *object, void **old)
+{
+	uint64_t n;
+	void *x;
+	char *r;
+	void **t;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_ID(r, t, "%l[slow]") /* t = id */
+		"movq (%[areas], %[t], 8), %[r]\n\t" /* r = areas[id] */
+		PERCPU_POINT(3)
+		"cmpq %[none], %[r]\n\t"	/* r <= none? */
+		"jbe %l[slow]\n\t"		/* fail */
+		"addq %[at], %[r]\n\t"		/* r += at */
+		"movq (%[r]), %[t]\n\t"	/* t = r->place */
+		PERCPU_POINT(4)
+		"leaq 8(%[t]), %[n]\n\t"	/* n = t + 1 */
+		"andq 8(%[r]), %[n]\n\t"	/* n &= r->mask */
+		"movq %[n], (%[r])\n\t"	/* r->place = n */
+		PERCPU_POINT(6)
+		"movq 16(%[r]), %[r]\n\t"	/* r = r->slots */
+		"movq (%[r], %[n]), %[x]\n\t"	/* x = r[n] */
+		"prefetcht0 (%[x])\n\t"	/* prefetch x */
+		"addq %[r], %[t]\n\t"		/* t += r */
+		"movq (%[t]), %[x]\n\t"	/* x = *t */
+		PERCPU_POINT(5)
+		"movq %[object], (%[t])\n"	/* *t = object (commit) */
+		"2:\n\t"
+		: [x] "=&r"(x), [r] "=&r"(r), [t] "=&r"(t), [n] "=&r"(n)
+		: [rseq_cs] "m"(anchor.rseq_cs), [id] "m"(anchor.id),
+		  [words] "i"(REGION_TABLE_WORDS), [none] "i"(PERCPU_NO_AREA),
+		  [areas] "r"(areas), [at] "r"(at), [object] "r"(object)
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	*old = x;
+	return true;
+slow:
+	percpu_edge();
+	return false;
 }
 
 /* t is scratch; self is in operand [self]. */

@@ -2,8 +2,8 @@
  *
  * With hardened=1 a batch that is taken out of a slab is shuffled before it
  * comes into a lane, so that where the next object lies does not follow from
- * where the last one did. The numbers come from a counter that the kernel's
- * randomness begins. In the hands of who holds the batch. Wait-free.
+ * where the last one did. The numbers are draw.h's. In the hands of who holds
+ * the batch. Wait-free.
  */
 #ifndef LANE_SHUFFLE_H
 #define LANE_SHUFFLE_H

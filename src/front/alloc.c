@@ -7,6 +7,7 @@
 #include "cpucache/rseq.h"
 #include "front/free.h"
 #include "front/gate.h"
+#include "front/hardened.h"
 #include "front/large.h"
 #include "front/outside.h"
 #include "front/start.h"
@@ -314,12 +315,19 @@ static force_inline void *counted_try_alloc(size_t size)
 	return object;
 }
 
-void *heap_alloc_slow(size_t size)
+static __attribute__((noinline)) void *alloc_by_lane(size_t size)
 {
 	struct alloc_request r = { .size = size, .align = 16 };
 	void *object = counted_try_alloc(size);
 
 	return object ? object : alloc_cold(&r);
+}
+
+void *heap_alloc_slow(size_t size)
+{
+	void *object = config.hardened ? hardened_try_alloc(size) : NULL;
+
+	return object ? object : alloc_by_lane(size);
 }
 
 void *heap_alloc_zeroed(size_t size)

@@ -7,19 +7,15 @@
 #include "system/config.h"
 #include "system/peek.h"
 
-#define MIX_FOOTER 0x9e3779b97f4a7c15
 #define MIX_FILL 0xbf58476d1ce4e5b9
 #define SLACK_MOST 128 /* bytes behind the size asked for that are filled */
-#define SLACK_HARDENED 16
-#define SLACK_BYTE 0xa9
 #define FILL_MOST 1024 /* bytes of objects that are larger than a page */
-#define FOOTER_SHORT sizeof(uint64_t)
-#define FOOTER_LONG (2 * sizeof(uint64_t))
-#define SIZE_BITS 40
-#define FORM_BITS 3
+#define FOOTER_SHORT CANARY_SIZE
+#define FOOTER_LONG (2 * CANARY_SIZE)
 #define STACK_BITS 24
 
-_Static_assert(NR_FORMS <= 1 << FORM_BITS, "a footer has bits for all forms");
+_Static_assert(NR_FORMS <= 1 << CANARY_FORM_BITS,
+	       "a footer has bits for all forms");
 
 static _Atomic(uint32_t) options_known; /* atomic: hint, they never change */
 
@@ -66,32 +62,13 @@ static size_t slack_end(const struct block *block, size_t size)
 	return min_size(size + most, block->size - footer_size());
 }
 
-/* Every bit of it follows from all bits of the sum above it: of a product
- * alone the low ones are the address's zeros. */
-static uint64_t footer_key(const void *pointer)
-{
-	uint64_t secret = (uintptr_t)regions[0].bits >> 4;
-	uint64_t key = ((uintptr_t)pointer + secret) * MIX_FOOTER;
-
-	key ^= key >> 32;
-	return key * MIX_FOOTER ^ key >> 32;
-}
-
-/* The size twice, as far as there are bits: what was written over the low end
- * alone is no size, either. A freed block's is the complement. */
-static uint64_t footer_of(size_t size, enum block_form form)
-{
-	return size | (uint64_t)form << SIZE_BITS |
-	       (uint64_t)size << (SIZE_BITS + FORM_BITS);
-}
-
 static force_inline bool
 footer_is_size(uint64_t word, const struct block *block, struct footer *footer)
 {
-	footer->size = word & bits_low(SIZE_BITS);
-	footer->form = word >> SIZE_BITS & bits_low(FORM_BITS);
+	footer->size = word & bits_low(CANARY_SIZE_BITS);
+	footer->form = word >> CANARY_SIZE_BITS & bits_low(CANARY_FORM_BITS);
 	return footer->form < NR_FORMS &&
-	       word == footer_of(footer->size, footer->form) &&
+	       word == canary_of(footer->size, footer->form) &&
 	       footer->size <= block->size - footer_size();
 }
 
@@ -141,7 +118,7 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 {
 	enum block_form form = config_start() ? FORM_C : FORM_ANY;
 	_Atomic(uint64_t) *word = footer_word(pointer, block);
-	uint64_t key = footer_key(pointer);
+	uint64_t key = canary_key(pointer);
 
 	footer_hold(word);
 	__builtin_memset((char *)pointer + size, SLACK_BYTE,
@@ -150,7 +127,7 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 		// held
 		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));
 	// [footer.word] with block_footer_read(): slack and stacks
-	store_release(word, footer_of(size, form) ^ key);
+	store_release(word, canary_of(size, form) ^ key);
 }
 
 void block_form_set(void *pointer, const struct block *block,
@@ -160,7 +137,7 @@ void block_form_set(void *pointer, const struct block *block,
 	uint64_t word;
 
 	block_footer_read(pointer, block, &footer);
-	word = footer_of(footer.size, form) ^ footer_key(pointer);
+	word = canary_of(footer.size, form) ^ canary_key(pointer);
 	// [footer.word] with block_footer_read(): slack and stacks
 	store_release(footer_word(pointer, block), word);
 }
@@ -170,7 +147,7 @@ static force_inline void footer_parse(const void *pointer,
 				      uint64_t stacks, uint64_t word,
 				      struct footer *footer)
 {
-	uint64_t key = footer_key(pointer);
+	uint64_t key = canary_key(pointer);
 
 	*footer = (struct footer){ .state = word ? FOOTER_BAD : FOOTER_HELD };
 	if (footer_size() == FOOTER_LONG &&
@@ -248,7 +225,7 @@ static uint64_t fill_word(const void *pointer, const struct block *block)
 {
 	uint64_t mix = slab_life(block) * MIX_FILL;
 
-	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * MIX_FOOTER;
+	return ((uintptr_t)pointer + (mix ^ mix >> 32)) * CANARY_MIX;
 }
 
 /* Two words of the fill: objects are multiples of it, and so is its end. */
@@ -290,7 +267,7 @@ static void footer_retire(void *pointer, const struct block *block,
 			  const struct footer *footer)
 {
 	_Atomic(uint64_t) *word = footer_word(pointer, block);
-	uint64_t key = footer_key(pointer);
+	uint64_t key = canary_key(pointer);
 
 	footer_hold(word);
 	// held
@@ -298,15 +275,15 @@ static void footer_retire(void *pointer, const struct block *block,
 	if (block->kind == BLOCK_OBJECT)
 		block_fill(pointer, block);
 	// [footer.word] with block_footer_read(): the fill
-	store_release(word, ~footer_of(footer->size, footer->form) ^ key);
+	store_release(word, ~canary_of(footer->size, footer->form) ^ key);
 }
 
 /* Of two that free it one has it in hands. */
 static force_inline bool footer_claim(void *pointer, const struct block *block,
 				      const struct footer *footer)
 {
-	uint64_t live = footer_of(footer->size, footer->form) ^
-			footer_key(pointer);
+	uint64_t live = canary_of(footer->size, footer->form) ^
+			canary_key(pointer);
 
 	// own: of two that free it one has it in hands
 	return footer->state == FOOTER_LIVE &&

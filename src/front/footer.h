@@ -38,21 +38,9 @@
 #ifndef LANE_FOOTER_H
 #define LANE_FOOTER_H
 
-#include "slab/page_map.h"
+#include "front/canary.h"
 
 enum footer_state { FOOTER_HELD, FOOTER_LIVE, FOOTER_FREED, FOOTER_BAD };
-
-/* The calls that make blocks, of which each has one that frees: those of C,
- * and the operators of C++. */
-enum block_form {
-	FORM_ANY, /* not known */
-	FORM_C,
-	FORM_NEW,
-	FORM_NEW_ALIGNED,
-	FORM_ARRAY,
-	FORM_ARRAY_ALIGNED,
-	NR_FORMS
-};
 
 struct footer {
 	enum footer_state state;

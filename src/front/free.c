@@ -3,6 +3,7 @@
 
 #include "front/block.h"
 #include "front/foreign.h"
+#include "front/hardened.h"
 #include "front/outside.h"
 #include "front/tick.h"
 #include "guard/pool.h"
@@ -153,16 +154,22 @@ static force_inline bool checked_try_free(void *pointer, enum block_form form)
 	return percpu_push_tagged(block.tag, pointer);
 }
 
-void heap_free_slow(void *pointer)
+static __attribute__((noinline)) void free_by_lane(void *pointer,
+						   enum block_form form)
 {
-	if (pointer && !checked_try_free(pointer, FORM_C))
-		free_judge(pointer, FORM_C);
+	if (pointer && !checked_try_free(pointer, form))
+		free_judge(pointer, form);
 }
 
 void heap_free_formed(void *pointer, enum block_form form)
 {
-	if (pointer && !checked_try_free(pointer, form))
-		free_judge(pointer, form);
+	if (!config.hardened || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
+		free_by_lane(pointer, form);
+}
+
+void heap_free_slow(void *pointer)
+{
+	heap_free_formed(pointer, FORM_C);
 }
 
 size_t heap_usable_size(const void *pointer)
@@ -222,6 +229,9 @@ void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 {
 	bool checks = (config.checks || config.hardened) && pointer;
 
+	if (config.hardened && size && !align &&
+	    hardened_try_free(pointer, *size))
+		return;
 	if (checks && align)
 		align_hint_check(pointer, align);
 	if (checks && size)

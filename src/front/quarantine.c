@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "front/ring.h"
 #include "slab/page_map.h"
 #include "system/config.h"
 #include "system/place.h"
@@ -35,12 +36,12 @@ static size_t nr_places(void)
 	return (size_t)bits_one(bits_last(min_size(n, PLACES_MOST)));
 }
 
-static _Atomic(uint64_t) *ring_find(void)
+static _Atomic(uint64_t) *places_find(void)
 {
 	return (void *)(uintptr_t)load_relaxed(&ring); // own: zeros, or blocks
 }
 
-static cold _Atomic(uint64_t) *ring_make(void)
+static cold _Atomic(uint64_t) *places_make(void)
 {
 	size_t size = QUARANTINE_SHARDS * nr_places() * sizeof(uint64_t);
 	void *mine = place_map(size);
@@ -48,7 +49,7 @@ static cold _Atomic(uint64_t) *ring_make(void)
 
 	if (mine && !cas_relaxed(&ring, &found, (uintptr_t)mine)) // own
 		system_unmap(mine, size);
-	return ring_find();
+	return places_find();
 }
 
 /* Counts and stamps */
@@ -127,7 +128,8 @@ static void count_held(struct quarantine_shard *shard, uint64_t more)
 static _Atomic(uint64_t) *place_find(const struct quarantine_shard *shard,
 				     uint64_t place)
 {
-	return ring_find() + (size_t)(shard - quarantine_shards) * nr_places() +
+	return places_find() +
+	       (size_t)(shard - quarantine_shards) * nr_places() +
 	       place % nr_places();
 }
 
@@ -159,7 +161,7 @@ static cold void place_return(const struct quarantined *out)
 	struct quarantine_shard *shard = quarantine_shards;
 	uint64_t put, none, tries;
 
-	for (tries = 0; ring_find() && tries < RETURN_TRIES; tries++) {
+	for (tries = 0; places_find() && tries < RETURN_TRIES; tries++) {
 		put = count_put(shard, &out->block);
 		none = 0;
 		// [quarantine.place] with place_swap(): the block's last use
@@ -235,7 +237,7 @@ int quarantine_put(unsigned id, const struct block *found, void *block,
 
 	if (weight(found) > share() / 2)
 		return -1;
-	if (unlikely(!ring_find()) && !ring_make())
+	if (unlikely(!places_find()) && !places_make())
 		return -1;
 	quarantine_shut(block, found);
 	put = count_put(shard, found);
@@ -265,7 +267,7 @@ bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
 
 bool quarantine_look(size_t i, void **block)
 {
-	_Atomic(uint64_t) *at = ring_find();
+	_Atomic(uint64_t) *at = places_find();
 
 	if (!at || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
@@ -277,7 +279,7 @@ bool quarantine_take(size_t i, struct quarantined *out)
 {
 	struct quarantine_shard *shard;
 
-	if (!ring_find() || i >= QUARANTINE_SHARDS * nr_places())
+	if (!places_find() || i >= QUARANTINE_SHARDS * nr_places())
 		return false;
 	shard = &quarantine_shards[i / nr_places()];
 	if (place_swap(shard, i, 0, out))
@@ -293,11 +295,11 @@ bool quarantine_has(const void *block)
 	for (i = 0; quarantine_look(i, &found); i++)
 		if (found == block)
 			return true;
-	return false;
+	return ring_has(block);
 }
 
 /* A thread that died may have left a count below zero. */
-size_t quarantine_size(void)
+size_t quarantine_shared_size(void)
 {
 	uint64_t size = 0, held;
 	unsigned i;
@@ -307,4 +309,9 @@ size_t quarantine_size(void)
 		size += held >> 63 ? 0 : held;
 	}
 	return size;
+}
+
+size_t quarantine_size(void)
+{
+	return quarantine_shared_size() + ring_size();
 }

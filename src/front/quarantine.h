@@ -25,6 +25,9 @@
  * shares may stay for one more. Wait-free, at most QUARANTINE_OUT swaps a call,
  * and one for each QUARANTINE_HEAVY bytes of a block's weight.
  *
+ * Small objects wait in rings of their CPU's, with hardened=1 and as long as
+ * there are some (ring.h); who asks what waits, gets both.
+ *
  * There is none before the first free, or without memory for it; then blocks
  * pass. Racing threads make one each, a CAS decides.
  */
@@ -68,7 +71,8 @@ bool quarantine_drive(unsigned id, const struct block *found, size_t turn,
  * quarantine, or lost where that has no place. */
 bool quarantine_unshut(const struct quarantined *out);
 
-/* Says whether it waits there, by a look at all; a hint where others free. */
+/* Says whether it waits, there or in a ring, by a look at all; a hint where
+ * others free. */
 bool quarantine_has(const void *block);
 
 /* Place i: what is there; its pointer is NULL where nothing is. False: there
@@ -76,7 +80,8 @@ bool quarantine_has(const void *block);
 bool quarantine_take(size_t i, struct quarantined *out);
 bool quarantine_look(size_t i, void **block);
 
-/* Returns the bytes in it. */
+/* Return the bytes in it, without and with those in the rings. */
+size_t quarantine_shared_size(void);
 size_t quarantine_size(void);
 
 #endif

@@ -5,7 +5,11 @@
 #include "front/block.h"
 #include "front/gate.h"
 #include "front/large.h"
+#include "front/outside.h"
 #include "front/quarantine.h"
+#include "front/ring.h"
+#include "front/tick.h"
+#include "front/wipe.h"
 #include "system/config.h"
 #include "system/report.h"
 #include "system/system.h"
@@ -88,8 +92,7 @@ static void block_wipe(void *pointer, const struct block *block)
 {
 	switch (block->kind) {
 	case BLOCK_OBJECT:
-		__builtin_memset(pointer, 0, block->size);
-		mark_set(pointer, wiped_mark(block));
+		wipe_set(pointer, block->size, wiped_mark(block));
 		break;
 	case BLOCK_RUN:
 		if (system_purge(pointer, block->size))
@@ -103,21 +106,10 @@ static void block_wipe(void *pointer, const struct block *block)
 	}
 }
 
-#define WIPE_LOOK_MOST 128 /* words */
-
-/* Whether the program has not written to it since, as far as is looked at. */
-static bool is_wiped(const void *pointer, const struct block *block)
+static bool is_wiped(void *pointer, const struct block *block)
 {
-	const mark_word *words = pointer;
-	size_t i, n = min_size(block->size / sizeof(*words), WIPE_LOOK_MOST);
-	uint64_t other;
-
-	if (block->kind != BLOCK_OBJECT)
-		return true;
-	other = words[0] | (words[1] ^ wiped_mark(block));
-	for (i = 2; i < n; i += 2) /* sizes are multiples of two words */
-		other |= words[i] | words[i + 1];
-	return !other;
+	return block->kind != BLOCK_OBJECT ||
+	       wipe_is_whole(pointer, block->size, wiped_mark(block));
 }
 
 /* Frees a block of zeros. */
@@ -163,15 +155,14 @@ static cold bool drive_free(unsigned id, const struct block *block)
 	return turn;
 }
 
-/* Wipes a block and frees what it drives out of the quarantine. */
-static enum remote_free wiped_retire(void *pointer, const struct block *block)
+/* Into the quarantine that all CPUs share. */
+static enum remote_free wiped_share(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	enum remote_free all = REMOTE_LANE;
 	unsigned id = rseq_current_id();
 	int i, n;
 
-	block_wipe(pointer, block);
 	n = quarantine_put(id, block, pointer, out);
 	for (i = 0; i < n; i++)
 		if (wiped_free(&out[i]) != REMOTE_LANE)
@@ -181,6 +172,59 @@ static enum remote_free wiped_retire(void *pointer, const struct block *block)
 	if (block->size >= QUARANTINE_HEAVY && drive_free(id, block))
 		all = REMOTE_REFUSED;
 	return all;
+}
+
+/* By the CPU's ring, which is made where there is none. */
+static bool ring_put(void *pointer, const struct block *block, void **old)
+{
+	if (block->kind != BLOCK_OBJECT || block->size > SMALL_SIZE_MOST ||
+	    !gate_is_open())
+		return false;
+	rseq_ensure();
+	/* Once more after an abort. */
+	if (ring_swap(pointer, block->size, old) ||
+	    ring_swap(pointer, block->size, old))
+		return true;
+	return ring_make(rseq_current_id()) &&
+	       ring_swap(pointer, block->size, old);
+}
+
+/* A wiped block waits; frees what it drives out. */
+static enum remote_free wiped_retire(void *pointer, const struct block *block)
+{
+	struct quarantined out;
+
+	if (!ring_put(pointer, block, &out.pointer))
+		return wiped_share(pointer, block);
+	if (!out.pointer)
+		return REMOTE_LANE;
+	page_map_find(out.pointer, &out.block);
+	return wiped_free(&out);
+}
+
+/* What every way that took no lane ends with. */
+static void retire_pass(enum remote_free remote)
+{
+	if (remote == REMOTE_LANE)
+		return;
+	tick_pass();
+	outside_look();
+}
+
+cold void retire_wiped(void *pointer)
+{
+	struct block block;
+
+	page_map_find(pointer, &block);
+	retire_pass(wiped_retire(pointer, &block));
+}
+
+void retire_waited(void *pointer)
+{
+	struct quarantined out = { .pointer = pointer };
+
+	page_map_find(pointer, &out.block);
+	retire_pass(wiped_free(&out));
 }
 
 /* Puts a block with its fill into the quarantine and frees what it drives out
@@ -220,22 +264,45 @@ static cold enum remote_free filled_retire(void *pointer,
 	return filled_wait(pointer, block);
 }
 
+/* All that waits in the rings of an id, which are its own again then. */
+static cold void rings_flush(unsigned id)
+{
+	struct ring *rings = ring_take(id);
+	struct quarantined out;
+	size_t i;
+
+	for (i = 0; rings && ring_empty(rings, i, &out.pointer); i++) {
+		if (!out.pointer)
+			continue;
+		page_map_find(out.pointer, &out.block);
+		waiting_free(&out);
+	}
+	if (rings)
+		ring_give_back(id, rings);
+}
+
 cold void heap_quarantine_flush(void)
 {
 	struct quarantined out;
 	void *pointer;
+	unsigned id;
 	size_t i;
 
-	for (i = 0; quarantine_size() && quarantine_look(i, &pointer); i++)
+	for (i = 0; quarantine_shared_size() && quarantine_look(i, &pointer);
+	     i++)
 		if (pointer && quarantine_take(i, &out) && out.pointer)
 			waiting_free(&out);
+	for (id = 0; id < ring_ids_end(); id++)
+		rings_flush(id);
 }
 
 enum remote_free retire_block(void *pointer, const struct block *block)
 {
 	if (likely(!config.hardened && !config_checks_full()))
 		return block_free(pointer, block);
-	if (!config_checks_full())
+	if (!config_checks_full()) {
+		block_wipe(pointer, block);
 		return wiped_retire(pointer, block);
+	}
 	return filled_retire(pointer, block);
 }

@@ -5,11 +5,14 @@
 #include "slab/bin_list.h"
 #include "slab/bin_set.h"
 #include "slab/collect.h"
+#include "system/config.h"
+#include "system/draw.h"
 #include "system/nodes.h"
 #include "system/system.h"
 
 #define STEAL_MOST 16 /* ids that one take looks at */
 #define MORE_SLABS 3  /* that fill up a batch */
+#define MIX_MOST 4    /* slabs of which any is the next */
 
 /* Returns the bin of (owner, class); where the owner never got a set, the
  * giver's. */
@@ -30,11 +33,37 @@ static struct span *bin_get_listed(struct bin *bin)
 	return slab ? slab : partial_take(bin, true);
 }
 
+/* With hardened=1: any of the slabs that come next goes to the slot, the others
+ * back where they were. Who dies here has up to MIX_MOST of them in hand. */
+static cold void bin_mix(struct bin *bin, unsigned size_class)
+{
+	struct span *slabs[MIX_MOST];
+	unsigned side = fill_side(bin), n = 0, i;
+	struct draw draw = draw_begin();
+
+	if ((slabs[0] = slot_take(bin)))
+		n++;
+	while (n < MIX_MOST &&
+	       ((slabs[n] = partial_pop_of(bin, !side, false)) ||
+		(slabs[n] = partial_pop_of(bin, side, false))))
+		n++;
+	for (i = 0; i < n; i++)
+		slab_check_listed(slabs[i], size_class);
+	for (; n; slabs[i] = slabs[--n]) {
+		i = draw_below(&draw, n);
+		if (!load_relaxed(&bin->slot)) // hint
+			bin_note_reuse(bin, slabs[i]);
+		slab_list(bin, slabs[i]);
+	}
+}
+
 /* Takes a listed slab of the bin, held now; NULL where there is none. */
 static struct span *bin_get_own(struct bin *bin, unsigned size_class)
 {
 	struct span *slab;
 
+	if (unlikely(config.hardened))
+		bin_mix(bin, size_class);
 	if ((slab = slot_take(bin))) {
 		slab_check_listed(slab, size_class);
 		return slab;

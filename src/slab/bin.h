@@ -12,7 +12,8 @@
  * partial[!fill]; else the inbox; else a waning one of partial; else a slab of
  * another id's bin of the class; else a new one; where no memory is for that,
  * any slab of any id, also its slot's. After the take the slab goes back to the
- * slot if that is empty, else to partial.
+ * slot if that is empty, else to partial. With hardened=1 the slot's slab and
+ * the next ones of partial change places at random before each take.
  *
  * Where objects come back to an id and none of the class is taken, batch after
  * batch, the class gets smaller: what the lanes hand out again then lies all

@@ -5,6 +5,7 @@
 #include "pageheap/page_heap.h"
 #include "slab/slab_purge.h"
 #include "system/config.h"
+#include "system/draw.h"
 #include "system/report.h"
 #include "system/system.h"
 
@@ -108,12 +109,25 @@ static unsigned objects_of_bits(const struct slab_view *v, unsigned word,
 	return n;
 }
 
+/* The word that a take begins with: with hardened=1 any of them. */
+static unsigned first_word(unsigned nr_words)
+{
+	struct draw draw;
+
+	if (likely(!config.hardened))
+		return 0;
+	draw = draw_begin();
+	return draw_below(&draw, nr_words);
+}
+
 unsigned slab_take(struct span *slab, void **out, unsigned most)
 {
 	struct slab_view v = slab_view(slab);
-	unsigned i, n = 0;
+	unsigned nr_words = v.size_class->nr_words, n = 0, k;
+	unsigned i = first_word(nr_words);
 
-	for (i = 0; i < v.size_class->nr_words && n < most; i++) {
+	for (k = 0; k < nr_words && n < most; k++, i++) {
+		i = i < nr_words ? i : 0;
 		// held: bits only grow
 		uint64_t bits = load_relaxed(&v.bits[i]);
 

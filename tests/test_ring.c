@@ -1,0 +1,192 @@
+/* front/ring.h: a block waits until as many came behind it as its ring has
+ * places; who empties the rings gets each once, and others go by meanwhile */
+#include "heap_fixture.h"
+
+#include "front/ring.c"
+
+#define SIZE 64
+#define NR_THREADS 4
+#define NR_SWAPS 20000
+
+static unsigned id(void)
+{
+	return rseq_current_id();
+}
+
+static int setup(void **state)
+{
+	int result = heap_setup_pinned(state);
+
+	config.quarantine = (uint64_t)128 << 10;
+	return result;
+}
+
+static void *block_get(void)
+{
+	void *block = heap_alloc(SIZE);
+
+	assert_non_null(block);
+	return block;
+}
+
+static void put(void *block, size_t size, void **old)
+{
+	unsigned tries = 0;
+
+	while (!ring_swap(block, size, old))
+		assert_true(ring_make(id()) && tries++ < 100);
+}
+
+/* Takes all out, and frees it; how many. */
+static size_t empty(void)
+{
+	struct ring *rings = ring_take(id());
+	size_t i, nr = 0;
+	void *block;
+
+	assert_non_null(rings);
+	for (i = 0; ring_empty(rings, i, &block); i++)
+		if (block) {
+			heap_free(block);
+			nr++;
+		}
+	assert_int_equal(i, area_places(rings));
+	ring_give_back(id(), rings);
+	return nr;
+}
+
+TEST(the_groups_bound_the_bytes, NULL, NULL)
+{
+	size_t all = 0;
+	unsigned i;
+
+	assert_int_equal(ring_of_size(16), 0);
+	assert_int_equal(ring_of_size(128), 0);
+	assert_int_equal(ring_of_size(144), 1);
+	assert_int_equal(ring_of_size(1024), 1);
+	assert_int_equal(ring_of_size(1088), 2);
+	assert_int_equal(ring_of_size(8192), 2);
+	assert_int_equal(ring_of_size(9216), 3);
+	assert_int_equal(ring_of_size(SMALL_SIZE_MOST), NR_RINGS - 1);
+	config.quarantine = (uint64_t)16 << 20;
+	for (i = 0; i < NR_RINGS; i++)
+		all += group_places(i) * group_size(i) *
+		       max_size(rseq_state.nr_cpus, CPUS_LEAST);
+	assert_in_range(all, config.quarantine / 2, config.quarantine);
+	config.quarantine = 0;
+	for (i = 0; i < NR_RINGS; i++)
+		assert_int_equal(group_places(i), 1);
+}
+
+TEST(they_come_out_in_order, setup, NULL)
+{
+	void *blocks[100], *old = NULL, *large = block_get();
+	size_t n, i;
+
+	if (!gate_is_open())
+		return;
+	n = group_places(0);
+	assert_in_range(n, 16, 50);
+	for (i = 0; i < 100; i++)
+		blocks[i] = block_get();
+	for (i = 0; i < 100; i++) {
+		put(blocks[i], SIZE, &old);
+		assert_ptr_equal(old, i < n ? NULL : blocks[i - n]);
+		assert_true(ring_has(blocks[i]));
+		assert_int_equal(!old, !old || ring_has(old));
+		assert_int_equal(ring_size(), min_size(i + 1, n) * SIZE);
+		if (old)
+			heap_free(old);
+	}
+	/* Of another group: as large as it says. */
+	put(large, 1024, &old);
+	assert_null(old);
+	assert_int_equal(ring_size(), (n + 1) * SIZE);
+	assert_int_equal(empty(), n + 1);
+	assert_int_equal(ring_size(), 0);
+	assert_false(ring_has(blocks[99]));
+}
+
+/* Nobody swaps in rings that are out, and no second ones are made. */
+TEST(rings_are_out_for_all, setup, NULL)
+{
+	struct ring *rings;
+	void *block = block_get(), *old;
+
+	if (!gate_is_open())
+		return;
+	put(block, SIZE, &old);
+	rings = ring_take(id());
+	assert_non_null(rings);
+	assert_null(ring_take(id()));
+	assert_false(ring_swap(block, SIZE, &old));
+	assert_false(ring_make(id()));
+	assert_int_equal(ring_size(), 0);
+	assert_false(ring_has(block));
+	ring_give_back(id(), rings);
+	assert_true(ring_has(block));
+	assert_int_equal(empty(), 1);
+}
+
+static _Atomic(unsigned) nr_done;
+
+static void *churn(void *arg)
+{
+	void *old = NULL;
+	unsigned i;
+
+	for (i = 0; i < NR_SWAPS; i++) {
+		void *mine = old ? old : block_get();
+
+		memset(mine, (int)i, SIZE);
+		if (!ring_swap(mine, SIZE, &old)) {
+			ring_make(id());
+			old = mine;
+		}
+	}
+	if (old)
+		heap_free(old);
+	nr_done++;
+	return arg;
+}
+
+/* Each block is in one hand: a slab would say of a second free of it. */
+TEST(who_empties_them_gets_each_once, setup, NULL)
+{
+	pthread_t threads[NR_THREADS];
+	struct ring *rings;
+	void *block;
+	unsigned i;
+	size_t at;
+
+	if (!gate_is_open())
+		return;
+	nr_done = 0;
+	for (i = 0; i < NR_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
+				 0);
+	while (nr_done < NR_THREADS)
+		for (i = 0; i < ring_ids_end(); i++) {
+			rings = ring_take(i);
+			for (at = 0; rings && ring_empty(rings, at, &block);
+			     at++)
+				if (block)
+					heap_free(block);
+			if (rings)
+				ring_give_back(i, rings);
+		}
+	for (i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < ring_ids_end(); i++) {
+		rings = ring_take(i);
+		for (at = 0; rings && ring_empty(rings, at, &block); at++)
+			if (block)
+				heap_free(block);
+		if (rings)
+			ring_give_back(i, rings);
+	}
+	assert_int_equal(ring_size(), 0);
+	cpu_cache_flush_own();
+}
+
+TEST_MAIN(heap_setup_pinned, NULL)

@@ -42,12 +42,13 @@ TEST(test_levels)
 
 	assert_int_equal(levels_within(511), 0);
 	assert_int_equal(levels_within(512), 1);
-	assert_int_equal(levels_within(1535), 1);
-	assert_int_equal(levels_within(1536), 2);
+	assert_int_equal(levels_within(1279), 1);
+	assert_int_equal(levels_within(1280), 2);
+	assert_int_equal(levels_within(UINT64_MAX), 30);
 	/* Every bucket of a level is somebody's, and of that level alone. */
 	for (i = 0; i < 200000; i++) {
 		hash = (uint64_t)i * 0x9e3779b97f4a7c15;
-		for (level = 0; level < 5; level++) {
+		for (level = 0; level < 9; level++) {
 			uint32_t at = level_bucket(hash, level);
 
 			assert_in_range(at, levels_entries(level),
@@ -56,8 +57,24 @@ TEST(test_levels)
 			seen[at / 8] = 1;
 		}
 	}
-	for (i = 0; i < levels_entries(5) / 8; i++)
+	for (i = 0; i < levels_entries(9) / 8; i++)
 		assert_int_equal(seen[i], 1);
+}
+
+/* Of the entries that are touched few are free, also where a level was begun:
+ * these are a heap of 10 GiB. */
+TEST(test_levels_are_full)
+{
+	struct live_info info = { .size = 1 };
+	uint32_t at = 0, last = 0;
+	uint64_t i;
+
+	tables_new(512, 512, 1 << 10, 1 << 21);
+	for (i = 1; i <= 20000; i++)
+		assert_true(live_add((void *)(i * 4096), &info));
+	while (live_next(&at, &info))
+		last = at;
+	assert_in_range(last, 20000, 30000);
 }
 
 TEST(test_sites)

@@ -33,6 +33,12 @@ uint32_t root_half(struct image *image, uint64_t address)
 	return image_read(image, address, &value, 4) ? value : 0;
 }
 
+bool root_profile_is_on(struct image *image, const struct root *root)
+{
+	return root_half(image, root->view.profile_on) &
+	       root->view.profile_on_mask;
+}
+
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -373,16 +379,17 @@ static void blocks_sum(struct heap *heap)
 	s->live_size = held - s->cached_size + s->live_large_size;
 }
 
-static void mode_read(struct image *image, const struct lanemalloc_view *v,
+static void mode_read(struct image *image, const struct root *root,
 		      struct heap *heap)
 {
+	const struct lanemalloc_view *v = &root->view;
 	static const char *const names[] = { "direct", "mm_cid", "cpu_id" };
 	uint32_t mode = root_half(image, v->mode);
 	uint64_t why = root_word(image, v->mode_why);
 
 	strcpy(heap->mode, mode < 3 ? names[mode] : "unknown");
 	image_read_text(image, why, heap->why, sizeof(heap->why));
-	heap->profile_on = root_half(image, v->profile_on) != 0;
+	heap->profile_on = root_profile_is_on(image, root);
 }
 
 /* The smaller of both, where 0 is none. */
@@ -467,7 +474,7 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	if (!rows)
 		return image_fails(image, "its size classes cannot be read");
 	stats_known(heap);
-	mode_read(image, v, heap);
+	mode_read(image, root, heap);
 	classes_note(v, rows, heap);
 	heap->claimed_size = (uint32_t)claimed_units(image, v) * v->unit_size;
 	caches_read(image, v, rows, heap);

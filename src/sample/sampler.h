@@ -8,6 +8,8 @@
  *
  *	off --sampler_start()--> on --sampler_stop()--> off
  *
+ * Each of its users has a bit, so that nobody ends what another wants.
+ *
  * The tables are made by the first start, once, and stay: sampled blocks keep
  * their stack while the profile is off, their frees are seen, and a later start
  * goes on with the sums. Racing starts: one CAS decides whose memory it is; all
@@ -37,8 +39,16 @@ struct sample_gate {
 } __attribute__((aligned(CACHE_LINE)));
 extern struct sample_gate sample_gate internal;
 
-/* What blocks are sampled for, in bits. */
-enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
+/* What blocks are sampled for, in bits: the profile as the program has it,
+ * guarded blocks, the profile as somebody outside and as a tracer have it. */
+enum sample_user {
+	SAMPLE_NOBODY,
+	SAMPLE_PROFILE = 1,
+	SAMPLE_GUARD = 2,
+	SAMPLE_OUTSIDE = 4,
+	SAMPLE_TRACER = 8
+};
+#define SAMPLE_FOLLOWED (SAMPLE_PROFILE | SAMPLE_OUTSIDE | SAMPLE_TRACER)
 
 struct sample_thread {
 	int64_t left;	 /* own: bytes before the next sample */
@@ -72,10 +82,15 @@ static force_inline bool sample_is_on(void)
 	return unlikely(load_relaxed(&sample_gate.on));
 }
 
+static force_inline bool sample_is_wanted(enum sample_user user)
+{
+	return load_relaxed(&sample_gate.on) & user;
+}
+
 /* For the profile: sampled blocks are followed. */
 static force_inline bool sample_is_followed(void)
 {
-	return load_relaxed(&sample_gate.on) & SAMPLE_PROFILE;
+	return load_relaxed(&sample_gate.on) & SAMPLE_FOLLOWED;
 }
 
 /* Whether an allocation of that size is none of the sampled ones; it counts

@@ -93,25 +93,35 @@ static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 	return row < v->nr_classes ? row : row - (unsigned)v->nr_classes + 1;
 }
 
-/* What one lane area holds. */
+static uint64_t area_size(const struct lanemalloc_view *v, const char *rows)
+{
+	uint64_t last = v->nr_fixed - 1;
+	uint64_t size = row_field(v, rows, last, v->class_slots_at, 4) +
+			8 * row_field(v, rows, last, v->class_lane_slots_at, 4);
+
+	size += 8; /* a word behind them */
+	return (size + v->unit_size - 1) & ~(v->unit_size - 1);
+}
+
+/* What one lane area holds. Its last word is where closed lanes have their top,
+ * also one that is being opened and has an end already. */
 static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 			  const char *rows, uint64_t address, struct heap *heap)
 {
-	uint64_t size = 0, count, most, at, slots;
+	uint64_t size = 0, count, most, at, slots, top;
+	uint64_t none = address + area_size(v, rows) - 8;
 	char lanes[65536];
 	struct piece piece = { address, sizeof(lanes) };
 
 	image_read_pieces(image, &piece, 1, lanes);
 	for (unsigned row = 1; row + 1 < v->nr_lanes; row++) {
 		at = 8 * row_field(v, rows, row, v->class_lane_at, 2);
-		/* Closed: it never held anything. */
-		if (!walk_field(lanes, sizeof(lanes), at + v->lane_end_at, 8))
+		top = walk_field(lanes, sizeof(lanes), at + v->lane_top_at, 8);
+		if (top == none ||
+		    !walk_field(lanes, sizeof(lanes), at + v->lane_end_at, 8))
 			continue;
 		slots = address + row_field(v, rows, row, v->class_slots_at, 4);
-		count = (walk_field(lanes, sizeof(lanes), at + v->lane_top_at,
-				    8) +
-			 8 - slots) /
-			8;
+		count = (top + 8 - slots) / 8;
 		most = row_field(v, rows, row, v->class_lane_slots_at, 4);
 		if (count > most) {
 			heap->nr_odd++;
@@ -121,16 +131,6 @@ static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 		heap->classes[row_class(v, row)].nr_cached += count;
 	}
 	return size;
-}
-
-static uint64_t area_size(const struct lanemalloc_view *v, const char *rows)
-{
-	uint64_t last = v->nr_fixed - 1;
-	uint64_t size = row_field(v, rows, last, v->class_slots_at, 4) +
-			8 * row_field(v, rows, last, v->class_lane_slots_at, 4);
-
-	size += 8; /* a word behind them */
-	return (size + v->unit_size - 1) & ~(v->unit_size - 1);
 }
 
 static struct heap_cpu *cpu_add(struct heap *heap)

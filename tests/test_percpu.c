@@ -58,6 +58,32 @@ TEST(test_pop, setup, teardown)
 	assert_int_equal(lane_limit(l), LIMIT);
 }
 
+/* Nothing is given that the count does not reach, and an empty lane counts
+ * nothing. */
+TEST(test_pop_counted, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+
+	store_relaxed(count_of(5), 100); // own
+	assert_null(percpu_pop_counted(LANE_AT, 16));
+	assert_armed();
+	assert_int_equal(load_relaxed(count_of(5)), 100); // own
+	l->slots[0] = &words[0];
+	l->slots[1] = &words[1];
+	lane_hold(l, 2);
+	assert_ptr_equal(percpu_pop_counted(LANE_AT, 100), &words[1]);
+	assert_armed();
+	assert_int_equal(load_relaxed(count_of(5)), 0); // own
+	assert_int_equal(lane_nr(l), 1);
+	assert_null(percpu_pop_counted(LANE_AT, 1));
+	assert_int_equal(load_relaxed(count_of(5)), -1); // own
+	assert_int_equal(lane_nr(l), 1);
+	store_relaxed(count_of(5), 0); // own
+	assert_ptr_equal(percpu_pop_counted(LANE_AT, 0), &words[0]);
+	assert_int_equal(lane_nr(l), 0);
+	assert_int_equal(load_relaxed(count_of(4)), 0); // own
+}
+
 TEST(test_push, setup, teardown)
 {
 	struct lane *l = lane_of(5);
@@ -472,6 +498,8 @@ static bool step_run(unsigned operation)
 					  &object) == PERCPU_DONE;
 	case 5:
 		return percpu_push_tagged(&tag, &words[9]);
+	case 7:
+		return percpu_pop_counted(LANE_AT, 16) == &words[4];
 	default:
 		return percpu_store_checked(fake_area(), &step_word, 1,
 					    &step_right, 9) == PERCPU_DONE;
@@ -489,6 +517,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 		l->slots[i] = &words[i];
 	lane_hold(l, 5);
 	step_word = 5;
+	store_relaxed(count_of(5), 1000); // own
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
@@ -505,14 +534,14 @@ static bool step_through(unsigned operation, unsigned abort_at)
 
 TEST(test_abort_everywhere, setup, teardown)
 {
-	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1 };
+	static const uint64_t results[] = { 4, 6, 2, 8, 4, 6, 1, 4 };
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
 	unsigned operation, i;
 	bool done;
 
 	sigaction(SIGTRAP, &action, NULL);
-	for (operation = 0; operation < 7; operation++) {
+	for (operation = 0; operation < 8; operation++) {
 		for (i = 0; i < 1000; i++) {
 			done = step_through(operation, i);
 			assert_int_equal(done, !step_by.aborted);
@@ -521,6 +550,8 @@ TEST(test_abort_everywhere, setup, teardown)
 			assert_int_equal(step_committed(), 5);
 		}
 		assert_in_range(i, 2, 100);
+		assert_int_equal(load_relaxed(count_of(5)), // own
+				 operation == 7 ? 984 : 1000);
 		assert_int_equal(i, step_by.nr_steps);
 		assert_int_equal(step_committed(), results[operation]);
 		assert_int_equal(step_by.at_end, results[operation]);

@@ -139,8 +139,8 @@ enum lanemalloc_switch {
 };
 
 /* Above the switch stand the seconds that it is to be on, 0: until PROFILE_OFF.
- * Who wants it longer asks again in time, and who wants it no more does nothing:
- * it is on until all are over, and goes off at the first sample then.
+ * Who wants it longer asks again in time, and who wants it no more does
+ * nothing: it is on until all are over, and goes off at the first sample then.
  * PROFILE_OFF is the end for all, the program's own profile too. */
 #define LANEMALLOC_SWITCH_SECONDS_SHIFT 8
 

@@ -198,7 +198,8 @@ static int run(int argc, char **argv)
 	}
 	image_read_ranges(&image);
 	status = write_named(&a, &image, &root);
-	if (image.pid && a.keep && a.seconds > 0 && !toggle_keep(&image, &root, a.wait))
+	if (image.pid && a.keep && a.seconds > 0 &&
+	    !toggle_keep(&image, &root, a.wait))
 		status = command_fails("it goes off: %s", image.error);
 	image_close(&image);
 	return status;

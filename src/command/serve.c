@@ -293,8 +293,7 @@ static bool profile_of(struct server *s, struct process *p,
 		       struct profile *profile)
 {
 	*profile = (struct profile){ 0 };
-	return ask_on(s, p) &&
-	       toggle_wait(&p->image, &p->root, WAIT_SECONDS) &&
+	return ask_on(s, p) && toggle_wait(&p->image, &p->root, WAIT_SECONDS) &&
 	       profile_read(&p->image, &p->root, profile);
 }
 

@@ -116,6 +116,7 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 	areas_close(areas + area_size());
 	// before publish
 	store_relaxed(area_count(areas), AREA_COUNT_NONE);
+	// before publish
 	store_relaxed(area_count(areas + area_size()), AREA_COUNT_NONE);
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))

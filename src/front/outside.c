@@ -14,7 +14,7 @@ static _Atomic(uint64_t) outside_until; /* atomic: hint, ms; see outside.h */
 
 static bool is_over(void)
 {
-	return system_now_ms() >= load_relaxed(&outside_until); // hint
+	return system_now_ms() >= load_relaxed(&outside_until);
 }
 
 static void until_settle(void)
@@ -41,13 +41,13 @@ static void switch_on(uint32_t seconds)
 
 	if (seconds)
 		until = system_now_ms() + (uint64_t)seconds * 1000;
-	raise_relaxed(&outside_until, until); // hint
+	raise_relaxed(&outside_until, until);
 	until_settle_twice();
 }
 
 static void switch_off(void)
 {
-	store_relaxed(&outside_until, 0); // hint
+	store_relaxed(&outside_until, 0);
 	heap_profile_stop(SAMPLE_PROFILE);
 	until_settle_twice();
 }

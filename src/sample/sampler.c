@@ -138,7 +138,7 @@ static _Atomic(int64_t) *count_find(int64_t *left)
 	*left = load_relaxed(count); // hint: a CAS or a sum follows
 	if (unlikely(*left < AREA_COUNT_NONE / 2) &&
 	    cas_relaxed(count, left, distance_draw())) // hint: any will do
-		*left = load_relaxed(count); // hint: likewise
+		*left = load_relaxed(count);	       // hint: likewise
 	return count;
 }
 
@@ -154,7 +154,7 @@ void sample_pass(size_t size)
 {
 	int64_t left;
 
-	sub_relaxed(count_find(&left), (int64_t)size);
+	sub_relaxed(count_find(&left), (int64_t)size); // hint
 }
 
 bool sample_count(size_t size)
@@ -169,7 +169,7 @@ bool sample_count(size_t size)
 		// hint: who wins it samples; a round is lost to who counted
 		if (cas_relaxed(count, &left, distance_draw()))
 			return true;
-	sub_relaxed(count, (int64_t)size);
+	sub_relaxed(count, (int64_t)size); // hint
 	return false;
 }
 

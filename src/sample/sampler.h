@@ -2,8 +2,8 @@
  *
  * While the profile is on the bytes that are asked for on each CPU are counted
  * down from a distance drawn by chance (chance.h). The allocation that passes
- * zero is sampled: its stack is kept (unwind.h, trace.h), and its block followed
- * until it is freed (live.h). What the fast path does with that is in
+ * zero is sampled: its stack is kept (unwind.h, trace.h), and its block
+ * followed until it is freed (live.h). What the fast path does with that is in
  * front/fast.h; while the profile is off the count is not touched.
  *
  *	off --sampler_start()--> on --sampler_stop()--> off
@@ -35,8 +35,8 @@
  * its hand and leaves the sums without it, or with a block that nobody frees.
  *
  * Everything is wait-free but for the CAS of two bounds (trace.h) and of the
- * count, which are lock-free, and the kernel's part in the first start; all works in signal handlers, and nothing
- * here allocates, or touches errno.
+ * count, which are lock-free, and the kernel's part in the first start; all
+ * works in signal handlers, and nothing here allocates, or touches errno.
  */
 #ifndef LANE_SAMPLER_H
 #define LANE_SAMPLER_H

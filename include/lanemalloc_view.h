@@ -127,7 +127,9 @@ extern "C" {
 	X(count_freed_short) X(count_freed_middle) X(count_freed_long)        \
 	X(count_grown_objects) X(count_grown_space) X(count_freed_away)       \
 	X(count_freed_by_other) X(live_class_bits) X(live_region_bits)        \
-	X(live_life_at) X(span_generation_at)
+	X(live_life_at) X(span_generation_at)                                 \
+	/* The bits of profile_on that mean the profile */                    \
+	X(profile_on_mask)
 /* clang-format on */
 
 enum lanemalloc_switch {
@@ -135,6 +137,12 @@ enum lanemalloc_switch {
 	LANEMALLOC_SWITCH_PROFILE_ON,
 	LANEMALLOC_SWITCH_PROFILE_OFF,
 };
+
+/* Above the switch stand the seconds that it is to be on, 0: until PROFILE_OFF.
+ * Who wants it longer asks again in time, and who wants it no more does
+ * nothing: it is on until all are over, and goes off at the first sample then.
+ * PROFILE_OFF is the end for all, the program's own profile too. */
+#define LANEMALLOC_SWITCH_SECONDS_SHIFT 8
 
 struct lanemalloc_view {
 	char magic[16];

@@ -35,6 +35,34 @@ static void empty(size_t n)
 		free(blocks[--n]);
 }
 
+/* A limit below what there is, then one that refuses. */
+ROLE(refused)
+{
+	void *p = malloc(opaque(8 * MIB));
+
+	must(p);
+	limits_set(0, 4 * MIB);
+	must(!malloc(opaque(16 * MIB)) && !malloc(opaque(16 * MIB)));
+	limits_set(4 * MIB, 0);
+	free(p);
+	limits_set(4 * MIB, 0);
+}
+
+/* A line each, the refusal's once. */
+TEST_LANE(is_told)
+{
+	role_passes("refused", "verbose=0");
+	role_runs("refused", "verbose=1");
+	assert_non_null(strstr(child.err, ": limit_hard=4194304 is set below "
+					  "the "));
+	assert_non_null(strstr(child.err, ": limit_hard=4194304 refuses its "
+					  "first request\n"));
+	assert_non_null(strstr(child.err, ": limit_soft=4194304 is set below "
+					  "the "));
+	assert_int_equal(lines_of(child.err, " is set below "), 2);
+	assert_int_equal(lines_of(child.err, " refuses "), 1);
+}
+
 TEST_LANE(a_version_of_its_own)
 {
 	struct lanemalloc_limits set = { 512 * MIB, 1024 * MIB }, now;

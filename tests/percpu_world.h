@@ -26,6 +26,11 @@ static struct lane *lane_of(unsigned id)
 	return (void *)(head + REGION_HEAD_SIZE + id * AREA_SIZE + LANE * 8);
 }
 
+static inline _Atomic(int64_t) *count_of(unsigned id)
+{
+	return area_count(head + REGION_HEAD_SIZE + id * AREA_SIZE);
+}
+
 /* As if it held the first n slots. */
 static inline void lane_hold(struct lane *l, uint64_t n)
 {

@@ -58,6 +58,32 @@ TEST(test_pop, setup, teardown)
 	assert_int_equal(lane_limit(l), LIMIT);
 }
 
+/* Nothing is given that the count does not reach, and an empty lane counts
+ * nothing. */
+TEST(test_pop_counted, setup, teardown)
+{
+	struct lane *l = lane_of(5);
+
+	store_relaxed(count_of(5), 100); // own
+	assert_null(percpu_pop_counted(LANE_AT, 16));
+	assert_armed();
+	assert_int_equal(load_relaxed(count_of(5)), 100); // own
+	l->slots[0] = &words[0];
+	l->slots[1] = &words[1];
+	lane_hold(l, 2);
+	assert_ptr_equal(percpu_pop_counted(LANE_AT, 100), &words[1]);
+	assert_armed();
+	assert_int_equal(load_relaxed(count_of(5)), 0); // own
+	assert_int_equal(lane_nr(l), 1);
+	assert_null(percpu_pop_counted(LANE_AT, 1));
+	assert_int_equal(load_relaxed(count_of(5)), -1); // own
+	assert_int_equal(lane_nr(l), 1);
+	store_relaxed(count_of(5), 0); // own
+	assert_ptr_equal(percpu_pop_counted(LANE_AT, 0), &words[0]);
+	assert_int_equal(lane_nr(l), 0);
+	assert_int_equal(load_relaxed(count_of(4)), 0); // own
+}
+
 TEST(test_push, setup, teardown)
 {
 	struct lane *l = lane_of(5);
@@ -518,6 +544,8 @@ static bool step_run(unsigned operation)
 		return percpu_push_tagged(&tag, &words[9]);
 	case 7:
 		return swap(&words[9], &object) && object == &words[5];
+	case 8:
+		return percpu_pop_counted(LANE_AT, 16) == &words[4];
 	default:
 		return percpu_store_checked(fake_area(), &step_word, 1,
 					    &step_right, 9) == PERCPU_DONE;
@@ -538,10 +566,11 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	swap_ring.mask = 0;
 	swap_ring.slots = (void **)(void *)&step_word;
 	step_word = operation == 7 ? (uintptr_t)&words[5] : 5;
+	store_relaxed(count_of(5), 1000); // own
 	step_by.abort_at = abort_at;
 	step_by.nr_steps = 0;
 	step_by.aborted = false;
-	step_by.stores = operation >= 6;
+	step_by.stores = operation == 6 || operation == 7;
 	step_by.at_end = step_committed();
 	fake_area()->rseq_cs = 0;
 	step_flag("orq");
@@ -555,7 +584,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 TEST(test_abort_everywhere, setup, teardown)
 {
 	const uint64_t results[] = {
-		4, 6, 2, 8, 4, 6, 1, (uintptr_t)&words[9]
+		4, 6, 2, 8, 4, 6, 1, (uintptr_t)&words[9], 4
 	};
 	struct sigaction action = { .sa_sigaction = on_step,
 				    .sa_flags = SA_SIGINFO };
@@ -564,7 +593,7 @@ TEST(test_abort_everywhere, setup, teardown)
 	bool done;
 
 	sigaction(SIGTRAP, &action, NULL);
-	for (operation = 0; operation < 8; operation++) {
+	for (operation = 0; operation < 9; operation++) {
 		before = operation == 7 ? (uintptr_t)&words[5] : 5;
 		for (i = 0; i < 1000; i++) {
 			done = step_through(operation, i);
@@ -574,6 +603,8 @@ TEST(test_abort_everywhere, setup, teardown)
 			assert_int_equal(step_committed(), before);
 		}
 		assert_in_range(i, 2, 100);
+		assert_int_equal(load_relaxed(count_of(5)), // own
+				 operation == 8 ? 984 : 1000);
 		assert_int_equal(i, step_by.nr_steps);
 		assert_int_equal(step_committed(), results[operation]);
 		assert_int_equal(step_by.at_end, results[operation]);

@@ -42,12 +42,13 @@ TEST(test_levels)
 
 	assert_int_equal(levels_within(511), 0);
 	assert_int_equal(levels_within(512), 1);
-	assert_int_equal(levels_within(1535), 1);
-	assert_int_equal(levels_within(1536), 2);
+	assert_int_equal(levels_within(1279), 1);
+	assert_int_equal(levels_within(1280), 2);
+	assert_int_equal(levels_within(UINT64_MAX), 30);
 	/* Every bucket of a level is somebody's, and of that level alone. */
 	for (i = 0; i < 200000; i++) {
 		hash = (uint64_t)i * 0x9e3779b97f4a7c15;
-		for (level = 0; level < 5; level++) {
+		for (level = 0; level < 9; level++) {
 			uint32_t at = level_bucket(hash, level);
 
 			assert_in_range(at, levels_entries(level),
@@ -56,7 +57,7 @@ TEST(test_levels)
 			seen[at / 8] = 1;
 		}
 	}
-	for (i = 0; i < levels_entries(5) / 8; i++)
+	for (i = 0; i < levels_entries(9) / 8; i++)
 		assert_int_equal(seen[i], 1);
 }
 
@@ -232,6 +233,26 @@ TEST(test_threads)
 	assert_int_equal(nr, 997 * 13);
 	assert_int_equal(first, 0);
 	assert_int_equal(live_nr(), NR_THREADS * 32);
+}
+
+/* Of the entries that are touched few are free, also where a level was begun:
+ * these are a heap of 10 GiB. The last test, as used levels stay so. */
+TEST(test_levels_are_full)
+{
+	static bool pages[1 << 10];
+	const uint32_t page = 4096 / LIVE_ENTRY_SIZE;
+	struct live_info info = { .size = 1 };
+	uint32_t at = 0, nr = 0;
+	uint64_t i;
+
+	tables_new(512, 512, 1 << 10, 1 << 21);
+	for (i = 1; i <= 20000; i++)
+		assert_true(live_add((void *)(i * 4096), &info));
+	while (live_next(&at, &info)) {
+		nr += !pages[at / page];
+		pages[at / page] = true;
+	}
+	assert_in_range(nr * page, 20000, 29000);
 }
 
 TEST_MAIN(NULL, NULL)

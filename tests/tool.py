@@ -54,6 +54,15 @@ def stats(what):
     return json.loads(command("stats", "--json", what).stdout)
 
 
+def goes_off(child):
+    """The profile, when nobody has asked for it for some seconds."""
+    for _ in range(300):
+        if not stats(child.pid)["profile_on"]:
+            return
+        time.sleep(0.1)
+    fail("it stays on")
+
+
 def fail(text):
     print("failed: %s" % (text,))
     cleanup()

@@ -4,6 +4,8 @@
  * Usage: tool_heap still BLOCKS	BLOCKS blocks of mixed sizes, a third of
  *					them freed; then it says what the
  *					library counts, as JSON, and waits
+ *	  tool_heap half BLOCKS		the same, with lanes that were being
+ *					opened by a thread that died
  *	  tool_heap prometheus		what the library counts, as Prometheus
  *					reads it, and an empty line
  *	  tool_heap run THREADS		threads that allocate and free; each
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "lanemalloc.h"
+#include "lanemalloc_view.h"
 
 #define HELD_SIZE ((size_t)4 << 20)
 
@@ -30,6 +33,7 @@ extern size_t lanemalloc_stats_json(char *buf, size_t size)
 	__attribute__((weak));
 extern size_t lanemalloc_stats_prometheus(char *buf, size_t size)
 	__attribute__((weak));
+extern const struct lanemalloc_view lanemalloc_view __attribute__((weak));
 extern size_t lanemalloc_purge(void) __attribute__((weak));
 
 static void say(const char *text)
@@ -60,6 +64,33 @@ static void still(unsigned long nr)
 	say(text);
 	for (;;)
 		pause();
+}
+
+static char *at(uint64_t address)
+{
+	return (char *)(uintptr_t)address;
+}
+
+/* Gives closed lanes an end, as percpu.h's lane_move_end() does first. */
+static void half(unsigned long nr)
+{
+	const struct lanemalloc_view *v = &lanemalloc_view;
+	uint64_t areas = 0, id, row, *end;
+	uint16_t lane;
+
+	free(malloc(16));
+	for (id = 0; id < v->nr_caches && !areas; id++)
+		areas = *(uint64_t *)(void *)at(v->caches +
+						id * v->cache_stride +
+						v->cache_areas_at);
+	for (row = 1; row < v->nr_classes && areas; row++) {
+		memcpy(&lane, at(v->classes + row * v->class_stride +
+				 v->class_lane_at), sizeof(lane));
+		end = (void *)at(areas + 8 * lane + v->lane_end_at);
+		if (!*end)
+			*end = areas + 65536;
+	}
+	still(nr);
 }
 
 static void prometheus(void)
@@ -218,6 +249,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (!strcmp(argv[1], "still"))
 		still(n);
+	else if (!strcmp(argv[1], "half"))
+		half(n);
 	else if (!strcmp(argv[1], "prometheus"))
 		prometheus();
 	else if (!strcmp(argv[1], "leak"))

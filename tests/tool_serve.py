@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import proto
-from tool import COMMAND, check, command, main, start, stats
+from tool import COMMAND, check, command, goes_off, main, start, stats
 
 
 def serve(*arguments):
@@ -54,7 +54,7 @@ def test_one():
     data = gzip.decompress(get(url + "/debug/pprof/heap"))
     check(b"inuse_space" in data and b"tool_heap" in data, "no profile")
     ends(server)
-    check(not stats(child.pid)["profile_on"], "it stays on")
+    goes_off(child)
 
 
 def test_all():
@@ -88,7 +88,8 @@ def test_several():
     get(url + "/stats.json?pid=%d" % os.getpid(), 404)
     check(all(stats(child.pid)["profile_on"] for child in leaks), "not on")
     ends(server)
-    check(not any(stats(child.pid)["profile_on"] for child in leaks), "on")
+    for child in leaks:
+        goes_off(child)
 
 
 def one_profile(profile, leaks):
@@ -108,9 +109,17 @@ def test_refused():
     command("serve", status=2)
     command("serve", "--all", "1", status=2)
     child = start("still", "10")
-    for nonsense in ("nonsense", "127.0.0.1:", "127.0.0.1:65536"):
-        command("serve", "--listen", nonsense, child.pid, status=1)
-    command("serve", "--listen", "203.0.113.7:1", child.pid, status=1)
+    for nonsense, why in (("nonsense", "no ADDRESS:PORT"),
+                          ("127.0.0.1:", "no port"),
+                          ("127.0.0.1:65536", "no port"),
+                          ("127.0.0.1:100000000000000080", "no port"),
+                          (":80", "no address in numbers"),
+                          ("localhost:80", "no address in numbers"),
+                          ("1" * 200 + ":80", "too long"),
+                          ("203.0.113.7:1", "Cannot assign")):
+        said = command("serve", "--listen", nonsense, child.pid,
+                       status=1).stderr
+        check(why in said and nonsense in said, said)
     done = subprocess.run([COMMAND, "serve", "999999999"], check=False,
                           stderr=subprocess.PIPE)
     check(done.returncode == 1, "no process")

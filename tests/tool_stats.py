@@ -60,6 +60,12 @@ def test_still():
         child.kill()
 
 
+def test_half():
+    """Lanes that were being opened, which hold nothing yet, are none odd."""
+    child = start("half", "10")
+    check(stats(child.pid)["nr_odd"] == 0, "odd lanes")
+
+
 def apart(child):
     """Live bytes that are no objects and no runs, less those that wait."""
     seen = stats(child.pid)
@@ -294,5 +300,5 @@ def test_static():
         compare(child, child.pid)
 
 
-main(test_still, test_guarded, test_limited, test_names, test_text,
+main(test_still, test_half, test_guarded, test_limited, test_names, test_text,
      test_running, test_replaced, test_core, test_refused, test_static)

@@ -33,6 +33,12 @@ uint32_t root_half(struct image *image, uint64_t address)
 	return image_read(image, address, &value, 4) ? value : 0;
 }
 
+bool root_profile_is_on(struct image *image, const struct root *root)
+{
+	return root_half(image, root->view.profile_on) &
+	       root->view.profile_on_mask;
+}
+
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -87,25 +93,35 @@ static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 	return row < v->nr_classes ? row : row - (unsigned)v->nr_classes + 1;
 }
 
-/* What one lane area holds. */
+static uint64_t area_size(const struct lanemalloc_view *v, const char *rows)
+{
+	uint64_t last = v->nr_fixed - 1;
+	uint64_t size = row_field(v, rows, last, v->class_slots_at, 4) +
+			8 * row_field(v, rows, last, v->class_lane_slots_at, 4);
+
+	size += 8; /* a word behind them */
+	return (size + v->unit_size - 1) & ~(v->unit_size - 1);
+}
+
+/* What one lane area holds. Its last word is where closed lanes have their top,
+ * also one that is being opened and has an end already. */
 static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 			  const char *rows, uint64_t address, struct heap *heap)
 {
-	uint64_t size = 0, count, most, at, slots;
+	uint64_t size = 0, count, most, at, slots, top;
+	uint64_t none = address + area_size(v, rows) - 8;
 	char lanes[65536];
 	struct piece piece = { address, sizeof(lanes) };
 
 	image_read_pieces(image, &piece, 1, lanes);
 	for (unsigned row = 1; row + 1 < v->nr_lanes; row++) {
 		at = 8 * row_field(v, rows, row, v->class_lane_at, 2);
-		/* Closed: it never held anything. */
-		if (!walk_field(lanes, sizeof(lanes), at + v->lane_end_at, 8))
+		top = walk_field(lanes, sizeof(lanes), at + v->lane_top_at, 8);
+		if (top == none ||
+		    !walk_field(lanes, sizeof(lanes), at + v->lane_end_at, 8))
 			continue;
 		slots = address + row_field(v, rows, row, v->class_slots_at, 4);
-		count = (walk_field(lanes, sizeof(lanes), at + v->lane_top_at,
-				    8) +
-			 8 - slots) /
-			8;
+		count = (top + 8 - slots) / 8;
 		most = row_field(v, rows, row, v->class_lane_slots_at, 4);
 		if (count > most) {
 			heap->nr_odd++;
@@ -115,16 +131,6 @@ static uint64_t area_read(struct image *image, const struct lanemalloc_view *v,
 		heap->classes[row_class(v, row)].nr_cached += count;
 	}
 	return size;
-}
-
-static uint64_t area_size(const struct lanemalloc_view *v, const char *rows)
-{
-	uint64_t last = v->nr_fixed - 1;
-	uint64_t size = row_field(v, rows, last, v->class_slots_at, 4) +
-			8 * row_field(v, rows, last, v->class_lane_slots_at, 4);
-
-	size += 8; /* a word behind them */
-	return (size + v->unit_size - 1) & ~(v->unit_size - 1);
 }
 
 static struct heap_cpu *cpu_add(struct heap *heap)
@@ -373,16 +379,17 @@ static void blocks_sum(struct heap *heap)
 	s->live_size = held - s->cached_size + s->live_large_size;
 }
 
-static void mode_read(struct image *image, const struct lanemalloc_view *v,
+static void mode_read(struct image *image, const struct root *root,
 		      struct heap *heap)
 {
+	const struct lanemalloc_view *v = &root->view;
 	static const char *const names[] = { "direct", "mm_cid", "cpu_id" };
 	uint32_t mode = root_half(image, v->mode);
 	uint64_t why = root_word(image, v->mode_why);
 
 	strcpy(heap->mode, mode < 3 ? names[mode] : "unknown");
 	image_read_text(image, why, heap->why, sizeof(heap->why));
-	heap->profile_on = root_half(image, v->profile_on) != 0;
+	heap->profile_on = root_profile_is_on(image, root);
 }
 
 /* The smaller of both, where 0 is none. */
@@ -467,7 +474,7 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	if (!rows)
 		return image_fails(image, "its size classes cannot be read");
 	stats_known(heap);
-	mode_read(image, v, heap);
+	mode_read(image, root, heap);
 	classes_note(v, rows, heap);
 	heap->claimed_size = (uint32_t)claimed_units(image, v) * v->unit_size;
 	caches_read(image, v, rows, heap);

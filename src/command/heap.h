@@ -85,4 +85,7 @@ void heap_free(struct heap *heap);
 uint64_t root_word(struct image *image, uint64_t address);
 uint32_t root_half(struct image *image, uint64_t address);
 
+/* Whether the profile is on, for whomever. */
+bool root_profile_is_on(struct image *image, const struct root *root);
+
 #endif

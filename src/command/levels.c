@@ -3,17 +3,17 @@
 
 #include <stdlib.h>
 
-#define LEVEL_LEAST 512u /* entries of the first level */
-#define ENTRIES_MOST ((uint64_t)1 << 28)
+#include "sample/levels.h"
 
 bool levels_read(struct image *image, uint64_t address, uint64_t nr_entries,
 		 size_t size, level_note *note, void *context)
 {
-	uint64_t first = 0, nr = LEVEL_LEAST;
+	unsigned level, nr_levels = levels_within(nr_entries);
 	bool more = true;
 
-	for (; more && first + nr <= nr_entries && first < ENTRIES_MOST;
-	     first += nr, nr *= 2) {
+	for (level = 0; more && level < nr_levels; level++) {
+		uint64_t first = levels_entries(level);
+		uint64_t nr = levels_entries(level + 1) - first;
 		struct piece piece = { address + first * size, nr * size };
 		char *entries = malloc(piece.size);
 

@@ -1,8 +1,7 @@
 /* layer 7.4: levels: tables that grow by levels, as the sampler has them
  *
- * sample/levels.h: level 0 has 512 entries, each further one twice as many as
- * the one before. Read level by level, so that a table of few entries costs
- * little.
+ * sample/levels.h says how long they are. Read level by level, so that a table
+ * of few entries costs little.
  */
 #ifndef LANE_COMMAND_LEVELS_H
 #define LANE_COMMAND_LEVELS_H

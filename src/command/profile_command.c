@@ -1,8 +1,8 @@
 /* layer 7.6: profile command: lanemalloc profile PID
  *
- * Turns the profile on where it is off, waits, reads the tables and turns it
- * off again; also where it is interrupted by a signal meanwhile. The file is
- * written under another name first, so that it is whole or not there.
+ * Asks for the profile again and again for as long as it is wanted (toggle.h),
+ * and reads the tables then, also where it is interrupted by a signal. The file
+ * is written under another name first, so that it is whole or not there.
  */
 #include <errno.h>
 #include <poll.h>
@@ -71,26 +71,37 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "PID|CORE",
 	.doc = "Writes a profile of the heap for pprof. The sampler is turned "
-	       "on in the running process, and off again, by one word that "
+	       "on in the running process, and goes off some seconds after "
+	       "the last who asked for it, by one word that "
 	       "the library looks at in its slow calls: a process that makes "
 	       "none, since it sleeps or its caches serve it, does not notice. "
 	       "Of a core, what was there when it was written.",
 };
 
-/* Until the time is over, a signal comes or the process has ended. */
-static void sleep_long(struct image *image, const struct root *root,
-		       double seconds)
+static double now(void)
 {
-	struct timespec start, now;
+	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		poll(NULL, 0, seconds < 0.1 ? (int)(seconds * 1000) : 100);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (!interrupted && toggle_is_on(image, root) &&
-		 (double)(now.tv_sec - start.tv_sec) +
-				 (double)(now.tv_nsec - start.tv_nsec) / 1e9 <
-			 seconds);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Until the time is over, a signal comes or the process has ended. */
+static void stay_on(struct image *image, const struct root *root,
+		    double seconds)
+{
+	double start = now(), asked = start, left = seconds;
+	uint32_t word;
+
+	while (left > 0 && !interrupted &&
+	       image_read(image, root->view.switch_word, &word, sizeof(word))) {
+		poll(NULL, 0, left < 0.1 ? (int)(left * 1000) + 1 : 100);
+		if (now() - asked >= TOGGLE_AGAIN) {
+			toggle_ask(image, root, TOGGLE_SECONDS);
+			asked = now();
+		}
+		left = start + seconds - now();
+	}
 }
 
 /* Something that is there and no file (a pipe, /dev/null) stays what it is. */
@@ -135,6 +146,13 @@ static int write_file(const struct profile *profile, const char *path)
 		"lanemalloc: %s: %zu stacks, %lu samples, one in %lu bytes\n",
 		path, profile->nr_stacks, profile->nr_samples,
 		profile->interval);
+	if (!profile->nr_samples)
+		fprintf(stderr,
+			"lanemalloc: it is empty: while it was on, the process "
+			"asked for little beside %lu bytes; --seconds for "
+			"longer, or start it by lanemalloc run "
+			"--profile_interval=16k\n",
+			profile->interval);
 	return 0;
 }
 
@@ -164,7 +182,6 @@ static int run(int argc, char **argv)
 	struct arguments a = { .seconds = 10, .wait = 10 };
 	struct image image;
 	struct root root;
-	bool was_on, off;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
@@ -172,18 +189,18 @@ static int run(int argc, char **argv)
 		return 1;
 	signal(SIGINT, interrupt);
 	signal(SIGTERM, interrupt);
-	was_on = toggle_is_on(&image, &root);
 	if (image.pid && a.seconds > 0) {
-		if (!toggle(&image, &root, true, a.wait))
+		if (!toggle_ask(&image, &root, TOGGLE_SECONDS) ||
+		    !toggle_wait(&image, &root, a.wait))
 			return command_fails("%s", image.error);
-		sleep_long(&image, &root, a.seconds);
+		stay_on(&image, &root, a.seconds);
+		toggle_end(&image, &root);
 	}
 	image_read_ranges(&image);
 	status = write_named(&a, &image, &root);
-	off = !image.pid || a.seconds <= 0 || was_on || a.keep ||
-	      toggle(&image, &root, false, a.wait);
-	if (!off)
-		status = command_fails("it stays on: %s", image.error);
+	if (image.pid && a.keep && a.seconds > 0 &&
+	    !toggle_keep(&image, &root, a.wait))
+		status = command_fails("it goes off: %s", image.error);
 	image_close(&image);
 	return status;
 }

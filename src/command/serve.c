@@ -11,16 +11,17 @@
  *				or of one by ?pid=N
  *
  * The first fetch of a profile turns the process's sampler on, and it stays on
- * until the server ends, which turns off what it turned on. Of several all are
- * asked before any is waited for, and those that do not notice are left out.
- * Every answer is made anew; requests are served one after the other, by one
- * thread.
+ * while the server asks for it (toggle.h), which it does until it ends. Of
+ * several all are asked before any is waited for, and those that do not notice
+ * are left out. Every answer is made anew; requests are served one after the
+ * other, by one thread, while the first one asks.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,8 +34,7 @@
 
 #define PROCESSES_MOST 256
 #define KEY_ALL 256
-#define TOGGLE_SECONDS 2
-#define STOP_SECONDS 2
+#define WAIT_SECONDS 2
 
 struct process {
 	struct image image;
@@ -47,8 +47,9 @@ struct server {
 	const char *names[PROCESSES_MOST]; /* none: all */
 	size_t nr_names;
 	bool all;
-	pid_t turned_on[PROCESSES_MOST];
-	size_t nr_turned_on;
+	pthread_mutex_t lock;
+	pid_t wanted[PROCESSES_MOST]; /* under the lock */
+	size_t nr_wanted;	      /* likewise */
 };
 
 static const struct argp_option options[] = {
@@ -91,8 +92,8 @@ static const struct argp argp = {
 	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
 	       "knows nothing of it. Of several processes there is one "
 	       "profile, in which labels tell them apart, or that of one by "
-	       "?pid=N. The first fetch of a profile turns the sampler on, "
-	       "the end of this command off again.",
+	       "?pid=N. The first fetch of a profile turns the sampler on; "
+	       "it goes off some seconds after this command ends.",
 };
 
 /* Processes */
@@ -222,42 +223,77 @@ static void forget_ended(struct server *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->nr_turned_on; i++)
-		if (!kill(s->turned_on[i], 0) || errno != ESRCH)
-			s->turned_on[n++] = s->turned_on[i];
-	s->nr_turned_on = n;
+	for (size_t i = 0; i < s->nr_wanted; i++)
+		if (!kill(s->wanted[i], 0) || errno != ESRCH)
+			s->wanted[n++] = s->wanted[i];
+	s->nr_wanted = n;
 }
 
-static void note_on(struct server *s, pid_t pid)
+static bool note_wanted_locked(struct server *s, pid_t pid)
 {
-	for (size_t i = 0; i < s->nr_turned_on; i++)
-		if (s->turned_on[i] == pid)
-			return;
-	s->turned_on[s->nr_turned_on++] = pid;
+	for (size_t i = 0; i < s->nr_wanted; i++)
+		if (s->wanted[i] == pid)
+			return true;
+	if (s->nr_wanted == PROCESSES_MOST)
+		forget_ended(s);
+	if (s->nr_wanted == PROCESSES_MOST)
+		return false;
+	s->wanted[s->nr_wanted++] = pid;
+	return true;
 }
 
-/* Asks for the profile where it is not on. What is asked for is turned off at
- * the end, also where it comes late. */
+static bool note_wanted(struct server *s, pid_t pid)
+{
+	bool noted;
+
+	pthread_mutex_lock(&s->lock);
+	noted = note_wanted_locked(s, pid);
+	pthread_mutex_unlock(&s->lock);
+	return noted;
+}
+
+/* Asks for the profile, from now on until the end. */
 static bool ask_on(struct server *s, struct process *p)
 {
-	if (toggle_is_on(&p->image, &p->root))
-		return true;
-	if (s->nr_turned_on == PROCESSES_MOST)
-		forget_ended(s);
-	if (s->nr_turned_on == PROCESSES_MOST)
-		return image_fails(&p->image, "too many profiles are on");
-	if (!toggle_ask(&p->image, &p->root, true))
+	if (!toggle_ask(&p->image, &p->root, TOGGLE_SECONDS))
 		return false;
-	note_on(s, p->image.pid);
-	return true;
+	return !p->image.pid || note_wanted(s, p->image.pid) ||
+	       image_fails(&p->image, "too many profiles are on");
+}
+
+typedef void toggling(struct image *image, const struct root *root);
+
+static void once_more(struct image *image, const struct root *root)
+{
+	toggle_ask(image, root, TOGGLE_SECONDS);
+}
+
+static void process_toggle(pid_t pid, toggling *toggling)
+{
+	struct image image;
+	struct root root;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	if (image_open(&image, name) && root_find(&image, &root))
+		toggling(&image, &root);
+	image_close(&image);
+}
+
+static void all_toggle(struct server *s, toggling *toggling)
+{
+	pthread_mutex_lock(&s->lock);
+	forget_ended(s);
+	for (size_t i = 0; i < s->nr_wanted; i++)
+		process_toggle(s->wanted[i], toggling);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static bool profile_of(struct server *s, struct process *p,
 		       struct profile *profile)
 {
 	*profile = (struct profile){ 0 };
-	return ask_on(s, p) &&
-	       toggle_wait(&p->image, &p->root, true, TOGGLE_SECONDS) &&
+	return ask_on(s, p) && toggle_wait(&p->image, &p->root, WAIT_SECONDS) &&
 	       profile_read(&p->image, &p->root, profile);
 }
 
@@ -283,7 +319,7 @@ static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 			    struct profile *all)
 {
 	static bool asked[PROCESSES_MOST];
-	double left = TOGGLE_SECONDS;
+	double left = WAIT_SECONDS;
 	struct profile one;
 	size_t n = 0;
 
@@ -292,7 +328,7 @@ static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 	for (size_t i = 0; i < nr; i++) {
 		if (!asked[i])
 			continue;
-		if (!toggle_wait(&p[i].image, &p[i].root, true, left)) {
+		if (!toggle_wait(&p[i].image, &p[i].root, left)) {
 			left = 0;
 			continue;
 		}
@@ -425,12 +461,13 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 /* getaddrinfo() takes the lowest 16 bits of any number. */
 static bool is_port(const char *text)
 {
-	return *text && !text[strspn(text, "0123456789")] &&
+	return *text && strlen(text) <= 5 &&
+	       !text[strspn(text, "0123456789")] &&
 	       strtoul(text, NULL, 10) <= UINT16_MAX;
 }
 
-/* "127.0.0.1:80", "[::1]:80"; false: it is none. */
-static bool address_of(const char *text, struct addrinfo **out)
+/* "127.0.0.1:80", "[::1]:80"; NULL, or what is wrong with it. */
+static const char *address_of(const char *text, struct addrinfo **out)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE,
 				  .ai_socktype = SOCK_STREAM };
@@ -438,14 +475,21 @@ static bool address_of(const char *text, struct addrinfo **out)
 	const char *port = strrchr(text, ':');
 	size_t n = port ? (size_t)(port - text) : 0;
 
-	if (!port || n >= sizeof(host) || !is_port(port + 1))
-		return false;
+	if (!port)
+		return "no ADDRESS:PORT, as 127.0.0.1:9465 is one";
+	if (!is_port(port + 1))
+		return "what is behind the colon is no port, 0 to 65535";
+	if (n >= sizeof(host))
+		return "too long";
 	snprintf(host, sizeof(host), "%.*s", (int)n, text);
 	if (host[0] == '[' && n > 2 && host[n - 1] == ']') {
 		host[n - 1] = '\0';
 		memmove(host, host + 1, n - 1);
 	}
-	return !getaddrinfo(host, port + 1, &hints, out);
+	if (!*host || getaddrinfo(host, port + 1, &hints, out))
+		return "no address in numbers: 127.0.0.1, [::1], 0.0.0.0 for "
+		       "all; names are not looked up";
+	return NULL;
 }
 
 static struct MHD_Daemon *daemon_start(struct server *s)
@@ -453,9 +497,11 @@ static struct MHD_Daemon *daemon_start(struct server *s)
 	struct addrinfo *at = NULL;
 	struct MHD_Daemon *d;
 	unsigned flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD;
+	const char *wrong = address_of(s->listen, &at);
+	int error;
 
-	if (!address_of(s->listen, &at)) {
-		command_fails("%s: no ADDRESS:PORT", s->listen);
+	if (wrong) {
+		command_fails("--listen %s: %s", s->listen, wrong);
 		return NULL;
 	}
 	if (at->ai_family == AF_INET6)
@@ -464,39 +510,32 @@ static struct MHD_Daemon *daemon_start(struct server *s)
 			     MHD_OPTION_SOCK_ADDR, at->ai_addr,
 			     MHD_OPTION_CONNECTION_TIMEOUT, 30u,
 			     MHD_OPTION_END);
+	error = errno;
 	freeaddrinfo(at);
 	if (!d)
 		command_fails("cannot listen on %s: %s", s->listen,
-			      strerror(errno));
+			      strerror(error));
 	return d;
 }
 
-static void turn_off(struct server *s)
+/* Until a signal of the set comes. */
+static void ask_until(struct server *s, const sigset_t *set)
 {
-	char name[16];
+	const struct timespec rest = { TOGGLE_AGAIN, 0 };
 
-	for (size_t i = 0; i < s->nr_turned_on; i++) {
-		struct image image;
-		struct root root;
-
-		snprintf(name, sizeof(name), "%d", s->turned_on[i]);
-		if (image_open(&image, name) && root_find(&image, &root) &&
-		    !toggle(&image, &root, false, STOP_SECONDS))
-			command_fails("process %s: the profile stays on: %s",
-				      name, image.error);
-		image_close(&image);
-	}
+	while (sigtimedwait(set, NULL, &rest) < 0)
+		all_toggle(s, once_more);
 }
 
 static int run(int argc, char **argv)
 {
-	static struct server s = { .listen = "127.0.0.1:9465" };
+	static struct server s = { .listen = "127.0.0.1:9465",
+				   .lock = PTHREAD_MUTEX_INITIALIZER };
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *d;
 	struct image image;
 	struct root root;
 	sigset_t set;
-	int signal;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
 	for (size_t i = 0; i < s.nr_names; i++) {
@@ -517,9 +556,9 @@ static int run(int argc, char **argv)
 	       (int)(strrchr(s.listen, ':') - s.listen), s.listen,
 	       info ? info->port : 0);
 	fflush(stdout);
-	sigwait(&set, &signal);
+	ask_until(&s, &set);
 	MHD_stop_daemon(d);
-	turn_off(&s);
+	all_toggle(&s, toggle_end);
 	return 0;
 }
 

@@ -9,11 +9,6 @@
 
 #define STEP_MS 20
 
-bool toggle_is_on(struct image *image, const struct root *root)
-{
-	return root_half(image, root->view.profile_on) != 0;
-}
-
 static bool ask(struct image *image, const struct root *root, uint32_t what)
 {
 	return image_write(image, root->view.switch_word, &what, sizeof(what));
@@ -34,35 +29,52 @@ static bool may_ask(struct image *image, const struct root *root)
 	return true;
 }
 
-static uint32_t switch_of(bool on)
+static uint32_t switch_of(unsigned seconds)
 {
-	return on ? LANEMALLOC_SWITCH_PROFILE_ON :
-		    LANEMALLOC_SWITCH_PROFILE_OFF;
+	return LANEMALLOC_SWITCH_PROFILE_ON |
+	       seconds << LANEMALLOC_SWITCH_SECONDS_SHIFT;
 }
 
-bool toggle_ask(struct image *image, const struct root *root, bool on)
+bool toggle_ask(struct image *image, const struct root *root, unsigned seconds)
 {
-	return toggle_is_on(image, root) == on ||
-	       (may_ask(image, root) && ask(image, root, switch_of(on)));
+	/* What is on without us we may read, too. */
+	if (!may_ask(image, root))
+		return root_profile_is_on(image, root);
+	return ask(image, root, switch_of(seconds));
 }
 
-bool toggle_wait(struct image *image, const struct root *root, bool on,
-		 double seconds)
+static bool is_waiting(struct image *image, const struct root *root,
+		       unsigned seconds)
 {
-	uint32_t what = switch_of(on);
-	long turns = (long)(seconds * 1000 / STEP_MS) + 1;
+	return root_half(image, root->view.switch_word) == switch_of(seconds);
+}
 
-	while (toggle_is_on(image, root) != on && turns-- > 0)
-		poll(NULL, 0, STEP_MS);
-	if (toggle_is_on(image, root) == on)
-		return true;
-	if (root_half(image, root->view.switch_word) == what) {
+void toggle_end(struct image *image, const struct root *root)
+{
+	if (image->pid && is_waiting(image, root, TOGGLE_SECONDS))
 		ask(image, root, LANEMALLOC_SWITCH_NONE);
-		return image_fails(image,
-				   "process %d made no call of malloc "
-				   "or free that its caches could not serve, "
-				   "for %.0f s, so it did not notice",
-				   image->pid, seconds);
+}
+
+static bool did_not_notice(struct image *image, double wait)
+{
+	return image_fails(image,
+			   "process %d made no call of malloc "
+			   "or free that its caches could not serve, "
+			   "for %.0f s, so it did not notice",
+			   image->pid, wait);
+}
+
+bool toggle_wait(struct image *image, const struct root *root, double wait)
+{
+	long turns = (long)(wait * 1000 / STEP_MS) + 1;
+
+	while (!root_profile_is_on(image, root) && turns-- > 0)
+		poll(NULL, 0, STEP_MS);
+	if (root_profile_is_on(image, root))
+		return true;
+	if (is_waiting(image, root, TOGGLE_SECONDS)) {
+		toggle_end(image, root);
+		return did_not_notice(image, wait);
 	}
 	return image_fails(image,
 			   "process %d has no memory for a profile, or "
@@ -70,9 +82,16 @@ bool toggle_wait(struct image *image, const struct root *root, bool on,
 			   image->pid);
 }
 
-bool toggle(struct image *image, const struct root *root, bool on,
-	    double seconds)
+bool toggle_keep(struct image *image, const struct root *root, double wait)
 {
-	return toggle_ask(image, root, on) &&
-	       toggle_wait(image, root, on, seconds);
+	long turns = (long)(wait * 1000 / STEP_MS) + 1;
+
+	if (!toggle_ask(image, root, 0))
+		return false;
+	while (is_waiting(image, root, 0) && turns-- > 0)
+		poll(NULL, 0, STEP_MS);
+	if (!is_waiting(image, root, 0))
+		return true;
+	ask(image, root, LANEMALLOC_SWITCH_NONE);
+	return did_not_notice(image, wait);
 }

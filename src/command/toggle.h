@@ -1,4 +1,4 @@
-/* layer 7.4: toggle: the profile of a process on and off, from outside
+/* layer 7.4: toggle: the profile of a process on, from outside
  *
  * By the one word that the library has for it (front/outside.h): written by
  * process_vm_writev(), taken by the next slow call of any thread. So it takes
@@ -6,24 +6,33 @@
  * milliseconds; of one that sleeps, for ever. A process behind a seccomp filter
  * is left alone, as starting the profile maps memory and the filter may kill
  * for that.
+ *
+ * Who wants the profile asks for it for TOGGLE_SECONDS, each TOGGLE_AGAIN
+ * seconds anew, and turns nothing off: the process does, when nobody has asked
+ * for so long. So of several none ends what another wants, and one that is
+ * killed leaves nothing on.
  */
 #ifndef LANE_TOGGLE_H
 #define LANE_TOGGLE_H
 
 #include "command/root.h"
 
-bool toggle_is_on(struct image *image, const struct root *root);
+#define TOGGLE_SECONDS 6
+#define TOGGLE_AGAIN 2
 
-/* Asks for it. False: image->error says why that is not done. */
-bool toggle_ask(struct image *image, const struct root *root, bool on);
+/* Asks for it, for so long; 0: without an end. False: image->error says why
+ * that is not done. */
+bool toggle_ask(struct image *image, const struct root *root, unsigned seconds);
 
-/* Waits at most so long until it is done. False: image->error says why, and
+/* Waits at most so long until it is on. False: image->error says why, and
  * nothing is asked for any more. */
-bool toggle_wait(struct image *image, const struct root *root, bool on,
-		 double seconds);
+bool toggle_wait(struct image *image, const struct root *root, double wait);
 
-/* Both. */
-bool toggle(struct image *image, const struct root *root, bool on,
-	    double seconds);
+/* Takes back what the process has not noticed yet: another's too, who asks
+ * again. */
+void toggle_end(struct image *image, const struct root *root);
+
+/* Leaves it on without an end, and waits until the process has noticed. */
+bool toggle_keep(struct image *image, const struct root *root, double wait);
 
 #endif

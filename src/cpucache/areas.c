@@ -64,6 +64,7 @@ void areas_start(void)
 
 	for (i = 0; i < NR_LANES; i++)
 		lane_begin(&lane[i], none + 1, none);
+	store_relaxed(area_count(anchor.base), AREA_COUNT_NONE); // hint
 }
 
 /* Maps memory for two areas, of which only what is used becomes resident. Where
@@ -113,6 +114,10 @@ static bool areas_add(unsigned id, struct cpu_cache *cache)
 		node_look(id);
 	areas_close(areas);
 	areas_close(areas + area_size());
+	// before publish
+	store_relaxed(area_count(areas), AREA_COUNT_NONE);
+	// before publish
+	store_relaxed(area_count(areas + area_size()), AREA_COUNT_NONE);
 	// [cpu_cache.areas] with cpu_cache_area(): the areas' lanes
 	if (!cas_release(&cache->areas, &none, areas))
 		system_unmap(areas, 2 * area_size());
@@ -143,6 +148,11 @@ static char *area_of(unsigned id)
 {
 	// [cpu_cache.table] with areas_install(): the area's lanes
 	return anchor.base + load_acquire(cpu_cache_table_word(id));
+}
+
+_Atomic(int64_t) *areas_count(unsigned id)
+{
+	return area_count(area_of(id));
 }
 
 struct lane *areas_lane(unsigned id, unsigned size_class)

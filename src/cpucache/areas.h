@@ -52,6 +52,10 @@ bool areas_install(unsigned id, struct cpu_cache *cache);
  * is empty and takes nothing. */
 struct lane *areas_lane(unsigned id, unsigned size_class);
 
+/* Returns the count of the area that the id uses now, or of that which all ids
+ * without lanes share (percpu.h). */
+_Atomic(int64_t) *areas_count(unsigned id);
+
 /* Returns the id's control block; NULL where the id has no lanes. */
 struct cpu_cache *cpu_cache_of(unsigned id);
 unsigned cpu_cache_nr_ids(void);

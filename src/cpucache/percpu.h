@@ -43,6 +43,13 @@
  *		top = l->top; object = *top; if (!object) fail
  *		l->top = top - 1	(commit)
  *
+ *	percpu_pop_counted(lane, size): object, or NULL on fail, empty, used up
+ *	or abort; where the abort comes behind the subtraction, the size is
+ *	counted without an object
+ *		top = l->top; object = *top; if (!object) fail
+ *		area->count -= size; if (area->count < 0) fail
+ *		l->top = top - 1	(commit)
+ *
  *	percpu_push(lane, object): true; false on fail, full, repeat or abort
  *		top = l->top; if (top >= l->end) fail
  *		if (*top == object) fail
@@ -106,6 +113,20 @@ struct lane {
 	void **slots;	       /* const; what they hold is percpu */
 	void **none;	       /* const: its top while it is closed */
 };
+
+/* A word of the area for whoever counts what is taken from it: bytes that are
+ * left. It stands where the lane of class 0 would have its slots, as that has
+ * none; and not at the area's head, where it would be addressed by the same
+ * register and distance as a lane's top: processors that forward by these would
+ * forward the wrong one. */
+#define AREA_COUNT_OFFSET 16
+#define AREA_COUNT_NONE (INT64_MIN / 2) /* nobody ever set it */
+
+/* percpu, but for what is a hint: see sample/sampler.h. */
+static inline _Atomic(int64_t) *area_count(char *area)
+{
+	return (_Atomic(int64_t) *)(void *)(area + AREA_COUNT_OFFSET);
+}
 
 /* Closes a lane that nobody works on; none is a word of NULL behind all slots.
  * Who raises the limit of a lane that it found before opens it again. */

@@ -141,6 +141,47 @@ slow:
 	return NULL;
 }
 
+static force_inline void *percpu_pop_counted(struct lane_offset lane,
+					       size_t size)
+{
+	uint64_t tp, l, left;
+	char *area;
+	void *object;
+	void **top;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_AREA(area, top, "%l[slow]")
+		"add %[l], %[area], %[lane], lsl #3\n\t" /* l = area + lane */
+		"ldr %[top], [%[l]]\n\t"	/* top = l->top */
+		PERCPU_POINT(4)
+		"ldr %[object], [%[top]], #-8\n\t" /* object = *top; top -= 1 */
+		"cbz %[object], %l[slow]\n\t"	/* none: fail */
+		PERCPU_POINT(5)
+		"ldr %[left], [%[area], %[count]]\n\t"
+		"subs %[left], %[left], %[size]\n\t"
+		"str %[left], [%[area], %[count]]\n\t" /* count -= size */
+		"b.mi %l[slow]\n\t"		/* used up: fail */
+		PERCPU_POINT(6)
+		"str %[top], [%[l]]\n"		/* l->top = top (commit) */
+		"2:\n\t"
+		: [object] "=&r"(object), [area] "=&r"(area),
+		  [top] "=&r"(top), [tp] "=&r"(tp), [l] "=&r"(l),
+		  [left] "=&r"(left)
+		: PERCPU_ENTER_INPUTS, [size] "r"(size),
+		  [count] "i"(AREA_COUNT_OFFSET)
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	if (!object)
+		__builtin_unreachable();
+	return object;
+slow:
+	percpu_edge();
+	return NULL;
+}
+
 /* l is the lane, t the top. */
 #define PUSH_TO_LANE                                                      \
 	"ldp %[t], %[tp], [%[l]]\n\t"	/* t = top, tp = end */        \

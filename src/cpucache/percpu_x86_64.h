@@ -11,7 +11,8 @@
  * the instruction pointer lies in [1, 2), it clears rseq_cs and moves the
  * instruction pointer to 4. Nothing undoes what the section did before: it
  * may write only registers (all of them outputs here), the caller's own
- * memory and slots above the top. The commit is one store.
+ * memory, slots above the top and the area's count, of which an abort may lose
+ * a size. The commit is one store.
  *
  * rseq_cs stays armed behind a section; the kernel then finds the instruction
  * pointer outside and clears it. What a section reads, it reads after the arm
@@ -122,6 +123,46 @@ static force_inline void *percpu_pop(struct lane_offset lane)
 		"2:\n\t"
 		: [object] "=&a"(object), [l] "=&r"(l), [top] "=&r"(top)
 		: PERCPU_ENTER_INPUTS
+		: PERCPU_CLOBBERS
+		: slow);
+	percpu_edge();
+	if (!object)
+		__builtin_unreachable();
+	return object;
+slow:
+	percpu_edge();
+	return NULL;
+}
+
+static force_inline void *percpu_pop_counted(struct lane_offset lane,
+					       size_t size)
+{
+	uint64_t lane_at = lane.words;
+	char *area;
+	void *object;
+	void **top;
+
+	asm volatile goto(
+		PERCPU_SECTION("%l[slow]")
+		PERCPU_EXIT("%l[slow]")
+		PERCPU_ENTER_AREA(area, top, "%l[slow]")
+		"leaq (%[area], %[l], 8), %[l]\n\t" /* l = area + lane */
+		"movq (%[l]), %[top]\n\t"	/* top = l->top */
+		PERCPU_POINT(4)
+		"movq (%[top]), %[object]\n\t"	/* object = *top */
+		"subq $8, %[top]\n\t"		/* top -= 1 */
+		"testq %[object], %[object]\n\t" /* none? */
+		"jz %l[slow]\n\t"		/* fail */
+		PERCPU_POINT(5)
+		"subq %[size], %c[count](%[area])\n\t" /* count -= size */
+		"js %l[slow]\n\t"		/* used up: fail */
+		PERCPU_POINT(6)
+		"movq %[top], (%[l])\n"		/* l->top = top (commit) */
+		"2:\n\t"
+		: [object] "=&a"(object), [area] "=&r"(area),
+		  [top] "=&r"(top), [l] "+&r"(lane_at)
+		: PERCPU_AREA_INPUTS, [size] "r"(size),
+		  [count] "i"(AREA_COUNT_OFFSET)
 		: PERCPU_CLOBBERS
 		: slow);
 	percpu_edge();

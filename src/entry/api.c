@@ -132,12 +132,12 @@ exported int lanemalloc_reclaimer_start(void)
 
 exported int lanemalloc_profile_start(void)
 {
-	return heap_profile_start() ? 0 : -ENOMEM;
+	return heap_profile_start(SAMPLE_PROFILE) ? 0 : -ENOMEM;
 }
 
 exported void lanemalloc_profile_stop(void)
 {
-	heap_profile_stop();
+	heap_profile_stop(SAMPLE_PROFILE);
 }
 
 exported int lanemalloc_profile_dump(const char *path)

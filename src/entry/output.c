@@ -88,10 +88,10 @@ static void profile_signal(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)context;
 	if (info->si_code == SI_QUEUE && info->si_value.sival_int)
-		heap_profile_stop();
+		heap_profile_stop(SAMPLE_PROFILE);
 	else if (sample_is_followed())
 		profile_write();
-	else if (!heap_profile_start())
+	else if (!heap_profile_start(SAMPLE_PROFILE))
 		report_no_tables();
 }
 

@@ -138,6 +138,7 @@ static const char version[] = VERSION;
 
 #define PROFILE_VIEW                                                    \
 	.profile_on = ADDRESS(&sample_gate.on),                         \
+	.profile_on_mask = SAMPLE_FOLLOWED,                             \
 	.profile_tables = ADDRESS(&sampler_tables),                     \
 	.profile_weight_shift = CHANCE_SHIFT,                           \
 	.profile_samples = ADDRESS(&sampler_counts.nr_samples),         \

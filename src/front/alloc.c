@@ -225,6 +225,7 @@ static cold void alloc_follow(void *pointer, size_t size,
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
 		sample_add(pointer, size, r->stack, &r->slab, r->grows);
+	outside_sampled();
 }
 
 /* Allocates a guarded block where chance wants one, and notes the stack where

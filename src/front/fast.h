@@ -20,28 +20,14 @@ static force_inline void *heap_try_alloc(size_t size)
 	return percpu_pop(size_lane_of(size));
 }
 
-/* Allocates all but the sampled ones while the profile is on: the size is off
- * the count before the pop, so that one instruction does it, and back on it
- * where there is no object, as the cold half counts by itself. A handler in
- * between finds the count of one block more; where that went below zero its
- * block is the sampled one, and ours goes by the distance that it drew. */
+/* Allocates all but the sampled ones while the profile is on: the section takes
+ * the size off its CPU's count. */
 static force_inline void *heap_try_alloc_counted(size_t size)
 {
-	void *object;
-
 	/* The gate first: before start-up a thread may have no TLS. */
 	if (size >= gate_read(&sample_gate.small_end))
 		return NULL;
-	sample_thread.left -= (int64_t)size;
-	if (likely(sample_thread.left >= 0)) {
-		object = percpu_pop(size_lane_of(size));
-		if (likely(object))
-			return object;
-	}
-	/* The compiler keeps no copy of it, which costs the hit two. */
-	__asm__ volatile("" ::: "memory");
-	sample_thread.left += (int64_t)size;
-	return NULL;
+	return percpu_pop_counted(size_lane_of(size), size);
 }
 
 /* Frees by a lane; false: the cold half must do it. */

@@ -5,52 +5,93 @@
 #include "lanemalloc_view.h"
 #include "sample/sampler.h"
 #include "system/sandbox.h"
+#include "system/system.h"
 
 _Atomic(uint32_t) outside_switch;
 _Atomic(uint32_t) outside_tracer;
 
-static void switch_serve(uint32_t asked)
+static _Atomic(uint64_t) outside_until; /* atomic: hint, ms; see outside.h */
+
+static bool is_over(void)
 {
-	switch (asked) {
-	case LANEMALLOC_SWITCH_PROFILE_ON:
-		heap_profile_start();
-		break;
-	case LANEMALLOC_SWITCH_PROFILE_OFF:
-		heap_profile_stop();
-		break;
-	default:
-		break;
-	}
+	return system_now_ms() >= load_relaxed(&outside_until);
 }
 
-static enum tracer tracer_next(bool reads)
+static void until_settle(void)
 {
-	if (!reads)
-		return TRACER_NONE;
-	return sample_is_followed() ? TRACER_FOUND : TRACER_STARTED;
+	bool wanted = !is_over();
+
+	if (wanted == sample_is_wanted(SAMPLE_OUTSIDE))
+		return;
+	if (wanted)
+		heap_profile_start(SAMPLE_OUTSIDE);
+	else
+		heap_profile_stop(SAMPLE_OUTSIDE);
+}
+
+static void until_settle_twice(void)
+{
+	until_settle();
+	until_settle();
+}
+
+static void switch_on(uint32_t seconds)
+{
+	uint64_t until = UINT64_MAX;
+
+	if (seconds)
+		until = system_now_ms() + (uint64_t)seconds * 1000;
+	raise_relaxed(&outside_until, until);
+	until_settle_twice();
+}
+
+static void switch_off(void)
+{
+	store_relaxed(&outside_until, 0);
+	heap_profile_stop(SAMPLE_PROFILE);
+	until_settle_twice();
+}
+
+static void switch_serve(uint32_t asked)
+{
+	const uint32_t mask = (1u << LANEMALLOC_SWITCH_SECONDS_SHIFT) - 1;
+
+	if ((asked & mask) == LANEMALLOC_SWITCH_PROFILE_ON)
+		switch_on(asked >> LANEMALLOC_SWITCH_SECONDS_SHIFT);
+	else if (asked == LANEMALLOC_SWITCH_PROFILE_OFF)
+		switch_off();
+}
+
+void outside_sampled(void)
+{
+	if (!sample_is_wanted(SAMPLE_OUTSIDE) || likely(!is_over()) ||
+	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	until_settle_twice();
+	sandbox_rare_done();
 }
 
 /* One that slept before it started finds the reader gone: who saw that found
  * nothing to stop. */
 static void tracer_start(void)
 {
-	heap_profile_start();
+	heap_profile_start(SAMPLE_TRACER);
 	if (load_relaxed(&outside_tracer) == TRACER_NONE)
-		heap_profile_stop();
+		heap_profile_stop(SAMPLE_TRACER);
 }
 
 static void tracer_serve(bool reads)
 {
 	uint32_t seen = load_relaxed(&outside_tracer);
-	uint32_t next = tracer_next(reads);
+	uint32_t next = reads ? TRACER_READS : TRACER_NONE;
 
 	// hint: of those that see the change one makes it
-	if (!seen == !next || !cas_relaxed(&outside_tracer, &seen, next))
+	if (seen == next || !cas_relaxed(&outside_tracer, &seen, next))
 		return;
-	if (next == TRACER_STARTED)
+	if (reads)
 		tracer_start();
-	else if (seen == TRACER_STARTED)
-		heap_profile_stop();
+	else
+		heap_profile_stop(SAMPLE_TRACER);
 }
 
 /* A profile for which there is no memory stays as it is, and so does one in a

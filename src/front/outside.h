@@ -13,38 +13,53 @@
  *	none --who writes from outside--> asked --exchange--> none
  *
  * What is written over before it was taken is not done. A thread that dies
- * between the exchange and the deed strands the request: who asked sees the
- * word go to none and the profile stay as it was, and asks again. A value that
- * is none of the three is dropped.
+ * between the exchange and the deed strands the request. Each asks for some
+ * seconds and again before they are over, so both last until the next time.
  *
- * While a tracer reads, the profile is on; a CAS of the state comes before the
+ * The profile has a bit for each of its users (sampler.h). The bit of those
+ * outside follows a time, which is raised by whoever asks:
+ *
+ *	asked for n s		until = max(until, now + n), then settle
+ *	asked for off		until = 0, then settle
+ *	a sample was taken	settle
+ *	settle, twice		bit set && until is over: clear the bit
+ *				bit clear && until is to come: set it
+ *
+ * So of any number that ask nobody ends what another wants, and one that is
+ * killed leaves no profile on. Who settles may sleep between its look at the
+ * time and its deed, and clear the bit behind another that has raised the time
+ * since and found the bit set: hence twice. If it dies there, the next who asks
+ * sets it again. Where there is no memory for the profile, it stays off.
+ *
+ * While a tracer reads, its bit is set; a CAS of the state comes before the
  * deed, and the others go on:
  *
- *	NONE --reader there, profile was off--> STARTED --gone--> NONE: off
- *	NONE --reader there, profile was on---> FOUND ----gone--> NONE: as it is
+ *	NONE --reader there--> READS --gone--> NONE
  *
  * Who starts it looks at the state again behind the deed, as the reader may
- * have gone while the thread slept. A program that stops the profile meanwhile
- * has stopped it, until the next reader comes. Where there is no memory for it,
- * it stays off for this reader. A thread that dies between CAS and deed leaves
- * the profile as it was, until the next change. A child of a fork has the state
- * and the semaphore of its parent: the tracer that counts those of the kernel
- * raises and lowers it in each process that it traces.
+ * have gone while the thread slept. Where there is no memory for it, it stays
+ * off for this reader. A thread that dies between CAS and deed leaves the bit
+ * as it was, until the next change. A child of a fork has time, state and
+ * semaphore of its parent: the tracer that counts those of the kernel raises
+ * and lowers it in each process that it traces.
  *
- * In a vfork child or a handler the deed is what lanemalloc_profile_start() and
- * _stop() are there. In a sandbox (sandbox.h) nothing is done: the program did
- * not ask, and a filter may kill for what a start asks of the kernel.
+ * A program that stops the profile ends its own, and not what is asked for from
+ * outside. In a vfork child or a handler the deed is what
+ * lanemalloc_profile_start() and _stop() are there. In a sandbox (sandbox.h)
+ * nothing is done: the program did not ask, and a filter may kill for what a
+ * start asks of the kernel.
  *
- * Wait-free, but for what starting the profile is.
+ * Wait-free, but for what starting the profile is, and the raise of the time,
+ * which is lock-free.
  */
 #ifndef LANE_OUTSIDE_H
 #define LANE_OUTSIDE_H
 
 #include "sample/probe.h"
 
-enum tracer { TRACER_NONE, TRACER_STARTED, TRACER_FOUND };
+enum tracer { TRACER_NONE, TRACER_READS };
 
-/* atomic: hint; enum lanemalloc_switch */
+/* atomic: hint; enum lanemalloc_switch, and seconds */
 extern _Atomic(uint32_t) outside_switch internal;
 extern _Atomic(uint32_t)
 	outside_tracer internal; /* atomic: hint; enum tracer */
@@ -67,5 +82,8 @@ static force_inline void outside_look(void)
 	if (outside_asks(reads))
 		outside_serve(reads);
 }
+
+/* After a sample: ends the profile where the time of those outside is over. */
+void outside_sampled(void);
 
 #endif

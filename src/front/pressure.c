@@ -157,16 +157,35 @@ static void pressure_now(enum limit_reason reason)
 		relieve_here();
 }
 
+/* What is to go back, and what cannot. */
+static void below_tell(const char *name, uint64_t size)
+{
+	if (config.verbose)
+		report_line("pid %d: %s=%lu is set below the %lu bytes of "
+			    "units that it has",
+			    system_getpid(), name, size,
+			    (budget_resident_size() >> UNIT_SHIFT) *
+				    LIMIT_UNIT_SIZE);
+}
+
+static void limits_apply(uint64_t hard)
+{
+	if (is_beyond(hard)) {
+		below_tell("limit_hard", hard);
+		pressure_now(LIMIT_HARD);
+	} else if (is_beyond(limit_soft_size())) {
+		below_tell("limit_soft", limit_soft_size());
+		pressure_now(LIMIT_SOFT);
+	}
+}
+
 void pressure_limit(const struct lanemalloc_limits *set,
 		    struct lanemalloc_limits *now)
 {
 	if (set) {
 		store_relaxed(&limit.soft_size, set->soft_size); // own
 		store_relaxed(&limit.hard_size, set->hard_size); // own
-		if (is_beyond(set->hard_size))
-			pressure_now(LIMIT_HARD);
-		else if (is_beyond(limit_soft_size()))
-			pressure_now(LIMIT_SOFT);
+		limits_apply(set->hard_size);
 	}
 	*now = (struct lanemalloc_limits){
 		.soft_size = load_relaxed(&limit.soft_size), // own

@@ -108,20 +108,20 @@ void heap_vfork_end(void)
 }
 
 /* Its on or off decides which of the gate's words opens. */
-bool heap_profile_start(void)
+bool heap_profile_start(enum sample_user user)
 {
-	if (!heap_start() || !sampler_start(SAMPLE_PROFILE))
+	if (!heap_start() || !sampler_start(user))
 		return false;
 	heap_gate_close();
 	heap_gate_open();
 	return true;
 }
 
-void heap_profile_stop(void)
+void heap_profile_stop(enum sample_user user)
 {
-	if (!sample_is_followed())
+	if (!sample_is_wanted(user))
 		return;
-	sampler_stop(SAMPLE_PROFILE);
+	sampler_stop(user);
 	heap_gate_close();
 	heap_gate_open();
 }

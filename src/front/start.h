@@ -13,6 +13,7 @@
 #define LANE_START_H
 
 #include "base/compiler.h"
+#include "sample/sampler.h"
 
 /* Makes the heap ready; every slow path calls it by itself. False: no memory.
  * Lock-free, idempotent. */
@@ -34,7 +35,7 @@ void heap_vfork_end(void);
 
 /* Turns the profile on and off (sample/sampler.h). False: no memory for it. On
  * kernels without a fence the direct path serves from then on. */
-bool heap_profile_start(void);
-void heap_profile_stop(void);
+bool heap_profile_start(enum sample_user user);
+void heap_profile_stop(enum sample_user user);
 
 #endif

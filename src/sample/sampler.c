@@ -3,6 +3,7 @@
 #include "sample/sampler.h"
 
 #include "base/bits.h"
+#include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "sample/chance.h"
 #include "sample/fde.h"
@@ -23,7 +24,8 @@
 #define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
 
 struct sample_gate sample_gate;
-__thread struct sample_thread sample_thread;
+/* own: of those that had a sample; 0: none yet */
+static __thread uint32_t own_number;
 
 static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
@@ -120,27 +122,54 @@ void sampler_stop(enum sample_user user)
 
 /* Counting bytes */
 
-static void draw(void)
+static int64_t distance_draw(void)
 {
 	uint64_t n = add_relaxed(&random_next, RANDOM_STEP); // own
 
-	sample_thread.left = (int64_t)chance_distance(bits_scramble(n),
-						      config.profile_interval);
+	return (int64_t)chance_distance(bits_scramble(n),
+					config.profile_interval);
+}
+
+/* Finds the count of the calling thread's CPU, and what is left of it. */
+static _Atomic(int64_t) *count_find(int64_t *left)
+{
+	_Atomic(int64_t) *count = areas_count(rseq_current_id());
+
+	*left = load_relaxed(count); // hint: a CAS or a sum follows
+	if (unlikely(*left < AREA_COUNT_NONE / 2) &&
+	    cas_relaxed(count, left, distance_draw())) // hint: any will do
+		*left = load_relaxed(count);	       // hint: likewise
+	return count;
+}
+
+bool sample_fits(size_t size)
+{
+	int64_t left;
+
+	count_find(&left);
+	return (int64_t)size <= left;
+}
+
+void sample_pass(size_t size)
+{
+	int64_t left;
+
+	sub_relaxed(count_find(&left), (int64_t)size); // hint
 }
 
 bool sample_count(size_t size)
 {
+	_Atomic(int64_t) *count;
+	int64_t left;
+
 	if (unlikely(!sampler_has_tables()))
 		return false;
-	if (unlikely(!sample_thread.drawn)) {
-		sample_thread.drawn = true;
-		draw();
-	}
-	if (unlikely(!sample_fits(size))) {
-		draw();
-		return true;
-	}
-	sample_pass(size);
+	count = count_find(&left);
+	while (unlikely((int64_t)size > left))
+		// hint: who wins it samples; a round is lost to who counted
+		if (cas_relaxed(count, &left, distance_draw()))
+			return true;
+	sub_relaxed(count, (int64_t)size); // hint
 	return false;
 }
 
@@ -250,9 +279,9 @@ static uint64_t space_of(uint64_t size, uint64_t weight)
  * that comes between draws another number for the same thread. */
 static uint32_t thread_number(void)
 {
-	if (unlikely(!sample_thread.number))
-		sample_thread.number = add_relaxed(&nr_threads, 1) + 1; // own
-	return sample_thread.number;
+	if (unlikely(!own_number))
+		own_number = add_relaxed(&nr_threads, 1) + 1; // own
+	return own_number;
 }
 
 static void count_alloc(struct trace *trace, size_t size, uint64_t weight,

@@ -1,12 +1,14 @@
 /* layer 4.8: sampler: which allocations are followed, and by which stack
  *
- * While the profile is on each thread counts the bytes that it asks for down
- * from a distance drawn by chance (chance.h). The allocation that passes zero
- * is sampled: its stack is kept (unwind.h, trace.h), and its block followed
- * until it is freed (live.h). What the fast path does with that is in
+ * While the profile is on the bytes that are asked for on each CPU are counted
+ * down from a distance drawn by chance (chance.h). The allocation that passes
+ * zero is sampled: its stack is kept (unwind.h, trace.h), and its block
+ * followed until it is freed (live.h). What the fast path does with that is in
  * front/fast.h; while the profile is off the count is not touched.
  *
  *	off --sampler_start()--> on --sampler_stop()--> off
+ *
+ * Each of its users has a bit, so that nobody ends what another wants.
  *
  * The tables are made by the first start, once, and stay: sampled blocks keep
  * their stack while the profile is off, their frees are seen, and a later start
@@ -14,15 +16,27 @@
  * store the same addresses. A child of a fork has a copy of them all: it goes
  * on with its parent's profile, as it does with its parent's blocks.
  *
- * A thread's count is its own: a handler that interrupts it may lose or add a
- * few bytes of the count, and since a distance may be drawn anew at any time,
- * or be kept while the profile is off, that makes no bias. Blocks of no bytes
- * are not sampled. A thread that dies anywhere strands the block in its hand
- * and leaves the sums without it, or with a block that nobody frees.
+ * The count is a word of the CPU's lane area (percpu.h):
  *
- * Everything is wait-free but for the CAS of two bounds (trace.h) and the
- * kernel's part in the first start; all works in signal handlers, and nothing
- * here allocates, or touches errno.
+ *	a lane serves it	count -= size, in the section; below zero: the
+ *				section gives nothing, and we look
+ *	we look			none: drawn; count >= size: count -= size; else
+ *				a CAS of what was seen to a distance drawn anew,
+ *				and who wins that samples
+ *
+ * So of threads that find it used up on one CPU each CAS makes one sample, and
+ * where every block is wanted (a distance of 0 each time) each gets its own. A
+ * section is alone on its CPU, but a thread that looks may have been moved away
+ * from it: then it counts at another's, and may undo what that one counts at
+ * the same instant, some bytes, or one distance of billions that is drawn
+ * twice. As a distance may be drawn anew at any time, be kept while the profile
+ * is off or lie in the area that a drain put aside, that makes no bias. Blocks
+ * of no bytes are not sampled. A thread that dies anywhere strands the block in
+ * its hand and leaves the sums without it, or with a block that nobody frees.
+ *
+ * Everything is wait-free but for the CAS of two bounds (trace.h) and of the
+ * count, which are lock-free, and the kernel's part in the first start; all
+ * works in signal handlers, and nothing here allocates, or touches errno.
  */
 #ifndef LANE_SAMPLER_H
 #define LANE_SAMPLER_H
@@ -37,15 +51,16 @@ struct sample_gate {
 } __attribute__((aligned(CACHE_LINE)));
 extern struct sample_gate sample_gate internal;
 
-/* What blocks are sampled for, in bits. */
-enum sample_user { SAMPLE_NOBODY, SAMPLE_PROFILE, SAMPLE_GUARD };
-
-struct sample_thread {
-	int64_t left;	 /* own: bytes before the next sample */
-	bool drawn;	 /* own: left was ever drawn */
-	uint32_t number; /* own: of those that had a sample; 0: none yet */
+/* What blocks are sampled for, in bits: the profile as the program has it,
+ * guarded blocks, the profile as somebody outside and as a tracer have it. */
+enum sample_user {
+	SAMPLE_NOBODY,
+	SAMPLE_PROFILE = 1,
+	SAMPLE_GUARD = 2,
+	SAMPLE_OUTSIDE = 4,
+	SAMPLE_TRACER = 8
 };
-extern __thread struct sample_thread sample_thread internal;
+#define SAMPLE_FOLLOWED (SAMPLE_PROFILE | SAMPLE_OUTSIDE | SAMPLE_TRACER)
 
 /* Where the tables are, for a reader from outside (lanemalloc_view.h); zeros
  * before the first start. Racing threads store the same. */
@@ -72,26 +87,21 @@ static force_inline bool sample_is_on(void)
 	return unlikely(load_relaxed(&sample_gate.on));
 }
 
+static force_inline bool sample_is_wanted(enum sample_user user)
+{
+	return load_relaxed(&sample_gate.on) & user;
+}
+
 /* For the profile: sampled blocks are followed. */
 static force_inline bool sample_is_followed(void)
 {
-	return load_relaxed(&sample_gate.on) & SAMPLE_PROFILE;
+	return load_relaxed(&sample_gate.on) & SAMPLE_FOLLOWED;
 }
 
 /* Whether an allocation of that size is none of the sampled ones; it counts
  * once it has succeeded, by sample_pass(). */
-static force_inline bool sample_fits(size_t size)
-{
-	return likely((int64_t)size <= sample_thread.left);
-}
-
-/* A handler may have come between. */
-static force_inline void sample_pass(size_t size)
-{
-	int64_t left = sample_thread.left;
-
-	sample_thread.left = left > (int64_t)size ? left - (int64_t)size : 0;
-}
+bool sample_fits(size_t size);
+void sample_pass(size_t size);
 
 /* The slab of the object that would have been given in place of a sampled one:
  * its life (slab.h) in which region. class 0: it is in none. */

@@ -20,3 +20,17 @@ profile-stacks: all $(BUILD)/profile-stacks ## what tables and files of profiles
 		LD_PRELOAD=$(abspath $(BUILD)/liblanemalloc.so) \
 		$(BUILD)/profile-stacks $$n || exit; \
 	done
+
+$(BUILD)/profile-cost: stress/profile/cost.c stress/figure.h $(BUILD)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g -fno-optimize-sibling-calls $(WARNINGS) \
+		$(NO_BUILTINS) $(INCLUDES) $< -o $@
+
+.PHONY: profile-cost
+profile-cost: all $(BUILD)/profile-cost ## what loads cost while the profile is on
+	@for n in 512k 64k 1024g; do \
+		echo "profile_interval=$$n"; \
+		LANEMALLOC_CONF=profile_interval=$$n \
+		LD_PRELOAD=$(abspath $(BUILD)/liblanemalloc.so) \
+		$(BUILD)/profile-cost || exit; \
+	done

@@ -9,6 +9,8 @@
 #include "stress/fuzz/point.h"
 
 #define percpu_pop(lane) (fuzz_aborts() ? NULL : (percpu_pop)(lane))
+#define percpu_pop_counted(lane, size) \
+	(fuzz_aborts() ? NULL : (percpu_pop_counted)((lane), (size)))
 #define percpu_push(lane, object) \
 	(!fuzz_aborts() && (percpu_push)((lane), (object)))
 #define percpu_push_tagged(tag, object) \

@@ -4,6 +4,7 @@
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "cpucache/rseq_check.h"
+#include "front/colour.h"
 #include "front/gate.h"
 #include "front/pressure.h"
 #include "front/tick.h"
@@ -50,6 +51,7 @@ static cold bool start_slow(void)
 	areas_start();
 	if (!libc)
 		return true;
+	colour_start();
 	rseq_start();
 	pressure_start();
 	sampling_begin();

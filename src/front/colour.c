@@ -3,10 +3,6 @@
 
 #include "system/report.h"
 
-/* Colours that the objects of odd and even numbers have not, a bit each. */
-#define WITHOUT_EVEN 0x5555
-#define WITHOUT_ODD 0xaaab /* nor 0 */
-
 cold void colour_start(void)
 {
 	struct region *region;
@@ -31,11 +27,10 @@ static size_t whole_granules(size_t size)
 cold void *colour_give_slow(void *pointer, const struct block *block,
 			    size_t size)
 {
-	uint64_t without = block->index & 1 ? WITHOUT_EVEN : WITHOUT_ODD;
-
 	if (block->kind != BLOCK_OBJECT)
 		return pointer;
-	mte_store(mte_draw(pointer, without), whole_granules(size));
+	mte_store(mte_draw(pointer, colours_without(block->index)),
+		  whole_granules(size));
 	return mte_load(pointer);
 }
 

@@ -35,6 +35,19 @@ static force_inline bool colours_are_on(void)
 	       unlikely(load_relaxed(&colours_mode) > COLOURS_OFF); // hint
 }
 
+/* Objects side by side have different colours: those of odd numbers in a slab
+ * odd ones. The colours that may not be drawn, a bit each. */
+static force_inline uint64_t colours_without(uint32_t index)
+{
+	return index & 1 ? 0x5555 : 0xaaab; /* nor 0 */
+}
+
+/* Whether an object of that number may have it. */
+static force_inline bool colours_fit(uint32_t index, unsigned colour)
+{
+	return !(colours_without(index) >> colour & 1);
+}
+
 /* Decides, where it is not decided; true: the memory that is mapped by now has
  * to be covered. By config_start()'s caller. */
 bool colours_start(void);

@@ -90,23 +90,32 @@ static void say_freed(struct clash *c, const char *start,
 		      (size_t)(c->at - start), (size_t)block->size);
 }
 
+/* Of two neighbours that have the pointer's colour the nearer one. */
+static void say_neighbour(struct clash *c, const char *start,
+			  const struct block *block)
+{
+	uint32_t last = size_classes[block->size_class].nr_objects - 1u;
+	size_t size = block->size, into = (size_t)(c->at - start);
+	const char *left = start - size, *right = start + size;
+	bool ran_left = block->index < last && object_has(right, c->colour);
+	bool ran_right = block->index && object_has(left, c->colour);
+
+	if (ran_right && (!ran_left || into < size / 2))
+		say_overflow(c, left, block);
+	else if (ran_left)
+		say_underflow(c, right, block);
+}
+
 /* Says what is likely of an access to an object's memory. */
 static void say_object(struct clash *c, const char *start,
 		       const struct block *block)
 {
-	uint32_t last = size_classes[block->size_class].nr_objects - 1u;
-	size_t size = block->size;
-
-	if (colours_fit(block->index, c->colour)) {
-		if (object_has(start, c->colour))
-			say_overflow(c, start, block);
-		else
-			say_freed(c, start, block);
-	} else if (block->index && object_has(start - size, c->colour)) {
-		say_overflow(c, start - size, block);
-	} else if (block->index < last && object_has(start + size, c->colour)) {
-		say_underflow(c, start + size, block);
-	}
+	if (!colours_fit(block->index, c->colour))
+		say_neighbour(c, start, block);
+	else if (object_has(start, c->colour))
+		say_overflow(c, start, block);
+	else
+		say_freed(c, start, block);
 }
 
 static void clash_read(struct clash *c, const siginfo_t *info)

@@ -107,6 +107,8 @@ def command(cell, kernel, initrd):
         # the emulator's time.
         machine, cpu, console = "virt,gic-version=3", \
             "max,pauth-impdef=on", "ttyAMA0"
+        if "mte" in cell.settings:
+            machine += ",mte=on"
     return ["nice", "-n", "10", QEMU[cell.arch], "-nodefaults", "-nographic",
             "-no-reboot", "-serial", "stdio", "-machine", machine, "-cpu",
             cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/time.h>
 
 #include "capture.h"
 

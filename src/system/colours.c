@@ -9,10 +9,10 @@
 #include "system/syscall.h"
 #include "system/system.h"
 
-#define MODE_SET 55	   /* PR_SET_TAGGED_ADDR_CTRL */
-#define MODE_ADDRESSES 1ul /* PR_TAGGED_ADDR_ENABLE */
-#define MODE_SYNC 2ul	   /* PR_MTE_TCF_SYNC */
-#define MODE_ASYNC 4ul	   /* PR_MTE_TCF_ASYNC */
+#define MODE_SET 55		       /* PR_SET_TAGGED_ADDR_CTRL */
+#define MODE_ADDRESSES 1ul	       /* PR_TAGGED_ADDR_ENABLE */
+#define MODE_SYNC 2ul		       /* PR_MTE_TCF_SYNC */
+#define MODE_ASYNC 4ul		       /* PR_MTE_TCF_ASYNC */
 #define MODE_ALL_BUT_0 (0xfffeul << 3) /* colours that may be drawn */
 #define HWCAP2 26		       /* AT_HWCAP2 */
 #define HWCAP2_TAGS (1ul << 18)	       /* HWCAP2_MTE */

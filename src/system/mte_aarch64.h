@@ -71,10 +71,7 @@ static force_inline uint64_t mte_unchecked(void)
 
 static force_inline void mte_checked(uint64_t before)
 {
-	__asm__ volatile("msr " MTE_OVERRIDE ", %0"
-			 :
-			 : "r"(before)
-			 : "memory");
+	__asm__ volatile("msr " MTE_OVERRIDE ", %0" : : "r"(before) : "memory");
 }
 
 #endif

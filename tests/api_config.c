@@ -386,6 +386,7 @@ TEST_LANE(test_every_option)
 		"large_guard=all",
 		"large_guard=off",
 		"usable=requested",
+		"hardened=1,mte=async",
 		"cpu_cache=64k",
 		"purge_budget=1g",
 		"purge_delay=0,purge_budget=0,reclaimer=0",
@@ -420,6 +421,7 @@ TEST_LANE(test_every_option)
 #define TRY_CHOICE_index(name, least, most)
 #define TRY_CHOICE_numa(name, least, most)
 #define TRY_CHOICE_hugepage(name, least, most)
+#define TRY_CHOICE_mte(name, least, most)
 #define TRY_CHOICE_usable(name, least, most)
 #define TRY_CHOICE_checks(name, least, most)
 #define TRY_CHOICE_large_guard(name, least, most)

@@ -26,7 +26,7 @@ TEST_ROLE(blocks, "hardened=1", "hardened=1,checks=full")
 }
 
 /* All but the mark in the second word. */
-TEST_ROLE(zero, "hardened=1")
+TEST_ROLE(zero, "hardened=1,mte=off")
 {
 	for (size_t n = 16; n < 3000; n += 48) {
 		char *p = malloc(n);
@@ -38,7 +38,7 @@ TEST_ROLE(zero, "hardened=1")
 	}
 }
 
-TEST_ROLE(not_at_once, "hardened=1")
+TEST_ROLE(not_at_once, "hardened=1,mte=off")
 {
 	char *p = malloc(100);
 
@@ -60,7 +60,7 @@ TEST_ROLE(not_at_once, "hardened=1")
 }
 
 /* Neither upwards nor downwards as without it. */
-TEST_ROLE(order, "hardened=1")
+TEST_ROLE(order, "hardened=1,mte=off")
 {
 	unsigned nr_next = 0;
 

@@ -3,6 +3,7 @@
 #ifndef PERCPU_WORLD_H
 #define PERCPU_WORLD_H
 
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/bits.h"
@@ -42,6 +43,28 @@ static struct rseq_area *fake_area(void)
 	static __thread struct rseq_area area;
 
 	return &area;
+}
+
+struct descriptor {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
+
+/* What was armed last, as the kernel reads it. */
+static inline void assert_armed(void)
+{
+	struct descriptor *cs = (void *)(uintptr_t)fake_area()->rseq_cs;
+	uint32_t signature;
+
+	assert_non_null(cs);
+	assert_int_equal((uintptr_t)cs % 32, 0);
+	assert_int_equal(cs->version, 0);
+	assert_int_equal(cs->flags, 0);
+	assert_true(cs->length > 0 && cs->length < 400);
+	assert_true(cs->abort - cs->start >= cs->length);
+	memcpy(&signature, (char *)(uintptr_t)cs->abort - 4, 4);
+	assert_int_equal(signature, PERCPU_SIGNATURE);
+	fake_area()->rseq_cs = 0;
 }
 
 static void arm_at(void *area, size_t id_field)

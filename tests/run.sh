@@ -308,6 +308,28 @@ group_musl() {
 	run_alone musl 900 "$MAKE" BUILD="$BUILD" musl
 }
 
+# role_aarch64 NAME ROLE CONF: one role of a test, under the emulator.
+role_aarch64() {
+	local dir
+
+	dir=$(realpath -m "$BUILD")/aarch64
+	run "$1 $2 [aarch64]" 300 prlimit --as=$((1 << 34)) \
+		env LANEMALLOC_CONF="$3" \
+		qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu \
+		-E LD_PRELOAD="$dir/liblanemalloc.so" "$dir/tests/$1" "$2"
+}
+
+# The roles of a processor that tags memory, each with the first options that
+# its test names.
+tags_aarch64() {
+	local role conf
+
+	while read -r role conf; do
+		role_aarch64 api_mte "$role" "${conf:-hardened=1}"
+	done < <(sed -n 's/^TEST_TAGS(\([a-z_]*\), \(HARDENED\|"\([^"]*\)"\).*/\1 \3/p' \
+		tests/api_mte.c)
+}
+
 # On another architecture, emulated: the direct path. qemu-user can neither
 # start a program (of its own architecture, that is) nor fork a process with
 # threads, and needs memory in proportion to reserved address space.
@@ -328,6 +350,7 @@ group_aarch64() {
 			-E LD_PRELOAD="$dir/liblanemalloc.so" \
 			"$dir/tests/$name"
 	done
+	tags_aarch64
 }
 
 # Each is a target of its own (make help) and says more when run by hand.

@@ -118,6 +118,7 @@ static const char *const numa_words[] = { CONFIG_CHOICE_numa(WORD) NULL };
 static const char *const large_guard_words[] = {
 	CONFIG_CHOICE_large_guard(WORD) NULL
 };
+static const char *const mte_words[] = { CONFIG_CHOICE_mte(WORD) NULL };
 static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
 static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
 static const char *const limit_words[] = { "auto", "cgroup", "off", NULL };
@@ -161,6 +162,8 @@ TEST(test_every_option)
 			assert_words(i, numa_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_hugepage"))
 			assert_words(i, hugepage_words, ~0u);
+		else if (!strcmp(rows[i].kind, "CHOICE_mte"))
+			assert_words(i, mte_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_usable"))
 			assert_words(i, usable_words, ~0u);
 		else if (!strcmp(rows[i].kind, "CHOICE_large_guard"))

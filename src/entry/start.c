@@ -13,6 +13,7 @@
 #include "guard/catch.h"
 #include "guard/pool.h"
 #include "lanemalloc.h"
+#include "system/colours.h"
 #include "system/config.h"
 #include "system/report.h"
 #include "system/sealed.h"
@@ -64,7 +65,7 @@ static __attribute__((constructor(101))) void start(void)
 /* Runs behind the one that finds libc's functions (real.c). */
 static __attribute__((constructor(103))) void seal(void)
 {
-	if (guarded_is_on())
+	if (guarded_is_on() || colours_are_on())
 		catch_start();
 	system_make_readonly(&sealed, sizeof(sealed));
 }

@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "front/colour.h"
 #include "front/free.h"
 #include "front/gate.h"
 #include "front/hardened.h"
@@ -48,6 +49,7 @@ static force_inline void *footed(void *object, size_t footer, size_t size)
 		if (config_checks_full())
 			block_reuse_check(object, &block, "malloc");
 		block_footer_set(object, &block, size);
+		object = colour_give(object, &block, size);
 	}
 	return object;
 }
@@ -201,16 +203,17 @@ static cold void *alloc_where_short(struct alloc_request *r)
 
 /* Checks with checks=full that what goes out is as it was when it was freed,
  * and writes its footer. */
-static cold void alloc_finish(void *pointer, size_t size)
+static cold void *alloc_finish(void *pointer, size_t size)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
 	if (block.kind == BLOCK_GUARDED)
-		return;
+		return pointer;
 	if (config_checks_full())
 		block_reuse_check(pointer, &block, "malloc");
 	block_footer_set(pointer, &block, size);
+	return colour_give(pointer, &block, size);
 }
 
 /* The profile follows blocks whose free takes the cold half. */
@@ -274,7 +277,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(r->stack) && pointer)
 		alloc_follow(pointer, size, r);
 	if (unlikely(footer) && pointer)
-		alloc_finish(pointer, size);
+		pointer = alloc_finish(pointer, size);
 	tick_pass();
 	return pointer;
 }

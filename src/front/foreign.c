@@ -2,6 +2,7 @@
 #include "front/foreign.h"
 
 #include "base/atomic.h"
+#include "front/colour.h"
 #include "front/tell.h"
 #include "pageheap/region.h"
 #include "system/config.h"
@@ -66,7 +67,7 @@ static void foreign_check(const void *pointer, const char *verb)
 
 bool foreign_is(const void *pointer)
 {
-	return pointer && !region_of(pointer);
+	return pointer && !region_of(colour_off(pointer));
 }
 
 void foreign_count(void)

@@ -2,6 +2,7 @@
 #include "front/free.h"
 
 #include "front/block.h"
+#include "front/colour.h"
 #include "front/foreign.h"
 #include "front/hardened.h"
 #include "front/outside.h"
@@ -157,6 +158,7 @@ static force_inline bool checked_try_free(void *pointer, enum block_form form)
 static __attribute__((noinline)) void free_by_lane(void *pointer,
 						   enum block_form form)
 {
+	pointer = colour_take(pointer, "free");
 	if (pointer && !checked_try_free(pointer, form))
 		free_judge(pointer, form);
 }
@@ -172,16 +174,33 @@ void heap_free_slow(void *pointer)
 	heap_free_formed(pointer, FORM_C);
 }
 
-size_t heap_usable_size(const void *pointer)
+static size_t usable_size(const void *pointer)
 {
 	struct block block;
 
-	if (!pointer)
-		return 0;
 	block_find_live(pointer, "malloc_usable_size", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_usable_size(pointer);
 	return block_usable_size(pointer, &block, "malloc_usable_size");
+}
+
+static cold size_t coloured_usable_size(const void *pointer)
+{
+	struct colour_look look;
+	size_t size;
+
+	colour_look_begin(&look, pointer, "malloc_usable_size");
+	size = usable_size(look.plain);
+	colour_look_end(&look);
+	return size;
+}
+
+size_t heap_usable_size(const void *pointer)
+{
+	if (!pointer)
+		return 0;
+	return colours_are_on() ? coloured_usable_size(pointer) :
+				  usable_size(pointer);
 }
 
 /* Where blocks have footers, the size must be the one that malloc was told, or
@@ -217,6 +236,7 @@ static cold void free_and_check_size(void *pointer, enum block_form form,
 {
 	struct block block;
 
+	pointer = colour_take(pointer, "free_sized");
 	block_find_live(pointer, "free_sized", &block);
 	if (block.kind != BLOCK_FOREIGN)
 		block_form_check(pointer, &block, form, form_verb(form));

@@ -26,17 +26,20 @@
 #include "front/ring.h"
 #include "front/wipe.h"
 #include "sample/sampler.h"
+#include "system/colours.h"
 
 #define HARDENED_ANY_SIZE SIZE_MAX
 
-/* NULL: the rest of the cold half must do it, which counts for the profile. */
+/* NULL: the rest of the cold half must do it, which counts for the profile and
+ * gives colours. */
 static force_inline void *hardened_try_alloc(size_t size)
 {
 	struct lane_offset lane;
 	char *object;
 
 	if (unlikely(size > SMALL_SIZE_MOST - CANARY_SIZE) ||
-	    unlikely(!gate_read(&gate_checked.small_end)) || sample_is_on())
+	    unlikely(!gate_read(&gate_checked.small_end)) || sample_is_on() ||
+	    colours_are_on())
 		return NULL;
 	lane = size_lane_of(size + CANARY_SIZE);
 	object = percpu_pop(lane);
@@ -46,6 +49,11 @@ static force_inline void *hardened_try_alloc(size_t size)
 	canary_set(object, size_classes[lane.words / LANE_WORDS].size, size);
 	return object;
 }
+
+/* The rest of a free: of a block that is wiped and found no ring, of one that
+ * came out of its ring and found no lane. */
+void hardened_wiped(void *pointer);
+void hardened_waited(void *pointer);
 
 /* What waited goes to a lane. False: it was written to, or none takes it. */
 static force_inline bool hardened_try_leave(void *old, uint64_t end)
@@ -78,9 +86,9 @@ static force_inline bool hardened_try_free(void *pointer, size_t size)
 		return false;
 	wipe_set(pointer, whole, size_classes[tag->size_class].magic);
 	if (unlikely(!ring_swap(pointer, whole, &old)))
-		retire_wiped(pointer);
+		hardened_wiped(pointer);
 	else if (likely(old) && unlikely(!hardened_try_leave(old, end)))
-		retire_waited(old);
+		hardened_waited(old);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "front/alloc.h"
 #include "front/block.h"
+#include "front/colour.h"
 #include "front/foreign.h"
 #include "front/free.h"
 #include "front/large.h"
@@ -52,7 +53,7 @@ static void realloc_copy(void *to, void *pointer, const struct block *from,
 	struct block block = { .kind = BLOCK_OBJECT };
 
 	if (from->kind == BLOCK_RUN)
-		page_map_find(to, &block);
+		page_map_find(colour_off(to), &block);
 	if (block.kind == BLOCK_RUN)
 		large_move(to, pointer, size);
 	else
@@ -69,6 +70,7 @@ static void *realloc_move(void *pointer, const struct block *from, size_t size)
 	if (!to)
 		return realloc_stay(pointer, from, size);
 	realloc_copy(to, pointer, from, min_size(has, size));
+	colour_drop(pointer, from);
 	heap_free_judged(pointer, from);
 	return to;
 }
@@ -108,6 +110,19 @@ static cold void *realloc_judge(void *pointer, size_t size)
 	return realloc_move(pointer, &block, size);
 }
 
+static cold void *realloc_coloured(void *pointer, size_t size)
+{
+	struct colour_look look;
+	void *to;
+
+	colour_look_begin(&look, pointer, "realloc");
+	to = realloc_judge(look.plain, size);
+	if (to == look.plain)
+		to = colour_resize(&look, size);
+	colour_look_end(&look);
+	return to;
+}
+
 /* Reallocates a live object, without footers and checks, as the open gate
  * says. */
 static force_inline void *realloc_object(void *pointer,
@@ -132,6 +147,8 @@ void *heap_realloc(void *pointer, size_t size)
 	struct block block;
 
 	if (unlikely(!page_map_try_live(pointer, end, &block)))
-		return realloc_judge(pointer, size);
+		return unlikely(colours_are_on()) ?
+			       realloc_coloured(pointer, size) :
+			       realloc_judge(pointer, size);
 	return realloc_object(pointer, &block, size);
 }

@@ -5,10 +5,8 @@
 #include "front/block.h"
 #include "front/gate.h"
 #include "front/large.h"
-#include "front/outside.h"
 #include "front/quarantine.h"
 #include "front/ring.h"
-#include "front/tick.h"
 #include "front/wipe.h"
 #include "system/config.h"
 #include "system/report.h"
@@ -202,29 +200,20 @@ static enum remote_free wiped_retire(void *pointer, const struct block *block)
 	return wiped_free(&out);
 }
 
-/* What every way that took no lane ends with. */
-static void retire_pass(enum remote_free remote)
-{
-	if (remote == REMOTE_LANE)
-		return;
-	tick_pass();
-	outside_look();
-}
-
-cold void retire_wiped(void *pointer)
+enum remote_free retire_wiped(void *pointer)
 {
 	struct block block;
 
 	page_map_find(pointer, &block);
-	retire_pass(wiped_retire(pointer, &block));
+	return wiped_retire(pointer, &block);
 }
 
-void retire_waited(void *pointer)
+enum remote_free retire_waited(void *pointer)
 {
 	struct quarantined out = { .pointer = pointer };
 
 	page_map_find(pointer, &out.block);
-	retire_pass(wiped_free(&out));
+	return wiped_free(&out);
 }
 
 /* Puts a block with its fill into the quarantine and frees what it drives out

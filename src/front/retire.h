@@ -48,8 +48,8 @@ bool filled_try_retire(void *pointer, const struct block *block,
 /* With hardened=1, of objects by their address: of one that is wiped, where no
  * ring took it; of one that came out of a ring, where no lane took that, or it
  * was written to since, which is a fault(). */
-void retire_wiped(void *pointer);
-void retire_waited(void *pointer);
+enum remote_free retire_wiped(void *pointer);
+enum remote_free retire_waited(void *pointer);
 
 /* All that waits in the quarantine is freed: memory is short, or the mode
  * changes. By threads of the program's. */

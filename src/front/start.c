@@ -3,6 +3,7 @@
 
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
+#include "front/colour.h"
 #include "front/gate.h"
 #include "front/pressure.h"
 #include "guard/pool.h"
@@ -48,6 +49,7 @@ static cold bool start_slow(void)
 	areas_start();
 	if (!libc)
 		return true;
+	colour_start();
 	rseq_start();
 	pressure_start();
 	sampling_begin();

@@ -6,6 +6,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "guard/clash.h"
 #include "guard/verdict.h"
 #include "guard/who.h"
 #include "system/sealed.h"
@@ -58,7 +59,7 @@ static void default_action(int signal, const siginfo_t *info)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	sigaction_real(signal, &action, NULL);
-	if (info->si_code <= 0)
+	if (info->si_code <= 0 || clash_is_late(info))
 		system_raise(signal);
 }
 
@@ -89,7 +90,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 {
 	enum verdict verdict = VERDICT_NONE;
 
-	if (info->si_code > 0)
+	if (clash_is(info))
+		clash_tell(info, context);
+	else if (info->si_code > 0)
 		verdict = verdict_access((uintptr_t)info->si_addr, context);
 	if (verdict != VERDICT_GOES_ON)
 		pass_on(signal, info, context);
@@ -105,14 +108,15 @@ static struct sigaction action_ours(const struct sigaction *program)
 		ours.sa_flags = SA_ONSTACK | SA_RESTART;
 		sigemptyset(&ours.sa_mask);
 	}
-	ours.sa_flags = (ours.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
+	ours.sa_flags = (ours.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO |
+			clash_flags();
 	ours.sa_sigaction = on_fault;
 	return ours;
 }
 
 static void action_restore(struct sigaction *action, uint64_t word)
 {
-	action->sa_flags &= ~SA_SIGINFO;
+	action->sa_flags &= ~(SA_SIGINFO | clash_flags());
 	if (word & WORD_INFO)
 		action->sa_flags |= SA_SIGINFO;
 	if (word & WORD_ONCE)

@@ -1,9 +1,11 @@
 /* layer 4.14: catch: faults at guarded blocks, before the program's handler
  *
- * With guard=N a handler of ours stands before the program's own for SIGSEGV
- * and SIGBUS, from the start on. What is no guarded block's goes on to the
- * program's handler at once, or to the default action: then the instruction is
- * run again, so that the core shows it. After a report the same happens.
+ * With guard=N, and where blocks have colours (clash.h), a handler of ours
+ * stands before the program's own for SIGSEGV and SIGBUS, from the start on.
+ * What is neither a guarded block's nor of a colour goes on to the program's
+ * handler at once, or to the default action: then the instruction is run again,
+ * so that the core shows it. After a report the same happens. Where there are
+ * colours a handler of the program's finds the pointer's in the address.
  *
  * A handler that the program sets later would take ours away: sigaction() and
  * signal() are wrapped (entry/signals.c, in the shared library), so that the
@@ -15,7 +17,7 @@
  *	bits 0..61	its address; SIG_DFL; SIG_IGN
  *
  * It costs the program a jump in each call of these two, and nothing without
- * guard=N. Not seen are the system call itself and older names (sigset,
+ * these. Not seen are the system call itself and older names (sigset,
  * bsd_signal); a static program's handler replaces ours. Those programs die by
  * the fault without a report.
  *

@@ -5,6 +5,7 @@
 
 #include "pageheap/anchor.h"
 #include "pageheap/hugepages.h"
+#include "system/colours.h"
 #include "system/nodes.h"
 #include "system/place.h"
 #include "system/system.h"
@@ -165,6 +166,8 @@ static int region_map_units(struct region *region, uint32_t unit, uint32_t n)
 	size_t size = (size_t)n << UNIT_SHIFT;
 	int result = place_map_at(addr, size);
 
+	if (!result)
+		colours_cover(addr, size);
 	if (result || region_cover(region, unit + n))
 		return result;
 	system_unmap(addr, size);

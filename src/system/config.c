@@ -37,6 +37,7 @@ static const char *const words_hugepage[] = { CONFIG_CHOICE_hugepage(
 static const char *const words_large_guard[] = {
 	CONFIG_CHOICE_large_guard(CONFIG_WORD) NULL
 };
+static const char *const words_mte[] = { CONFIG_CHOICE_mte(CONFIG_WORD) NULL };
 static const char *const words_usable[] = { CONFIG_CHOICE_usable(CONFIG_WORD)
 						    NULL };
 static const char *const words_checks[] = { CONFIG_CHOICE_checks(CONFIG_WORD)
@@ -56,6 +57,7 @@ static const char *const words_profile_form[] = {
 #define OPTION_CHOICE_numa CONFIG_CHOICE, words_numa
 #define OPTION_CHOICE_hugepage CONFIG_CHOICE, words_hugepage
 #define OPTION_CHOICE_large_guard CONFIG_CHOICE, words_large_guard
+#define OPTION_CHOICE_mte CONFIG_CHOICE, words_mte
 #define OPTION_CHOICE_usable CONFIG_CHOICE, words_usable
 #define OPTION_CHOICE_checks CONFIG_CHOICE, words_checks
 #define OPTION_CHOICE_limit CONFIG_CHOICE, words_limit

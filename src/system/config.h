@@ -39,6 +39,11 @@
 	X(LARGE_GUARD_AUTO, "auto")  \
 	X(LARGE_GUARD_ALL, "all")    \
 	X(LARGE_GUARD_OFF, "off")
+#define CONFIG_CHOICE_mte(X) \
+	X(MTE_AUTO, "auto")  \
+	X(MTE_OFF, "off")    \
+	X(MTE_SYNC, "sync")  \
+	X(MTE_ASYNC, "async")
 #define CONFIG_CHOICE_usable(X) \
 	X(USABLE_REAL, "real")  \
 	X(USABLE_REQUESTED, "requested")
@@ -63,6 +68,7 @@ enum config_index { CONFIG_CHOICE_index(CONFIG_VALUE) };
 enum config_numa { CONFIG_CHOICE_numa(CONFIG_VALUE) };
 enum config_hugepage { CONFIG_CHOICE_hugepage(CONFIG_VALUE) };
 enum config_large_guard { CONFIG_CHOICE_large_guard(CONFIG_VALUE) };
+enum config_mte { CONFIG_CHOICE_mte(CONFIG_VALUE) };
 enum config_usable { CONFIG_CHOICE_usable(CONFIG_VALUE) };
 enum config_checks { CONFIG_CHOICE_checks(CONFIG_VALUE) };
 enum config_limit { CONFIG_CHOICE_limit(CONFIG_VALUE) };
@@ -96,6 +102,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "misuse: fast sees more of it, full (1, on) nearly all (slower)")    \
 	X(hardened, BOOL, 0, 0, 1,                                             \
 	  "zeroes, shuffles, walls and a quarantine against attacks")          \
+	X(mte, CHOICE_mte, MTE_AUTO, 0, 0,                                     \
+	  "hardened, memory tagging where there is: auto (sync), async, off")  \
 	X(check_stacks, BOOL, 1, 0, 1,                                         \
 	  "with checks=full: keep the stacks that allocate and free a block")  \
 	X(check_pairs, BOOL, 1, 0, 1,                                          \

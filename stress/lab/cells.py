@@ -23,9 +23,13 @@ class Cell:
 
     def suite(self):
         """Debian's, from which its kernel and libc are; empty: this one's."""
+        return self.value_of("suite")
+
+    def value_of(self, name):
+        """What a setting NAME=... says; empty: there is none."""
         for setting in self.settings:
-            if setting.startswith("suite="):
-                return setting[len("suite="):]
+            if setting.startswith(name + "="):
+                return setting[len(name) + 1:]
         return ""
 
     def be_patient(self, times):

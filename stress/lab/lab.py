@@ -84,6 +84,19 @@ class Lab:
                    root, "libc6", "libgcc-s1"], "libc")
         return os.path.join(root, "usr/lib", image.TRIPLES[cell.arch])
 
+    def qemu(self, cell):
+        """The emulator: for memory tagging another suite's, which runs with
+        this machine's libraries."""
+        suite = cell.value_of("mte")
+        if not suite:
+            return QEMU[cell.arch]
+        root = os.path.join(self.dir, "qemu-" + suite)
+        if not os.path.exists(root):
+            os.environ["SUITE"] = suite
+            fetch([os.path.join(TESTS, "foreign-packages.sh"), "amd64",
+                   root, "qemu-system-arm"], "emulator")
+        return os.path.join(root, "usr/bin", QEMU[cell.arch])
+
     def kernel(self, cell):
         """The folder of a kernel; None where no suite offers it."""
         os.environ["BUSYBOX"] = self.busybox("amd64")
@@ -106,7 +119,7 @@ def numa(cell):
     return words
 
 
-def command(cell, kernel, initrd, niceness):
+def command(cell, qemu, kernel, initrd, niceness):
     """Multi-threaded emulation: an emulated CPU is a thread of qemu's."""
     if cell.arch == "amd64":
         machine, cpu, console = "q35", "max", "ttyS0"
@@ -115,7 +128,9 @@ def command(cell, kernel, initrd, niceness):
         # the emulator's time.
         machine, cpu, console = "virt,gic-version=3", \
             "max,pauth-impdef=on", "ttyAMA0"
-    return ["nice", "-n", str(niceness), QEMU[cell.arch], "-nodefaults", "-nographic",
+        if cell.value_of("mte"):
+            machine += ",mte=on"
+    return ["nice", "-n", str(niceness), qemu, "-nodefaults", "-nographic",
             "-no-reboot", "-serial", "stdio", "-machine", machine, "-cpu",
             cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),
             "-m", "%dM" % cell.mib, "-kernel",
@@ -180,10 +195,10 @@ def run_cell(lab, cell, until, niceness):
     libc = image.make(initrd, lab.programs_build(cell.arch),
                       lab.busybox(cell.arch), kernel, cell, programs,
                       lab.libc(cell))
+    words = command(cell, lab.qemu(cell), kernel, initrd, niceness)
     log = os.path.join(lab.logs, cell.name + ".log")
     for _ in range(BOOTS_MOST):
-        why, seconds = boot(cell, command(cell, kernel, initrd, niceness),
-                            log, until)
+        why, seconds = boot(cell, words, log, until)
         with open(log, encoding="utf-8", errors="replace") as f:
             found = result.read(cell, programs, f.read(), why, seconds, libc)
         if not found.died_in_its_boot():

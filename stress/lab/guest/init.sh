@@ -114,7 +114,7 @@ user=root settings=none
 for setting in $settings; do
 	value=${setting#*=}
 	case $setting in
-	none | suite=*) ;;
+	none | suite=* | mte=*) ;;
 	user) user=lab ;;
 	hotplug) switch_cpus & switcher=$! ;;
 	thp=* | overcommit=* | swap=* | cgroup=* | memlock=*)

@@ -427,8 +427,11 @@ TEST(test_watch, set_errno, errno_is_kept)
 /* The vDSO's clock is the kernel's. */
 TEST(test_clock, set_errno, errno_is_kept)
 {
+	uint64_t ms = system_now_ms(), now;
+
 	sealed_find_clock();
-	assert_now_is_now();
+	now = system_now_ms();
+	assert_in_range(now, ms, clock_ms(CLOCK_MONOTONIC));
 	if (getauxval(AT_SYSINFO_EHDR))
 		assert_non_null(sealed.at.clock);
 }

@@ -42,8 +42,8 @@ class Unfetched(Exception):
     """A mirror gave nothing, and nothing was fetched before."""
 
 
-def fetch(words, what):
-    """By a script that exits with 0, or 3 where no suite offers it."""
+def run_script(words, what="packages"):
+    """One that fetches: false where it says, by 3, that no suite offers it."""
     status = subprocess.run(words, check=False,
                             stdin=subprocess.DEVNULL).returncode
     if status not in (0, 3):
@@ -69,8 +69,8 @@ class Lab:
         root = os.path.join(self.dir, "busybox-" + arch)
         program = os.path.join(root, "bin/busybox")
         if not os.path.exists(program):
-            fetch([os.path.join(TESTS, "foreign-packages.sh"), arch, root,
-                   "busybox-static"], "busybox")
+            run_script([os.path.join(TESTS, "foreign-packages.sh"), arch,
+                        root, "busybox-static"])
         return program
 
     def libc(self, cell):
@@ -80,8 +80,8 @@ class Lab:
         root = os.path.join(self.dir, "libc-%s-%s" % (cell.suite(), cell.arch))
         if not os.path.exists(root):
             os.environ["SUITE"] = cell.suite()
-            fetch([os.path.join(TESTS, "foreign-packages.sh"), cell.arch,
-                   root, "libc6", "libgcc-s1"], "libc")
+            run_script([os.path.join(TESTS, "foreign-packages.sh"), cell.arch,
+                        root, "libc6", "libgcc-s1"])
         return os.path.join(root, "usr/lib", image.TRIPLES[cell.arch])
 
     def qemu(self, cell):
@@ -93,8 +93,8 @@ class Lab:
         root = os.path.join(self.dir, "qemu-" + suite)
         if not os.path.exists(root):
             os.environ["SUITE"] = suite
-            fetch([os.path.join(TESTS, "foreign-packages.sh"), "amd64",
-                   root, "qemu-system-arm"], "emulator")
+            run_script([os.path.join(TESTS, "foreign-packages.sh"), "amd64",
+                        root, "qemu-system-arm"], "emulator")
         return os.path.join(root, "usr/bin", QEMU[cell.arch])
 
     def kernel(self, cell):
@@ -102,8 +102,8 @@ class Lab:
         os.environ["BUSYBOX"] = self.busybox("amd64")
         os.environ["SUITE"] = cell.suite()
         kernels = os.path.join(self.dir, "kernels", cell.suite())
-        offered = fetch([os.path.join(HERE, "kernel.sh"), cell.arch, kernels,
-                         cell.kernel] + MODULES, "kernel")
+        offered = run_script([os.path.join(HERE, "kernel.sh"), cell.arch,
+                              kernels, cell.kernel] + MODULES, "kernel")
         return os.path.join(kernels, cell.kernel) if offered else None
 
 
@@ -119,7 +119,7 @@ def numa(cell):
     return words
 
 
-def command(cell, qemu, kernel, initrd, niceness):
+def command(cell, qemu, kernel, initrd):
     """Multi-threaded emulation: an emulated CPU is a thread of qemu's."""
     if cell.arch == "amd64":
         machine, cpu, console = "q35", "max", "ttyS0"
@@ -130,7 +130,7 @@ def command(cell, qemu, kernel, initrd, niceness):
             "max,pauth-impdef=on", "ttyAMA0"
         if cell.value_of("mte"):
             machine += ",mte=on"
-    return ["nice", "-n", str(niceness), qemu, "-nodefaults", "-nographic",
+    return ["nice", "-n", "10", qemu, "-nodefaults", "-nographic",
             "-no-reboot", "-serial", "stdio", "-machine", machine, "-cpu",
             cpu, "-accel", "tcg,thread=multi", "-smp", str(cell.cpus),
             "-m", "%dM" % cell.mib, "-kernel",
@@ -176,17 +176,17 @@ def boot(cell, words, log, until):
     return why, time.monotonic() - began
 
 
-def try_cell(lab, cell, until, niceness):
+def try_cell(lab, cell, until):
     """Where there is a bound for all, what a mirror does is no verdict."""
     try:
-        return run_cell(lab, cell, until, niceness)
+        return run_cell(lab, cell, until)
     except Unfetched as what:
         found = result.Result(cell).impossible("cannot fetch its %s" % what)
         found.unknown = until is not None
         return found
 
 
-def run_cell(lab, cell, until, niceness):
+def run_cell(lab, cell, until):
     kernel = lab.kernel(cell)
     if not kernel:
         return result.Result(cell).impossible("no suite offers its kernel")
@@ -195,7 +195,7 @@ def run_cell(lab, cell, until, niceness):
     libc = image.make(initrd, lab.programs_build(cell.arch),
                       lab.busybox(cell.arch), kernel, cell, programs,
                       lab.libc(cell))
-    words = command(cell, lab.qemu(cell), kernel, initrd, niceness)
+    words = command(cell, lab.qemu(cell), kernel, initrd)
     log = os.path.join(lab.logs, cell.name + ".log")
     for _ in range(BOOTS_MOST):
         why, seconds = boot(cell, words, log, until)
@@ -223,8 +223,6 @@ def parse_arguments():
                         help="all bounds of time so many times as long")
     parser.add_argument("--within", type=float,
                         help="seconds that all cells together may take")
-    parser.add_argument("--nice", type=int, default=10,
-                        help="of the machines, beside other work here")
     parser.add_argument("--programs", type=lambda text: text.split(","),
                         help="these in place of the cells' own")
     parser.add_argument("cells", nargs="*", help="names or patterns of cells")
@@ -262,7 +260,7 @@ def main():
             cell.words = options.programs or cell.words
             cell.be_patient(options.patience)
             print("lab: starts %s" % cell.name, flush=True)
-            results.append(try_cell(lab, cell, until, options.nice))
+            results.append(try_cell(lab, cell, until))
             results[-1].tell()
             result.store(lab.rows, results[-1])
     except KeyboardInterrupt:

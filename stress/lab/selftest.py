@@ -101,15 +101,15 @@ class NoMirror:
     """A lab for which nothing can be fetched."""
 
     def kernel(self, _cell):
-        lab.fetch(["false"], "kernel")
+        lab.run_script(["false"], "kernel")
 
 
 def check_unfetched():
     cell = cells.load()[0]
     check("a failure to fetch is one",
-          not lab.try_cell(NoMirror(), cell, None, 0).good())
+          not lab.try_cell(NoMirror(), cell, None).good())
     check("but not of a quick look",
-          lab.try_cell(NoMirror(), cell, 1.0, 0).good())
+          lab.try_cell(NoMirror(), cell, 1.0).good())
 
 
 def check_aborts():

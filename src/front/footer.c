@@ -333,7 +333,7 @@ static bool fill_is_whole(const void *pointer, const struct block *block,
 	uint64_t fill = fill_word(pointer, block);
 	size_t i, nr = 0;
 
-	if (likely(words_are(words, n, fill)))
+	if (likely(n) && likely(words_are(words, n, fill)))
 		return footer->state == FOOTER_FREED ||
 		       footer->state == FOOTER_HELD;
 	for (i = 0; i < n; i++)

@@ -40,23 +40,34 @@ static force_inline void wipe_set(void *object, size_t size, uint64_t mark)
 	mark_set(object, mark);
 }
 
-/* Whether the program has not written to it since, as far as is looked at. */
-static force_inline bool wipe_is_whole(void *object, size_t size, uint64_t mark)
+/* Whether the program has not written to it since, as far as its first 64 bytes
+ * and its last tell: without a loop, whose end is a matter of luck. */
+static force_inline bool wipe_has_ends(void *object, size_t size, uint64_t mark)
 {
-	const wipe_step *step = object, *end;
+	const wipe_step *step = object, *end = step + size / sizeof(*step);
 	const mark_word *words = object;
 	uint64_t first = words[0] | (words[1] ^ mark);
 	wipe_step other = { 0 };
 
-	end = step + min_size(size, WIPE_LOOK_MOST) / sizeof(*step);
-	if (end - step > WIPE_TURN) {
-		for (step++; step + WIPE_TURN < end; step += WIPE_TURN)
-			other |= (step[0] | step[1]) | (step[2] | step[3]);
+	if (likely(end - step > WIPE_TURN)) {
+		other = step[1] | step[2] | step[3];
 		other |= (end[-4] | end[-3]) | (end[-2] | end[-1]);
 	} else if (likely(end - step > 1)) {
 		other = step[1] | step[1 + (end - step > 2)] | end[-1];
 	}
 	return likely(!(first | other[0] | other[1]));
+}
+
+/* The same of all of it, or WIPE_LOOK_MOST bytes, where there is time. */
+static inline bool wipe_is_whole(void *object, size_t size, uint64_t mark)
+{
+	const mark_word *words = object;
+	uint64_t other = words[0] | (words[1] ^ mark);
+	size_t i, n = min_size(size, WIPE_LOOK_MOST) / sizeof(*words);
+
+	for (i = 2; i < n; i++)
+		other |= words[i];
+	return !other && wipe_has_ends(object, size, mark);
 }
 
 #endif

@@ -90,14 +90,14 @@ static force_inline uint64_t canary_load(const char *at)
 	return word;
 }
 
-/* Makes an object of `size` bytes a block of so many; with less than a word of
- * slack the bytes before it become zero. */
+/* Makes an object of `size` bytes a block of so many. With less than a word of
+ * slack, bytes before it become the slack's, too: nobody has written there. */
 static force_inline void canary_set(char *object, size_t size, size_t asked)
 {
 	struct canary_slack slack = canary_slack(object, size, asked);
 
-	canary_store(slack.first, SLACK_WORD & slack.mask);
-	canary_store(slack.second, SLACK_WORD & slack.mask);
+	canary_store(slack.first, SLACK_WORD);
+	canary_store(slack.second, SLACK_WORD);
 	canary_store(object + size - CANARY_SIZE,
 		     canary_of(asked, FORM_C) ^ canary_key(object));
 }

@@ -6,7 +6,7 @@
  *
  *	malloc	lane --> canary and slack (canary.h)
  *	free	entry, canary, slack --> zeros, mark (wipe.h) --> ring (ring.h)
- *		--> the one that waited for longest: zeros? --> lane
+ *		--> the one that waited for longest: zeros at its ends? --> lane
  *
  * The batch that a lane is refilled with is shuffled (shuffle.h), so malloc
  * draws no number. The canary is that of a live block, and a free one ends in
@@ -64,7 +64,7 @@ static force_inline bool hardened_try_leave(void *old, uint64_t end)
 	if (unlikely(!tag))
 		return false;
 	c = &size_classes[tag->size_class];
-	return wipe_is_whole(old, c->size, c->magic) &&
+	return wipe_has_ends(old, c->size, c->magic) &&
 	       likely(percpu_push_tagged(tag, old));
 }
 

@@ -54,9 +54,11 @@ extern _Atomic(uint64_t) ring_areas[NR_IDS_MOST] internal;
 /* Returns the ring of objects of that size, at most SMALL_SIZE_MOST. */
 static force_inline unsigned ring_of_size(size_t size)
 {
-	unsigned last = bits_last((size - 1) | (RING_SIZE_LEAST - 1));
+	/* By the last bit of what is one less. */
+	static const uint8_t rings[] = { 0, 0, 0, 0, 0, 0, 0, 1,
+					 1, 1, 2, 2, 2, 3, 3 };
 
-	return (last - 4) / RING_SIZE_SHIFT;
+	return rings[bits_last(size - 1)];
 }
 
 /* The block waits, and the one that waited for longest comes out; NULL: none

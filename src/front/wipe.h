@@ -17,60 +17,57 @@
 /* Sizes and addresses of objects are multiples of it. */
 typedef uint64_t wipe_step __attribute__((vector_size(16), may_alias));
 
-/* The last steps in front of `end`, none of them before `first`: some may be
- * the same. Sizes are a matter of luck, and a branch for each is dearer. */
-struct wipe_tail {
-	wipe_step *steps[WIPE_TURN];
-};
-
-static force_inline struct wipe_tail wipe_tail(wipe_step *first, wipe_step *end)
-{
-	wipe_step *from = end - WIPE_TURN, *last = end - 1;
-	struct wipe_tail tail;
-	unsigned i;
-
-	from = from > first ? from : first;
-	for (i = 0; i < WIPE_TURN; i++)
-		tail.steps[i] = from + i < last ? from + i : last;
-	return tail;
-}
-
 static force_inline void wipe_set(void *object, size_t size, uint64_t mark)
 {
 	wipe_step *step = object, *end = step + size / sizeof(*step);
-	struct wipe_tail tail = wipe_tail(step, end);
 	const wipe_step none = { 0 };
 
-	if (unlikely(size > WIPE_SHORT))
+	if (unlikely(size > WIPE_SHORT)) {
 		__builtin_memset(object, 0, size);
-	else
+	} else if (end - step < WIPE_TURN) {
+		/* Some may be the same: a branch for each is dearer. */
+		step[0] = step[end - step > 1] = end[-1] = none;
+	} else {
 		for (; step + WIPE_TURN < end; step += WIPE_TURN) {
 			step[0] = step[1] = none;
 			step[2] = step[3] = none;
 			/* So that no call of memset comes of it. */
 			__asm__ volatile("" : "+r"(step));
 		}
-	*tail.steps[0] = *tail.steps[1] = none;
-	*tail.steps[2] = *tail.steps[3] = none;
+		end[-4] = end[-3] = none;
+		end[-2] = end[-1] = none;
+	}
 	mark_set(object, mark);
 }
 
-/* Whether the program has not written to it since, as far as is looked at. */
-static force_inline bool wipe_is_whole(void *object, size_t size, uint64_t mark)
+/* Whether the program has not written to it since, as far as its first 64 bytes
+ * and its last tell: without a loop, whose end is a matter of luck. */
+static force_inline bool wipe_has_ends(void *object, size_t size, uint64_t mark)
 {
-	wipe_step *step = object, *end, other = *step++;
-	struct wipe_tail tail;
+	const wipe_step *step = object, *end = step + size / sizeof(*step);
+	const mark_word *words = object;
+	uint64_t first = words[0] | (words[1] ^ mark);
+	wipe_step other = { 0 };
 
-	other[1] ^= mark;
-	if (likely(size > sizeof(*step))) {
-		end = step - 1 + min_size(size, WIPE_LOOK_MOST) / sizeof(*step);
-		tail = wipe_tail(step, end);
-		for (; step + WIPE_TURN < end; step += WIPE_TURN)
-			other |= (step[0] | step[1]) | (step[2] | step[3]);
-		other |= *tail.steps[0] | *tail.steps[1];
-		other |= *tail.steps[2] | *tail.steps[3];
+	if (likely(end - step > WIPE_TURN)) {
+		other = step[1] | step[2] | step[3];
+		other |= (end[-4] | end[-3]) | (end[-2] | end[-1]);
+	} else if (likely(end - step > 1)) {
+		other = step[1] | step[1 + (end - step > 2)] | end[-1];
 	}
-	return likely(!(other[0] | other[1]));
+	return likely(!(first | other[0] | other[1]));
+}
+
+/* The same of all of it, or WIPE_LOOK_MOST bytes, where there is time. */
+static inline bool wipe_is_whole(void *object, size_t size, uint64_t mark)
+{
+	const mark_word *words = object;
+	uint64_t other = words[0] | (words[1] ^ mark);
+	size_t i, n = min_size(size, WIPE_LOOK_MOST) / sizeof(*words);
+
+	for (i = 2; i < n; i++)
+		other |= words[i];
+	return !other && wipe_has_ends(object, size, mark);
 }
 
 #endif

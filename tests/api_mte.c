@@ -177,34 +177,44 @@ TEST_TAGS(freed, HARDENED)
 		}
 }
 
+/* What is known of memory that serves again, at `q`, after `p`. */
+static struct {
+	unsigned nr, nr_same;
+} again;
+
+static void serves_again(char *p, char *q)
+{
+	char text[128];
+
+	again.nr++;
+	again.nr_same += p == q;
+	must(!reads(q));
+	if (p == q || again.nr > 100)
+		return;
+	must(reads(p) == CODE_AT_ONCE);
+	snprintf(text, sizeof(text),
+		 "lanemalloc: free of %p: the block there has colour %u\n",
+		 (void *)p, colour_of(q));
+	must(told(text, free(opaque(p))) && code == SIGABRT);
+}
+
 /* A block that serves again has most often another colour. */
 TEST_TAGS(served_again, "hardened=1,quarantine=0",
 	  "hardened=1,quarantine=0,rseq=0")
 {
-	volatile unsigned nr_again = 0, nr_same = 0;
-	char text[128];
+	char *old[8] = { NULL };
 
 	faults_catch();
-	for (volatile unsigned i = 0; i < 10000; i++) {
-		char *p = malloc(48), *q;
+	for (unsigned i = 0; i < 10000; i++) {
+		char *q = malloc(48);
 
-		free(p);
-		q = malloc(48);
-		if (plain(p) == plain(q)) {
-			nr_again++;
-			nr_same += p == q;
-			must(i > 300 || p == q || reads(p) == CODE_AT_ONCE);
-			must(!reads(q));
-		}
-		snprintf(text, sizeof(text),
-			 "lanemalloc: free of %p: the block there has "
-			 "colour %u\n",
-			 p, colour_of(q));
-		if (i < 100 && p != q && plain(p) == plain(q))
-			must(told(text, free(p)) && code == SIGABRT);
+		for (unsigned k = 0; k < 8; k++)
+			if (old[k] && plain(old[k]) == plain(q))
+				serves_again(old[k], q);
 		free(q);
+		old[i % 8] = q;
 	}
-	must(nr_again > 100 && nr_same < nr_again / 4);
+	must(again.nr > 100 && again.nr_same < again.nr / 4);
 }
 
 static void must_be_named(const char *verb, void *volatile p, int call)

@@ -61,13 +61,13 @@ static void faults_catch(void)
 }
 
 /* The si_code of the fault that the statement is; 0: it is none. */
-#define fault_of(...)                       \
-	({                                  \
-		code = 0;                   \
-		if (!sigsetjmp(back, 1)) {  \
-			__VA_ARGS__;        \
-		}                           \
-		code;                       \
+#define fault_of(...)                      \
+	({                                 \
+		code = 0;                  \
+		if (!sigsetjmp(back, 1)) { \
+			__VA_ARGS__;       \
+		}                          \
+		code;                      \
 	})
 
 __attribute__((noinline)) static int reads(const char *at)
@@ -81,62 +81,65 @@ __attribute__((noinline)) static int writes(char *at)
 }
 
 /* What the library says of a statement that is misuse begins so. */
-#define told(text, ...)                                                   \
-	({                                                                \
-		static struct capture said;                               \
-									  \
-		capture_begin(&said);                                     \
-		fault_of(__VA_ARGS__);                                    \
-		!strncmp(capture_end(&said), (text), strlen(text));       \
+#define told(text, ...)                                             \
+	({                                                          \
+		static struct capture said;                         \
+                                                                    \
+		capture_begin(&said);                               \
+		fault_of(__VA_ARGS__);                              \
+		!strncmp(capture_end(&said), (text), strlen(text)); \
 	})
 
 /* A role, and the test that it passes where there are tags. */
-#define TEST_TAGS(name, ...)                                          \
-	TEST_WHERE(has_tags() && have_lane(), name##_passes)          \
-	{                                                             \
-		const char *const confs[] = { __VA_ARGS__ };          \
-								      \
-		for (size_t i = 0; i < ARRAY_SIZE(confs); i++)        \
-			role_runs(#name, confs[i]);                   \
-	}                                                             \
+#define TEST_TAGS(name, ...)                                   \
+	TEST_WHERE(has_tags() && have_lane(), name##_passes)   \
+	{                                                      \
+		const char *const confs[] = { __VA_ARGS__ };   \
+                                                               \
+		for (size_t i = 0; i < ARRAY_SIZE(confs); i++) \
+			role_runs(#name, confs[i]);            \
+	}                                                      \
 	ROLE(name)
 #define HARDENED "hardened=1", "hardened=1,rseq=0"
 
-TEST_TAGS(blocks, HARDENED, "hardened=1,quarantine=64k",
-	  "hardened=1,mte=async",
+TEST_TAGS(blocks, HARDENED, "hardened=1,quarantine=64k", "hardened=1,mte=async",
 	  "hardened=1,guard=5,profile_interval=10000",
 	  "hardened=1,profile=1,profile_interval=1000,profile_dir=/tmp")
 {
 	blocks_churn(1, 20000, MIB);
-	for SIZES(n) {
-		char *p = malloc(n), *q = calloc(1, n), *r;
+	for
+		SIZES(n)
+		{
+			char *p = malloc(n), *q = calloc(1, n), *r;
 
-		must(malloc_usable_size(p) == n && is_zero(q, n));
-		memset(p, 7, n);
-		r = memalign(256, n);
-		must(is_aligned(r, 256));
-		memset(r, 7, n);
-		free(p);
-		free(q);
-		free(r);
-	}
+			must(malloc_usable_size(p) == n && is_zero(q, n));
+			memset(p, 7, n);
+			r = memalign(256, n);
+			must(is_aligned(r, 256));
+			memset(r, 7, n);
+			free(p);
+			free(q);
+			free(r);
+		}
 }
 
 /* Colours are odd and even by turns, and never 0. */
 TEST_TAGS(neighbours, HARDENED)
 {
 	faults_catch();
-	for SIZES(n) {
-		char *p = malloc(n);
+	for
+		SIZES(n)
+		{
+			char *p = malloc(n);
 
-		must(colour_of(p));
-		for (size_t i = 0; i < n; i += GRANULE)
-			must(!reads(p + i));
-		must(!writes(p + n - 1));
-		must(reads(p + whole(n)) == CODE_AT_ONCE);
-		must(writes(p + whole(n)) == CODE_AT_ONCE);
-		free(p);
-	}
+			must(colour_of(p));
+			for (size_t i = 0; i < n; i += GRANULE)
+				must(!reads(p + i));
+			must(!writes(p + n - 1));
+			must(reads(p + whole(n)) == CODE_AT_ONCE);
+			must(writes(p + whole(n)) == CODE_AT_ONCE);
+			free(p);
+		}
 }
 
 TEST_TAGS(left, HARDENED)
@@ -160,52 +163,64 @@ TEST_TAGS(left, HARDENED)
 TEST_TAGS(freed, HARDENED)
 {
 	faults_catch();
-	for SIZES(n) {
-		char *p = malloc(n);
+	for
+		SIZES(n)
+		{
+			char *p = malloc(n);
 
-		free(p);
-		must(reads(p) == CODE_AT_ONCE);
-		must(writes(p + n - 1) == CODE_AT_ONCE);
-		p = malloc(n);
-		free(p);
-		must(reads(p + n / 2) == CODE_AT_ONCE);
-	}
+			free(p);
+			must(reads(p) == CODE_AT_ONCE);
+			must(writes(p + n - 1) == CODE_AT_ONCE);
+			p = malloc(n);
+			free(p);
+			must(reads(p + n / 2) == CODE_AT_ONCE);
+		}
+}
+
+/* What is known of memory that serves again, at `q`, after `p`. */
+static struct {
+	unsigned nr, nr_same;
+} again;
+
+static void serves_again(char *p, char *q)
+{
+	char text[128];
+
+	again.nr++;
+	again.nr_same += p == q;
+	must(!reads(q));
+	if (p == q || again.nr > 100)
+		return;
+	must(reads(p) == CODE_AT_ONCE);
+	snprintf(text, sizeof(text),
+		 "lanemalloc: free of %p: the block there has colour %u\n",
+		 (void *)p, colour_of(q));
+	must(told(text, free(opaque(p))) && code == SIGABRT);
 }
 
 /* A block that serves again has most often another colour. */
 TEST_TAGS(served_again, "hardened=1,quarantine=0",
 	  "hardened=1,quarantine=0,rseq=0")
 {
-	volatile unsigned nr_again = 0, nr_same = 0;
-	char text[128];
+	char *old[8] = { NULL };
 
 	faults_catch();
-	for (volatile unsigned i = 0; i < 20000; i++) {
-		char *p = malloc(48), *q;
+	for (unsigned i = 0; i < 10000; i++) {
+		char *q = malloc(48);
 
-		free(p);
-		q = malloc(48);
-		if (plain(p) == plain(q)) {
-			nr_again++;
-			nr_same += p == q;
-			must(p == q || reads(p) == CODE_AT_ONCE);
-			must(!reads(q));
-		}
-		snprintf(text, sizeof(text),
-			 "lanemalloc: free of %p: the block there has "
-			 "colour %u\n",
-			 p, colour_of(q));
-		if (i < 100 && p != q && plain(p) == plain(q))
-			must(told(text, free(p)) && code == SIGABRT);
+		for (unsigned k = 0; k < 8; k++)
+			if (old[k] && plain(old[k]) == plain(q))
+				serves_again(old[k], q);
 		free(q);
+		old[i % 8] = q;
 	}
-	must(nr_again > 100 && nr_same < nr_again / 4);
+	must(again.nr > 100 && again.nr_same < again.nr / 4);
 }
 
 static void must_be_named(const char *verb, void *volatile p, int call)
 {
-	void (*free_sized)(void *, size_t) = (void (*)(void *, size_t))dlsym(
-		RTLD_DEFAULT, "free_sized");
+	void (*free_sized)(void *, size_t) =
+		(void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized");
 	char text[128];
 
 	snprintf(text, sizeof(text), "lanemalloc: %s of %p: already free\n",
@@ -276,18 +291,20 @@ TEST_TAGS(realloc_in_place, HARDENED)
 TEST_TAGS(realloc_moves, HARDENED)
 {
 	faults_catch();
-	for SIZES(n) {
-		char *p = malloc(n), *q;
+	for
+		SIZES(n)
+		{
+			char *p = malloc(n), *q;
 
-		pattern_fill(p, n, n);
-		q = realloc(p, 3 * n);
-		must(q && pattern_holds(q, n, n));
-		must(q == p || reads(p) == CODE_AT_ONCE);
-		p = realloc(q, n);
-		must(p && pattern_holds(p, n, n));
-		must(reads(p + whole(n)) == CODE_AT_ONCE || n > 32768);
-		free(p);
-	}
+			pattern_fill(p, n, n);
+			q = realloc(p, 3 * n);
+			must(q && pattern_holds(q, n, n));
+			must(q == p || reads(p) == CODE_AT_ONCE);
+			p = realloc(q, n);
+			must(p && pattern_holds(p, n, n));
+			must(reads(p + whole(n)) == CODE_AT_ONCE || n > 32768);
+			free(p);
+		}
 }
 
 /* The kernel reaches a block as the program does. */
@@ -300,8 +317,7 @@ TEST_TAGS(system_calls, HARDENED)
 	must(write(fd, p, 100) == 100);
 	must(pread(fd, q, 100, 0) == 100 && q[99] == 3);
 	free(q);
-	must(is_emulated() ||
-	     (pread(fd, q, 100, 0) < 0 && errno == EFAULT));
+	must(is_emulated() || (pread(fd, q, 100, 0) < 0 && errno == EFAULT));
 }
 
 static void must_see_all(char *p)

@@ -180,19 +180,21 @@ static size_t fitted_lanes_fill(size_t slots)
 }
 
 /* The size's lane is there from the start, with nothing in it, so that
- * nobody who reads it too early is misled. */
+ * nobody who reads it too early is misled. It comes first: a size that has a
+ * class has a lane, whoever vanished in here. */
 void size_class_pass(unsigned i, unsigned size_class)
 {
-	// [size_to_class] with size_class_of(): the class's row
-	store_release(&size_to_class[i], (uint8_t)size_class);
 	store_relaxed(&size_lanes[i], size_classes[size_class].lane); // hint
+	// [size_to_class] with size_class_of(): the class's row and its lane
+	store_release(&size_to_class[i], (uint8_t)size_class);
 }
 
 /* A size that a fitted class took over stays with it when start-up runs once
  * more. */
 static void size_begin(unsigned i, unsigned size_class)
 {
-	if (!load_relaxed(&size_to_class[i])) // hint: set later is set, too
+	// [size_to_class] with size_class_pass(): its lane is there
+	if (!load_acquire(&size_to_class[i]))
 		size_class_pass(i, size_class);
 }
 

@@ -6,7 +6,7 @@
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
-#define NR_SELDOM 12
+#define NR_SELDOM 13
 
 /* A part of the load, or an operation, that is one call. */
 #define ONE(name, ...)                     \
@@ -38,6 +38,8 @@ void load_helper_came(struct worker *w);
 /* seldom.c: the parts that the sweep adds */
 extern const struct load_parts seldom_parts;
 void seldom_open(void); /* before all */
+
+void asks_do(struct worker *w); /* asks.c */
 
 /* rights.c: behind the names that change rights stands what changes none. */
 void rights_replace(void);

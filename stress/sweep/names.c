@@ -53,6 +53,17 @@ void names_find(void)
 	FIND(profile_start, "lanemalloc_profile_start");
 	FIND(profile_stop, "lanemalloc_profile_stop");
 	FIND(profile_dump, "lanemalloc_profile_dump");
+	FIND(classes, "lanemalloc_stats_classes");
+	FIND(cpus, "lanemalloc_stats_cpus");
+	FIND(detail_json, "lanemalloc_stats_detail_json");
+	FIND(prometheus, "lanemalloc_stats_prometheus");
+	FIND(limit, "lanemalloc_limit");
+	FIND(check, "lanemalloc_check");
+	if (names.stats)
+		FIND(ctl, "mallctl");
+	FIND(stats_print, "malloc_stats_print");
+	FIND(property, "MallocExtension_GetNumericProperty");
+	FIND(table, "MallocExtension_GetStats");
 	FIND(mode, "lanemalloc_mode");
 	FIND(version, "lanemalloc_version");
 	FIND(reclaimer_start, "lanemalloc_reclaimer_start");

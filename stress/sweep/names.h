@@ -16,6 +16,19 @@ struct names {
 	int (*profile_start)(void);
 	void (*profile_stop)(void);
 	int (*profile_dump)(const char *path);
+	size_t (*classes)(struct lanemalloc_class_stats *, size_t, size_t);
+	size_t (*cpus)(struct lanemalloc_cpu_stats *, size_t, size_t);
+	size_t (*detail_json)(char *, size_t);
+	size_t (*prometheus)(char *, size_t);
+	size_t (*limit)(const struct lanemalloc_limits *,
+			struct lanemalloc_limits *, size_t);
+	void (*check)(void);
+	/* By other allocators' names. */
+	int (*ctl)(const char *, void *, size_t *, void *, size_t);
+	void (*stats_print)(void (*)(void *, const char *), void *,
+			    const char *);
+	int (*property)(const char *, size_t *);
+	void (*table)(char *, int);
 	const char *(*mode)(const char **);
 	const char *(*version)(void);
 	int (*reclaimer_start)(void);

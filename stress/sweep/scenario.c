@@ -49,6 +49,14 @@ const struct scenario scenarios[] = {
 	  .conf = "reclaimer=0,profile=1,profile_interval=2k,"
 		  "profile_memory=1m,profile_dir=build/sweep", .reset = true,
 	  .constructors = true },
+	/* Every few samples between guards. */
+	{ .name = "guarded",
+	  .conf = "reclaimer=0,guard=1,profile_interval=2k", .reset = true,
+	  .constructors = true },
+	/* What was freed waits before it serves again. */
+	{ .name = "filled", .conf = "reclaimer=0,checks=full,quarantine=1m",
+	  .reset = true },
+	{ .name = "hardened", .conf = "reclaimer=0,hardened=1", .reset = true },
 	/* A guard behind each large block, by a kernel without MADV_GUARD. */
 	{ .name = "walled", .conf = "reclaimer=0,large_guard=all,checks=fast",
 	  .reset = true, .refuse_guards = true },

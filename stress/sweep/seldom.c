@@ -297,6 +297,7 @@ static void do_prints(struct worker *w)
 static void (*const seldom[NR_SELDOM])(struct worker *w) = {
 	do_purge,   do_stats,  do_mallinfo, do_trim, do_prints, do_edges,
 	do_failing, do_foreign, do_huge,    do_vast, do_tiny,	do_medium,
+	asks_do,
 };
 
 /* ---- the first worker's own: what libc's locks allow only one ---- */

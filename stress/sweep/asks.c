@@ -1,0 +1,101 @@
+/* asks: what a program can ask of the library, in all its forms
+ *
+ * Numbers by struct, JSON, Prometheus' text and other allocators' names; each
+ * with room for nothing, for a part and for all. Asked by every thread, at any
+ * time, as the promise says.
+ */
+#include "load.h"
+#include "names.h"
+
+static const char *const asked[] = {
+	"stats.allocated", "stats.active",   "stats.metadata",
+	"stats.resident",  "stats.mapped",   "stats.retained",
+	"arenas.page",	   "arenas.quantum", "arenas.narenas",
+	"epoch",	   "version",	     "config.prof",
+	"arena.0.purge",   "arena.x",	     "nothing",
+};
+
+static void ask_by_name(const char *name)
+{
+	size_t value[2], size;
+
+	for (size = 0; size <= sizeof(value); size += 4)
+		names.ctl(name, value, &(size_t){ size }, NULL, 0);
+	names.ctl(name, NULL, NULL, NULL, 0);
+	size = sizeof(value);
+	names.ctl(name, value, &size, value, sizeof(value));
+}
+
+static void ask_properties(void)
+{
+	static const char *const properties[] = {
+		"generic.current_allocated_bytes",
+		"tcmalloc.central_cache_free_bytes",
+		"nothing",
+	};
+	char text[4000];
+	size_t i, value;
+
+	for (i = 0; i < sizeof(properties) / sizeof(*properties); i++)
+		names.property(properties[i], &value);
+	names.table(text, 0);
+	names.table(text, sizeof(text));
+}
+
+static void ask_parts(void)
+{
+	struct lanemalloc_class_stats classes[100];
+	struct lanemalloc_cpu_stats cpus[8];
+
+	names.classes(NULL, 0, 0);
+	names.classes(classes, sizeof(*classes), 100);
+	names.classes(classes, 24, 100);
+	names.cpus(NULL, 0, 0);
+	names.cpus(cpus, sizeof(*cpus), 8);
+	names.cpus(cpus, 8, 8);
+}
+
+static void ask_forms(void)
+{
+	static const size_t sizes[] = { 0, 50, 5000, 60000 };
+	char text[60000];
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		names.detail_json(text, sizes[i]);
+		names.prometheus(text, sizes[i]);
+	}
+}
+
+/* Lets the limits be what they are. */
+static void ask_limits(void)
+{
+	struct lanemalloc_limits now;
+
+	names.limit(NULL, NULL, 0);
+	names.limit(NULL, &now, 8);
+	names.limit(NULL, &now, sizeof(now));
+	names.limit(&now, &now, sizeof(now));
+}
+
+static void put_nowhere(void *state, const char *text)
+{
+	(void)state, (void)text;
+}
+
+void asks_do(struct worker *w)
+{
+	size_t i, n = sizeof(asked) / sizeof(*asked);
+
+	if (!names.ctl)
+		return;
+	/* They take time: in each pass a part of the names. */
+	for (i = w->step % 3; i < n; i += 3)
+		ask_by_name(asked[i]);
+	ask_properties();
+	ask_parts();
+	ask_forms();
+	ask_limits();
+	names.stats_print(put_nowhere, NULL, NULL);
+	names.check();
+}

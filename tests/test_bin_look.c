@@ -85,6 +85,39 @@ TEST(test_growth_takes_from_what_was_left, NULL, teardown)
 	give_n(others, NR_OTHERS);
 }
 
+/* Frees one of the slabs' eight pages each, and takes two others for each of
+ * its objects; returns how many. */
+static size_t page_drifts(size_t page, void **out)
+{
+	size_t i, nr = 0, in_page = NR_IN_SLAB / 8;
+
+	for (i = page * in_page; i < NR; i++) {
+		if (i / in_page % 8 != page)
+			continue;
+		give_n(objects + i, 1);
+		take_n(OTHER_CLASS, out + nr, 2, 640);
+		nr += 2;
+	}
+	return nr;
+}
+
+/* Sizes drift: the heap grows by another class, always by more than became free
+ * of this one, so that it never shrinks. */
+TEST(test_growth_looks_again, NULL, teardown)
+{
+	size_t before, nr = 0, page;
+
+	take_n(CLASS, objects, NR, SIZE);
+	before = purged();
+	for (page = 1; page < 8; page++)
+		nr += page_drifts(page, others + nr);
+	assert_in_range(purged() - before, NR * SIZE / 2, NR * SIZE / 8 * 7);
+	are_whole(objects, 4, 1);
+	for (page = 0; page < NR; page += NR_IN_SLAB)
+		give_n(objects + page, NR_IN_SLAB / 8);
+	give_n(others, nr);
+}
+
 #define NR_FIRST 8 /* objects, two pages */
 
 /* All slabs of the class were listed lately, and no look has seen one. */

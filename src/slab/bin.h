@@ -46,8 +46,10 @@
  * where newly listed ones are, purges it if it is quiet (quiet.h) and pushes it
  * to the other stack. Growth leaves one that is not quiet, and goes on with the
  * next bin; who shrinks passes it on, and begins anew where all of a bin had a
- * look. bin.fresh, a hint, says where there may be something. A thread that
- * dies in a look strands the one slab that it holds.
+ * look, as growth does where an eighth of what the bin's slabs hold came back
+ * since, and none was taken: a heap whose sizes change grows while what it
+ * leaves behind gets emptier. bin.fresh, a hint, says where there may be
+ * something. A thread that dies in a look strands the one slab that it holds.
  *
  * Progress: every operation is lock-free; a collection is bounded by its
  * argument. A thread that dies strands the slab it holds, or the chain that it

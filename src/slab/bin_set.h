@@ -24,6 +24,8 @@ struct bin {
 	_Atomic(uint32_t) fresh;	 /* atomic: hint, see below */
 	_Atomic(uint32_t) given;	 /* atomic: hint, since the last take */
 	_Atomic(uint32_t) wane_regret;	 /* atomic: hint, see bin.h */
+	_Atomic(uint32_t) looked;	 /* atomic: hint, `given` at a round's
+					  * end */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* What a look may find: nothing that had none; slabs in partial[fill]; these,

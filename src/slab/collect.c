@@ -9,6 +9,7 @@
 #define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 16 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
+#define DUE_SHIFT 3    /* an eighth of what a bin holds has come back */
 #define WANE_BATCHES 2 /* given and nothing taken: the class only shrinks */
 #define WANE_LOOKS 4   /* slabs, for each further batch */
 #define WANE_GIVEN_MOST (1u << 30)
@@ -140,6 +141,7 @@ static void look_ends(struct bin *bin)
 	if (young)
 		store_relaxed(&bin->fill, !fill_side(bin));
 	store_relaxed(&bin->fresh, young ? FRESH_SOME : FRESH_NONE);
+	store_relaxed(&bin->looked, load_relaxed(&bin->given));
 }
 
 /* The holder of a slab out of partial[fill] has a look at it. A young one stays
@@ -184,8 +186,27 @@ static unsigned bin_look_at(struct bin *bin, unsigned size_class,
 	return i;
 }
 
-/* Takes as many looks in the set's bins in turn. With `again` those that had a
- * look have another when all of the bin had one. */
+/* Whether so much came back since the slabs of the bin had their looks that
+ * another is worth it. A take sets bin.given back to 0. */
+static bool look_is_due(struct bin *bin, unsigned size_class)
+{
+	uint64_t nr = load_relaxed(&bin->nr_listed);
+	uint32_t given = load_relaxed(&bin->given);
+	uint32_t looked = load_relaxed(&bin->looked);
+	uint32_t since = looked <= given ? given - looked : given;
+
+	return since > nr * size_classes[size_class].nr_objects >> DUE_SHIFT;
+}
+
+/* Where all slabs of the bin had a look they are to have another. */
+static void look_begins_anew(struct bin *bin)
+{
+	store_relaxed(&bin->fresh, FRESH_YOUNG);
+	look_ends(bin);
+}
+
+/* Takes as many looks in the set's bins in turn. Where all of a bin had a look
+ * they have another when it is due, with `again` at once. */
 static void bin_look(struct bin_set *set, unsigned looks, bool again)
 {
 	uint32_t size_class = load_relaxed(&set->look_next);
@@ -196,11 +217,10 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 		if (size_class - 1 >= NR_CLASSES - 1)
 			size_class = 1;
 		bin = &set->bins[size_class];
-		if (again && !load_relaxed(&bin->fresh) &&
-		    load_relaxed(&bin->nr_listed)) {
-			store_relaxed(&bin->fresh, FRESH_YOUNG);
-			look_ends(bin);
-		}
+		if (!load_relaxed(&bin->fresh) &&
+		    load_relaxed(&bin->nr_listed) &&
+		    (again || look_is_due(bin, size_class)))
+			look_begins_anew(bin);
 		if (load_relaxed(&bin->fresh))
 			looks -= bin_look_at(bin, size_class, looks, again);
 		if (!looks)

@@ -105,7 +105,7 @@ for name in mimalloc snmalloc jemalloc rpmalloc gperftools tcmalloc; do
 			echo "$name cannot be built, see $build/$name.log" >&2
 			continue
 		fi
-		version "$name" >"$build/$name.version"
 	fi
+	[ -e "$build/$name.version" ] || version "$name" >"$build/$name.version"
 	echo "$name=$build/$name.so"
 done

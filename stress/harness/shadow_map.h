@@ -84,11 +84,20 @@ struct granules {
 	size_t first, last;
 };
 
+/* Bits of a pointer that are no address: with hardened=1 memory tagging's. */
+#ifdef __aarch64__
+#define ADDRESS_COLOUR ((uintptr_t)15 << 56)
+#else
+#define ADDRESS_COLOUR ((uintptr_t)0)
+#endif
+
 static inline struct granules granules_of(const void *at, size_t size)
 {
+	uintptr_t from = (uintptr_t)at & ~ADDRESS_COLOUR;
+
 	return (struct granules){
-		(uintptr_t)at >> GRANULE_SHIFT,
-		((uintptr_t)at + (size ? size : 1) - 1) >> GRANULE_SHIFT,
+		from >> GRANULE_SHIFT,
+		(from + (size ? size : 1) - 1) >> GRANULE_SHIFT,
 	};
 }
 

@@ -158,7 +158,7 @@ static unsigned stops_of(pid_t pid)
 }
 
 /* One that opens the page and one that closes it; twice as many where the
- * kernel has no guards within a mapping (Linux 6.13), as the mapping is split. */
+ * kernel has no guards within a mapping (Linux 6.13), which is split then. */
 static unsigned calls_of_a_sample(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -22,7 +22,7 @@
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
-/* Takes the mark off what goes out, with checks=fast. */
+/* Takes the mark off what goes out, with checks=fast and hardened=1. */
 static force_inline void *unmarked(void *object)
 {
 	if (object && config_checks_fast())
@@ -282,7 +282,8 @@ static void *alloc_cold(struct alloc_request *r)
 	return pointer;
 }
 
-/* The fast path of checks=fast and of the profile, and that of medium sizes. */
+/* The fast path where calls are checked (config_checks_calls()), of the profile
+ * and of medium sizes. */
 static force_inline void *lane_try_alloc(size_t size)
 {
 	if (size < (gate_read(&gate_checked.small_end) |

@@ -1,6 +1,6 @@
 /* layer 4.2: mark: a word in each freed object that tells it from a live one
  *
- * With checks=fast and hardened=1 the second word of an object (all have 16
+ * With checks=fast or hardened=1 the second word of an object (all have 16
  * bytes at least) holds the magic number of its class while the object is free,
  * all but the low end, where a tag has its owner: free writes it before the
  * object leaves the caller's hands, malloc clears it before it hands the object

@@ -22,7 +22,7 @@
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
-/* Takes the mark off what goes out, with checks=fast and hardened=1. */
+/* Takes the mark off what goes out, with checks=fast or hardened=1. */
 static force_inline void *unmarked(void *object)
 {
 	if (object && config_checks_fast())

@@ -23,7 +23,7 @@
 #include "front/footer.h"
 #include "slab/page_map.h"
 
-/* Frees by a lane, not with checks=full; with checks=fast and hardened=1 the
+/* Frees by a lane, not with checks=full; with checks=fast or hardened=1 the
  * object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)

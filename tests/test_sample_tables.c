@@ -121,7 +121,7 @@ TEST(test_traces)
 TEST(test_traces_full)
 {
 	uint64_t used;
-	uint32_t first;
+	uint32_t first, at = 0, nr = 0;
 	unsigned i = 1;
 
 	tables_new(1 << 15, 1 << 12, 600, 1 << 16);
@@ -135,6 +135,11 @@ TEST(test_traces_full)
 	assert_int_equal(stack_intern(7, 9), first);
 	assert_int_equal(stack_intern(1000 * i, 9), 0);
 	assert_int_equal(trace_used_size(), used);
+	/* What is refused once is not tried on all levels. */
+	((uint32_t *)tables[1])[levels_entries(3)] = first;
+	while (trace_next(&at))
+		nr++;
+	assert_int_equal(nr, i);
 	/* No room in the index: the piece goes back. */
 	tables_new(1 << 15, 512, 1 << 20, 1 << 16);
 	for (i = 1; stack_intern(i, 3); i++)

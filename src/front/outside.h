@@ -21,7 +21,7 @@
  *
  *	asked for n s		until = max(until, now + n), then settle
  *	asked for off		until = 0, then settle
- *	a sample was taken	settle
+ *	a sample is due		settle
  *	settle, twice		bit set && until is over: clear the bit
  *				bit clear && until is to come: set it
  *
@@ -83,7 +83,8 @@ static force_inline void outside_look(void)
 		outside_serve(reads);
 }
 
-/* After a sample: ends the profile where the time of those outside is over. */
+/* Before a sample, also one whose stack finds no room: ends the profile where
+ * the time of those outside is over. */
 void outside_sampled(void);
 
 #endif

@@ -36,7 +36,7 @@ static void until_settle_twice(void)
 
 static bool tracer_reads(void)
 {
-	return load_relaxed(&outside_tracer) == TRACER_READS; // hint
+	return load_relaxed(&outside_tracer) == TRACER_READS;
 }
 
 static void tracer_settle_twice(void)

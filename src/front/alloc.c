@@ -228,7 +228,6 @@ static cold void alloc_follow(void *pointer, size_t size,
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
 		sample_add(pointer, size, r->stack, &r->slab, r->grows);
-	outside_sampled();
 }
 
 /* Allocates a guarded block where chance wants one, and notes the stack where
@@ -239,6 +238,7 @@ static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 	uint32_t stack;
 	void *block;
 
+	outside_sampled();
 	if (!guard && !sample_is_followed())
 		return NULL;
 	stack = sample_stack();

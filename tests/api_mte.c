@@ -491,6 +491,25 @@ TEST_TAGS(reports, HARDENED)
 		     "7 bytes into an object of 112 bytes");
 }
 
+/* A guarded block is told of whatever the pointer's colour is. */
+TEST_TAGS(guarded, "hardened=1,guard=1,profile_interval=1")
+{
+	static struct capture said;
+	char *p = malloc(4096), *end = p + 4096;
+	int got;
+
+	faults_catch();
+	must(!colour_of(p));
+	end = (char *)((uintptr_t)end | (uintptr_t)5 << COLOUR_SHIFT);
+	capture_begin(&said);
+	got = reads(end);
+	capture_end(&said);
+	/* The emulator takes the advice for a guard, and places none. */
+	must(is_emulated() ||
+	     (got && got != CODE_AT_ONCE &&
+	      strstr(said.text, "lanemalloc: overflow: read of ")));
+}
+
 /* Where threads were there before the library nothing has a colour, as their
  * system calls would refuse it. */
 typedef void *malloc_fn(size_t);

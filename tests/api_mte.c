@@ -431,7 +431,8 @@ TEST_TAGS(async, "hardened=1,mte=async")
 		      for (int i = 0; i < 1000; i++) getppid()) == CODE_LATE);
 }
 
-TEST_TAGS(off, "hardened=1,mte=off", "mte=sync", "checks=full,hardened=1")
+TEST_TAGS(off, "hardened=1,mte=off", "hardened=0,mte=sync",
+	  "checks=full,hardened=1")
 {
 	char *p = malloc(100);
 

@@ -174,10 +174,15 @@ static inline bool config_checks_pairs(void)
 	return config.check_pairs && config_checks_full();
 }
 
+/* Whether hardened=1 has ways of its own: checks=full goes before. */
+static inline bool config_hardens_alone(void)
+{
+	return config.hardened && !config_checks_full();
+}
+
 static inline bool config_checks_fast(void)
 {
-	return config.checks == CHECKS_FAST ||
-	       (config.hardened && !config_checks_full());
+	return config.checks == CHECKS_FAST || config_hardens_alone();
 }
 
 /* Whether each call is looked at before it uses a lane. */

@@ -69,7 +69,9 @@ static force_inline bool hardened_try_leave(void *old, uint64_t end)
 }
 
 /* Frees what is a small block without a flaw, of the size that the program
- * says, as far as it does; false: another way must judge it. */
+ * says, as far as it does; false: another way must judge it. With colours a
+ * pointer that has lost its own would reach the page map, and its canary fault:
+ * the judge names it. */
 static force_inline bool hardened_try_free(void *pointer, size_t size)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
@@ -77,7 +79,7 @@ static force_inline bool hardened_try_free(void *pointer, size_t size)
 	size_t asked, whole;
 	void *old = NULL;
 
-	if (unlikely(!tag))
+	if (unlikely(!tag) || colours_are_on())
 		return false;
 	whole = size_classes[tag->size_class].size;
 	if (unlikely(whole > SMALL_SIZE_MOST) ||

@@ -165,7 +165,7 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 
 void heap_free_formed(void *pointer, enum block_form form)
 {
-	if (!config.hardened || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
+	if (!config_wipes() || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
 		free_by_lane(pointer, form);
 }
 
@@ -249,7 +249,7 @@ void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 {
 	bool checks = (config.checks || config.hardened) && pointer;
 
-	if (config.hardened && size && !align &&
+	if (config_wipes() && size && !align &&
 	    hardened_try_free(pointer, *size))
 		return;
 	if (checks && align)

@@ -180,6 +180,12 @@ static inline bool config_checks_fast(void)
 	       (config.hardened && !config_checks_full());
 }
 
+/* Whether free blocks are zeros: with checks=full they have their fill. */
+static inline bool config_wipes(void)
+{
+	return config.hardened && !config_checks_full();
+}
+
 /* Whether each call is looked at before it uses a lane. */
 static inline bool config_checks_calls(void)
 {

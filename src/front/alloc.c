@@ -330,7 +330,7 @@ static __attribute__((noinline)) void *alloc_by_lane(size_t size)
 
 void *heap_alloc_slow(size_t size)
 {
-	void *object = config_hardens_alone() ? hardened_try_alloc(size) : NULL;
+	void *object = config_wipes() ? hardened_try_alloc(size) : NULL;
 
 	return object ? object : alloc_by_lane(size);
 }

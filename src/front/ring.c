@@ -117,13 +117,15 @@ struct ring *ring_take(unsigned id)
 	return NULL;
 }
 
-/* All slots lie side by side, behind the rings. */
+/* All slots lie side by side, behind the rings. No page is touched of those
+ * that nothing came to yet: who empties rings wants memory. */
 bool ring_empty(struct ring *rings, size_t i, void **block)
 {
 	if (i >= area_places(rings))
 		return false;
 	*block = rings->slots[i];
-	rings->slots[i] = NULL;
+	if (*block)
+		rings->slots[i] = NULL;
 	return true;
 }
 

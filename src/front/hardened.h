@@ -80,7 +80,8 @@ static force_inline bool hardened_is_object(const struct unit_tag *tag,
 }
 
 /* Frees what is a small block without a flaw, of the size that the program
- * says, as far as it does; false: another way must judge it. */
+ * says, as far as it does; false: another way must judge it, as where blocks
+ * have colours, which a plain pointer may lack. */
 static force_inline bool hardened_try_free(void *pointer, size_t size)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
@@ -89,7 +90,7 @@ static force_inline bool hardened_try_free(void *pointer, size_t size)
 	size_t asked, whole;
 	void *old = NULL;
 
-	if (unlikely(!tag))
+	if (unlikely(!tag) || colours_are_on())
 		return false;
 	c = &size_classes[tag->size_class];
 	whole = c->size;

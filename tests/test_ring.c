@@ -166,7 +166,8 @@ TEST(what_is_empty_costs_no_memory, setup, NULL)
 	size_t i, before;
 	void *block;
 
-	config.quarantine = (uint64_t)4 << 30;
+	config.quarantine = ((uint64_t)256 << 20) *
+			    max_size(rseq_state.nr_cpus, CPUS_LEAST);
 	assert_true(ring_make(62));
 	rings = ring_take(62);
 	if (!rings)

@@ -46,23 +46,6 @@ static void halves_make(void)
 		bin_give(0, &objects[i], 1);
 }
 
-TEST(any_slab_is_the_next, setup, NULL)
-{
-	void *taken[NR_TAKES];
-	unsigned i, nr_others = 0;
-
-	halves_make();
-	for (i = 0; i < NR_TAKES; i++)
-		take(CLASS, &taken[i], 1);
-	for (i = 1; i < NR_TAKES; i++)
-		nr_others += slab_of(taken[i]) != slab_of(taken[i - 1]);
-	assert_in_range(nr_others, NR_TAKES / 4, NR_TAKES - 1);
-	for (i = 0; i < NR_TAKES; i++)
-		bin_give(0, &taken[i], 1);
-	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
-		bin_give(0, &objects[i], 1);
-}
-
 static void slab_give_rest(size_t slab)
 {
 	unsigned i;
@@ -103,6 +86,23 @@ TEST(empty_slabs_stay_counted, setup, NULL)
 	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
 		if (objects[i])
 			bin_give(0, &objects[i], 1);
+}
+
+TEST(any_slab_is_the_next, setup, NULL)
+{
+	void *taken[NR_TAKES];
+	unsigned i, nr_others = 0;
+
+	halves_make();
+	for (i = 0; i < NR_TAKES; i++)
+		take(CLASS, &taken[i], 1);
+	for (i = 1; i < NR_TAKES; i++)
+		nr_others += slab_of(taken[i]) != slab_of(taken[i - 1]);
+	assert_in_range(nr_others, NR_TAKES / 4, NR_TAKES - 1);
+	for (i = 0; i < NR_TAKES; i++)
+		bin_give(0, &taken[i], 1);
+	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
+		bin_give(0, &objects[i], 1);
 }
 
 /* Of 2,048 objects, whose bits are 32 words. */

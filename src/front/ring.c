@@ -9,7 +9,6 @@
 #include "system/system.h"
 
 #define CPUS_LEAST 16
-#define RING_REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */

@@ -177,6 +177,20 @@ TEST_LANE(lowered_below_what_is_used)
 	limits_set(0, 0);
 }
 
+/* What waits makes room, for more than there ever was, too. */
+TEST_ROLE(waits, "hardened=1,quarantine=64m", "checks=full,quarantine=64m")
+{
+	void *p;
+
+	limits_set(0, HARD);
+	p = malloc(opaque(24 * MIB));
+	must(p);
+	free(p);
+	p = malloc(opaque(50 * MIB));
+	must(p);
+	free(p);
+}
+
 static size_t resident(void)
 {
 	unsigned long all, now;

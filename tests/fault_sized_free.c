@@ -56,6 +56,8 @@ static void by_one(size_t size)
 	call("free_sized", p, wrong);
 }
 
+#define HARDENED "hardened=1,mte=off"
+
 static const struct fault_case cases[] = {
 	{ "free_sized",
 	  by_free_sized,
@@ -74,6 +76,8 @@ static const struct fault_case cases[] = {
 	  "checks=1",
 	  { 100, 40000 } },
 	{ "by-one", by_one, "checks=1", { 1, 16, 100, 32768, 32769 } },
+	{ "by-one", by_one, HARDENED, { 1, 16, 100, 1000, 32768 } },
+	{ "delete[]", by_delete_array, HARDENED, { 100, 40000 } },
 };
 
 FAULT_MAIN(cases)

@@ -4,6 +4,7 @@
 
 #include "front/block.h"
 #include "front/pressure.h"
+#include "front/retire.h"
 #include "front/quarantine.c"
 
 #define NR_THREADS 4
@@ -212,6 +213,24 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 	heap_free(run);
 	page_map_find(run, &block);
 	assert_true(block_waits(run, &block));
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
+/* Both that free a run were told that it is live. */
+TEST(a_run_is_freed_once, NULL, NULL)
+{
+	struct block block;
+	void *run;
+
+	renew(4 << 20);
+	option_set(&config.hardened, 1);
+	run = block_alloc(MIB);
+	page_map_find(run, &block);
+	retire_block(run, &block);
+	assert_fault("free of %p: already free", run,
+		     retire_block(run, &block));
 	heap_quarantine_flush();
 	option_set(&config.hardened, 0);
 	renew(16 * SIZE);

@@ -3,6 +3,7 @@
 #include "heap_fixture.h"
 
 #include "cpucache/shuffle.h"
+#include "slab/bin_set.h"
 #include "system/draw.h"
 
 #define CLASS SIZE_CLASS_1024
@@ -43,6 +44,48 @@ static void halves_make(void)
 	take(CLASS, objects, NR_SLABS * NR_IN_SLAB);
 	for (i = 0; i < NR_SLABS * NR_IN_SLAB; i += 2)
 		bin_give(0, &objects[i], 1);
+}
+
+static void slab_give_rest(size_t slab)
+{
+	unsigned i;
+
+	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
+		if (objects[i] && slab_of(objects[i]) == slab) {
+			bin_give(0, &objects[i], 1);
+			objects[i] = NULL;
+		}
+}
+
+static bool slot_is_empty(struct bin *bin)
+{
+	struct span *slab = load_relaxed(&bin->slot); // own
+
+	return slab && slab_is_empty(slab);
+}
+
+/* Whichever is the slot's meanwhile, where an empty one does not count. */
+TEST(empty_slabs_stay_counted, setup, NULL)
+{
+	struct bin *bin;
+	unsigned i, nr;
+	void *taken;
+
+	halves_make();
+	bin = &bin_set_find(0)->bins[CLASS];
+	slab_give_rest(slab_of(objects[1]));
+	for (i = 3; !objects[i]; i += 2)
+		;
+	slab_give_rest(slab_of(objects[i]));
+	for (i = 0; i < 50 * NR_TAKES; i++) {
+		take(CLASS, &taken, 1);
+		bin_give(0, &taken, 1);
+		nr = load_relaxed(&bin->nr_empty); // own
+		assert_int_equal(nr + slot_is_empty(bin), 2);
+	}
+	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
+		if (objects[i])
+			bin_give(0, &objects[i], 1);
 }
 
 TEST(any_slab_is_the_next, setup, NULL)

@@ -144,6 +144,43 @@ TEST(the_system_is_asked_once_in_a_while, setup, NULL)
 	assert_true(ring_make(61));
 }
 
+/* As smaps_rollup says it, to which the page of zeros is none. */
+static size_t resident_size(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long size = 0;
+	char line[256];
+
+	if (!file)
+		skip();
+	while (!size && fgets(line, sizeof(line), file))
+		sscanf(line, "Rss: %lu", &size);
+	fclose(file);
+	return size << 10;
+}
+
+/* Rings of 4 MiB that nobody used are not written to. */
+TEST(what_is_empty_costs_no_memory, setup, NULL)
+{
+	struct ring *rings;
+	size_t i, before;
+	void *block;
+
+	config.quarantine = ((uint64_t)256 << 20) *
+			    max_size(rseq_state.nr_cpus, CPUS_LEAST);
+	assert_true(ring_make(62));
+	rings = ring_take(62);
+	if (!rings)
+		return;
+	resident_size(); /* stdio has its buffer now */
+	before = resident_size();
+	for (i = 0; ring_empty(rings, i, &block); i++)
+		assert_null(block);
+	assert_in_range(i, 1 << 18, 1 << 20);
+	assert_true(resident_size() < before + MIB);
+	ring_give_back(62, rings);
+}
+
 static _Atomic(unsigned) nr_done;
 
 static void *churn(void *arg)

@@ -67,7 +67,8 @@ static bool rest_is_sane(const struct lanemalloc_view *v)
 static bool guards_are_sane(const struct lanemalloc_view *v)
 {
 	return v->limit_unit_size >= v->unit_size && v->nr_quarantines <= 64 &&
-	       v->quarantine_stride <= 65536 && v->pool_stride >= 8 &&
+	       v->quarantine_stride <= 65536 && v->nr_rings <= 64 &&
+	       v->ring_stride <= 4096 && v->pool_stride >= 8 &&
 	       v->pool_stride <= 1024 &&
 	       v->pool_word_at <= v->pool_stride - 8 &&
 	       v->pool_size_at <= v->pool_stride - 8;

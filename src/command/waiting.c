@@ -73,8 +73,10 @@ static uint64_t ring_size(struct walk *walk, struct step *step,
 
 	for (at = 0; nr <= PLACES_MOST && at < nr; at += n) {
 		n = nr - at < STEP ? nr - at : STEP;
-		if (image_read(walk->image, slots + at * 8, step->slots, n * 8))
-			size += step_size(walk, step, n);
+		if (!image_read(walk->image, slots + at * 8, step->slots,
+				n * 8))
+			break;
+		size += step_size(walk, step, n);
 	}
 	return size;
 }

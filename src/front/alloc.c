@@ -14,6 +14,7 @@
 #include "front/start.h"
 #include "front/tick.h"
 #include "guard/pool.h"
+#include "pageheap/limit.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
 #include "slab/fitted_class.h"
@@ -170,13 +171,23 @@ static void *alloc_unsuited(struct alloc_request *r)
 	return alloc_by_class(r, size_classes[size_class].fixed);
 }
 
-/* Makes units of what lies free in the CPUs' caches and in slabs. False: that
- * cannot help. */
+/* Whether so many units could come of what lies free: where they do, or below
+ * a hard limit elsewhere. */
+static bool collect_may_help(size_t nr_units)
+{
+	uint32_t most = limit_hard_units();
+
+	return page_heap_may_hold(nr_units) ||
+	       (most != LIMIT_NO_UNITS && nr_units <= most);
+}
+
+/* Makes units of what waits, and of what lies free in the CPUs' caches and in
+ * slabs. False: that cannot help. */
 static cold bool alloc_collect(const struct alloc_request *r)
 {
-	heap_quarantine_flush();
-	if (!page_heap_may_hold(div_up(r->size, UNIT_SIZE)))
+	if (!collect_may_help(div_up(r->size, UNIT_SIZE)))
 		return false;
+	heap_quarantine_flush();
 	if (gate_is_open()) {
 		cpu_cache_flush_own();
 		drain_caches_urgent(rseq_self());

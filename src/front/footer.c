@@ -290,6 +290,14 @@ static force_inline bool footer_claim(void *pointer, const struct block *block,
 	       cas_relaxed(footer_word(pointer, block), &live, 0);
 }
 
+bool block_claim(void *pointer, const struct block *block)
+{
+	struct footer footer;
+
+	footer_read(pointer, block, &footer);
+	return footer_claim(pointer, block, &footer);
+}
+
 bool block_retire(void *pointer, const struct block *block)
 {
 	struct footer footer;

@@ -91,6 +91,10 @@ struct block_look {
 bool block_look(const void *pointer, const struct block *block, bool free,
 		struct block_window *window, struct block_look *out);
 
+/* Takes a live block into the caller's hands, who frees it. False: it was not
+ * live, or another did. */
+bool block_claim(void *pointer, const struct block *block);
+
 /* Makes a live block's footer say that it is freed, and fills the block, with
  * checks=full. False: it was not live. */
 bool block_retire(void *pointer, const struct block *block);

@@ -249,7 +249,7 @@ void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 {
 	bool checks = config_checks_calls() && pointer;
 
-	if (config_wipes() && size && !align &&
+	if (config_wipes() && size && !align && *size != HARDENED_ANY_SIZE &&
 	    hardened_try_free(pointer, *size))
 		return;
 	if (checks && align)

@@ -285,11 +285,20 @@ cold void heap_quarantine_flush(void)
 		rings_flush(id);
 }
 
+/* Of two that free one run at once the second would free, out of the
+ * quarantine, whatever is there by then. */
+static void run_claim(void *pointer, const struct block *block)
+{
+	if (block->kind == BLOCK_RUN && unlikely(!block_claim(pointer, block)))
+		fault("free of %p: already free", pointer);
+}
+
 enum remote_free retire_block(void *pointer, const struct block *block)
 {
 	if (likely(!config.hardened && !config_checks_full()))
 		return block_free(pointer, block);
 	if (!config_checks_full()) {
+		run_claim(pointer, block);
 		block_wipe(pointer, block);
 		return wiped_retire(pointer, block);
 	}

@@ -8,7 +8,9 @@
  *	freed --fill, zero--> quarantine --look--> lane, slab, page heap
  *
  * Where both options are given, blocks are filled, not zeroed: checks=full
- * looks at more, and all that hardened=1 has beside it stays.
+ * looks at more, and all that hardened=1 has beside it stays. Of two that free
+ * one run at once, with either, one gets its footer; for the other it is a
+ * fault().
  *
  * Lock-free; a thread that dies here loses the block in its hands, those that
  * it took out of the quarantine, or the batch that it flushes. May run in

@@ -9,7 +9,6 @@
 #include "system/system.h"
 
 #define CPUS_LEAST 16
-#define RING_REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
@@ -117,13 +116,15 @@ struct ring *ring_take(unsigned id)
 	return NULL;
 }
 
-/* All slots lie side by side, behind the rings. */
+/* All slots lie side by side, behind the rings. No page is touched of those
+ * that nothing came to yet: who empties rings wants memory. */
 bool ring_empty(struct ring *rings, size_t i, void **block)
 {
 	if (i >= area_places(rings))
 		return false;
 	*block = rings->slots[i];
-	rings->slots[i] = NULL;
+	if (*block)
+		rings->slots[i] = NULL;
 	return true;
 }
 

@@ -16,8 +16,9 @@
  * Whoever empties the rings takes them OUT, and behind a fence of all CPUs no
  * section is at work in there: what lies in the slots is his alone until he
  * gives the area back. Meanwhile blocks of that id wait in the quarantine that
- * all share (quarantine.h), as they do where there is no memory for rings, and
- * no section. Without a fence the rings stay as they are.
+ * all share (quarantine.h), as they do where there is no memory for rings, of
+ * which the system is asked once in RING_REFUSED_PASSES frees, and no section.
+ * Without a fence the rings stay as they are.
  *
  * An area is never unmapped once its word leads there, so that whoever looks
  * reads words, which are a hint about others' blocks and exact about his own:
@@ -37,6 +38,7 @@
 #define NR_RINGS 4
 #define RING_SIZE_LEAST 128 /* of the largest objects of the first group */
 #define RING_SIZE_SHIFT 3
+#define RING_REFUSED_PASSES 64
 
 /* One group's. As percpu_swap() wants it; offsets are in bytes. */
 struct ring {

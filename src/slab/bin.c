@@ -33,27 +33,38 @@ static struct span *bin_get_listed(struct bin *bin)
 	return slab ? slab : partial_take(bin, true);
 }
 
+/* An empty one counts where it is not the slot's. */
+static void mix_list(struct bin *bin, struct span *slab, unsigned size_class)
+{
+	bool empty = slab_is_empty(slab);
+
+	slab_list(bin, slab);
+	if (unlikely(empty))
+		bin_note_empty(bin, slab, size_class);
+}
+
 /* With hardened=1: any of the slabs that come next goes to the slot, the others
- * back where they were. Who dies here has up to MIX_MOST of them in hand. */
+ * to partial[fill]. Who dies here has up to MIX_MOST of them in hand. */
 static cold void bin_mix(struct bin *bin, unsigned size_class)
 {
 	struct span *slabs[MIX_MOST];
-	unsigned side = fill_side(bin), n = 0, i;
+	unsigned side = fill_side(bin), n = 0, first, i;
 	struct draw draw = draw_begin();
 
 	if ((slabs[0] = slot_take(bin)))
 		n++;
+	first = n;
 	while (n < MIX_MOST &&
 	       ((slabs[n] = partial_pop_of(bin, !side, false)) ||
 		(slabs[n] = partial_pop_of(bin, side, false))))
 		n++;
 	for (i = 0; i < n; i++)
 		slab_check_listed(slabs[i], size_class);
+	for (i = first; i < n; i++)
+		bin_note_reuse(bin, slabs[i]);
 	for (; n; slabs[i] = slabs[--n]) {
 		i = draw_below(&draw, n);
-		if (!load_relaxed(&bin->slot)) // hint
-			bin_note_reuse(bin, slabs[i]);
-		slab_list(bin, slabs[i]);
+		mix_list(bin, slabs[i], size_class);
 	}
 }
 

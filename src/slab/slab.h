@@ -138,8 +138,8 @@ struct span *slab_open(unsigned size_class, unsigned owner);
 /* Returns how many slabs of the class there are. */
 uint32_t slab_nr_open(unsigned size_class);
 
-/* The holder takes up to `most` objects in address order; returns how many.
- * Wait-free. */
+/* The holder takes up to `most` objects in address order, with hardened=1 from
+ * any word of bits on; returns how many. Wait-free. */
 unsigned slab_take(struct span *slab, void **out, unsigned most);
 
 /* The holder finds no bits and lets go. True: done. False: an object came

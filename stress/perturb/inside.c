@@ -226,13 +226,18 @@ static void check_units(struct inside *out, uint64_t known)
 		      (unsigned long)count.nr_dirty);
 }
 
+void inside_let_go(void)
+{
+	heap_quarantine_flush();
+}
+
 void inside_check(struct inside *out)
 {
 	size_t units = marks_units(), i;
 	size_t size = units + units * (UNIT_SIZE / 16);
 	uint64_t known = 0, held = 0;
 
-	heap_quarantine_flush(); /* what waits is neither live nor free */
+	inside_let_go(); /* what waits is neither live nor free */
 	*out = (struct inside){ 0 };
 	marks.listed = inside_map(size);
 	marks.cached = marks.listed + units;

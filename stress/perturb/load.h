@@ -26,6 +26,8 @@ struct inside {
 	uint64_t live_size, cached_size, claimed_size;
 	uint64_t nr_slabs, nr_large, nr_unfiled, nr_unhinted;
 };
+/* Frees what waits, some of it to lanes. */
+void inside_let_go(void);
 /* Ends the program if something is not accounted for. */
 void inside_check(struct inside *out);
 uint64_t inside_block_size(const void *block);

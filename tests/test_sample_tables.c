@@ -117,6 +117,15 @@ TEST(test_traces)
 	assert_int_equal(nr, 5);
 }
 
+static unsigned nr_sites_used(void)
+{
+	unsigned i, nr = 0;
+
+	for (i = 1; i <= site_nr(); i++)
+		nr += site_address(i) != 0;
+	return nr;
+}
+
 /* No room for records: the stack is refused, the ones before are there. */
 TEST(test_traces_full)
 {
@@ -133,6 +142,7 @@ TEST(test_traces_full)
 	used = trace_used_size();
 	assert_true(used <= 600 * 8);
 	assert_int_equal(stack_intern(7, 9), first);
+	assert_int_equal(nr_sites_used(), 9 * i);
 	assert_int_equal(stack_intern(1000 * i, 9), 0);
 	assert_int_equal(trace_used_size(), used);
 	/* What is refused once is not tried on all levels. */

@@ -448,7 +448,14 @@ static __attribute__((noinline)) void remember(size_t size)
 	frame = begin;
 	assert_true(notes.whole);
 	assert_int_equal(notes.nr, n);
-	memo_keep(&notes, pcs, 1, 99, 77);
+	/* A signed address stays as it is, where it is stripped in pcs. */
+	word = (uint64_t *)(uintptr_t)(notes.sp + notes.at[n - 1]);
+	*word ^= (uint64_t)1 << 55;
+	memo_keep(&notes, 1, 99, 77);
+	assert_int_equal(memo_find(&frame, &memory, 99), 77);
+	*word ^= (uint64_t)1 << 55;
+	assert_int_equal(memo_find(&frame, &memory, 99), 0);
+	memo_keep(&notes, 1, 99, 77);
 	assert_int_equal(memo_find(&frame, &memory, 99), 77);
 	assert_int_equal(memo_find(&frame, &memory, 98), 0);
 	for (i = 0; i < n; i++) {
@@ -471,8 +478,8 @@ static __attribute__((noinline)) void remember(size_t size)
 	frame.r[FRAME_SP] += 16;
 	assert_int_equal(memo_find(&frame, &memory, 99), 0);
 	sink += room[size];
-	memo_keep(&notes, pcs, 1, 99, 0);
-	memo_keep(&notes, pcs, n, 99, 78);
+	memo_keep(&notes, 1, 99, 0);
+	memo_keep(&notes, n, 99, 78);
 	frame.r[FRAME_SP] -= 16;
 	assert_int_equal(memo_find(&frame, &memory, 99), 77);
 }

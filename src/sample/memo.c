@@ -98,13 +98,13 @@ uint32_t memo_find(const struct frame *frame, const struct memory *memory,
 
 /* By who made the version odd. */
 static void entry_fill(struct entry *entry, const struct memo_notes *notes,
-		       const uint64_t *pcs, uint64_t caller, uint32_t number)
+		       uint64_t caller, uint32_t number)
 {
 	unsigned i, n = notes->nr;
 
 	for (i = 0; i < n; i++) {
 		set(&entry->offsets[i], notes->at[i]);
-		set(&entry->values[i], pcs[i]);
+		set(&entry->values[i], word_at(notes->sp + notes->at[i]));
 	}
 	for (i = 0; i < notes->nr_fp; i++, n++) {
 		set(&entry->offsets[n], notes->fp_at[i]);
@@ -117,8 +117,8 @@ static void entry_fill(struct entry *entry, const struct memo_notes *notes,
 	set(&entry->number, number);
 }
 
-void memo_keep(const struct memo_notes *notes, const uint64_t *pcs,
-	       unsigned own, uint64_t caller, uint32_t number)
+void memo_keep(const struct memo_notes *notes, unsigned own, uint64_t caller,
+	       uint32_t number)
 {
 	struct entry *entry;
 	uint64_t version;
@@ -126,7 +126,7 @@ void memo_keep(const struct memo_notes *notes, const uint64_t *pcs,
 	if (!notes->whole || own >= notes->nr || !number)
 		return;
 	store_relaxed(hint_of(caller), notes->at[own]); // hint
-	entry = entry_of(notes->sp, pcs[own]);
+	entry = entry_of(notes->sp, word_at(notes->sp + notes->at[own]));
 	version = get(&entry->version);
 	if (version % 2 ||
 	    // own: the odd version is the right to write
@@ -134,7 +134,7 @@ void memo_keep(const struct memo_notes *notes, const uint64_t *pcs,
 		return;
 	// [memo.words] with memo_find(): the odd version, then the words
 	fence_release();
-	entry_fill(entry, notes, pcs, caller, number);
+	entry_fill(entry, notes, caller, number);
 	// [memo.version] with memo_find(): the words
 	store_release(&entry->version, version + 2);
 }

@@ -26,7 +26,8 @@
 #define MEMO_FRAMES 40	/* deeper stacks are walked */
 #define MEMO_POINTERS 8 /* frame pointers that the walk needed */
 
-/* What a walk read; in the hands of who walks. Offsets are from sp. */
+/* What a walk read, while it lies there; in the hands of who walks. Offsets are
+ * from sp. */
 struct memo_notes {
 	uint64_t sp, fp;
 	unsigned nr;		       /* of return addresses */
@@ -44,9 +45,9 @@ struct memo_notes {
 uint32_t memo_find(const struct frame *frame, const struct memory *memory,
 		   uint64_t caller);
 
-/* Keeps it. pcs: what was found, of which the first `own` are this library's.
- */
-void memo_keep(const struct memo_notes *notes, const uint64_t *pcs,
-	       unsigned own, uint64_t caller, uint32_t number);
+/* Keeps it, with the words as they stand on the stack, where return addresses
+ * may be signed. The first `own` of them are this library's. */
+void memo_keep(const struct memo_notes *notes, unsigned own, uint64_t caller,
+	       uint32_t number);
 
 #endif

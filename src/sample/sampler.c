@@ -201,7 +201,7 @@ stack_walk(struct frame *frame, struct memory *memory, uint64_t caller)
 	unsigned own = own_calls(pcs, n);
 	uint32_t stack = trace_intern(pcs + own, n - own);
 
-	memo_keep(&notes, pcs, own, caller, stack);
+	memo_keep(&notes, own, caller, stack);
 	return stack;
 }
 

@@ -39,6 +39,11 @@ uint64_t trace_used_size(void)
 	return load_relaxed(&used) * sizeof(*words); // counter
 }
 
+static bool piece_fits(uint64_t at, uint32_t size)
+{
+	return size <= nr_words && max_size(at, 1) <= nr_words - size;
+}
+
 /* Takes words of the array; 0: there is no room. */
 static uint32_t piece_take(uint32_t size)
 {
@@ -46,7 +51,7 @@ static uint32_t piece_take(uint32_t size)
 
 	do {
 		from = max_size(at, 1);
-		if (size > nr_words || from > nr_words - size)
+		if (!piece_fits(at, size))
 			return 0;
 		// own: the winner alone has these words
 	} while (!cas_relaxed(&used, &at, from + size));
@@ -109,7 +114,7 @@ static bool sites_find(uint32_t *sites, const struct wanted *wanted)
 }
 
 /* Takes words last: what is refused takes none that others would keep it from
- * giving back. */
+ * giving back, nor, where they lack, places of addresses. */
 static uint32_t record_make(const struct wanted *wanted)
 {
 	size_t size = sizeof(struct trace) + wanted->nr * sizeof(uint32_t);
@@ -117,7 +122,8 @@ static uint32_t record_make(const struct wanted *wanted)
 	uint32_t number, sites[UNWIND_MOST];
 	struct trace *trace;
 
-	if (!sites_find(sites, wanted))
+	// hint: asked again where they are taken
+	if (!piece_fits(load_relaxed(&used), n) || !sites_find(sites, wanted))
 		return 0;
 	number = piece_take(n);
 	if (!number)

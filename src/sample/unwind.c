@@ -87,7 +87,7 @@ static void note_pointer(struct memo_notes *notes, const struct light *at)
 
 static force_inline void note_return(struct memo_notes *notes, uint64_t at)
 {
-	if (likely(notes->nr < MEMO_FRAMES))
+	if (likely(notes->nr < MEMO_FRAMES) && likely(at >= notes->sp))
 		notes->at[notes->nr++] = (uint32_t)(at - notes->sp);
 	else
 		notes->whole = false;

@@ -129,7 +129,12 @@ extern "C" {
 	X(count_freed_by_other) X(live_class_bits) X(live_region_bits)        \
 	X(live_life_at) X(span_generation_at)                                 \
 	/* The bits of profile_on that mean the profile */                    \
-	X(profile_on_mask)
+	X(profile_on_mask)                                                    \
+	/* Small freed blocks that wait: by id, as caches, the address of     \
+	 * nr_rings rings, or a number up to ring_none; a ring has its places \
+	 * and a pointer to them: addresses of blocks, 0: none */             \
+	X(rings) X(ring_none) X(nr_rings) X(ring_stride)                      \
+	X(ring_nr_places_at) X(ring_slots_at)
 /* clang-format on */
 
 enum lanemalloc_switch {

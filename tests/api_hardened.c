@@ -25,6 +25,22 @@ TEST_ROLE(blocks, "hardened=1", "hardened=1,checks=full")
 	}
 }
 
+/* What one size left in a lane serves the next one, whose footer is another's
+ * with both options. */
+TEST_ROLE(neighbours, "hardened=1", "hardened=1,checks=full")
+{
+	for (size_t n = 1; n < 3000; n++) {
+		char *small = malloc(n), *p = malloc(n + 8);
+
+		must(malloc_usable_size(p) == n + 8);
+		pattern_fill(p, n + 8, 1);
+		p = realloc(p, 2 * n + 8);
+		must(pattern_holds(p, n + 8 < 128 ? n + 8 : 128, 1));
+		free(p);
+		free(small);
+	}
+}
+
 /* All but the mark in the second word. */
 TEST_ROLE(zero, "hardened=1,mte=off")
 {

@@ -20,6 +20,18 @@ NEVER_USED(by_free, free, "free")
 NEVER_USED(by_realloc, realloc_, "realloc")
 NEVER_USED(by_usable, malloc_usable_size, "malloc_usable_size")
 
+/* Where the slab's next object would be, behind its last one. */
+static void behind_slab(size_t size)
+{
+	size_t object = size + 8, unit = 32768, most = (unit - 4096) / object;
+	char *p = malloc(size);
+
+	p -= (uintptr_t)p & (unit - 1);
+	p += most * object;
+	announce("free of %p: not a block", (void *)p);
+	free(opaque(p));
+}
+
 /* Beside a large block's end. */
 static void behind_large(size_t size)
 {
@@ -63,6 +75,8 @@ static const struct fault_case cases[] = {
 	{ "realloc", by_realloc, NULL, { 4, 64 } },
 	{ "usable", by_usable, NULL, { 4, 64 } },
 	{ "behind-large", behind_large, NULL, { 100000, 5 << 20 } },
+	{ "behind-slab", behind_slab, "hardened=1,mte=off",
+	  { 120, 136, 392, 1016 } },
 	{ "once-used", once_used, NULL, { 100000, 1 << 20, 8 << 20 } },
 	{ "once-used", once_used, "checks=1,quarantine=0", { 1 << 20 } },
 	{ "realloc-freed", realloc_freed, NULL, { 16, 100, 1000, 5000 } },

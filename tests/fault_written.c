@@ -48,16 +48,32 @@ static void after_free(size_t size)
 }
 
 /* Its memory serves nobody meanwhile. */
-static void in_quarantine(size_t size)
+static void waits_written(size_t size, size_t at)
 {
 	char *p = malloc(size);
 
 	announce("quarantine of %p: written to after it was freed", p);
 	free(p);
-	((char *)opaque(p))[size / 2] ^= 1;
+	((char *)opaque(p))[at] ^= 1;
 	for (unsigned i = 0; i < 10000; i++)
 		free(opaque(malloc(size)));
 	_exit(0);
+}
+
+static void in_quarantine(size_t size)
+{
+	waits_written(size, size / 2);
+}
+
+/* What comes out of a ring is looked at by its first and last 64 bytes. */
+static void head_in_quarantine(size_t size)
+{
+	waits_written(size, 63);
+}
+
+static void end_in_quarantine(size_t size)
+{
+	waits_written(size, size - 1);
 }
 
 /* Found by the look at all blocks, live or freed. */
@@ -119,7 +135,11 @@ static const struct fault_case cases[] = {
 	{ "in-quarantine", in_quarantine, "checks=full,quarantine=64k",
 	  { 16, 100, 1000, 1500 } },
 	{ "in-quarantine", in_quarantine, HARDENED ",quarantine=64k",
-	  { 16, 100, 1000, 1500 } },
+	  { 16, 48, 100 } },
+	{ "head-in-quarantine", head_in_quarantine, HARDENED ",quarantine=64k",
+	  { 100, 1000, 1500, 8000 } },
+	{ "end-in-quarantine", end_in_quarantine, HARDENED ",quarantine=64k",
+	  { 16, 120, 1016, 8184 } },
 	{ "freed-at-exit", freed_at_exit, HARDENED, { 16, 100, 1000 } },
 	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
 	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },

@@ -128,6 +128,22 @@ TEST(rings_are_out_for_all, setup, NULL)
 	assert_int_equal(empty(), 1);
 }
 
+/* An id of nobody's: without memory the system is not asked at each free. */
+TEST(the_system_is_asked_once_in_a_while, setup, NULL)
+{
+	unsigned long once;
+	unsigned i;
+
+	fake_fail_from(FAKE_MAP, 1);
+	assert_false(ring_make(61));
+	once = fake_calls(FAKE_MAP);
+	for (i = 1; i < RING_REFUSED_PASSES; i++)
+		assert_false(ring_make(61));
+	assert_int_equal(fake_calls(FAKE_MAP), once);
+	fake_reset();
+	assert_true(ring_make(61));
+}
+
 static _Atomic(unsigned) nr_done;
 
 static void *churn(void *arg)

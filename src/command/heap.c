@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command/process.h"
+#include "command/waiting.h"
 #include "command/walk.h"
 
 #define CACHES_STEP 64u
@@ -489,7 +490,7 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	blocks_sum(heap);
 	heap->stats.live_size =
 		minus(heap->stats.live_size + guarded_size(image, v, heap),
-		      quarantine_size(image, v));
+		      quarantine_size(image, v) + waiting_size(&walk));
 	resident_read(&walk, heap);
 	free(rows);
 	return done;

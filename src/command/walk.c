@@ -6,12 +6,6 @@
 
 #define CHUNK ((uint64_t)2048) /* units that are read at once */
 
-/* A region as the reader has it. */
-struct area {
-	uint64_t base, tags, spans, bits, dirty, guards;
-	uint64_t nr_units, nr_committed, nr_used, nr_mapped;
-};
-
 /* What was read of one chunk. */
 struct chunk {
 	uint64_t first, nr;
@@ -39,7 +33,7 @@ uint64_t walk_field(const void *base, uint64_t stride, uint64_t at, size_t size)
 	return value;
 }
 
-static bool area_read(struct walk *walk, uint64_t i, struct area *a)
+bool walk_area(struct walk *walk, uint64_t i, struct area *a)
 {
 	const struct lanemalloc_view *v = &walk->root->view;
 	uint64_t stride = v->region_stride;
@@ -379,11 +373,11 @@ bool walk_heap(struct walk *walk)
 		return image_fails(walk->image, "no memory");
 	}
 	for (i = 0; i < v->nr_regions; i++)
-		if (area_read(walk, i, &a))
+		if (walk_area(walk, i, &a))
 			range_note(walk, a.base, a.nr_units * v->unit_size);
 	walk->places.nr_blocks = walk->places.nr;
 	for (i = 0; i < v->nr_regions; i++) {
-		if (!area_read(walk, i, &a))
+		if (!walk_area(walk, i, &a))
 			continue;
 		counts_note(walk, &a);
 		metadata_note(walk, &a);

@@ -15,6 +15,15 @@ struct walk {
 	struct places places; /* for the kernel's word on them */
 };
 
+/* A region as the reader has it. */
+struct area {
+	uint64_t base, tags, spans, bits, dirty, guards;
+	uint64_t nr_units, nr_committed, nr_used, nr_mapped;
+};
+
+/* Reads the region of that number; false: there is none. */
+bool walk_area(struct walk *walk, uint64_t i, struct area *a);
+
 /* False: no memory. */
 bool walk_heap(struct walk *walk);
 

@@ -10,6 +10,7 @@
 #include "cpucache/rseq.h"
 #include "front/outside.h"
 #include "front/quarantine.h"
+#include "front/ring.h"
 #include "guard/pool.h"
 #include "lanemalloc.h"
 #include "lanemalloc_view.h"
@@ -128,6 +129,12 @@ static const char version[] = VERSION;
 	.nr_quarantines = QUARANTINE_SHARDS,                            \
 	.quarantine_stride = sizeof(struct quarantine_shard),           \
 	.quarantine_size_at = offsetof(struct quarantine_shard, held),  \
+	.rings = ADDRESS(ring_areas),                                   \
+	.ring_none = PERCPU_NO_AREA,                                    \
+	.nr_rings = NR_RINGS,                                           \
+	.ring_stride = sizeof(struct ring),                             \
+	.ring_nr_places_at = offsetof(struct ring, nr_places),          \
+	.ring_slots_at = offsetof(struct ring, slots),                  \
 	.pool = ADDRESS(&pool_made),                                    \
 	.pool_nr_at = offsetof(struct pool, nr),                        \
 	.pool_slots_at = offsetof(struct pool, slots),                  \

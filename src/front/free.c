@@ -133,8 +133,8 @@ static bool filled_try_free(void *pointer, const struct block *block,
 	return true;
 }
 
-/* With checks=fast: the lanes' way. False: another way must judge and free the
- * block; it may be marked by then. */
+/* Where calls are checked (config_checks_calls()): the lanes' way. False:
+ * another way must judge and free the block; it may be marked by then. */
 static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
@@ -165,8 +165,7 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 
 void heap_free_formed(void *pointer, enum block_form form)
 {
-	if (!config_hardens_alone() ||
-	    !hardened_try_free(pointer, HARDENED_ANY_SIZE))
+	if (!config_wipes() || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
 		free_by_lane(pointer, form);
 }
 
@@ -248,9 +247,9 @@ static cold void free_and_check_size(void *pointer, enum block_form form,
 void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 		      const size_t *size)
 {
-	bool checks = (config.checks || config.hardened) && pointer;
+	bool checks = config_checks_calls() && pointer;
 
-	if (config_hardens_alone() && size && !align &&
+	if (config_wipes() && size && !align &&
 	    hardened_try_free(pointer, *size))
 		return;
 	if (checks && align)

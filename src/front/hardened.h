@@ -2,7 +2,8 @@
  *
  * The cold halves of alloc.h and free.h begin with these, inline, and find no
  * call in the usual case; what they refuse goes the way of checks=fast, which
- * looks closer and tells what is wrong.
+ * looks closer and tells what is wrong. With checks=full they are not asked:
+ * its footers are longer, and what is free has its fill.
  *
  *	malloc	lane --> canary and slack (canary.h)
  *	free	entry, canary, slack --> zeros, mark (wipe.h) --> ring (ring.h)
@@ -68,6 +69,16 @@ static force_inline bool hardened_try_leave(void *old, uint64_t end)
 	       likely(percpu_push_tagged(tag, old));
 }
 
+/* Behind its slab's last object no canary is read: there may be the wall. */
+static force_inline bool hardened_is_object(const struct unit_tag *tag,
+					    const struct size_class *c,
+					    const void *pointer)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
+
+	return likely(offset < c->nr_objects * c->size);
+}
+
 /* Frees what is a small block without a flaw, of the size that the program
  * says, as far as it does; false: another way must judge it. With colours a
  * pointer that has lost its own would reach the page map, and its canary fault:
@@ -76,17 +87,20 @@ static force_inline bool hardened_try_free(void *pointer, size_t size)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
 	const struct unit_tag *tag = page_map_try(pointer, end);
+	const struct size_class *c;
 	size_t asked, whole;
 	void *old = NULL;
 
 	if (unlikely(!tag) || colours_are_on())
 		return false;
-	whole = size_classes[tag->size_class].size;
+	c = &size_classes[tag->size_class];
+	whole = c->size;
 	if (unlikely(whole > SMALL_SIZE_MOST) ||
+	    !hardened_is_object(tag, c, pointer) ||
 	    unlikely(!canary_holds(pointer, whole, &asked)) ||
 	    unlikely(size != asked && size != HARDENED_ANY_SIZE))
 		return false;
-	wipe_set(pointer, whole, size_classes[tag->size_class].magic);
+	wipe_set(pointer, whole, c->magic);
 	if (unlikely(!ring_swap(pointer, whole, &old)))
 		hardened_wiped(pointer);
 	else if (likely(old) && unlikely(!hardened_try_leave(old, end)))

@@ -136,7 +136,8 @@ static bool pass_elect(void)
 void pressure_pass_asked(void)
 {
 	bool asked = limit_is_asked();
-	bool waits = asked ? quarantine_size() : load_relaxed(&pressure_waits);
+	bool waits = asked ? quarantine_may_hold() :
+			     load_relaxed(&pressure_waits);
 	bool elected = waits && pass_elect();
 
 	if (elected) {

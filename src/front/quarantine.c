@@ -311,6 +311,11 @@ size_t quarantine_shared_size(void)
 	return size;
 }
 
+bool quarantine_may_hold(void)
+{
+	return quarantine_shared_size() || ring_ids_end();
+}
+
 size_t quarantine_size(void)
 {
 	return quarantine_shared_size() + ring_size();

@@ -80,7 +80,11 @@ bool quarantine_has(const void *block);
 bool quarantine_take(size_t i, struct quarantined *out);
 bool quarantine_look(size_t i, void **block);
 
-/* Return the bytes in it, without and with those in the rings. */
+/* Whether anything may wait, without a look at the rings. */
+bool quarantine_may_hold(void);
+
+/* Return the bytes in it, without and with those in the rings, of which each
+ * place is looked at. */
 size_t quarantine_shared_size(void);
 size_t quarantine_size(void);
 

@@ -9,9 +9,11 @@
 #include "system/system.h"
 
 #define CPUS_LEAST 16
+#define RING_REFUSED_PASSES 64 /* calls for each that asks for memory again */
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
-static _Atomic(uint32_t) nr_ids; /* atomic: hint, the highest id + 1 */
+static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
+static _Atomic(uint32_t) nr_refused; /* atomic: hint, see area_map() */
 
 static size_t group_size(unsigned group)
 {
@@ -61,6 +63,18 @@ static void area_begin(struct ring *rings, const struct ring *plan)
 	}
 }
 
+/* Where there is no memory for rings, the system is not asked at every free. */
+static void *area_map(size_t size)
+{
+	void *mine = NULL;
+
+	if (load_relaxed(&nr_refused) % RING_REFUSED_PASSES == 0)
+		mine = place_map(size);
+	if (!mine)
+		add_relaxed(&nr_refused, 1);
+	return mine;
+}
+
 bool ring_make(unsigned id)
 {
 	uint64_t found = load_relaxed(&ring_areas[id]); // hint
@@ -71,7 +85,7 @@ bool ring_make(unsigned id)
 	if (found != RING_NONE)
 		return found != RING_OUT;
 	size = area_plan(plan);
-	mine = place_map(size);
+	mine = area_map(size);
 	if (!mine)
 		return false;
 	area_begin(mine, plan);

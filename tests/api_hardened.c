@@ -119,7 +119,7 @@ static size_t wall_find(size_t size, size_t step, size_t most)
 
 /* Slabs end within their units, large blocks within a unit more. The slab is
  * the program's own loss, so nothing is freed. */
-TEST_ROLE(walls, "hardened=1")
+TEST_ROLE(walls, "hardened=1,mte=off")
 {
 	static const size_t sizes[] = { 8, 50, 1000, 3000, 7000, 16000 };
 	static const size_t large[] = { 300000, MIB, 5 * MIB };

@@ -299,11 +299,9 @@ for round in $(seq "$rounds"); do
 		measure
 	done
 done
+[ -s "$work/log/lanemalloc" ] ||
+	fail "lanemalloc printed no statistics at the server's exit"
+printf '\nThe statistics of lanemalloc in the last round:\n\n'
+cat "$work/log/lanemalloc"
 report
 echo "Every snapshot succeeded, every value that was read back was right."
-if [ -s "$work/log/lanemalloc" ]; then
-	printf '\nThe statistics of lanemalloc in the last round:\n\n'
-	cat "$work/log/lanemalloc"
-else
-	fail "lanemalloc printed no statistics at the server's exit"
-fi

@@ -431,7 +431,8 @@ TEST_TAGS(async, "hardened=1,mte=async")
 		      for (int i = 0; i < 1000; i++) getppid()) == CODE_LATE);
 }
 
-TEST_TAGS(off, "hardened=1,mte=off", "mte=sync", "checks=full,hardened=1")
+TEST_TAGS(off, "hardened=1,mte=off", "hardened=0,mte=sync",
+	  "checks=full,hardened=1")
 {
 	char *p = malloc(100);
 
@@ -489,6 +490,25 @@ TEST_TAGS(reports, HARDENED)
 	free(p);
 	must_be_told(p + 7, "use after free",
 		     "7 bytes into an object of 112 bytes");
+}
+
+/* A guarded block is told of whatever the pointer's colour is. */
+TEST_TAGS(guarded, "hardened=1,guard=1,profile_interval=1")
+{
+	static struct capture said;
+	char *p = malloc(4096), *end = p + 4096;
+	int got;
+
+	faults_catch();
+	must(!colour_of(p));
+	end = (char *)((uintptr_t)end | (uintptr_t)5 << COLOUR_SHIFT);
+	capture_begin(&said);
+	got = reads(end);
+	capture_end(&said);
+	/* The emulator takes the advice for a guard, and places none. */
+	must(is_emulated() ||
+	     (got && got != CODE_AT_ONCE &&
+	      strstr(said.text, "lanemalloc: overflow: read of ")));
 }
 
 /* Where threads were there before the library nothing has a colour, as their

@@ -109,4 +109,36 @@ TEST(test_switch)
 	assert_false(is_on(v));
 }
 
-TEST_MAIN(NULL, NULL)
+/* Two calls for each bit: so many numbers, so many stacks. */
+static __attribute__((noinline)) void stack_of(unsigned number, unsigned bits)
+{
+	if (!bits)
+		free(opaque(malloc(100)));
+	else if (number & 1) {
+		stack_of(number >> 1, bits - 1);
+		__asm__ volatile("" ::"r"(bits));
+	} else {
+		stack_of(number >> 1, bits - 1);
+		__asm__ volatile("" ::"r"(number));
+	}
+}
+
+/* Its time ends, also where no sample finds room any more. */
+TEST_ROLE(ends_full, "profile_interval=1,profile_memory=1m")
+{
+	const struct lanemalloc_view *v = view();
+	unsigned i = 0;
+
+	switch_to(v, LANEMALLOC_SWITCH_PROFILE_ON |
+			     1u << LANEMALLOC_SWITCH_SECONDS_SHIFT);
+	must(is_on(v));
+	while (i < 1 << 15)
+		stack_of(i++, 16);
+	must(word(v->profile_dropped, 8) > 1000);
+	must(!usleep(1100000));
+	for (; is_on(v) && i < 1 << 16; i++)
+		stack_of(i, 16);
+	must(!is_on(v));
+}
+
+API_MAIN(NULL, NULL)

@@ -8,7 +8,7 @@
 #include "sample/sampler.h"
 #include "system/sandbox.h"
 
-static bool goes_meanwhile, comes_meanwhile;
+static bool goes_meanwhile, comes_meanwhile, reads_meanwhile;
 static unsigned nr_starts, nr_stops;
 
 static void ask(uint32_t what, uint32_t seconds)
@@ -36,6 +36,11 @@ void heap_profile_stop(enum sample_user user)
 		comes_meanwhile = false;
 		ask(LANEMALLOC_SWITCH_PROFILE_ON, 9);
 	}
+	if (reads_meanwhile) {
+		reads_meanwhile = false;
+		store_relaxed(&probe_alloc_readers, 1); // own
+		outside_look();
+	}
 	and_relaxed(&sample_gate.on, ~(uint32_t)user); // hint
 }
 
@@ -47,7 +52,7 @@ static void readers_set(uint16_t nr)
 
 FIXTURE(setup)
 {
-	goes_meanwhile = comes_meanwhile = false;
+	goes_meanwhile = comes_meanwhile = reads_meanwhile = false;
 	nr_starts = nr_stops = 0;
 	store_relaxed(&probe_alloc_readers, 0);		 // own
 	store_relaxed(&outside_tracer, TRACER_NONE);	 // own
@@ -72,6 +77,16 @@ TEST(test_reader_goes_before_the_start, setup, NULL)
 	goes_meanwhile = true;
 	readers_set(1);
 	assert_int_equal(load_relaxed(&outside_tracer), TRACER_NONE); // own
+	assert_false(sample_is_followed());
+}
+
+TEST(test_reader_comes_before_the_stop, setup, NULL)
+{
+	readers_set(1);
+	reads_meanwhile = true;
+	readers_set(0);
+	assert_true(sample_is_followed());
+	readers_set(0);
 	assert_false(sample_is_followed());
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "cases.h"
 #include "sample/levels.h"
 #include "sample/live.h"
@@ -120,7 +121,7 @@ TEST(test_traces)
 TEST(test_traces_full)
 {
 	uint64_t used;
-	uint32_t first;
+	uint32_t first, at = 0, nr = 0;
 	unsigned i = 1;
 
 	tables_new(1 << 15, 1 << 12, 600, 1 << 16);
@@ -134,6 +135,11 @@ TEST(test_traces_full)
 	assert_int_equal(stack_intern(7, 9), first);
 	assert_int_equal(stack_intern(1000 * i, 9), 0);
 	assert_int_equal(trace_used_size(), used);
+	/* What is refused once is not tried on all levels. */
+	((uint32_t *)tables[1])[levels_entries(3)] = first;
+	while (trace_next(&at))
+		nr++;
+	assert_int_equal(nr, i);
 	/* No room in the index: the piece goes back. */
 	tables_new(1 << 15, 512, 1 << 20, 1 << 16);
 	for (i = 1; stack_intern(i, 3); i++)
@@ -233,6 +239,38 @@ TEST(test_threads)
 	assert_int_equal(nr, 997 * 13);
 	assert_int_equal(first, 0);
 	assert_int_equal(live_nr(), NR_THREADS * 32);
+}
+
+/* Of keys that share a bucket as few share one on the next level as of any. */
+TEST(test_levels_are_apart)
+{
+	static uint64_t last[256];
+	unsigned i, nr = 0;
+
+	for (i = 1; i <= 20000; i++) {
+		uint64_t hash = bits_scramble(i), other;
+		uint32_t at = level_bucket(hash, 4) - levels_entries(4);
+
+		other = last[at / BUCKET_ENTRIES];
+		last[at / BUCKET_ENTRIES] = hash;
+		nr += other && level_bucket(hash, 5) == level_bucket(other, 5);
+	}
+	assert_in_range(nr, 20, 120);
+}
+
+/* The first key that finds no room finds two thirds of a table full. */
+TEST(test_table_is_full)
+{
+	struct live_info info = { .size = 1 };
+	uint32_t most = levels_entries(8);
+	uint64_t i, first;
+
+	for (first = 1; first <= 8 << 20; first += 1 << 20) {
+		tables_new(512, 512, 1 << 10, most * LIVE_ENTRY_SIZE);
+		for (i = first; live_add((void *)(i * 4096), &info);)
+			i++;
+		assert_in_range(i - first, most / 3 * 2, most);
+	}
 }
 
 /* Of the entries that are touched few are free, also where a level was begun:

@@ -186,6 +186,12 @@ def test_refused():
         f.write("heap profile: 1: 2 [3: 4] @ heap_v2/524288\n")
     done = command("leaks", path, status=1)
     check("profile_form=pprof" in done.stderr, done.stderr)
+    path = os.path.join(work, "none")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("neither the one nor the other\n")
+    for what in "leaks", "report":
+        check("no core file of 64 bits, and no profile" in
+              command(what, path, status=1).stderr, what)
     path = os.path.join(work, "bad.pb.gz")
     with open(path, "wb") as f:
         f.write(b"\x1f\x8b\x08\x00garbage and more of it")
@@ -195,10 +201,10 @@ def test_refused():
     command("leaks", path, status=1)
 
 
-def profile_begun(child, path, seconds):
+def profile_begun(child, path, seconds, stderr=subprocess.DEVNULL):
     tool = subprocess.Popen([COMMAND, "profile", "-s", seconds, "-o", path,
                              str(child.pid)], env=environment(preload=False),
-                            stderr=subprocess.DEVNULL)
+                            stderr=stderr)
     for _ in range(100):
         if stats(child.pid)["profile_on"]:
             return tool
@@ -215,6 +221,17 @@ def test_interrupted():
     check(tool.wait(30) == 0, "status")
     goes_off(child)
     check(os.path.exists(path), "nothing written")
+
+
+def test_ended():
+    """A process that ends meanwhile takes its profile along."""
+    child = start("leak", conf=CONF)
+    path = os.path.join(work, "e.pb.gz")
+    tool = profile_begun(child, path, "60", stderr=subprocess.PIPE)
+    child.kill()
+    said = tool.communicate(timeout=30)[1].decode()
+    check(tool.returncode == 1 and "the process has ended" in said, said)
+    check(not os.path.exists(path), "a file")
 
 
 def test_two():
@@ -260,4 +277,4 @@ def test_hits():
 
 
 main(test_profile, test_same, test_special, test_pprof, test_core, test_refused, test_interrupted,
-     test_two, test_kept, test_empty, test_hits)
+     test_ended, test_two, test_kept, test_empty, test_hits)

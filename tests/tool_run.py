@@ -2,6 +2,7 @@
 """lanemalloc run: what the command and its children get."""
 
 import os
+import re
 import subprocess
 
 from tool import COMMAND, SO, check, command, environment, main, work
@@ -38,6 +39,8 @@ def test_kept():
     check(said == "%s:%s|verbose=off,purge_delay=5,checks=fast|" %
           (SO, other), said)
     check(int(own) > 0, "the library is not there")
+    said, own, child, _ = shell("--verbose=off", "--stats", "--stats=0")
+    check(said == SO + "|verbose=off,stats=on,stats=0|", said)
     said, own, child, _ = shell("--no-children", LD_PRELOAD=other)
     check(said == other + "||", said)
     check(int(own) > 0 and int(child) == 0, "own %s, child %s" % (own, child))
@@ -71,7 +74,8 @@ def test_help():
         names = [line.split("`")[1] for line in f if line.startswith("| `")]
     check(len(names) > 10, "no options")
     for name in names:
-        check("--%s=VALUE" % name in text, "no flag for " + name)
+        check(re.search(r"--%s(=VALUE|\[=VALUE\]) " % name, text),
+              "no flag for " + name)
 
 
 def test_man():

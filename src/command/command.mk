@@ -19,7 +19,15 @@ $(COMMAND): $(COMMAND_OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(COMMAND_OBJECTS) $(COMMAND_LIBS) -o $@
 
-$(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c
+$(BUILD)/command/headers:
+	@mkdir -p $(@D)
+	@printf '#include <curses.h>\n#include <microhttpd.h>\n' | \
+		$(CC) $(COMMAND_CFLAGS) -E -x c - >/dev/null 2>&1 || { \
+		echo 'lanemalloc: the command needs $(PACKAGES_COMMAND):' \
+		'install them first (or: make deps)' >&2; exit 1; }
+	@touch $@
+
+$(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c | $(BUILD)/command/headers
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@

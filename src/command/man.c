@@ -40,8 +40,11 @@ static void put_option(FILE *out, const struct argp_option *o)
 	fputs("\\-\\-", out);
 	put(out, o->name);
 	if (o->arg) {
-		fputc('=', out);
+		bool optional = o->flags & OPTION_ARG_OPTIONAL;
+
+		fputs(optional ? "[=" : "=", out);
 		put(out, o->arg);
+		fputs(optional ? "]" : "", out);
 	}
 	fputc('\n', out);
 	put(out, o->doc ? o->doc : "");

@@ -255,13 +255,6 @@ static bool index_note(void *context, const void *entries, uint64_t first,
 	return any && !r->failed;
 }
 
-static bool tables_read(struct image *image, const struct root *root,
-			struct tables *t)
-{
-	return image_read(image, root->view.profile_tables, t, sizeof(*t)) &&
-	       t->sites && t->index && t->records && t->keys;
-}
-
 bool profile_read(struct image *image, const struct root *root,
 		  struct profile *profile)
 {
@@ -270,7 +263,11 @@ bool profile_read(struct image *image, const struct root *root,
 	struct reading r = { image, root, &t, profile, false };
 
 	*profile = (struct profile){ .pid = image->pid };
-	if (!tables_read(image, root, &t))
+	if (!image_read(image, v->profile_tables, &t, sizeof(t)))
+		return image_fails(image, "the profile cannot be read: %s",
+				   image->pid ? "the process has ended" :
+						"the core does not have it");
+	if (!t.sites || !t.index || !t.records || !t.keys)
 		return image_fails(image,
 				   "no profile was ever on there: `lanemalloc "
 				   "profile --keep PID' turns it on");
@@ -339,6 +336,19 @@ static bool is_text_form(const char *name)
 	return is;
 }
 
+/* As command_open(); a file that is no core could have been a profile. */
+static bool process_or_core(struct image *image, struct root *root,
+			    const char *name)
+{
+	if (image_open(image, name) && root_find(image, root))
+		return true;
+	command_fails("%s%s", image->error,
+		      image->core && !image->segments ? ", and no profile" :
+							"");
+	image_close(image);
+	return false;
+}
+
 bool profile_open(const char *name, struct profile *profile)
 {
 	struct image image;
@@ -351,7 +361,7 @@ bool profile_open(const char *name, struct profile *profile)
 		return !command_fails("%s: text, which google-pprof reads: "
 				      "this command reads profile_form=pprof",
 				      name);
-	if (!command_open(&image, &root, name))
+	if (!process_or_core(&image, &root, name))
 		return false;
 	done = profile_read(&image, &root, profile);
 	if (!done)

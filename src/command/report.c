@@ -181,15 +181,21 @@ static void look_at_once(struct report *r, const struct stack *s)
 static void look_keeps(struct report *r, const struct stack *s)
 {
 	int64_t space = s->values[PROFILE_inuse_space];
+	int64_t nr = s->values[PROFILE_inuse_objects];
 
 	if (space <= 0 || s->values[PROFILE_freed_objects] * 100 >
 				  s->values[PROFILE_alloc_objects])
 		return;
-	find(r, KEEPS, s, (uint64_t)space,
-	     "%ld blocks, of which hardly one was freed: a leak, a cache "
-	     "without a bound, or data that stay; if they stay, allocate "
-	     "them in one piece",
-	     s->values[PROFILE_inuse_objects]);
+	if (nr == 1)
+		find(r, KEEPS, s, (uint64_t)space,
+		     "one block, which was not freed: data that stay, or a "
+		     "leak that has just begun");
+	else
+		find(r, KEEPS, s, (uint64_t)space,
+		     "%ld blocks, of which hardly one was freed: a leak, a "
+		     "cache without a bound, or data that stay; if they stay, "
+		     "allocate them in one piece",
+		     nr);
 }
 
 static void look_waste(struct report *r, const struct stack *s)

@@ -159,7 +159,7 @@ static bool by_symbols(struct image *image, struct root *root)
 static bool scan(struct image *image, uint64_t begin, uint64_t end,
 		 struct root *root)
 {
-	static char buf[SCAN_STEP];
+	static _Thread_local char buf[SCAN_STEP]; /* serve has two */
 	static const char magic[16] = LANEMALLOC_VIEW_MAGIC;
 	struct piece piece;
 	const char *found;

@@ -41,6 +41,21 @@ static const char *const option_names[] = {
 #undef OPTION_NAME
 };
 
+/* A switch without a value is on, so that it does not take the command for
+ * one; every other flag has its value. */
+#define FLAG_BOOL OPTION_ARG_OPTIONAL
+#define FLAG_NUMBER 0
+#define FLAG_TEXT 0
+#define FLAG_CHOICE_index 0
+#define FLAG_CHOICE_numa 0
+#define FLAG_CHOICE_hugepage 0
+#define FLAG_CHOICE_large_guard 0
+#define FLAG_CHOICE_mte 0
+#define FLAG_CHOICE_usable 0
+#define FLAG_CHOICE_checks 0
+#define FLAG_CHOICE_limit 0
+#define FLAG_CHOICE_profile_form 0
+
 /* The library's own options as flags, out of its table. */
 static const struct argp_option options[] = {
 	{ "library", KEY_LIBRARY, "PATH", 0, "this library", 1 },
@@ -50,7 +65,7 @@ static const struct argp_option options[] = {
 	  "print the environment that would be set, and do nothing", 1 },
 	{ NULL, 0, NULL, 0, "Options of the library:", 2 },
 #define OPTION_FLAG(name, kind, value, least, most, help) \
-	{ #name, KEY_OPTION + OPTION_##name, "VALUE", 0, help, 2 },
+	{ #name, KEY_OPTION + OPTION_##name, "VALUE", FLAG_##kind, help, 2 },
 	CONFIG_OPTIONS(OPTION_FLAG)
 #undef OPTION_FLAG
 		{ 0 },
@@ -80,7 +95,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == KEY_PRINT)
 		a->print = true;
 	else if (key >= KEY_OPTION && key < KEY_OPTION + NR_CONFIG_OPTIONS)
-		conf_add(a, state, option_names[key - KEY_OPTION], arg);
+		conf_add(a, state, option_names[key - KEY_OPTION],
+			 arg ? arg : "on");
 	else if (key == ARGP_KEY_ARGS)
 		a->command = state->argv + state->next;
 	else if (key == ARGP_KEY_NO_ARGS)

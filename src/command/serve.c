@@ -90,10 +90,11 @@ static const struct argp argp = {
 	.doc = "Serves metrics and profiles by HTTP. /metrics is for "
 	       "Prometheus, /debug/pprof/heap for what fetches pprof's "
 	       "profiles (Parca, Pyroscope, go tool pprof), of a server that "
-	       "knows nothing of it. Of several processes there is one "
-	       "profile, in which labels tell them apart, or that of one by "
-	       "?pid=N. The first fetch of a profile turns the sampler on; "
-	       "it goes off some seconds after this command ends.",
+	       "knows nothing of it; /stats.json is as `stats --json'. Of "
+	       "several processes there is one profile, in which labels tell "
+	       "them apart, or that of one by ?pid=N. The first fetch of a "
+	       "profile turns the sampler on; it goes off some seconds after "
+	       "this command ends.",
 };
 
 /* Processes */

@@ -1,11 +1,11 @@
 /* layer 4.2: mark: a word in each freed object that tells it from a live one
  *
- * With checks=fast the second word of an object (all have 16 bytes at least)
- * holds the magic number of its class while the object is free, all but the
- * low end, where a tag has its owner: free writes it before the object leaves
- * the caller's hands, malloc clears it before it hands the object out. Who
- * frees a block that has the mark is a suspect; only then is it looked for in
- * all lanes (cached.h), and if it is there, it was freed before.
+ * With checks=fast or hardened=1 the second word of an object (all have 16
+ * bytes at least) holds the magic number of its class while the object is free,
+ * all but the low end, where a tag has its owner: free writes it before the
+ * object leaves the caller's hands, malloc clears it before it hands the object
+ * out. Who frees a block that has the mark is a suspect; only then is it looked
+ * for in all lanes (cached.h), and if it is there, it was freed before.
  *
  * The mark is a hint in both directions. A program may copy a freed block into
  * a live one, or have the number by chance: such a block is in no lane, and

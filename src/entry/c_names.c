@@ -91,8 +91,9 @@ exported void *realloc(void *block, size_t size)
 	return or_out_of_memory(heap_realloc(block, size));
 }
 
-/* The sizes are hints, and may be wrong; in the mode that checks them the
- * gate is closed, so that every call reaches the half that sees the size. */
+/* The sizes are hints, and may be wrong; in the modes that check them the
+ * gate's second pair opens (gate.h), so that heap_try_free() takes nothing and
+ * every call reaches the half that sees the size. */
 static cold void free_hinted_slow(void *block, size_t align, size_t size)
 {
 	if (!program_free(block))

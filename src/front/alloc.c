@@ -23,7 +23,7 @@
 
 static _Atomic(uint64_t) nr_out_of_memory; /* atomic: counter */
 
-/* Takes the mark off what goes out, with checks=fast. */
+/* Takes the mark off what goes out, with checks=fast or hardened=1. */
 static force_inline void *unmarked(void *object)
 {
 	if (object && config_checks_fast())
@@ -239,7 +239,6 @@ static cold void alloc_follow(void *pointer, size_t size,
 	if (block.kind == BLOCK_RUN || block.kind == BLOCK_GUARDED ||
 	    page_map_is_sampled(&block))
 		sample_add(pointer, size, r->stack, &r->slab, r->grows);
-	outside_sampled();
 }
 
 /* Allocates a guarded block where chance wants one, and notes the stack where
@@ -250,6 +249,7 @@ static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 	uint32_t stack;
 	void *block;
 
+	outside_sampled();
 	if (!guard && !sample_is_followed())
 		return NULL;
 	stack = sample_stack();
@@ -293,7 +293,8 @@ static void *alloc_cold(struct alloc_request *r)
 	return pointer;
 }
 
-/* The fast path of checks=fast and of the profile, and that of medium sizes. */
+/* The fast path where calls are checked (config_checks_calls()), of the profile
+ * and of medium sizes. */
 static force_inline void *lane_try_alloc(size_t size)
 {
 	if (size < (gate_read(&gate_checked.small_end) |

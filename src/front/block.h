@@ -21,13 +21,13 @@
 #define BLOCK_LOST UINT32_MAX
 void block_find(const void *pointer, const char *verb, struct block *block);
 
-/* With checks=fast: whether a block that has a freed one's mark waits in the
- * cache of a CPU or in the quarantine. */
+/* With checks=fast or hardened=1: whether a block that has a freed one's mark
+ * waits in the cache of a CPU or in the quarantine. */
 bool block_waits(const void *pointer, const struct block *block);
 
-/* Finds a block that the program holds to be live: with checks=fast one that
- * waits in a CPU's cache is a fault(), too. The cold half of a free has set the
- * mark itself, and asks block_find(). */
+/* Finds a block that the program holds to be live: with checks=fast or
+ * hardened=1 one that waits so is a fault(), too. The cold half of a free has
+ * set the mark itself, and asks block_find(). */
 void block_find_live(const void *pointer, const char *verb,
 		     struct block *block);
 

@@ -359,13 +359,14 @@ bool block_is_as_freed(const void *pointer, const struct block *block)
 }
 
 /* Others' memory, which may be inaccessible by now. Where the kernel may not be
- * asked, that of objects is read all the same: of theirs few are so ever. */
+ * asked to copy, that of objects is read if it is there: between the question
+ * and the read few of them go ever. */
 static bool look_copy(void *to, const void *from, size_t size,
 		      const struct block *block)
 {
 	if (likely(system_peek_is_allowed()))
 		return system_peek(to, from, size) == size;
-	if (block->kind != BLOCK_OBJECT)
+	if (block->kind != BLOCK_OBJECT || !system_can_read(from, size))
 		return false;
 	__builtin_memcpy(to, from, size);
 	return true;

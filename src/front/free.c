@@ -133,8 +133,8 @@ static bool filled_try_free(void *pointer, const struct block *block,
 	return true;
 }
 
-/* With checks=fast: the lanes' way. False: another way must judge and free the
- * block; it may be marked by then. */
+/* Where calls are checked (config_checks_calls()): the lanes' way. False:
+ * another way must judge and free the block; it may be marked by then. */
 static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);
@@ -247,7 +247,7 @@ static cold void free_and_check_size(void *pointer, enum block_form form,
 void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 		      const size_t *size)
 {
-	bool checks = (config.checks || config.hardened) && pointer;
+	bool checks = config_checks_calls() && pointer;
 
 	if (config_wipes() && size && !align && *size != HARDENED_ANY_SIZE &&
 	    hardened_try_free(pointer, *size))

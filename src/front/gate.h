@@ -65,8 +65,8 @@ bool gate_open(void);
  * and every try was aborted. Wait-free. */
 bool gate_settle(void);
 
-/* Whether one of the words is not 0, of whichever pair: lanes may be used. A
- * hint, as all that comes before a section. */
+/* Whether one of the three small_end is not 0: lanes may be used. A hint, as
+ * all that comes before a section. */
 bool gate_is_open(void);
 
 /* Says whether nobody wants it closed, and it is: who was to open it could

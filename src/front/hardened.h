@@ -80,8 +80,9 @@ static force_inline bool hardened_is_object(const struct unit_tag *tag,
 }
 
 /* Frees what is a small block without a flaw, of the size that the program
- * says, as far as it does; false: another way must judge it, as where blocks
- * have colours, which a plain pointer may lack. */
+ * says, as far as it does; false: another way must judge it. With colours a
+ * pointer that has lost its own would reach the page map, and its canary fault:
+ * the judge names it. */
 static force_inline bool hardened_try_free(void *pointer, size_t size)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end);

@@ -17,22 +17,32 @@ static bool is_over(void)
 	return system_now_ms() >= load_relaxed(&outside_until);
 }
 
-static void until_settle(void)
+/* Makes the user's bit what is wanted. */
+static void settle(enum sample_user user, bool wanted)
 {
-	bool wanted = !is_over();
-
-	if (wanted == sample_is_wanted(SAMPLE_OUTSIDE))
+	if (wanted == sample_is_wanted(user))
 		return;
 	if (wanted)
-		heap_profile_start(SAMPLE_OUTSIDE);
+		heap_profile_start(user);
 	else
-		heap_profile_stop(SAMPLE_OUTSIDE);
+		heap_profile_stop(user);
 }
 
 static void until_settle_twice(void)
 {
-	until_settle();
-	until_settle();
+	settle(SAMPLE_OUTSIDE, !is_over());
+	settle(SAMPLE_OUTSIDE, !is_over());
+}
+
+static bool tracer_reads(void)
+{
+	return load_relaxed(&outside_tracer) == TRACER_READS;
+}
+
+static void tracer_settle_twice(void)
+{
+	settle(SAMPLE_TRACER, tracer_reads());
+	settle(SAMPLE_TRACER, tracer_reads());
 }
 
 static void switch_on(uint32_t seconds)
@@ -71,15 +81,6 @@ void outside_sampled(void)
 	sandbox_rare_done();
 }
 
-/* One that slept before it started finds the reader gone: who saw that found
- * nothing to stop. */
-static void tracer_start(void)
-{
-	heap_profile_start(SAMPLE_TRACER);
-	if (load_relaxed(&outside_tracer) == TRACER_NONE)
-		heap_profile_stop(SAMPLE_TRACER);
-}
-
 static void tracer_serve(bool reads)
 {
 	uint32_t seen = load_relaxed(&outside_tracer);
@@ -88,10 +89,7 @@ static void tracer_serve(bool reads)
 	// hint: of those that see the change one makes it
 	if (seen == next || !cas_relaxed(&outside_tracer, &seen, next))
 		return;
-	if (reads)
-		tracer_start();
-	else
-		heap_profile_stop(SAMPLE_TRACER);
+	tracer_settle_twice();
 }
 
 /* A profile for which there is no memory stays as it is, and so does one in a

@@ -21,7 +21,7 @@
  *
  *	asked for n s		until = max(until, now + n), then settle
  *	asked for off		until = 0, then settle
- *	a sample was taken	settle
+ *	a sample is due		settle
  *	settle, twice		bit set && until is over: clear the bit
  *				bit clear && until is to come: set it
  *
@@ -36,9 +36,10 @@
  *
  *	NONE --reader there--> READS --gone--> NONE
  *
- * Who starts it looks at the state again behind the deed, as the reader may
- * have gone while the thread slept. Where there is no memory for it, it stays
- * off for this reader. A thread that dies between CAS and deed leaves the bit
+ * Who makes the change settles the bit by the state, twice as well: the reader
+ * may have gone while the thread slept before its start, or another have come
+ * before its stop. Where there is no memory for it, it stays off for this
+ * reader. A thread that dies between CAS and deed leaves the bit
  * as it was, until the next change. A child of a fork has time, state and
  * semaphore of its parent: the tracer that counts those of the kernel raises
  * and lowers it in each process that it traces.
@@ -83,7 +84,8 @@ static force_inline void outside_look(void)
 		outside_serve(reads);
 }
 
-/* After a sample: ends the profile where the time of those outside is over. */
+/* Before a sample, also one whose stack finds no room: ends the profile where
+ * the time of those outside is over. */
 void outside_sampled(void);
 
 #endif

@@ -25,7 +25,8 @@
 #include "front/footer.h"
 #include "slab/page_map.h"
 
-/* Frees by a lane; with checks=fast the object gets its mark first. */
+/* Frees by a lane, not with checks=full; with checks=fast or hardened=1 the
+ * object gets its mark first. */
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {

@@ -8,8 +8,8 @@
  *
  *	places of a group = quarantine / 4 / max(CPUs, 16) / its largest size
  *
- * rounded down to a power of two, but one at least. An id's word leads to its
- * four rings:
+ * (as which the last has 64 KiB), rounded down to a power of two, but one at
+ * least. An id's word leads to its four rings:
  *
  *	NONE --make: CAS--> area <--release, take: CAS--> OUT
  *

@@ -9,6 +9,7 @@
 #include "guard/clash.h"
 #include "guard/verdict.h"
 #include "guard/who.h"
+#include "system/mte.h"
 #include "system/sealed.h"
 #include "system/threads.h"
 
@@ -93,7 +94,8 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	if (clash_is(info))
 		clash_tell(info, context);
 	else if (info->si_code > 0)
-		verdict = verdict_access((uintptr_t)info->si_addr, context);
+		verdict = verdict_access((uintptr_t)mte_plain(info->si_addr),
+					 context);
 	if (verdict != VERDICT_GOES_ON)
 		pass_on(signal, info, context);
 }

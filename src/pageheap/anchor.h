@@ -34,7 +34,8 @@ struct anchor {
 
 extern struct anchor anchor internal;
 
-/* The second pair of the words: with checks=fast it is this one that opens,
+/* The second pair of the words: where calls are checked (with checks=fast,
+ * checks=full or hardened=1: config_checks_calls()) it is this one that opens,
  * and the anchor's stays closed, so that every call reaches its cold half,
  * which looks closer and then uses the lanes. At most one pair is open. */
 struct gate_words {

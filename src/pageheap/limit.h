@@ -6,12 +6,12 @@
  * (LIMIT_UNIT_SIZE). Not counted is what is no unit: lanes and bins, a few KiB
  * an id; regions' heads, level words and free indices, the words of
  * hugepage_node.h, and the arrays' pages of units that an earlier peak had; the
- * profile's tables, which have an option of their own; the quarantine's ring,
- * the records of guarded blocks, the page of who.h; the helper's stack; buffers
- * for the time of one call (files of statistics and profiles, their detail, a
- * fault's tale); what a program maps by itself. A run counts whole, touched or
- * not, so the sum is never below what is resident of it. budget.h has it in one
- * word.
+ * profile's tables, which have an option of their own; the quarantine's rings,
+ * the shared one and those of each id; the records of guarded blocks, the page
+ * of who.h; the helper's stack; buffers for the time of one call (files of
+ * statistics and profiles, their detail, a fault's tale); what a program maps
+ * by itself. A run counts whole, touched or not, so the sum is never below what
+ * is resident of it. budget.h has it in one word.
  *
  * The hard limit is a promise: who takes a run adds what is not resident of it
  * by a CAS that fails where the sum would be beyond (budget_try_taken()), and

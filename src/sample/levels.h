@@ -46,9 +46,11 @@ static inline unsigned levels_within(uint64_t entries)
 /* Returns the first entry of a key's bucket. */
 static force_inline uint32_t level_bucket(uint64_t hash, unsigned level)
 {
-	/* Keys that share a bucket share none on another level. */
-	uint64_t own = (hash + level) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	uint64_t own = hash + level * UINT64_C(0xbf58476d1ce4e5b9);
 
+	/* A product alone would move all keys alike from level to level: those
+	 * that share a bucket would share the next one, too. */
+	own = (own ^ own >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 	return levels_entries(level) +
 	       BUCKET_ENTRIES * (uint32_t)(own * level_buckets(level) >> 32);
 }

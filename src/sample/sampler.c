@@ -162,7 +162,7 @@ bool sample_count(size_t size)
 	_Atomic(int64_t) *count;
 	int64_t left;
 
-	if (unlikely(!sampler_has_tables()))
+	if (unlikely(!sampler_has_tables()) || !size)
 		return false;
 	count = count_find(&left);
 	while (unlikely((int64_t)size > left))

@@ -67,6 +67,7 @@ struct wanted {
 	uint64_t hash;
 	const uint64_t *addresses;
 	uint32_t nr;
+	bool refused; /* there is no room for its record */
 };
 
 /* Every bit of the result hangs on all bits of all addresses. */
@@ -94,35 +95,39 @@ static bool is_wanted(const struct trace *trace, const struct wanted *wanted)
 	return true;
 }
 
-/* Gives the addresses their numbers; false: there is no room for one. */
-static bool sites_fill(struct trace *trace, const struct wanted *wanted)
+/* Finds the addresses' numbers; false: there is no room for one. */
+static bool sites_find(uint32_t *sites, const struct wanted *wanted)
 {
 	uint32_t i;
 
 	for (i = 0; i < wanted->nr; i++) {
-		trace->sites[i] = site_intern(wanted->addresses[i]);
-		if (!trace->sites[i])
+		sites[i] = site_intern(wanted->addresses[i]);
+		if (!sites[i])
 			return false;
 	}
 	return true;
 }
 
+/* Takes words last: what is refused takes none that others would keep it from
+ * giving back. */
 static uint32_t record_make(const struct wanted *wanted)
 {
 	size_t size = sizeof(struct trace) + wanted->nr * sizeof(uint32_t);
 	uint32_t n = (uint32_t)div_up(size, sizeof(*words));
-	uint32_t number = piece_take(n);
-	struct trace *trace = trace_of(number);
+	uint32_t number, sites[UNWIND_MOST];
+	struct trace *trace;
 
+	if (!sites_find(sites, wanted))
+		return 0;
+	number = piece_take(n);
 	if (!number)
 		return 0;
+	trace = trace_of(number);
 	trace->hash = wanted->hash;
 	trace->nr = wanted->nr;
 	trace->words = n;
-	if (sites_fill(trace, wanted))
-		return number;
-	piece_untake(number, n);
-	return 0;
+	__builtin_memcpy(trace->sites, sites, wanted->nr * sizeof(sites[0]));
+	return number;
 }
 
 /* Fills the entry where it is free; returns what it holds now. */
@@ -139,7 +144,7 @@ static uint32_t entry_fill(_Atomic(uint32_t) *entry, uint32_t made)
 
 /* Returns the number at the entry if that is the wanted one; 0: it is
  * another's. *made: a record of the caller's, 0 where it has none yet. */
-static uint32_t entry_try(_Atomic(uint32_t) *entry, const struct wanted *wanted,
+static uint32_t entry_try(_Atomic(uint32_t) *entry, struct wanted *wanted,
 			  uint32_t *made)
 {
 	// [trace.entry] with entry_fill(): the record
@@ -148,14 +153,17 @@ static uint32_t entry_try(_Atomic(uint32_t) *entry, const struct wanted *wanted,
 	if (!found) {
 		if (!*made)
 			*made = record_make(wanted);
-		if (!*made)
+		wanted->refused = !*made;
+		if (wanted->refused)
 			return 0;
 		found = entry_fill(entry, *made);
 	}
 	return is_wanted(trace_of(found), wanted) ? found : 0;
 }
 
-static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
+/* Entries are filled in this order and stay: behind a free one there is
+ * nothing to find. */
+static uint32_t index_intern(struct wanted *wanted, uint32_t *made)
 {
 	unsigned level, i;
 	uint32_t found;
@@ -166,7 +174,7 @@ static uint32_t index_intern(const struct wanted *wanted, uint32_t *made)
 		raise_relaxed(&nr_filled, level + 1);
 		for (i = 0; i < BUCKET_ENTRIES; i++) {
 			found = entry_try(&entries[at + i], wanted, made);
-			if (found)
+			if (found || wanted->refused)
 				return found;
 		}
 	}

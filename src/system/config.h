@@ -174,16 +174,15 @@ static inline bool config_checks_pairs(void)
 	return config.check_pairs && config_checks_full();
 }
 
-static inline bool config_checks_fast(void)
-{
-	return config.checks == CHECKS_FAST ||
-	       (config.hardened && !config_checks_full());
-}
-
 /* Whether free blocks are zeros: with checks=full they have their fill. */
 static inline bool config_wipes(void)
 {
 	return config.hardened && !config_checks_full();
+}
+
+static inline bool config_checks_fast(void)
+{
+	return config.checks == CHECKS_FAST || config_wipes();
 }
 
 /* Whether each call is looked at before it uses a lane. */

@@ -9,8 +9,9 @@
  *	PLACE_META	all that malloc trusts: regions' heads, spans, tags,
  *			bits, level words, words of hugepage_node.h; lanes,
  *			bins; the helper's stack; the profile's tables, the
- *			quarantine's ring, records of guarded blocks, the page
- *			of who.h; buffers for the time of one call
+ *			quarantine's rings, shared and of each id, records of
+ *			guarded blocks, the page of who.h; buffers for the time
+ *			of one call
  *
  * With T the lowest power of two above the stack (2^47 on x86-64), data lie in
  * [T/2, 5T/8), metadata in [5T/8, 21T/32): above the random hints of runtimes

@@ -3,8 +3,9 @@
  * From a seccomp filter on, the library asks the kernel for nothing but
  * mmap, munmap, mremap and madvise, as a filter may kill for what it does not
  * know: no thread, no futex, no membarrier, no process id. (mprotect only with
- * large_guard=all or guard=N on older kernels; where threads register
- * themselves, rseq at the end of one that did.) In strict mode it gives nothing
+ * large_guard=all or guard=N on older kernels, and where blocks have colours,
+ * see colours.h; where threads register themselves, rseq at the end of one that
+ * did.) In strict mode it gives nothing
  * back either, and guards nothing. Who enters (the wrappers of
  * prctl() and syscall()) says so before the call, as the filter is there for
  * other threads before the call returns, and takes it back where the kernel

@@ -184,7 +184,7 @@ MODE = re.compile(r"mode (.)(?:, thread (\d+))?: stopped at .*? (\d+) blocked,"
 MOST = re.compile(r"  most (objects|address space) stranded: (\d+) bytes, at "
                   r"0x[0-9a-f]+ ([\w.]+)\+")
 # What may be stranded, as sweep.mk has it.
-BOUNDS = {"objects": 0x80000, "address space": 0x8200000}
+BOUNDS = {"objects": 0x190000, "address space": 0x8200000}
 FAILURE = re.compile(r"  (?:blocked|crashed|unsound) at 0x[0-9a-f]+ "
                      r"([\w.]+)\+")
 

@@ -39,7 +39,8 @@ const struct scenario scenarios[] = {
 	  .conf = "verbose=yes,stats=1,checks=1,usable=requested,hugepage=on,"
 		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
-		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g",
+		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g,"
+		  "quarantine=4m",
 	  .reset = true, .crowded = true, .constructors = true },
 	/* The lanes' way through the cold halves. */
 	{ .name = "marked", .conf = "reclaimer=0,checks=fast,purge_delay=1",
@@ -122,7 +123,7 @@ const struct scenario scenarios[] = {
 	{ 0 },
 };
 
-char scenario_conf[256] = "LANEMALLOC_CONF=";
+char scenario_conf[300] = "LANEMALLOC_CONF=";
 
 void scenario_set_conf(const char *conf)
 {

@@ -228,7 +228,7 @@ void scenario_enter(const struct scenario *s);
 void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
-extern char scenario_conf[256]; /* "LANEMALLOC_CONF=..." in the environment */
+extern char scenario_conf[300]; /* "LANEMALLOC_CONF=..." in the environment */
 void scenario_set_conf(const char *conf);
 
 /* stop.c */

@@ -11,7 +11,7 @@ SWEEP_CC = $(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin \
 	-fno-stack-protector $(INCLUDES) -pthread
 RUN_SWEEP = $(SWEEP_DIR)/sweep --jobs $(SWEEP_JOBS) $(SWEEP)
 # What one killed thread may strand; docs/proof.md says why.
-SWEEP_BOUNDS = --most-objects 0x80000 --most-address-space 0x8200000
+SWEEP_BOUNDS = --most-objects 0x190000 --most-address-space 0x8200000
 
 $(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/harness/*.h \
 		src/*/*.h include/*.h) $(BUILD)/flags $(SWEEP_DIR)/throw.so

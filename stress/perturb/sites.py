@@ -67,7 +67,7 @@ class Counts:
         print("injections: " + ", ".join(
             "%s %d" % item for item in sorted(self.kinds.items())))
         return self.families() | self.unreached_sites(known, strict) | \
-            self.unreached_points(shadow)
+            self.unreached_points(shadow, known)
 
     def families(self):
         bad = False
@@ -91,10 +91,12 @@ class Counts:
         print("never hit and known: %d" % listed)
         return bad and strict
 
-    def unreached_points(self, shadow):
+    def unreached_points(self, shadow, known):
+        """The list names a section's as its operation `point`."""
         bad, sections = False, section_lines(shadow)
         for line, n in sorted(self.points):
-            if self.points[line, n]:
+            if self.points[line, n] or \
+                    (sections.get(line), "point") in known:
                 continue
             print("never hit: point %d in %s, line %d" % (
                 n, sections.get(line, "?"), line))

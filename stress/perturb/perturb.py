@@ -86,8 +86,9 @@ def seeds(first):
 
 
 def run_matrix(options, matrix, seed, say=print):
-    """Runs all cells; returns how many failed, and the counts of sites."""
-    nr_failed, counts, seed_of = 0, sites.Counts(), seeds(seed)
+    """Runs all cells; returns what those said that failed, and the counts of
+    sites."""
+    said, counts, seed_of = [], sites.Counts(), seeds(seed)
     path = os.path.join(options.build, "sites.txt")
     for cell in matrix:
         started = time.monotonic()
@@ -98,22 +99,25 @@ def run_matrix(options, matrix, seed, say=print):
             "FAIL" if failed else "ok", cell.name, cell_seed, cell.steps,
             time.monotonic() - started))
         if failed:
-            nr_failed += 1
+            said.append("%s: %s" % (cell.name, failed.rstrip()))
             say("      | " + failed.rstrip().replace("\n", "\n      | "))
         else:
             counts.read(path)
         sys.stdout.flush()
-    return nr_failed, counts
+    return said, counts
 
 
 def matrix_and_report(options, matrix, strict):
     print("seed %d" % options.seed)
-    nr_failed, counts = run_matrix(options, matrix, options.seed)
+    said, counts = run_matrix(options, matrix, options.seed)
     known = sites.read_unreached(os.path.join(HERE, "unreached.txt"))
-    bad = nr_failed < len(matrix) and counts.report(
+    bad = len(said) < len(matrix) and counts.report(
         os.path.join(options.build, "shadow"), known, strict)
-    print("%d cells, %d failed" % (len(matrix), nr_failed))
-    return 1 if nr_failed or bad else 0
+    # Once more, as who reads the end alone has not seen it.
+    for text in said:
+        print("FAIL  " + text)
+    print("%d cells, %d failed" % (len(matrix), len(said)))
+    return 1 if said or bad else 0
 
 
 def soak(options):

@@ -23,10 +23,9 @@ static const char *only;
 static void *alive[NR_ALIVE];
 static uint64_t random_state = 1;
 
-static size_t random_below(size_t n)
+static size_t below(size_t n)
 {
-	random_state = random_state * 6364136223846793005 + 1442695040888963407;
-	return (random_state >> 33) * n >> 31;
+	return random_below(&random_state, n);
 }
 
 /* As compilers may not leave it out. */
@@ -71,14 +70,14 @@ static void run_pair_256(void)
 static void run_larson(void)
 {
 	for (int i = 0; i < PIECE; i++)
-		replace(random_below(NR_ALIVE), 10 + random_below(491));
+		replace(below(NR_ALIVE), 10 + below(491));
 }
 
 /* Small ones mostly, up to 32 KiB, the 256 newest alive. */
 static void run_mixed(void)
 {
 	for (size_t i = 0; i < PIECE; i++) {
-		size_t shift = random_below(random_below(11) + 1);
+		size_t shift = below(below(11) + 1);
 
 		replace(i % 256, (size_t)16 << shift);
 	}
@@ -91,7 +90,7 @@ static void run_strings(void)
 				   "dog, and so on until the end of it";
 
 	for (int i = 0; i < PIECE; i++) {
-		size_t at = random_below(NR_ALIVE), n = 8 + random_below(57);
+		size_t at = below(NR_ALIVE), n = 8 + below(57);
 
 		replace(at, n);
 		memcpy(alive[at], text, n);

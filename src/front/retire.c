@@ -132,12 +132,9 @@ static enum remote_free wiped_free(const struct quarantined *out)
 	return wiped_give(out->pointer, block);
 }
 
-static void waiting_free(const struct quarantined *out)
+static enum remote_free waiting_free(const struct quarantined *out)
 {
-	if (config_checks_full())
-		filled_free(out);
-	else
-		wiped_free(out);
+	return config_checks_full() ? filled_free(out) : wiped_free(out);
 }
 
 /* Frees what a heavy block drives out beyond what its put returned; false: it
@@ -153,8 +150,9 @@ static cold bool drive_free(unsigned id, const struct block *block)
 	return turn;
 }
 
-/* Into the quarantine that all CPUs share. */
-static enum remote_free wiped_share(void *pointer, const struct block *block)
+/* Puts a block that has its fill, or is wiped, into the quarantine that all
+ * CPUs share, and frees what it drives out of there. */
+static enum remote_free block_wait(void *pointer, const struct block *block)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	enum remote_free all = REMOTE_LANE;
@@ -163,10 +161,11 @@ static enum remote_free wiped_share(void *pointer, const struct block *block)
 
 	n = quarantine_put(id, block, pointer, out);
 	for (i = 0; i < n; i++)
-		if (wiped_free(&out[i]) != REMOTE_LANE)
+		if (waiting_free(&out[i]) != REMOTE_LANE)
 			all = REMOTE_REFUSED;
 	if (n < 0)
-		return wiped_give(pointer, block);
+		return config_checks_full() ? filled_give(pointer, block) :
+					      wiped_give(pointer, block);
 	if (block->size >= QUARANTINE_HEAVY && drive_free(id, block))
 		all = REMOTE_REFUSED;
 	return all;
@@ -193,7 +192,7 @@ static enum remote_free wiped_retire(void *pointer, const struct block *block)
 	struct quarantined out;
 
 	if (!ring_put(pointer, block, &out.pointer))
-		return wiped_share(pointer, block);
+		return block_wait(pointer, block);
 	if (!out.pointer)
 		return REMOTE_LANE;
 	page_map_find(out.pointer, &out.block);
@@ -216,32 +215,12 @@ enum remote_free retire_waited(void *pointer)
 	return wiped_free(&out);
 }
 
-/* Puts a block with its fill into the quarantine and frees what it drives out
- * of there. */
-static enum remote_free filled_wait(void *pointer, const struct block *block)
-{
-	struct quarantined out[QUARANTINE_OUT];
-	enum remote_free all = REMOTE_LANE;
-	unsigned id = rseq_current_id();
-	int i, n;
-
-	n = quarantine_put(id, block, pointer, out);
-	for (i = 0; i < n; i++)
-		if (filled_free(&out[i]) != REMOTE_LANE)
-			all = REMOTE_REFUSED;
-	if (n < 0)
-		return filled_give(pointer, block);
-	if (block->size >= QUARANTINE_HEAVY && drive_free(id, block))
-		all = REMOTE_REFUSED;
-	return all;
-}
-
 bool filled_try_retire(void *pointer, const struct block *block,
 		       enum block_form form, enum remote_free *where)
 {
 	if (!block_try_retire(pointer, block, form))
 		return false;
-	*where = filled_wait(pointer, block);
+	*where = block_wait(pointer, block);
 	return true;
 }
 
@@ -250,7 +229,7 @@ static cold enum remote_free filled_retire(void *pointer,
 {
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	return filled_wait(pointer, block);
+	return block_wait(pointer, block);
 }
 
 /* All that waits in the rings of an id, which are its own again then. */

@@ -280,6 +280,26 @@ TEST(test_can_read)
 	munmap(at, 8 * page);
 }
 
+/* As long as the kernel may not be asked to copy: up to what is not there. */
+TEST(test_peek_behind_filter)
+{
+	size_t page = system_page_size();
+	char bytes[16] = "";
+	char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(at, 'x', page);
+	munmap(at + page, page);
+	assert_int_equal(system_peek(bytes, at, 16), 0);
+	assert_int_equal(system_peek_behind_filter(bytes, at, 16), 16);
+	assert_memory_equal(bytes, "xxxxxxxxxxxxxxxx", 16);
+	at += page - 8;
+	assert_int_equal(system_peek_behind_filter(bytes, at, 16), 8);
+	at += 8;
+	assert_int_equal(system_peek_behind_filter(bytes, at, 16), 0);
+	munmap(at - page, page);
+}
+
 /* From here on the kernel may be asked to copy. */
 TEST(test_allow)
 {

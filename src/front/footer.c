@@ -358,18 +358,10 @@ bool block_is_as_freed(const void *pointer, const struct block *block)
 			     fill_words(pointer, block), &footer);
 }
 
-/* Others' memory, which may be inaccessible by now. Where the kernel may not be
- * asked to copy, that of objects is read if it is there: between the question
- * and the read few of them go ever. */
-static bool look_copy(void *to, const void *from, size_t size,
-		      const struct block *block)
+/* Others' memory, which may be inaccessible by now. */
+static bool look_copy(void *to, const void *from, size_t size)
 {
-	if (likely(system_peek_is_allowed()))
-		return system_peek(to, from, size) == size;
-	if (block->kind != BLOCK_OBJECT || !system_can_read(from, size))
-		return false;
-	__builtin_memcpy(to, from, size);
-	return true;
+	return system_peek_behind_filter(to, from, size) == size;
 }
 
 /* What is looked at, and through what. */
@@ -386,13 +378,14 @@ static bool window_move(const struct view *view)
 	uintptr_t at = (uintptr_t)view->pointer;
 
 	if (!window || view->block->kind != BLOCK_OBJECT ||
-	    view->block->size > BLOCK_WINDOW || !system_peek_is_allowed())
+	    view->block->size > BLOCK_WINDOW)
 		return false;
 	if (at >= window->at && at - window->at <= window->size &&
 	    window->size - (at - window->at) >= view->block->size)
 		return true;
 	window->at = at;
-	window->size = system_peek(window->bytes, view->pointer, BLOCK_WINDOW);
+	window->size = system_peek_behind_filter(window->bytes, view->pointer,
+						 BLOCK_WINDOW);
 	return window->size >= view->block->size;
 }
 
@@ -401,7 +394,7 @@ static bool look_read(void *to, const void *from, size_t size,
 		      const struct view *view)
 {
 	if (!window_move(view))
-		return look_copy(to, from, size, view->block);
+		return look_copy(to, from, size);
 	__builtin_memcpy(to,
 			 (char *)view->window->bytes +
 				 ((uintptr_t)from - view->window->at),

@@ -80,9 +80,9 @@ struct block_window {
 /* Another's block with checks=full, as it is now: its footer; of a live one the
  * first byte of the slack that was written to, or NULL; of another object,
  * `free` or in somebody's hands, whether it is as block_retire() left it. Reads
- * through the kernel where that is allowed: through the
- * window, if one is given, of what is as it was a moment ago. False: it changed
- * while it looked damaged, or cannot be read. */
+ * through the kernel alone, since the memory may go while it is read; through
+ * the window, if one is given, of what is as it was a moment ago. False: it
+ * changed while it looked damaged, or cannot be read. */
 struct block_look {
 	struct footer footer;
 	const char *slack;

@@ -16,12 +16,13 @@
  * Idempotent. */
 void system_peek_start(void);
 
-/* Says whether anything can be read so. */
-bool system_peek_is_allowed(void);
-
 /* Copies bytes from the beginning of the range, up to the first that cannot be
  * read; how many. */
 size_t system_peek(void *to, const void *from, size_t size);
+
+/* The same also behind a filter that was there before the program, by
+ * /proc/self/mem: with calls that every program was loaded by. */
+size_t system_peek_behind_filter(void *to, const void *from, size_t size);
 
 /* Says whether all pages of [from, from + size) can be read, while nobody
  * unmaps them. */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,11 +28,13 @@ static void nap(long ms)
 }
 
 /* Half a minute for what takes a second. */
+#define SOON_TRIES 600
+#define SOON_MS 50
 #define soon(cond)                                       \
 	do {                                             \
-		int tries_ = 600;                        \
+		int tries_ = SOON_TRIES;                 \
 		while (!(cond) && --tries_)              \
-			nap(50);                         \
+			nap(SOON_MS);                    \
 		must(cond);                              \
 	} while (0)
 
@@ -101,6 +104,26 @@ ROLE(fifo)
 	soon(all_went());
 }
 
+static bool told_since(uint64_t before)
+{
+	tell_fifo();
+	return stats_now().nr_pressures > before;
+}
+
+/* Tells a child whose parent watches the same FIFO, and might take each byte
+ * before it does: the parent stands still meanwhile. */
+static void tell_child_alone(void)
+{
+	uint64_t before = stats_now().nr_pressures;
+	int tries = SOON_TRIES;
+
+	must(!kill(getppid(), SIGSTOP));
+	while (!told_since(before) && --tries)
+		nap(SOON_MS);
+	must(!kill(getppid(), SIGCONT));
+	must(tries);
+}
+
 /* A fork's child watches for itself, when it has threads. */
 ROLE(fork)
 {
@@ -124,12 +147,9 @@ ROLE(fork)
 	pid = fork();
 	must(pid >= 0);
 	if (!pid) {
-		uint64_t before = stats_now().nr_pressures;
-
 		have_threads();
 		have_free_memory();
-		/* Each of both may take the byte, so it is told again. */
-		soon((tell_fifo(), stats_now().nr_pressures > before));
+		tell_child_alone();
 		_exit(0);
 	}
 	must(exited_with_zero(pid));

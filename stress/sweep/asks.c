@@ -22,6 +22,7 @@ static void ask_by_name(const char *name)
 	for (size = 0; size <= sizeof(value); size += 4)
 		names.ctl(name, value, &(size_t){ size }, NULL, 0);
 	names.ctl(name, NULL, NULL, NULL, 0);
+	names.ctl(name, value, NULL, NULL, 0);
 	size = sizeof(value);
 	names.ctl(name, value, &size, value, sizeof(value));
 }
@@ -40,6 +41,8 @@ static void ask_properties(void)
 		names.property(properties[i], &value);
 	names.table(text, 0);
 	names.table(text, sizeof(text));
+	names.release(1);
+	names.release_all();
 }
 
 static void ask_parts(void)
@@ -50,9 +53,11 @@ static void ask_parts(void)
 	names.classes(NULL, 0, 0);
 	names.classes(classes, sizeof(*classes), 100);
 	names.classes(classes, 24, 100);
+	names.classes(classes, 2 * sizeof(*classes), 50);
 	names.cpus(NULL, 0, 0);
 	names.cpus(cpus, sizeof(*cpus), 8);
 	names.cpus(cpus, 8, 8);
+	names.cpus(cpus, 2 * sizeof(*cpus), 4);
 }
 
 static void ask_forms(void)
@@ -67,14 +72,23 @@ static void ask_forms(void)
 	}
 }
 
-/* Lets the limits be what they are. */
-static void ask_limits(void)
+/* Lets the hard limit be what it is; the soft one is passed for a moment. */
+static void ask_limits(struct worker *w)
 {
-	struct lanemalloc_limits now;
+	struct lanemalloc_limits now, low;
+	struct {
+		struct lanemalloc_limits now;
+		char more[64];
+	} newer;
 
 	names.limit(NULL, NULL, 0);
 	names.limit(NULL, &now, 8);
 	names.limit(NULL, &now, sizeof(now));
+	names.limit(NULL, &newer.now, sizeof(newer));
+	low = now;
+	low.soft_size = MIB;
+	if (w->index == 2)
+		names.limit(&low, NULL, sizeof(low));
 	names.limit(&now, &now, sizeof(now));
 }
 
@@ -95,7 +109,7 @@ void asks_do(struct worker *w)
 	ask_properties();
 	ask_parts();
 	ask_forms();
-	ask_limits();
+	ask_limits(w);
 	names.stats_print(put_nowhere, NULL, NULL);
 	names.check();
 }

@@ -160,4 +160,7 @@ extern jmp_buf *fake_abort_target;
 		fake_aborted_;                     \
 	})
 
+/* Is called behind each move of pages; NULL: nothing is. */
+extern void (*fake_moved)(void);
+
 #endif

@@ -13,6 +13,9 @@ static const char *const asked[] = {
 	"arenas.page",	   "arenas.quantum", "arenas.narenas",
 	"epoch",	   "version",	     "config.prof",
 	"arena.0.purge",   "arena.x",	     "nothing",
+	"arenas.pages",	   "stats.a",	     "config.profile",
+	"versions",	   "epochs",	     "arena.0.purged",
+	"arena.",	   "opt.profile",    "background_",
 };
 
 static void ask_by_name(const char *name)
@@ -31,7 +34,17 @@ static void ask_properties(void)
 {
 	static const char *const properties[] = {
 		"generic.current_allocated_bytes",
+		"generic.current_allocated_bytes_of_all",
+		"generic.heap_size",
+		"generic.heap_sizes",
+		"tcmalloc.pageheap_free_bytes",
+		"tcmalloc.pageheap_unmapped_bytes",
+		"tcmalloc.pageheap_unmapped_byte",
+		"tcmalloc.current_total_thread_cache_bytes",
+		"tcmalloc.current_total_thread_cache_bytes_",
 		"tcmalloc.central_cache_free_bytes",
+		"tcmalloc.central_cache_free_bytes_",
+		"",
 		"nothing",
 	};
 	char text[4000];
@@ -72,7 +85,8 @@ static void ask_forms(void)
 	}
 }
 
-/* Lets the hard limit be what it is; the soft one is passed for a moment. */
+/* Lets the limits be what they are, but for a moment in which the soft one is
+ * passed, and the hard one, where memory may run out. */
 static void ask_limits(struct worker *w)
 {
 	struct lanemalloc_limits now, low;
@@ -87,6 +101,8 @@ static void ask_limits(struct worker *w)
 	names.limit(NULL, &newer.now, sizeof(newer));
 	low = now;
 	low.soft_size = MIB;
+	if (w->no_throw)
+		low.hard_size = MIB;
 	if (w->index == 2)
 		names.limit(&low, NULL, sizeof(low));
 	names.limit(&now, &now, sizeof(now));
@@ -111,5 +127,7 @@ void asks_do(struct worker *w)
 	ask_forms();
 	ask_limits(w);
 	names.stats_print(put_nowhere, NULL, NULL);
+	if (w->step % 5 == 0)
+		names.stats_print(NULL, NULL, NULL);
 	names.check();
 }

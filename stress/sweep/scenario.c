@@ -36,11 +36,12 @@ const struct scenario scenarios[] = {
 	  .reset = true },
 	/* Every option that changes the way; warnings; the print-outs. */
 	{ .name = "checked",
-	  .conf = "verbose=yes,stats=1,checks=1,usable=requested,hugepage=on,"
+	  .conf = "@stress/sweep/options.conf,@/nowhere,verbose=yes,stats=1,"
+		  "map_names=1,profile_dir=build/sweep,checks=1,usable=requested,hugepage=on,"
 		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g,"
-		  "quarantine=4m,@/proc/cmdline,@/nowhere",
+		  "quarantine=4m",
 	  .reset = true, .crowded = true, .constructors = true },
 	/* The lanes' way through the cold halves. */
 	{ .name = "marked", .conf = "reclaimer=0,checks=fast,purge_delay=1",
@@ -53,7 +54,8 @@ const struct scenario scenarios[] = {
 	/* Every few samples between guards; what is amiss is told, and the
 	 * program goes on. */
 	{ .name = "guarded",
-	  .conf = "reclaimer=0,guard=1,profile_interval=2k,guard_recover=1",
+	  .conf = "reclaimer=0,guard=1,profile_interval=2k,guard_recover=1,"
+		  "report_file=/dev/null",
 	  .reset = true, .constructors = true, .amiss = true,
 	  .outside = true },
 	/* What was freed waits before it serves again. */
@@ -68,7 +70,7 @@ const struct scenario scenarios[] = {
 	  .reset = true, .refuse_guards = true },
 	{ .name = "plain",
 	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,"
-		  "large_guard=off,", .reset = true, .close_stderr = true,
+		  "large_guard=off,numa=off,", .reset = true, .close_stderr = true,
 	  .constructors = true },
 	/* The library's threads: the reclaimer, the kernel test's helper. */
 	{ .name = "threads",
@@ -89,7 +91,8 @@ const struct scenario scenarios[] = {
 	/* Small regions, and more of them. */
 	{ .name = "limited", .conf = "reclaimer=0", .reset = true,
 	  .crowded = true, .limit = 120, .no_measure = true },
-	{ .name = "tight", .conf = "reclaimer=0,purge_budget=0,checks=on",
+	{ .name = "tight", .conf = "reclaimer=0,purge_budget=0,checks=on,check_pairs=0,"
+		  "check_stacks=0",
 	  .reset = true, .limit = 36, .no_measure = true },
 	/* The library's own limits: the hard one in the way again and again,
 	 * the soft one passed. */

@@ -286,7 +286,7 @@ static void seldom_exhaust(struct worker *w)
 ONE(do_purge, load_purge())
 ONE(do_mallinfo, mallinfo2(); names.mallinfo())
 ONE(do_trim, malloc_trim(4096))
-ONE(do_tiny, do_burst(w, 16, 250))
+ONE(do_tiny, do_burst(w, load_below(w, 2) ? 16 : 8, 250))
 ONE(do_medium, do_burst(w, 24 * KIB, 40))
 
 static void do_prints(struct worker *w)

@@ -127,7 +127,7 @@ void asks_do(struct worker *w)
 	ask_forms();
 	ask_limits(w);
 	names.stats_print(put_nowhere, NULL, NULL);
-	if (w->step % 5 == 0)
+	if (w->index == 0)
 		names.stats_print(NULL, NULL, NULL);
 	names.check();
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/clock.h"
 #include "harness/memory.h"
 #include "harness/options.h"
 #include "harness/random.h"
@@ -29,14 +30,6 @@ _Noreturn static inline void figure_die(const char *what)
 {
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
 	exit(2);
-}
-
-static inline double figure_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* Without allocating; MiB. */

@@ -74,12 +74,13 @@ static void do_guarded(struct worker *w)
 
 static void ask_one(struct worker *w)
 {
+	uint32_t seconds = (uint32_t)load_below(w, 2); /* 0: no end */
+
 	switch (load_below(w, 4)) {
 	case 0:
+		seconds <<= LANEMALLOC_SWITCH_SECONDS_SHIFT;
 		atomic_store(names.outside_switch,
-			     LANEMALLOC_SWITCH_PROFILE_ON |
-				     (uint32_t)load_below(w, 2)
-					     << LANEMALLOC_SWITCH_SECONDS_SHIFT);
+			     LANEMALLOC_SWITCH_PROFILE_ON | seconds);
 		break;
 	case 1:
 		atomic_store(names.outside_switch,

@@ -38,8 +38,9 @@ const struct scenario scenarios[] = {
 	/* Every option that changes the way; warnings; the print-outs. */
 	{ .name = "checked",
 	  .conf = "@stress/sweep/options.conf,@/nowhere,verbose=yes,stats=1,"
-		  "map_names=1,profile_dir=build/sweep,checks=1,usable=requested,hugepage=on,"
-		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
+		  "map_names=1,profile_dir=build/sweep,checks=1,"
+		  "usable=requested,hugepage=on,reclaimer=0,"
+		  "nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g,"
 		  "quarantine=4m",
@@ -71,8 +72,8 @@ const struct scenario scenarios[] = {
 	  .reset = true, .refuse_guards = true },
 	{ .name = "plain",
 	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,"
-		  "large_guard=off,numa=off,", .reset = true, .close_stderr = true,
-	  .constructors = true },
+		  "large_guard=off,numa=off,",
+	  .reset = true, .close_stderr = true, .constructors = true },
 	/* The library's threads: the reclaimer, the kernel test's helper. */
 	{ .name = "threads",
 	  .conf = "reclaimer=1,purge_delay=1,purge_budget=64k", .reset = true,

@@ -86,7 +86,7 @@ static void ask_forms(void)
 }
 
 /* Lets the limits be what they are, but for a moment in which the soft one is
- * passed, and the hard one, where memory may run out. */
+ * passed: one worker alone, or another would keep what it meant to pass. */
 static void ask_limits(struct worker *w)
 {
 	struct lanemalloc_limits now, low;
@@ -101,10 +101,9 @@ static void ask_limits(struct worker *w)
 	names.limit(NULL, &newer.now, sizeof(newer));
 	low = now;
 	low.soft_size = MIB;
-	if (w->no_throw)
-		low.hard_size = MIB;
-	if (w->index == 2)
-		names.limit(&low, NULL, sizeof(low));
+	if (w->index != 2)
+		return;
+	names.limit(&low, NULL, sizeof(low));
 	names.limit(&now, &now, sizeof(now));
 }
 

@@ -160,7 +160,4 @@ extern jmp_buf *fake_abort_target;
 		fake_aborted_;                     \
 	})
 
-/* Is called behind each move of pages; NULL: nothing is. */
-extern void (*fake_moved)(void);
-
 #endif

@@ -253,35 +253,6 @@ TEST(test_a_check_beside_others, NULL, done)
 	heap_free(object);
 }
 
-static unsigned nr_looks;
-
-static void look(void)
-{
-	heap_check("check");
-	nr_looks++;
-}
-
-/* Of a run that moves by its page tables the slack goes before the footer. */
-TEST(test_a_check_beside_a_move, NULL, done)
-{
-	void *run, *next, *moved;
-
-	option("checks=full");
-	system_peek_start();
-	run = block_alloc(8 * MIB);
-	next = block_alloc(2 * MIB);
-	nr_looks = 0;
-	fake_moved = look;
-	moved = heap_realloc(run, 24 * MIB);
-	assert_ptr_not_equal(moved, run);
-	assert_true(nr_looks > 0);
-	moved = heap_realloc(moved, 3 * MIB + 1);
-	fake_moved = NULL;
-	heap_check("check");
-	heap_free(moved);
-	heap_free(next);
-}
-
 /* Blocks of all sizes, of lives that differ, and what was written to them:
  * none of it is taken for a write after a free. */
 TEST(test_old_contents_are_no_fault, NULL, done)

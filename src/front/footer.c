@@ -142,25 +142,6 @@ void block_form_set(void *pointer, const struct block *block,
 	store_release(footer_word(pointer, block), word);
 }
 
-/* Between the two the bytes go elsewhere, by whole pages, the slack with them,
- * and whoever dies there leaves a block in somebody's hands. */
-void block_hold(void *pointer, const struct block *block, struct footer *footer)
-{
-	block_footer_read(pointer, block, footer);
-	footer_hold(footer_word(pointer, block));
-}
-
-void block_let(void *pointer, const struct block *block,
-	       const struct footer *footer)
-{
-	uint64_t word = canary_of(footer->size, footer->form);
-
-	__builtin_memset((char *)pointer + footer->size, SLACK_BYTE,
-			 slack_end(block, footer->size) - footer->size);
-	// [footer.word] with block_footer_read(): slack
-	store_release(footer_word(pointer, block), word ^ canary_key(pointer));
-}
-
 static force_inline void footer_parse(const void *pointer,
 				      const struct block *block,
 				      uint64_t stacks, uint64_t word,

@@ -62,13 +62,6 @@ void block_footer_set(void *pointer, const struct block *block, size_t size);
 void block_footer_read(const void *pointer, const struct block *block,
 		       struct footer *footer);
 
-/* Holds a live block that has one, in the hands of who reallocates it, and lets
- * it be live again, with the slack that it had. */
-void block_hold(void *pointer, const struct block *block,
-		struct footer *footer);
-void block_let(void *pointer, const struct block *block,
-	       const struct footer *footer);
-
 /* Finds the first byte of the slack that was written to; NULL: none was, or
  * nobody fills it. footer: the block's, a live one. */
 const char *block_slack_look(const void *pointer, const struct block *block,

@@ -45,21 +45,6 @@ static void *realloc_stay(void *pointer, const struct block *block, size_t size)
 	return pointer;
 }
 
-/* Whoever looks at all blocks meanwhile finds none that is damaged. */
-static void run_move(void *to, void *pointer, const struct block *from,
-		     size_t size)
-{
-	struct footer footer;
-
-	if (unlikely(block_footer_of(from))) {
-		block_hold(pointer, from, &footer);
-		large_move(to, pointer, size);
-		block_let(pointer, from, &footer);
-	} else {
-		large_move(to, pointer, size);
-	}
-}
-
 static void realloc_copy(void *to, void *pointer, const struct block *from,
 			 size_t size)
 {
@@ -68,7 +53,7 @@ static void realloc_copy(void *to, void *pointer, const struct block *from,
 	if (from->kind == BLOCK_RUN)
 		page_map_find(colour_off(to), &block);
 	if (block.kind == BLOCK_RUN)
-		run_move(to, pointer, from, size);
+		large_move(to, pointer, size);
 	else
 		__builtin_memcpy(to, pointer, size);
 }

@@ -1,5 +1,5 @@
 /* server: the library is preloaded here and its heap is warm; one child of
- * this process per stop
+ * this process per stop, or per group of stops
  */
 #include "step.h"
 #include "load.h"

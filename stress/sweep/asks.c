@@ -20,10 +20,11 @@ static const char *const asked[] = {
 
 static void ask_by_name(const char *name)
 {
-	size_t value[2], size;
+	static const size_t sizes[] = { 0, 3, 4, 6, 8, 16 };
+	size_t value[2], size, i;
 
-	for (size = 0; size <= sizeof(value); size += 4)
-		names.ctl(name, value, &(size_t){ size }, NULL, 0);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		names.ctl(name, value, &(size_t){ sizes[i] }, NULL, 0);
 	names.ctl(name, NULL, NULL, NULL, 0);
 	names.ctl(name, value, NULL, NULL, 0);
 	size = sizeof(value);
@@ -62,7 +63,12 @@ static void ask_parts(void)
 {
 	struct lanemalloc_class_stats classes[100];
 	struct lanemalloc_cpu_stats cpus[8];
+	size_t size;
 
+	for (size = 0; size < 20; size += 3) {
+		names.classes(classes, size, 2);
+		names.cpus(cpus, size, 2);
+	}
 	names.classes(NULL, 0, 0);
 	names.classes(classes, sizeof(*classes), 100);
 	names.classes(classes, 24, 100);
@@ -90,6 +96,7 @@ static void ask_forms(void)
 static void ask_limits(struct worker *w)
 {
 	struct lanemalloc_limits now, low;
+	size_t size;
 	struct {
 		struct lanemalloc_limits now;
 		char more[64];
@@ -99,10 +106,14 @@ static void ask_limits(struct worker *w)
 	names.limit(NULL, &now, 8);
 	names.limit(NULL, &now, sizeof(now));
 	names.limit(NULL, &newer.now, sizeof(newer));
+	for (size = 0; size < 20; size += 3)
+		names.limit(NULL, &newer.now, size);
 	low = now;
 	low.soft_size = MIB;
 	if (w->index != 2)
 		return;
+	for (size = 0; size < 20; size += 3)
+		names.limit(&now, NULL, size);
 	names.limit(&low, NULL, sizeof(low));
 	names.limit(&now, &now, sizeof(now));
 }
@@ -119,7 +130,7 @@ void asks_do(struct worker *w)
 	if (!names.ctl)
 		return;
 	/* They take time: in each pass a part of the names. */
-	for (i = w->step % 3; i < n; i += 3)
+	for (i = load_below(w, 3); i < n; i += 3)
 		ask_by_name(asked[i]);
 	ask_properties();
 	ask_parts();

@@ -123,6 +123,12 @@ const struct scenario scenarios[] = {
 	{ 0 },
 };
 
+#define NR_SCENARIOS (sizeof(scenarios) / sizeof(*scenarios) - 1)
+
+/* Each has a bit in a set of them, too. */
+_Static_assert(NR_SCENARIOS <= NR_SCENARIOS_MOST && NR_SCENARIOS_MOST <= 32,
+	       "tables of scenarios have room for all");
+
 char scenario_conf[300] = "LANEMALLOC_CONF=";
 
 void scenario_set_conf(const char *conf)
@@ -135,7 +141,7 @@ unsigned scenario_count(void)
 {
 	if (!text_is_ours())
 		return 1;
-	return sizeof(scenarios) / sizeof(*scenarios) - 1;
+	return NR_SCENARIOS;
 }
 
 /* What the library's own system calls are answered with. */

@@ -13,7 +13,7 @@
 #define TICK_PURGE_SIZE ((size_t)4 << 20) /* bytes of one passer's piece */
 #define TICK_PURGE_SHIFT 2 /* or a fourth of what is free and dirty */
 #define TICK_COLLECT 8	   /* slabs of each list that one passer looks at */
-#define RECLAIMER_GRACE 4 /* ticks that it may be late */
+#define RECLAIMER_GRACE 4  /* ticks that it may be late */
 
 /* Whether the caller is the one that does the tick that is due. */
 static inline bool tick_elect(void)

@@ -41,8 +41,9 @@ static struct rseq_area *own_area_of(void *life)
 }
 
 /* The next is due again at once: who passes from now on is in no look of this
- * helper's for sure, and gives birth to another. */
-size_t reclaimer_tick(void)
+ * helper's for sure, and gives birth to another. A function by itself, so that
+ * it is in the library once. */
+__attribute__((noinline)) size_t reclaimer_tick(void)
 {
 	size_t done;
 

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/clock.h"
+#include "harness/memory.h"
 #include "harness/options.h"
 #include "harness/random.h"
 
@@ -30,26 +32,14 @@ _Noreturn static inline void figure_die(const char *what)
 	exit(2);
 }
 
-static inline double figure_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Without allocating; MiB. */
 static inline double figure_rss(void)
 {
-	char text[128] = "", *space;
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	size_t resident = memory_now().resident;
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+	if (!resident)
 		figure_die("no /proc/self/statm");
-	close(fd);
-	space = strchr(text, ' ');
-	return (double)strtoul(space ? space : "0", NULL, 10) *
-	       (double)sysconf(_SC_PAGESIZE) / (double)MIB;
+	return (double)resident / (double)MIB;
 }
 
 static inline void figure_sleep(unsigned seconds)

@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		figure_die("measure FILE LIBRARY PROGRAM [ARGUMENT...]");
-	start = figure_seconds();
+	start = clock_seconds();
 	pid = fork();
 	if (!pid)
 		run(argv[2], argv + 3);
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	file = fopen(argv[1], "w");
 	if (!file)
 		figure_die("cannot write the file");
-	fprintf(file, "%.6f %.6f %.3f\n", figure_seconds() - start,
+	fprintf(file, "%.6f %.6f %.3f\n", clock_seconds() - start,
 		seconds(usage.ru_utime) + seconds(usage.ru_stime),
 		(double)usage.ru_maxrss / 1024);
 	if (fclose(file))

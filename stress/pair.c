@@ -19,7 +19,7 @@ static void *volatile sink;
 
 static __attribute__((noinline)) double time_pairs(size_t size)
 {
-	double start = figure_seconds();
+	double start = clock_seconds();
 	unsigned long i;
 	void *block;
 
@@ -29,7 +29,7 @@ static __attribute__((noinline)) double time_pairs(size_t size)
 		__asm__ volatile("" : "+r"(block) : : "memory");
 		free(block);
 	}
-	return (figure_seconds() - start) * 1e9 / (double)nr_pairs;
+	return (clock_seconds() - start) * 1e9 / (double)nr_pairs;
 }
 
 static __attribute__((noinline)) double layout(size_t size, unsigned stack,

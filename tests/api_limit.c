@@ -1,6 +1,7 @@
 /* modes: all */
 /* lanemalloc_limit, limit_soft, limit_hard: what the program may have */
 #include "expect.h"
+#include "../stress/harness/memory.h"
 
 #define NR_BLOCKS 200000
 #define HARD (64 * MIB)
@@ -191,16 +192,6 @@ TEST_ROLE(waits, "hardened=1,quarantine=64m", "checks=full,quarantine=64m")
 	free(p);
 }
 
-static size_t resident(void)
-{
-	unsigned long all, now;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	must(f && fscanf(f, "%lu %lu", &all, &now) == 2);
-	fclose(f);
-	return now * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Nothing but the limit says that free memory goes: the budget is large. */
 TEST_ROLE(soft, "purge_budget=1g,purge_delay=3600000")
 {
@@ -214,10 +205,10 @@ TEST_ROLE(soft, "purge_budget=1g,purge_delay=3600000")
 		else
 			blocks[k++] = blocks[i];
 	}
-	before = resident();
+	before = memory_now().resident;
 	must(before > 120 * MIB);
 	limits_set(40 * MIB, 0);
-	must(resident() < before - 100 * MIB);
+	must(memory_now().resident < before - 100 * MIB);
 	must(stats_now().pressure_reason == 1);
 	must(stats_now().nr_pressures == 1);
 	/* Beyond the limit nothing is kept, and blocks are there as ever. */

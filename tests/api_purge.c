@@ -1,19 +1,7 @@
 /* modes: all */
 /* lanemalloc_purge and malloc_trim: freed memory is the system's again */
 #include "expect.h"
-
-/* Resident bytes of this process. */
-static size_t resident(void)
-{
-	char text[128];
-	FILE *f = fopen("/proc/self/statm", "r");
-	size_t total, pages;
-
-	must(f && fgets(text, sizeof(text), f));
-	fclose(f);
-	must(sscanf(text, "%zu %zu", &total, &pages) == 2);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
+#include "../stress/harness/memory.h"
 
 static char **blocks;
 static size_t nr_blocks;
@@ -41,13 +29,13 @@ static void check_purge(size_t size)
 	size_t before, full, after;
 
 	LANE(lanemalloc_purge)();
-	before = resident();
+	before = memory_now().resident;
 	take(48 * MIB, size);
-	full = resident();
+	full = memory_now().resident;
 	assert_true(full >= before + 40 * MIB);
 	give();
 	keeping_errno(LANE(lanemalloc_purge)());
-	after = resident();
+	after = memory_now().resident;
 	if (after > before + 6 * MIB)
 		print_message("blocks of %zu: %zu MiB stay\n", size,
 			      (after - before) / MIB);
@@ -74,7 +62,7 @@ TEST_LANE(test_locked_page)
 
 	need_kernel();
 	LANE(lanemalloc_purge)();
-	before = resident();
+	before = memory_now().resident;
 	take(64 * MIB, 65536);
 	locked = (char *)(((uintptr_t)blocks[nr_blocks / 2] + page) &
 			  ~(uintptr_t)(page - 1));
@@ -82,7 +70,7 @@ TEST_LANE(test_locked_page)
 		skip();
 	give();
 	LANE(lanemalloc_purge)();
-	assert_true(resident() <= before + 8 * MIB);
+	assert_true(memory_now().resident <= before + 8 * MIB);
 	assert_true(stats_now().free_dirty_size <= 4 * MIB);
 	assert_true(stats_now().free_dirty_size > 0);
 	must(!munlock(locked, page));
@@ -104,10 +92,10 @@ TEST_LANE(test_huge_block)
 	must(p);
 	for (i = 0; i < size; i += 16 * MIB)
 		p[i] = 1;
-	full = resident();
+	full = memory_now().resident;
 	free(p);
 	after = stats_now();
-	assert_true(resident() < full);
+	assert_true(memory_now().resident < full);
 	/* One, or where the budget has learnt to keep much, one for 128 MiB. */
 	assert_true(after.nr_purges - before.nr_purges <=
 		    size / (128 * MIB) + 2);
@@ -203,12 +191,12 @@ TEST_LANE(test_trim)
 
 	need_kernel();
 	malloc_trim(0);
-	before = resident();
+	before = memory_now().resident;
 	take(48 * MIB, 500);
 	give();
 	while (malloc_trim(0))
 		;
-	assert_true(resident() <= before + 6 * MIB);
+	assert_true(memory_now().resident <= before + 6 * MIB);
 }
 
 TEST_MAIN(NULL, NULL)

@@ -36,8 +36,10 @@
 # Those that may run beside others begin with what took longest the last time
 # (BUILD/tests/took), so that none of them is late.
 #
-# Environment: BUILD (build), JOBS (2; 4 at most), ONLY (a pattern of names),
-# MAY_SKIP (a missing tool is no failure), VERBOSE (all output is shown).
+# Environment: BUILD (build), JOBS (two for a CPU, as some tests sleep; 4 at
+# most), ONLY (a pattern of names), MAY_SKIP (a missing tool is no failure),
+# VERBOSE (all output is shown), KNOWN (what depends on files alone that are as
+# they were when it passed is not run again: BUILD/tests/known).
 # Last line: "N passed, N failed". Exit status: 0 where nothing failed.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -47,7 +49,8 @@ MAKE=${MAKE:-make}
 ONLY=${ONLY:-}
 MAY_SKIP=${MAY_SKIP:-}
 VERBOSE=${VERBOSE:-}
-jobs=${JOBS:-2}
+KNOWN=${KNOWN:-}
+jobs=${JOBS:-$((2 * $(nproc)))}
 [ "$jobs" -le 4 ] || jobs=4
 LANEMALLOC_SO=$(realpath -m "$BUILD")/liblanemalloc.so
 export LANEMALLOC_SO
@@ -114,6 +117,32 @@ run_one() {
 # run NAME TIMEOUT COMMAND...: with the others of the queue.
 run() {
 	! wanted "$1" || queue+=("${took_last[$1]:-0} ${*@Q}")
+}
+
+# run_known NAME TIMEOUT FILES COMMAND...: likewise; its result hangs on the
+# command, these files and the programs that lint asks.
+run_known() {
+	local name=$1 timeout=$2 files=$3 known="$BUILD/tests/known/$1" hash
+
+	shift 3
+	wanted "$name" || return 0
+	# shellcheck disable=SC2086 # a list
+	hash=$({
+		echo "$@"
+		shellcheck --version
+		clang-format --version
+		cat -- $files
+	} | sha256sum)
+	if [ -n "$KNOWN" ] && [ "$(cat "$known" 2>/dev/null)" = "$hash" ]; then
+		echo passed >>"$results/counts"
+		say passed "$name" "as before, 0"
+		return
+	fi
+	mkdir -p "$BUILD/tests/known"
+	# shellcheck disable=SC2016 # the inner shell's
+	run "$name" "$timeout" bash -c \
+		'rm -f "$0" && "${@:2}" && echo "$1" >"$0"' \
+		"$known" "$hash" "$@"
 }
 
 # Runs what is in the queue, so many at a time.
@@ -285,17 +314,27 @@ group_valgrind() {
 }
 
 group_lint() {
-	local rule
+	local rule rules scripts
 
 	without lint python3 shellcheck clang-format && return
+	rules=$(echo tests/lint/*.py docs/generate/*.py .clang-format \
+		stress/harness/faults.py)
+	scripts=$(find tests stress docs packaging .ci/run -type f \
+		\( -name '*.sh' -o -path .ci/run \) -not -path '*/build/*' | sort)
 	for rule in $(python3 tests/lint/lint.py --list); do
-		run "lint $rule" 120 python3 tests/lint/lint.py "$rule"
+		if [ "$rule" = shell ]; then
+			run_known "lint $rule" 120 "$rules $scripts" \
+				python3 tests/lint/lint.py "$rule"
+		else
+			run "lint $rule" 120 python3 tests/lint/lint.py "$rule"
+		fi
 	done
 	for rule in $(python3 tests/lint/selftest.py --list); do
-		run "lint-selftest $rule" 120 \
+		run_known "lint-selftest $rule" 120 "$rules" \
 			python3 tests/lint/selftest.py "$rule"
 	done
-	run "lint-selftest calls" 60 python3 tests/lint/calls.py --selftest
+	run_known "lint-selftest calls" 60 "$rules" \
+		python3 tests/lint/calls.py --selftest
 }
 
 group_clang() {

@@ -41,6 +41,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../stress/harness/memory.h"
 #include "../stress/harness/options.h"
 #include "../stress/harness/random.h"
 #include "../stress/harness/shadow_map.h"
@@ -189,18 +190,6 @@ static inline void storm_parallel(unsigned n, void *(*run)(void *),
 	for (i = 0; i < n; i++)
 		must(!pthread_join(threads[i], NULL));
 	must(!munmap(threads, n * sizeof(*threads)));
-}
-
-static inline size_t storm_rss(void)
-{
-	char text[128] = "";
-	size_t size = 0, resident = 0;
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	must(sscanf(text, "%zu %zu", &size, &resident) == 2);
-	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static inline void storm_start(int argc, char **argv, unsigned threads,

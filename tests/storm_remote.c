@@ -74,7 +74,7 @@ static void watch_rounds(void)
 		atomic_store(&nr_taken, 0);
 		pthread_barrier_wait(&barrier);
 		pthread_barrier_wait(&barrier);
-		now = storm_rss();
+		now = memory_now().resident;
 		if (i < WARM_UP)
 			warm = now > warm ? now : warm;
 		else

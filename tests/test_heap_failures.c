@@ -81,9 +81,13 @@ static void grow(unsigned i, size_t size)
 		keep(i, block, size);
 }
 
+/* Of the runs some are longer than a hugepage; each page costs a fault in each
+ * life. */
 static size_t size_of(unsigned i)
 {
-	return i % 20 ? 1 + i * 97 % 5000 : UNIT_SIZE * (1 + i % 70);
+	if (i % 20)
+		return 1 + i * 97 % 5000;
+	return UNIT_SIZE * (1 + (i % 60 ? i % 70 / 7 : i % 70));
 }
 
 static void allocate(unsigned first)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "region_fixture.h"
+#include "../stress/harness/memory.h"
 
 #define STEP GROW_LEAST
 
@@ -57,19 +58,13 @@ TEST(starts_once)
 	heap_check();
 }
 
-/* Exact, unlike statm, which some kernels sum up lazily. */
 static size_t resident_size(void)
 {
-	FILE *file = fopen("/proc/self/smaps_rollup", "r");
-	unsigned long size = 0;
-	char line[256];
+	size_t size = memory_resident_exact();
 
-	if (!file)
+	if (!size)
 		skip();
-	while (!size && fgets(line, sizeof(line), file))
-		sscanf(line, "Rss: %lu", &size);
-	fclose(file);
-	return size << 10;
+	return size;
 }
 
 TEST(start_is_cheap)

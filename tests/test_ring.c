@@ -1,6 +1,7 @@
 /* front/ring.h: a block waits until as many came behind it as its ring has
  * places; who empties the rings gets each once, and others go by meanwhile */
 #include "heap_fixture.h"
+#include "../stress/harness/memory.h"
 
 #include "front/ring.c"
 
@@ -144,19 +145,13 @@ TEST(the_system_is_asked_once_in_a_while, setup, NULL)
 	assert_true(ring_make(61));
 }
 
-/* As smaps_rollup says it, to which the page of zeros is none. */
 static size_t resident_size(void)
 {
-	FILE *file = fopen("/proc/self/smaps_rollup", "r");
-	unsigned long size = 0;
-	char line[256];
+	size_t size = memory_resident_exact();
 
-	if (!file)
+	if (!size)
 		skip();
-	while (!size && fgets(line, sizeof(line), file))
-		sscanf(line, "Rss: %lu", &size);
-	fclose(file);
-	return size << 10;
+	return size;
 }
 
 /* Rings of 4 MiB that nobody used are not written to. */

@@ -7,6 +7,7 @@
  * (with --table 4096 too) the library's own memory, what is cached, and what a
  * drain costs must be at most so much an id. --table prints docs/scale.md's. */
 #include "heap_fixture.h"
+#include "../stress/harness/memory.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -92,18 +93,14 @@ static int start(void **state)
 	return failed;
 }
 
-/* /proc/self/statm: of all pages, and of the resident ones. */
-static void memory_now(struct state *s)
+static void state_memory(struct state *s)
 {
-	unsigned long mapped, resident;
+	struct memory_size size = memory_now();
 	struct rusage usage;
-	FILE *f = fopen("/proc/self/statm", "r");
 
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%lu %lu", &mapped, &resident), 2);
-	fclose(f);
-	s->mapped = mapped * system_page_size();
-	s->resident = resident * system_page_size();
+	assert_true(size.resident > 0);
+	s->mapped = size.mapped;
+	s->resident = size.resident;
 	getrusage(RUSAGE_SELF, &usage);
 	s->faults = (uint64_t)usage.ru_minflt;
 }
@@ -112,7 +109,7 @@ static struct state state_now(unsigned nr_ids)
 {
 	struct state s = { .nr_ids = nr_ids };
 
-	memory_now(&s);
+	state_memory(&s);
 	s.stats = stats_now();
 	return s;
 }

@@ -5,7 +5,6 @@
 #include "front/colour.h"
 #include "front/foreign.h"
 #include "front/hardened.h"
-#include "front/outside.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -57,15 +56,13 @@ static cold void free_unlaned(void *pointer, const struct block *block)
 		break;
 	case BLOCK_OBJECT:
 	case BLOCK_RUN:
-		if (retire_block(pointer, block) == REMOTE_LANE)
-			return;
-		break;
+		tick_end_free(retire_block(pointer, block));
+		return;
 	case BLOCK_NONE:
 	case BLOCK_INSIDE:
 		break; /* block_find() ended the program */
 	}
-	tick_pass();
-	outside_look();
+	tick_end();
 }
 
 void heap_free_judged(void *pointer, const struct block *block)
@@ -112,10 +109,7 @@ static cold void free_judge(void *pointer, enum block_form form)
 static void hardened_free(void *pointer, const struct block *block)
 {
 	block_usable_size(pointer, block, "free");
-	if (retire_block(pointer, block) == REMOTE_LANE)
-		return;
-	tick_pass();
-	outside_look();
+	tick_end_free(retire_block(pointer, block));
 }
 
 /* With checks=full: what is in order is retired, of the rest others tell. */
@@ -126,10 +120,7 @@ static bool filled_try_free(void *pointer, const struct block *block,
 
 	if (!filled_try_retire(pointer, block, form, &where))
 		return false;
-	if (where == REMOTE_LANE)
-		return true;
-	tick_pass();
-	outside_look();
+	tick_end_free(where);
 	return true;
 }
 

@@ -7,7 +7,6 @@
 #include "front/foreign.h"
 #include "front/free.h"
 #include "front/large.h"
-#include "front/outside.h"
 #include "front/tick.h"
 
 /* An object of more than twice what is asked for moves to a smaller one, so
@@ -24,8 +23,7 @@ static bool run_stays(struct block *block, size_t size)
 		return false;
 	if (!large_resize(block, size))
 		return false;
-	tick_pass();
-	outside_look();
+	tick_end();
 	return true;
 }
 

@@ -16,9 +16,26 @@
 #ifndef LANE_TICK_H
 #define LANE_TICK_H
 
+#include "cpucache/cpu_cache.h"
+#include "front/outside.h"
+
 /* Does what is due, at the end of every slow path but a push into a remote
  * lane. */
 void tick_pass(void);
+
+/* What each slow path ends with that gives memory back, or keeps it. */
+static force_inline void tick_end(void)
+{
+	tick_pass();
+	outside_look();
+}
+
+/* A free ends with: by a lane no time has passed to speak of. */
+static force_inline void tick_end_free(enum remote_free where)
+{
+	if (where != REMOTE_LANE)
+		tick_end();
+}
 
 /* Gives birth to a helper where none lives and one may. */
 void tick_ensure_helper(void);

@@ -1,4 +1,5 @@
 /* load: threads, clock, tables, random numbers, patterns */
+#include "../harness/clock.h"
 #include "../harness/random.h"
 #include "run.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE (256 << 10)
@@ -106,23 +106,15 @@ size_t load_skewed(struct worker *worker, size_t low, size_t high)
 static double clocked;
 static bool is_clocked;
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 double load_run(const struct load *load, const struct run *run)
 {
-	double start = now();
+	double start = clock_seconds();
 
 	if (load->body)
 		load_parallel(run, load->body, NULL);
 	else
 		load->run(run);
-	return is_clocked ? clocked : now() - start;
+	return is_clocked ? clocked : clock_seconds() - start;
 }
 
 double load_seconds(void)
@@ -195,7 +187,7 @@ static double gate_open(struct gate *gate, unsigned nr_others)
 	while (gate->nr_waiting < nr_others)
 		pthread_cond_wait(&gate->changed, &gate->mutex);
 	gate->open = true;
-	start = now();
+	start = clock_seconds();
 	pthread_cond_broadcast(&gate->changed);
 	pthread_mutex_unlock(&gate->mutex);
 	return start;
@@ -221,7 +213,7 @@ void load_parallel(const struct run *run, void (*body)(struct worker *worker),
 	body(&threads[0].worker);
 	for (unsigned i = 1; i < run->threads; i++)
 		pthread_join(threads[i].id, NULL);
-	clocked += now() - start;
+	clocked += clock_seconds() - start;
 	is_clocked = true;
 	load_table_free(threads, bytes);
 }

@@ -3,7 +3,7 @@
 PACKAGES_GROWTH = gcc python3 valgrind gnuplot-nox
 
 $(BUILD)/growth: stress/growth/growth.c stress/figure.h \
-		stress/harness/options.h stress/harness/random.h $(BUILD)/flags
+		$(wildcard stress/harness/*.h) $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(NO_BUILTINS) -Istress $< -o $@
 

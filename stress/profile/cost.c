@@ -118,10 +118,10 @@ static __attribute__((noinline)) void run_below(load *run, unsigned long calls)
 
 static double piece(load *run)
 {
-	double start = figure_seconds();
+	double start = clock_seconds();
 
 	run_below(run, depth);
-	return (figure_seconds() - start) * 1e9 / PIECE;
+	return (clock_seconds() - start) * 1e9 / PIECE;
 }
 
 static double quarter(double *values, unsigned n)

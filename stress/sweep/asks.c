@@ -13,15 +13,20 @@ static const char *const asked[] = {
 	"arenas.page",	   "arenas.quantum", "arenas.narenas",
 	"epoch",	   "version",	     "config.prof",
 	"arena.0.purge",   "arena.x",	     "nothing",
+	"arenas.pages",	   "stats.a",	     "config.profile",
+	"versions",	   "epochs",	     "arena.0.purged",
+	"arena.",	   "opt.profile",    "background_",
 };
 
 static void ask_by_name(const char *name)
 {
-	size_t value[2], size;
+	static const size_t sizes[] = { 0, 3, 4, 6, 8, 16 };
+	size_t value[2], size, i;
 
-	for (size = 0; size <= sizeof(value); size += 4)
-		names.ctl(name, value, &(size_t){ size }, NULL, 0);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		names.ctl(name, value, &(size_t){ sizes[i] }, NULL, 0);
 	names.ctl(name, NULL, NULL, NULL, 0);
+	names.ctl(name, value, NULL, NULL, 0);
 	size = sizeof(value);
 	names.ctl(name, value, &size, value, sizeof(value));
 }
@@ -30,7 +35,17 @@ static void ask_properties(void)
 {
 	static const char *const properties[] = {
 		"generic.current_allocated_bytes",
+		"generic.current_allocated_bytes_of_all",
+		"generic.heap_size",
+		"generic.heap_sizes",
+		"tcmalloc.pageheap_free_bytes",
+		"tcmalloc.pageheap_unmapped_bytes",
+		"tcmalloc.pageheap_unmapped_byte",
+		"tcmalloc.current_total_thread_cache_bytes",
+		"tcmalloc.current_total_thread_cache_bytes_",
 		"tcmalloc.central_cache_free_bytes",
+		"tcmalloc.central_cache_free_bytes_",
+		"",
 		"nothing",
 	};
 	char text[4000];
@@ -40,19 +55,28 @@ static void ask_properties(void)
 		names.property(properties[i], &value);
 	names.table(text, 0);
 	names.table(text, sizeof(text));
+	names.release(1);
+	names.release_all();
 }
 
 static void ask_parts(void)
 {
 	struct lanemalloc_class_stats classes[100];
 	struct lanemalloc_cpu_stats cpus[8];
+	size_t size;
 
+	for (size = 0; size < 20; size += 3) {
+		names.classes(classes, size, 2);
+		names.cpus(cpus, size, 2);
+	}
 	names.classes(NULL, 0, 0);
 	names.classes(classes, sizeof(*classes), 100);
 	names.classes(classes, 24, 100);
+	names.classes(classes, 2 * sizeof(*classes), 50);
 	names.cpus(NULL, 0, 0);
 	names.cpus(cpus, sizeof(*cpus), 8);
 	names.cpus(cpus, 8, 8);
+	names.cpus(cpus, 2 * sizeof(*cpus), 4);
 }
 
 static void ask_forms(void)
@@ -67,14 +91,30 @@ static void ask_forms(void)
 	}
 }
 
-/* Lets the limits be what they are. */
-static void ask_limits(void)
+/* Lets the limits be what they are, but for a moment in which the soft one is
+ * passed: one worker alone, or another would keep what it meant to pass. */
+static void ask_limits(struct worker *w)
 {
-	struct lanemalloc_limits now;
+	struct lanemalloc_limits now, low;
+	size_t size;
+	struct {
+		struct lanemalloc_limits now;
+		char more[64];
+	} newer;
 
 	names.limit(NULL, NULL, 0);
 	names.limit(NULL, &now, 8);
 	names.limit(NULL, &now, sizeof(now));
+	names.limit(NULL, &newer.now, sizeof(newer));
+	for (size = 0; size < 20; size += 3)
+		names.limit(NULL, &newer.now, size);
+	low = now;
+	low.soft_size = MIB;
+	if (w->index != 2)
+		return;
+	for (size = 0; size < 20; size += 3)
+		names.limit(&now, NULL, size);
+	names.limit(&low, NULL, sizeof(low));
 	names.limit(&now, &now, sizeof(now));
 }
 
@@ -90,12 +130,14 @@ void asks_do(struct worker *w)
 	if (!names.ctl)
 		return;
 	/* They take time: in each pass a part of the names. */
-	for (i = w->step % 3; i < n; i += 3)
+	for (i = load_below(w, 3); i < n; i += 3)
 		ask_by_name(asked[i]);
 	ask_properties();
 	ask_parts();
 	ask_forms();
-	ask_limits();
+	ask_limits(w);
 	names.stats_print(put_nowhere, NULL, NULL);
+	if (w->index == 0)
+		names.stats_print(NULL, NULL, NULL);
 	names.check();
 }

@@ -20,6 +20,8 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 			.close_stderr = s->close_stderr,
 			.foreign = !s->reset,
 			.rights = s->rights,
+			.amiss = s->amiss,
+			.outside = s->outside,
 		};
 		if (i != 3)
 			thread_start(load_run, &workers[i]);

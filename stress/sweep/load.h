@@ -6,7 +6,7 @@
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
-#define NR_SELDOM 13
+#define NR_SELDOM 14
 
 /* A part of the load, or an operation, that is one call. */
 #define ONE(name, ...)                     \
@@ -39,7 +39,8 @@ void load_helper_came(struct worker *w);
 extern const struct load_parts seldom_parts;
 void seldom_open(void); /* before all */
 
-void asks_do(struct worker *w); /* asks.c */
+void asks_do(struct worker *w);  /* asks.c */
+void amiss_do(struct worker *w); /* amiss.c */
 
 /* rights.c: behind the names that change rights stands what changes none. */
 void rights_replace(void);

@@ -43,6 +43,9 @@ static bool with_malloc(const char *name)
 #define FIND(field, name) \
 	(*(void **)(void *)&names.field = dlsym(RTLD_DEFAULT, name))
 
+#define INNER(field, name) \
+	(*(void **)(void *)&names.field = text_symbol(name))
+
 void names_find(void)
 {
 	struct operator_pair *o;
@@ -64,6 +67,8 @@ void names_find(void)
 	FIND(stats_print, "malloc_stats_print");
 	FIND(property, "MallocExtension_GetNumericProperty");
 	FIND(table, "MallocExtension_GetStats");
+	FIND(release_all, "MallocExtension_ReleaseFreeMemory");
+	FIND(release, "MallocExtension_ReleaseToSystem");
 	FIND(mode, "lanemalloc_mode");
 	FIND(version, "lanemalloc_version");
 	FIND(reclaimer_start, "lanemalloc_reclaimer_start");
@@ -79,9 +84,12 @@ void names_find(void)
 	/* Foreign only where malloc is another one. */
 	if (names.libc_malloc == malloc || !names.stats)
 		names.libc_malloc = NULL;
-	*(void **)(void *)&names.format = text_symbol("report_format");
+	INNER(format, "report_format");
 	if (names.stats)
-		*(void **)(void *)&names.move = text_symbol("memmove");
+		INNER(move, "memmove");
+	INNER(guarded_find, "guarded_find");
+	INNER(outside_switch, "outside_switch");
+	INNER(readers, "probe_alloc_readers");
 	for (o = operators; o < operators + NR_OPERATORS; o++) {
 		o->new_found = dlsym(RTLD_DEFAULT, o->new_name);
 		o->delete_found = dlsym(RTLD_DEFAULT, o->delete_name);

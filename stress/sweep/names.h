@@ -29,6 +29,8 @@ struct names {
 			    const char *);
 	int (*property)(const char *, size_t *);
 	void (*table)(char *, int);
+	void (*release_all)(void);
+	void (*release)(size_t);
 	const char *(*mode)(const char **);
 	const char *(*version)(void);
 	int (*reclaimer_start)(void);
@@ -41,6 +43,11 @@ struct names {
 	/* Not exported. */
 	int (*format)(char *, size_t, const char *, ...);
 	void *(*move)(void *, const void *, size_t);
+	/* judged: has room for what it tells. */
+	bool (*guarded_find)(const void *, void *judged);
+	/* What programs outside write. */
+	_Atomic(uint32_t) *outside_switch;
+	_Atomic(uint16_t) *readers; /* of the probes */
 };
 extern struct names names;
 

@@ -63,11 +63,12 @@ ONE(rare_96, do_burst(w, 96, 250))
 ONE(rare_192, do_burst(w, 192, 250))
 ONE(rare_384, do_burst(w, 384, 250))
 ONE(rare_768, do_burst(w, 768, 120))
+ONE(rare_1536, do_burst(w, 1536, 60))
 
 static void (*const rare[NR_SELDOM])(struct worker *w) = {
 	rare_purge, do_statistics, rare_trim, do_refused, rare_huge, rare_vast,
 	rare_aligned, rare_24k, rare_48, rare_96, rare_192, rare_384,
-	rare_768,
+	rare_768,   rare_1536,
 };
 
 const struct load_parts rare_parts = { .seldom = rare };

@@ -19,6 +19,7 @@
 
 #include "load.h"
 #include "pageheap/region.h"
+#include "../harness/memory.h"
 #include "../harness/raw.h"
 #include "system/place.h"
 #include "system/sealed.h"
@@ -36,8 +37,10 @@ const struct scenario scenarios[] = {
 	  .reset = true },
 	/* Every option that changes the way; warnings; the print-outs. */
 	{ .name = "checked",
-	  .conf = "verbose=yes,stats=1,checks=1,usable=requested,hugepage=on,"
-		  "reclaimer=0,nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
+	  .conf = "@stress/sweep/options.conf,@/nowhere,verbose=yes,stats=1,"
+		  "map_names=1,profile_dir=build/sweep,checks=1,"
+		  "usable=requested,hugepage=on,reclaimer=0,"
+		  "nonsense=1,purge_delay=99999999g,cpu_cache=x,=,"
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g,"
 		  "quarantine=4m",
@@ -50,21 +53,27 @@ const struct scenario scenarios[] = {
 	  .conf = "reclaimer=0,profile=1,profile_interval=2k,"
 		  "profile_memory=1m,profile_dir=build/sweep", .reset = true,
 	  .constructors = true },
-	/* Every few samples between guards. */
+	/* Every few samples between guards; what is amiss is told, and the
+	 * program goes on. */
 	{ .name = "guarded",
-	  .conf = "reclaimer=0,guard=1,profile_interval=2k", .reset = true,
-	  .constructors = true },
+	  .conf = "reclaimer=0,guard=1,profile_interval=2k,guard_recover=1,"
+		  "report_file=/dev/null",
+	  .reset = true, .constructors = true, .amiss = true,
+	  .outside = true },
 	/* What was freed waits before it serves again. */
-	{ .name = "filled", .conf = "reclaimer=0,checks=full,quarantine=1m",
-	  .reset = true },
-	{ .name = "hardened", .conf = "reclaimer=0,hardened=1", .reset = true },
+	{ .name = "filled",
+	  .conf = "reclaimer=0,checks=full,quarantine=1m,profile_interval=2k",
+	  .reset = true, .outside = true },
+	{ .name = "hardened",
+	  .conf = "reclaimer=0,hardened=1,profile_interval=2k",
+	  .reset = true, .outside = true },
 	/* A guard behind each large block, by a kernel without MADV_GUARD. */
 	{ .name = "walled", .conf = "reclaimer=0,large_guard=all,checks=fast",
 	  .reset = true, .refuse_guards = true },
 	{ .name = "plain",
 	  .conf = "reclaimer=off,stats=on,hugepage=off,deepbind=1,"
-		  "large_guard=off,", .reset = true, .close_stderr = true,
-	  .constructors = true },
+		  "large_guard=off,numa=off,",
+	  .reset = true, .close_stderr = true, .constructors = true },
 	/* The library's threads: the reclaimer, the kernel test's helper. */
 	{ .name = "threads",
 	  .conf = "reclaimer=1,purge_delay=1,purge_budget=64k", .reset = true,
@@ -84,13 +93,15 @@ const struct scenario scenarios[] = {
 	/* Small regions, and more of them. */
 	{ .name = "limited", .conf = "reclaimer=0", .reset = true,
 	  .crowded = true, .limit = 120, .no_measure = true },
-	{ .name = "tight", .conf = "reclaimer=0,purge_budget=0,checks=1",
+	{ .name = "tight",
+	  .conf = "reclaimer=0,purge_budget=0,checks=on,check_pairs=0,"
+		  "check_stacks=0",
 	  .reset = true, .limit = 36, .no_measure = true },
 	/* The library's own limits: the hard one in the way again and again,
 	 * the soft one passed. */
 	{ .name = "bounded",
 	  .conf = "reclaimer=0,purge_delay=1,limit_hard=24m,limit_soft=8m,"
-		  "limit=cgroup,cpu_cache=256k", .reset = true,
+		  "limit=cgroup,cpu_cache=256k,verbose=1", .reset = true,
 	  .no_measure = true },
 	/* No CPU has a cache. */
 	{ .name = "bare", .conf = "reclaimer=1", .reset = true,
@@ -107,7 +118,7 @@ const struct scenario scenarios[] = {
 	/* A second is half a millisecond: whatever expires, expires. */
 	{ .name = "hasty", .conf = "reclaimer=1,purge_delay=500,purge_budget=0",
 	  .reset = true, .prepared = true, .hasty = true, .refuse_area = true,
-	  .linger = 30 },
+	  .outside = true, .linger = 30 },
 	/* Nor a thread for the reclaimer. */
 	{ .name = "no-fence", .conf = "reclaimer=1,purge_delay=1",
 	  .reset = true, .refuse_fence = true, .no_measure = true },
@@ -123,7 +134,7 @@ const struct scenario scenarios[] = {
 	{ 0 },
 };
 
-char scenario_conf[300] = "LANEMALLOC_CONF=";
+char scenario_conf[400] = "LANEMALLOC_CONF=";
 
 void scenario_set_conf(const char *conf)
 {
@@ -286,15 +297,11 @@ static char **environ_kept;
 
 static size_t address_space_used(void)
 {
-	char line[64];
-	unsigned long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
+	size_t mapped = memory_now().mapped;
 
-	if (!f || !fgets(line, sizeof(line), f) ||
-	    sscanf(line, "%lu", &pages) != 1)
+	if (!mapped)
 		child_fail(CRASHED, "no /proc/self/statm");
-	fclose(f);
-	return pages * 4096;
+	return mapped;
 }
 
 static void limit_to(size_t size)

@@ -118,6 +118,7 @@ static void do_foreign(struct worker *w)
 	if (!names.libc_malloc || !w->foreign || w->left)
 		return;
 	free(names.libc_malloc(100));
+	free(names.libc_malloc(1 * MIB));
 	at = names.libc_malloc(200);
 	if (malloc_usable_size(at) < 200)
 		child_fail(UNSOUND, "the usable size of a foreign block");
@@ -168,6 +169,9 @@ static void do_profile(void)
 		 gettid() % 2 ? "heap" : "pb.gz");
 	names.profile_dump(path);
 	unlink(path);
+	/* A device, and a link to what is no stream. */
+	names.profile_dump("/dev/null");
+	names.profile_dump("/proc/self/exe");
 	if (gettid() % 4)
 		return;
 	names.profile_stop();
@@ -282,7 +286,7 @@ static void seldom_exhaust(struct worker *w)
 ONE(do_purge, load_purge())
 ONE(do_mallinfo, mallinfo2(); names.mallinfo())
 ONE(do_trim, malloc_trim(4096))
-ONE(do_tiny, do_burst(w, 16, 250))
+ONE(do_tiny, do_burst(w, load_below(w, 2) ? 16 : 8, 250))
 ONE(do_medium, do_burst(w, 24 * KIB, 40))
 
 static void do_prints(struct worker *w)
@@ -297,7 +301,7 @@ static void do_prints(struct worker *w)
 static void (*const seldom[NR_SELDOM])(struct worker *w) = {
 	do_purge,   do_stats,  do_mallinfo, do_trim, do_prints, do_edges,
 	do_failing, do_foreign, do_huge,    do_vast, do_tiny,	do_medium,
-	asks_do,
+	asks_do,    amiss_do,
 };
 
 /* ---- the first worker's own: what libc's locks allow only one ---- */

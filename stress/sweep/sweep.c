@@ -5,6 +5,7 @@
  * --expect-blocked (negative controls): somebody was. 1: not so. 2, 3: it
  * could not be tried. 4: interrupted.
  */
+#include "../harness/clock.h"
 #include "options.h"
 #include "report.h"
 
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- servers ---- */
@@ -50,14 +50,6 @@ static void on_end(int sig)
 	atomic_store(&shared->interrupted, 1);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static uint32_t count_results(bool of_done)
 {
 	uint32_t i, n = 0;
@@ -82,7 +74,8 @@ static void show_progress(double start, uint32_t done_before)
 		"%.0f minutes left in this mode\n",
 		shared->settings.mode, shared->settings.hit, done, all,
 		atomic_load(&shared->nr_blocked),
-		(now() - start) / (done - done_before) * (all - done) / 60);
+		(clock_seconds() - start) / (done - done_before) *
+			(all - done) / 60);
 }
 
 #define NAP_US 50000
@@ -109,7 +102,7 @@ static void servers_run(void)
 	/* One goes through all steps, with jobs of its own. */
 	unsigned i, nr = options.steps || options.last ? 1 : options.jobs;
 	pid_t pids[NR_SERVERS_MOST];
-	double start = now();
+	double start = clock_seconds();
 
 	atomic_store(&shared->next, 0);
 	for (i = 0; i < text.nr; i++)
@@ -169,7 +162,7 @@ static void unchoose(void)
 /* What an interrupted sweep has of this mode stays. */
 static void run_mode(int mode, unsigned hit)
 {
-	double start = now();
+	double start = clock_seconds();
 
 	shared->settings.mode = mode;
 	shared->settings.hit = hit;
@@ -182,7 +175,7 @@ static void run_mode(int mode, unsigned hit)
 	if (options.state && atomic_load(&shared->interrupted))
 		return;
 	unchoose();
-	report_mode(mode, now() - start);
+	report_mode(mode, clock_seconds() - start);
 	proven_add();
 	shared->chosen = false;
 	shared->nr_runs++;
@@ -216,7 +209,7 @@ static void run_modes(void)
 
 static void run_survey(void)
 {
-	double start = now();
+	double start = clock_seconds();
 
 	say("%s: %u instructions\n", options.library, text.nr);
 	servers_run();
@@ -226,7 +219,7 @@ static void run_survey(void)
 		&(struct unreached){ .explain = options.explain,
 				     .library = options.library,
 				     .report = options.report });
-	say("survey: %.0f s\n", now() - start);
+	say("survey: %.0f s\n", clock_seconds() - start);
 	shared->surveyed = !atomic_load(&shared->interrupted);
 }
 

@@ -219,6 +219,8 @@ struct scenario {
 	bool rights;        /* they change, and the program enters a sandbox */
 	bool crowded;    /* regions have no addresses left, again and again */
 	bool full;       /* and only a few regions can be made */
+	bool amiss;      /* guarded blocks are misused, and that is told */
+	bool outside;    /* programs outside switch and trace the profile */
 	bool no_measure; /* what is stranded has other reasons, too */
 	unsigned limit;  /* MiB of address space beyond what is used */
 	unsigned linger; /* ms that the threads stay */
@@ -230,7 +232,7 @@ void scenario_enter(const struct scenario *s);
 void scenario_go_on(const struct scenario *s, uint64_t progress, unsigned work);
 /* Asks for too much by C++, and catches; where the scenario has a runtime. */
 extern void (*scenario_throw)(void);
-extern char scenario_conf[300]; /* "LANEMALLOC_CONF=..." in the environment */
+extern char scenario_conf[400]; /* "LANEMALLOC_CONF=..." in the environment */
 void scenario_set_conf(const char *conf);
 
 /* stop.c */
@@ -282,6 +284,8 @@ struct worker {
 	bool close_stderr;
 	bool foreign; /* the library knows libc's functions */
 	bool rights;  /* the first worker changes them, and enters a sandbox */
+	bool amiss;   /* does wrong with guarded blocks */
+	bool outside; /* does what other programs do to this one */
 	_Atomic(int) helper_wait; /* enum helper_wait */
 	_Atomic(bool) done;
 };

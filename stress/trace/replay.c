@@ -9,6 +9,7 @@
  * pages of a block are touched. Marks `work` at the end of the trace, with
  * what the program had not freed, and `idle` four seconds later.
  */
+#include "../harness/clock.h"
 #include "board.h"
 #include "run.h"
 
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAGIC "LTRACE1\n"
@@ -50,14 +50,6 @@ static struct {
 	uint64_t due_us;
 	double start;
 } play = { .mutex = PTHREAD_MUTEX_INITIALIZER };
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static uint64_t read_number(void)
 {
@@ -117,7 +109,7 @@ static void pause_us(uint64_t us)
 	double ahead;
 
 	play.due_us += us;
-	ahead = (double)play.due_us - (now() - play.start) * 1e6;
+	ahead = (double)play.due_us - (clock_seconds() - play.start) * 1e6;
 	if (ahead > LATE_US)
 		usleep((useconds_t)ahead);
 }
@@ -244,7 +236,7 @@ static unsigned long play_trace(void)
 	for (size_t i = 0; i < play.nr_threads; i++)
 		pthread_cond_init(&play.threads[i].turn, NULL);
 	play.threads[0].started = true;
-	play.start = now();
+	play.start = clock_seconds();
 	play_as(0);
 	return nr_events;
 }
@@ -258,7 +250,7 @@ int main(int argc, char **argv)
 		load_die("replay NAME TRACE");
 	trace_open(argv[2]);
 	nr = play_trace();
-	seconds = now() - play.start;
+	seconds = clock_seconds() - play.start;
 	board_mark("work");
 	sleep(4);
 	board_mark("idle");

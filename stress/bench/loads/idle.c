@@ -6,29 +6,20 @@
  */
 #include "shared.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "../../harness/memory.h"
 
 #define NR_BYTES (200u << 10)
 #define SIZE_LOW 16
 #define SIZE_HIGH 4096
 #define NR_MOST (NR_BYTES / SIZE_LOW)
 
-/* Field `resident` of statm, in pages; stdio would call malloc. */
 static double rss_kib(void)
 {
-	char text[256] = "";
-	int file = open("/proc/self/statm", O_RDONLY);
-	ssize_t length = read(file, text, sizeof(text) - 1);
-	char *resident = length > 0 ? strchr(text, ' ') : NULL;
+	size_t resident = memory_now().resident;
 
 	if (!resident)
 		load_die("cannot read /proc/self/statm");
-	close(file);
-	return (double)strtoul(resident, NULL, 10) *
-		(double)sysconf(_SC_PAGESIZE) / 1024;
+	return (double)resident / 1024;
 }
 
 /* Returns how many blocks it allocated. */

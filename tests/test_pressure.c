@@ -73,7 +73,7 @@ static void limits_hard(uint64_t size)
 {
 	store_relaxed(&limit.hard_size, size); // own
 	store_relaxed(&last_told, 0);	       // own
-	store_relaxed(&nr_refused, 0);	       // own
+	store_relaxed(&nr_requests_refused, 0);	       // own
 }
 
 #define TOLD_BY(pid, nr)                                                  \

@@ -8,16 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static __attribute__((format(printf, 1, 0))) void line_put(const char *format,
+							   va_list args)
+{
+	fputs("lanemalloc: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 int command_fails(const char *format, ...)
 {
 	va_list args;
 
-	fputs("lanemalloc: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	line_put(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return 1;
+}
+
+void command_misused(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line_put(format, args);
+	va_end(args);
+	exit(argp_err_exit_status);
 }
 
 uint64_t command_number(struct argp_state *state, const char *text)

@@ -27,6 +27,10 @@ extern const struct subcommand stats_command, run_command, top_command,
 int command_fails(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* Likewise, of wrong usage, and ends the command with status 2. */
+_Noreturn void command_misused(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
 /* What an option is given: a whole number, which k, m or g may follow (powers
  * of 1024); seconds. Anything else is wrong usage and ends the command. */
 uint64_t command_number(struct argp_state *state, const char *text);

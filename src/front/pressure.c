@@ -38,8 +38,8 @@ static struct {
 } watched;
 
 _Atomic(uint32_t) pressure_waits;
-static _Atomic(uint64_t) next_pass;	 /* atomic: hint, ms */
-static _Atomic(uint64_t) nr_refused;	 /* counter: requests */
+static _Atomic(uint64_t) next_pass;	      /* atomic: hint, ms */
+static _Atomic(uint64_t) nr_requests_refused; /* counter: requests */
 
 /* The last line about a refusal: of which process, and when. */
 struct told {
@@ -47,7 +47,7 @@ struct told {
 	uint32_t seconds;
 };
 WORD(told, uint64_t);
-static _Atomic(uint64_t) last_told; /* atomic: struct told */
+static _Atomic(uint64_t) last_told;	 /* atomic: struct told */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
 /* Limits */
@@ -248,7 +248,7 @@ cold void pressure_refused(size_t size)
 
 	if (!limit_is_in_the_way(size))
 		return;
-	nr = add_relaxed(&nr_refused, 1) + 1;
+	nr = add_relaxed(&nr_requests_refused, 1) + 1;
 	if (!config.limit_report || !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return;
 	refusal_tell(size, nr);

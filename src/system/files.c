@@ -29,11 +29,10 @@ int system_create(const char *path)
 
 int system_append(const char *path)
 {
-	return (int)call_4(
-		SYS_openat, AT_FDCWD, path,
-		O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY |
-			O_NOFOLLOW | O_CLOEXEC,
-		0600);
+	return (int)call_4(SYS_openat, AT_FDCWD, path,
+			   O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK |
+				   O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
+			   0600);
 }
 
 /* A file can be made in a directory that may be written to. */

@@ -49,6 +49,7 @@ def test_profile():
     child = start("leak", conf=CONF)
     path = profile(child, "a.pb.gz", "-s", "2")
     goes_off(child)
+    check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "others may read it")
     found = leaking(command("leaks", path).stdout)
     much, many = found["keeps_much"]
     little, nr = found["keeps_little"]

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -106,8 +107,14 @@ def one_profile(profile, leaks):
 
 
 def test_refused():
-    command("serve", status=2)
-    command("serve", "--all", "1", status=2)
+    said = command("serve", status=2).stderr
+    check(said == "lanemalloc: too many arguments or too few: see "
+          "lanemalloc serve --help\n", said)
+    said = command("serve", "--all", "1", status=2).stderr
+    check(said == "lanemalloc: serve: --all and process 1; either the one or "
+          "the other\n", said)
+    said = command("serve", *(257 * ["1"]), status=2).stderr
+    check(said == "lanemalloc: serve: more than 256 processes\n", said)
     child = start("still", "10")
     for nonsense, why in (("nonsense", "no ADDRESS:PORT"),
                           ("127.0.0.1:", "no port"),
@@ -118,11 +125,54 @@ def test_refused():
                           ("1" * 200 + ":80", "too long"),
                           ("203.0.113.7:1", "Cannot assign")):
         said = command("serve", "--listen", nonsense, child.pid,
-                       status=1).stderr
+                       status=1 if why == "Cannot assign" else 2).stderr
         check(why in said and nonsense in said, said)
+        check(said.count("\n") == 1, said)
     done = subprocess.run([COMMAND, "serve", "999999999"], check=False,
                           stderr=subprocess.PIPE)
     check(done.returncode == 1, "no process")
 
 
-main(test_one, test_all, test_several, test_refused)
+def start_as(pid, *arguments):
+    """A process with that id, which is free; None: ids cannot be chosen."""
+    for _ in range(200):
+        try:
+            with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+                f.write(str(pid - 1))
+        except OSError:
+            return None
+        child = start(*arguments, conf="profile_interval=4096")
+        if child.pid == pid:
+            return child
+        child.kill()
+        child.wait()
+    return None
+
+
+def test_an_id_that_is_used_again():
+    """Another process is not taken for the one that was there before."""
+    child = start("leak", conf="profile_interval=4096")
+    pid = child.pid
+    server, url = serve(pid)
+    get(url + "/debug/pprof/heap")
+    check(stats(pid)["profile_on"], "not on")
+    child.kill()
+    child.wait()
+    for page in ("/metrics", "/stats.json", "/debug/pprof/heap"):
+        said = get(url + page, 503).decode()
+        check(said == "there is no process %d\n" % pid, said)
+    other = start_as(pid, "leak")
+    if not other:
+        print("(ids of processes cannot be chosen here)")
+        return
+    for page in ("/metrics", "/stats.json", "/debug/pprof/heap"):
+        said = get(url + page, 503).decode()
+        check(said == "process %d has ended, and another one has its number\n"
+              % pid, said)
+    time.sleep(3)
+    check(not stats(pid)["profile_on"], "the other's profile is on")
+    ends(server)
+
+
+main(test_one, test_all, test_several, test_refused,
+     test_an_id_that_is_used_again)

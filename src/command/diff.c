@@ -43,7 +43,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->names[state->arg_num] = arg;
 	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS ||
 		 (key == ARGP_KEY_END && state->arg_num != 2))
-		argp_usage(state);
+		command_usage(state);
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -108,8 +108,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == ARGP_KEY_ARGS)
 		a->command = state->argv + state->next;
 	else if (key == ARGP_KEY_NO_ARGS)
-		command_misused("run: which command? see lanemalloc run "
-				"--help");
+		command_usage(state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -181,7 +181,7 @@ FAULT(slack_at_exit)
 {
 	char *p = malloc(SIZE);
 
-	announce("overflow: exit of %p, written 0 bytes right of its 100 bytes",
+	announce("overflow: check at exit of %p, written 0 bytes right of its 100 bytes",
 		 p);
 	((char *)opaque(p))[100] = 0;
 	exit(0);

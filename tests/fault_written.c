@@ -81,7 +81,7 @@ static void live_at_exit(size_t size)
 {
 	char *p = malloc(size);
 
-	announce("exit of %p: written behind its %zu bytes", p, size);
+	announce("check at exit of %p: written behind its %zu bytes", p, size);
 	((char *)opaque(p))[size] = 0;
 	exit(0);
 }
@@ -90,7 +90,7 @@ static void freed_at_exit(size_t size)
 {
 	char *p = malloc(size), *q = malloc(size);
 
-	announce("exit of %p: written to after it was freed", p);
+	announce("check at exit of %p: written to after it was freed", p);
 	announce("quarantine of %p: written to after it was freed", p);
 	free(p);
 	((char *)opaque(p))[size / 2] ^= 1;

@@ -5,6 +5,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.request
 
 import proto
-from tool import COMMAND, check, command, goes_off, main, start, stats
+from tool import COMMAND, check, command, goes_off, main, start, stats, work
 
 
 def serve(*arguments):
@@ -56,6 +57,32 @@ def test_one():
     check(b"inuse_space" in data and b"tool_heap" in data, "no profile")
     ends(server)
     goes_off(child)
+
+
+def test_pprof():
+    """Go's reader fetches the profile itself, and asks for names as well."""
+    child = start("leak", conf="profile_interval=4096")
+    server, url = serve(child.pid)
+    get(url + "/debug/pprof/heap")
+    time.sleep(1)
+    for data in (b"0x1234+0x5678", (1 << 20) * b"x"):
+        with urllib.request.urlopen(url + "/debug/pprof/symbol", data,
+                                    20) as answer:
+            check(answer.read() == b"num_symbols: 0\n", "names")
+    try:
+        urllib.request.urlopen(url + "/metrics", b"x", 20)
+        check(False, "posted metrics")
+    except urllib.error.HTTPError as error:
+        check(error.code == 405, error.code)
+    if shutil.which("go"):
+        said = subprocess.run(["go", "tool", "pprof", "-top", url +
+                               "/debug/pprof/heap"], check=False,
+                              env=dict(os.environ, PPROF_TMPDIR=work),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
+        check(said.returncode == 0 and "keeps_much" in said.stdout,
+              said.stdout + said.stderr)
+    ends(server)
 
 
 def test_all():
@@ -174,5 +201,5 @@ def test_an_id_that_is_used_again():
     ends(server)
 
 
-main(test_one, test_all, test_several, test_refused,
+main(test_one, test_pprof, test_all, test_several, test_refused,
      test_an_id_that_is_used_again)

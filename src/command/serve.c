@@ -7,6 +7,9 @@
  *	/debug/pprof/heap	profile.proto; of several all together, each
  *				stack with the labels `pid` and `process`, or
  *				of one by ?pid=N
+ *	/debug/pprof/symbol	no names: those that there are stand in the
+ *				profile, and go tool pprof asks for the others
+ *				of what it fetched
  *	/stats.json		as `stats --json` has it; of several an array,
  *				or of one by ?pid=N
  *
@@ -35,6 +38,7 @@
 #define PROCESSES_MOST 256
 #define KEY_ALL 256
 #define WAIT_SECONDS 2
+#define SYMBOL "/debug/pprof/symbol"
 
 struct process {
 	struct image image;
@@ -365,6 +369,10 @@ static const char *answer(struct server *s, FILE *out, const char *url,
 	*type = "text/plain; version=0.0.4; charset=utf-8";
 	if (!strcmp(url, "/metrics"))
 		return metrics(s, out);
+	if (!strcmp(url, SYMBOL)) {
+		fputs("num_symbols: 0\n", out);
+		return NULL;
+	}
 	if (!strcmp(url, "/")) {
 		*type = "text/html";
 		index_page(out);
@@ -399,6 +407,19 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 	return result;
 }
 
+/* Whether more of what is posted comes first; it is not read. */
+static bool is_posted(const char *method, size_t *upload_size, void **state)
+{
+	static char seen;
+	bool more = !*state || *upload_size;
+
+	if (strcmp(method, MHD_HTTP_METHOD_POST))
+		return false;
+	*state = &seen;
+	*upload_size = 0;
+	return more;
+}
+
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 			     const char *url, const char *method,
 			     const char *version, const char *upload,
@@ -413,9 +434,9 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 
 	(void)version;
 	(void)upload;
-	(void)upload_size;
-	(void)state;
-	if (strcmp(method, MHD_HTTP_METHOD_GET))
+	if (is_posted(method, upload_size, state))
+		return MHD_YES;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(url, SYMBOL))
 		return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 			       "text/plain", strdup("GET alone\n"), 10);
 	out = open_memstream(&text, &size);

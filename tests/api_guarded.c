@@ -181,8 +181,8 @@ FAULT(slack_at_exit)
 {
 	char *p = malloc(SIZE);
 
-	announce("overflow: check at exit of %p, written 0 bytes right of its 100 bytes",
-		 p);
+	announce("overflow: check at exit of %p, written 0 bytes right of its "
+		 "100 bytes", p);
 	((char *)opaque(p))[100] = 0;
 	exit(0);
 }

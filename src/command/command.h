@@ -42,8 +42,8 @@ double command_seconds(struct argp_state *state, const char *text);
 /* A process or a core with the library in it. False: it is said why. */
 bool command_open(struct image *image, struct root *root, const char *name);
 
-/* The file, or stdout where path is NULL or "-". One that is made is its owner's
- * alone, as it tells of a process's memory. NULL: it is said why. */
+/* The file, or stdout where path is NULL or "-". One that is made is its
+ * owner's alone, as it tells of a process's memory. NULL: it is said why. */
 FILE *command_output(const char *path);
 /* 0, or 1 where it could not be written, which is said. */
 int command_output_end(FILE *out, const char *path);

@@ -9,7 +9,7 @@
  *	places of a group = quarantine / 4 / max(CPUs, 16) / its largest size
  *
  * (as which the last has 64 KiB), rounded down to a power of two, but one at
- * least and RING_PLACES_MOST at most, as whoever counts what waits looks at each
+ * least and RING_PLACES_MOST at most, as who counts what waits looks at each
  * place: with a quarantine above 1 GiB the smallest wait in less than their
  * part of it. An id's word leads to its four rings:
  *

@@ -4,6 +4,7 @@
 #include "expect.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define ALL "guard=1,profile_interval=1"
 #define SIZE ((size_t)100)
@@ -180,8 +181,8 @@ FAULT(slack_at_exit)
 {
 	char *p = malloc(SIZE);
 
-	announce("overflow: exit of %p, written 0 bytes right of its 100 bytes",
-		 p);
+	announce("overflow: check at exit of %p, written 0 bytes right of its "
+		 "100 bytes", p);
 	((char *)opaque(p))[100] = 0;
 	exit(0);
 }
@@ -264,6 +265,58 @@ TEST_LANE(test_the_file_has_the_report)
 	unlink(file);
 	assert_true(strlen(text) > 100);
 	assert_string_equal(text, child.err);
+}
+
+ROLE(nothing_wrong)
+{
+	free(opaque(malloc(SIZE)));
+}
+
+/* A file that could not be written: known at start, and not made. */
+static void starts_with(const char *path, const char *error)
+{
+	static char conf[256], line[256];
+
+	snprintf(conf, sizeof(conf), "report_file=%s", path);
+	role_runs("nothing_wrong", conf);
+	snprintf(line, sizeof(line), ": reports of misuse are not written to "
+		 "%s: error %s: see report_file\n", path, error);
+	assert_int_equal(lines_of(child.err, "\n"), !!*error);
+	if (*error)
+		assert_non_null(strstr(child.err, line));
+}
+
+TEST_LANE(test_the_file_is_tried_at_start)
+{
+	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
+	starts_with(file, "");
+	assert_int_equal(access(file, F_OK), -1);
+	starts_with("relative_file", "");
+	starts_with("/dev/null", "");
+	starts_with("/nowhere/x", "2, no such file or directory");
+	starts_with("/tmp", "21, a directory");
+	assert_int_equal(symlink("/dev/null", file), 0);
+	starts_with(file, "40, a symbolic link");
+	unlink(file);
+	/* A pipe without a reader is not waited for. */
+	assert_int_equal(mkfifo(file, 0600), 0);
+	starts_with(file, "");
+	unlink(file);
+}
+
+/* Nor is it when there is something to say. */
+TEST_LANE(test_a_pipe_that_nobody_reads)
+{
+	static char conf[128];
+
+	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
+	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
+	assert_int_equal(mkfifo(file, 0600), 0);
+	child = (struct child){ .role = "read_freed", .conf = conf };
+	child_run(&child);
+	unlink(file);
+	assert_non_null(strstr(child.err, "  not written to "));
+	assert_non_null(strstr(child.err, ": error 6, nobody reads it"));
 }
 
 API_MAIN(NULL, NULL)

@@ -69,6 +69,17 @@ static size_t served(void)
 	return pressure_serve(no_area, NULL);
 }
 
+static void limits_hard(uint64_t size)
+{
+	store_relaxed(&limit.hard_size, size); // own
+	store_relaxed(&last_told, 0);	       // own
+	store_relaxed(&nr_requests_refused, 0);	       // own
+}
+
+#define TOLD_BY(pid, nr)                                                  \
+	"lanemalloc: pid " pid ": limit_hard=8388608 refuses a request "  \
+	"of 6291456 bytes; requests refused since start: " nr "\n"
+
 static enum limit_reason last_reason(void)
 {
 	return load_relaxed(&limit.last); // own
@@ -240,6 +251,45 @@ TEST(the_helper_stays_for_a_watch, fresh, done)
 	close_all();
 	run_to_its_end();
 	assert_true(has_ended);
+}
+
+static __attribute__((noinline)) void *alloc(size_t size)
+{
+	return heap_alloc(size);
+}
+
+/* As a line of the process, once a minute; the child of a fork has its own. */
+TEST(a_refusal_is_told, fresh, done)
+{
+	void *first;
+	unsigned i;
+
+	limits_hard(8 * MIB);
+	fake.pid = 1234;
+	first = alloc(6 * MIB);
+	assert_non_null(first);
+	for (i = 0; i < 3; i++)
+		assert_null(alloc(6 * MIB));
+	assert_string_equal(fake_text(), TOLD_BY("1234", "1"));
+	fake_now_ms += TOLD_SECONDS * 1000;
+	fake_text_clear();
+	assert_null(alloc(6 * MIB));
+	assert_string_equal(fake_text(), TOLD_BY("1234", "4"));
+	fake.pid = 1235;
+	fake_text_clear();
+	assert_null(alloc(6 * MIB));
+	assert_string_equal(fake_text(), TOLD_BY("1235", "5"));
+	heap_free(first);
+}
+
+/* The limit is not to blame for what the kernel refuses. */
+TEST(the_kernels_refusal_is_not_told, fresh, done)
+{
+	limits_hard((uint64_t)1 << 50);
+	fake_text_clear();
+	fake_fail_from(FAKE_MAP, 1);
+	assert_null(alloc((size_t)1 << 40));
+	assert_string_equal(fake_text(), "");
 }
 
 static int setup(void **state)

@@ -77,6 +77,10 @@ TEST(the_groups_bound_the_bytes, NULL, NULL)
 	config.quarantine = 0;
 	for (i = 0; i < NR_RINGS; i++)
 		assert_int_equal(group_places(i), 1);
+	/* Nor are there more than one can look at. */
+	config.quarantine = (uint64_t)1 << 40;
+	for (i = 0; i < NR_RINGS; i++)
+		assert_in_range(group_places(i), 1 << 16, 1 << 17);
 }
 
 TEST(they_come_out_in_order, setup, NULL)
@@ -161,8 +165,7 @@ TEST(what_is_empty_costs_no_memory, setup, NULL)
 	size_t i, before;
 	void *block;
 
-	config.quarantine = ((uint64_t)256 << 20) *
-			    max_size(rseq_state.nr_cpus, CPUS_LEAST);
+	config.quarantine = (uint64_t)1 << 40;
 	assert_true(ring_make(62));
 	rings = ring_take(62);
 	if (!rings)

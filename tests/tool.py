@@ -6,6 +6,7 @@ the command stands beside it.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,9 @@ SO = os.environ["LANEMALLOC_SO"]
 BUILD = os.path.dirname(SO)
 COMMAND = os.path.join(BUILD, "lanemalloc")
 HEAP = os.path.join(BUILD, "tests/tool_heap")
+# What no command says.
+ONE_OF_MANY = re.compile(r"(?<![\d.])1 (block|stack|sample|slab|finding|byte|"
+                         r"word|CPU cache)s\b")
 work = tempfile.mkdtemp(prefix="lane-tool.")
 children = []
 
@@ -47,6 +51,8 @@ def command(*arguments, status=0, wait=60, **how):
     if status is not None and done.returncode != status:
         fail("lanemalloc %s: status %d\n%s" % (
             " ".join(map(str, arguments)), done.returncode, done.stderr))
+    wrong = ONE_OF_MANY.search(done.stdout + done.stderr)
+    check(not wrong, wrong and wrong.group(0))
     return done
 
 

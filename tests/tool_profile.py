@@ -30,7 +30,7 @@ def profile(child, name, *options):
 def leaking(text):
     """{function: bytes in use, blocks} of `leaks`."""
     found = {}
-    for m in re.finditer(r"^ *([\d.]+) (\w+) .*?(\d+) blocks of.*\n *(\w+)\+",
+    for m in re.finditer(r"^ *([\d.]+) (\w+) .*?(\d+) blocks? of.*\n *(\w+)\+",
                          text, re.M):
         size = float(m.group(1)) * {"B": 1, "KiB": 1 << 10,
                                     "MiB": 1 << 20, "GiB": 1 << 30}[m.group(2)]
@@ -49,6 +49,7 @@ def test_profile():
     child = start("leak", conf=CONF)
     path = profile(child, "a.pb.gz", "-s", "2")
     goes_off(child)
+    check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "others may read it")
     found = leaking(command("leaks", path).stdout)
     much, many = found["keeps_much"]
     little, nr = found["keeps_little"]
@@ -276,5 +277,25 @@ def test_hits():
     print("hits alone: %s" % done.stderr.strip())
 
 
+def test_one():
+    """One block, stack, sample is not several (tool.py looks at each text)."""
+    paths = []
+    for nr in ("1", "2"):
+        child = start("still", nr, conf="profile=1,profile_interval=1")
+        paths.append(os.path.join(work, nr + ".pb.gz"))
+        said = command("profile", "-s", "0", child.pid, "-o", paths[-1]).stderr
+        check(", one in 1 byte\n" in said, said)
+    said = command("leaks", paths[1]).stdout
+    check(" 1 block of about " in said, said)
+    said = command("diff", *paths).stdout
+    check("+1 block\n" in said, said)
+    for form in ((), ("--html",)):
+        said = command("report", "--least", "0", *form, child.pid).stdout
+        check("stack" in said and "finding" in said, said)
+    command("stats", child.pid)
+    command("map", child.pid)
+
+
 main(test_profile, test_same, test_special, test_pprof, test_core, test_refused, test_interrupted,
-     test_ended, test_two, test_kept, test_empty, test_hits)
+     test_ended, test_two, test_kept, test_empty, test_hits,
+     test_one)

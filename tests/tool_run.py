@@ -58,6 +58,32 @@ def test_refused():
     command("run", "/nowhere/program", status=127)
     command("run", "/etc", status=126)
     command("run", "--nonsense=1", "true", status=2)
+
+
+def test_values():
+    """Refused as the library refuses them, before anything runs."""
+    for flag, reason in (
+            ("--hardened=banana", "--hardened: 'banana' is not one of 0 1 "
+             "off on false true no yes"),
+            ("--checks=fat", "--checks: 'fat' is not one of 0 1 fast full "
+             "off on"),
+            ("--quarantine=16t", "--quarantine: '16t' is not a number from 0 "
+             "to 1099511627776 (k, m, g may follow)"),
+            ("--profile_interval=0", "--profile_interval: '0' is not a "
+             "number from 1 to 1099511627776 (k, m, g may follow)"),
+            ("--stats_file=" + 256 * "x", "--stats_file: '" + 256 * "x" +
+             "' is not a text of at most 255 bytes"),
+            ("--stats_file=a,b", "--stats_file: no commas in values")):
+        done = command("run", flag, "echo", "it runs", status=2)
+        check(done.stderr == "lanemalloc: %s\n" % reason, done.stderr)
+        check(not done.stdout, "it runs with " + flag)
+    for flag in ("--hardened=yes", "--quarantine=16g", "--checks",
+                 "--stats_file=" + 255 * "x"):
+        done = command("run", flag.replace("--checks", "--checks=full"),
+                       "echo", "it runs")
+        check(done.stdout == "it runs\n", done.stdout)
+    check(command("run", status=2).stderr == "lanemalloc: too many arguments "
+          "or too few: see lanemalloc run --help\n", "no command")
     command("run", status=2)
     folder = os.path.join(work, "with space")
     os.mkdir(folder)
@@ -92,4 +118,5 @@ def test_man():
           "which subcommand is not said")
 
 
-main(test_man, test_run, test_kept, test_no_children, test_refused, test_help)
+main(test_man, test_run, test_kept, test_no_children, test_refused, test_values,
+     test_help)

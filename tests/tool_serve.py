@@ -5,13 +5,15 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
 import proto
-from tool import COMMAND, check, command, goes_off, main, start, stats
+from tool import COMMAND, check, command, goes_off, main, start, stats, work
 
 
 def serve(*arguments):
@@ -55,6 +57,32 @@ def test_one():
     check(b"inuse_space" in data and b"tool_heap" in data, "no profile")
     ends(server)
     goes_off(child)
+
+
+def test_pprof():
+    """Go's reader fetches the profile itself, and asks for names as well."""
+    child = start("leak", conf="profile_interval=4096")
+    server, url = serve(child.pid)
+    get(url + "/debug/pprof/heap")
+    time.sleep(1)
+    for data in (b"0x1234+0x5678", (1 << 20) * b"x"):
+        with urllib.request.urlopen(url + "/debug/pprof/symbol", data,
+                                    20) as answer:
+            check(answer.read() == b"num_symbols: 0\n", "names")
+    try:
+        urllib.request.urlopen(url + "/metrics", b"x", 20)
+        check(False, "posted metrics")
+    except urllib.error.HTTPError as error:
+        check(error.code == 405, error.code)
+    if shutil.which("go"):
+        said = subprocess.run(["go", "tool", "pprof", "-top", url +
+                               "/debug/pprof/heap"], check=False,
+                              env=dict(os.environ, PPROF_TMPDIR=work),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
+        check(said.returncode == 0 and "keeps_much" in said.stdout,
+              said.stdout + said.stderr)
+    ends(server)
 
 
 def test_all():
@@ -106,8 +134,14 @@ def one_profile(profile, leaks):
 
 
 def test_refused():
-    command("serve", status=2)
-    command("serve", "--all", "1", status=2)
+    said = command("serve", status=2).stderr
+    check(said == "lanemalloc: too many arguments or too few: see "
+          "lanemalloc serve --help\n", said)
+    said = command("serve", "--all", "1", status=2).stderr
+    check(said == "lanemalloc: serve: --all and process 1; either the one or "
+          "the other\n", said)
+    said = command("serve", *(257 * ["1"]), status=2).stderr
+    check(said == "lanemalloc: serve: more than 256 processes\n", said)
     child = start("still", "10")
     for nonsense, why in (("nonsense", "no ADDRESS:PORT"),
                           ("127.0.0.1:", "no port"),
@@ -118,11 +152,54 @@ def test_refused():
                           ("1" * 200 + ":80", "too long"),
                           ("203.0.113.7:1", "Cannot assign")):
         said = command("serve", "--listen", nonsense, child.pid,
-                       status=1).stderr
+                       status=1 if why == "Cannot assign" else 2).stderr
         check(why in said and nonsense in said, said)
+        check(said.count("\n") == 1, said)
     done = subprocess.run([COMMAND, "serve", "999999999"], check=False,
                           stderr=subprocess.PIPE)
     check(done.returncode == 1, "no process")
 
 
-main(test_one, test_all, test_several, test_refused)
+def start_as(pid, *arguments):
+    """A process with that id, which is free; None: ids cannot be chosen."""
+    for _ in range(200):
+        try:
+            with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+                f.write(str(pid - 1))
+        except OSError:
+            return None
+        child = start(*arguments, conf="profile_interval=4096")
+        if child.pid == pid:
+            return child
+        child.kill()
+        child.wait()
+    return None
+
+
+def test_an_id_that_is_used_again():
+    """Another process is not taken for the one that was there before."""
+    child = start("leak", conf="profile_interval=4096")
+    pid = child.pid
+    server, url = serve(pid)
+    get(url + "/debug/pprof/heap")
+    check(stats(pid)["profile_on"], "not on")
+    child.kill()
+    child.wait()
+    for page in ("/metrics", "/stats.json", "/debug/pprof/heap"):
+        said = get(url + page, 503).decode()
+        check("%d" % pid in said and said.count("\n") == 1, said)
+    other = start_as(pid, "leak")
+    if not other:
+        print("(ids of processes cannot be chosen here)")
+        return
+    for page in ("/metrics", "/stats.json", "/debug/pprof/heap"):
+        said = get(url + page, 503).decode()
+        check(said == "process %d has ended, and another one has its number\n"
+              % pid, said)
+    time.sleep(3)
+    check(not stats(pid)["profile_on"], "the other's profile is on")
+    ends(server)
+
+
+main(test_one, test_pprof, test_all, test_several, test_refused,
+     test_an_id_that_is_used_again)

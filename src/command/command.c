@@ -3,21 +3,45 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static __attribute__((format(printf, 1, 0))) void line_put(const char *format,
+							   va_list args)
+{
+	fputs("lanemalloc: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
 
 int command_fails(const char *format, ...)
 {
 	va_list args;
 
-	fputs("lanemalloc: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	line_put(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return 1;
+}
+
+void command_misused(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line_put(format, args);
+	va_end(args);
+	exit(argp_err_exit_status);
+}
+
+void command_usage(const struct argp_state *state)
+{
+	command_misused("too many arguments or too few: see %s --help",
+			state->name);
 }
 
 uint64_t command_number(struct argp_state *state, const char *text)
@@ -37,7 +61,7 @@ uint64_t command_number(struct argp_state *state, const char *text)
 	}
 	if (!isdigit((unsigned char)*text) || *end || errno ||
 	    number > UINT64_MAX >> shift)
-		argp_error(state, "'%s' is not a number", text);
+		command_misused("%s: '%s' is not a number", state->name, text);
 	return number << shift;
 }
 
@@ -48,7 +72,8 @@ double command_seconds(struct argp_state *state, const char *text)
 
 	seconds = strtod(text, &end);
 	if (end == text || *end || !isfinite(seconds) || seconds < 0)
-		argp_error(state, "'%s' is not a number of seconds", text);
+		command_misused("%s: '%s' is not a number of seconds",
+				state->name, text);
 	return seconds;
 }
 
@@ -63,13 +88,17 @@ bool command_open(struct image *image, struct root *root, const char *name)
 
 FILE *command_output(const char *path)
 {
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, fd;
 	FILE *out;
 
 	if (!path || !strcmp(path, "-"))
 		return stdout;
-	out = fopen(path, "we");
+	fd = open(path, flags, 0600);
+	out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!out)
 		command_fails("%s: %s", path, strerror(errno));
+	if (!out && fd >= 0)
+		close(fd);
 	return out;
 }
 
@@ -91,7 +120,7 @@ error_t command_name(int key, char *arg, struct argp_state *state,
 	if (key == ARGP_KEY_ARG && state->arg_num == 0)
 		*name = arg;
 	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
-		argp_usage(state);
+		command_usage(state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

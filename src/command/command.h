@@ -27,6 +27,13 @@ extern const struct subcommand stats_command, run_command, top_command,
 int command_fails(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* Likewise, of wrong usage, and ends the command with status 2. */
+_Noreturn void command_misused(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* Of arguments that are missing, or too many. */
+_Noreturn void command_usage(const struct argp_state *state);
+
 /* What an option is given: a whole number, which k, m or g may follow (powers
  * of 1024); seconds. Anything else is wrong usage and ends the command. */
 uint64_t command_number(struct argp_state *state, const char *text);
@@ -35,7 +42,8 @@ double command_seconds(struct argp_state *state, const char *text);
 /* A process or a core with the library in it. False: it is said why. */
 bool command_open(struct image *image, struct root *root, const char *name);
 
-/* The file, or stdout where path is NULL or "-". NULL: it is said why. */
+/* The file, or stdout where path is NULL or "-". One that is made is its
+ * owner's alone, as it tells of a process's memory. NULL: it is said why. */
 FILE *command_output(const char *path);
 /* 0, or 1 where it could not be written, which is said. */
 int command_output_end(FILE *out, const char *path);

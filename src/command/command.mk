@@ -1,12 +1,13 @@
 # The command `lanemalloc`: a program of its own, which links nothing of the
-# library. It needs argp, which glibc has itself and musl as a library of its own
+# library but the two modules that read an option's value. It needs argp, which glibc has itself and musl as a library of its own
 # (in COMMAND_LIBS then), ncursesw for `top` and libmicrohttpd for `serve`, whose
 # packages on Debian these are; the library needs none of them.
 PACKAGES_COMMAND = libncurses-dev libmicrohttpd-dev
 
 COMMAND := $(BUILD)/lanemalloc
 COMMAND_SOURCES := $(wildcard src/command/*.c)
-COMMAND_OBJECTS := $(patsubst src/%.c,$(BUILD)/%.o,$(COMMAND_SOURCES))
+COMMAND_OBJECTS := $(patsubst src/%.c,$(BUILD)/%.o,$(COMMAND_SOURCES)) \
+	$(addprefix $(BUILD)/command/system/,option.o report.o)
 COMMAND_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(CPPFLAGS) -O2 -g \
 	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE \
 	$(WARNINGS)
@@ -27,7 +28,12 @@ $(BUILD)/command/headers:
 		'install them first (or: make deps)' >&2; exit 1; }
 	@touch $@
 
-$(COMMAND_OBJECTS): $(BUILD)/%.o: src/%.c | $(BUILD)/command/headers
+$(BUILD)/command/system/%.o: src/system/%.c | $(BUILD)/command/headers
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/command/%.o: src/command/%.c | $(BUILD)/command/headers
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(COMMAND_CFLAGS) -MMD -MP -c $< -o $@

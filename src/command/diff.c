@@ -43,7 +43,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->names[state->arg_num] = arg;
 	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS ||
 		 (key == ARGP_KEY_END && state->arg_num != 2))
-		argp_usage(state);
+		command_usage(state);
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
 	return 0;
@@ -125,23 +125,27 @@ static void put_nothing(const struct profile *p)
 	       text_size(interval, p->interval));
 }
 
+static uint64_t magnitude(int64_t value)
+{
+	return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
 static void put(struct row *rows, size_t nr, const struct arguments *a)
 {
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], blocks[COUNT_TEXT];
 	int64_t whole = 0;
 
 	for (size_t i = 0; i < nr; i++)
 		whole += rows[i].space;
 	printf("%s %c%s\n", a->alloc ? "allocated" : "in use",
-	       whole < 0 ? '-' : '+',
-	       text_size(size, (uint64_t)(whole < 0 ? -whole : whole)));
+	       whole < 0 ? '-' : '+', text_size(size, magnitude(whole)));
 	for (size_t i = 0; i < nr && i < a->most && rows[i].space; i++) {
 		const struct row *r = &rows[i];
 
-		printf("%c%11s  %+ld blocks\n", r->space < 0 ? '-' : '+',
-		       text_size(size, (uint64_t)(r->space < 0 ? -r->space :
-								 r->space)),
-		       r->objects);
+		printf("%c%11s  %c%s\n", r->space < 0 ? '-' : '+',
+		       text_size(size, magnitude(r->space)),
+		       r->objects < 0 ? '-' : '+',
+		       text_count(blocks, magnitude(r->objects), "block"));
 		stack_put(stdout, r->profile, r->stack, a->depth);
 	}
 }

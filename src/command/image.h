@@ -30,8 +30,10 @@ struct segment {
 };
 
 struct image {
-	pid_t pid; /* 0: a core */
-	int mem;   /* /proc/PID/mem; -1: not opened */
+	pid_t pid;	/* 0: a core */
+	uint64_t start; /* when the process was started, as the kernel counts:
+			 * a number that is used again has another */
+	int mem;	/* /proc/PID/mem; -1: not opened */
 	const char *core;
 	size_t core_size;
 	struct segment *segments;

@@ -60,11 +60,12 @@ static void put_stack(const struct profile *p, const struct stack *s,
 {
 	int64_t space = s->values[PROFILE_inuse_space];
 	int64_t nr = s->values[PROFILE_inuse_objects];
-	char size[SIZE_TEXT], each[SIZE_TEXT];
+	char size[SIZE_TEXT], each[SIZE_TEXT], blocks[COUNT_TEXT];
 
-	printf("%12s  %5.1f %%  %ld blocks of about %s; of what this stack "
+	printf("%12s  %5.1f %%  %s of about %s; of what this stack "
 	       "allocated %.0f %% was never freed\n",
-	       text_size(size, (uint64_t)space), percent(space, whole), nr,
+	       text_size(size, (uint64_t)space), percent(space, whole),
+	       text_count(blocks, (uint64_t)nr, "block"),
 	       text_size(each, nr ? (uint64_t)(space / nr) : 0),
 	       percent(space, s->values[PROFILE_alloc_space]));
 	stack_put(stdout, p, s, depth);
@@ -73,13 +74,15 @@ static void put_stack(const struct profile *p, const struct stack *s,
 static void put_head(const struct profile *p, int64_t whole, int64_t nr)
 {
 	char size[SIZE_TEXT], interval[SIZE_TEXT];
+	char blocks[COUNT_TEXT], stacks[COUNT_TEXT];
 
-	printf("in use %s in %ld blocks, by %zu stacks; sampled one in %s",
-	       text_size(size, (uint64_t)whole), nr, p->nr_stacks,
+	printf("in use %s in %s, by %s; sampled one in %s",
+	       text_size(size, (uint64_t)whole),
+	       text_count(blocks, (uint64_t)nr, "block"),
+	       text_count(stacks, p->nr_stacks, "stack"),
 	       text_size(interval, p->interval));
 	if (p->nr_dropped)
-		printf("; %lu samples were lost (profile_memory)",
-		       p->nr_dropped);
+		printf("; samples lost: %lu (profile_memory)", p->nr_dropped);
 	printf("\nwhat was allocated while the profile was off is not in it\n");
 }
 

@@ -76,7 +76,7 @@ static void put_title(struct picture *p, const struct unit_run *run)
 {
 	static const char *const kinds[] = { "free, not resident",
 					     "free, resident", "", "a run" };
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], blocks[COUNT_TEXT];
 
 	if (p->nr_runs > TITLES_MOST) {
 		fputs("/>\n", p->out);
@@ -84,8 +84,8 @@ static void put_title(struct picture *p, const struct unit_run *run)
 	}
 	fprintf(p->out, "><title>%#lx: ", run->address);
 	if (run->kind == UNIT_SLAB)
-		fprintf(p->out, "%u of %u blocks of %u bytes", run->nr_used,
-			run->nr_objects,
+		fprintf(p->out, "%u of %s of %u bytes", run->nr_used,
+			text_count(blocks, run->nr_objects, "block"),
 			p->heap->classes[run->size_class].size);
 	else
 		fprintf(p->out, "%s, %s", kinds[run->kind],
@@ -170,7 +170,7 @@ static void put_legend_line(struct picture *p, unsigned *line,
 static void put_legend(struct picture *p)
 {
 	struct unit_run run = { .kind = UNIT_FREE_CLEAN };
-	char text[80], size[SIZE_TEXT];
+	char text[80], size[SIZE_TEXT], slabs[COUNT_TEXT];
 	unsigned line = 0;
 
 	put_legend_line(p, &line, &run, "free, not resident");
@@ -186,8 +186,8 @@ static void put_legend(struct picture *p)
 			continue;
 		run.size_class = i;
 		run.nr_used = 4;
-		snprintf(text, sizeof(text), "%u B: %lu slabs, %s free",
-			 k->size, k->nr_slabs,
+		snprintf(text, sizeof(text), "%u B: %s, %s free", k->size,
+			 text_count(slabs, k->nr_slabs, "slab"),
 			 text_size(size, k->nr_free * k->size));
 		put_legend_line(p, &line, &run, text);
 	}

@@ -10,12 +10,36 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static FILE *file_open(struct image *image, const char *name)
+static FILE *file_of(pid_t pid, const char *name)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", image->pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	return fopen(path, "re");
+}
+
+static FILE *file_open(struct image *image, const char *name)
+{
+	return file_of(image->pid, name);
+}
+
+/* The 20th number behind the program's name, which may have any characters. */
+uint64_t process_start(pid_t pid)
+{
+	FILE *file = file_of(pid, "stat");
+	char line[1024] = "", *at;
+	uint64_t start = 0;
+
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	at = strrchr(line, ')');
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		start = strtoull(at, NULL, 10);
+	return start;
 }
 
 long process_status(struct image *image, const char *name, int base)
@@ -103,6 +127,7 @@ bool process_open(struct image *image)
 {
 	int error;
 
+	image->start = process_start(image->pid);
 	if (!process_read_ranges(image))
 		return false;
 	comm_read(image);

@@ -12,6 +12,9 @@
 bool process_open(struct image *image);
 bool process_read_ranges(struct image *image);
 
+/* When it was started, in the kernel's ticks; 0: there is no such process. */
+uint64_t process_start(pid_t pid);
+
 /* A number of a line "Name: number" of /proc/PID/status; -1: none. */
 long process_status(struct image *image, const char *name, int base);
 

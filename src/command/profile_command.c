@@ -14,6 +14,7 @@
 
 #include "command/command.h"
 #include "command/profile.h"
+#include "command/text.h"
 #include "command/toggle.h"
 
 #define KEY_KEEP 256
@@ -139,20 +140,21 @@ static int write_whole(const struct profile *profile, const char *path)
 
 static int write_file(const struct profile *profile, const char *path)
 {
+	char stacks[COUNT_TEXT], samples[COUNT_TEXT], bytes[COUNT_TEXT];
+
 	if (is_special(path) ? write_to(profile, path) :
 			       write_whole(profile, path))
 		return 1;
-	fprintf(stderr,
-		"lanemalloc: %s: %zu stacks, %lu samples, one in %lu bytes\n",
-		path, profile->nr_stacks, profile->nr_samples,
-		profile->interval);
+	fprintf(stderr, "lanemalloc: %s: %s, %s, one in %s\n", path,
+		text_count(stacks, profile->nr_stacks, "stack"),
+		text_count(samples, profile->nr_samples, "sample"),
+		text_count(bytes, profile->interval, "byte"));
 	if (!profile->nr_samples)
 		fprintf(stderr,
 			"lanemalloc: it is empty: while it was on, the process "
-			"asked for little beside %lu bytes; --seconds for "
-			"longer, or start it by lanemalloc run "
-			"--profile_interval=16k\n",
-			profile->interval);
+			"asked for little beside %s; --seconds for longer, or "
+			"start it by lanemalloc run --profile_interval=16k\n",
+			bytes);
 	return 0;
 }
 

@@ -58,13 +58,13 @@ static void dirty_reasons(struct list *list, const struct heap *heap)
 static void slab_reasons(struct list *list, const struct heap *heap)
 {
 	uint64_t pinned = heap->pinned_size;
-	uint64_t nr = heap->stats.nr_slabs;
+	char slabs[COUNT_TEXT];
 
 	add(list, pinned,
-	    "free in slabs that hold a block in use each; %lu of "
-	    "%lu slabs are at most a quarter full; whole pages of slabs that "
-	    "lie still are given back",
-	    heap->nr_quarter, nr);
+	    "free in slabs that hold a block in use each; at most a quarter "
+	    "full: %lu of %s; whole pages of slabs that lie still are given "
+	    "back",
+	    heap->nr_quarter, text_count(slabs, heap->stats.nr_slabs, "slab"));
 	add(list, heap->stats.slab_free_size - pinned,
 	    "free in slabs, and given back already: no memory is behind it");
 }
@@ -73,11 +73,12 @@ static void other_reasons(struct list *list, const struct heap *heap)
 {
 	uint64_t known = heap->stats.live_size + heap->stats.cached_size +
 			 heap->pinned_size + heap->stats.free_dirty_size;
+	char caches[COUNT_TEXT];
 
 	add(list, heap->stats.cached_size,
-	    "in %lu CPU caches: those of idle "
-	    "CPUs are emptied by the helper (cpu_cache bounds each)",
-	    heap->stats.nr_cpu_caches);
+	    "in %s: those of idle CPUs are emptied by the helper (cpu_cache "
+	    "bounds each)",
+	    text_count(caches, heap->stats.nr_cpu_caches, "CPU cache"));
 	add(list, heap->stats.live_size, "in blocks that the program holds");
 	if (heap->has_resident && heap->resident_size > known)
 		add(list, heap->resident_size - known,

@@ -166,16 +166,30 @@ static double freed_share(const struct stack *s)
 	return share(s, PROFILE_freed_objects, PROFILE_alloc_objects);
 }
 
+/* "12 blocks of about 1 byte". */
+#define BLOCKS_TEXT (2 * COUNT_TEXT + 16)
+static const char *blocks_of(char buf[BLOCKS_TEXT], const struct stack *s,
+			     enum profile_value value)
+{
+	char blocks[COUNT_TEXT], bytes[COUNT_TEXT];
+
+	snprintf(buf, BLOCKS_TEXT, "%s of about %s",
+		 text_count(blocks, (uint64_t)s->values[value], "block"),
+		 text_count(bytes, (uint64_t)size_of(s), "byte"));
+	return buf;
+}
+
 static void look_at_once(struct report *r, const struct stack *s)
 {
+	char text[BLOCKS_TEXT];
+
 	if (freed_share(s) < FREED_SHARE || life_of(s) > SHORT_MS ||
 	    share(s, PROFILE_grown_objects, PROFILE_alloc_objects) > 0.5)
 		return;
 	find(r, AT_ONCE, s, (uint64_t)s->values[PROFILE_alloc_space],
-	     "%ld blocks of about %ld bytes lived %.1f ms on the average: "
-	     "keep one for the next call, or take it from the stack where it "
-	     "is small",
-	     s->values[PROFILE_alloc_objects], size_of(s), life_of(s));
+	     "%s lived %.1f ms on the average: keep one for the next call, or "
+	     "take it from the stack where it is small",
+	     blocks_of(text, s, PROFILE_alloc_objects), life_of(s));
 }
 
 static void look_keeps(struct report *r, const struct stack *s)
@@ -203,13 +217,14 @@ static void look_waste(struct report *r, const struct stack *s)
 	double space = (double)s->values[PROFILE_inuse_space];
 	double wasted = (double)s->values[PROFILE_wasted_space];
 	double part = wasted / (space + wasted + 1);
+	char bytes[COUNT_TEXT];
 
 	if (part < WASTE_SHARE)
 		return;
 	find(r, WASTE, s, (uint64_t)wasted,
-	     "blocks of about %ld bytes leave %.0f %% of their size class "
-	     "unused: a little smaller, or several in one block, would fit",
-	     size_of(s), 100 * part);
+	     "blocks of about %s leave %.0f %% of their size class unused: a "
+	     "little smaller, or several in one block, would fit",
+	     text_count(bytes, (uint64_t)size_of(s), "byte"), 100 * part);
 }
 
 static void look_among_short(struct report *r, const struct stack *s)
@@ -217,18 +232,18 @@ static void look_among_short(struct report *r, const struct stack *s)
 	unsigned group = group_of(s);
 	int64_t others = r->allocated[group] - s->values[PROFILE_alloc_objects];
 	int64_t freed = r->freed[group] - s->values[PROFILE_freed_objects];
-	char pinned[SIZE_TEXT];
+	char pinned[SIZE_TEXT], text[BLOCKS_TEXT];
 
 	if (freed_share(s) > 0.5 || s->values[PROFILE_inuse_space] <= 0 ||
 	    others < 10 * s->values[PROFILE_inuse_objects] ||
 	    (double)freed < FREED_SHARE * (double)others)
 		return;
 	find(r, AMONG_SHORT, s, (uint64_t)s->values[PROFILE_inuse_space],
-	     "%ld blocks of about %ld bytes stay while %ld others of that size "
-	     "came and %ld of them went: they keep slabs from going back (%s "
-	     "in which nothing else is left); allocate them before the "
-	     "others, or from a pool of their own",
-	     s->values[PROFILE_inuse_objects], size_of(s), others, freed,
+	     "still there: %s, while %ld of %ld others of that size went, "
+	     "which keeps slabs from going back (%s in which nothing else is "
+	     "left); allocate these before the others, or from a pool of "
+	     "their own",
+	     blocks_of(text, s, PROFILE_inuse_objects), freed, others,
 	     text_size(pinned, (uint64_t)s->values[PROFILE_pinned_space]));
 }
 
@@ -236,14 +251,18 @@ static void look_grows(struct report *r, const struct stack *s)
 {
 	int64_t nr = s->values[PROFILE_grown_objects];
 	int64_t space = s->values[PROFILE_grown_space];
+	char blocks[COUNT_TEXT], bytes[COUNT_TEXT];
 
 	if (nr <= 0 || space <= 0)
 		return;
 	find(r, GROWS, s, (uint64_t)space,
-	     "%ld of its %ld blocks, of about %ld bytes, were made by a "
-	     "realloc that copied a smaller one: ask at first for what it "
-	     "will need, or grow by half of what there is, not by a step",
-	     nr, s->values[PROFILE_alloc_objects], space / nr);
+	     "made by a realloc that copied a smaller one: %ld of its %s, of "
+	     "about %s; ask at first for what it will need, or grow by half "
+	     "of what there is, not by a step",
+	     nr,
+	     text_count(blocks, (uint64_t)s->values[PROFILE_alloc_objects],
+			"block"),
+	     text_count(bytes, (uint64_t)(space / nr), "byte"));
 }
 
 /* How many blocks are freed elsewhere, and what to say of it. */
@@ -271,12 +290,12 @@ static void look_crosses(struct report *r, const struct stack *s)
 {
 	const char *advice;
 	int64_t nr = crossing(s, &advice);
+	char text[BLOCKS_TEXT];
 
 	if (nr > 0)
 		find(r, CROSSES, s, (uint64_t)(nr * size_of(s)),
-		     "of %ld blocks of about %ld bytes that were freed (%.0f "
-		     "%% on another CPU) %ld were %s",
-		     s->values[PROFILE_freed_objects], size_of(s),
+		     "freed: %s (%.0f %% on another CPU), of which %ld %s",
+		     blocks_of(text, s, PROFILE_freed_objects),
 		     100 * share(s, PROFILE_freed_on_other_cpu,
 				 PROFILE_freed_objects),
 		     nr, advice);
@@ -341,13 +360,14 @@ static void put_lines(FILE *out, const char *text)
 static void put_text(FILE *out, const struct report *r,
 		     const struct arguments *a)
 {
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], whole[SIZE_TEXT];
+	char findings[COUNT_TEXT], stacks[COUNT_TEXT];
 
-	fprintf(out,
-		"%zu findings of at least %s in %zu stacks that allocated "
-		"%s\n",
-		r->nr, text_size(size, r->least), r->profile->nr_stacks,
-		text_size((char[SIZE_TEXT]){ 0 }, (uint64_t)r->alloc_space));
+	fprintf(out, "%s of at least %s in %s that allocated %s\n",
+		text_count(findings, r->nr, "finding"),
+		text_size(size, r->least),
+		text_count(stacks, r->profile->nr_stacks, "stack"),
+		text_size(whole, (uint64_t)r->alloc_space));
 	if (!r->profile->has_wasted)
 		fprintf(out, "what size classes waste is not in the file; "
 			     "`lanemalloc profile` writes one that has it\n");
@@ -384,7 +404,8 @@ static void put_html_finding(FILE *out, const struct report *r,
 static void put_html(FILE *out, const struct report *r,
 		     const struct arguments *a)
 {
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], findings[COUNT_TEXT], stacks[COUNT_TEXT];
+	char bytes[COUNT_TEXT];
 
 	fprintf(out,
 		"<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
@@ -395,11 +416,12 @@ static void put_html(FILE *out, const struct report *r,
 		"</head><body>\n<h1>");
 	text_put_markup(out, a->name);
 	fprintf(out,
-		"</h1>\n<p>%zu findings, in %zu stacks that allocated %s; "
-		"sampled one in %lu bytes.</p>\n<table>\n",
-		r->nr, r->profile->nr_stacks,
+		"</h1>\n<p>%s, in %s that allocated %s; sampled one in %s."
+		"</p>\n<table>\n",
+		text_count(findings, r->nr, "finding"),
+		text_count(stacks, r->profile->nr_stacks, "stack"),
 		text_size(size, (uint64_t)r->alloc_space),
-		r->profile->interval);
+		text_count(bytes, r->profile->interval, "byte"));
 	for (size_t i = 0; i < r->nr && i < a->most; i++)
 		put_html_finding(out, r, &r->findings[i], a->depth);
 	fprintf(out, "</table></body></html>\n");

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "system/config.h"
+#include "system/option.h"
 
 #define LIBRARY "liblanemalloc.so.1"
 #define KEY_LIBRARY 256
@@ -33,12 +33,6 @@ enum option_number {
 #define OPTION_NUMBER(name, kind, value, least, most, help) OPTION_##name,
 	CONFIG_OPTIONS(OPTION_NUMBER)
 #undef OPTION_NUMBER
-};
-
-static const char *const option_names[] = {
-#define OPTION_NAME(name, kind, value, least, most, help) #name,
-	CONFIG_OPTIONS(OPTION_NAME)
-#undef OPTION_NAME
 };
 
 /* A switch without a value is on, so that it does not take the command for
@@ -71,17 +65,31 @@ static const struct argp_option options[] = {
 		{ 0 },
 };
 
-static void conf_add(struct arguments *a, struct argp_state *state,
-		     const char *name, const char *value)
+/* A value with which the library would go on by the default ends it here. */
+static void value_check(const struct config_option *option, const char *value)
+{
+	struct slice text = { value, strlen(value) };
+	char expected[256];
+	uint64_t number;
+
+	if (strchr(value, ','))
+		command_misused("--%s: no commas in values", option->name);
+	if (option_read(option, text, &number))
+		return;
+	option_expected(expected, sizeof(expected), option);
+	command_misused("--%s: '%s' is not %s", option->name, value, expected);
+}
+
+static void conf_add(struct arguments *a, const struct config_option *option,
+		     const char *value)
 {
 	size_t at = strlen(a->conf);
 	int n = snprintf(a->conf + at, sizeof(a->conf) - at, "%s%s=%s",
-			 at ? "," : "", name, value);
+			 at ? "," : "", option->name, value);
 
 	if (n < 0 || (size_t)n >= sizeof(a->conf) - at)
-		argp_error(state, "too many options");
-	if (strchr(value, ','))
-		argp_error(state, "%s: no commas in values", name);
+		command_misused("too many options");
+	value_check(option, value);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -95,12 +103,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == KEY_PRINT)
 		a->print = true;
 	else if (key >= KEY_OPTION && key < KEY_OPTION + NR_CONFIG_OPTIONS)
-		conf_add(a, state, option_names[key - KEY_OPTION],
+		conf_add(a, &config_options[key - KEY_OPTION],
 			 arg ? arg : "on");
 	else if (key == ARGP_KEY_ARGS)
 		a->command = state->argv + state->next;
 	else if (key == ARGP_KEY_NO_ARGS)
-		argp_usage(state);
+		command_usage(state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

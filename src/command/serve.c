@@ -7,6 +7,9 @@
  *	/debug/pprof/heap	profile.proto; of several all together, each
  *				stack with the labels `pid` and `process`, or
  *				of one by ?pid=N
+ *	/debug/pprof/symbol	no names: those that there are stand in the
+ *				profile, and go tool pprof asks for the others
+ *				of what it fetched
  *	/stats.json		as `stats --json` has it; of several an array,
  *				or of one by ?pid=N
  *
@@ -21,7 +24,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,10 +33,12 @@
 #include "command/profile.h"
 #include "command/show.h"
 #include "command/toggle.h"
+#include "command/wanted.h"
 
 #define PROCESSES_MOST 256
 #define KEY_ALL 256
 #define WAIT_SECONDS 2
+#define SYMBOL "/debug/pprof/symbol"
 
 struct process {
 	struct image image;
@@ -46,10 +50,8 @@ struct server {
 	const char *listen;
 	const char *names[PROCESSES_MOST]; /* none: all */
 	size_t nr_names;
+	uint64_t starts[PROCESSES_MOST]; /* when they were; 0: a core */
 	bool all;
-	pthread_mutex_t lock;
-	pid_t wanted[PROCESSES_MOST]; /* under the lock */
-	size_t nr_wanted;	      /* likewise */
 };
 
 static const struct argp_option options[] = {
@@ -75,11 +77,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == ARGP_KEY_ARG && s->nr_names < PROCESSES_MOST)
 		s->names[s->nr_names++] = arg;
 	else if (key == ARGP_KEY_ARG)
-		argp_usage(state);
+		command_misused("serve: more than %d processes",
+				PROCESSES_MOST);
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
-	else if (s->all == (s->nr_names != 0))
-		argp_usage(state);
+	else if (s->all && s->nr_names)
+		command_misused("serve: --all and process %s; either the one "
+				"or the other",
+				s->names[0]);
+	else if (!s->all && !s->nr_names)
+		command_usage(state);
 	return 0;
 }
 
@@ -99,14 +106,54 @@ static const struct argp argp = {
 
 /* Processes */
 
-static bool process_read(struct process *p, const char *name)
+static bool is_number(const char *name)
 {
-	if (!image_open(&p->image, name) || !root_find(&p->image, &p->root) ||
-	    !heap_read(&p->image, &p->root, &p->heap, NULL, NULL)) {
-		image_close(&p->image);
-		return false;
-	}
+	return *name && !name[strspn(name, "0123456789")];
+}
+
+/* Whether it is the one that was there when this command was started, where it
+ * was named then. */
+static bool is_the_same(const struct server *s, struct image *image,
+			const char *name)
+{
+	for (size_t i = 0; i < s->nr_names; i++)
+		if (!strcmp(s->names[i], name) && image->start != s->starts[i])
+			return image_fails(image,
+					   "process %d has ended, and another "
+					   "one has its number",
+					   image->pid);
 	return true;
+}
+
+/* Without a look at its heap. False: p->image.error says why. */
+static bool process_open(const struct server *s, struct process *p,
+			 const char *name)
+{
+	if (image_open(&p->image, name) && is_the_same(s, &p->image, name) &&
+	    root_find(&p->image, &p->root))
+		return true;
+	image_close(&p->image);
+	return false;
+}
+
+static bool process_read(const struct server *s, struct process *p,
+			 const char *name)
+{
+	if (!process_open(s, p, name))
+		return false;
+	if (heap_read(&p->image, &p->root, &p->heap, NULL, NULL))
+		return true;
+	image_close(&p->image);
+	return false;
+}
+
+/* Why it could not be read, also when it is closed, until the next is asked. */
+static const char *why_not(const struct process *p)
+{
+	static char why[sizeof(p->image.error)];
+
+	memcpy(why, p->image.error, sizeof(why));
+	return why;
 }
 
 static void process_close(struct process *p)
@@ -129,19 +176,19 @@ static bool has_library(const char *pid)
 }
 
 /* Takes processes, each by take(), at most PROCESSES_MOST; how many. */
-typedef bool take_process(struct process *p, const char *name);
+typedef bool take_process(const struct server *s, struct process *p,
+			  const char *name);
 
-static size_t each_found(struct process *processes, take_process *take)
+static size_t each_found(const struct server *s, struct process *processes,
+			 take_process *take)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
 	size_t nr = 0;
 
 	while (dir && nr < PROCESSES_MOST && (entry = readdir(dir)))
-		if (entry->d_name[strspn(entry->d_name, "0123456789")] ==
-			    '\0' &&
-		    has_library(entry->d_name) &&
-		    take(&processes[nr], entry->d_name))
+		if (is_number(entry->d_name) && has_library(entry->d_name) &&
+		    take(s, &processes[nr], entry->d_name))
 			nr++;
 	if (dir)
 		closedir(dir);
@@ -154,19 +201,10 @@ static size_t each_process(const struct server *s, struct process *processes,
 	size_t nr = 0;
 
 	if (s->all)
-		return each_found(processes, take);
+		return each_found(s, processes, take);
 	for (size_t i = 0; i < s->nr_names; i++)
-		nr += take(&processes[nr], s->names[i]);
+		nr += take(s, &processes[nr], s->names[i]);
 	return nr;
-}
-
-/* Without a look at its heap. */
-static bool process_open(struct process *p, const char *name)
-{
-	if (image_open(&p->image, name) && root_find(&p->image, &p->root))
-		return true;
-	image_close(&p->image);
-	return false;
 }
 
 /* Answers: each writes into out, or returns why not. */
@@ -175,6 +213,7 @@ static const char *metrics(struct server *s, FILE *out)
 {
 	struct process *p = calloc(PROCESSES_MOST, sizeof(*p));
 	struct shown *shown = calloc(PROCESSES_MOST, sizeof(*shown));
+	const char *why;
 	size_t nr = 0;
 
 	if (p && shown)
@@ -185,9 +224,13 @@ static const char *metrics(struct server *s, FILE *out)
 	show_prometheus(out, shown, nr);
 	for (size_t i = 0; i < nr; i++)
 		process_close(&p[i]);
+	if (nr || s->all)
+		why = NULL;
+	else
+		why = p && shown ? why_not(&p[0]) : "no memory";
 	free(p);
 	free(shown);
-	return nr || s->all ? NULL : "the process cannot be read";
+	return why;
 }
 
 static const char *stats_all(const struct server *s, FILE *out)
@@ -207,117 +250,55 @@ static const char *stats_all(const struct server *s, FILE *out)
 	return NULL;
 }
 
-static const char *stats(FILE *out, const char *name)
+static const char *stats(const struct server *s, FILE *out, const char *name)
 {
-	struct process *p = calloc(1, sizeof(*p));
-	bool done = p && process_read(p, name);
+	struct process p;
 
-	if (done) {
-		show_json(out, &p->image, &p->root, &p->heap);
-		process_close(p);
-	}
-	free(p);
-	return done ? NULL : "the process cannot be read";
-}
-
-static void forget_ended(struct server *s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->nr_wanted; i++)
-		if (!kill(s->wanted[i], 0) || errno != ESRCH)
-			s->wanted[n++] = s->wanted[i];
-	s->nr_wanted = n;
-}
-
-static bool note_wanted_locked(struct server *s, pid_t pid)
-{
-	for (size_t i = 0; i < s->nr_wanted; i++)
-		if (s->wanted[i] == pid)
-			return true;
-	if (s->nr_wanted == PROCESSES_MOST)
-		forget_ended(s);
-	if (s->nr_wanted == PROCESSES_MOST)
-		return false;
-	s->wanted[s->nr_wanted++] = pid;
-	return true;
-}
-
-static bool note_wanted(struct server *s, pid_t pid)
-{
-	bool noted;
-
-	pthread_mutex_lock(&s->lock);
-	noted = note_wanted_locked(s, pid);
-	pthread_mutex_unlock(&s->lock);
-	return noted;
+	if (!process_read(s, &p, name))
+		return why_not(&p);
+	show_json(out, &p.image, &p.root, &p.heap);
+	process_close(&p);
+	return NULL;
 }
 
 /* Asks for the profile, from now on until the end. */
-static bool ask_on(struct server *s, struct process *p)
+static bool ask_on(struct process *p)
 {
 	if (!toggle_ask(&p->image, &p->root, TOGGLE_SECONDS))
 		return false;
-	return !p->image.pid || note_wanted(s, p->image.pid) ||
-	       image_fails(&p->image, "too many profiles are on");
+	return !p->image.pid || wanted_note(&p->image);
 }
-
-typedef void toggling(struct image *image, const struct root *root);
 
 static void once_more(struct image *image, const struct root *root)
 {
 	toggle_ask(image, root, TOGGLE_SECONDS);
 }
 
-static void process_toggle(pid_t pid, toggling *toggling)
-{
-	struct image image;
-	struct root root;
-	char name[16];
-
-	snprintf(name, sizeof(name), "%d", pid);
-	if (image_open(&image, name) && root_find(&image, &root))
-		toggling(&image, &root);
-	image_close(&image);
-}
-
-static void all_toggle(struct server *s, toggling *toggling)
-{
-	pthread_mutex_lock(&s->lock);
-	forget_ended(s);
-	for (size_t i = 0; i < s->nr_wanted; i++)
-		process_toggle(s->wanted[i], toggling);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static bool profile_of(struct server *s, struct process *p,
-		       struct profile *profile)
+static bool profile_of(struct process *p, struct profile *profile)
 {
 	*profile = (struct profile){ 0 };
-	return ask_on(s, p) && toggle_wait(&p->image, &p->root, WAIT_SECONDS) &&
+	return ask_on(p) && toggle_wait(&p->image, &p->root, WAIT_SECONDS) &&
 	       profile_read(&p->image, &p->root, profile);
 }
 
-static const char *pprof(struct server *s, FILE *out, const char *name)
+static const char *pprof(const struct server *s, FILE *out, const char *name)
 {
-	static char why[256];
 	struct process p;
 	struct profile profile = { 0 };
-	bool done = image_open(&p.image, name) &&
-		    root_find(&p.image, &p.root) && profile_of(s, &p, &profile);
+	bool opened = process_open(s, &p, name);
+	bool done = opened && profile_of(&p, &profile);
 
 	if (done)
 		profile_write(out, &profile);
-	snprintf(why, sizeof(why), "%s", p.image.error);
 	profile_names_end();
 	profile_free(&profile);
-	image_close(&p.image);
-	return done ? NULL : why;
+	if (opened)
+		image_close(&p.image);
+	return done ? NULL : why_not(&p);
 }
 
 /* All that noticed within the time that one has. */
-static size_t profiles_join(struct server *s, struct process *p, size_t nr,
-			    struct profile *all)
+static size_t profiles_join(struct process *p, size_t nr, struct profile *all)
 {
 	static bool asked[PROCESSES_MOST];
 	double left = WAIT_SECONDS;
@@ -325,7 +306,7 @@ static size_t profiles_join(struct server *s, struct process *p, size_t nr,
 	size_t n = 0;
 
 	for (size_t i = 0; i < nr; i++)
-		asked[i] = ask_on(s, &p[i]);
+		asked[i] = ask_on(&p[i]);
 	for (size_t i = 0; i < nr; i++) {
 		if (!asked[i])
 			continue;
@@ -346,7 +327,7 @@ static const char *pprof_all(struct server *s, FILE *out)
 	size_t nr = p ? each_process(s, p, process_open) : 0, n;
 	struct profile all = { 0 };
 
-	n = profiles_join(s, p, nr, &all);
+	n = profiles_join(p, nr, &all);
 	if (n)
 		profile_write(out, &all);
 	profile_names_end();
@@ -372,7 +353,7 @@ static void index_page(FILE *out)
 static bool is_served(const struct server *s, const char *name)
 {
 	if (s->all)
-		return *name && !name[strspn(name, "0123456789")];
+		return is_number(name);
 	for (size_t i = 0; i < s->nr_names; i++)
 		if (!strcmp(s->names[i], name))
 			return true;
@@ -388,6 +369,10 @@ static const char *answer(struct server *s, FILE *out, const char *url,
 	*type = "text/plain; version=0.0.4; charset=utf-8";
 	if (!strcmp(url, "/metrics"))
 		return metrics(s, out);
+	if (!strcmp(url, SYMBOL)) {
+		fputs("num_symbols: 0\n", out);
+		return NULL;
+	}
 	if (!strcmp(url, "/")) {
 		*type = "text/html";
 		index_page(out);
@@ -397,7 +382,7 @@ static const char *answer(struct server *s, FILE *out, const char *url,
 		return "not found";
 	if (!strcmp(url, "/stats.json")) {
 		*type = "application/json";
-		return name ? stats(out, name) : stats_all(s, out);
+		return name ? stats(s, out, name) : stats_all(s, out);
 	}
 	if (!strcmp(url, "/debug/pprof/heap")) {
 		*type = "application/octet-stream";
@@ -422,6 +407,19 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 	return result;
 }
 
+/* Whether more of what is posted comes first; it is not read. */
+static bool is_posted(const char *method, size_t *upload_size, void **state)
+{
+	static char seen;
+	bool more = !*state || *upload_size;
+
+	if (strcmp(method, MHD_HTTP_METHOD_POST))
+		return false;
+	*state = &seen;
+	*upload_size = 0;
+	return more;
+}
+
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 			     const char *url, const char *method,
 			     const char *version, const char *upload,
@@ -436,9 +434,9 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection,
 
 	(void)version;
 	(void)upload;
-	(void)upload_size;
-	(void)state;
-	if (strcmp(method, MHD_HTTP_METHOD_GET))
+	if (is_posted(method, upload_size, state))
+		return MHD_YES;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(url, SYMBOL))
 		return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 			       "text/plain", strdup("GET alone\n"), 10);
 	out = open_memstream(&text, &size);
@@ -501,10 +499,8 @@ static struct MHD_Daemon *daemon_start(struct server *s)
 	const char *wrong = address_of(s->listen, &at);
 	int error;
 
-	if (wrong) {
-		command_fails("--listen %s: %s", s->listen, wrong);
-		return NULL;
-	}
+	if (wrong)
+		command_misused("--listen %s: %s", s->listen, wrong);
 	if (at->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	d = MHD_start_daemon(flags, 0, NULL, NULL, serve, s,
@@ -520,18 +516,17 @@ static struct MHD_Daemon *daemon_start(struct server *s)
 }
 
 /* Until a signal of the set comes. */
-static void ask_until(struct server *s, const sigset_t *set)
+static void ask_until(const sigset_t *set)
 {
 	const struct timespec rest = { TOGGLE_AGAIN, 0 };
 
 	while (sigtimedwait(set, NULL, &rest) < 0)
-		all_toggle(s, once_more);
+		wanted_toggle(once_more);
 }
 
 static int run(int argc, char **argv)
 {
-	static struct server s = { .listen = "127.0.0.1:9465",
-				   .lock = PTHREAD_MUTEX_INITIALIZER };
+	static struct server s = { .listen = "127.0.0.1:9465" };
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *d;
 	struct image image;
@@ -542,6 +537,7 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < s.nr_names; i++) {
 		if (!command_open(&image, &root, s.names[i]))
 			return 1;
+		s.starts[i] = image.start;
 		image_close(&image);
 	}
 	/* Before threads are made, so that they have it, too. */
@@ -557,9 +553,9 @@ static int run(int argc, char **argv)
 	       (int)(strrchr(s.listen, ':') - s.listen), s.listen,
 	       info ? info->port : 0);
 	fflush(stdout);
-	ask_until(&s, &set);
+	ask_until(&set);
 	MHD_stop_daemon(d);
-	all_toggle(&s, toggle_end);
+	wanted_toggle(toggle_end);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ void show_fullness(char text[FULLNESS + 1], const struct heap_class *k)
 static void put_head(FILE *out, const struct image *image,
 		     const struct root *root, const struct heap *heap)
 {
-	char a[SIZE_TEXT], b[SIZE_TEXT];
+	char a[SIZE_TEXT], b[SIZE_TEXT], words[COUNT_TEXT];
 
 	if (image->pid)
 		fprintf(out, "process %d (%s)", image->pid, image->comm);
@@ -69,8 +69,8 @@ static void put_head(FILE *out, const struct image *image,
 		(double)heap->walk_us / 1000,
 		heap->error ? "ran" : "stood still");
 	if (heap->nr_odd)
-		fprintf(out, "%lu words made no sense and were left out\n",
-			heap->nr_odd);
+		fprintf(out, "left out, as they made no sense: %s\n",
+			text_count(words, heap->nr_odd, "word"));
 }
 
 static void put_resident(FILE *out, const struct heap *heap)

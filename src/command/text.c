@@ -17,6 +17,12 @@ const char *text_size(char buf[SIZE_TEXT], uint64_t size)
 	return buf;
 }
 
+const char *text_count(char buf[COUNT_TEXT], uint64_t nr, const char *what)
+{
+	snprintf(buf, COUNT_TEXT, "%lu %s%s", nr, what, nr == 1 ? "" : "s");
+	return buf;
+}
+
 void text_put_escaped(FILE *out, const char *text)
 {
 	for (; *text; text++) {

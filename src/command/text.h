@@ -11,6 +11,10 @@
 /* "12.3 MiB", "512 B"; returns buf. */
 const char *text_size(char buf[SIZE_TEXT], uint64_t size);
 
+/* "1 block", "2 blocks", of what takes an s; returns buf. */
+#define COUNT_TEXT 48
+const char *text_count(char buf[COUNT_TEXT], uint64_t nr, const char *what);
+
 /* The inside of a string of JSON, or of a label of Prometheus. */
 void text_put_escaped(FILE *out, const char *text);
 

@@ -67,6 +67,7 @@ static bool did_not_notice(struct image *image, double wait)
 bool toggle_wait(struct image *image, const struct root *root, double wait)
 {
 	long turns = (long)(wait * 1000 / STEP_MS) + 1;
+	uint32_t word;
 
 	while (!root_profile_is_on(image, root) && turns-- > 0)
 		poll(NULL, 0, STEP_MS);
@@ -76,9 +77,9 @@ bool toggle_wait(struct image *image, const struct root *root, double wait)
 		toggle_end(image, root);
 		return did_not_notice(image, wait);
 	}
-	return image_fails(image,
-			   "process %d has no memory for a profile, or "
-			   "it ended",
+	if (!image_read(image, root->view.switch_word, &word, sizeof(word)))
+		return image_fails(image, "the process has ended");
+	return image_fails(image, "process %d has no memory for a profile",
 			   image->pid);
 }
 

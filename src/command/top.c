@@ -446,7 +446,7 @@ static const char letters[] = { COLUMNS(LETTER) '\0' };
 static int column_of(struct argp_state *state, const char *text)
 {
 	if (!*text || !strchr(letters, *text))
-		argp_error(state, "'%s' is no column", text);
+		command_misused("%s: '%s' is no column", state->name, text);
 	return *text;
 }
 

@@ -23,7 +23,9 @@
 #include "sample/leak.h"
 #include "sample/sampler.h"
 #include "system/config.h"
+#include "system/files.h"
 #include "system/report.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 extern const char *gnu_get_libc_version(void) weak_import;
@@ -72,6 +74,20 @@ static void profile_write(void)
 
 	if (error)
 		report_unwritten("the profile is", path, error, "profile_dir");
+}
+
+/* What could not be written is known before there is a report. */
+static void report_file_try(const char *path)
+{
+	int error;
+
+	if (!*path || !sandbox_try_rare(SANDBOX_OF_PROCESS))
+		return;
+	error = system_try_append(path);
+	sandbox_rare_done();
+	if (error)
+		report_unwritten("reports of misuse are", path, error,
+				 "report_file");
 }
 
 static void report_no_tables(void)
@@ -155,6 +171,7 @@ static void signal_prepare(const char *option, int signal,
 
 void output_prepare(void)
 {
+	report_file_try(config_text(config.report_file));
 	if (config.stats || config.profile_leak)
 		stderr_keep();
 	if ((config.profile || config.profile_leak) && !sample_is_followed())

@@ -1,7 +1,8 @@
 /* layer 6.7: output: what the options let the library write by itself
  *
  * Statistics and profiles, at exit and by signals. What cannot be written is
- * said on stderr, with its name and why. Handlers do it all: nothing below
+ * said on stderr, with its name and why; of the file for reports of misuse
+ * (guard/tale.h) at load already. Handlers do it all: nothing below
  * waits or allocates. A thread that dies in one leaves what a file's writer
  * leaves (sample/dump.h, front/stats_file.h).
  */

@@ -72,6 +72,6 @@ static __attribute__((constructor(103))) void seal(void)
 
 static __attribute__((destructor)) void finish(void)
 {
-	heap_check("exit");
+	heap_check("check at exit");
 	output_finish();
 }

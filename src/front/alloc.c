@@ -11,6 +11,7 @@
 #include "front/hardened.h"
 #include "front/large.h"
 #include "front/outside.h"
+#include "front/pressure.h"
 #include "front/start.h"
 #include "front/tick.h"
 #include "guard/pool.h"
@@ -267,6 +268,12 @@ static cold void *alloc_failed(void)
 	return NULL;
 }
 
+static cold void *alloc_refused(size_t size)
+{
+	pressure_refused(size);
+	return alloc_failed();
+}
+
 static void *alloc_cold(struct alloc_request *r)
 {
 	bool ready = heap_start(); /* reads the options, the footer's too */
@@ -285,7 +292,7 @@ static void *alloc_cold(struct alloc_request *r)
 	if (unlikely(!pointer))
 		pointer = alloc_where_short(r);
 	if (unlikely(!pointer))
-		pointer = alloc_failed();
+		pointer = alloc_refused(size);
 	if (unlikely(r->stack) && pointer)
 		alloc_follow(pointer, size, r);
 	if (unlikely(footer) && pointer)

@@ -1,6 +1,8 @@
 /* layer 5.3: pressure: who asks, who serves, what is watched */
 #include "front/pressure.h"
 
+#include "base/bits.h"
+#include "base/word.h"
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "front/gate.h"
@@ -23,6 +25,7 @@
 #define WATCH_MS 1000
 #define OPENING ((uint32_t)1 << 31)
 #define TEXT_SIZE 512
+#define TOLD_SECONDS 60 /* between two lines about refusals */
 /* Where the service manager says nothing: a fifth of a second of two. */
 #define STALL "some 200000 2000000"
 
@@ -35,7 +38,16 @@ static struct {
 } watched;
 
 _Atomic(uint32_t) pressure_waits;
-static _Atomic(uint64_t) next_pass;	 /* atomic: hint, ms */
+static _Atomic(uint64_t) next_pass;	      /* atomic: hint, ms */
+static _Atomic(uint64_t) nr_requests_refused; /* counter: requests */
+
+/* The last line about a refusal: of which process, and when. */
+struct told {
+	uint32_t pid;
+	uint32_t seconds;
+};
+WORD(told, uint64_t);
+static _Atomic(uint64_t) last_told;	 /* atomic: struct told */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
 /* Limits */
@@ -192,6 +204,55 @@ void pressure_limit(const struct lanemalloc_limits *set,
 		.soft_size = load_relaxed(&limit.soft_size), // own
 		.hard_size = load_relaxed(&limit.hard_size), // own
 	};
+}
+
+/* Refusals */
+
+/* The child of a fork has its parent's word, and a line of its own to say. */
+static bool refusal_elect(uint32_t pid)
+{
+	uint32_t now = (uint32_t)(system_now_ms() / 1000);
+	uint64_t word = load_relaxed(&last_told); // own: one word
+	struct told last = told_unpack(word);
+
+	if (last.pid == pid && now - last.seconds < TOLD_SECONDS)
+		return false;
+	last = (struct told){ pid, now };
+	return cas_relaxed(&last_told, &word, told_pack(last)); // own
+}
+
+static void refusal_tell(size_t size, uint64_t nr)
+{
+	int pid = system_getpid();
+
+	if (!system_stderr_takes() || !refusal_elect((uint32_t)pid))
+		return;
+	report_line("pid %d: limit_hard=%lu refuses a request of %zu bytes; "
+		    "requests refused since start: %lu",
+		    pid, load_relaxed(&limit.hard_size), // own: one word
+		    size, nr);
+}
+
+/* Whether it is the limit that has no room for such a block, guard page or
+ * footer and all. */
+static bool limit_is_in_the_way(size_t size)
+{
+	size_t nr = div_up(size + system_page_size(), UNIT_SIZE);
+
+	return !budget_has_room((uint32_t)min_size(nr, LIMIT_NO_UNITS / 2));
+}
+
+cold void pressure_refused(size_t size)
+{
+	uint64_t nr;
+
+	if (!limit_is_in_the_way(size))
+		return;
+	nr = add_relaxed(&nr_requests_refused, 1) + 1;
+	if (!config.limit_report || !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	refusal_tell(size, nr);
+	sandbox_rare_done();
 }
 
 /* Watches */

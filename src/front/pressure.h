@@ -30,6 +30,12 @@
  * watches nothing, closes what it inherited when it creates a thread itself,
  * and opens its own. One that forks again before that has it open till exec.
  *
+ * A request that the hard limit refuses is told on stderr, once in TOLD_SECONDS
+ * and process: those who are refused elect one by a CAS on the word that has
+ * both, so a child of fork, whose word is its parent's, tells its own. Nothing
+ * is said where stderr would not take it at once, and in a sandbox. A thread
+ * that dies behind the CAS leaves its line unsaid.
+ *
  * A thread that dies while it serves leaves what each of the steps leaves. All
  * are lock-free, safe in handlers, but for pressure_watch(), which is called
  * where a thread is about to be created.
@@ -73,6 +79,10 @@ static force_inline void pressure_pass(void)
 /* Gives back what can be given, but for keep_size bytes of free memory; the
  * bytes. */
 size_t heap_purge(size_t keep_size);
+
+/* Tells, by who has tried all that there is, that a request of so many bytes
+ * failed, if the hard limit is the reason. */
+void pressure_refused(size_t size);
 
 /* Sets the limits, where `set` is not NULL, and tells them. */
 void pressure_limit(const struct lanemalloc_limits *set,

@@ -25,7 +25,9 @@ static size_t group_places(unsigned group)
 	size_t share = config.quarantine / NR_RINGS / nr_cpus;
 	size_t n = share / group_size(group);
 
-	return n ? (size_t)bits_one(bits_last(n)) : 1;
+	if (!n)
+		return 1;
+	return (size_t)bits_one(bits_last(min_size(n, RING_PLACES_MOST)));
 }
 
 static size_t area_places(const struct ring *rings)

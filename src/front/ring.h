@@ -9,7 +9,9 @@
  *	places of a group = quarantine / 4 / max(CPUs, 16) / its largest size
  *
  * (as which the last has 64 KiB), rounded down to a power of two, but one at
- * least. An id's word leads to its four rings:
+ * least and RING_PLACES_MOST at most, as who counts what waits looks at each
+ * place: with a quarantine above 1 GiB the smallest wait in less than their
+ * part of it. An id's word leads to its four rings:
  *
  *	NONE --make: CAS--> area <--release, take: CAS--> OUT
  *
@@ -39,6 +41,7 @@
 #define RING_SIZE_LEAST 128 /* of the largest objects of the first group */
 #define RING_SIZE_SHIFT 3
 #define RING_REFUSED_PASSES 64
+#define RING_PLACES_MOST ((size_t)1 << 17)
 
 /* One group's. As percpu_swap() wants it; offsets are in bytes. */
 struct ring {

@@ -2,9 +2,6 @@
 #include "pageheap/limit.h"
 
 #include "base/atomic.h"
-#include "system/config.h"
-#include "system/report.h"
-#include "system/system.h"
 
 struct limit limit;
 
@@ -28,11 +25,7 @@ void limit_note_growth(uint32_t before, uint32_t after)
 
 void limit_note_hit(void)
 {
-	if (add_relaxed(&limit.nr_hits, 1) || !config.verbose)
-		return;
-	report_line("pid %d: limit_hard=%lu refuses its first request",
-		    system_getpid(),
-		    load_relaxed(&limit.hard_size)); // own: one word
+	add_relaxed(&limit.nr_hits, 1);
 }
 
 void limit_ask(enum limit_reason reason)

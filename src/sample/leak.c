@@ -74,9 +74,9 @@ static void trace_print(const struct largest *l, unsigned number)
 				 TRACE_FREED_OBJECTS);
 	uint32_t i;
 
-	report_line("pid %d: not freed: %lu bytes in %lu blocks (%lu sampled)",
-		    system_getpid(), l->space[number],
-		    (nr + (1 << CHANCE_SHIFT) / 2) >> CHANCE_SHIFT,
+	nr = (nr + (1 << CHANCE_SHIFT) / 2) >> CHANCE_SHIFT;
+	report_line("pid %d: not freed: %lu bytes in %lu block%s (%lu sampled)",
+		    system_getpid(), l->space[number], nr, nr == 1 ? "" : "s",
 		    trace_less(trace, TRACE_ALLOCS, TRACE_FREES));
 	for (i = 0; i < trace->nr && i < LEAK_FRAMES; i++)
 		frame_print(l, i, site_address(trace->sites[i]));
@@ -94,7 +94,8 @@ unsigned leak_report(uint64_t least)
 	for (i = 0; i < l.nr; i++)
 		trace_print(&l, i);
 	if (l.nr_all > l.nr)
-		report_line("pid %d: not freed: %u stacks more",
-			    system_getpid(), l.nr_all - l.nr);
+		report_line("pid %d: not freed: %u more stack%s",
+			    system_getpid(), l.nr_all - l.nr,
+			    l.nr_all - l.nr == 1 ? "" : "s");
 	return l.nr_all;
 }

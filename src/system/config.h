@@ -148,6 +148,8 @@ enum config_profile_form { CONFIG_CHOICE_profile_form(CONFIG_VALUE) };
 	  "bytes beyond which all that can be is given back; 0: no limit")     \
 	X(limit_hard, NUMBER, 0, 0, (uint64_t)1 << 50,                         \
 	  "bytes that the heap never passes, it says ENOMEM; 0: no limit")     \
+	X(limit_report, BOOL, 1, 0, 1,                                         \
+	  "say it on stderr when limit_hard refuses, once a minute at most")   \
 	X(limit, CHOICE_limit, CGROUP_LIMIT_AUTO, 0, 0,                        \
 	  "soft limit: auto of a container, cgroup of its own, watched; off")  \
 	X(pressure, BOOL, 0, 0, 1,                                             \

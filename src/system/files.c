@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "system/files.h"
@@ -28,9 +29,48 @@ int system_create(const char *path)
 
 int system_append(const char *path)
 {
-	return (int)call_4(
-		SYS_openat, AT_FDCWD, path,
-		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return (int)call_4(SYS_openat, AT_FDCWD, path,
+			   O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK |
+				   O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
+			   0600);
+}
+
+/* A file can be made in a directory that may be written to. */
+static int directory_try(const char *path)
+{
+	size_t n = __builtin_strlen(path);
+	char directory[512];
+
+	if (n >= sizeof(directory) - 1)
+		return -ENAMETOOLONG;
+	__builtin_memcpy(directory, path, n);
+	while (n && directory[n - 1] != '/')
+		n--;
+	directory[n] = '.';
+	directory[n + 1] = '\0';
+	return (int)call_3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK);
+}
+
+/* What is no file is not opened: who reads a pipe would see it end. */
+int system_try_append(const char *path)
+{
+	struct stat at;
+	long result = call_4(SYS_newfstatat, AT_FDCWD, path, &at,
+			     AT_SYMLINK_NOFOLLOW);
+
+	if (result == -ENOENT)
+		return directory_try(path);
+	if (result)
+		return (int)result;
+	if (!S_ISREG(at.st_mode) && !S_ISDIR(at.st_mode) &&
+	    !S_ISLNK(at.st_mode))
+		return (int)call_3(SYS_faccessat, AT_FDCWD, path, W_OK);
+	result = call_4(SYS_openat, AT_FDCWD, path,
+			O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (result < 0)
+		return (int)result;
+	system_close((int)result);
+	return 0;
 }
 
 /* No other links are followed, as somebody else may have made them. */

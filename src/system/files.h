@@ -15,8 +15,12 @@
 int system_open(const char *path);
 int system_create(const char *path);
 
-/* Opens a file to write at its end; it is made where it is not there. */
+/* Opens a file to write at its end; it is made where it is not there. A pipe is
+ * not waited for: -ENXIO where nobody reads it. */
 int system_append(const char *path);
+
+/* Says whether it could be opened so: 0 or a negated errno. Nothing is made. */
+int system_try_append(const char *path);
 
 /* Opens, to write at its end, what is there and no file of its own: a device, a
  * pipe that somebody reads, a link to standard output or error, as /dev/stdout

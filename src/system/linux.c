@@ -17,6 +17,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -433,6 +434,16 @@ void system_write_stderr(const char *text, size_t size)
 		text += ret;
 		size -= (size_t)ret;
 	}
+}
+
+/* Who writes to a pipe that nobody reads gets SIGPIPE. */
+bool system_stderr_takes(void)
+{
+	struct pollfd poll = { .fd = 2, .events = POLLOUT };
+	struct timespec none = { 0, 0 };
+
+	return call_4(SYS_ppoll, &poll, 1, &none, NULL) == 1 &&
+	       poll.revents == POLLOUT;
 }
 
 static void raise_abort(void)

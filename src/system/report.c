@@ -231,6 +231,7 @@ void report_line(const char *fmt, ...)
 #define ERRORS(X)                               \
 	X(EPERM, "not permitted")               \
 	X(ENOENT, "no such file or directory")  \
+	X(ENXIO, "nobody reads it")             \
 	X(EACCES, "permission denied")          \
 	X(EEXIST, "it is there already")        \
 	X(ENOTDIR, "no directory")              \
@@ -244,6 +245,7 @@ void report_line(const char *fmt, ...)
 	X(EMFILE, "too many open files")        \
 	X(EDQUOT, "the quota is used up")       \
 	X(EBUSY, "the program uses it")         \
+	X(ELOOP, "a symbolic link")             \
 	X(ENODATA, "there is nothing")
 
 const char *report_error(int error)

@@ -83,6 +83,10 @@ bool system_privileged(void);
 
 int system_getpid(void);
 void system_write_stderr(const char *text, size_t size);
+
+/* Says whether stderr takes a line at once: it is open, is no pipe that is full
+ * or that nobody reads. */
+bool system_stderr_takes(void);
 _Noreturn void system_abort(void);
 
 /* Sleeps while *word == value, at most timeout_ms, and while the watched word

@@ -6,6 +6,7 @@
 /* How many words of one class are looked at, unless all are. In a class that
  * is sure to fit the first look succeeds unless the hint is old. */
 #define LEVEL_LOOKS 8
+#define LOOK_UNITS 4 /* of a long run, for each look */
 #define WORD_UNITS (WORD_BITS * HUGEPAGE_UNITS) /* of hugepages */
 
 static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
@@ -478,8 +479,8 @@ static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 }
 
 /* Takes a long run of what is dirty to the end of one hugepage and goes on in
- * the next. A look for each unit costs less than a hundredth of what filling it
- * with clean memory would. */
+ * the next. A look for so many units costs less than a hundredth of the page
+ * faults that they are in clean memory. */
 static bool level_take_dirty_across(struct region *region, uint32_t n,
 				    unsigned node, uint32_t *unit)
 {
@@ -487,7 +488,7 @@ static bool level_take_dirty_across(struct region *region, uint32_t n,
 	uint32_t run = 0, next = 0, low, look;
 	uint64_t dirty;
 
-	for (look = 0; h != FREE_INDEX_NONE && look < n; look++) {
+	for (look = 0; h != FREE_INDEX_NONE && look < n / LOOK_UNITS; look++) {
 		dirty = level_free_dirty(region, h);
 		low = dirty == ALL_ONES ? HUGEPAGE_UNITS : bits_first(~dirty);
 		run = h == next ? run : 0;

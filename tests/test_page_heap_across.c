@@ -41,13 +41,13 @@ static void is_at(struct run run, uint32_t unit, bool resident)
 	assert_int_equal(run.zero, !resident);
 }
 
-/* Of every length that the rest holds, behind every small run. */
+/* Of every length that may begin anywhere, behind every small run. */
 TEST(what_is_left_of_a_hugepage_serves)
 {
 	uint32_t small, n, first;
 
 	for (small = 1; small <= 64; small += 9)
-		for (n = 65; n <= 3 * 64 - small; n += 13) {
+		for (n = 65; n <= 127; n += 13) {
 			first = heap_dirty(3 * 64);
 			is_at(heap_take(small, 1), first, true);
 			is_at(heap_take(n, 1), first + small, true);
@@ -60,9 +60,10 @@ TEST(not_across_what_is_taken)
 
 	page_heap_give(r0, first, hole - first);
 	page_heap_give(r0, hole + 1, first + 6 * 64 - hole - 1);
-	is_at(heap_take(130, 1), first, true);
-	is_at(heap_take(200, 1), hole + 1, true);
-	assert_true(heap_take(100, 1).unit > hole + 200);
+	is_at(heap_take(127, 1), first, true);
+	is_at(heap_take(120, 1), hole + 1, true);
+	is_at(heap_take(120, 1), hole + 121, true);
+	assert_true(heap_take(100, 1).unit > hole + 240);
 }
 
 TEST(begins_behind_a_held_hugepage)
@@ -83,8 +84,8 @@ TEST(not_across_what_is_clean)
 	page_heap_give(r0, first, hole - first);
 	page_heap_give(r0, hole + 64, first + 6 * 64 - hole - 64);
 	is_at(heap_take(3, 1), first, true);
-	is_at(heap_take(131, 1), hole + 64, true);
-	is_at(heap_take(130, 1), first + 3, true);
+	is_at(heap_take(127, 1), first + 3, true);
+	is_at(heap_take(99, 1), hole + 64, true);
 }
 
 /* Whoever wants an alignment gets it, and no more is kept in hand for it. */
@@ -97,6 +98,18 @@ TEST(alignment_goes_before)
 	assert_int_equal(heap_take(70, 128).unit % 64, 0);
 }
 
+/* What realloc moves by page tables begins at a hugepage. */
+TEST(the_longest_begin_at_a_hugepage)
+{
+	uint32_t first = heap_dirty(4 * 64);
+
+	is_at(heap_take(1, 1), first, true);
+	is_at(heap_take(128, 1), first + 64, true);
+	first = heap_dirty(4 * 64);
+	is_at(heap_take(1, 1), first, true);
+	is_at(heap_take(127, 1), first + 1, true);
+}
+
 /* More hugepages with a hint that hold too little than there are looks end the
  * search, and the run is clean; a longer one has more looks. */
 TEST(the_search_is_bounded)
@@ -105,9 +118,9 @@ TEST(the_search_is_bounded)
 
 	for (at = first; at < end; at += 64)
 		page_heap_give(r0, at + 32, 32);
-	page_heap_give(r0, end + 32, 130);
+	page_heap_give(r0, end + 32, 127);
 	assert_true(heap_take(66, 1).unit >= first + 24 * 64);
-	is_at(heap_take(130, 1), end + 32, true);
+	is_at(heap_take(127, 1), end + 32, true);
 }
 
 TEST_MAIN(NULL, NULL)

@@ -7,6 +7,8 @@
  * is sure to fit the first look succeeds unless the hint is old. */
 #define LEVEL_LOOKS 8
 #define LOOK_UNITS 4 /* of a long run, for each look */
+/* What is longer the kernel moves for realloc, by hugepages of both places. */
+#define ACROSS_MOST 127
 #define WORD_UNITS (WORD_BITS * HUGEPAGE_UNITS) /* of hugepages */
 
 static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
@@ -511,7 +513,7 @@ bool level_take_dirty(struct region *region, uint32_t near, uint32_t n,
 	uint32_t h;
 
 	if (n > HUGEPAGE_UNITS || align > HUGEPAGE_UNITS)
-		return align == 1 &&
+		return n <= ACROSS_MOST && align == 1 &&
 		       level_take_dirty_across(region, n, node, unit);
 	if (near < region->levels[0].nr_words &&
 	    level_take_dirty_in(region, near, n, align, unit))

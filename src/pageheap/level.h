@@ -59,9 +59,9 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 
 /* Claims n units that all are dirty. Up to 64 of one hugepage: of `near`
  * (FREE_INDEX_NONE: none), else of the lowest that has such a run and is the
- * node's. More, where they need no alignment (1): of hugepages side by side,
- * and they need not begin at one. Looks at a few of those with the purge's
- * hint, for a long run at one for four units; false: not among them. */
+ * node's. Up to 127, where they need no alignment (1): of hugepages side by
+ * side, and they need not begin at one. Looks at a few of those with the
+ * purge's hint, for a long run at one for four units; false: not among them. */
 bool level_take_dirty(struct region *region, uint32_t near, uint32_t n,
 		      uint32_t align, unsigned node, uint32_t *unit);
 

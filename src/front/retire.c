@@ -186,8 +186,8 @@ static bool ring_put(void *pointer, const struct block *block, void **old)
 	       ring_swap(pointer, block->size, old);
 }
 
-/* A wiped block waits; frees what it drives out. */
-static enum remote_free wiped_retire(void *pointer, const struct block *block)
+/* A block that has its fill, or is wiped, waits; frees what it drives out. */
+static enum remote_free block_retired(void *pointer, const struct block *block)
 {
 	struct quarantined out;
 
@@ -196,7 +196,7 @@ static enum remote_free wiped_retire(void *pointer, const struct block *block)
 	if (!out.pointer)
 		return REMOTE_LANE;
 	page_map_find(out.pointer, &out.block);
-	return wiped_free(&out);
+	return waiting_free(&out);
 }
 
 enum remote_free retire_wiped(void *pointer)
@@ -204,7 +204,7 @@ enum remote_free retire_wiped(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	return wiped_retire(pointer, &block);
+	return block_retired(pointer, &block);
 }
 
 enum remote_free retire_waited(void *pointer)
@@ -220,7 +220,7 @@ bool filled_try_retire(void *pointer, const struct block *block,
 {
 	if (!block_try_retire(pointer, block, form))
 		return false;
-	*where = block_wait(pointer, block);
+	*where = block_retired(pointer, block);
 	return true;
 }
 
@@ -229,7 +229,7 @@ static cold enum remote_free filled_retire(void *pointer,
 {
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	return block_wait(pointer, block);
+	return block_retired(pointer, block);
 }
 
 /* All that waits in the rings of an id, which are its own again then. */
@@ -279,7 +279,7 @@ enum remote_free retire_block(void *pointer, const struct block *block)
 	if (!config_checks_full()) {
 		run_claim(pointer, block);
 		block_wipe(pointer, block);
-		return wiped_retire(pointer, block);
+		return block_retired(pointer, block);
 	}
 	return filled_retire(pointer, block);
 }

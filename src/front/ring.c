@@ -8,7 +8,7 @@
 #include "system/sandbox.h"
 #include "system/system.h"
 
-#define CPUS_LEAST 16
+#define CPUS_LEAST 16 /* with hardened=1 alone */
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
@@ -21,7 +21,8 @@ static size_t group_size(unsigned group)
 
 static size_t group_places(unsigned group)
 {
-	size_t nr_cpus = max_size(rseq_state.nr_cpus, CPUS_LEAST);
+	size_t nr_cpus = max_size(rseq_state.nr_cpus,
+				  config_checks_full() ? 1 : CPUS_LEAST);
 	size_t share = config.quarantine / NR_RINGS / nr_cpus;
 	size_t n = share / group_size(group);
 

@@ -186,8 +186,36 @@ static bool ring_put(void *pointer, const struct block *block, void **old)
 	       ring_swap(pointer, block->size, old);
 }
 
-/* A block that has its fill, or is wiped, waits; frees what it drives out. */
-static enum remote_free block_retired(void *pointer, const struct block *block)
+/* What a ring drove out, with checks=full: most often of a lane's slab. */
+static enum remote_free filled_leave(void *old)
+{
+	const struct unit_tag *tag =
+		page_map_try(old, gate_read(&gate_checked.tags_end));
+	struct quarantined out = { .pointer = old };
+
+	if (unlikely(!tag)) {
+		page_map_find(old, &out.block);
+		return filled_free(&out);
+	}
+	page_map_object(&regions[0], tag, old, &out.block);
+	block_reuse_check(old, &out.block, "quarantine");
+	if (likely(percpu_push_tagged(tag, old)))
+		return REMOTE_LANE;
+	return block_free(old, &out.block);
+}
+
+/* A block that has its fill waits; frees what it drives out. */
+static enum remote_free filled_wait(void *pointer, const struct block *block)
+{
+	void *old;
+
+	if (!config.quarantine || !ring_put(pointer, block, &old))
+		return block_wait(pointer, block);
+	return old ? filled_leave(old) : REMOTE_LANE;
+}
+
+/* A wiped block waits; frees what it drives out. */
+static enum remote_free wiped_retire(void *pointer, const struct block *block)
 {
 	struct quarantined out;
 
@@ -196,7 +224,7 @@ static enum remote_free block_retired(void *pointer, const struct block *block)
 	if (!out.pointer)
 		return REMOTE_LANE;
 	page_map_find(out.pointer, &out.block);
-	return waiting_free(&out);
+	return wiped_free(&out);
 }
 
 enum remote_free retire_wiped(void *pointer)
@@ -204,7 +232,7 @@ enum remote_free retire_wiped(void *pointer)
 	struct block block;
 
 	page_map_find(pointer, &block);
-	return block_retired(pointer, &block);
+	return wiped_retire(pointer, &block);
 }
 
 enum remote_free retire_waited(void *pointer)
@@ -220,7 +248,7 @@ bool filled_try_retire(void *pointer, const struct block *block,
 {
 	if (!block_try_retire(pointer, block, form))
 		return false;
-	*where = block_retired(pointer, block);
+	*where = filled_wait(pointer, block);
 	return true;
 }
 
@@ -229,7 +257,7 @@ static cold enum remote_free filled_retire(void *pointer,
 {
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	return block_retired(pointer, block);
+	return filled_wait(pointer, block);
 }
 
 /* All that waits in the rings of an id, which are its own again then. */
@@ -279,7 +307,7 @@ enum remote_free retire_block(void *pointer, const struct block *block)
 	if (!config_checks_full()) {
 		run_claim(pointer, block);
 		block_wipe(pointer, block);
-		return block_retired(pointer, block);
+		return wiped_retire(pointer, block);
 	}
 	return filled_retire(pointer, block);
 }

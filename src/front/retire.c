@@ -199,7 +199,8 @@ static enum remote_free filled_leave(void *old)
 	}
 	page_map_object(&regions[0], tag, old, &out.block);
 	block_reuse_check(old, &out.block, "quarantine");
-	if (likely(percpu_push_tagged(tag, old)))
+	if (likely(out.block.kind == BLOCK_OBJECT) &&
+	    likely(percpu_push_tagged(tag, old)))
 		return REMOTE_LANE;
 	return block_free(old, &out.block);
 }

@@ -8,7 +8,8 @@
 #include "system/sandbox.h"
 #include "system/system.h"
 
-#define CPUS_LEAST 16 /* with hardened=1 alone */
+#define CPUS_LEAST 16
+#define PLACES_MOST ((size_t)1 << 20)
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
@@ -26,7 +27,7 @@ static size_t group_places(unsigned group)
 	size_t share = config.quarantine / NR_RINGS / nr_cpus;
 	size_t n = share / group_size(group);
 
-	return n ? (size_t)bits_one(bits_last(n)) : 1;
+	return n ? (size_t)bits_one(bits_last(min_size(n, PLACES_MOST))) : 1;
 }
 
 static size_t area_places(const struct ring *rings)

@@ -240,10 +240,19 @@ PAGES_REFUSED(FAKE_GUARD, EINVAL, system_guard,
 	      (void *addr, size_t size, bool split), (addr, size, split))
 PAGES_REFUSED(FAKE_UNGUARD, ENOMEM, system_unguard,
 	      (void *addr, size_t size, bool split), (addr, size, split))
-REPLACE_REFUSED(must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
-			!fits_pages(from, size),
-		EINVAL, system_move_pages, (void *to, void *from, size_t size),
-		(to, from, size))
+
+REPLACE(int, system_move_pages, void *to, void *from, size_t size)
+{
+	int result;
+
+	if (must_fail(FAKE_MOVE) || !fits_pages(to, size) ||
+	    !fits_pages(from, size))
+		return -EINVAL;
+	result = __real_system_move_pages(to, from, size);
+	if (fake.after_move)
+		fake.after_move();
+	return result;
+}
 
 REPLACE(int, system_hugepages, void *addr, size_t size, bool want)
 {

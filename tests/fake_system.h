@@ -113,6 +113,9 @@ extern struct fake_settings {
 	/* The last mapping that was named, and how many were. */
 	struct fake_named named;
 	unsigned nr_named;
+	/* Called behind each move of pages, as another thread might run then;
+	 * NULL: nobody. */
+	void (*after_move)(void);
 } fake;
 
 /* The clock; it stands still unless the test moves it. Starts at 1000000. */

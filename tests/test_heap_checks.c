@@ -286,6 +286,33 @@ TEST(test_a_check_beside_others, NULL, done)
 	heap_free(object);
 }
 
+static void check_beside(void)
+{
+	heap_check("check");
+}
+
+/* A check by another thread, while realloc moves the pages of a block whose
+ * footer is on the last of them. */
+TEST(test_a_check_beside_a_move, NULL, done)
+{
+	size_t size = ((size_t)4 << 20) + 100;
+	char *run, *other;
+
+	option("checks=full");
+	system_peek_start();
+	run = block_alloc(size);
+	memset(run, 'x', size);
+	other = block_alloc(size); /* so that it cannot grow in place */
+	fake.after_move = check_beside;
+	run = heap_realloc(run, 3 * size);
+	fake.after_move = NULL;
+	assert_int_not_equal(fake_calls(FAKE_MOVE), 0);
+	assert_int_equal(run[0], 'x');
+	assert_int_equal(run[size - 1], 'x');
+	heap_free(run);
+	heap_free(other);
+}
+
 /* Blocks of all sizes, of lives that differ, and what was written to them:
  * none of it is taken for a write after a free. */
 TEST(test_old_contents_are_no_fault, NULL, done)

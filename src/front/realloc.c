@@ -60,12 +60,14 @@ static void realloc_copy(void *to, void *pointer, const struct block *from,
 		__builtin_memcpy(to, pointer, size);
 }
 
-static void *realloc_move(void *pointer, const struct block *from, size_t size)
+/* What is behind `has` bytes stays where it is: until the block is freed its
+ * footer is a live one's, and others may look at it. */
+static void *realloc_move(void *pointer, const struct block *from, size_t has,
+			  size_t size)
 {
-	size_t has = from->size - block_footer_of(from);
 	void *to = realloc_alloc(from->size, size);
 
-	if (!to && size > has)
+	if (!to && size > from->size - block_footer_of(from))
 		return NULL;
 	if (!to)
 		return realloc_stay(pointer, from, size);
@@ -94,20 +96,19 @@ static bool block_stays(struct block *block, size_t whole)
 
 static cold void *realloc_judge(void *pointer, size_t size)
 {
-	size_t footer = block_footer_size(), whole = size + footer;
+	size_t footer = block_footer_size(), whole = size + footer, has;
 	struct block block;
 
 	block_find_live(pointer, "realloc", &block);
 	if (block.kind == BLOCK_FOREIGN)
 		return foreign_realloc(pointer, size);
 	block_form_check(pointer, &block, FORM_C, "realloc");
-	if (footer)
-		block_usable_size(pointer, &block, "realloc");
+	has = block_usable_size(pointer, &block, "realloc");
 	if (size > (size_t)PTRDIFF_MAX - footer)
 		return NULL;
 	if (block_stays(&block, whole))
 		return realloc_stay(pointer, &block, size);
-	return realloc_move(pointer, &block, size);
+	return realloc_move(pointer, &block, has, size);
 }
 
 static cold void *realloc_coloured(void *pointer, size_t size)

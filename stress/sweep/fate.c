@@ -34,8 +34,10 @@ static void fork_here(void)
 	int status = 0;
 	char line[100];
 
-	if (!child)
+	if (!child) {
+		stop_ignore();
 		load_in_child();
+	}
 	/* The kernel forks no process that maps more than the machine has. */
 	if (child < 0 && errno == ENOMEM)
 		return;
@@ -58,7 +60,7 @@ static void fate_fork(struct worker *w)
 		load_parts->fork_begins(w);
 	fork_here();
 	if (load_parts->fork_ends)
-		load_parts->fork_ends();
+		load_parts->fork_ends(w);
 }
 
 void fate_meet(int mode, struct worker *w, bool may_leave)

@@ -101,7 +101,8 @@ static void note_end(int status)
 static bool trap_was_blocked(int status)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP &&
-	       (stop.shake || atomic_load(&cell->victim) == NOBODY);
+	       (stop.shake || stop.nr_targets > 1 ||
+		atomic_load(&cell->victim) == NOBODY);
 }
 
 static void note_blocked(pid_t pid)

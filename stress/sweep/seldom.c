@@ -330,20 +330,22 @@ static int apart_child(void *arg)
  * The victim that forks and the first worker, which alone takes them, each say
  * what they are about to do and then look at the other: the worker gives way.
  */
-static _Atomic(bool) in_libc, forks;
+static _Atomic(bool) in_libc;
+static _Atomic(unsigned) forks; /* how many victims do */
 
 static void seldom_fork_begins(const struct worker *w)
 {
 	if (w->index == 0)
 		return;
-	atomic_store(&forks, true);
+	atomic_fetch_add(&forks, 1);
 	while (atomic_load(&in_libc))
 		raw_sleep_us(100);
 }
 
-static void seldom_fork_ends(void)
+static void seldom_fork_ends(const struct worker *w)
 {
-	atomic_store(&forks, false);
+	if (w->index != 0)
+		atomic_fetch_sub(&forks, 1);
 }
 
 static void enter_libc(void)

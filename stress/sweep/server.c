@@ -1,5 +1,5 @@
 /* server: the library is preloaded here and its heap is warm; one child of
- * this process per stop
+ * this process per stop, or per group of stops
  */
 #include "step.h"
 #include "load.h"
@@ -127,22 +127,12 @@ static void measure_own_base(unsigned scenario)
 	memcpy(cell, &was, sizeof(was));
 }
 
-static void note_result(uint32_t instruction, unsigned scenario)
+/* What the run stranded. */
+static void note_stranded(struct result *r, unsigned scenario)
 {
 	const struct base *base = &shared->bases[scenario];
-	struct result *r = &shared->results[instruction];
 	uint64_t hand = cell->hand_size;
 
-	r->outcome = (uint8_t)atomic_load(&cell->outcome);
-	if (r->outcome == BLOCKED)
-		atomic_fetch_add(&shared->nr_blocked, 1);
-	r->scenario = (uint8_t)scenario;
-	r->victim_bare = atomic_load(&cell->victim) == BARE;
-	if (r->outcome != STOPPED) {
-		if (r->outcome != NOT_REACHED)
-			note_failure(instruction, scenario);
-		return;
-	}
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
 	/* Where nobody is lost, more than before is a fault. */
@@ -154,6 +144,21 @@ static void note_result(uint32_t instruction, unsigned scenario)
 			      hand ? hand + hand / 4 + 16 : 0);
 	r->claimed_size = beyond(cell->claimed_size, base->claimed_size,
 				 hand ? hand + 32768 : 0);
+}
+
+static void note_result(uint32_t instruction, unsigned scenario)
+{
+	struct result *r = &shared->results[instruction];
+
+	r->outcome = (uint8_t)atomic_load(&cell->outcome);
+	if (r->outcome == BLOCKED)
+		atomic_fetch_add(&shared->nr_blocked, 1);
+	r->scenario = (uint8_t)scenario;
+	r->victim_bare = atomic_load(&cell->victim) == BARE;
+	if (r->outcome == STOPPED)
+		note_stranded(r, scenario);
+	else if (r->outcome != NOT_REACHED)
+		note_failure(instruction, scenario);
 }
 
 /* The n-th try: where it is reached at all but seldom, under the conditions
@@ -187,7 +192,8 @@ static void stop_at(uint32_t instruction)
 	if (shared->settings.hit > 1 && most > 3)
 		most = 3; /* many are passed once only */
 	for (n = 0; n < most && outcome == NOT_REACHED; n++) {
-		stop = (struct stop){ .instruction = instruction,
+		stop = (struct stop){ .targets = { instruction },
+				      .nr_targets = 1,
 				      .mode = shared->settings.mode,
 				      .hit = shared->settings.hit,
 				      .luck = instruction + n };
@@ -214,6 +220,110 @@ static bool is_over(void)
 	       (enough && atomic_load(&shared->nr_blocked) >= enough);
 }
 
+/* ---- many stops in one child, in modes in which victims go on ----
+ *
+ * What such a run shows is said of each target that was met. Those that were
+ * not, and all of a run that was not clean, are stopped at one by one; a fault
+ * that none of them shows alone stays the first one's.
+ */
+
+static bool are_grouped(void)
+{
+	return strchr("def", shared->settings.mode) &&
+	       shared->settings.hit == 1;
+}
+
+static bool is_free(uint32_t i)
+{
+	return shared->results[i].outcome == NOT_RUN &&
+	       !atomic_exchange(&shared->results[i].claimed, true);
+}
+
+/* Targets of one scenario that lie far apart, so that no two share a section:
+ * the abort handler would not tell them apart. */
+static void group_fill(uint32_t first, unsigned scenario)
+{
+	uint32_t step = text.nr / (2 * GROUP_MOST) + 1, i;
+	unsigned count;
+
+	stop = (struct stop){ .targets = { first },
+			      .nr_targets = 1,
+			      .mode = shared->settings.mode,
+			      .hit = 1,
+			      .luck = first };
+	for (i = first % step; i < text.nr; i += step)
+		if (stop.nr_targets < GROUP_MOST && i != first &&
+		    best_scenario(i, &count) == scenario && count && is_free(i))
+			stop.targets[stop.nr_targets++] = i;
+}
+
+static bool is_fault(enum outcome outcome)
+{
+	return outcome == BLOCKED || outcome == CRASHED || outcome == UNSOUND;
+}
+
+static bool run_is_clean(unsigned scenario)
+{
+	struct result sum = { 0 };
+
+	if (atomic_load(&cell->outcome) != STOPPED)
+		return false;
+	note_stranded(&sum, scenario);
+	return !sum.live_size;
+}
+
+/* Stops one by one at those for which the run is no good; whether one of them
+ * is at fault. */
+static bool group_split(const struct stop *group, uint32_t done)
+{
+	bool fault = false;
+	unsigned t;
+
+	for (t = 0; t < group->nr_targets; t++) {
+		if (done >> t & 1)
+			continue;
+		stop_at(group->targets[t]);
+		fault |= is_fault(shared->results[group->targets[t]].outcome);
+	}
+	return fault;
+}
+
+/* Returns a bit for each target that the run is good for. */
+static uint32_t group_note(unsigned scenario)
+{
+	unsigned t;
+
+	if (!run_is_clean(scenario))
+		return 0;
+	for (t = 0; t < stop.nr_targets; t++)
+		if (atomic_load(&cell->met) >> t & 1)
+			note_result(stop.targets[t], scenario);
+	return atomic_load(&cell->met);
+}
+
+static void stop_at_group(uint32_t first)
+{
+	unsigned count, scenario = best_scenario(first, &count);
+	struct result *result = &shared->results[first];
+	enum outcome outcome;
+	struct stop group;
+	uint32_t done;
+
+	if (!count) {
+		result->outcome = NOT_REACHED;
+		return;
+	}
+	group_fill(first, scenario);
+	outcome = run_child(&scenarios[scenario],
+			    shared->settings.seed * 1000003ull + first * 31);
+	if (is_fault(outcome))
+		note_failure(first, scenario);
+	group = stop;
+	done = group_note(scenario);
+	if (!group_split(&group, done) && is_fault(outcome))
+		result->outcome = (uint8_t)outcome;
+}
+
 static void scenarios_run(void)
 {
 	uint32_t i;
@@ -235,7 +345,11 @@ static void stops_run(void)
 		i = atomic_fetch_add(&shared->next, 1);
 		if (i >= text.nr || is_over())
 			return;
-		if (shared->results[i].outcome == NOT_RUN)
+		if (!is_free(i))
+			continue;
+		if (are_grouped())
+			stop_at_group(i);
+		else
 			stop_at(i);
 	}
 }

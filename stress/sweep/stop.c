@@ -12,7 +12,7 @@
 struct stop stop;
 
 static _Atomic(uint32_t) nr_hits;
-static _Atomic(bool) taken; /* there is a victim, or none is wanted now */
+static _Atomic(bool) ignored; /* no victim is wanted now */
 static pid_t process;
 
 /* ---- who it is ---- */
@@ -61,55 +61,69 @@ static void spend_section(uint32_t start, uint32_t end)
 		spend(start);
 }
 
-static uint32_t target(void)
+static uint32_t target(unsigned t)
 {
-	return text.all[stop.instruction].offset;
+	return text.all[stop.targets[t]].offset;
 }
 
-static bool target_in_section;
+/* A target of each section that the kernel may have aborted. */
+static unsigned target_in_section;
 static void look_for_target(uint32_t start, uint32_t end)
 {
-	if (target() >= start && target() < end)
-		target_in_section = true;
+	unsigned t;
+
+	for (t = 0; t < stop.nr_targets; t++)
+		if (target(t) >= start && target(t) < end)
+			target_in_section = t;
 }
 
-/* Whether this trap is the target's; where all are armed, those of sections
+/* Whose trap this is, nr_targets: none's; where all are armed, those of sections
  * are told by the abort handler that the kernel went to. */
-static bool is_target(uint32_t offset, bool at_rip)
+static unsigned target_find(uint32_t offset, bool at_rip)
 {
-	if (!stop.shake)
-		return true;
+	unsigned t = 0;
+
+	if (!stop.shake && stop.nr_targets == 1)
+		return 0;
+	while (t < stop.nr_targets && (!at_rip || target(t) != offset))
+		t++;
 	if (at_rip)
-		return offset == target();
-	target_in_section = false;
+		return t;
+	target_in_section = stop.nr_targets;
 	text_each_section(offset, look_for_target);
 	return target_in_section;
 }
 
+/* Where there is one target. */
 static void step_over(ucontext_t *context)
 {
-	text_disarm(target());
+	text_disarm(target(0));
 	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
 }
 
-/* The target; who comes first, or k-th, is the victim. */
-static void at_target(ucontext_t *context)
+static bool has_victim(unsigned t)
+{
+	return atomic_load(&ignored) || atomic_load(&cell->met) >> t & 1;
+}
+
+/* A target; who comes first, or k-th, is the victim. */
+static void at_target(ucontext_t *context, unsigned t)
 {
 	uint32_t hit = atomic_fetch_add(&nr_hits, 1) + 1;
-	bool none = false, borrowed = (pid_t)raw_0(SYS_getpid) != process;
+	bool borrowed = (pid_t)raw_0(SYS_getpid) != process;
 	int who;
 
-	if (atomic_load(&taken)) {
-		text_disarm(target());
+	if (has_victim(t)) {
+		text_disarm(target(t));
 		return;
 	}
 	if (hit < stop.hit) {
 		step_over(context);
 		return;
 	}
-	if (!atomic_compare_exchange_strong(&taken, &none, true))
+	if (atomic_fetch_or(&cell->met, 1u << t) >> t & 1)
 		return;
-	text_disarm(target());
+	text_disarm(target(t));
 	who = worker_now();
 	/* A vfork's child: its parent stands still as long as it does. */
 	if (borrowed && who < 0)
@@ -130,8 +144,8 @@ static void at_target(ucontext_t *context)
 static void stepped(ucontext_t *context)
 {
 	context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	if (!atomic_load(&taken))
-		text_arm(target());
+	if (!has_victim(0))
+		text_arm(target(0));
 }
 
 static void on_trap(int sig, siginfo_t *info, void *arg)
@@ -139,6 +153,7 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
 	ucontext_t *context = arg;
 	uintptr_t rip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 	uint32_t offset;
+	unsigned t;
 	bool at_rip;
 
 	(void)sig;
@@ -155,8 +170,9 @@ static void on_trap(int sig, siginfo_t *info, void *arg)
 		context->uc_mcontext.gregs[REG_RIP] = (greg_t)(rip - 1);
 	else
 		offset = (uint32_t)(rip - text_base());
-	if (!stop.survey && is_target(offset, at_rip)) {
-		at_target(context);
+	t = stop.survey ? stop.nr_targets : target_find(offset, at_rip);
+	if (t < stop.nr_targets) {
+		at_target(context, t);
 		return;
 	}
 	if (at_rip)
@@ -177,13 +193,13 @@ void stop_prepare(void)
 	if (stop.survey || stop.shake)
 		for (i = 0; i < text.nr; i++)
 			text_arm(text.all[i].offset);
-	if (!stop.survey)
-		text_arm(target());
+	for (i = 0; i < stop.nr_targets; i++)
+		text_arm(target(i));
 }
 
 void stop_ignore(void)
 {
-	atomic_store(&taken, true);
+	atomic_store(&ignored, true);
 }
 
 void stop_finish(void)
@@ -193,10 +209,10 @@ void stop_finish(void)
 	stop_ignore();
 	if (stop.nothing)
 		return;
-	if (!stop.survey && !stop.shake) {
-		text_disarm(target());
+	for (i = 0; i < stop.nr_targets; i++)
+		text_disarm(target(i));
+	if (!stop.survey && !stop.shake)
 		return;
-	}
 	for (i = 0; i < text.nr; i++)
 		text_disarm(text.all[i].offset);
 }

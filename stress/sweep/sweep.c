@@ -112,6 +112,8 @@ static void servers_run(void)
 	double start = now();
 
 	atomic_store(&shared->next, 0);
+	for (i = 0; i < text.nr; i++)
+		atomic_store(&shared->results[i].claimed, false);
 	for (i = 0; i < nr; i++)
 		pids[i] = server_start(i);
 	for (i = 0; i < nr; i++)

@@ -79,7 +79,8 @@ struct text {
 struct cell {
 	_Atomic(uint64_t) progress;
 	_Atomic(uint32_t) outcome;
-	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY */
+	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY; the last one */
+	_Atomic(uint32_t) met;	 /* a bit for each target that had a victim */
 	_Atomic(bool) borrowed;  /* the victim is that worker's vfork child */
 	_Atomic(bool) finished;  /* all workers that must */
 	_Atomic(int32_t) fork_child;
@@ -102,6 +103,7 @@ struct cell {
 #define BARE (-2) /* a thread of the library's own */
 
 struct result {
+	_Atomic(bool) claimed; /* by a server, for a group */
 	uint8_t outcome;
 	uint8_t scenario;
 	uint8_t victim_bare;
@@ -233,8 +235,13 @@ void scenario_set_conf(const char *conf);
 
 /* stop.c */
 
+#define GROUP_MOST 8
+
+/* Where to stop: one instruction, or several, in modes in which each victim
+ * goes on; each has a victim of its own then. */
 struct stop {
-	uint32_t instruction;
+	uint32_t targets[GROUP_MOST];
+	unsigned nr_targets;
 	int mode;
 	unsigned hit;
 	bool shake;    /* all other instructions trap once */
@@ -288,7 +295,7 @@ struct load_parts {
 	void (*first)(struct worker *w); /* in each step of the first worker */
 	/* Around a victim's fork: nobody holds a lock of libc meanwhile. */
 	void (*fork_begins)(const struct worker *w);
-	void (*fork_ends)(void);
+	void (*fork_ends)(const struct worker *w);
 };
 extern const struct load_parts *load_parts;
 

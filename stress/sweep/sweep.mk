@@ -82,6 +82,8 @@ RUN_PATCHED = $(RUN_CONTROL) --scenario cold \
 sweep-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so $(SWEEP_BUILDS) ## broken libraries, which must be found
 	$(RUN_CONTROL) --library $(SWEEP_DIR)/blocking.so \
 		--expect-blocked --report $(SWEEP_DIR)/blocking.txt
+	$(RUN_CONTROL) --library $(SWEEP_DIR)/blocking.so --modes d \
+		--expect-blocked --report $(SWEEP_DIR)/blocking-many.txt
 	$(call RUN_PATCHED,inbox) --expect-blocked
 	$(call RUN_PATCHED,lock) --expect-blocked
 	$(call RUN_PATCHED,sound)

@@ -8,7 +8,7 @@
 #include "fake_system.h"
 #include "page_heap_check.h"
 #include "pageheap/regions.h"
-#include "slab/bin.h"
+#include "slab/collect.h"
 #include "slab_check.h"
 
 static inline int heap_setup(void **state)

@@ -6,7 +6,7 @@
 
 #include "front/reclaimer.h"
 #include "pageheap/request.h"
-#include "slab/bin.h"
+#include "slab/collect.h"
 
 /* What the ticks asked of the layers below. */
 static struct asked {
@@ -66,10 +66,10 @@ static uint64_t now_overtaken(void);
 #define page_heap_tick counted_tick
 #define bin_collect_next counted_next
 #define bin_collect_all counted_all
+#include "front/reclaimer.c"
 #define reclaimer_start counted_birth
 #define reclaimer_ensure counted_ensure
 #define request_look counted_look
-#include "front/tick_work.c"
 #include "front/tick.c"
 #undef system_now_ms
 #undef page_heap_tick
@@ -169,7 +169,7 @@ TEST(test_successor_after_a_tick, fresh, done)
 	births_succeed = true;
 	fake_now_ms += DELAY;
 	tick_pass();
-	tick_whole();
+	reclaimer_tick();
 	tick_pass();
 	assert_int_equal(nr_births, 2);
 	tick_pass();
@@ -212,7 +212,7 @@ TEST(test_ensure, fresh, done)
 
 TEST(test_whole_tick_is_unbounded, fresh, done)
 {
-	tick_whole();
+	reclaimer_tick();
 	assert_int_equal(asked.tick_size, SIZE_MAX);
 	assert_true(asked.all_most > 1000000);
 	assert_int_equal(asked.nr_next, 0);
@@ -276,11 +276,11 @@ TEST(test_whole_tick_purges_all, fresh, done)
 	size_t size = 3 * TICK_PURGE_SIZE;
 
 	memory_freed(size);
-	tick_whole();
-	assert_true(tick_whole() >= size);
+	reclaimer_tick();
+	assert_true(reclaimer_tick() >= size);
 	assert_true(fake_purged_size() >= size);
 	assert_int_equal(page_heap_dirty_size(), 0);
-	assert_int_equal(tick_whole(), 0);
+	assert_int_equal(reclaimer_tick(), 0);
 }
 
 /* Slow paths pass by themselves. */

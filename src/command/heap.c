@@ -88,7 +88,8 @@ static void classes_note(const struct lanemalloc_view *v, const char *rows,
 	}
 }
 
-/* Rows behind the classes are the remote lanes of the first of them. */
+/* Rows behind the classes are the remote lanes of all of them, then the lane of
+ * what is far, which is no class's: an index beyond the last. */
 static unsigned row_class(const struct lanemalloc_view *v, unsigned row)
 {
 	return row < v->nr_classes ? row : row - (unsigned)v->nr_classes + 1;

@@ -5,9 +5,9 @@
  * on meanwhile, so "no" is a hint: the object may have been between two lanes.
  *
  * "Yes" is exact as long as nobody but the caller could free the object. Where
- * the object is live, no slot below a lane's count holds it; a reader may see
- * a new count and yet the old content of a slot, left from when the object was
- * there, but the push that raised the count wrote to that slot before. So a
+ * the object is live, no slot up to a lane's top holds it; a reader may see a
+ * new top and yet the old content of a slot, left from when the object was
+ * there, but the push that raised the top wrote to that slot before. So a
  * find is looked at once more behind a fence of all CPUs: it then shows what
  * the push wrote, or a later value, and neither is the object. Without the
  * fence only machines that keep the order of stores and of loads are exact;

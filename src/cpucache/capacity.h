@@ -28,10 +28,10 @@
  * id takes its quota by a CAS of the pool's word, in steps, and gives it back
  * where it does not use it, where a heap that shrank has made the pool smaller,
  * where it has more than others who ask, and when it is drained (an idle one
- * is, by a tick). Bytes of the pool move one way at a time, each by the one who
- * won the CAS: a thread that dies in between strands a step, for all ids. What
- * else is wrong for a moment, as others come or the heap shrinks, is mended by
- * the next that wants to grow.
+ * is, by the helper). Bytes of the pool move one way at a time, each by the one
+ * who won the CAS: a thread that dies in between strands a step, for all ids.
+ * What else is wrong for a moment, as others come or the heap shrinks, is
+ * mended by the next that wants to grow.
  *
  * An id that the pool refuses moves capacity between its own lanes, which costs
  * more than a refill where many classes want it in turn: so it tries to grow

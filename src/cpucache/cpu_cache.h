@@ -27,11 +27,12 @@
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 
-/* Refills the lane in which the fast path found nothing, or was interrupted.
- * NULL: no memory. */
+/* Refills the lane in which the fast path found nothing; where it was only
+ * interrupted pops once more. NULL: no memory. */
 void *cpu_cache_alloc_slow(unsigned size_class);
-/* Flushes the lane in which the fast path found no room, or was interrupted, or
- * saw the object on top already, which is a fault(). */
+/* Flushes the lane in which the fast path found no room, or saw the object on
+ * top already, which is a fault(); where it was only interrupted pushes once
+ * more. */
 void cpu_cache_free_slow(void *object, unsigned size_class);
 
 /* Frees an object that goes home. */

@@ -1,18 +1,18 @@
 /* layer 4.4: drain: take a CPU's cached objects from outside
  *
- * The count of a lane in use belongs to its CPU, so a drain takes the whole
+ * The top of a lane in use belongs to its CPU, so a drain takes the whole
  * lane area away: it points the id's table word at the spare area, which is
  * empty, fences all CPUs, and then nobody but the drainer touches the old one.
  *
  * Who may drain: the holder of the drain lease, one thread at a time in the
  * process. The lease is a word; odd means held. A holder that dies or sleeps
  * must not keep it for ever, and one that wakes late must not touch an area
- * that is in use again. So the lease is revocable: every write of a drainer
- * (the table word, a count) is the commit of an rseq section that compares
- * the lease first. Who finds the lease held past its deadline takes it over
- * (CAS to the next odd value) and fences: after the fence each section of the
- * former holder has committed or will be aborted, and when retried finds the
- * right lost.
+ * that is in use again. So the lease is revocable: what a drainer writes and
+ * others rely on (the table word, a lane's top, `dropping`; of steps 3 and 8
+ * see below) is the commit of an rseq section that compares the lease first.
+ * Who finds the lease held past its deadline takes it over (CAS to the next odd
+ * value) and fences: after the fence each section of the former holder has
+ * committed or will be aborted, and when retried finds the right lost.
  *
  *	drain(id), in order, steps 1 to 6 repeatable by the next holder:
  *	1. spare = the area that the table word does not name
@@ -24,6 +24,10 @@
  *	7. dropping = 1				(checked store)
  *	8. close the spare's lanes, give the memory of their slots back
  *	9. dropping = 0				(release)
+ *
+ * Step 3 is no section: who sleeps before it and wakes when the area is in
+ * use again sets limits of its lanes to 0. They are hints: the lanes keep what
+ * they hold, and grow again with the next misses.
  *
  * Step 8 is no section: one that sleeps before it would take the slots of an
  * area that is in use again. So it is done by who has set `dropping` with its

@@ -17,6 +17,7 @@
 #include "pageheap/limit.h"
 #include "pageheap/page_heap.h"
 #include "slab/bin.h"
+#include "slab/collect.h"
 #include "slab/fitted_class.h"
 #include "slab/slab.h"
 #include "system/config.h"
@@ -255,7 +256,7 @@ static cold void alloc_follow(void *pointer, size_t size,
 
 /* Allocates a guarded block where chance wants one, and notes the stack where
  * the profile follows the block. */
-static cold void *alloc_guarded(struct alloc_request *r, size_t size)
+static cold void *alloc_for_sample(struct alloc_request *r, size_t size)
 {
 	bool guard = !r->grows && guarded_draw();
 	uint32_t stack;
@@ -264,7 +265,7 @@ static cold void *alloc_guarded(struct alloc_request *r, size_t size)
 	outside_sampled();
 	if (!guard && !sample_is_followed())
 		return NULL;
-	stack = sample_stack();
+	stack = sample_stack_counted();
 	block = guard ? guarded_alloc(size, r->align, stack) : NULL;
 	r->zero = block;
 	if (sample_is_followed())
@@ -290,7 +291,7 @@ static void *alloc_cold(struct alloc_request *r)
 	r->size += footer;
 	outside_look();
 	if (sample_is_on() && sample_count(size))
-		pointer = alloc_guarded(r, size);
+		pointer = alloc_for_sample(r, size);
 	if (likely(!pointer))
 		pointer = alloc_by_class(r, suited_class(r));
 	if (unlikely(!pointer))

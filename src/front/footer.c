@@ -99,7 +99,7 @@ static bool stacks_unpack(uint64_t word, uint64_t key, struct footer *footer)
 static uint32_t stack_now(void)
 {
 	return config.check_stacks && sampler_has_tables() ?
-		       sample_stack_other() :
+		       sample_stack_keep() :
 		       0;
 }
 

@@ -22,7 +22,7 @@ static cold void guarded_give(void *pointer, const struct block *block)
 	damage = guarded_damage(block);
 	if (damage)
 		verdict_damage(pointer, damage, "free");
-	if (!guarded_free(block, sample_stack_other()))
+	if (!guarded_free(block, sample_stack_keep()))
 		verdict_pointer(pointer, "free");
 }
 

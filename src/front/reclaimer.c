@@ -7,8 +7,9 @@
 #include "cpucache/rseq.h"
 #include "front/outside.h"
 #include "front/pressure.h"
-#include "front/tick_work.h"
+#include "pageheap/page_heap.h"
 #include "pageheap/purge.h"
+#include "slab/collect.h"
 #include "system/config.h"
 #include "system/helper.h"
 
@@ -16,6 +17,8 @@
 #define TICKS_MOST 100
 #define ASKED_MS 10 /* between a request and its purge */
 #define TICK_MS_LEAST 10
+
+_Atomic(uint64_t) next_tick;
 
 uint64_t reclaimer_tick_ms(void)
 {
@@ -37,6 +40,21 @@ static struct rseq_area *own_area_of(void *life)
 	return own_area(life);
 }
 
+/* The next is due again at once: who passes from now on is in no look of this
+ * helper's for sure, and gives birth to another. A function by itself, so that
+ * it is in the library once. */
+__attribute__((noinline)) size_t reclaimer_tick(void)
+{
+	size_t done;
+
+	store_relaxed(&next_tick, system_now_ms());
+	quiet_age_ends();
+	done = bin_collect_all(COLLECT_ALL, COLLECT_AGE_QUIET);
+	return done + page_heap_tick(SIZE_MAX);
+}
+
+/* Lanes in use are left to their CPUs, but for somebody outside who asks for
+ * something: then all are emptied, so that the next call misses (outside.h). */
 static size_t reclaim(struct helper_life *life)
 {
 	size_t done = 0;
@@ -44,7 +62,7 @@ static size_t reclaim(struct helper_life *life)
 	if (drain_finds_any())
 		done = drain_caches(own_area(life),
 				    !outside_asks(probe_is_read()));
-	return done + tick_whole();
+	return done + reclaimer_tick();
 }
 
 /* Not 0 if somebody asked. */

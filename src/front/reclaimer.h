@@ -6,7 +6,8 @@
  *	birth	a passer that finds a tick due (front/tick), in a process that
  *		has, or had, threads; the creation of a thread
  *	life	sleeps one purge_delay, serving requests (pageheap/request.h),
- *		then does the tick: drains idle CPUs' caches, collects, purges
+ *		then drains idle CPUs' caches (cpucache/drain.h) and does the
+ *		tick: collects, purges
  *	end	a successor was born: the next passer after a tick gives birth
  *		at once, so that in a busy program a helper lives for one tick
  *		and the next has the rights of a thread that runs now;
@@ -31,7 +32,16 @@
 #ifndef LANE_RECLAIMER_H
 #define LANE_RECLAIMER_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
+
+/* When the next tick of a passer is due (tick.h). A helper's sets it to now, at
+ * its beginning. */
+extern _Atomic(uint64_t) next_tick internal; /* atomic: hint, ms */
+
+/* Does a tick without a bound, the helper's. Returns the slabs that it closed
+ * and the bytes that it gave back, added up: 0 when there was nothing to do. */
+size_t reclaimer_tick(void);
 
 /* Returns the milliseconds between two ticks of a helper. */
 uint64_t reclaimer_tick_ms(void);

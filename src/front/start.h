@@ -15,8 +15,9 @@
 #include "base/compiler.h"
 #include "sample/sampler.h"
 
-/* Makes the heap ready; every slow path calls it by itself. False: no memory.
- * Lock-free, idempotent. */
+/* Makes the heap ready; whatever may be the first call of all does so itself:
+ * an allocation's cold half, but no free's and no realloc's, which have a
+ * block. False: no memory. Lock-free, idempotent. */
 bool heap_start(void);
 
 /* Closes and opens the fast paths' gate for a while: nested calls count. While

@@ -73,7 +73,7 @@ static void tell_who(struct tale *tale)
 	tale_line(tale, "  found by thread %d of process %d:", who_tid(),
 		  system_getpid());
 	tell_stack(tale, "called",
-		   sampler_has_tables() ? sample_stack_other() : 0);
+		   sampler_has_tables() ? sample_stack_keep() : 0);
 }
 
 static void tell_block(struct tale *tale, const void *pointer,

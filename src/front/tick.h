@@ -1,13 +1,17 @@
 /* layer 5.4: tick: timed work by whoever passes, and the helper's births
  *
- * Who passes when a tick is due (tick_work.h), and won its election, either
- * gives birth to a helper that does the tick one delay later (reclaimer.h), or
- * does one bounded piece.
+ * One word holds the time of the next tick. Who passes after it moves it on by
+ * a CAS, and has the tick to do: nobody waits for the winner, and one that dies
+ * is superseded at the next tick. The winner either gives birth to a helper
+ * that does the tick one delay later (reclaimer.h), or does one bounded piece.
+ * A helper's tick is not elected.
  *
  *	passer, elected		next = now + delay
  *	a helper is born	next = now + (1 + RECLAIMER_GRACE) delays: the
  *				slow paths step in when it is late
  *	the helper's tick	next = now
+ *
+ * Wait-free, but for what births, collecting and purging are.
  */
 #ifndef LANE_TICK_H
 #define LANE_TICK_H

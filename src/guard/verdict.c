@@ -157,7 +157,7 @@ enum verdict verdict_access(uintptr_t at, const ucontext_t *context)
 static void tell_call(struct tale *tale, const struct matter *m)
 {
 	tell_now(tale, "called");
-	tale_stack(tale, sample_stack_other());
+	tale_stack(tale, sample_stack_keep());
 	tell_story(tale, m);
 	tale_end(tale);
 	if (!config.guard_recover)

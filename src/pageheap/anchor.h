@@ -1,9 +1,9 @@
 /* layer 2.2: anchor: what the fast paths load first
  *
- * Constants that heap and rseq store at start-up, and two words that open and
- * close the fast paths' gate (front/gate.h). The bound of usable tags is one of
- * them, so that free looks at one word alone; whoever makes tags usable raises
- * it here:
+ * Constants that heap and rseq store at start-up, and four of the five words
+ * that open and close the fast paths' gate (front/gate.h). The bound of usable
+ * tags is one of them, so that free looks at one word alone; whoever makes tags
+ * usable raises it here:
  *
  *	grower	nr_committed = n (release)	if end: CAS end to n
  *	opener	end = nr_committed (acquire)	anchor_commit(nr_committed)
@@ -19,9 +19,10 @@
 #include "pageheap/region.h"
 
 /* What both fast paths load first; one cache line, const after start but for
- * the two gate words. While the gate is closed (before start-up, in modes
- * that must look at every call) both are 0 and every call takes the slow
- * path: that is the only test for anything unusual. */
+ * its two gate words. While they are closed (before start-up, in modes that
+ * must look at every call) both are 0 and every call takes the slow path: that
+ * is the only test for anything unusual. While the profile is on small_end is
+ * 0 alone, as sample_gate's opens in its place. */
 struct anchor {
 	char *base;		     /* const: region 0's head */
 	_Atomic(uint64_t) tags_end;  /* atomic: gate; 16 * usable units */
@@ -37,7 +38,8 @@ extern struct anchor anchor internal;
 /* The second pair of the words: where calls are checked (with checks=fast,
  * checks=full or hardened=1: config_checks_calls()) it is this one that opens,
  * and the anchor's stays closed, so that every call reaches its cold half,
- * which looks closer and then uses the lanes. At most one pair is open. */
+ * which looks closer and then uses the lanes. Of each kind of word at most one
+ * is open. */
 struct gate_words {
 	_Atomic(uint64_t) tags_end;  /* atomic: gate; as the anchor's */
 	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */

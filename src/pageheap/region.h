@@ -8,7 +8,7 @@
  *
  *	data:	base, nr_units units
  *
- *	meta:	head of layer 4 (region 0 alone): REGION_HEAD_SIZE bytes
+ *	meta:	a head that layer 4 uses (region 0 alone): REGION_HEAD_SIZE
  *		level words, free index words, dirty words, guard words
  *		tags:   16 bytes a unit
  *		spans:  32 bytes a unit

@@ -206,7 +206,7 @@ stack_walk(struct frame *frame, struct memory *memory, uint64_t caller)
 }
 
 /* Its frame is where each walk begins. */
-__attribute__((noinline)) uint32_t sample_stack_other(void)
+__attribute__((noinline)) uint32_t sample_stack_keep(void)
 {
 	uint64_t caller = (uintptr_t)__builtin_return_address(0);
 	struct memory memory;
@@ -219,9 +219,9 @@ __attribute__((noinline)) uint32_t sample_stack_other(void)
 	return likely(stack) ? stack : stack_walk(&frame, &memory, caller);
 }
 
-uint32_t sample_stack(void)
+uint32_t sample_stack_counted(void)
 {
-	uint32_t stack = sample_stack_other();
+	uint32_t stack = sample_stack_keep();
 
 	add_relaxed(&sampler_counts.nr_samples, 1);
 	if (!stack)

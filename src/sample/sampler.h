@@ -114,10 +114,10 @@ struct sample_slab {
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */
 bool sample_count(size_t size);
 
-/* Keep the stack of the calling function's callers; 0: none could be kept. A
- * sample is counted; another's stack is not. */
-uint32_t sample_stack(void);
-uint32_t sample_stack_other(void);
+/* Keep the stack of the calling function's callers; 0: none could be kept.
+ * What is counted is a sample's; any other is only kept. */
+uint32_t sample_stack_counted(void);
+uint32_t sample_stack_keep(void);
 
 /* Follows the block that was allocated for the sample, and where it would lie;
  * grown: a realloc will move another one there. */

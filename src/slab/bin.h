@@ -75,23 +75,6 @@ void *bin_take_sampled(unsigned size_class);
  * nothing to do, and makes no bins. */
 void bin_give(unsigned id, void *const *objects, unsigned n);
 
-/* How a collection goes about slabs that are not empty: the memory of their
- * free objects is given back if nothing was taken from the slab for so many
- * ages (quiet.h). */
-#define COLLECT_AGE_ANY 0
-#define COLLECT_AGE_QUIET QUIET_AGES
-#define COLLECT_AGE_NEVER ((unsigned)-1)
-
-#define COLLECT_ALL ((unsigned)-1 >> 1) /* all slabs of a list */
-
-/* Closes empty slabs of all bins of all ids and purges those of an age, at
- * most `most` slabs looked at in each list. Returns the number of slabs closed
- * and of bytes given back in the others, added up: 0 if nothing was done. */
-size_t bin_collect_all(unsigned most, unsigned age);
-
-/* Collects the bins of one id, each call those of another in turn. */
-size_t bin_collect_next(unsigned most, unsigned age);
-
 struct bin_stats {
 	uint64_t nr_remote_frees, nr_remote_slabs, nr_steals;
 	uint64_t purged_size; /* of free objects in slabs */

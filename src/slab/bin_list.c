@@ -47,7 +47,6 @@ unsigned fill_side(struct bin *bin)
 	return load_relaxed(&bin->fill) & 1; // hint: both sides are looked at
 }
 
-/* Pushes a slab that was in no list of the bin yet. */
 void partial_add(struct bin *bin, struct span *slab)
 {
 	partial_push(bin, fill_side(bin), slab);
@@ -63,7 +62,7 @@ struct span *slot_take(struct bin *bin)
 	return take_acquire(&bin->slot, NULL);
 }
 
-/* The holder lists the slab with its bin: held -> listed. */
+/* held -> listed */
 void slab_list(struct bin *bin, struct span *slab)
 {
 	struct span *none = NULL;
@@ -75,7 +74,6 @@ void slab_list(struct bin *bin, struct span *slab)
 	partial_add(bin, slab);
 }
 
-/* The holder sends a slab that was full to its owner. */
 void slab_send(struct bin *bin, struct span *slab)
 {
 	struct span *top = slab_inbox_top(&bin->inbox);
@@ -93,8 +91,7 @@ void slab_send(struct bin *bin, struct span *slab)
 	slab_inbox_push(&bin->inbox, slab);
 }
 
-/* Takes the inbox whole: returns its first slab, held; the rest is pushed to
- * partial at once, last link first in hand. */
+/* The rest is pushed at once, so that little hangs on this thread. */
 struct span *inbox_take(struct bin *bin)
 {
 	struct span *first, *slab, *next;

@@ -1,8 +1,9 @@
 /* layer 3.2: page map: kinds of blocks, and the one judge of an address
  *
- * The page map is the tags of all regions, one entry a unit. It is zero where
- * no block begins; the holder of the units of a slab writes the same entry for
- * each of them, that of a large block one for the first.
+ * The page map is the tags of all regions, one a unit; as a part of the map a
+ * tag is called its entry, here and below. It is zero where no block begins;
+ * the holder of the units of a slab writes the same entry for each of them,
+ * that of a large block one for the first.
  *
  * page_map_find() is the one judge of a pointer. The fast paths look by
  * page_map_try(), which reads region 0's entries below a bound and says no

@@ -4,7 +4,8 @@
  * docs/generate/sizes.py chooses them by what known programs have alive: a
  * class costs the room of its objects, what a slab has behind the last one, and
  * a part of a slab on each id. No step is larger than a quarter, and there is a
- * class at each power of two and each multiple of 4 KiB, for aligned blocks.
+ * class at each power of two and, up to 32 KiB, each multiple of 4 KiB, for
+ * aligned blocks.
  *
  * Small sizes are those that the fast path of malloc looks up in tables;
  * medium ones are beyond a unit, where a slab has as many objects as fit

@@ -120,8 +120,8 @@ _Noreturn void helper_end(struct helper_life *life);
 void helper_await_end(struct helper_life *life);
 
 /* Forbids births: no helper is born from now on and none is left when this
- * returns. ended:
- * whether there was one. The result is helper_allow()'s argument. Counts. */
+ * returns. ended: whether there was one. The result is helper_allow()'s
+ * argument. Counts. */
 uint32_t helper_forbid(bool *ended);
 
 /* Whether somebody waits for the helper's end, or may; who has done a piece of

@@ -1,8 +1,10 @@
-/* layer 1.2: system: all that the library asks of the kernel
+/* layer 1.2: system: what the library asks of the kernel again and again
  *
- * The real one is linux.c; tests link a replacement that fails on demand.
- * Every call goes to the kernel directly, touches no errno and no TLS, and
- * takes no lock of libc's. Those that can fail return 0 or a negated errno
+ * What is asked for rarely, or at start-up alone, stands with its matter in
+ * other files of this folder (files.c, threads.c, cpus.c), likewise by
+ * syscall.h. The real one is linux.c; tests link a replacement that fails on
+ * demand. Every call goes to the kernel directly, touches no errno and no TLS,
+ * and takes no lock of libc's. Those that can fail return 0 or a negated errno
  * unless their comment says otherwise. All are safe in signal handlers.
  */
 #ifndef LANE_SYSTEM_H

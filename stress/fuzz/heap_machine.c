@@ -14,14 +14,13 @@
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "front/tick.h"
-#include "front/tick_work.h"
 #include "heap.h"
 #include "interrupt.h"
 #include "names.h"
 #include "point.h"
 #include "pageheap/page_heap.h"
 #include "../../tests/page_heap_check.h"
-#include "slab/bin.h"
+#include "slab/collect.h"
 #include "system/config.h"
 #include "world.h"
 
@@ -108,7 +107,7 @@ static void do_tick(void)
 	unsigned how = input_byte();
 
 	if (how & 1)
-		tick_whole();
+		reclaimer_tick();
 	else if (how & 2)
 		tick_pass();
 	else if (how & 4)

@@ -130,12 +130,18 @@ void scenario_set_conf(const char *conf)
 	strcpy(strchr(scenario_conf, '=') + 1, conf);
 }
 
+#define NR_SCENARIOS (sizeof(scenarios) / sizeof(*scenarios) - 1)
+
+/* Each has a bit in a set of them, too. */
+_Static_assert(NR_SCENARIOS <= NR_SCENARIOS_MOST && NR_SCENARIOS_MOST <= 32,
+	       "tables of scenarios have room for all");
+
 /* Another library has no options of ours, and is not made anew. */
 unsigned scenario_count(void)
 {
 	if (!text_is_ours())
 		return 1;
-	return sizeof(scenarios) / sizeof(*scenarios) - 1;
+	return NR_SCENARIOS;
 }
 
 /* What the library's own system calls are answered with. */

@@ -77,8 +77,8 @@ static void look_for_target(uint32_t start, uint32_t end)
 			target_in_section = t;
 }
 
-/* Whose trap this is, nr_targets: none's; where all are armed, those of sections
- * are told by the abort handler that the kernel went to. */
+/* Whose trap this is; nr_targets: none's. Where all are armed, those of
+ * sections are told by the abort handler that the kernel went to. */
 static unsigned target_find(uint32_t offset, bool at_rip)
 {
 	unsigned t = 0;

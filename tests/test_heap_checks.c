@@ -7,6 +7,10 @@
 #include "cpucache/cpu_cache.h"
 #include "front/block.h"
 #include "front/check.h"
+#include "front/gate.h"
+#include "front/quarantine.h"
+#include "front/retire.h"
+#include "front/ring.h"
 #include "system/peek.h"
 
 /* Without footers a size is refused that the block cannot hold. */
@@ -189,6 +193,35 @@ TEST(test_written_footers_are_no_sizes, NULL, done)
 	}
 	for (i = 0; i < 300; i++)
 		heap_free(blocks[i]);
+}
+
+/* checks=full: small blocks wait in their CPU's ring, larger ones and those of
+ * a closed gate by bytes; without a quarantine none waits. */
+static void waits_in_ring(size_t size, bool ring)
+{
+	char *block = block_alloc(size);
+	size_t shared = quarantine_shared_size();
+
+	heap_free(block);
+	assert_int_equal(ring_has(block), ring);
+	assert_int_equal(quarantine_shared_size() > shared,
+			 !ring && config.quarantine);
+}
+
+TEST(test_small_blocks_wait_in_rings, NULL, done)
+{
+	option("checks=full");
+	config.quarantine = (uint64_t)4 << 20;
+	waits_in_ring(100, gate_is_open());
+	waits_in_ring(20000, gate_is_open());
+	waits_in_ring(40000, false);
+	gate_close();
+	waits_in_ring(100, false);
+	gate_open();
+	heap_quarantine_flush();
+	assert_int_equal(quarantine_size(), 0);
+	config.quarantine = 0;
+	waits_in_ring(100, false);
 }
 
 /* checks=full: a free block that is not as it was when it was freed. */

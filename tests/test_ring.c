@@ -81,6 +81,15 @@ TEST(the_groups_bound_the_bytes, NULL, NULL)
 	config.quarantine = (uint64_t)1 << 40;
 	for (i = 0; i < NR_RINGS; i++)
 		assert_in_range(group_places(i), 1 << 16, 1 << 17);
+	/* With checks=full as much as there is. */
+	config.quarantine = (uint64_t)16 << 20;
+	config.checks = CHECKS_FULL;
+	for (all = i = 0; i < NR_RINGS; i++)
+		all += group_places(i) * group_size(i) * rseq_state.nr_cpus;
+	assert_in_range(all, config.quarantine / 2, config.quarantine);
+	config.quarantine = (uint64_t)1 << 40;
+	assert_int_equal(group_places(0), RING_PLACES_MOST);
+	config.checks = CHECKS_OFF;
 }
 
 TEST(they_come_out_in_order, setup, NULL)

@@ -42,13 +42,25 @@ static force_inline size_t lane_footer_size(void)
 		       0;
 }
 
+/* Finds the object that a lane gave, most often by one look. */
+static force_inline void object_find(void *object, struct block *block)
+{
+	const struct unit_tag *tag =
+		page_map_try(object, gate_read(&gate_checked.tags_end));
+
+	if (likely(tag))
+		page_map_object(&regions[0], tag, object, block);
+	else
+		page_map_find(object, block);
+}
+
 /* What a lane gave becomes a block of so many bytes. */
 static force_inline void *footed(void *object, size_t footer, size_t size)
 {
 	struct block block;
 
 	if (unlikely(footer) && object) {
-		page_map_find(object, &block);
+		object_find(object, &block);
 		if (config_checks_full())
 			block_reuse_check(object, &block, "malloc");
 		block_footer_set(object, &block, size);

@@ -112,6 +112,23 @@ static void footer_hold(_Atomic(uint64_t) *word)
 	fence_release();
 }
 
+/* Fills the bytes from a size on up to an end that is 8 at least, by words: of
+ * the last one those before the size stay. */
+static force_inline void slack_fill(char *pointer, size_t size, size_t end)
+{
+	const uint64_t whole = SLACK_BYTE * (ALL_ONES / 0xff);
+	uint64_t word;
+
+	for (; end - size >= sizeof(word); size += sizeof(word))
+		__builtin_memcpy(pointer + size, &whole, sizeof(word));
+	if (size == end)
+		return;
+	__builtin_memcpy(&word, pointer + end - sizeof(word), sizeof(word));
+	word &= bits_low(8 * (sizeof(word) - (end - size)));
+	word |= whole & ~bits_low(8 * (sizeof(word) - (end - size)));
+	__builtin_memcpy(pointer + end - sizeof(word), &word, sizeof(word));
+}
+
 /* What another thread reads meanwhile is a block in somebody's hands, until
  * all is there. */
 void block_footer_set(void *pointer, const struct block *block, size_t size)
@@ -121,8 +138,7 @@ void block_footer_set(void *pointer, const struct block *block, size_t size)
 	uint64_t key = canary_key(pointer);
 
 	footer_hold(word);
-	__builtin_memset((char *)pointer + size, SLACK_BYTE,
-			 slack_end(block, size) - size);
+	slack_fill(pointer, size, slack_end(block, size));
 	if (footer_size() == FOOTER_LONG)
 		// held
 		store_relaxed(word - 1, stacks_pack(stack_now(), 0, ~key));

@@ -25,8 +25,8 @@
  * shares may stay for one more. Wait-free, at most QUARANTINE_OUT swaps a call,
  * and one for each QUARANTINE_HEAVY bytes of a block's weight.
  *
- * Small objects wait in rings of their CPU's, with hardened=1 and as long as
- * there are some (ring.h); who asks what waits, gets both.
+ * Small objects wait in rings of their CPU's as long as there are some
+ * (ring.h); who asks what waits, gets both.
  *
  * There is none before the first free, or without memory for it; then blocks
  * pass. Racing threads make one each, a CAS decides.

@@ -186,6 +186,35 @@ static bool ring_put(void *pointer, const struct block *block, void **old)
 	       ring_swap(pointer, block->size, old);
 }
 
+/* What a ring drove out, with checks=full: most often of a lane's slab. */
+static enum remote_free filled_leave(void *old)
+{
+	const struct unit_tag *tag =
+		page_map_try(old, gate_read(&gate_checked.tags_end));
+	struct quarantined out = { .pointer = old };
+
+	if (unlikely(!tag)) {
+		page_map_find(old, &out.block);
+		return filled_free(&out);
+	}
+	page_map_object(&regions[0], tag, old, &out.block);
+	block_reuse_check(old, &out.block, "quarantine");
+	if (likely(out.block.kind == BLOCK_OBJECT) &&
+	    likely(percpu_push_tagged(tag, old)))
+		return REMOTE_LANE;
+	return block_free(old, &out.block);
+}
+
+/* A block that has its fill waits; frees what it drives out. */
+static enum remote_free filled_wait(void *pointer, const struct block *block)
+{
+	void *old;
+
+	if (!config.quarantine || !ring_put(pointer, block, &old))
+		return block_wait(pointer, block);
+	return old ? filled_leave(old) : REMOTE_LANE;
+}
+
 /* A wiped block waits; frees what it drives out. */
 static enum remote_free wiped_retire(void *pointer, const struct block *block)
 {
@@ -220,7 +249,7 @@ bool filled_try_retire(void *pointer, const struct block *block,
 {
 	if (!block_try_retire(pointer, block, form))
 		return false;
-	*where = block_wait(pointer, block);
+	*where = filled_wait(pointer, block);
 	return true;
 }
 
@@ -229,7 +258,7 @@ static cold enum remote_free filled_retire(void *pointer,
 {
 	if (!block_retire(pointer, block))
 		block_usable_size(pointer, block, "free");
-	return block_wait(pointer, block);
+	return filled_wait(pointer, block);
 }
 
 /* All that waits in the rings of an id, which are its own again then. */

@@ -7,6 +7,12 @@
  *
  *	freed --fill, zero--> quarantine --look--> lane, slab, page heap
  *
+ * Small objects wait in their CPU's ring (ring.h), where the gate is open, all
+ * else in the quarantine that CPUs share. What a ring drives out is in the
+ * hands of who put another there: it is looked at and pushed to a lane without
+ * another's help, and of two CPUs none has the same block in hands, as its
+ * footer let one of two frees in.
+ *
  * Where both options are given, blocks are filled, not zeroed: checks=full
  * looks at more, and all that hardened=1 has beside it stays. Of two that free
  * one run at once, with either, one gets its footer; for the other it is a

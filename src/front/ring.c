@@ -21,7 +21,8 @@ static size_t group_size(unsigned group)
 
 static size_t group_places(unsigned group)
 {
-	size_t nr_cpus = max_size(rseq_state.nr_cpus, CPUS_LEAST);
+	size_t nr_cpus = max_size(rseq_state.nr_cpus,
+				  config_checks_full() ? 1 : CPUS_LEAST);
 	size_t share = config.quarantine / NR_RINGS / nr_cpus;
 	size_t n = share / group_size(group);
 

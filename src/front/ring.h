@@ -1,17 +1,20 @@
 /* layer 5.1: ring: small freed blocks wait, a while for each CPU
  *
- * With hardened=1 a small object that is freed changes places with the one that
- * waits for longest in a ring of the calling thread's id, by one section,
- * percpu_swap(). No word of it is shared in that. There is a ring for each of
- * four groups of sizes, a factor of eight apart, so that their places bound
- * their bytes: all rings of all CPUs together hold no more than `quarantine`.
+ * With hardened=1 or checks=full a small object that is freed changes places
+ * with the one that waits for longest in a ring of the calling thread's id, by
+ * one section, percpu_swap(). No word of it is shared in that. There is a ring
+ * for each of four groups of sizes, a factor of eight apart, so that their
+ * places bound their bytes: all rings of all CPUs together hold no more than
+ * `quarantine`.
  *
- *	places of a group = quarantine / 4 / max(CPUs, 16) / its largest size
+ *	places of a group = quarantine / 4 / CPUs / its largest size
  *
  * (as which the last has 64 KiB), rounded down to a power of two, but one at
  * least and RING_PLACES_MOST at most, as who counts what waits looks at each
  * place: with a quarantine above 1 GiB the smallest wait in less than their
- * part of it. An id's word leads to its four rings:
+ * part of it. With hardened=1 alone CPUs are 16 at least, so that what waits
+ * stays in the processor's caches; with checks=full, and no quarantine, none is
+ * used. An id's word leads to its four rings:
  *
  *	NONE --make: CAS--> area <--release, take: CAS--> OUT
  *

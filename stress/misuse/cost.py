@@ -3,8 +3,10 @@
 
 Usage: stress/misuse/cost.py [--into FILE] [--runs N] [LOAD...]
 
-Each load runs under the library with each mode, under glibc, and under Debian's
-scudo where it is installed; the modes take turns, so that what disturbs the
+Each load runs under the library with each mode, under glibc, under Debian's
+scudo where it is installed, and with the compiler's AddressSanitizer where
+`make misuse-cost` could build it so: the loads as built by -fsanitize=address,
+Python under its library alone, without a look for leaks. The modes take turns, so that what disturbs the
 machine disturbs all. A cell is the least processor time of N (7) runs by that
 of the default, and the least of the greatest resident memory likewise. The last
 row is the geometric mean. --into writes the table into FILE, between the lines
@@ -17,11 +19,15 @@ import glob
 import math
 import os
 import platform
+import subprocess
 
 BUILD = os.environ.get("BUILD", "build")
 LIBRARY = os.path.realpath(os.environ.get("LANEMALLOC_SO",
                                           BUILD + "/liblanemalloc.so"))
 LOAD = BUILD + "/bench/load"
+ASAN = "ASan"
+ASAN_TWINS = {LOAD: BUILD + "/misuse/load.asan",
+              BUILD + "/pair": BUILD + "/misuse/pair.asan"}
 SCRIPT = """
 words = {}
 for i in range(100000):
@@ -31,12 +37,22 @@ print(sum(len(v) for v in words.values()))
 """
 LOADS = {
     "pair": [BUILD + "/pair", "--rounds", "2", "--pairs", "20000"],
-    "larson": [LOAD, "larson", "--scale", "0.05"],
-    "threadtest": [LOAD, "threadtest", "--scale", "0.05"],
-    "mixed-sizes": [LOAD, "mixed-sizes", "--scale", "0.05"],
-    "strings": [LOAD, "strings", "--scale", "0.05"],
+    "larson": [LOAD, "larson", "--scale", "0.2"],
+    "threadtest": [LOAD, "threadtest", "--scale", "0.2"],
+    "mixed-sizes": [LOAD, "mixed-sizes", "--scale", "0.2"],
+    "strings": [LOAD, "strings", "--scale", "0.2"],
     "python": ["env", "PYTHONMALLOC=malloc", "python3", "-S", "-c", SCRIPT],
 }
+
+
+def asan_library():
+    """Where the compiler has AddressSanitizer's library; "": nowhere."""
+    path = subprocess.run([os.environ.get("CC", "gcc"),
+                           "-print-file-name=libasan.so"],
+                          stdout=subprocess.PIPE, text=True, check=False)
+    path = os.path.realpath(path.stdout.strip())
+    return path if os.path.isabs(path) and os.path.exists(path) and all(
+        os.path.exists(twin) for twin in ASAN_TWINS.values()) else ""
 
 
 def modes():
@@ -48,12 +64,21 @@ def modes():
     scudo = sorted(glob.glob(
         "/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.scudo_standalone-%s.so"
         % platform.machine()))
-    return found + [("scudo", "", path) for path in scudo[-1:]]
+    found += [("scudo", "", path) for path in scudo[-1:]]
+    return found + [(ASAN, "", path) for path in [asan_library()] if path]
+
+
+def as_built(command, name, library):
+    """The command, and what is preloaded: of ASan's twins nothing."""
+    if name == ASAN and command[0] in ASAN_TWINS:
+        return [ASAN_TWINS[command[0]], *command[1:]], ""
+    return command, library
 
 
 def run(command, options, library):
     """(seconds of processor time, KiB) of one run."""
-    env = dict(os.environ, LANEMALLOC_CONF=options, LD_PRELOAD=library)
+    env = dict(os.environ, LANEMALLOC_CONF=options, LD_PRELOAD=library,
+               ASAN_OPTIONS="detect_leaks=0")
     pid = os.fork()
     if not pid:
         null = os.open("/dev/null", os.O_RDWR)
@@ -72,7 +97,8 @@ def least(command, ways, runs):
     seen = {name: [] for name, _, _ in ways}
     for _ in range(runs):
         for name, options, library in ways:
-            seen[name].append(run(command, options, library))
+            built, preloaded = as_built(command, name, library)
+            seen[name].append(run(built, options, preloaded))
     return {name: [min(column) for column in zip(*rows)]
             for name, rows in seen.items()}
 

@@ -18,6 +18,25 @@ misuse-bugs: $(MISUSE_DIR)/bugs $(BUILD)/liblanemalloc.so ## bugs of real progra
 	@BUILD=$(BUILD) stress/misuse/bugs.sh --into docs/hardening.md \
 		$(MISUSE_DIR)/bugs
 
-.PHONY: misuse-cost
-misuse-cost: $(BUILD)/bench/load $(BUILD)/pair $(BUILD)/liblanemalloc.so ## what each way to find misuse costs, in time and memory
+# The same loads with the compiler's AddressSanitizer, where it has one.
+MISUSE_ASAN := $(MISUSE_DIR)/load.asan $(MISUSE_DIR)/pair.asan
+ASAN_CC = $(CC) -std=gnu11 -O2 -g -fno-builtin -fsanitize=address -pthread
+$(MISUSE_DIR)/load.asan: $(wildcard stress/bench/*.c stress/bench/*.h \
+	stress/bench/loads/*.c)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(ASAN_CC) -Istress/bench $(filter %.c,$^) -Wl,--as-needed \
+		-lurcu-cds -lurcu-memb -lurcu-common -lm -o $@
+
+$(MISUSE_DIR)/pair.asan: stress/pair.c stress/figure.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(ASAN_CC) $< -o $@
+
+.PHONY: misuse-cost misuse-asan
+misuse-asan:
+	@$(MAKE) --no-print-directory $(MISUSE_ASAN) || \
+		echo "misuse-cost: $(CC) builds nothing with AddressSanitizer"
+
+misuse-cost: misuse-asan $(BUILD)/bench/load $(BUILD)/pair $(BUILD)/liblanemalloc.so ## what each way to find misuse costs, in time and memory
 	@BUILD=$(BUILD) stress/misuse/cost.py --into docs/hardening.md $(LOADS)

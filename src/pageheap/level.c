@@ -6,9 +6,6 @@
 /* How many words of one class are looked at, unless all are. In a class that
  * is sure to fit the first look succeeds unless the hint is old. */
 #define LEVEL_LOOKS 8
-#define LOOK_UNITS 4 /* of a long run, for each look */
-/* What is longer the kernel moves for realloc, by hugepages of both places. */
-#define ACROSS_MOST 127
 #define WORD_UNITS (WORD_BITS * HUGEPAGE_UNITS) /* of hugepages */
 
 static _Atomic(uint64_t) *level_word(struct region *region, unsigned level,
@@ -452,26 +449,18 @@ static void level_hint_old(struct region *region, uint32_t hugepage)
 					hugepage / WORD_BITS, bit);
 }
 
-/* Returns the hugepage's units that are free and dirty; a hint. */
-static uint64_t level_free_dirty(struct region *region, uint32_t hugepage)
-{
-	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
-
-	if (dirty)
-		dirty &= level_free_units(region, hugepage);
-	if (!dirty)
-		level_hint_old(region, hugepage);
-	return dirty;
-}
-
 static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 				unsigned n, unsigned align, uint32_t *unit)
 {
-	uint64_t dirty = level_free_dirty(region, hugepage);
+	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
 	unsigned first;
 
-	if (!dirty)
+	if (dirty)
+		dirty &= level_free_units(region, hugepage);
+	if (!dirty) {
+		level_hint_old(region, hugepage);
 		return false;
+	}
 	first = unit_word_find(dirty, n, align);
 	if (first == UNIT_WORD_NONE ||
 	    !level_try_claim(region, 0, hugepage, bits_range(first, n)))
@@ -480,41 +469,12 @@ static bool level_take_dirty_in(struct region *region, uint32_t hugepage,
 	return true;
 }
 
-/* Takes a long run of what is dirty to the end of one hugepage and goes on in
- * the next. A look for so many units costs less than a hundredth of the page
- * faults that they are in clean memory. */
-static bool level_take_dirty_across(struct region *region, uint32_t n,
-				    unsigned node, uint32_t *unit)
-{
-	uint32_t h = fit_next_of(region, FREE_INDEX_DIRTY, 0, node);
-	uint32_t run = 0, next = 0, low, look;
-	uint64_t dirty;
-
-	for (look = 0; h != FREE_INDEX_NONE && look < n / LOOK_UNITS; look++) {
-		dirty = level_free_dirty(region, h);
-		low = dirty == ALL_ONES ? HUGEPAGE_UNITS : bits_first(~dirty);
-		run = h == next ? run : 0;
-		*unit = h * HUGEPAGE_UNITS - run;
-		run += low;
-		if (run >= n && level_try_claim_units(region, *unit, n))
-			return true;
-		if (low < HUGEPAGE_UNITS)
-			run = WORD_BITS - 1 - bits_last(~dirty);
-		next = h + 1;
-		h = fit_next_of(region, FREE_INDEX_DIRTY, next, node);
-	}
-	return false;
-}
-
-bool level_take_dirty(struct region *region, uint32_t near, uint32_t n,
-		      uint32_t align, unsigned node, uint32_t *unit)
+bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
+		      unsigned align, unsigned node, uint32_t *unit)
 {
 	unsigned look;
 	uint32_t h;
 
-	if (n > HUGEPAGE_UNITS || align > HUGEPAGE_UNITS)
-		return n <= ACROSS_MOST && align == 1 &&
-		       level_take_dirty_across(region, n, node, unit);
 	if (near < region->levels[0].nr_words &&
 	    level_take_dirty_in(region, near, n, align, unit))
 		return true;

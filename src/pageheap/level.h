@@ -57,13 +57,12 @@ bool level_try_take(struct region *region, unsigned level, uint32_t word,
 		    unsigned n, unsigned align, unsigned node,
 		    uint32_t *granule);
 
-/* Claims n units that all are dirty. Up to 64 of one hugepage: of `near`
- * (FREE_INDEX_NONE: none), else of the lowest that has such a run and is the
- * node's. Up to 127, where they need no alignment (1): of hugepages side by
- * side, and they need not begin at one. Looks at a few of those with the
- * purge's hint, for a long run at one for four units; false: not among them. */
-bool level_take_dirty(struct region *region, uint32_t near, uint32_t n,
-		      uint32_t align, unsigned node, uint32_t *unit);
+/* Claims n (1..64) units of one hugepage that all are dirty: of hugepage
+ * `near` (FREE_INDEX_NONE: none), else of the lowest that has such a run and is
+ * the node's. Looks at a few of those with the purge's hint; false: not among
+ * them. */
+bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
+		      unsigned align, unsigned node, uint32_t *unit);
 
 /* Claims n units that begin at a hugepage (n > 64), where a search for the node
  * looks. */

@@ -177,15 +177,13 @@ static uint32_t run_trim(struct region *region, const struct run_request *r,
 	return unit;
 }
 
-/* Claims a run that is resident, else one that begins at a hugepage; for an
- * alignment beyond that it claims more than needed and releases the rest. */
+/* Claims a run that begins at a hugepage; for an alignment beyond a hugepage it
+ * claims more than needed and releases the rest. */
 static bool claim_hugepages(struct region *region, const struct run_request *r,
 			    uint32_t *unit)
 {
 	uint32_t total = units_with_surplus(r), first;
 
-	if (claim_dirty(region, r, FREE_INDEX_NONE, unit))
-		return true;
 	if (!level_take_units(region, total, r->search.node, &first))
 		return r->search.all && r->align_units == 1 &&
 		       level_take_anywhere(region, r->nr_units, unit);

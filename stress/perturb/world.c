@@ -7,10 +7,6 @@
  */
 #include "cell.h"
 
-#ifdef PERTURB_SITES
-#include "point_x86_64.h" /* before the sections */
-#endif
-
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>

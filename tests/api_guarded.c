@@ -302,6 +302,24 @@ TEST_LANE(test_the_file_is_tried_at_start)
 	assert_int_equal(mkfifo(file, 0600), 0);
 	starts_with(file, "");
 	unlink(file);
+	assert_int_equal(mknod(file, S_IFSOCK | 0600, 0), 0);
+	starts_with(file, "6, nobody reads it");
+	unlink(file);
+}
+
+/* Nor is the end of another process's lease, most of a minute. */
+TEST_LANE(test_a_lease_is_not_waited_for)
+{
+	int fd;
+
+	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
+	fd = open(file, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	signal(SIGIO, SIG_IGN);
+	if (!fcntl(fd, F_SETLEASE, F_RDLCK))
+		starts_with(file, "11, not without waiting");
+	close(fd);
+	unlink(file);
 }
 
 /* Nor is it when there is something to say. */

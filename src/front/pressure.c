@@ -76,7 +76,7 @@ static void stderr_note(uint64_t hard)
 	if (!hard || !config.limit_report ||
 	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
 		return;
-	store_relaxed(&stderr_file, system_stderr_file()); // hint
+	store_relaxed(&stderr_file, system_stderr_file());
 	sandbox_rare_done();
 }
 
@@ -240,7 +240,7 @@ static bool stderr_is_sound(void)
 {
 	return system_stderr_takes() &&
 	       (system_stderr_appends() ||
-		system_stderr_file() == load_relaxed(&stderr_file)); // hint
+		system_stderr_file() == load_relaxed(&stderr_file));
 }
 
 static void refusal_tell(size_t size, uint64_t nr)

@@ -90,6 +90,28 @@ TEST_LANE(each_process_tells)
 	assert_int_equal(lines_of(child.err, " refuses "), 2);
 }
 
+/* The children of vfork have their parent's word, and leave it. */
+ROLE(refused_in_vfork_children)
+{
+	unsigned i;
+	pid_t pid;
+
+	limits_set(0, 4 * MIB);
+	for (i = 0; i < 3; i++) {
+		pid = vfork();
+		if (!pid)
+			_exit(malloc(opaque(16 * MIB)) != NULL);
+		must(exited_with_zero(pid));
+		must(!malloc(opaque(16 * MIB)));
+	}
+}
+
+TEST_LANE(one_of_vfork_tells_nothing)
+{
+	role_runs("refused_in_vfork_children", NULL);
+	assert_int_equal(lines_of(child.err, " refuses "), 1);
+}
+
 /* A stderr that nobody reads, one that is full, and none. */
 static void refused_beside(bool read, bool full)
 {

@@ -243,11 +243,13 @@ static bool stderr_is_sound(void)
 		system_stderr_file() == load_relaxed(&stderr_file));
 }
 
+/* A vfork child's id in the word would make its parent tell once more. */
 static void refusal_tell(size_t size, uint64_t nr)
 {
 	int pid = system_getpid();
 
-	if (!stderr_is_sound() || !refusal_elect((uint32_t)pid))
+	if (sandbox_in_vfork() || !stderr_is_sound() ||
+	    !refusal_elect((uint32_t)pid))
 		return;
 	report_line("pid %d: limit_hard=%lu refuses a request of %zu bytes; "
 		    "requests refused since start: %lu",

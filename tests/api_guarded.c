@@ -250,21 +250,45 @@ TEST_LANE(test_recovers)
 	assert_int_equal(lines_of(child.err, ": overflow: "), 1);
 }
 
-TEST_LANE(test_the_file_has_the_report)
+/* What the file has behind a role. */
+static const char *report_of(const char *role)
 {
 	static char conf[128], text[sizeof(child.err)];
 	int fd;
 
 	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
 	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
-	child = (struct child){ .role = "read_freed", .conf = conf };
+	child = (struct child){ .role = role, .conf = conf };
 	child_run(&child);
 	fd = open(file, O_RDONLY);
 	must(fd >= 0);
 	child_read(fd, text, sizeof(text));
 	unlink(file);
+	return text;
+}
+
+TEST_LANE(test_the_file_has_the_report)
+{
+	const char *text = report_of("read_freed");
+
 	assert_true(strlen(text) > 100);
 	assert_string_equal(text, child.err);
+}
+
+/* Then the file gets stderr's number. */
+ROLE(read_freed_without_stderr)
+{
+	char *p = malloc(SIZE);
+
+	must(!close(2));
+	free(p);
+	sink = *(volatile char *)opaque(p);
+}
+
+TEST_LANE(test_the_file_has_the_report_once)
+{
+	assert_int_equal(lines_of(report_of("read_freed_without_stderr"),
+				  "use after free: "), 1);
 }
 
 ROLE(nothing_wrong)

@@ -97,7 +97,8 @@ def test_profile():
                   ("profile", "--seconds", "x"), ("profile", "--wait", "-1"),
                   ("top", "--delay", "1s"), ("top", "--sort", "z")):
         said = command(*wrong, path, status=2).stderr
-        check("'%s' is no" % wrong[2] in said, said)
+        check("lanemalloc: %s: '%s' is no" % (wrong[0], wrong[2]) in said,
+              said)
     none = command("leaks", "--least", "1024g", path).stdout
     check(" blocks of about " not in none, none)
 

@@ -266,6 +266,14 @@ def test_refused():
     done = command("stats", "/nowhere/core", status=1)
     check("No such file" in done.stderr, done.stderr)
     command("stats", status=2)
+    said = command("stats", "1", "2", status=2).stderr
+    check(said == "lanemalloc: stats: one process or file at a time, and '2' "
+          "is one more\n", said)
+    child = start("still", "100")
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    said = command("stats", child.pid, status=1).stderr
+    check("has no memory: it has ended" in said, said)
     if os.geteuid() == 0:
         child = start("still", "100")
         done = subprocess.run(

@@ -159,8 +159,9 @@ static int write_file(const struct profile *profile, const char *path)
 	if (!profile->nr_samples)
 		fprintf(stderr,
 			"lanemalloc: it is empty: while it was on, the process "
-			"asked for little beside %s; --seconds for longer, or "
-			"start it by lanemalloc run --profile_interval=16k\n",
+			"asked for less than a few times %s; --seconds for "
+			"longer, or start it by lanemalloc run "
+			"--profile_interval=16k\n",
 			bytes);
 	return 0;
 }

@@ -265,6 +265,8 @@ def test_refused():
     check("no core" in done.stderr, done.stderr)
     done = command("stats", "/nowhere/core", status=1)
     check("No such file" in done.stderr, done.stderr)
+    done = command("stats", "redis-server", status=1)
+    check("no process's number" in done.stderr, done.stderr)
     command("stats", status=2)
     said = command("stats", "1", "2", status=2).stderr
     check(said == "lanemalloc: stats: one process or file at a time, and '2' "

@@ -7,6 +7,10 @@
  */
 #include "cell.h"
 
+#ifdef PERTURB_SITES
+#include "point_x86_64.h" /* before the sections */
+#endif
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -115,8 +119,6 @@ void world_unpark_reclaimer(void)
 /* ---- ids ---- */
 
 #ifdef PERTURB_SITES
-#include "point_x86_64.h"
-
 REPLACE(unsigned, rseq_current_id, void)
 {
 	return __real_rseq_current_id() +

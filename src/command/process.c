@@ -77,6 +77,12 @@ static bool refused(struct image *image, int error)
 
 	if (uid < 0)
 		return image_fails(image, "there is no process %d", image->pid);
+	if (process_status(image, "VmSize", 10) < 0)
+		return image_fails(image,
+				   "process %d has no memory: it has ended and "
+				   "its parent has not asked for its status, "
+				   "or is the kernel's own",
+				   image->pid);
 	if (error != EPERM && error != EACCES)
 		return image_fails(image, "cannot read process %d: %s",
 				   image->pid, strerror(error));

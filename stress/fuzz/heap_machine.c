@@ -11,6 +11,7 @@
 #include "front/free.h"
 #include "front/gate.h"
 #include "front/heap.h"
+#include "front/quarantine.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "front/tick.h"
@@ -363,7 +364,9 @@ static void check_nothing_left(void)
 	must(!s.live_size && !s.nr_large);
 	if (gate_is_open() && rseq_state.fence)
 		must(!s.cached_size);
-	if (!s.cached_size) {
+	/* Without a fence nobody takes a CPU's ring. */
+	must(!quarantine_size() || !rseq_state.fence);
+	if (!s.cached_size && !quarantine_size()) {
 		must(!s.nr_slabs);
 		must(pages.claimed_size <= own_size_most());
 		/* Half a page whose other half is in use stays. */

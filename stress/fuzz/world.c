@@ -452,6 +452,22 @@ void system_write_stderr(const char *from, size_t size)
 	text_length += size;
 }
 
+/* As at start, whatever it is. */
+uint64_t system_stderr_file(void)
+{
+	return 1;
+}
+
+bool system_stderr_appends(void)
+{
+	return true;
+}
+
+bool system_stderr_takes(void)
+{
+	return true;
+}
+
 _Noreturn void system_abort(void)
 {
 	if (world.on_abort)

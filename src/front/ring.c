@@ -110,7 +110,7 @@ bool ring_make(unsigned id)
 
 	if (found != RING_NONE)
 		return found != RING_OUT;
-	if (load_relaxed(&nr_areas) >= nr_areas_most()) // counter
+	if (load_relaxed(&nr_areas) >= nr_areas_most())
 		return false;
 	if (add_relaxed(&nr_areas, 1) < nr_areas_most() && area_make(id))
 		return true;

@@ -26,6 +26,7 @@
 #include "sample/rules.h"
 #include "sample/unwind.h"
 #include "system/peek.h"
+#include "system/system.h"
 #include "system/sealed.h"
 
 struct stack {

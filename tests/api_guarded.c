@@ -250,21 +250,45 @@ TEST_LANE(test_recovers)
 	assert_int_equal(lines_of(child.err, ": overflow: "), 1);
 }
 
-TEST_LANE(test_the_file_has_the_report)
+/* What the file has behind a role. */
+static const char *report_of(const char *role)
 {
 	static char conf[128], text[sizeof(child.err)];
 	int fd;
 
 	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
 	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
-	child = (struct child){ .role = "read_freed", .conf = conf };
+	child = (struct child){ .role = role, .conf = conf };
 	child_run(&child);
 	fd = open(file, O_RDONLY);
 	must(fd >= 0);
 	child_read(fd, text, sizeof(text));
 	unlink(file);
+	return text;
+}
+
+TEST_LANE(test_the_file_has_the_report)
+{
+	const char *text = report_of("read_freed");
+
 	assert_true(strlen(text) > 100);
 	assert_string_equal(text, child.err);
+}
+
+/* Then the file gets stderr's number. */
+ROLE(read_freed_without_stderr)
+{
+	char *p = malloc(SIZE);
+
+	must(!close(2));
+	free(p);
+	sink = *(volatile char *)opaque(p);
+}
+
+TEST_LANE(test_the_file_has_the_report_once)
+{
+	assert_int_equal(lines_of(report_of("read_freed_without_stderr"),
+				  "use after free: "), 1);
 }
 
 ROLE(nothing_wrong)
@@ -301,6 +325,24 @@ TEST_LANE(test_the_file_is_tried_at_start)
 	/* A pipe without a reader is not waited for. */
 	assert_int_equal(mkfifo(file, 0600), 0);
 	starts_with(file, "");
+	unlink(file);
+	assert_int_equal(mknod(file, S_IFSOCK | 0600, 0), 0);
+	starts_with(file, "6, nobody reads it");
+	unlink(file);
+}
+
+/* Nor is the end of another process's lease, most of a minute. */
+TEST_LANE(test_a_lease_is_not_waited_for)
+{
+	int fd;
+
+	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
+	fd = open(file, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	signal(SIGIO, SIG_IGN);
+	if (!fcntl(fd, F_SETLEASE, F_RDLCK))
+		starts_with(file, "11, not without waiting");
+	close(fd);
 	unlink(file);
 }
 

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #define NR_BLOCKS 200000
 #define HARD (64 * MIB)
@@ -88,6 +90,28 @@ TEST_LANE(each_process_tells)
 	assert_int_equal(lines_of(child.err, " refuses "), 2);
 }
 
+/* The children of vfork have their parent's word, and leave it. */
+ROLE(refused_in_vfork_children)
+{
+	unsigned i;
+	pid_t pid;
+
+	limits_set(0, 4 * MIB);
+	for (i = 0; i < 3; i++) {
+		pid = vfork();
+		if (!pid)
+			_exit(malloc(opaque(16 * MIB)) != NULL);
+		must(exited_with_zero(pid));
+		must(!malloc(opaque(16 * MIB)));
+	}
+}
+
+TEST_LANE(one_of_vfork_tells_nothing)
+{
+	role_runs("refused_in_vfork_children", NULL);
+	assert_int_equal(lines_of(child.err, " refuses "), 1);
+}
+
 /* A stderr that nobody reads, one that is full, and none. */
 static void refused_beside(bool read, bool full)
 {
@@ -117,6 +141,33 @@ TEST_ROLE(not_told, "")
 	refused_beside(false, false);
 	refused_beside(true, true);
 	must(!close(2) && !malloc(opaque(16 * MIB)));
+}
+
+/* A program that has closed stderr, and has its data as 2; and its log. */
+static size_t size_beside(const char *path, int flags)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | flags, 0600);
+	struct stat at;
+
+	must(fd == 2);
+	must(!malloc(opaque(16 * MIB)));
+	must(!fstat(fd, &at) && !close(fd) && !unlink(path));
+	return (size_t)at.st_size;
+}
+
+TEST_ROLE(not_told_to_others_files, "limit_hard=4m")
+{
+	char path[64];
+	int events;
+
+	snprintf(path, sizeof(path), "/tmp/api_limit.%d", getpid());
+	must(!close(2));
+	must(!size_beside(path, 0));
+	events = eventfd(0, EFD_NONBLOCK);
+	must(events == 2);
+	must(!malloc(opaque(16 * MIB)));
+	must(!close(events));
+	must(size_beside(path, O_APPEND));
 }
 
 /* Behind a filter, which may kill for more than memory's calls. */

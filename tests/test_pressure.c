@@ -74,6 +74,7 @@ static void limits_hard(uint64_t size)
 	store_relaxed(&limit.hard_size, size); // own
 	store_relaxed(&last_told, 0);	       // own
 	store_relaxed(&nr_requests_refused, 0);	       // own
+	stderr_note(size);
 }
 
 #define TOLD_BY(pid, nr)                                                  \

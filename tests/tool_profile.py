@@ -97,7 +97,8 @@ def test_profile():
                   ("profile", "--seconds", "x"), ("profile", "--wait", "-1"),
                   ("top", "--delay", "1s"), ("top", "--sort", "z")):
         said = command(*wrong, path, status=2).stderr
-        check("'%s' is no" % wrong[2] in said, said)
+        check("lanemalloc: %s: '%s' is no" % (wrong[0], wrong[2]) in said,
+              said)
     none = command("leaks", "--least", "1024g", path).stdout
     check(" blocks of about " not in none, none)
 
@@ -255,6 +256,20 @@ def test_kept():
     profile(child, "k.pb.gz", "-s", "0.2", "--keep")
     time.sleep(8)
     check(stats(child.pid)["profile_on"], "not kept")
+    profile(child, "o.pb.gz", "-s", "0", "--off")
+    check(not stats(child.pid)["profile_on"], "not turned off")
+    profile(child, "o.pb.gz", "-s", "0", "--off")
+    command("profile", "--keep", "--off", child.pid, status=2)
+
+
+def test_stays_on():
+    """A program that does not notice keeps it, and the order is taken back."""
+    child = start("still", "10", conf="profile=1,reclaimer=0,"
+                  "profile_dir=" + work)
+    said = command("profile", "-s", "0", "-w", "0.2", "--off", "-o",
+                   os.path.join(work, "s.pb.gz"), child.pid, status=1).stderr
+    check("it stays on: " in said and "did not notice" in said, said)
+    check(stats(child.pid)["profile_on"], "off")
 
 
 def test_empty():
@@ -297,5 +312,5 @@ def test_one():
 
 
 main(test_profile, test_same, test_special, test_pprof, test_core, test_refused, test_interrupted,
-     test_ended, test_two, test_kept, test_empty, test_hits,
-     test_one)
+     test_ended, test_two, test_kept, test_stays_on, test_empty,
+     test_hits, test_one)

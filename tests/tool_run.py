@@ -109,6 +109,7 @@ def test_man():
         check(f.read() == command("--man").stdout,
               "docs/man/lanemalloc.1 is not current: make command docs")
     text = command("--help").stdout
+    check(max(map(len, text.split("\n"))) < 80, text)
     for name in ("run", "top", "stats", "map", "profile", "leaks", "diff",
                  "report", "serve"):
         check("\n  %s " % name in text, text)

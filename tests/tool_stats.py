@@ -265,7 +265,23 @@ def test_refused():
     check("no core" in done.stderr, done.stderr)
     done = command("stats", "/nowhere/core", status=1)
     check("No such file" in done.stderr, done.stderr)
+    done = command("stats", "redis-server", status=1)
+    check("no process's number" in done.stderr, done.stderr)
+    kept = os.path.join(work, "kept")
+    with open(kept, "w", encoding="utf-8") as f:
+        f.write("the last numbers")
+    for name in "stats", "map":
+        command(name, "-o", kept, 999999999, status=1)
+    check(os.path.getsize(kept) == 16, "a file is emptied for nothing")
     command("stats", status=2)
+    said = command("stats", "1", "2", status=2).stderr
+    check(said == "lanemalloc: stats: one process or file at a time, and '2' "
+          "is one more\n", said)
+    child = start("still", "100")
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    said = command("stats", child.pid, status=1).stderr
+    check("has no memory: it has ended" in said, said)
     if os.geteuid() == 0:
         child = start("still", "100")
         done = subprocess.run(

@@ -4,7 +4,7 @@
 import re
 
 from screen import COLUMNS, ROWS, Program
-from tool import COMMAND, check, environment, main, start
+from tool import COMMAND, check, command, environment, main, start
 
 
 def top_of(*arguments):
@@ -58,8 +58,11 @@ def test_end():
     check(top.read(lambda lines: any("has ended" in line for line in lines)),
           "does not end with the process")
     check(top.ends() == 0, "status")
-    top = top_of("-n", "1", start("still", "10").pid)
+    child = start("still", "10")
+    top = top_of("-n", "1", child.pid)
     check(top.ends() == 0, "status")
+    done = command("top", "-n", "1", child.pid, status=1)
+    check("on a terminal" in done.stderr and not done.stdout, done)
 
 
 main(test_shows, test_end)

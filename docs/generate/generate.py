@@ -115,16 +115,16 @@ def options(root):
     return (NOTE % CONFIG + "# Options\n\n"
             "`LANEMALLOC_CONF=key=value,key=value,...`, read once when the\n"
             "program starts; before it `/etc/lanemalloc.conf`, one\n"
-            "`key = value` a line, `#` begins a comment. `@path` in the\n"
-            "variable stands for another such file. What comes later counts:\n"
-            "the environment over root's file. Setuid programs read root's\n"
-            "file alone, and write no profile or statistics by it. Numbers\n"
-            "take the suffixes k, m and g (powers of 1024). Switches take\n"
-            "on and off, 1 and 0, true and false, yes and no. Keys and\n"
-            "words are in lower case, in the variable without spaces; of\n"
-            "two values for one key the later counts. An unknown key, or\n"
-            "a value that is refused, costs one line of warning (ten at\n"
-            "most), and the option stays as it was.\n\n" +
+            "`key = value` a line; lines that begin with `#` are comments.\n"
+            "`@path` in the variable stands for another such file. What\n"
+            "comes later counts: the environment over root's file. Setuid\n"
+            "programs read root's file alone, and write no profile or\n"
+            "statistics by it. Numbers take the suffixes k, m and g (powers\n"
+            "of 1024). Switches take on and off, 1 and 0, true and false,\n"
+            "yes and no. Keys and words are in lower case, in the variable\n"
+            "without spaces; of two values for one key the later counts. An\n"
+            "unknown key, or a value that is refused, costs one line of\n"
+            "warning (ten at most), and the option stays as it was.\n\n" +
             table(("option", "values", "default", "meaning"),
                   option_rows(root)))
 

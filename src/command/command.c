@@ -44,6 +44,14 @@ void command_usage(const struct argp_state *state)
 			state->name);
 }
 
+/* As in "profile: ..."; the name that argp has is "lanemalloc profile". */
+static const char *subcommand_of(const struct argp_state *state)
+{
+	const char *space = strchr(state->name, ' ');
+
+	return space ? space + 1 : state->name;
+}
+
 uint64_t command_number(struct argp_state *state, const char *text)
 {
 	static const char suffixes[] = "kmg";
@@ -61,7 +69,8 @@ uint64_t command_number(struct argp_state *state, const char *text)
 	}
 	if (!isdigit((unsigned char)*text) || *end || errno ||
 	    number > UINT64_MAX >> shift)
-		command_misused("%s: '%s' is not a number", state->name, text);
+		command_misused("%s: '%s' is not a number",
+				subcommand_of(state), text);
 	return number << shift;
 }
 
@@ -73,7 +82,7 @@ double command_seconds(struct argp_state *state, const char *text)
 	seconds = strtod(text, &end);
 	if (end == text || *end || !isfinite(seconds) || seconds < 0)
 		command_misused("%s: '%s' is not a number of seconds",
-				state->name, text);
+				subcommand_of(state), text);
 	return seconds;
 }
 
@@ -119,7 +128,11 @@ error_t command_name(int key, char *arg, struct argp_state *state,
 {
 	if (key == ARGP_KEY_ARG && state->arg_num == 0)
 		*name = arg;
-	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
+	else if (key == ARGP_KEY_ARG)
+		command_misused("%s: one process or file at a time, and '%s' "
+				"is one more",
+				subcommand_of(state), arg);
+	else if (key == ARGP_KEY_NO_ARGS)
 		command_usage(state);
 	else
 		return ARGP_ERR_UNKNOWN;

@@ -28,7 +28,9 @@ static bool core_map(struct image *image, const char *path)
 	void *at;
 
 	if (fd < 0 || fstat(fd, &st))
-		return image_fails(image, "%s: %s", path, strerror(errno));
+		return image_fails(
+			image, "%s: %s%s", path, strerror(errno),
+			strchr(path, '/') ? "" : ", and no process's number");
 	at = st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ,
 				   MAP_PRIVATE, fd, 0) :
 			      MAP_FAILED;

@@ -10,6 +10,7 @@
 
 #include "command/command.h"
 #include "command/man.h"
+#include "command/text.h"
 
 static const struct subcommand *const subcommands[] = {
 	&run_command,	  &top_command,	  &stats_command, &map_command,
@@ -23,8 +24,9 @@ static void usage(FILE *out)
 		     "       lanemalloc SUBCOMMAND --help\n"
 		     "       lanemalloc --version\n\n");
 	for (int i = 0; subcommands[i]; i++)
-		fprintf(out, "  %-8s %s\n", subcommands[i]->name,
-			man_sentence(subcommands[i]));
+		text_put_lines(out,
+			       fprintf(out, "  %-8s ", subcommands[i]->name),
+			       man_sentence(subcommands[i]));
 }
 
 static int other(const char *word)

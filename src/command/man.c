@@ -79,7 +79,7 @@ static const char *const examples[] = {
 	"addr2line wants them; that tells the line and what is inlined there:",
 	" lanemalloc profile --seconds 60 --keep PID -o a.pb.gz\n"
 	" sleep 600\n"
-	" lanemalloc profile --seconds 0 PID -o b.pb.gz\n"
+	" lanemalloc profile --seconds 0 --off PID -o b.pb.gz\n"
 	" lanemalloc diff a.pb.gz b.pb.gz\n"
 	" addr2line -f -i -e your-server 0x128d",
 	"What could be done better with the memory, as a page:",

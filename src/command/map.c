@@ -279,10 +279,11 @@ static unsigned legend_lines(const struct heap *heap)
 	return n;
 }
 
-static int draw(const struct arguments *a, FILE *out)
+/* The file is opened last: what could not be read leaves it as it was. */
+static int draw(const struct arguments *a)
 {
 	struct heap heap;
-	struct picture p = { .out = out, .heap = &heap };
+	struct picture p = { .heap = &heap };
 	struct image image;
 	struct root root;
 
@@ -293,28 +294,25 @@ static int draw(const struct arguments *a, FILE *out)
 		return command_fails("%s", image.error);
 	if (p.failed)
 		return command_fails("no memory");
+	p.out = command_output(a->output);
+	if (!p.out)
+		return 1;
 	put_head(&p, &image, legend_lines(&heap));
 	put_runs(&p);
 	put_legend(&p);
-	fputs("</svg>\n", out);
+	fputs("</svg>\n", p.out);
 	free(p.runs);
 	heap_free(&heap);
 	image_close(&image);
-	return 0;
+	return command_output_end(p.out, a->output);
 }
 
 static int run(int argc, char **argv)
 {
 	struct arguments a = { 0 };
-	FILE *out;
-	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	out = command_output(a.output);
-	if (!out)
-		return 1;
-	status = draw(&a, out);
-	return command_output_end(out, a.output) | status;
+	return draw(&a);
 }
 
 const struct subcommand map_command = { "map", &argp, run };

@@ -77,6 +77,12 @@ static bool refused(struct image *image, int error)
 
 	if (uid < 0)
 		return image_fails(image, "there is no process %d", image->pid);
+	if (process_status(image, "VmSize", 10) < 0)
+		return image_fails(image,
+				   "process %d has no memory: it has ended and "
+				   "its parent has not asked for its status, "
+				   "or is the kernel's own",
+				   image->pid);
 	if (error != EPERM && error != EACCES)
 		return image_fails(image, "cannot read process %d: %s",
 				   image->pid, strerror(error));
@@ -123,16 +129,20 @@ static int memory_try(struct image *image)
 	return image->mem < 0 ? errno : 0;
 }
 
+/* When it was started is read last: who is there then and was there before has
+ * been there all the time, and all that was read is of that one. */
 bool process_open(struct image *image)
 {
 	int error;
 
-	image->start = process_start(image->pid);
 	if (!process_read_ranges(image))
 		return false;
 	comm_read(image);
 	error = memory_try(image);
-	return error ? refused(image, error) : true;
+	if (error)
+		return refused(image, error);
+	image->start = process_start(image->pid);
+	return image->start || image_fails(image, "the process has ended");
 }
 
 static bool range_add(struct image *image, const struct range *range)

@@ -18,11 +18,12 @@
 #include "command/toggle.h"
 
 #define KEY_KEEP 256
+#define KEY_OFF 257
 
 struct arguments {
 	const char *name, *output;
 	double seconds, wait;
-	bool keep;
+	bool keep, off;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -46,7 +47,11 @@ static const struct argp_option options[] = {
 	  "seconds in which the process has to notice, "
 	  "10",
 	  0 },
-	{ "keep", KEY_KEEP, NULL, 0, "leave it on", 0 },
+	{ "keep", KEY_KEEP, NULL, 0, "leave it on, until --off", 0 },
+	{ "off", KEY_OFF, NULL, 0,
+	  "turn it off at the end, for all who want it, "
+	  "the program itself too",
+	  0 },
 	{ 0 },
 };
 
@@ -62,6 +67,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->output = arg;
 	else if (key == KEY_KEEP)
 		a->keep = true;
+	else if (key == KEY_OFF)
+		a->off = true;
 	else
 		return command_name(key, arg, state, &a->name);
 	return 0;
@@ -152,8 +159,9 @@ static int write_file(const struct profile *profile, const char *path)
 	if (!profile->nr_samples)
 		fprintf(stderr,
 			"lanemalloc: it is empty: while it was on, the process "
-			"asked for little beside %s; --seconds for longer, or "
-			"start it by lanemalloc run --profile_interval=16k\n",
+			"asked for less than a few times %s; --seconds for "
+			"longer, or start it by lanemalloc run "
+			"--profile_interval=16k\n",
 			bytes);
 	return 0;
 }
@@ -187,6 +195,9 @@ static int run(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (a.keep && a.off)
+		command_misused("profile: --keep and --off; either the one or "
+				"the other");
 	if (!command_open(&image, &root, a.name))
 		return 1;
 	signal(SIGINT, interrupt);
@@ -203,6 +214,8 @@ static int run(int argc, char **argv)
 	if (image.pid && a.keep && a.seconds > 0 &&
 	    !toggle_keep(&image, &root, a.wait))
 		status = command_fails("it goes off: %s", image.error);
+	if (image.pid && a.off && !toggle_off(&image, &root, a.wait))
+		status = command_fails("it stays on: %s", image.error);
 	image_close(&image);
 	return status;
 }

@@ -25,7 +25,6 @@
 #define SHORT_MS 100  /* an average life that is short */
 #define MOVES_MS 1000 /* one in which a thread rather stays on its CPU */
 #define CROSS_SHARE 0.5
-#define WIDTH 79
 #define INDENT 14
 #define FREED_SHARE 0.95
 #define WASTE_SHARE 0.15
@@ -338,25 +337,6 @@ static bool look(struct report *r)
 
 /* Telling */
 
-/* A paragraph, its lines cut between words. */
-static void put_lines(FILE *out, const char *text)
-{
-	size_t at = 0, n;
-
-	for (; *text; text += n + (text[n] == ' ')) {
-		n = strcspn(text, " ");
-		if (at && at + 1 + n <= WIDTH) {
-			fprintf(out, " %.*s", (int)n, text);
-			at += 1 + n;
-		} else {
-			fprintf(out, "%s%*s%.*s", at ? "\n" : "", INDENT, "",
-				(int)n, text);
-			at = INDENT + n;
-		}
-	}
-	fputc('\n', out);
-}
-
 static void put_text(FILE *out, const struct report *r,
 		     const struct arguments *a)
 {
@@ -376,7 +356,8 @@ static void put_text(FILE *out, const struct report *r,
 
 		fprintf(out, "\n%12s  %s\n", text_size(size, f->size),
 			titles[f->pattern]);
-		put_lines(out, f->text);
+		fprintf(out, "%*s", INDENT, "");
+		text_put_lines(out, INDENT, f->text);
 		stack_put(out, r->profile, f->stack, a->depth);
 	}
 }

@@ -39,17 +39,22 @@ static const struct argp argp = {
 	       "not go back. The process is neither stopped nor changed.",
 };
 
-static int show(const struct arguments *a, FILE *out)
+/* The file is opened last: what could not be read leaves it as it was. */
+static int show(const struct arguments *a)
 {
 	struct image image;
 	struct root root;
 	struct heap heap;
 	struct shown shown = { &image, &root, &heap };
+	FILE *out;
 
 	if (!command_open(&image, &root, a->name))
 		return 1;
 	if (!heap_read(&image, &root, &heap, NULL, NULL))
 		return command_fails("%s", image.error);
+	out = command_output(a->output);
+	if (!out)
+		return 1;
 	if (a->json)
 		show_json(out, &image, &root, &heap);
 	else if (a->prometheus)
@@ -58,21 +63,15 @@ static int show(const struct arguments *a, FILE *out)
 		show_text(out, &image, &root, &heap);
 	heap_free(&heap);
 	image_close(&image);
-	return 0;
+	return command_output_end(out, a->output);
 }
 
 static int run(int argc, char **argv)
 {
 	struct arguments a = { 0 };
-	FILE *out;
-	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	out = command_output(a.output);
-	if (!out)
-		return 1;
-	status = show(&a, out);
-	return command_output_end(out, a.output) | status;
+	return show(&a);
 }
 
 const struct subcommand stats_command = { "stats", &argp, run };

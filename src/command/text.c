@@ -1,6 +1,10 @@
 /* layer 7.1: text: numbers and strings as people and machines read them */
 #include "command/text.h"
 
+#include <string.h>
+
+#define WIDTH 79
+
 const char *text_size(char buf[SIZE_TEXT], uint64_t size)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB",
@@ -51,4 +55,23 @@ void text_put_markup(FILE *out, const char *text)
 		else
 			fputc(*text, out);
 	}
+}
+
+void text_put_lines(FILE *out, int indent, const char *text)
+{
+	int at = indent, n;
+
+	for (; *text; text += n + (text[n] == ' ')) {
+		n = (int)strcspn(text, " ");
+		if (at > indent && at + 1 + n > WIDTH) {
+			fprintf(out, "\n%*s", indent, "");
+			at = indent;
+		} else if (at > indent) {
+			fputc(' ', out);
+			at++;
+		}
+		fprintf(out, "%.*s", n, text);
+		at += n;
+	}
+	fputc('\n', out);
 }

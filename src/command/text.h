@@ -15,6 +15,10 @@ const char *text_size(char buf[SIZE_TEXT], uint64_t size);
 #define COUNT_TEXT 48
 const char *text_count(char buf[COUNT_TEXT], uint64_t nr, const char *what);
 
+/* A paragraph cut between words, for a terminal of 80 columns: its first line
+ * begins here, which is column indent, and so does each other one. */
+void text_put_lines(FILE *out, int indent, const char *text);
+
 /* The inside of a string of JSON, or of a label of Prometheus. */
 void text_put_escaped(FILE *out, const char *text);
 

@@ -43,10 +43,20 @@ bool toggle_ask(struct image *image, const struct root *root, unsigned seconds)
 	return ask(image, root, switch_of(seconds));
 }
 
+static bool waits(struct image *image, const struct root *root, uint32_t what)
+{
+	return root_half(image, root->view.switch_word) == what;
+}
+
 static bool is_waiting(struct image *image, const struct root *root,
 		       unsigned seconds)
 {
-	return root_half(image, root->view.switch_word) == switch_of(seconds);
+	return waits(image, root, switch_of(seconds));
+}
+
+static long turns_of(double wait)
+{
+	return (long)(wait * 1000 / STEP_MS) + 1;
 }
 
 void toggle_end(struct image *image, const struct root *root)
@@ -66,7 +76,7 @@ static bool did_not_notice(struct image *image, double wait)
 
 bool toggle_wait(struct image *image, const struct root *root, double wait)
 {
-	long turns = (long)(wait * 1000 / STEP_MS) + 1;
+	long turns = turns_of(wait);
 	uint32_t word;
 
 	while (!root_profile_is_on(image, root) && turns-- > 0)
@@ -85,7 +95,7 @@ bool toggle_wait(struct image *image, const struct root *root, double wait)
 
 bool toggle_keep(struct image *image, const struct root *root, double wait)
 {
-	long turns = (long)(wait * 1000 / STEP_MS) + 1;
+	long turns = turns_of(wait);
 
 	if (!toggle_ask(image, root, 0))
 		return false;
@@ -95,4 +105,28 @@ bool toggle_keep(struct image *image, const struct root *root, double wait)
 		return true;
 	ask(image, root, LANEMALLOC_SWITCH_NONE);
 	return did_not_notice(image, wait);
+}
+
+/* An order that the process has not noticed is taken back: it would end what
+ * somebody starts later. */
+bool toggle_off(struct image *image, const struct root *root, double wait)
+{
+	const uint32_t off = LANEMALLOC_SWITCH_PROFILE_OFF;
+	long turns = turns_of(wait);
+	bool noticed;
+
+	if (!root_profile_is_on(image, root))
+		return true;
+	if (!may_ask(image, root) || !ask(image, root, off))
+		return false;
+	while (root_profile_is_on(image, root) && turns-- > 0)
+		poll(NULL, 0, STEP_MS);
+	noticed = !waits(image, root, off);
+	if (!noticed)
+		ask(image, root, LANEMALLOC_SWITCH_NONE);
+	if (!root_profile_is_on(image, root))
+		return true;
+	if (!noticed)
+		return did_not_notice(image, wait);
+	return image_fails(image, "somebody else asked for it again");
 }

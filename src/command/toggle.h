@@ -10,7 +10,7 @@
  * Who wants the profile asks for it for TOGGLE_SECONDS, each TOGGLE_AGAIN
  * seconds anew, and turns nothing off: the process does, when nobody has asked
  * for so long. So of several none ends what another wants, and one that is
- * killed leaves nothing on.
+ * killed leaves nothing on. Only toggle_off() ends it for all.
  */
 #ifndef LANE_TOGGLE_H
 #define LANE_TOGGLE_H
@@ -34,5 +34,9 @@ void toggle_end(struct image *image, const struct root *root);
 
 /* Leaves it on without an end, and waits until the process has noticed. */
 bool toggle_keep(struct image *image, const struct root *root, double wait);
+
+/* Turns it off, whoever wanted it, the program itself too, and waits at most so
+ * long until it is. False: image->error says why it is still on. */
+bool toggle_off(struct image *image, const struct root *root, double wait);
 
 #endif

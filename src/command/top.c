@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "command/reason.h"
@@ -443,10 +444,10 @@ struct arguments {
 static const char letters[] = { COLUMNS(LETTER) '\0' };
 #undef LETTER
 
-static int column_of(struct argp_state *state, const char *text)
+static int column_of(const char *text)
 {
 	if (!*text || !strchr(letters, *text))
-		command_misused("%s: '%s' is no column", state->name, text);
+		command_misused("top: '%s' is no column", text);
 	return *text;
 }
 
@@ -459,7 +460,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == 'n')
 		a->top->frames = (long)command_number(state, arg);
 	else if (key == 's')
-		a->top->sort = column_of(state, arg);
+		a->top->sort = column_of(arg);
 	else if (key == 'p')
 		a->top->by_cpu = true;
 	else if (key == 'C')
@@ -503,6 +504,9 @@ static int run(int argc, char **argv)
 		return 1;
 	if (!top.image.pid)
 		return command_fails("a core does not move: use stats");
+	if (!isatty(STDOUT_FILENO))
+		return command_fails("top draws on a terminal: stats writes "
+				     "to pipes and files");
 	if (!screen_start(&top))
 		return command_fails("no terminal of that name (TERM)");
 	turn(&top);

@@ -48,6 +48,7 @@ struct told {
 };
 WORD(told, uint64_t);
 static _Atomic(uint64_t) last_told;	 /* atomic: struct told */
+static _Atomic(uint64_t) stderr_file;	 /* hint: as a limit was set */
 static _Atomic(uint32_t) limits_started; /* hint: as the options say */
 
 /* Limits */
@@ -68,6 +69,17 @@ static void limit_begin(_Atomic(uint64_t) *word, uint64_t size)
 	cas_relaxed(word, &none, size); // own: one word
 }
 
+/* Keeps what stderr is where there is a limit: a program that closes it gets
+ * the number 2 for the next file that it opens. */
+static void stderr_note(uint64_t hard)
+{
+	if (!hard || !config.limit_report ||
+	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
+		return;
+	store_relaxed(&stderr_file, system_stderr_file());
+	sandbox_rare_done();
+}
+
 /* Racers store the same; a later call stores nothing. */
 void pressure_start(void)
 {
@@ -78,6 +90,7 @@ void pressure_start(void)
 		return;
 	limit_begin(&limit.soft_size, config.limit_soft);
 	limit_begin(&limit.hard_size, config.limit_hard);
+	stderr_note(config.limit_hard);
 	if (config.limit == CGROUP_LIMIT_AUTO)
 		found = cgroup_find_root(&group);
 	else if (config.limit == CGROUP_LIMIT_OWN)
@@ -198,6 +211,7 @@ void pressure_limit(const struct lanemalloc_limits *set,
 	if (set) {
 		store_relaxed(&limit.soft_size, set->soft_size); // own
 		store_relaxed(&limit.hard_size, set->hard_size); // own
+		stderr_note(set->hard_size);
 		limits_apply(set->hard_size);
 	}
 	*now = (struct lanemalloc_limits){
@@ -221,11 +235,21 @@ static bool refusal_elect(uint32_t pid)
 	return cas_relaxed(&last_told, &word, told_pack(last)); // own
 }
 
+/* Whether it is still what the operator reads, or a log that took its place. */
+static bool stderr_is_sound(void)
+{
+	return system_stderr_takes() &&
+	       (system_stderr_appends() ||
+		system_stderr_file() == load_relaxed(&stderr_file));
+}
+
+/* A vfork child's id in the word would make its parent tell once more. */
 static void refusal_tell(size_t size, uint64_t nr)
 {
 	int pid = system_getpid();
 
-	if (!system_stderr_takes() || !refusal_elect((uint32_t)pid))
+	if (sandbox_in_vfork() || !stderr_is_sound() ||
+	    !refusal_elect((uint32_t)pid))
 		return;
 	report_line("pid %d: limit_hard=%lu refuses a request of %zu bytes; "
 		    "requests refused since start: %lu",

@@ -32,9 +32,12 @@
  *
  * A request that the hard limit refuses is told on stderr, once in TOLD_SECONDS
  * and process: those who are refused elect one by a CAS on the word that has
- * both, so a child of fork, whose word is its parent's, tells its own. Nothing
- * is said where stderr would not take it at once, and in a sandbox. A thread
- * that dies behind the CAS leaves its line unsaid.
+ * both, so a child of fork, whose word is its parent's, tells its own; one of
+ * vfork, which has the word itself, is counted and tells nothing. Nothing is
+ * said where stderr would not take it at once, and in a sandbox; nor where 2 is
+ * by now another file than it was when the limit was set, and none that is
+ * appended to: the program has closed stderr, and its data may stand there. A
+ * thread that dies behind the CAS leaves its line unsaid.
  *
  * A thread that dies while it serves leaves what each of the steps leaves. All
  * are lock-free, safe in handlers, but for pressure_watch(), which is called

@@ -13,9 +13,11 @@
 #define TEXT_SIZE ((size_t)64 << 10)
 #define NAME_SIZE 320
 
+/* A file that is opened where stderr is closed gets its number. */
 static void tale_write(struct tale *tale, const char *text, size_t size)
 {
-	system_write_stderr(text, size);
+	if (tale->fd != 2)
+		system_write_stderr(text, size);
 	if (tale->fd >= 0)
 		system_write(tale->fd, text, size);
 }

@@ -27,6 +27,8 @@ int system_create(const char *path)
 			   0600);
 }
 
+/* Not blocking: pipes without a reader, and files that another process has a
+ * lease on, are waited for otherwise. */
 int system_append(const char *path)
 {
 	return (int)call_4(SYS_openat, AT_FDCWD, path,
@@ -51,25 +53,28 @@ static int directory_try(const char *path)
 	return (int)call_3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK);
 }
 
-/* What is no file is not opened: who reads a pipe would see it end. */
+/* What is no file is not opened: who reads a pipe would see it end. Nobody
+ * opens a socket. A file is opened as it will be, as what may be made anew and
+ * what is there have rules of their own (fs.protected_regular). */
 int system_try_append(const char *path)
 {
 	struct stat at;
-	long result = call_4(SYS_newfstatat, AT_FDCWD, path, &at,
-			     AT_SYMLINK_NOFOLLOW);
+	int result = (int)call_4(SYS_newfstatat, AT_FDCWD, path, &at,
+				 AT_SYMLINK_NOFOLLOW);
 
 	if (result == -ENOENT)
 		return directory_try(path);
 	if (result)
-		return (int)result;
+		return result;
+	if (S_ISSOCK(at.st_mode))
+		return -ENXIO;
 	if (!S_ISREG(at.st_mode) && !S_ISDIR(at.st_mode) &&
 	    !S_ISLNK(at.st_mode))
 		return (int)call_3(SYS_faccessat, AT_FDCWD, path, W_OK);
-	result = call_4(SYS_openat, AT_FDCWD, path,
-			O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
+	result = system_append(path);
 	if (result < 0)
-		return (int)result;
-	system_close((int)result);
+		return result;
+	system_close(result);
 	return 0;
 }
 

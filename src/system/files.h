@@ -19,7 +19,8 @@ int system_create(const char *path);
  * not waited for: -ENXIO where nobody reads it. */
 int system_append(const char *path);
 
-/* Says whether it could be opened so: 0 or a negated errno. Nothing is made. */
+/* Says whether it could be opened so: 0 or a negated errno. Nothing is made,
+ * but an empty file where one goes away meanwhile. */
 int system_try_append(const char *path);
 
 /* Opens, to write at its end, what is there and no file of its own: a device, a

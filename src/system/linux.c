@@ -446,6 +446,21 @@ bool system_stderr_takes(void)
 	       poll.revents == POLLOUT;
 }
 
+uint64_t system_stderr_file(void)
+{
+	struct stat at = { 0 }; /* where it is closed */
+
+	call_2(SYS_fstat, 2, &at);
+	return ((uint64_t)at.st_dev << 40 ^ (uint64_t)at.st_ino) << 1 | 1;
+}
+
+bool system_stderr_appends(void)
+{
+	long flags = call_2(SYS_fcntl, 2, F_GETFL);
+
+	return !is_error(flags) && flags & O_APPEND;
+}
+
 static void raise_abort(void)
 {
 	call_3(SYS_tgkill, system_getpid(), call_0(SYS_gettid), SIGABRT);

@@ -232,6 +232,7 @@ void report_line(const char *fmt, ...)
 	X(EPERM, "not permitted")               \
 	X(ENOENT, "no such file or directory")  \
 	X(ENXIO, "nobody reads it")             \
+	X(EAGAIN, "not without waiting")        \
 	X(EACCES, "permission denied")          \
 	X(EEXIST, "it is there already")        \
 	X(ENOTDIR, "no directory")              \

@@ -87,6 +87,13 @@ void system_write_stderr(const char *text, size_t size);
 /* Says whether stderr takes a line at once: it is open, is no pipe that is full
  * or that nobody reads. */
 bool system_stderr_takes(void);
+
+/* Says which file stderr is, by a number that is not 0: one of its own where it
+ * is closed. */
+uint64_t system_stderr_file(void);
+
+/* Says whether what is written to stderr goes to a file's end, as to a log. */
+bool system_stderr_appends(void);
 _Noreturn void system_abort(void);
 
 /* Sleeps while *word == value, at most timeout_ms, and while the watched word

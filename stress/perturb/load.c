@@ -529,7 +529,7 @@ _Noreturn void load_fail(const char *text, uint64_t a, uint64_t b)
 
 uint64_t load_rss(void)
 {
-	return storm_rss();
+	return memory_now().resident;
 }
 
 void *inside_map(size_t size)

@@ -45,6 +45,9 @@ void perturb_do(enum perturb_kind kind, uint64_t random);
 /* Moves the thread (0: the calling one) to one of the allowed CPUs. */
 void perturb_move(int tid, uint64_t random);
 
+/* Added to every id: moves all CPUs to others that nobody has seen yet. */
+extern uint32_t perturb_id_shift __attribute__((visibility("hidden")));
+
 /* All ids are so much higher from now on; a multiple of 64. */
 void perturb_set_id_shift(uint32_t shift);
 

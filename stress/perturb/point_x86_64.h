@@ -47,8 +47,6 @@ struct perturb_slot {
 extern struct perturb_slot perturb_slots[PERTURB_SLOTS]
 	__attribute__((visibility("hidden")));
 extern uint32_t perturb_section_mask __attribute__((visibility("hidden")));
-/* Added to every id: moves all CPUs to others that nobody has seen yet. */
-extern uint32_t perturb_id_shift __attribute__((visibility("hidden")));
 
 #define PERTURB_TEXT_(x) #x
 #define PERTURB_TEXT(x) PERTURB_TEXT_(x)

@@ -115,8 +115,6 @@ void world_unpark_reclaimer(void)
 /* ---- ids ---- */
 
 #ifdef PERTURB_SITES
-#include "point_x86_64.h"
-
 REPLACE(unsigned, rseq_current_id, void)
 {
 	return __real_rseq_current_id() +

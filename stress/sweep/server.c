@@ -146,15 +146,17 @@ static void note_stranded(struct result *r, unsigned scenario)
 				 hand ? hand + 32768 : 0);
 }
 
-static void note_result(uint32_t instruction, unsigned scenario)
+/* Of the stop's target t. */
+static void note_result(unsigned t, unsigned scenario)
 {
+	uint32_t instruction = stop.targets[t];
 	struct result *r = &shared->results[instruction];
 
 	r->outcome = (uint8_t)atomic_load(&cell->outcome);
 	if (r->outcome == BLOCKED)
 		atomic_fetch_add(&shared->nr_blocked, 1);
 	r->scenario = (uint8_t)scenario;
-	r->victim_bare = atomic_load(&cell->victim) == BARE;
+	r->victim_bare = atomic_load(&cell->bare) >> t & 1;
 	if (r->outcome == STOPPED)
 		note_stranded(r, scenario);
 	else if (r->outcome != NOT_REACHED)
@@ -201,7 +203,7 @@ static void stop_at(uint32_t instruction)
 		outcome = run_child(&scenarios[scenario],
 				    shared->settings.seed * 1000003ull +
 					    instruction * 31 + n);
-		note_result(instruction, scenario);
+		note_result(0, scenario);
 	}
 	if (shared->settings.verbose)
 		fprintf(stderr, "%c %#x %s: %d in %s, live %u claimed %u\n",
@@ -224,7 +226,7 @@ static bool is_over(void)
  *
  * What such a run shows is said of each target that was met. Those that were
  * not, and all of a run that was not clean, are stopped at one by one; a fault
- * that none of them shows alone stays the first one's.
+ * that none of them shows alone, and what is stranded so, stay the first one's.
  */
 
 static bool are_grouped(void)
@@ -239,8 +241,19 @@ static bool is_free(uint32_t i)
 	       !atomic_exchange(&shared->results[i].claimed, true);
 }
 
-/* Targets of one scenario that lie far apart, so that no two share a section:
- * the abort handler would not tell them apart. */
+/* Two that share an abort handler are not told apart by it. */
+static bool may_join(uint32_t i)
+{
+	unsigned t;
+
+	for (t = 0; t < stop.nr_targets; t++)
+		if (text_share_abort(text.all[i].offset,
+				     text.all[stop.targets[t]].offset))
+			return false;
+	return true;
+}
+
+/* Targets of one scenario that lie far apart. */
 static void group_fill(uint32_t first, unsigned scenario)
 {
 	uint32_t step = text.nr / (2 * GROUP_MOST) + 1, i;
@@ -253,7 +266,8 @@ static void group_fill(uint32_t first, unsigned scenario)
 			      .luck = first };
 	for (i = first % step; i < text.nr; i += step)
 		if (stop.nr_targets < GROUP_MOST && i != first &&
-		    best_scenario(i, &count) == scenario && count && is_free(i))
+		    best_scenario(i, &count) == scenario && count &&
+		    may_join(i) && is_free(i))
 			stop.targets[stop.nr_targets++] = i;
 }
 
@@ -262,14 +276,19 @@ static bool is_fault(enum outcome outcome)
 	return outcome == BLOCKED || outcome == CRASHED || outcome == UNSOUND;
 }
 
-static bool run_is_clean(unsigned scenario)
+/* What a run shows beyond that its targets were met. */
+static struct result group_result(enum outcome outcome, unsigned scenario)
 {
-	struct result sum = { 0 };
+	struct result r = { .outcome = (uint8_t)outcome };
 
-	if (atomic_load(&cell->outcome) != STOPPED)
-		return false;
-	note_stranded(&sum, scenario);
-	return !sum.live_size;
+	if (outcome == STOPPED)
+		note_stranded(&r, scenario);
+	return r;
+}
+
+static bool is_amiss(const struct result *r)
+{
+	return is_fault(r->outcome) || report_strands(r);
 }
 
 /* Stops one by one at those for which the run is no good; whether one of them
@@ -283,29 +302,28 @@ static bool group_split(const struct stop *group, uint32_t done)
 		if (done >> t & 1)
 			continue;
 		stop_at(group->targets[t]);
-		fault |= is_fault(shared->results[group->targets[t]].outcome);
+		fault |= is_amiss(&shared->results[group->targets[t]]);
 	}
 	return fault;
 }
 
 /* Returns a bit for each target that the run is good for. */
-static uint32_t group_note(unsigned scenario)
+static uint32_t group_note(const struct result *r, unsigned scenario)
 {
 	unsigned t;
 
-	if (!run_is_clean(scenario))
+	if (r->outcome != STOPPED || is_amiss(r))
 		return 0;
 	for (t = 0; t < stop.nr_targets; t++)
 		if (atomic_load(&cell->met) >> t & 1)
-			note_result(stop.targets[t], scenario);
+			note_result(t, scenario);
 	return atomic_load(&cell->met);
 }
 
 static void stop_at_group(uint32_t first)
 {
 	unsigned count, scenario = best_scenario(first, &count);
-	struct result *result = &shared->results[first];
-	enum outcome outcome;
+	struct result *result = &shared->results[first], together;
 	struct stop group;
 	uint32_t done;
 
@@ -314,14 +332,19 @@ static void stop_at_group(uint32_t first)
 		return;
 	}
 	group_fill(first, scenario);
-	outcome = run_child(&scenarios[scenario],
-			    shared->settings.seed * 1000003ull + first * 31);
-	if (is_fault(outcome))
+	together = group_result(
+		run_child(&scenarios[scenario],
+			  shared->settings.seed * 1000003ull + first * 31),
+		scenario);
+	if (is_fault(together.outcome))
 		note_failure(first, scenario);
 	group = stop;
-	done = group_note(scenario);
-	if (!group_split(&group, done) && is_fault(outcome))
-		result->outcome = (uint8_t)outcome;
+	done = group_note(&together, scenario);
+	if (!group_split(&group, done) && is_amiss(&together)) {
+		result->outcome = together.outcome;
+		result->live_size = together.live_size;
+		result->claimed_size = together.claimed_size;
+	}
 }
 
 static void scenarios_run(void)

@@ -128,6 +128,8 @@ static void at_target(ucontext_t *context, unsigned t)
 	/* A vfork's child: its parent stands still as long as it does. */
 	if (borrowed && who < 0)
 		who = 0;
+	if (who == BARE)
+		atomic_fetch_or(&cell->bare, 1u << t);
 	if (who >= 0 && strchr("abc", stop.mode))
 		cell->hand_size =
 			workers[who].hand[0].size + workers[who].hand[1].size;

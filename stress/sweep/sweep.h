@@ -81,6 +81,7 @@ struct cell {
 	_Atomic(uint32_t) outcome;
 	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY; the last one */
 	_Atomic(uint32_t) met;	 /* a bit for each target that had a victim */
+	_Atomic(uint32_t) bare;	 /* likewise, of those that met BARE */
 	_Atomic(bool) borrowed;  /* the victim is that worker's vfork child */
 	_Atomic(bool) finished;  /* all workers that must */
 	_Atomic(int32_t) fork_child;
@@ -184,6 +185,8 @@ long text_find_offset(uint32_t offset);
 /* Calls work for all sections that abort at this offset. */
 void text_each_section(uint32_t abort_offset,
 		       void (*work)(uint32_t start, uint32_t end));
+/* Whether these two offsets lie in sections with one abort handler. */
+bool text_share_abort(uint32_t a, uint32_t b);
 /* A table among the library's variables, relocated; NULL: there is none. */
 const void *text_table(const char *name, size_t *size);
 /* This thread's last section: the library's variables are about to change, the

@@ -385,6 +385,26 @@ void text_each_section(uint32_t abort_offset,
 					lib.base));
 }
 
+static bool has_instruction(const struct rseq_descriptor *d, uint32_t offset)
+{
+	return offset - (d->start - lib.base) < d->length;
+}
+
+bool text_share_abort(uint32_t a, uint32_t b)
+{
+	const struct rseq_descriptor *all;
+	size_t size, i, k;
+
+	all = text_table("__rseq_cs", &size);
+	for (i = 0; i < size / sizeof(*all); i++)
+		for (k = 0; k < size / sizeof(*all); k++)
+			if (has_instruction(&all[i], a) &&
+			    has_instruction(&all[k], b) &&
+			    all[i].abort == all[k].abort)
+				return true;
+	return false;
+}
+
 static const ElfW(Phdr) * segment(unsigned type, unsigned flags)
 {
 	const ElfW(Phdr) *all = (const void *)(image + header()->e_phoff);

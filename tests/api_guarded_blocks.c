@@ -82,6 +82,20 @@ TEST_ROLE(realloc, ALL)
 	free(p);
 }
 
+/* Without memory for another block it stays, as small as it was asked to be. */
+TEST_ROLE(shrunk, ALL ",limit_hard=4m,limit_report=0,checks=fast")
+{
+	char *p = malloc(2000);
+
+	must(is_guarded(p, 2000));
+	pattern_fill(p, 10, 1);
+	while (opaque(malloc(10)))
+		;
+	must(realloc(p, 10) == p);
+	must(is_guarded(p, 10) && pattern_holds(p, 10, 1));
+	free(p);
+}
+
 /* One in ten, and no profile is written. */
 TEST_ROLE(rate, "guard=10,profile_interval=1,guard_slots=4")
 {

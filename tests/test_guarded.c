@@ -84,6 +84,31 @@ TEST(the_slot_that_is_free_for_longest_is_next, NULL, done)
 		assert_int_equal(order[i], order[i - NR_SLOTS]);
 }
 
+/* What a realloc without memory leaves in its place. */
+TEST(what_shrinks_is_as_small_as_it_says, NULL, done)
+{
+	struct block block;
+	unsigned i;
+	char *p;
+
+	for (i = 0; i < 2; i++) {
+		p = guarded_alloc(SIZE, 16, 0);
+		memset(p, 'x', SIZE);
+		block = find(p);
+		guarded_shrink(&block, 10);
+		block = find(p);
+		assert_int_equal(block.size, 10);
+		assert_int_equal(p[9], 'x');
+		assert_null(guarded_damage(&block));
+		p[10] = 'x';
+		assert_ptr_equal(guarded_damage(&block), p + 10);
+		p[10] = (char)SLACK_BYTE;
+		give(p);
+		guarded_shrink(&block, 5);
+		assert_false(guarded_find(p, &block));
+	}
+}
+
 TEST(all_slots_serve_and_no_more, NULL, done)
 {
 	char *p[NR_SLOTS];

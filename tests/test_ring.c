@@ -188,6 +188,33 @@ TEST(what_is_empty_costs_no_memory, setup, NULL)
 	ring_give_back(62, rings);
 }
 
+/* More CPUs than there were in the beginning: what waits stays within bounds.
+ * Who found no memory is not counted. */
+TEST(no_more_ids_than_cpus_have_rings, setup, NULL)
+{
+	uint32_t nr_cpus = rseq_state.nr_cpus;
+	unsigned id;
+	size_t i;
+
+	config.checks = CHECKS_FULL;
+	rseq_state.nr_cpus = load_relaxed(&nr_areas) + 2;
+	fake_fail_from(FAKE_MAP, 1);
+	for (i = 0; i < RING_REFUSED_PASSES; i++)
+		assert_false(ring_make(70));
+	fake_reset();
+	for (id = 70; id < 72; id++) {
+		for (i = 0; i < RING_REFUSED_PASSES && !ring_make(id); i++)
+			;
+		assert_true(ring_make(id));
+	}
+	for (i = 0; i < RING_REFUSED_PASSES; i++)
+		assert_false(ring_make(72));
+	assert_int_equal(ring_areas[72], RING_NONE);
+	assert_true(ring_make(70));
+	rseq_state.nr_cpus = nr_cpus;
+	config.checks = CHECKS_OFF;
+}
+
 static _Atomic(unsigned) nr_done;
 
 static void *churn(void *arg)

@@ -82,7 +82,8 @@ struct block_window {
  * `free` or in somebody's hands, whether it is as block_retire() left it. Reads
  * through the kernel alone, since the memory may go while it is read; through
  * the window, if one is given, of what is as it was a moment ago. False: it
- * changed while it looked damaged, or cannot be read. */
+ * changed while it looked damaged, or cannot be read: the kernel copies nothing
+ * in a sandbox (peek.h). */
 struct block_look {
 	struct footer footer;
 	const char *slack;

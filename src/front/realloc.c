@@ -8,6 +8,7 @@
 #include "front/free.h"
 #include "front/large.h"
 #include "front/tick.h"
+#include "guard/pool.h"
 
 /* An object of more than twice what is asked for moves to a smaller one, so
  * that its memory is not held for nothing. */
@@ -37,10 +38,13 @@ static force_inline void *realloc_alloc(size_t has, size_t size)
 	return size > has ? heap_alloc_growing(size) : heap_alloc_slow(size);
 }
 
-/* Leaves the block where it is; its footer, if it has one, moves. */
+/* Leaves the block where it is; its footer, if it has one, moves, and a guarded
+ * one's size is what a sized free names. */
 static void *realloc_stay(void *pointer, const struct block *block, size_t size)
 {
-	if (unlikely(block_footer_of(block)))
+	if (unlikely(block->kind == BLOCK_GUARDED))
+		guarded_shrink(block, size);
+	else if (unlikely(block_footer_of(block)))
 		block_footer_set(pointer, block, size);
 	return pointer;
 }

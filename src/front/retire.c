@@ -253,12 +253,14 @@ bool filled_try_retire(void *pointer, const struct block *block,
 	return true;
 }
 
+/* A block that another frees at once may be live again by the second look. */
 static cold enum remote_free filled_retire(void *pointer,
 					   const struct block *block)
 {
-	if (!block_retire(pointer, block))
-		block_usable_size(pointer, block, "free");
-	return filled_wait(pointer, block);
+	if (likely(block_retire(pointer, block)))
+		return filled_wait(pointer, block);
+	block_usable_size(pointer, block, "free");
+	fault("free of %p: already free", pointer);
 }
 
 /* All that waits in the rings of an id, which are its own again then. */

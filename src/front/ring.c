@@ -12,6 +12,7 @@
 
 _Atomic(uint64_t) ring_areas[NR_IDS_MOST];
 static _Atomic(uint32_t) nr_ids;     /* atomic: hint, the highest id + 1 */
+static _Atomic(uint32_t) nr_areas;   /* atomic: counter */
 static _Atomic(uint32_t) nr_refused; /* atomic: hint, see area_map() */
 
 static size_t group_size(unsigned group)
@@ -19,11 +20,16 @@ static size_t group_size(unsigned group)
 	return (size_t)RING_SIZE_LEAST << (RING_SIZE_SHIFT * group);
 }
 
+/* Counts the areas that there may be. */
+static size_t nr_areas_most(void)
+{
+	return max_size(rseq_state.nr_cpus,
+			config_checks_full() ? 1 : CPUS_LEAST);
+}
+
 static size_t group_places(unsigned group)
 {
-	size_t nr_cpus = max_size(rseq_state.nr_cpus,
-				  config_checks_full() ? 1 : CPUS_LEAST);
-	size_t share = config.quarantine / NR_RINGS / nr_cpus;
+	size_t share = config.quarantine / NR_RINGS / nr_areas_most();
 	size_t n = share / group_size(group);
 
 	if (!n)
@@ -77,26 +83,39 @@ static void *area_map(size_t size)
 	return mine;
 }
 
-bool ring_make(unsigned id)
+/* Makes an area that is counted. False: there is no memory for it, or another
+ * made it. */
+static bool area_make(unsigned id)
 {
-	uint64_t found = load_relaxed(&ring_areas[id]); // hint
+	uint64_t none = RING_NONE;
 	struct ring plan[NR_RINGS];
-	size_t size;
-	void *mine;
+	size_t size = area_plan(plan);
+	void *mine = area_map(size);
 
-	if (found != RING_NONE)
-		return found != RING_OUT;
-	size = area_plan(plan);
-	mine = area_map(size);
 	if (!mine)
 		return false;
 	area_begin(mine, plan);
 	raise_relaxed(&nr_ids, id + 1);
 	/* Sections read the word and then the area by address dependency. */
 	// [ring.area] with ring_take() and area_look(): the rings' words
-	if (!cas_release(&ring_areas[id], &found, (uintptr_t)mine))
-		system_unmap(mine, size);
-	return true;
+	if (cas_release(&ring_areas[id], &none, (uintptr_t)mine))
+		return true;
+	system_unmap(mine, size);
+	return false;
+}
+
+bool ring_make(unsigned id)
+{
+	uint64_t found = load_relaxed(&ring_areas[id]); // hint
+
+	if (found != RING_NONE)
+		return found != RING_OUT;
+	if (load_relaxed(&nr_areas) >= nr_areas_most())
+		return false;
+	if (add_relaxed(&nr_areas, 1) < nr_areas_most() && area_make(id))
+		return true;
+	sub_relaxed(&nr_areas, 1);
+	return load_relaxed(&ring_areas[id]) > RING_OUT; // hint
 }
 
 unsigned ring_ids_end(void)

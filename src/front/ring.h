@@ -14,7 +14,9 @@
  * place: with a quarantine above 1 GiB the smallest wait in less than their
  * part of it. With hardened=1 alone CPUs are 16 at least, so that what waits
  * stays in the processor's caches; with checks=full, and no quarantine, none is
- * used. An id's word leads to its four rings:
+ * used. So many ids have rings, and no more where CPUs come later, which a
+ * wider affinity brings: a count of areas is taken before one is made. An id's
+ * word leads to its four rings:
  *
  *	NONE --make: CAS--> area <--release, take: CAS--> OUT
  *
@@ -22,7 +24,8 @@
  * section is at work in there: what lies in the slots is his alone until he
  * gives the area back. Meanwhile blocks of that id wait in the quarantine that
  * all share (quarantine.h), as they do where there is no memory for rings, of
- * which the system is asked once in RING_REFUSED_PASSES frees, and no section.
+ * which the system is asked once in RING_REFUSED_PASSES frees, where other ids
+ * have all rings, and where no section runs.
  * Without a fence the rings stay as they are.
  *
  * An area is never unmapped once its word leads there, so that whoever looks
@@ -31,7 +34,8 @@
  *
  * A thread that dies in the section loses the block in its hand, at most; one
  * that dies with an area taken leaves that id without rings, and strands what
- * was in them. Of racing makers one wins; all is lock-free, the swap and the
+ * was in them; one that dies with an area counted and not made leaves room for
+ * one id less. Of racing makers one wins; all is lock-free, the swap and the
  * looks wait-free, and bounded by the places there are.
  */
 #ifndef LANE_RING_H
@@ -78,8 +82,8 @@ static force_inline bool ring_swap(void *object, size_t size, void **old)
 			   object, old);
 }
 
-/* Makes the rings of an id that has none. False: they are out, or there is no
- * memory for them. */
+/* Makes the rings of an id that has none. False: they are out, other ids have
+ * all that may be, or there is no memory for them. */
 bool ring_make(unsigned id);
 
 /* Returns the end of the ids that may have rings. */

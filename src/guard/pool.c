@@ -276,10 +276,9 @@ const void *guarded_damage(const struct block *block)
 	return found ? found : slack_look(page, start);
 }
 
-bool guarded_free(const struct block *block, uint32_t stack)
+/* Takes a live block into the caller's hands; false: it is not live. */
+static bool slot_hold(struct slot *slot)
 {
-	struct pool *pool = pool_get();
-	struct slot *slot = &pool->slots[block->index];
 	uint64_t word = load_relaxed(&slot->word), held; // hint: the CAS checks
 
 	do {
@@ -291,6 +290,28 @@ bool guarded_free(const struct block *block, uint32_t stack)
 			slot_word_moved(w, SLOT_HELD, count_next()));
 		// [slot.story] with slot_read(): the word, then the story
 	} while (!cas_acq_rel(&slot->word, &word, held));
+	return true;
+}
+
+void guarded_shrink(const struct block *block, size_t size)
+{
+	struct slot *slot = &pool_get()->slots[block->index];
+
+	if (!slot_hold(slot))
+		return;
+	__builtin_memset((char *)(uintptr_t)slot->story.block + size,
+			 SLACK_BYTE, block->size - size);
+	slot->story.size = size;
+	slot_let(slot, SLOT_LIVE);
+}
+
+bool guarded_free(const struct block *block, uint32_t stack)
+{
+	struct pool *pool = pool_get();
+	struct slot *slot = &pool->slots[block->index];
+
+	if (!slot_hold(slot))
+		return false;
 	slot->story.freed = act_now(stack);
 	system_guard(slot_page(pool, slot), pool->page, pool->split);
 	slot_let(slot, SLOT_FREE);

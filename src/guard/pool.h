@@ -56,6 +56,9 @@ bool guarded_find(const void *pointer, struct block *block);
  * are. */
 const void *guarded_damage(const struct block *block);
 
+/* Makes a block smaller where it is: of what it loses nothing stays. */
+void guarded_shrink(const struct block *block, size_t size);
+
 /* Frees a block; false: another free of it comes first. */
 bool guarded_free(const struct block *block, uint32_t stack);
 

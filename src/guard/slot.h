@@ -5,6 +5,7 @@
  *
  *	free --CAS, by who allocates--> held --store--> live
  *	live --CAS, by who frees--> held --store--> free
+ *	live --CAS, by who shrinks it--> held --store--> live
  *
  * The story is its holder's while the slot is held; of a live block nobody
  * writes it. A report reads it at any time, between two looks at the word
@@ -72,7 +73,7 @@ static inline bool slot_read(struct slot *slot, struct slot_word *w,
 
 	*w = slot_word_unpack(word);
 	*story = slot->story;
-	// [slot.story] with slot_claim(), guarded_free(): the story, then word
+	// [slot.story] with slot_claim(), slot_hold(): the story, then word
 	fence_acquire();
 	return load_relaxed(&slot->word) == word; // hint
 }

@@ -2,7 +2,8 @@
  *
  * State: one word, whether the kernel may be asked; set once, as every caller
  * of system_peek_start() finds it. A thread that dies here leaves nothing, but
- * for a descriptor where it had one open.
+ * for a descriptor where it had one open; so does a fork meanwhile in the
+ * child, until that calls exec.
  */
 #define _GNU_SOURCE
 #include <errno.h>

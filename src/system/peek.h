@@ -21,7 +21,8 @@ void system_peek_start(void);
 size_t system_peek(void *to, const void *from, size_t size);
 
 /* The same also behind a filter that was there before the program, by
- * /proc/self/mem: with calls that every program was loaded by. */
+ * /proc/self/mem: with calls that every program was loaded by. Nothing where
+ * that cannot be opened. Pages without access are read, too. */
 size_t system_peek_behind_filter(void *to, const void *from, size_t size);
 
 /* Says whether all pages of [from, from + size) can be read, while nobody

@@ -16,6 +16,8 @@
 #define AMISS_TRIES 400
 #define PAGE 4096
 
+_Atomic(bool) amiss_is_caught;
+
 /* A slot with a guarded block; NULL: none came by. */
 static struct block *guarded_slot(struct worker *w)
 {
@@ -114,7 +116,7 @@ static void do_outside(struct worker *w)
 
 void amiss_do(struct worker *w)
 {
-	if (w->amiss && names.guarded_find)
+	if (w->amiss && names.guarded_find && atomic_load(&amiss_is_caught))
 		do_guarded(w);
 	if (w->outside && names.outside_switch)
 		do_outside(w);

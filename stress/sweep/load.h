@@ -41,6 +41,8 @@ void seldom_open(void); /* before all */
 
 void asks_do(struct worker *w);  /* asks.c */
 void amiss_do(struct worker *w); /* amiss.c */
+/* The library's constructors are through: it has the handler of faults. */
+extern _Atomic(bool) amiss_is_caught;
 
 /* rights.c: behind the names that change rights stands what changes none. */
 void rights_replace(void);

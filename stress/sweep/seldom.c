@@ -450,8 +450,10 @@ static void seldom_rights(struct worker *w)
 
 static void seldom_do_first(struct worker *w)
 {
-	if (w->constructors && w->step == 1)
+	if (w->constructors && w->step == 1) {
 		w->foreign = text_run_array(false);
+		atomic_store(&amiss_is_caught, w->foreign);
+	}
 	if (w->close_stderr && w->step == w->nr_steps - 2)
 		close(2);
 	if (w->constructors && w->step == w->nr_steps - 1)

@@ -19,6 +19,19 @@ TEST_WHERE(has_lanes(), test_first_miss_installs_lanes, fresh, done)
 		assert_ptr_not_equal(held[i], held[i - 1]);
 }
 
+/* Behind the first, which is a batch's last. */
+TEST_WHERE(has_lanes(), test_a_batch_comes_by_address, fresh, done)
+{
+	size_t size = size_classes[CLASS].size;
+	unsigned i;
+
+	hold(cpu_cache_alloc_slow(CLASS));
+	hold_lane(CLASS);
+	assert_ptr_equal(held[0], (char *)held[1] + (BATCH - 1) * size);
+	for (i = 2; i < nr_held; i++)
+		assert_ptr_equal(held[i], (char *)held[i - 1] + size);
+}
+
 /* One died between the areas and the table word; one lost the race. */
 TEST_WHERE(has_lanes(), test_areas_without_a_table_word_are_used, fresh, done)
 {

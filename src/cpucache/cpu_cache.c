@@ -32,6 +32,20 @@ static unsigned refill_size(unsigned id, unsigned size_class)
 	return (unsigned)min_size(size_classes[size_class].batch, limit + 1);
 }
 
+/* A lane gives what was pushed last: so who allocates many in a row gets them
+ * by address, as slabs give them. */
+static void reverse(void **objects, unsigned n)
+{
+	unsigned i;
+	void *other;
+
+	for (i = 0; i < n / 2; i++) {
+		other = objects[i];
+		objects[i] = objects[n - 1 - i];
+		objects[n - 1 - i] = other;
+	}
+}
+
 void *cpu_cache_alloc_slow(unsigned size_class)
 {
 	const struct size_class *c = &size_classes[size_class];
@@ -52,6 +66,8 @@ void *cpu_cache_alloc_slow(unsigned size_class)
 		return NULL;
 	if (unlikely(config.hardened))
 		shuffle(objects, n);
+	else
+		reverse(objects, n - 1);
 	capacity_note_refill(cache, size_class);
 	/* The last one, so that the first objects of all classes' slabs, which
 	 * begin at multiples of units, do not meet in one cache set. */

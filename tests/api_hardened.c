@@ -102,9 +102,11 @@ TEST_ROLE(order, "hardened=1,mte=off")
 	must(is_direct() || nr_next < NR_BLOCKS / 5);
 }
 
-static void on_fault(int signal)
+/* Once for each write that is to fault. */
+static void on_fault(int number)
 {
-	siglongjmp(fault, signal);
+	signal(number, SIG_DFL);
+	siglongjmp(fault, number);
 }
 
 /* Writes upwards from a block on; how far that went before it faulted. */
@@ -116,6 +118,7 @@ static size_t wall_find(size_t size, size_t step, size_t most)
 	must(p);
 	if (sigsetjmp(fault, 1))
 		return offset;
+	signal(SIGSEGV, on_fault);
 	for (offset = size; offset < most; offset += step)
 		((volatile char *)opaque(p))[offset] = 1;
 	must(0);
@@ -130,7 +133,6 @@ TEST_ROLE(walls, "hardened=1,mte=off")
 	static const size_t large[] = { 300000, MIB, 5 * MIB };
 	size_t unit = 32768;
 
-	signal(SIGSEGV, on_fault);
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		must(wall_find(sizes[i], 16, MIB) <= 4 * unit);
 	for (unsigned i = 0; i < sizeof(large) / sizeof(*large); i++)

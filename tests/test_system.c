@@ -434,6 +434,61 @@ TEST(test_clock, set_errno, errno_is_kept)
 		assert_non_null(sealed.at.clock);
 }
 
+/* A small shared object, as far as a vDSO is read, with one name. */
+struct image {
+	Elf64_Ehdr head;
+	Elf64_Phdr parts[2];
+	Elf64_Dyn dynamic[4];
+	Elf64_Sym symbols[2];
+	uint32_t hash[2];
+	char names[8];
+};
+
+/* Its addresses count from its first byte, or (fixed) from 0. */
+static void image_make(struct image *image, bool fixed)
+{
+	uintptr_t at = fixed ? (uintptr_t)image : 0;
+
+	*image = (struct image){
+		.head = { .e_ident = ELFMAG "\2",
+			  .e_phoff = offsetof(struct image, parts),
+			  .e_phnum = 2 },
+		.parts = { { .p_type = PT_LOAD, .p_vaddr = at },
+			   { .p_type = PT_DYNAMIC,
+			     .p_offset = offsetof(struct image, dynamic) } },
+		.dynamic = { { DT_STRTAB,
+			       { at + offsetof(struct image, names) } },
+			     { DT_SYMTAB,
+			       { at + offsetof(struct image, symbols) } },
+			     { DT_HASH,
+			       { at + offsetof(struct image, hash) } } },
+		.symbols = { { .st_shndx = SHN_UNDEF },
+			     { .st_name = 1,
+			       .st_shndx = 1,
+			       .st_value = at + sizeof(*image) } },
+		.hash = { 0, 2 },
+		.names = "\0clock",
+	};
+}
+
+/* The kernel's counts from its first byte, an emulator's may be fixed up. */
+TEST(test_vdso, set_errno, errno_is_kept)
+{
+	struct image images[2];
+	const char *at = (const char *)images;
+
+	for (int fixed = 0; fixed < 2; fixed++) {
+		image_make(images, fixed);
+		assert_ptr_equal(vdso_find(at, "clock"), images + 1);
+		assert_null(vdso_find(at, "cloc"));
+	}
+	images[0].head.e_phnum = 1;
+	assert_null(vdso_find(at, "clock"));
+	images[0].head.e_ident[0] = 0;
+	assert_null(vdso_find(at, "clock"));
+	assert_null(vdso_find(NULL, "clock"));
+}
+
 /* In a sandbox no membarrier is tried, and in strict mode no madvise. */
 static void sandboxed(void)
 {

@@ -5,7 +5,9 @@
  * asked of libc, whose clock_gettime another library may stand before (and
  * then runs on the helper thread, which has no libc behind it). It is small
  * and well-formed by the kernel's word; where a part is missing there is no
- * clock, and system_now_ms() makes the system call.
+ * clock, and system_now_ms() makes the system call. The kernel's addresses
+ * count from its first byte; qemu-user's, from version 8.2 on, are those of
+ * the process, as its segments say.
  */
 #include "system/vdso.h"
 
@@ -22,7 +24,7 @@
 #endif
 
 struct object {
-	const char *base;
+	uintptr_t zero;		  /* what its addresses count from */
 	const char *names;	  /* DT_STRTAB */
 	const Elf64_Sym *symbols; /* DT_SYMTAB */
 	const uint32_t *hash;	  /* DT_HASH */
@@ -31,34 +33,44 @@ struct object {
 
 static void object_note(struct object *o, const Elf64_Dyn *entry)
 {
-	const char *at = o->base + entry->d_un.d_ptr;
+	const void *at = (const void *)(o->zero + entry->d_un.d_ptr);
 
 	if (entry->d_tag == DT_STRTAB)
 		o->names = at;
 	else if (entry->d_tag == DT_SYMTAB)
-		o->symbols = (const void *)at;
+		o->symbols = at;
 	else if (entry->d_tag == DT_HASH)
-		o->hash = (const void *)at;
+		o->hash = at;
 	else if (entry->d_tag == DT_GNU_HASH)
-		o->gnu_hash = (const void *)at;
+		o->gnu_hash = at;
 }
 
-/* Its addresses count from 0, where its first segment is. */
-static void object_read(struct object *o, const char *base)
+/* Its first part of a type; NULL without one. */
+static const Elf64_Phdr *object_part(const char *base, uint32_t type)
 {
 	const Elf64_Ehdr *head = (const void *)base;
 	const Elf64_Phdr *part = (const void *)(base + head->e_phoff);
-	const Elf64_Dyn *entry;
 	unsigned i;
 
-	*o = (struct object){ .base = base };
-	for (i = 0; i < head->e_phnum; i++) {
-		if (part[i].p_type != PT_DYNAMIC)
-			continue;
-		entry = (const void *)(base + part[i].p_offset);
-		for (; entry->d_tag != DT_NULL; entry++)
-			object_note(o, entry);
-	}
+	for (i = 0; i < head->e_phnum; i++)
+		if (part[i].p_type == type)
+			return &part[i];
+	return NULL;
+}
+
+static void object_read(struct object *o, const char *base)
+{
+	const Elf64_Phdr *loaded = object_part(base, PT_LOAD);
+	const Elf64_Phdr *dynamic = object_part(base, PT_DYNAMIC);
+	const Elf64_Dyn *entry;
+
+	*o = (struct object){ .zero = (uintptr_t)base };
+	if (!loaded || !dynamic)
+		return;
+	o->zero += loaded->p_offset - loaded->p_vaddr;
+	entry = (const void *)(base + dynamic->p_offset);
+	for (; entry->d_tag != DT_NULL; entry++)
+		object_note(o, entry);
 }
 
 /* Counts up to the last symbol of the last chain; an odd word ends a chain. */
@@ -91,24 +103,28 @@ static const void *object_find(const struct object *o, const char *name)
 	for (i = 0; i < n; i++)
 		if (o->symbols[i].st_shndx != SHN_UNDEF &&
 		    text_is(o->names + o->symbols[i].st_name, name))
-			return o->base + o->symbols[i].st_value;
+			return (const void *)(o->zero + o->symbols[i].st_value);
 	return NULL;
+}
+
+const void *vdso_find(const char *base, const char *name)
+{
+	struct object object;
+
+	if (!base || !text_behind(base, "\177ELF\2"))
+		return NULL;
+	object_read(&object, base);
+	return object_find(&object, name);
 }
 
 void vdso_find_clock(void)
 {
-	const char *base = system_vdso();
-	struct object object;
 	union {
 		const void *found;
 		int (*clock)(clockid_t, struct timespec *);
-	} clock = { NULL };
+	} clock = { vdso_find(system_vdso(), CLOCK_NAME) };
 	struct timespec now;
 
-	if (!base || !text_behind(base, "\177ELF\2"))
-		return;
-	object_read(&object, base);
-	clock.found = object_find(&object, CLOCK_NAME);
 	if (clock.found && !clock.clock(CLOCK_MONOTONIC_COARSE, &now))
 		sealed.at.clock = clock.clock;
 }

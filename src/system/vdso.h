@@ -6,4 +6,8 @@
  * constructor, before any other thread may look. */
 void vdso_find_clock(void);
 
+/* What a shared object at `base`, mapped as one piece, calls so; NULL where it
+ * has no such name, or is none. */
+const void *vdso_find(const char *base, const char *name);
+
 #endif

@@ -13,8 +13,8 @@ import time
 import xml.etree.ElementTree as tree
 
 import proto
-from tool import (COMMAND, check, command, environment, fail, goes_off, main,
-                  start, stats, work)
+from tool import (COMMAND, check, command, environment, fail, goes_off,
+                  is_filtered, main, start, stats, work)
 
 CONF = "profile_interval=4096"
 
@@ -311,6 +311,20 @@ def test_one():
     command("map", child.pid)
 
 
-main(test_profile, test_same, test_special, test_pprof, test_core, test_refused, test_interrupted,
-     test_ended, test_two, test_kept, test_stays_on, test_empty,
-     test_hits, test_one)
+def test_filtered():
+    """Behind a filter none is started, and one that is on is read."""
+    child = start("leak", conf=CONF)
+    said = command("profile", child.pid, status=1).stderr
+    check("process %d is behind a seccomp filter" % child.pid in said, said)
+    check(not stats(child.pid)["profile_on"], "on")
+    child = start("leak", conf=CONF + ",profile=1,profile_dir=" + work)
+    found = leaking(command("leaks", profile(child, "f.pb.gz", "-s", "1"))
+                    .stdout)
+    check("keeps_much" in found, found)
+
+
+FROM_OUTSIDE = (test_profile, test_special, test_pprof, test_core, test_refused,
+                test_interrupted, test_ended, test_two, test_kept,
+                test_stays_on, test_hits)
+main(*((test_filtered,) if is_filtered() else FROM_OUTSIDE),
+     test_same, test_empty, test_one)

@@ -117,7 +117,7 @@ def test_same():
                   "profile_signal=10,profile_dir=" + work)
     path = os.path.join(work, "tool_heap.%d.0.pb.gz" % child.pid)
     child.send_signal(signal.SIGUSR1)
-    for _ in range(200):
+    for _ in range(1200):
         if os.path.exists(path):
             break
         time.sleep(0.05)
@@ -215,7 +215,7 @@ def profile_begun(child, path, seconds, stderr=subprocess.DEVNULL):
     tool = subprocess.Popen([COMMAND, "profile", "-s", seconds, "-o", path,
                              str(child.pid)], env=environment(preload=False),
                             stderr=stderr)
-    for _ in range(100):
+    for _ in range(600):
         if stats(child.pid)["profile_on"]:
             return tool
         time.sleep(0.05)

@@ -97,6 +97,8 @@ TEST(test_the_end, forget)
 	assert_true(most == stack_top() / 16);
 	assert_null(place_take(PLACE_DATA, SIZE_MAX, 4096));
 	assert_null(place_take(PLACE_DATA, 2 * most + 1, 4096));
+	/* What follows does not fill a range that begins at its first place. */
+	assert_non_null(place_take(PLACE_DATA, MIB, 4096));
 	while ((addr = place_take(PLACE_DATA, most / 4, HUGEPAGE_ALIGN))) {
 		is_in(addr, most / 4, 16, 20);
 		last = addr;

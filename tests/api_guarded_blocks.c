@@ -145,10 +145,12 @@ TEST_ROLE(threads, ALL, "guard=3,profile_interval=3000,checks=fast",
 
 #define NR_PAIRS 1000
 #define ADVICE_GUARD 102 /* MADV_GUARD_INSTALL */
+#define NOT_TRACED 77
 
 ROLE(pairs)
 {
-	must(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(errno == EPERM ? NOT_TRACED : 1);
 	for (unsigned i = 0; i < 3; i++)
 		free(opaque(malloc(SIZE)));
 	raise(SIGSTOP);
@@ -184,6 +186,7 @@ static unsigned calls_of_a_sample(void)
 	return result ? 4 : 2;
 }
 
+/* Where a filter or another tracer lets none watch nothing is known. */
 TEST_LANE(test_few_system_calls_a_sample)
 {
 	unsigned n, least = calls_of_a_sample() * NR_PAIRS;
@@ -197,7 +200,10 @@ TEST_LANE(test_few_system_calls_a_sample)
 		      (char *)NULL);
 		_exit(127);
 	}
-	must(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+	must(waitpid(pid, &status, 0) == pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_TRACED)
+		skip();
+	must(WIFSTOPPED(status));
 	while (WSTOPSIG(status) != SIGSTOP) {
 		ptrace(PTRACE_CONT, pid, NULL, NULL);
 		must(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));

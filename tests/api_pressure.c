@@ -182,43 +182,60 @@ ROLE(off)
 
 static int server;
 
-static void listen_here(void)
+/* A socket that is bound to the path, or connected to who is. */
+static int socket_at_path(int (*place)(int, const struct sockaddr *, socklen_t))
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
-	must(!bind(server, (void *)&name, sizeof(name)));
-	must(!listen(server, 4));
+	must(!place(fd, (void *)&name, sizeof(name)));
+	return fd;
 }
 
-/* The service manager's side: it hears the text, and tells. */
-static void *serve(void *arg)
+static int next_caller(void)
 {
 	struct pollfd poll_server = { .fd = server, .events = POLLIN };
+
+	return poll(&poll_server, 1, SOON_TRIES * SOON_MS) == 1 ?
+		       accept(server, NULL, NULL) :
+		       -1;
+}
+
+/* The service manager's side: it hears the text, and tells when the program
+ * itself has called, until that hangs up. */
+static void *serve(void *arg)
+{
 	char text[8] = "";
-	int fd;
+	int fd = next_caller(), program;
 
 	(void)arg;
-	if (poll(&poll_server, 1, 30000) != 1)
+	if (fd < 0)
 		return (void *)1;
-	fd = accept(server, NULL, NULL);
-	if (fd < 0 || read(fd, text, sizeof(text)) != 3 || strcmp(text, TEXT))
+	if (read(fd, text, sizeof(text)) != 3 || strcmp(text, TEXT))
 		return (void *)2;
-	nap(500);
-	if (write(fd, "x", 1) != 1)
+	program = next_caller();
+	if (program < 0 || write(fd, "x", 1) != 1)
 		return (void *)3;
-	nap(3000);
+	if (read(program, text, 1) != 0)
+		return (void *)4;
+	close(program);
 	close(fd);
 	return NULL;
 }
 
 ROLE(socket)
 {
+	int fd;
+
+	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
 	have_threads();
 	must(nr_watches() == 1);
 	have_free_memory();
+	must(!all_went());
+	fd = socket_at_path(connect);
 	soon(all_went());
+	close(fd);
 	/* The end of the other side ends the watch. */
 	soon(nr_watches() == 0);
 }
@@ -278,7 +295,8 @@ TEST_LANE(a_socket)
 
 	unlink(path);
 	setenv("MEMORY_PRESSURE_WRITE", TEXT_BASE64, 1);
-	listen_here();
+	server = socket_at_path(bind);
+	must(!listen(server, 4));
 	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
 	role_passes("socket", CONF);
 	pthread_join(thread, &result);

@@ -254,19 +254,26 @@ static void test_calls(void)
 
 /* ---- results and errno are the kernel's ---- */
 
+/* Whether a call failed so. Behind a filter, as a container has, it may have
+ * been refused before. */
+static bool failed_by(int error)
+{
+	return errno == error || (errno == EPERM && prctl(PR_GET_SECCOMP) == 2);
+}
+
 static void test_results(void)
 {
 	errno = 0;
-	must(syscall(SYS_setns, -1, 0) == -1 && errno == EBADF);
+	must(syscall(SYS_setns, -1, 0) == -1 && failed_by(EBADF));
 	errno = 4711;
 	must(syscall(SYS_getpid) == getpid() && errno == 4711);
-	must(setns(-1, 0) == -1 && errno == EBADF);
+	must(setns(-1, 0) == -1 && failed_by(EBADF));
 	must(prctl(PR_SET_NO_NEW_PRIVS, 2, 0, 0, 0) == -1 && errno == EINVAL);
 	must(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) >= 0);
 	must(syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0) >= 0);
 	errno = 4711;
 	must(!chroot("/no/such/place") ? 0 : errno == ENOENT || errno == EPERM);
-	must(syscall(-1) == -1 && errno == ENOSYS);
+	must(syscall(-1) == -1 && failed_by(ENOSYS));
 	/* The sixth argument is on the stack. */
 	must(syscall(SYS_mmap, NULL, 4096, 0, 0x22, -1, 1) == -1 &&
 	     errno == EINVAL);

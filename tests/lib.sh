@@ -19,6 +19,8 @@
 # means no preload, which tests the script itself.
 set -u -o pipefail
 export LC_ALL=C.UTF-8
+# Some servers run as another user.
+umask 022
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$tests")

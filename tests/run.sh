@@ -226,8 +226,8 @@ group_build() {
 }
 
 group_binary() {
-	run binary 60 tests/lint/binary.sh "$BUILD"
-	run "binary calls" 60 python3 tests/lint/calls.py "$BUILD"
+	run binary 300 tests/lint/binary.sh "$BUILD"
+	run "binary calls" 300 python3 tests/lint/calls.py "$BUILD"
 }
 
 group_unit() {
@@ -289,7 +289,7 @@ group_tool() {
 
 	without tool python3 gcore && return
 	for source in tests/tool_*.py; do
-		run_alone "$(name_of "$source")" 300 python3 "$source"
+		run_alone "$(name_of "$source")" 600 python3 "$source"
 	done
 }
 
@@ -323,17 +323,17 @@ group_lint() {
 		\( -name '*.sh' -o -path .ci/run \) -not -path '*/build/*' | sort)
 	for rule in $(python3 tests/lint/lint.py --list); do
 		if [ "$rule" = shell ]; then
-			run_known "lint $rule" 120 "$rules $scripts" \
+			run_known "lint $rule" 300 "$rules $scripts" \
 				python3 tests/lint/lint.py "$rule"
 		else
-			run "lint $rule" 120 python3 tests/lint/lint.py "$rule"
+			run "lint $rule" 300 python3 tests/lint/lint.py "$rule"
 		fi
 	done
 	for rule in $(python3 tests/lint/selftest.py --list); do
-		run_known "lint-selftest $rule" 120 "$rules" \
+		run_known "lint-selftest $rule" 300 "$rules" \
 			python3 tests/lint/selftest.py "$rule"
 	done
-	run_known "lint-selftest calls" 60 "$rules" \
+	run_known "lint-selftest calls" 300 "$rules" \
 		python3 tests/lint/calls.py --selftest
 }
 

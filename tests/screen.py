@@ -105,14 +105,18 @@ class Program:
 
     def __init__(self, command, env):
         self.screen = Screen()
+        has_size, sized = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             env = dict(env, TERM="linux")
             env.pop("NO_COLOR", None)
-            time.sleep(0.2)  # until the terminal has its size
+            os.read(has_size, 1)  # until the terminal has its size
             os.execve(command[0], list(map(str, command)), env)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ,
                     struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        os.write(sized, b".")
+        os.close(has_size)
+        os.close(sized)
         self.status = None
 
     def read(self, until, seconds=20):

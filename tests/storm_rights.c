@@ -32,7 +32,9 @@ static void call_once(unsigned i)
 		must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 		break;
 	case 3:
-		must(syscall(SYS_setns, -1, 0) == -1 && errno == EBADF);
+		/* A container's filter answers EPERM. */
+		must(syscall(SYS_setns, -1, 0) == -1 &&
+		     (errno == EBADF || prctl(PR_GET_SECCOMP) == 2));
 		break;
 	}
 	errno = saved;

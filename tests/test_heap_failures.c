@@ -8,7 +8,7 @@
  * And heaps whose last unit is taken: what lies free in a run that is too
  * short for a slab, or in the cache of a CPU that sleeps, serves all the same.
  *
- * timeout: 240 */
+ * timeout: 600 */
 #include "../stress/harness/cpus.h"
 #include "heap_fixture.h"
 #include "slab/fitted_class.h"

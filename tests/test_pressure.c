@@ -1,6 +1,8 @@
 /* front/pressure.h: whose limits there are, who serves what is asked, and what
  * the cgroup's files say later; run by hand, without a thread */
-#define CGROUP_ROOT "/tmp/lanemalloc_test_pressure"
+#define FOLDER "/tmp/test_pressure.XXXXXX"
+#define CGROUP_ROOT cgroup_root
+static char cgroup_root[] = FOLDER;
 #include "helper_world.h"
 
 #include <sys/stat.h>
@@ -25,7 +27,10 @@ static void file_write(const char *name, const char *content)
 
 static void files_remove(void)
 {
-	assert_int_equal(system("rm -rf " CGROUP_ROOT), 0);
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", cgroup_root);
+	assert_int_equal(system(command), 0);
 }
 
 FIXTURE(fresh)
@@ -34,8 +39,8 @@ FIXTURE(fresh)
 	fake_reset();
 	fake.quiet = true;
 	helper_world_reset();
-	files_remove();
-	assert_int_equal(mkdir(CGROUP_ROOT, 0700), 0);
+	memcpy(cgroup_root, FOLDER, sizeof(FOLDER));
+	assert_non_null(mkdtemp(cgroup_root));
 	fake_file("/proc/self/cgroup", "0::/\n");
 	memset(&limit, 0, sizeof(limit));
 	memset(&watched, 0, sizeof(watched));

@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 
 import proto
-from tool import COMMAND, check, command, goes_off, main, start, stats, work
+from tool import (COMMAND, check, command, goes_off, is_filtered, main, start,
+                  stats, work)
 
 
 def serve(*arguments):
@@ -201,5 +202,22 @@ def test_an_id_that_is_used_again():
     ends(server)
 
 
-main(test_one, test_pprof, test_all, test_several, test_refused,
-     test_an_id_that_is_used_again)
+def test_filtered():
+    """Behind a filter there are figures, and a profile that is on already."""
+    child = start("leak")
+    server, url = serve(child.pid)
+    check(b"lanemalloc_live_bytes" in get(url + "/metrics"), "no figures")
+    said = get(url + "/debug/pprof/heap", 503).decode()
+    check("behind a seccomp filter" in said, said)
+    ends(server)
+    child = start("leak", conf="profile=1,profile_interval=4096,profile_dir="
+                  + work)
+    server, url = serve(child.pid)
+    data = gzip.decompress(get(url + "/debug/pprof/heap"))
+    check(b"inuse_space" in data, "no profile")
+    ends(server)
+
+
+FROM_OUTSIDE = (test_one, test_pprof, test_all, test_several,
+                test_an_id_that_is_used_again)
+main(test_refused, *((test_filtered,) if is_filtered() else FROM_OUTSIDE))

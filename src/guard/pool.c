@@ -383,8 +383,8 @@ static const char *slack_peek(const char *from, const char *end)
 	size_t n;
 
 	for (; from < end; from += n) {
-		n = system_peek(bytes, from,
-				min_size(PEEK_SIZE, (size_t)(end - from)));
+		n = system_peek_behind_filter(
+			bytes, from, min_size(PEEK_SIZE, (size_t)(end - from)));
 		if (!n)
 			return NULL;
 		found = slack_look(bytes, bytes + n);

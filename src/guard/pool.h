@@ -75,7 +75,8 @@ struct slot *guarded_slot_near(uintptr_t at);
 struct slot *guarded_slot(uint32_t i);
 
 /* Finds such a byte beside a live block that another thread may free meanwhile:
- * then NULL. Reads through the kernel; where that is not allowed NULL, too. */
+ * then NULL. Reads through the kernel, behind a filter by /proc/self/mem; where
+ * that is not allowed NULL, too. */
 const void *guarded_look(struct slot *slot, struct slot_story *story);
 
 /* Makes the page at an address in the pool accessible for good. */

@@ -10,6 +10,7 @@
 #include "front/gate.h"
 #include "front/hardened.h"
 #include "front/large.h"
+#include "front/marked.h"
 #include "front/outside.h"
 #include "front/pressure.h"
 #include "front/start.h"
@@ -361,8 +362,12 @@ static __attribute__((noinline)) void *alloc_by_lane(size_t size)
 
 void *heap_alloc_slow(size_t size)
 {
-	void *object = config_wipes() ? hardened_try_alloc(size) : NULL;
+	void *object = NULL;
 
+	if (config_marks())
+		object = marked_try_alloc(size);
+	else if (config_wipes())
+		object = hardened_try_alloc(size);
 	return object ? object : alloc_by_lane(size);
 }
 

@@ -5,6 +5,7 @@
 #include "front/colour.h"
 #include "front/foreign.h"
 #include "front/hardened.h"
+#include "front/marked.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -162,7 +163,8 @@ void heap_free_formed(void *pointer, enum block_form form)
 
 void heap_free_slow(void *pointer)
 {
-	heap_free_formed(pointer, FORM_C);
+	if (!config_marks() || !marked_try_free(pointer, 0))
+		heap_free_formed(pointer, FORM_C);
 }
 
 static size_t usable_size(const void *pointer)

@@ -129,7 +129,8 @@ static bool filled_try_free(void *pointer, const struct block *block,
  * another way must judge and free the block; it may be marked by then. */
 static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
-	uint64_t end = gate_read(&gate_checked.tags_end);
+	uint64_t end = gate_read(&gate_checked.tags_end) |
+		       gate_read(&gate_marked.tags_end);
 	struct block block;
 
 	if (!page_map_try_live(pointer, end, &block))
@@ -163,7 +164,7 @@ void heap_free_formed(void *pointer, enum block_form form)
 
 void heap_free_slow(void *pointer)
 {
-	if (!config_marks() || !marked_try_free(pointer, 0))
+	if (!marked_try_free(pointer, 0))
 		heap_free_formed(pointer, FORM_C);
 }
 

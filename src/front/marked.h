@@ -28,8 +28,7 @@ static force_inline void *marked_try_alloc(size_t size)
 {
 	void *object;
 
-	if (unlikely(size >= gate_read(&gate_checked.small_end)) ||
-	    sample_is_on())
+	if (unlikely(size >= gate_read(&gate_marked.small_end)))
 		return NULL;
 	object = percpu_pop(size_lane_of(size));
 	if (likely(object))
@@ -63,7 +62,7 @@ static force_inline bool marked_is_live(const struct unit_tag *tag,
  * the program says, 0 where it says none; false: another way must judge it. */
 static force_inline bool marked_try_free(void *pointer, size_t size)
 {
-	uint64_t end = gate_read(&gate_checked.tags_end);
+	uint64_t end = gate_read(&gate_marked.tags_end);
 	const struct unit_tag *tag = page_map_try(pointer, end);
 	const struct size_class *c;
 

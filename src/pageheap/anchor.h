@@ -45,6 +45,7 @@ struct gate_words {
 	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */
 };
 extern struct gate_words gate_checked internal;
+extern struct gate_words gate_marked internal;
 
 /* A gate word as the fast paths read it, once a call: a load that compilers,
  * unlike that of an atomic, fold into the compare. Aligned, so it is whole. */

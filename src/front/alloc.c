@@ -363,10 +363,9 @@ static __attribute__((noinline)) void *alloc_by_lane(size_t size)
 
 void *heap_alloc_slow(size_t size)
 {
-	void *object = marked_try_alloc(size);
+	void *object = config_wipes() ? hardened_try_alloc(size) :
+					marked_try_alloc(size);
 
-	if (!object && config_wipes())
-		object = hardened_try_alloc(size);
 	return object ? object : alloc_by_lane(size);
 }
 

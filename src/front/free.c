@@ -156,16 +156,27 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 		free_judge(pointer, form);
 }
 
-void heap_free_formed(void *pointer, enum block_form form)
+static __attribute__((noinline)) void free_wiped(void *pointer,
+						 enum block_form form)
 {
 	if (!config_wipes() || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
 		free_by_lane(pointer, form);
 }
 
-void heap_free_slow(void *pointer)
+on_own_lines void heap_free_slow(void *pointer)
 {
-	if (!marked_try_free(pointer, 0))
-		heap_free_formed(pointer, FORM_C);
+	if (unlikely(config.hardened))
+		free_wiped(pointer, FORM_C);
+	else if (!marked_try_free(pointer, 0))
+		free_by_lane(pointer, FORM_C);
+}
+
+void heap_free_formed(void *pointer, enum block_form form)
+{
+	if (config_marks())
+		heap_free_slow(pointer);
+	else
+		free_wiped(pointer, form);
 }
 
 static size_t usable_size(const void *pointer)
@@ -243,6 +254,8 @@ void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 {
 	bool checks = config_checks_calls() && pointer;
 
+	if (size && !align && marked_try_free(pointer, *size))
+		return;
 	if (config_wipes() && size && !align && *size != HARDENED_ANY_SIZE &&
 	    hardened_try_free(pointer, *size))
 		return;

@@ -20,7 +20,6 @@
 
 #include "cpucache/mark.h"
 #include "cpucache/percpu.h"
-#include "sample/sampler.h"
 #include "slab/page_map.h"
 
 /* NULL: the rest of the cold half must do it, which counts for the profile. */
@@ -39,40 +38,44 @@ static force_inline void *marked_try_alloc(size_t size)
 /* Frees an object that has its mark, and that no lane took. */
 void marked_refused(void *pointer);
 
-/* Whether an object of an entry of region 0 is there, and live as far as its
- * slab knows. */
-static force_inline bool marked_is_live(const struct unit_tag *tag,
-					const struct size_class *c,
-					const void *pointer)
+/* Whether region 0's slab that begins at an address holds an object to be
+ * free. */
+static force_inline bool marked_bit(const char *slab, uint32_t index)
 {
-	uint32_t offset = (uint32_t)(uintptr_t)pointer - tag->start;
-	unsigned __int128 product =
-		(unsigned __int128)load_once(&tag->magic) * offset;
-	struct block block = {
-		.region = &regions[0],
-		.unit = region_unit(&regions[0], (const char *)pointer - offset),
-		.index = (uint32_t)(product >> 64),
-	};
+	const size_t bytes = UNIT_SIZE / (UNIT_BITS_WORDS * sizeof(uint64_t));
+	size_t at = (size_t)(slab - regions[0].base) / bytes;
+	_Atomic(uint64_t) *bits = (void *)((char *)regions[0].bits + at);
 
-	return likely(block.index < c->nr_objects) &&
-	       likely(!page_map_is_free(&block));
+	return load_relaxed(&bits[index / WORD_BITS]) & // hint
+	       bits_one(index % WORD_BITS);
 }
 
 /* Frees what is a live object without a mark and not smaller than the size that
  * the program says, 0 where it says none; false: another way must judge it. */
 static force_inline bool marked_try_free(void *pointer, size_t size)
 {
-	uint64_t end = gate_read(&gate_marked.tags_end);
-	const struct unit_tag *tag = page_map_try(pointer, end);
+	size_t at = page_map_at(pointer);
+	const struct unit_tag *tag = (void *)(anchor.tags + at);
 	const struct size_class *c;
+	unsigned __int128 product;
+	uint32_t offset, index;
+	uint64_t magic;
 
-	if (unlikely(!tag))
+	if (unlikely(at - anchor.tags_first >=
+		     gate_read(&gate_marked.tags_end)))
 		return false;
-	c = &size_classes[tag->size_class];
-	if (!marked_is_live(tag, c, pointer) || unlikely(size > c->size) ||
-	    unlikely(mark_is_set(pointer, c->magic)))
+	magic = load_once(&tag->magic); /* one owner for all */
+	offset = (uint32_t)(uintptr_t)pointer - tag->start;
+	product = (unsigned __int128)magic * offset;
+	if (unlikely((uint64_t)product >= magic))
 		return false;
-	mark_set(pointer, c->magic);
+	index = (uint32_t)(product >> 64);
+	c = class_of_lane(tag->lane);
+	if (unlikely(index >= c->nr_objects) || unlikely(size > c->size) ||
+	    unlikely(marked_bit((const char *)pointer - offset, index)) ||
+	    unlikely(mark_is_set(pointer, magic)))
+		return false;
+	mark_set(pointer, magic);
 	if (unlikely(!percpu_push_tagged(tag, pointer)))
 		marked_refused(pointer);
 	return true;

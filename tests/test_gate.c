@@ -231,48 +231,6 @@ TEST_WHERE(gate_moves(), test_checked_opens_another_pair, pinned, done)
 	opens_the_other_pair(CHECKS_FULL, &gate_checked);
 }
 
-TEST_WHERE(gate_moves(), test_stays_closed_without_a_fence, pinned, done)
-{
-	rseq_state.fence = false;
-	gate_close();
-	gate_open();
-	is_closed();
-	rseq_state.fence = true;
-	gate_close();
-	gate_open();
-}
-
-static void opens_the_other_pair(uint64_t checks)
-{
-	uint64_t end;
-
-	option_set(&config.checks, checks);
-	assert_true(gate_is_open());
-	assert_false(gate_is_stuck());
-	assert_int_equal(small_end(), 0);
-	assert_int_equal(free_end(), 0);
-	end = load_relaxed(&gate_checked.tags_end); // own
-	assert_int_equal(end, committed_end());
-	assert_int_equal(load_relaxed(&gate_checked.small_end), // own
-			 SMALL_SIZE_MOST + 1);
-	anchor_commit((uint32_t)(end / 16 + 1));
-	assert_int_equal(free_end(), 0);
-	assert_int_equal(load_relaxed(&gate_checked.tags_end), // own
-			 end + 16);
-	gate_close();
-	is_closed();
-	gate_open();
-	option_set(&config.checks, CHECKS_OFF);
-	is_open();
-}
-
-/* With checks the other pair opens, and follows what is committed. */
-TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
-{
-	opens_the_other_pair(CHECKS_FAST);
-	opens_the_other_pair(CHECKS_FULL);
-}
-
 TEST_WHERE(gate_moves(), test_stays_closed_in_modes_that_look, pinned, done)
 {
 	uint32_t mode = load_relaxed(&rseq_state.mode); // own

@@ -35,11 +35,11 @@ struct anchor {
 
 extern struct anchor anchor internal;
 
-/* The other pairs of the words: where calls are checked (with checks=full or
- * hardened=1 gate_checked, with checks=fast gate_marked) it is one of them that
- * opens, and the anchor's stays closed, so that every call reaches its cold
- * half, which looks closer and then uses the lanes. Of each kind of word at most
- * one is open. */
+/* The other pairs of the words: where calls are checked (gate_checked with
+ * checks=full or hardened=1, gate_marked with checks=fast) it is one of them
+ * that opens, and the anchor's stays closed, so that every call reaches its
+ * cold half, which looks closer and then uses the lanes. Of each kind of word
+ * at most one is open. */
 struct gate_words {
 	_Atomic(uint64_t) tags_end;  /* atomic: gate; as the anchor's */
 	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */

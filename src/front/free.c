@@ -125,8 +125,9 @@ static bool filled_try_free(void *pointer, const struct block *block,
 	return true;
 }
 
-/* Where calls are checked (config_checks_calls()): the lanes' way. False:
- * another way must judge and free the block; it may be marked by then. */
+/* Where calls are checked (config_checks_calls()): the lanes' way, with
+ * checks=fast a look at what marked_try_free() refused. False: another way must
+ * judge and free the block. */
 static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
 	uint64_t end = gate_read(&gate_checked.tags_end) |
@@ -140,12 +141,9 @@ static force_inline bool checked_try_free(void *pointer, enum block_form form)
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
 	    block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
-	if (unlikely(config.hardened)) {
+	if (config.hardened)
 		hardened_free(pointer, &block);
-		return true;
-	}
-	mark_set(pointer, block.tag->magic);
-	return percpu_push_tagged(block.tag, pointer);
+	return config.hardened;
 }
 
 static __attribute__((noinline)) void free_by_lane(void *pointer,

@@ -33,6 +33,8 @@ static void is_closed(void)
 	assert_int_equal(free_end(), 0);
 	assert_int_equal(load_relaxed(&gate_checked.small_end), 0); // own
 	assert_int_equal(load_relaxed(&gate_checked.tags_end), 0);  // own
+	assert_int_equal(load_relaxed(&gate_marked.small_end), 0);  // own
+	assert_int_equal(load_relaxed(&gate_marked.tags_end), 0);   // own
 }
 
 static bool gate_moves(void)
@@ -199,7 +201,7 @@ TEST_WHERE(gate_moves(), test_stays_closed_without_a_fence, pinned, done)
 	gate_open();
 }
 
-static void opens_the_other_pair(uint64_t checks)
+static void opens_the_other_pair(uint64_t checks, struct gate_words *pair)
 {
 	uint64_t end;
 
@@ -208,14 +210,13 @@ static void opens_the_other_pair(uint64_t checks)
 	assert_false(gate_is_stuck());
 	assert_int_equal(small_end(), 0);
 	assert_int_equal(free_end(), 0);
-	end = load_relaxed(&gate_checked.tags_end); // own
+	end = load_relaxed(&pair->tags_end); // own
 	assert_int_equal(end, committed_end());
-	assert_int_equal(load_relaxed(&gate_checked.small_end), // own
+	assert_int_equal(load_relaxed(&pair->small_end), // own
 			 SMALL_SIZE_MOST + 1);
 	anchor_commit((uint32_t)(end / 16 + 1));
 	assert_int_equal(free_end(), 0);
-	assert_int_equal(load_relaxed(&gate_checked.tags_end), // own
-			 end + 16);
+	assert_int_equal(load_relaxed(&pair->tags_end), end + 16); // own
 	gate_close();
 	is_closed();
 	gate_open();
@@ -223,11 +224,11 @@ static void opens_the_other_pair(uint64_t checks)
 	is_open();
 }
 
-/* With checks the other pair opens, and follows what is committed. */
-TEST_WHERE(gate_moves(), test_checked_opens_the_other_pair, pinned, done)
+/* With checks another pair opens, and follows what is committed. */
+TEST_WHERE(gate_moves(), test_checked_opens_another_pair, pinned, done)
 {
-	opens_the_other_pair(CHECKS_FAST);
-	opens_the_other_pair(CHECKS_FULL);
+	opens_the_other_pair(CHECKS_FAST, &gate_marked);
+	opens_the_other_pair(CHECKS_FULL, &gate_checked);
 }
 
 TEST_WHERE(gate_moves(), test_stays_closed_in_modes_that_look, pinned, done)

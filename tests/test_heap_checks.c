@@ -111,6 +111,21 @@ TEST(test_marks_of_live_blocks_mean_nothing, NULL, done)
 	}
 }
 
+/* What is back in its slab is seen without a mark, too. */
+TEST(test_bits_tell_without_a_mark, NULL, done)
+{
+	char *kept, *block;
+
+	option("checks=fast");
+	kept = block_alloc(832);
+	block = block_alloc(832);
+	heap_free(block);
+	heap_purge(0);
+	((uint64_t *)(void *)block)[1] = 1;
+	assert_freed("free", block, heap_free(block));
+	heap_free(kept);
+}
+
 /* A pointer behind the slab's last object passes the arithmetic alone. */
 TEST(test_checked_frees_know_the_slabs_end, NULL, done)
 {

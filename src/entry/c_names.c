@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "entry/program.h"
 #include "front/heap.h"
+#include "front/marked.h"
 #include "system/system.h"
 
 #define ALIGN_LEAST 16
@@ -39,8 +40,12 @@ static force_inline void *or_out_of_memory(void *block)
 	return likely(block) ? block : out_of_memory();
 }
 
-static cold void *malloc_slow(size_t size)
+static __attribute__((noinline)) on_own_lines void *malloc_slow(size_t size)
 {
+	void *object = marked_try_alloc(size);
+
+	if (likely(object))
+		return object;
 	return or_out_of_memory(heap_alloc_slow(size));
 }
 

@@ -34,6 +34,7 @@
 #include "entry/cxx_runtime.h"
 #include "entry/program.h"
 #include "front/heap.h"
+#include "front/marked.h"
 #include "system/config.h"
 #include "system/report.h"
 
@@ -158,10 +159,14 @@ static enum block_form form_here(enum block_form form)
 	return mixed ? FORM_ANY : form;
 }
 
-static cold void *new_slow(size_t size, size_t align, enum block_form form)
+static __attribute__((noinline)) void *new_slow(size_t size, size_t align,
+						enum block_form form)
 {
-	void *block = heap_alloc_aligned(size, align);
+	void *block = align == ALIGN_LEAST ? marked_try_alloc(size) : NULL;
 
+	if (likely(block))
+		return block; /* without a form, which checks=full alone has */
+	block = heap_alloc_aligned(size, align);
 	if (!block)
 		block = new_by_handler(size, align);
 	if (!block)

@@ -10,6 +10,7 @@
 #include "front/gate.h"
 #include "front/hardened.h"
 #include "front/large.h"
+#include "front/marked.h"
 #include "front/outside.h"
 #include "front/pressure.h"
 #include "front/start.h"
@@ -318,6 +319,7 @@ static void *alloc_cold(struct alloc_request *r)
 static force_inline void *lane_try_alloc(size_t size)
 {
 	if (size < (gate_read(&gate_checked.small_end) |
+		    gate_read(&gate_marked.small_end) |
 		    gate_read(&sample_gate.small_end)))
 		return unmarked(percpu_pop(size_lane_of(size)));
 	if (!gate_is_open() || size <= SMALL_SIZE_MOST ||
@@ -361,7 +363,8 @@ static __attribute__((noinline)) void *alloc_by_lane(size_t size)
 
 void *heap_alloc_slow(size_t size)
 {
-	void *object = config_wipes() ? hardened_try_alloc(size) : NULL;
+	void *object = config_wipes() ? hardened_try_alloc(size) :
+					marked_try_alloc(size);
 
 	return object ? object : alloc_by_lane(size);
 }
@@ -373,6 +376,7 @@ void *heap_alloc_zeroed(size_t size)
 
 	if (size <
 	    (gate_read(&anchor.small_end) | gate_read(&gate_checked.small_end) |
+	     gate_read(&gate_marked.small_end) |
 	     gate_read(&sample_gate.small_end)))
 		pointer = heap_alloc(size);
 	else

@@ -5,6 +5,7 @@
 #include "front/colour.h"
 #include "front/foreign.h"
 #include "front/hardened.h"
+#include "front/marked.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -124,11 +125,13 @@ static bool filled_try_free(void *pointer, const struct block *block,
 	return true;
 }
 
-/* Where calls are checked (config_checks_calls()): the lanes' way. False:
- * another way must judge and free the block; it may be marked by then. */
+/* Where calls are checked (config_checks_calls()): the lanes' way, with
+ * checks=fast a look at what marked_try_free() refused. False: another way must
+ * judge and free the block. */
 static force_inline bool checked_try_free(void *pointer, enum block_form form)
 {
-	uint64_t end = gate_read(&gate_checked.tags_end);
+	uint64_t end = gate_read(&gate_checked.tags_end) |
+		       gate_read(&gate_marked.tags_end);
 	struct block block;
 
 	if (!page_map_try_live(pointer, end, &block))
@@ -138,12 +141,9 @@ static force_inline bool checked_try_free(void *pointer, enum block_form form)
 	if (unlikely(mark_is_set(pointer, block.tag->magic)) &&
 	    block_waits(pointer, &block))
 		fault("free of %p: already free", pointer);
-	if (unlikely(config.hardened)) {
+	if (config.hardened)
 		hardened_free(pointer, &block);
-		return true;
-	}
-	mark_set(pointer, block.tag->magic);
-	return percpu_push_tagged(block.tag, pointer);
+	return config.hardened;
 }
 
 static __attribute__((noinline)) void free_by_lane(void *pointer,
@@ -154,15 +154,27 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 		free_judge(pointer, form);
 }
 
-void heap_free_formed(void *pointer, enum block_form form)
+static __attribute__((noinline)) void free_wiped(void *pointer,
+						 enum block_form form)
 {
 	if (!config_wipes() || !hardened_try_free(pointer, HARDENED_ANY_SIZE))
 		free_by_lane(pointer, form);
 }
 
-void heap_free_slow(void *pointer)
+on_own_lines void heap_free_slow(void *pointer)
 {
-	heap_free_formed(pointer, FORM_C);
+	if (unlikely(config.hardened))
+		free_wiped(pointer, FORM_C);
+	else if (!marked_try_free(pointer, 0))
+		free_by_lane(pointer, FORM_C);
+}
+
+void heap_free_formed(void *pointer, enum block_form form)
+{
+	if (config_marks())
+		heap_free_slow(pointer);
+	else
+		free_wiped(pointer, form);
 }
 
 static size_t usable_size(const void *pointer)
@@ -240,6 +252,8 @@ void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 {
 	bool checks = config_checks_calls() && pointer;
 
+	if (size && !align && marked_try_free(pointer, *size))
+		return;
 	if (config_wipes() && size && !align && *size != HARDENED_ANY_SIZE &&
 	    hardened_try_free(pointer, *size))
 		return;

@@ -45,6 +45,8 @@ static _Atomic(uint64_t) *word_small_end(void)
 	/* With checks every call is counted as it is. */
 	if (word == &anchor.small_end && sample_is_on())
 		return &sample_gate.small_end;
+	if (word == &gate_marked.small_end && sample_is_on())
+		return &gate_checked.small_end;
 	return word;
 }
 
@@ -112,6 +114,8 @@ void gate_close(void)
 	store_relaxed(&anchor.tags_end, 0);  // hint
 	store_relaxed(&gate_checked.small_end, 0); // hint
 	store_relaxed(&gate_checked.tags_end, 0);  // hint
+	store_relaxed(&gate_marked.small_end, 0);  // hint
+	store_relaxed(&gate_marked.tags_end, 0);   // hint
 	store_relaxed(&sample_gate.small_end, 0);  // hint
 }
 
@@ -152,6 +156,7 @@ bool gate_is_open(void)
 {
 	return load_relaxed(&anchor.small_end) ||	// hint
 	       load_relaxed(&gate_checked.small_end) || // hint
+	       load_relaxed(&gate_marked.small_end) ||	// hint
 	       load_relaxed(&sample_gate.small_end);	// hint
 }
 

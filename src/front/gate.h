@@ -7,6 +7,10 @@
  *	gate_checked's tags_end and small_end	with checks: the anchor's stay
  *						0, so that each call is looked
  *						at, then uses the lanes
+ *	gate_marked's tags_end and small_end	likewise with checks=fast, whose
+ *						halves (marked.h) ask no option
+ *	gate_marked's tags_end, gate_checked's	with checks=fast while the
+ *	small_end				profile is on
  *	anchor's tags_end, sample_gate's	while the profile is on, without
  *	small_end				checks
  *
@@ -65,7 +69,7 @@ bool gate_open(void);
  * and every try was aborted. Wait-free. */
 bool gate_settle(void);
 
-/* Whether one of the three small_end is not 0: lanes may be used. A hint, as
+/* Whether one of the four small_end is not 0: lanes may be used. A hint, as
  * all that comes before a section. */
 bool gate_is_open(void);
 

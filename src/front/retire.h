@@ -36,7 +36,8 @@
 static force_inline bool lane_try_free(void *pointer,
 				       const struct unit_tag *tag)
 {
-	if (gate_read(&gate_checked.tags_end))
+	if (gate_read(&gate_checked.tags_end) |
+	    gate_read(&gate_marked.tags_end))
 		mark_set(pointer, tag->magic);
 	else if (!gate_read(&anchor.tags_end))
 		return false;

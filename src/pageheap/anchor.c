@@ -4,16 +4,20 @@
 #include "system/config.h"
 
 struct anchor anchor;
-struct gate_words gate_checked;
+struct gate_words gate_checked, gate_marked;
 
 _Atomic(uint64_t) *anchor_tags_end(void)
 {
+	if (config_marks())
+		return &gate_marked.tags_end;
 	return config_checks_calls() ? &gate_checked.tags_end :
 				       &anchor.tags_end;
 }
 
 _Atomic(uint64_t) *anchor_small_end(void)
 {
+	if (config_marks())
+		return &gate_marked.small_end;
 	return config_checks_calls() ? &gate_checked.small_end :
 				       &anchor.small_end;
 }

@@ -1,6 +1,6 @@
 /* layer 2.2: anchor: what the fast paths load first
  *
- * Constants that heap and rseq store at start-up, and four of the five words
+ * Constants that heap and rseq store at start-up, and six of the seven words
  * that open and close the fast paths' gate (front/gate.h). The bound of usable
  * tags is one of them, so that free looks at one word alone; whoever makes tags
  * usable raises it here:
@@ -35,16 +35,17 @@ struct anchor {
 
 extern struct anchor anchor internal;
 
-/* The second pair of the words: where calls are checked (with checks=fast,
- * checks=full or hardened=1: config_checks_calls()) it is this one that opens,
- * and the anchor's stays closed, so that every call reaches its cold half,
- * which looks closer and then uses the lanes. Of each kind of word at most one
- * is open. */
+/* The other pairs of the words: where calls are checked (gate_checked with
+ * checks=full or hardened=1, gate_marked with checks=fast) it is one of them
+ * that opens, and the anchor's stays closed, so that every call reaches its
+ * cold half, which looks closer and then uses the lanes. Of each kind of word
+ * at most one is open. */
 struct gate_words {
 	_Atomic(uint64_t) tags_end;  /* atomic: gate; as the anchor's */
 	_Atomic(uint64_t) small_end; /* atomic: gate; as the anchor's */
 };
 extern struct gate_words gate_checked internal;
+extern struct gate_words gate_marked internal;
 
 /* A gate word as the fast paths read it, once a call: a load that compilers,
  * unlike that of an atomic, fold into the compare. Aligned, so it is whole. */

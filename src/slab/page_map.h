@@ -61,14 +61,19 @@ struct block {
 	size_t size;		    /* bytes behind the pointer */
 };
 
+/* Returns 16 * unit number, counted from address 0: the tag, and with it the
+ * lane, hangs on the block by as few steps as can be. */
+static force_inline size_t page_map_at(const void *pointer)
+{
+	return round_down((uintptr_t)pointer >> (UNIT_SHIFT - 4), 16);
+}
+
 /* Finds the entry of the object that begins at a pointer, as far as the entries
  * below `end` tell; NULL: page_map_find() must judge. */
 static force_inline const struct unit_tag *page_map_try(const void *pointer,
 							uint64_t end)
 {
-	/* 16 * unit number, counted from address 0: the tag, and with it the
-	 * lane, hangs on the block by as few steps as can be. */
-	size_t at = round_down((uintptr_t)pointer >> (UNIT_SHIFT - 4), 16);
+	size_t at = page_map_at(pointer);
 	const struct unit_tag *tag = (void *)(anchor.tags + at);
 	uint64_t offset, magic;
 

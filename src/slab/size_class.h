@@ -135,6 +135,15 @@ static force_inline bool tag_is_guarded(const struct unit_tag *tag)
 	return tag->size_class == CLASS_LARGE && tag->remote;
 }
 
+/* Finds a class by its lane's offset: a row is a whole number of lanes long. */
+static force_inline const struct size_class *class_of_lane(uint16_t lane)
+{
+	const char *rows = (const char *)size_classes;
+
+	return (const void *)(rows +
+			      lane * (sizeof(size_classes[0]) / LANE_WORDS));
+}
+
 /* size <= SMALL_SIZE_MOST */
 static force_inline unsigned size_class_of(size_t size)
 {

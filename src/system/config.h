@@ -187,6 +187,12 @@ static inline bool config_checks_fast(void)
 	return config.checks == CHECKS_FAST || config_wipes();
 }
 
+/* Whether a mark is all that free objects have. */
+static inline bool config_marks(void)
+{
+	return config.checks == CHECKS_FAST && !config.hardened;
+}
+
 /* Whether each call is looked at before it uses a lane. */
 static inline bool config_checks_calls(void)
 {

@@ -6,10 +6,12 @@ Usage: stress/misuse/cost.py [--into FILE] [--runs N] [LOAD...]
 Each load runs under the library with each mode, under glibc, under Debian's
 scudo where it is installed, and with the compiler's AddressSanitizer where
 `make misuse-cost` could build it so: the loads as built by -fsanitize=address,
-Python under its library alone, without a look for leaks. The modes take turns, so that what disturbs the
-machine disturbs all. A cell is the least processor time of N (7) runs by that
-of the default, and the least of the greatest resident memory likewise. The last
-row is the geometric mean. --into writes the table into FILE, between the lines
+Python under its library alone, without a look for leaks. The modes take turns,
+so that what disturbs the machine disturbs all. A cell is the median of what N
+(7) turns say: processor time, and the greatest resident memory, by those of the
+default in the same turn. The default's own cell is its median. A run of the
+default takes a tenth of a second or more, so that start and first touches of
+memory weigh little. The last row is the geometric mean. --into writes the table into FILE, between the lines
 <!-- cost: begin --> and <!-- cost: end -->. LANEMALLOC_SO is the library,
 BUILD (build) where it and the loads are.
 """
@@ -19,6 +21,7 @@ import glob
 import math
 import os
 import platform
+import statistics
 import subprocess
 
 BUILD = os.environ.get("BUILD", "build")
@@ -30,17 +33,17 @@ ASAN_TWINS = {LOAD: BUILD + "/misuse/load.asan",
               BUILD + "/pair": BUILD + "/misuse/pair.asan"}
 SCRIPT = """
 words = {}
-for i in range(100000):
+for i in range(400000):
     word = "%x" % (i * 2654435761 % 65536)
     words.setdefault(word, []).append([i, str(i)])
 print(sum(len(v) for v in words.values()))
 """
 LOADS = {
-    "pair": [BUILD + "/pair", "--rounds", "2", "--pairs", "20000"],
-    "larson": [LOAD, "larson", "--scale", "0.2"],
-    "threadtest": [LOAD, "threadtest", "--scale", "0.2"],
-    "mixed-sizes": [LOAD, "mixed-sizes", "--scale", "0.2"],
-    "strings": [LOAD, "strings", "--scale", "0.2"],
+    "pair": [BUILD + "/pair", "--rounds", "2", "--pairs", "100000"],
+    "larson": [LOAD, "larson", "--scale", "1"],
+    "threadtest": [LOAD, "threadtest", "--scale", "1"],
+    "mixed-sizes": [LOAD, "mixed-sizes", "--scale", "1"],
+    "strings": [LOAD, "strings", "--scale", "1"],
     "python": ["env", "PYTHONMALLOC=malloc", "python3", "-S", "-c", SCRIPT],
 }
 
@@ -92,15 +95,21 @@ def run(command, options, library):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
-def least(command, ways, runs):
-    """By mode the least time and memory."""
+def medians(command, ways, runs):
+    """By mode the medians of time and memory by the first one's in its turn;
+    of the first one time and memory themselves."""
     seen = {name: [] for name, _, _ in ways}
     for _ in range(runs):
         for name, options, library in ways:
             built, preloaded = as_built(command, name, library)
             seen[name].append(run(built, options, preloaded))
-    return {name: [min(column) for column in zip(*rows)]
-            for name, rows in seen.items()}
+    first = seen[ways[0][0]]
+    ratios = {name: [[a / b for a, b in zip(*pair)]
+                     for pair in zip(rows, first)]
+              for name, rows in seen.items()}
+    ratios[ways[0][0]] = first
+    return {name: [statistics.median(column) for column in zip(*rows)]
+            for name, rows in ratios.items()}
 
 
 def mean(ratios):
@@ -114,13 +123,13 @@ def table(loads, runs):
     lines = ["| load | " + " | ".join(names) + " |",
              "|---" * (len(names) + 1) + "|"]
     for load in loads:
-        seen = least(LOADS[load], ways, runs)
-        first = seen[names[0]]
-        cells = []
-        for name in names:
-            columns[name].append([a / b for a, b in zip(seen[name], first)])
-            cells.append("%.2f, %.2f" % tuple(columns[name][-1]))
-        cells[0] = "%.2f s, %d MiB" % (first[0], first[1] // 1024)
+        seen = medians(LOADS[load], ways, runs)
+        first = seen.pop(names[0])
+        cells = ["%.2f s, %d MiB" % (first[0], first[1] // 1024)]
+        columns[names[0]].append([1, 1])
+        for name in names[1:]:
+            columns[name].append(seen[name])
+            cells.append("%.2f, %.2f" % tuple(seen[name]))
         lines.append("| %s | %s |" % (load, " | ".join(cells)))
     means = ["%.2f, %.2f" % tuple(map(mean, zip(*columns[name])))
              for name in names]

@@ -4,7 +4,9 @@
 # quick
 #
 # stress-ng's malloc stressor, 4 processes of 4 threads, verifying its blocks:
-# small ones first, then large ones.
+# small ones first, then large ones. It writes a pointer into each block, into
+# that of a calloc(17, 8 / 17), too; modes that name this have large ones alone,
+# among which such sizes do not come up.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
@@ -26,7 +28,11 @@ stress() {
 	[ "${calls:-0}" -gt 1000 ] || fail "only ${calls:-no} operations"
 }
 
-stress small 64K
+calls=no
+case ${PROGRAMS_CONF-} in
+*checks=full* | *checks=1* | *hardened=1* | *guard=*) ;;
+*) stress small 64K ;;
+esac
 small=$calls
 stress large 256M
 ok "$small operations on small blocks, $calls on large ones verified"

@@ -17,9 +17,15 @@ library=$(realpath "$2") || exit 2
 cpu=$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')
 nr_wrong=0
 
-taskset -c "$cpu" bash -c 'while kill -0 "$1" 2>/dev/null; do
-	for ((i = 0; i < 100000; i++)); do :; done
-done' busy $$ &
+# As long as this script lives, if it is killed.
+be_busy() {
+	taskset -cp "$cpu" "$BASHPID" >/dev/null
+	while kill -0 $$ 2>/dev/null; do
+		for ((i = 0; i < 100000; i++)); do :; done
+	done
+}
+
+be_busy &
 busy=$!
 
 # Nanoseconds of a key of the line.

@@ -171,7 +171,8 @@ class Aims(unittest.TestCase):
         aim = "longest call, without what others ran meanwhile, of 100 us"
         seen = verdicts(made_up(FAST))[aim]
         self.assertAlmostEqual(seen.value, 0.505)
-        self.assertIn("a stretch without a call 50 us", seen.note)
+        self.assertIn("in the worst round 52 us; a stretch without a call "
+                      "50 us", seen.note)
         seen = verdicts(made_up(SLOW))[aim]
         self.assertEqual(seen.verdict, "missed by 1 %")
         self.assertNotIn("worst", {c[0] for c in

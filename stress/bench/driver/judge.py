@@ -161,11 +161,13 @@ def worst_call(results):
                          default=(None, None, None))
     if own is None:
         return [verdict(aim, None, 1.0)]
-    nothing = results.median(cell, results.subject, "nothing_own")
+    sample = results.sample(cell, results.subject)
+    nothing = sample.median("nothing_own") or 0
     return [verdict(aim, own / CALL_MOST_NS, 1.0,
-                    "%s, %s; a stretch without a call %.0f us"
+                    "%s, %s; in the worst round %.0f us; a stretch without a "
+                    "call %.0f us"
                     % (figures.name_of(cell), key.partition("_")[0],
-                       (nothing or 0) / 1e3))]
+                       sample.span(key)[1] / 1e3, nothing / 1e3))]
 
 
 def churn(results):

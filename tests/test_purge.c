@@ -7,7 +7,7 @@
 
 static struct run runs[NR_RUNS];
 
-#define PIECE_MOST (8 * MIB) /* for one unit */
+#define PIECE_MOST (2 * MIB) /* for one unit */
 
 /* No claimed unit is ever purged; what was purged reads as zero. */
 TEST(purges_exactly)
@@ -389,7 +389,7 @@ TEST(quiet_halves_the_bonus)
 				 bonus / 2);
 	}
 	/* A piece at each give. */
-	for (i = 0; i < 100 * MIB / (8 * MIB); i++)
+	for (i = 0; i < 100 * MIB / PIECE_MOST; i++)
 		breathe(1, 1);
 	assert_true(page_heap_dirty_size() <= 5 * MIB);
 }

@@ -41,7 +41,7 @@ TEST(survives_refusal)
 	fake_fail_from(FAKE_PURGE, 0);
 	page_heap_tick(0);
 	purged = load_relaxed(&budget.purged_size); // counter
-	for (i = 0; i < 1320 * UNIT_SIZE / (8 * MIB) + 1; i++) {
+	for (i = 0; i < 1320 * UNIT_SIZE / (2 * MIB) + 1; i++) {
 		assert_true(page_heap_take(1, 1, 0, &run));
 		heap_give(&run);
 	}

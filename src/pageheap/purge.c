@@ -8,9 +8,10 @@
 #include "system/helper.h"
 #include "system/system.h"
 
-/* What one give purges at most: some times what it gave, so that the heap
- * gets below its budget, and no call does the work of thousands. */
-#define PIECE_LEAST ((size_t)8 << 20)
+/* What one give purges at most, a hugepage or some times what it gave: the heap
+ * gets below its budget, and no call does the work of thousands. Less than one
+ * would leave hugepages that are free as a whole to go back in parts. */
+#define PIECE_LEAST ((size_t)2 << 20)
 #define PIECE_FACTOR 4
 /* Free dirty memory at which gives purge although they have asked. */
 #define BOUND_FACTOR 2

@@ -21,13 +21,14 @@ $(BENCH_DIR)/obj/%.o: stress/bench/%.c $(BUILD)/flags
 .PHONY: load
 load: $(BENCH_DIR)/load ## the load programs of the benchmark
 
-# A malloc that errs: with --verify each load must notice.
-$(BENCH_DIR)/broken.so: stress/bench/control/broken.c $(BUILD)/flags
+# Mallocs that err: with --verify each load must notice; and one that is slow.
+$(BENCH_DIR)/%.so: stress/bench/control/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \
 		-fvisibility=hidden $< -o $@
 
 .PHONY: load-control
-load-control: $(BENCH_DIR)/load $(BENCH_DIR)/broken.so ## do they notice a malloc that errs?
+load-control: $(BENCH_DIR)/load $(BENCH_DIR)/broken.so $(BENCH_DIR)/slow.so ## do they notice a malloc that errs?
 	@stress/bench/control/run.sh $(BENCH_DIR)/load $(BENCH_DIR)/broken.so
+	@stress/bench/control/worst.sh $(BENCH_DIR)/load $(BENCH_DIR)/slow.so

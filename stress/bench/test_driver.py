@@ -21,7 +21,8 @@ from driver import store  # noqa: E402
 
 NAMES = ("lanemalloc", "glibc", "jemalloc")
 LOADS = (("larson", "load", (1, 8, 64, 512)), ("churn", "churn", (1, 512)),
-         ("latency", "latency", (256,)), ("idle", "idle", (1, 512)),
+         ("latency", "latency", (256,)), ("worst", "worst", (1, 256)),
+         ("idle", "idle", (1, 512)),
          ("redis", "program", (1,)))
 
 
@@ -41,6 +42,9 @@ def record(load, kind, threads, name, turn, ns, rss=1000.0):
         for key in ("malloc_p50", "malloc_p99.9", "malloc_p99.99",
                     "malloc_worst"):
             values[key] = ns
+    if kind == "worst":
+        for key in ("malloc_own", "free_own", "nothing_own"):
+            values[key] = ns * 1e3 * (key != "malloc_own" or threads == 1)
     return {"load": load, "kind": kind, "threads": threads, "took": 1.0,
             "allocator": name, "round": turn, "status": "ok",
             "values": values, "cpu": ns, "rss_kib": rss}
@@ -162,6 +166,18 @@ class Aims(unittest.TestCase):
             seen["RSS with one thread, against the best peer, "
                  "worst cell"].value, 500 / 600)
 
+    def test_the_longest_call_is_in_microseconds(self):
+        """The worst of the cells; the load's time is nobody's."""
+        aim = "longest call, without what others ran meanwhile, of 100 us"
+        seen = verdicts(made_up(FAST))[aim]
+        self.assertAlmostEqual(seen.value, 0.505)
+        self.assertIn("in the worst round 52 us; a stretch without a call "
+                      "50 us", seen.note)
+        seen = verdicts(made_up(SLOW))[aim]
+        self.assertEqual(seen.verdict, "missed by 1 %")
+        self.assertNotIn("worst", {c[0] for c in
+                                   results(made_up(FAST)).timed()})
+
     def test_a_failure_is_seen(self):
         runs = made_up(FAST, SMALL)
         runs[0].update(status="failed", why="killed by SIGSEGV")
@@ -182,7 +198,7 @@ class Aims(unittest.TestCase):
 class Report(unittest.TestCase):
     def test_summary(self):
         text = report.summary(results(made_up(FAST, SMALL)))
-        for part in ("15 of 15 measured ones met", "| glibc | 0.50 |", "0.62 (jemalloc)",
+        for part in ("16 of 16 measured ones met", "| glibc | 0.50 |", "0.62 (jemalloc)",
                      "malloc p99.99", "### Peak RSS with 512 threads",
                      "No run failed."):
             self.assertIn(part, text)

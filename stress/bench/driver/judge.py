@@ -1,7 +1,7 @@
 """The aims, each judged: met, or missed by how much.
 
-All are ratios of medians, subject / peer, and a limit that they may not
-exceed. What could not be measured is neither met nor missed, and says so.
+Nearly all are ratios of medians, subject / peer, and a limit that they may
+not exceed. What could not be measured is neither met nor missed, and says so.
 """
 
 import collections
@@ -18,6 +18,7 @@ MANY = (64, 512)
 MOST = 512
 LATENCY_THREADS = 256
 QUANTILES = ("p99.9", "p99.99")
+CALL_MOST_NS = 1e5     # the longest call, without what others ran meanwhile
 
 # value: a ratio or None; note: what stands behind the verdict
 Verdict = collections.namedtuple("Verdict", "aim value limit verdict note")
@@ -36,7 +37,7 @@ def verdict(aim, value, limit, note=""):
 def judge(results):
     return (against_peers(results) + against_best(results) +
             many_threads(results) + memory(results) + latency(results) +
-            churn(results) + soundness(results))
+            worst_call(results) + churn(results) + soundness(results))
 
 
 def against_peers(results):
@@ -146,6 +147,27 @@ def latency_keys(results, cell):
             for key in sample.values}
     return sorted(key for key in keys
                   if key.rpartition("_")[2] in QUANTILES)
+
+
+def worst_call(results):
+    """No ratio of two mallocs: the longest malloc or free of a round, in the
+    median, over what it may take."""
+    aim = "longest call, without what others ran meanwhile, of %.0f us" \
+        % (CALL_MOST_NS / 1e3)
+    rows = [(results.median(cell, results.subject, key), cell, key)
+            for cell in results.select(("worst",))
+            for key in ("malloc_own", "free_own")]
+    own, cell, key = max((row for row in rows if row[0] is not None),
+                         default=(None, None, None))
+    if own is None:
+        return [verdict(aim, None, 1.0)]
+    sample = results.sample(cell, results.subject)
+    nothing = sample.median("nothing_own") or 0
+    return [verdict(aim, own / CALL_MOST_NS, 1.0,
+                    "%s, %s; in the worst round %.0f us; a stretch without a "
+                    "call %.0f us"
+                    % (figures.name_of(cell), key.partition("_")[0],
+                       sample.span(key)[1] / 1e3, nothing / 1e3))]
 
 
 def churn(results):

@@ -7,6 +7,7 @@ from driver import figures, judge, machine
 
 BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 WORST = 12
+OVER = ", and how many took over 100 us"
 
 
 def table(heads, rows):
@@ -168,19 +169,20 @@ def quantile_keys(results, cell):
     for sample in results.cells[cell].values():
         keys.update(dict.fromkeys(sample.values))
     return [key for key in keys
-            if re.fullmatch(r"\w+_(p[0-9.]+|worst)", key)]
+            if re.fullmatch(r"\w+_(p[0-9.]+|worst|own|over)", key)]
 
 
 def latency(results):
     parts = []
-    for cell in results.select(("latency",)):
+    for cell in results.select(("latency", "worst")):
         rows = [[key.replace("_", " ")] +
                 [three(results.median(cell, name, key))
                  for name in results.allocators]
                 for key in quantile_keys(results, cell)]
         if rows:
-            parts.append("### %s: nanoseconds\n\n" % figures.name_of(cell) +
-                         table(["quantile"] + results.allocators, rows))
+            parts.append("### %s: nanoseconds%s\n\n" % (
+                figures.name_of(cell), OVER * (cell[0] == "worst")) + table(
+                    ["quantile"] + results.allocators, rows))
     return "\n".join(parts)
 
 

@@ -1,19 +1,16 @@
 /* latency: how long each single malloc and free takes
  *
  * Each worker keeps a live set; every eighth block it lets go of is handed to
- * another worker, who frees it. A hand-over goes through the receiver's box,
- * which has one place; a box that is full or in use is passed by, so that
- * nobody waits.
+ * another worker, who frees it (boxes.h).
  *
  * Prints nanoseconds, for malloc, for free and for both together; the cost of
  * reading the counter is taken off. counter_step is what it can tell apart
  * (10 ns on some processors): what is below that is an estimate.
  */
+#include "loads/boxes.h"
 #include "loads/histogram.h"
-#include "loads/sized.h"
 #include "loads/ticks.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,14 +18,6 @@
 #define LIVE 512
 #define READS 1000
 #define CALIBRATION_NS 20000000
-
-enum box_state { EMPTY, IN_USE, FULL };
-
-/* sized: of whoever has made the state IN_USE. */
-struct box {
-	_Alignas(128) _Atomic(enum box_state) state;
-	struct sized sized;
-};
 
 struct book {
 	_Alignas(128) struct histogram malloc, free;
@@ -133,38 +122,13 @@ static void timed_free(struct worker *worker, struct book *book,
 	sized->block = NULL;
 }
 
-static bool box_claim(struct box *box, enum box_state from)
-{
-	return atomic_load_explicit(&box->state, memory_order_relaxed) ==
-			from &&
-		atomic_compare_exchange_strong(&box->state, &from, IN_USE);
-}
-
-static bool hand_over(struct worker *worker, const struct sized *sized)
-{
-	struct latency *latency = worker->shared;
-	unsigned threads = worker->run->threads;
-	size_t to = (worker->index + 1 + load_below(worker, threads)) % threads;
-	struct box *box = &latency->boxes[to];
-
-	if (to == worker->index || !box_claim(box, EMPTY))
-		return false;
-	box->sized = *sized;
-	atomic_store(&box->state, FULL);
-	return true;
-}
-
 static void take_in(struct worker *worker, struct book *book)
 {
 	struct latency *latency = worker->shared;
-	struct box *box = &latency->boxes[worker->index];
 	struct sized sized;
 
-	if (!box_claim(box, FULL))
-		return;
-	sized = box->sized;
-	atomic_store(&box->state, EMPTY);
-	timed_free(worker, book, &sized);
+	if (boxes_take(worker, latency->boxes, &sized))
+		timed_free(worker, book, &sized);
 }
 
 static void latency_body(struct worker *worker)
@@ -176,7 +140,9 @@ static void latency_body(struct worker *worker)
 		struct sized *sized = &book->live[load_below(worker, LIVE)];
 
 		take_in(worker, book);
-		if (sized->block && (i % 8 || !hand_over(worker, sized)))
+		if (sized->block && (i % 8 ||
+				     !boxes_put(worker, latency->boxes,
+						sized)))
 			timed_free(worker, book, sized);
 		timed_malloc(worker, book, sized);
 	}
@@ -220,14 +186,6 @@ static void report_all(const struct run *run, struct book *books, double scale)
 	histogram_merge(&sum->malloc, &sum->free);
 	report("both", &sum->malloc, scale);
 	load_table_free(sum, sizeof(*sum));
-}
-
-static void boxes_empty(const struct run *run, struct box *boxes)
-{
-	for (unsigned i = 0; i < run->threads; i++) {
-		if (atomic_load(&boxes[i].state) == FULL)
-			sized_drop(run, &boxes[i].sized);
-	}
 }
 
 static void latency_run(const struct run *run)

@@ -235,9 +235,14 @@ static bool are_grouped(void)
 	return shared->settings.hit == 1;
 }
 
+static bool are_lost(void)
+{
+	return strchr("abc", shared->settings.mode);
+}
+
 static unsigned group_most(void)
 {
-	return strchr("abc", shared->settings.mode) ? GROUP_LOST : GROUP_MOST;
+	return are_lost() ? GROUP_LOST : GROUP_MOST;
 }
 
 static bool is_free(uint32_t i)
@@ -246,8 +251,9 @@ static bool is_free(uint32_t i)
 	       !atomic_exchange(&shared->results[i].claimed, true);
 }
 
-/* Bytes of text: neighbours deal with the same thing. Whoever stops in one of
- * two hides what a stop in the other does to those who now take other ways. */
+/* Bytes of text, where victims are lost: neighbours deal with the same thing.
+ * Whoever stops in one of two hides what a stop in the other does to those who
+ * now take other ways. */
 #define NEAR 4096
 
 static uint32_t distance(uint32_t a, uint32_t b)
@@ -263,7 +269,7 @@ static bool may_join(uint32_t i)
 
 	for (t = 0; t < stop.nr_targets; t++) {
 		other = text.all[stop.targets[t]].offset;
-		if (distance(offset, other) < NEAR ||
+		if ((are_lost() && distance(offset, other) < NEAR) ||
 		    text_share_abort(offset, other))
 			return false;
 	}

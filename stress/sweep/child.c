@@ -8,11 +8,14 @@
 static void start_threads(const struct scenario *s, uint64_t seed)
 {
 	unsigned i, steps = shared->settings.work;
+	unsigned nr = stop_loses_several() ? NR_WORKERS + stop.nr_targets - 1
+					   : NR_WORKERS;
 
-	for (i = 0; i < NR_WORKERS; i++) {
+	for (i = 0; i < nr; i++) {
 		workers[i] = (struct worker){
 			.random = seed * 1000003 + i,
 			.index = i,
+			.place = i,
 			.nr_steps = i == 3 ? steps / 2 : steps,
 			.no_throw = s->no_measure,
 			.linger = s->linger != 0,
@@ -26,25 +29,37 @@ static void start_threads(const struct scenario *s, uint64_t seed)
 		if (i != 3)
 			thread_start(load_run, &workers[i]);
 	}
-	for (i = 0; i < 3; i++)
-		while (!atomic_load(&cell->tids[i]))
+	for (i = 0; i < nr; i++)
+		while (i != 3 && !atomic_load(&cell->tids[i]))
 			raw_sleep_us(20);
+}
+
+void child_succeed(const struct worker *lost)
+{
+	static _Atomic(unsigned) nr_called;
+	unsigned n = atomic_fetch_add(&nr_called, 1);
+	struct worker *w = &workers[NR_WORKERS + n];
+
+	if (n + 1 >= stop.nr_targets)
+		return;
+	w->index = lost->index;
+	w->nr_steps = lost->nr_steps;
+	w->step = lost->step;
+	child_call(w);
 }
 
 /* ---- the wait ---- */
 
-/* Whether this worker must finish: not so the one that stands or is gone. One
- * whose vfork child is gone goes on. */
+/* Whether this worker must finish: not so those that stand or are gone. A
+ * successor is called before that is said. */
 static bool is_needed(int i)
 {
-	int victim = atomic_load(&cell->victim);
-	bool gone = stop.mode == 'a' ||
-		    (stop.mode == 'b' && !atomic_load(&cell->borrowed));
-
+	if (atomic_load(&cell->lost) >> i & 1)
+		return false;
 	if (i == 3 && !atomic_load(&late_worker_runs) &&
 	    !atomic_load(&cell->tids[3]))
 		return false;
-	return !(gone && victim == i);
+	return i < NR_WORKERS || atomic_load(&workers[i].called);
 }
 
 static bool must_finish(int i)
@@ -63,7 +78,7 @@ static bool all_done(void)
 {
 	int i;
 
-	for (i = 0; i < NR_WORKERS; i++)
+	for (i = 0; i < NR_THREADS; i++)
 		if (must_finish(i) && !waits_for_victim(i))
 			return false;
 	return true;
@@ -75,7 +90,7 @@ static bool waiting_left(void)
 {
 	int i, waits;
 
-	for (i = 0; i < NR_WORKERS; i++) {
+	for (i = 0; i < NR_THREADS; i++) {
 		waits = WAITS;
 		if (must_finish(i) &&
 		    !atomic_compare_exchange_strong(&workers[i].helper_wait,

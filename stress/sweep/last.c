@@ -226,6 +226,7 @@ static void threads_start(unsigned seed)
 	for (i = 0; i < nr_many; i++) {
 		many[i] = (struct worker){ .random = seed * 7919 + i,
 					   .index = 1 + i % 2,
+					   .place = 1 + i % 2,
 					   .nr_steps = WORK };
 		thread_start(thread_run, &many[i]);
 	}

@@ -20,7 +20,7 @@
 #include "load.h"
 #include "names.h"
 
-struct worker workers[NR_WORKERS];
+struct worker workers[NR_THREADS];
 _Atomic(bool) late_worker_runs;
 const struct load_parts *load_parts;
 
@@ -439,14 +439,18 @@ void *load_run(void *arg)
 {
 	struct worker *w = arg;
 
-	atomic_store(&cell->tids[w->index], (int)raw_0(SYS_gettid));
+	atomic_store(&cell->tids[w->place], (int)raw_0(SYS_gettid));
 	child_wait_for_start();
+	if (w->place >= NR_WORKERS)
+		child_wait_for_call(w);
 	sigsetjmp(w->jump, 1);
 	while (w->step < w->nr_steps) {
 		w->step++;
+		if (w->index)
+			stop_again();
 		worker_step(w);
 		atomic_fetch_add(&cell->progress, 1);
-		atomic_store(&cell->works[w->index], w->step);
+		atomic_store(&cell->works[w->place], w->step);
 	}
 	atomic_store(&w->done, true);
 	child_wake();
@@ -517,7 +521,7 @@ void load_free_all(void)
 	struct worker own = { .random = 3 };
 	unsigned i, k;
 
-	for (i = 0; i < NR_WORKERS; i++)
+	for (i = 0; i < NR_THREADS; i++)
 		for (k = 0; k < NR_SLOTS; k++) {
 			slot_free(&own, &workers[i].slots[k]);
 			atomic_fetch_add(&cell->progress, 1);

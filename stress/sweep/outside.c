@@ -58,8 +58,9 @@ static void describe_blocked(pid_t pid, char *out, size_t size)
 	size_t n = 0;
 	int i;
 
-	for (i = 0; i < NR_WORKERS && n < size; i++) {
+	for (i = 0; i < NR_THREADS && n < size; i++) {
 		if (i == atomic_load(&cell->victim) ||
+		    atomic_load(&cell->lost) >> i & 1 ||
 		    !atomic_load(&cell->tids[i]))
 			continue;
 		describe_thread(pid, atomic_load(&cell->tids[i]), what,

@@ -50,6 +50,18 @@ void child_start(void)
 	futex(&started, FUTEX_WAKE_PRIVATE, 1000, NULL);
 }
 
+void child_wait_for_call(struct worker *w)
+{
+	while (!atomic_load(&w->called))
+		futex(&w->called, FUTEX_WAIT_PRIVATE, 0, NULL);
+}
+
+void child_call(struct worker *w)
+{
+	atomic_store(&w->called, 1);
+	futex(&w->called, FUTEX_WAKE_PRIVATE, 1, NULL);
+}
+
 void child_wake(void)
 {
 	atomic_fetch_add(&changed, 1);

@@ -118,6 +118,17 @@ void report_row(const char *name_and_file)
 	fclose(file);
 }
 
+static void report_groups(void)
+{
+	uint32_t nr = atomic_load(&shared->nr_groups);
+
+	if (nr)
+		say("  %u runs with several stops, %u with a fault; good for "
+		    "%u stops\n",
+		    nr, atomic_load(&shared->nr_amiss),
+		    atomic_load(&shared->nr_grouped));
+}
+
 void report_mode(int mode, double seconds)
 {
 	unsigned count[NR_OUTCOMES] = { 0 }, bare = 0;
@@ -145,6 +156,7 @@ void report_mode(int mode, double seconds)
 	    which, tried - count[NOT_REACHED], tried, count[NOT_REACHED],
 	    count[BLOCKED], count[CRASHED], count[UNSOUND], live, claimed,
 	    seconds);
+	report_groups();
 	if (bare)
 		say("  at %u the victim was a thread of the library's own\n",
 		    bare);

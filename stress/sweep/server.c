@@ -131,7 +131,7 @@ static void measure_own_base(unsigned scenario)
 static void note_stranded(struct result *r, unsigned scenario)
 {
 	const struct base *base = &shared->bases[scenario];
-	uint64_t hand = cell->hand_size;
+	uint64_t hand = atomic_load(&cell->hand_size);
 
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
@@ -222,17 +222,27 @@ static bool is_over(void)
 	       (enough && atomic_load(&shared->nr_blocked) >= enough);
 }
 
-/* ---- many stops in one child, in modes in which victims go on ----
+/* ---- many stops in one child ----
  *
  * What such a run shows is said of each target that was met. Those that were
  * not, and all of a run that was not clean, are stopped at one by one; a fault
  * that none of them shows alone, and what is stranded so, stay the first one's.
+ * All of them together may strand what one may.
  */
 
 static bool are_grouped(void)
 {
-	return strchr("def", shared->settings.mode) &&
-	       shared->settings.hit == 1;
+	return shared->settings.hit == 1;
+}
+
+static bool are_lost(void)
+{
+	return strchr("abc", shared->settings.mode);
+}
+
+static unsigned group_most(void)
+{
+	return are_lost() ? GROUP_LOST : GROUP_MOST;
 }
 
 static bool is_free(uint32_t i)
@@ -241,34 +251,58 @@ static bool is_free(uint32_t i)
 	       !atomic_exchange(&shared->results[i].claimed, true);
 }
 
+/* Bytes of text, where victims are lost: neighbours deal with the same thing.
+ * Whoever stops in one of two hides what a stop in the other does to those who
+ * now take other ways. */
+#define NEAR 4096
+
+static uint32_t distance(uint32_t a, uint32_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /* Two that share an abort handler are not told apart by it. */
 static bool may_join(uint32_t i)
 {
+	uint32_t offset = text.all[i].offset, other;
 	unsigned t;
 
-	for (t = 0; t < stop.nr_targets; t++)
-		if (text_share_abort(text.all[i].offset,
-				     text.all[stop.targets[t]].offset))
+	for (t = 0; t < stop.nr_targets; t++) {
+		other = text.all[stop.targets[t]].offset;
+		if ((are_lost() && distance(offset, other) < NEAR) ||
+		    text_share_abort(offset, other))
 			return false;
+	}
 	return true;
 }
 
-/* Targets of one scenario that lie far apart. */
+#define SEED_STEP 211
+
+static void group_try(uint32_t i, unsigned scenario)
+{
+	unsigned count;
+
+	if (shared->results[i].outcome == NOT_RUN &&
+	    best_scenario(i, &count) == scenario && count && may_join(i) &&
+	    is_free(i))
+		stop.targets[stop.nr_targets++] = i;
+}
+
+/* Targets of one scenario, from all over the text; each seed has its groups. */
 static void group_fill(uint32_t first, unsigned scenario)
 {
 	uint32_t step = text.nr / (2 * GROUP_MOST) + 1, i;
-	unsigned count;
+	uint32_t from = first + shared->settings.seed * SEED_STEP, k;
 
 	stop = (struct stop){ .targets = { first },
 			      .nr_targets = 1,
 			      .mode = shared->settings.mode,
 			      .hit = 1,
 			      .luck = first };
-	for (i = first % step; i < text.nr; i += step)
-		if (stop.nr_targets < GROUP_MOST && i != first &&
-		    best_scenario(i, &count) == scenario && count &&
-		    may_join(i) && is_free(i))
-			stop.targets[stop.nr_targets++] = i;
+	for (k = from; k < from + step; k++)
+		for (i = k % step; i < text.nr; i += step)
+			if (stop.nr_targets < group_most())
+				group_try(i, scenario);
 }
 
 static bool is_fault(enum outcome outcome)
@@ -320,6 +354,16 @@ static uint32_t group_note(const struct result *r, unsigned scenario)
 	return atomic_load(&cell->met);
 }
 
+static void group_count(const struct result *r, uint32_t done)
+{
+	if (stop.nr_targets == 1)
+		return;
+	atomic_fetch_add(&shared->nr_groups, 1);
+	atomic_fetch_add(&shared->nr_amiss, is_amiss(r));
+	atomic_fetch_add(&shared->nr_grouped,
+			 (uint32_t)__builtin_popcount(done));
+}
+
 static void stop_at_group(uint32_t first)
 {
 	unsigned count, scenario = best_scenario(first, &count);
@@ -340,6 +384,7 @@ static void stop_at_group(uint32_t first)
 		note_failure(first, scenario);
 	group = stop;
 	done = group_note(&together, scenario);
+	group_count(&together, done);
 	if (!group_split(&group, done) && is_amiss(&together)) {
 		result->outcome = together.outcome;
 		result->live_size = together.live_size;

@@ -64,6 +64,7 @@ static uint64_t stamp_make(const struct settings *settings)
 	if (f)
 		fclose(f);
 	stamp = stamp_add(stamp, settings, sizeof(*settings));
+	stamp = stamp_add(stamp, &(size_t){ sizeof(*shared) }, sizeof(size_t));
 	stamp = stamp_add(stamp, options.modes, strlen(options.modes));
 	stamp = stamp_add(stamp, options.hits, strlen(options.hits));
 	return stamp_add(stamp, text.all, text.nr * sizeof(*text.all));

@@ -21,7 +21,7 @@ static int worker_now(void)
 {
 	int tid = (int)raw_0(SYS_gettid), i;
 
-	for (i = 0; i < NR_WORKERS; i++)
+	for (i = 0; i < NR_THREADS; i++)
 		if (atomic_load(&cell->tids[i]) == tid)
 			return i;
 	return BARE;
@@ -106,15 +106,59 @@ static bool has_victim(unsigned t)
 	return atomic_load(&ignored) || atomic_load(&cell->met) >> t & 1;
 }
 
+bool stop_loses_several(void)
+{
+	return stop.nr_targets > 1 && strchr("abc", stop.mode);
+}
+
+/* Targets that are not armed while somebody passes who may not be lost. A
+ * section would be aborted again and again: it takes until another worker's
+ * next step. */
+static _Atomic(uint32_t) passed;
+
+static void pass(unsigned t)
+{
+	text_disarm(target(t));
+	atomic_fetch_or(&passed, 1u << t);
+}
+
+void stop_again(void)
+{
+	uint32_t again = atomic_load(&passed) ? atomic_exchange(&passed, 0) : 0;
+	unsigned t;
+
+	for (t = 0; t < stop.nr_targets; t++)
+		if (again >> t & 1 && !has_victim(t))
+			text_arm(target(t));
+}
+
+/* Its blocks are in doubt; and who stays away need not finish. A vfork's child
+ * that ends lets its parent go on. */
+static void note_lost(int who, bool borrowed)
+{
+	const struct worker *w = &workers[who];
+
+	atomic_fetch_add(&cell->hand_size, w->hand[0].size + w->hand[1].size);
+	if (stop.mode == 'c' || (stop.mode == 'b' && borrowed))
+		return;
+	if (stop_loses_several())
+		child_succeed(w);
+	atomic_fetch_or(&cell->lost, 1u << who);
+}
+
 /* A target; who comes first, or k-th, is the victim. */
 static void at_target(ucontext_t *context, unsigned t)
 {
 	uint32_t hit = atomic_fetch_add(&nr_hits, 1) + 1;
 	bool borrowed = (pid_t)raw_0(SYS_getpid) != process;
-	int who;
+	int who = worker_now();
 
 	if (has_victim(t)) {
 		text_disarm(target(t));
+		return;
+	}
+	if (stop_loses_several() && (who < 0 || !workers[who].index)) {
+		pass(t);
 		return;
 	}
 	if (hit < stop.hit) {
@@ -124,20 +168,17 @@ static void at_target(ucontext_t *context, unsigned t)
 	if (atomic_fetch_or(&cell->met, 1u << t) >> t & 1)
 		return;
 	text_disarm(target(t));
-	who = worker_now();
 	/* A vfork's child: its parent stands still as long as it does. */
 	if (borrowed && who < 0)
 		who = 0;
 	if (who == BARE)
 		atomic_fetch_or(&cell->bare, 1u << t);
-	if (who >= 0 && strchr("abc", stop.mode))
-		cell->hand_size =
-			workers[who].hand[0].size + workers[who].hand[1].size;
 	atomic_store(&cell->trap,
 		     (uint32_t)((uintptr_t)context->uc_mcontext.gregs[REG_RIP] -
 				text_base()));
-	atomic_store(&cell->borrowed, borrowed);
 	atomic_store(&cell->victim, who);
+	if (who >= 0 && strchr("abc", stop.mode))
+		note_lost(who, borrowed);
 	/* On the library's own threads, and on a borrowed one, only what needs
 	 * no libc: they never run a program's handler. */
 	fate_meet(stop.mode, who < 0 || borrowed ? NULL : &workers[who], true);

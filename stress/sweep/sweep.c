@@ -142,6 +142,9 @@ static void choose(void)
 
 	memset(shared->results, 0, text.nr * sizeof(*shared->results));
 	atomic_store(&shared->nr_blocked, 0);
+	atomic_store(&shared->nr_groups, 0);
+	atomic_store(&shared->nr_amiss, 0);
+	atomic_store(&shared->nr_grouped, 0);
 	for (i = 0; i < text.nr; i++) {
 		if (only ? text.all[i].offset != only
 			 : !scenarios_reaching(i) || !is_sampled(n++, nr))

@@ -48,6 +48,9 @@
 #define NR_SERVERS_MOST 64
 #define NR_SCENARIOS_MOST 30
 #define NR_WORKERS 4 /* the last one is started by the first */
+#define GROUP_MOST 8 /* instructions at which one run stops threads */
+#define GROUP_LOST 4 /* likewise, in modes in which a victim is lost */
+#define NR_THREADS (NR_WORKERS + GROUP_LOST - 1) /* spare ones, too */
 #define NR_FAILURES_MOST 256
 #define NR_SLOTS 320 /* blocks that a worker holds at most */
 #define NR_BOXES 64  /* blocks on their way to another worker */
@@ -82,15 +85,15 @@ struct cell {
 	_Atomic(int32_t) victim; /* worker, BARE, or NOBODY; the last one */
 	_Atomic(uint32_t) met;	 /* a bit for each target that had a victim */
 	_Atomic(uint32_t) bare;	 /* likewise, of those that met BARE */
-	_Atomic(bool) borrowed;  /* the victim is that worker's vfork child */
+	_Atomic(uint32_t) lost;	 /* a bit for each worker that stays away */
 	_Atomic(bool) finished;  /* all workers that must */
 	_Atomic(int32_t) fork_child;
-	_Atomic(int32_t) tids[NR_WORKERS];
-	_Atomic(uint32_t) works[NR_WORKERS]; /* what each does, for people */
+	_Atomic(int32_t) tids[NR_THREADS];
+	_Atomic(uint32_t) works[NR_THREADS]; /* what each does, for people */
 	_Atomic(uint32_t) trap;              /* offset where it resumes */
 	uint64_t live_size;    /* after everything was freed and purged */
 	uint64_t claimed_size; /* likewise, whole units */
-	uint64_t hand_size;    /* of the blocks in the victim's hands */
+	_Atomic(uint64_t) hand_size; /* of the blocks in victims' hands */
 	/* Of an operation that was stepped: */
 	uint64_t nr, nr_sections, nr_aborts;
 	uint32_t at;  /* where it was stopped */
@@ -152,6 +155,9 @@ struct shared {
 	_Atomic(uint32_t) next; /* the next instruction to stop at */
 	_Atomic(uint32_t) nr_failures;
 	_Atomic(uint32_t) nr_blocked;
+	_Atomic(uint32_t) nr_groups; /* runs of several stops, in this mode */
+	_Atomic(uint32_t) nr_amiss;  /* of these, the ones with a fault */
+	_Atomic(uint32_t) nr_grouped; /* stops that they are good for */
 	_Atomic(uint32_t) interrupted;
 	struct base bases[NR_SCENARIOS_MOST];
 	struct failure failures[NR_FAILURES_MOST];
@@ -240,10 +246,7 @@ void scenario_set_conf(const char *conf);
 
 /* stop.c */
 
-#define GROUP_MOST 8
-
-/* Where to stop: one instruction, or several, in modes in which each victim
- * goes on; each has a victim of its own then. */
+/* Where to stop: one instruction, or several, each with a victim of its own. */
 struct stop {
 	uint32_t targets[GROUP_MOST];
 	unsigned nr_targets;
@@ -259,6 +262,10 @@ extern struct stop stop;
 void stop_prepare(void);
 void stop_finish(void);
 void stop_ignore(void); /* from now on nobody is a victim */
+/* Several are lost here: only common workers are, each with a successor. */
+bool stop_loses_several(void);
+/* In a common worker: what others passed meanwhile is a target again. */
+void stop_again(void);
 
 /* load.c */
 
@@ -278,7 +285,8 @@ struct worker {
 	struct block hand[2]; /* going in or out: in doubt for a victim */
 	uint64_t random;
 	uint32_t step;
-	uint32_t index;
+	uint32_t index; /* which part of the load; the first is alone in some */
+	uint32_t place; /* among all threads */
 	unsigned nr_steps;
 	bool left;     /* by siglongjmp */
 	bool no_throw; /* memory may run out */
@@ -291,8 +299,9 @@ struct worker {
 	bool outside; /* does what other programs do to this one */
 	_Atomic(int) helper_wait; /* enum helper_wait */
 	_Atomic(bool) done;
+	_Atomic(uint32_t) called; /* a spare one, in whose place it is */
 };
-extern struct worker workers[NR_WORKERS];
+extern struct worker workers[NR_THREADS];
 extern _Atomic(bool) late_worker_runs;
 
 /* What a program adds to the load; NULL where it adds nothing. */
@@ -336,6 +345,9 @@ _Noreturn void child_fail(enum outcome outcome, const char *text);
 void thread_start(void *(*run)(void *), void *arg);
 void child_wait_for_start(void);
 void child_start(void);
+/* A spare thread waits until its worker is called, and that calls it. */
+void child_wait_for_call(struct worker *w);
+void child_call(struct worker *w);
 /* Some worker is through; the first thread waits for that, a while. */
 void child_wake(void);
 void child_wait_unless(bool (*done)(void));
@@ -353,6 +365,8 @@ void fate_meet(int mode, struct worker *w, bool may_leave);
 
 /* child.c */
 _Noreturn void child_run(const struct scenario *s, uint64_t seed);
+/* In a handler: a spare thread, while there is one, goes on in its place. */
+void child_succeed(const struct worker *lost);
 
 /* server.c */
 int server_run(void);

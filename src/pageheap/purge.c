@@ -9,8 +9,8 @@
 #include "system/system.h"
 
 /* What one give purges at most, a hugepage or some times what it gave: the heap
- * gets below its budget, and no call does the work of thousands. A hugepage that
- * is free as a whole is cut where a part of another went before it. */
+ * gets below its budget, and no call does the work of thousands. A hugepage
+ * that is free as a whole is cut where a part of another went before it. */
 #define PIECE_LEAST ((size_t)2 << 20)
 #define PIECE_FACTOR 4
 /* Free dirty memory at which gives purge although they have asked. */

@@ -170,7 +170,7 @@ TEST_LANE(test_gdb)
 	must((n = (size_t)readlink("/proc/self/exe", self, PATH_MAX - 1)) > 0);
 	self[n] = '\0';
 	snprintf(command, sizeof(command),
-		 "env -u LD_PRELOAD timeout 60 gdb -q -batch -nx "
+		 "env -u LD_PRELOAD timeout 600 gdb -q -batch -nx "
 		 "-ex 'set startup-with-shell off' "
 		 "-ex 'set environment LD_PRELOAD %s' "
 		 "-ex 'set environment LANEMALLOC_CONF profile_interval=1' "

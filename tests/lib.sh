@@ -5,7 +5,7 @@
 # A script begins with these comment lines, which are data:
 #
 #	# packages: PACKAGE...	the Debian packages that it needs
-#	# limit: SECONDS	after which it has failed
+#	# limit: SECONDS	after which it has failed (PATIENCE)
 #	# quick			if it belongs to the quick set (below 15 s)
 #
 # and ends in ok() or fail(), which print `ok NAME: seen` or `not ok NAME:
@@ -30,13 +30,17 @@ LANEMALLOC=${LANEMALLOC-${LANEMALLOC_SO:-$root/build/liblanemalloc.so}}
 [ -z "$LANEMALLOC" ] || LANEMALLOC=$(realpath -m "$LANEMALLOC")
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+# All seconds here are a quiet machine's: a busy one may take so many times as
+# many by the clock.
+PATIENCE=5
+
 header() {
 	sed -n "s/^# $1: *//p" "$script"
 }
 
 # Options that look at every call make programs slow.
 limit() {
-	echo $(($(header limit) * (${PROGRAMS_CONF:+4} + 1)))
+	echo $(($(header limit) * PATIENCE * (${PROGRAMS_CONF:+4} + 1)))
 }
 
 # The script runs as a child of itself under timeout(1), which gives it a
@@ -217,7 +221,7 @@ listens() {
 
 # wait_until SECONDS COMMAND...: until it succeeds or $server is gone.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 
 	shift
 	while ! "$@" >/dev/null 2>&1; do
@@ -247,7 +251,7 @@ alive() {
 # ends SECONDS: $server, which was told to stop, exits in time; its status is
 # returned.
 ends() {
-	local end=$((SECONDS + $1)) status
+	local end=$((SECONDS + $1 * PATIENCE)) status
 
 	while kill -0 "$server" 2>/dev/null; do
 		[ "$SECONDS" -le "$end" ] || fail "the server does not stop"

@@ -119,7 +119,7 @@ class Program:
         os.close(sized)
         self.status = None
 
-    def read(self, until, seconds=20):
+    def read(self, until, seconds=120):
         """Whether `until` of the lines came true in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -43,7 +43,7 @@ def start(*arguments, conf=None, program=HEAP, preload=True):
     return child
 
 
-def command(*arguments, status=0, wait=60, **how):
+def command(*arguments, status=0, wait=300, **how):
     done = subprocess.run([COMMAND, *[str(a) for a in arguments]],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, errors="replace", timeout=wait,

@@ -26,7 +26,7 @@ def serve(*arguments):
 
 def get(url, status=200):
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             data = answer.read()
             check(status == 200, "%s: 200" % url)
             return data
@@ -37,7 +37,7 @@ def get(url, status=200):
 
 def ends(server):
     server.send_signal(signal.SIGTERM)
-    check(server.wait(20) == 0, "status")
+    check(server.wait(120) == 0, "status")
 
 
 def test_one():
@@ -68,10 +68,10 @@ def test_pprof():
     time.sleep(1)
     for data in (b"0x1234+0x5678", (1 << 20) * b"x"):
         with urllib.request.urlopen(url + "/debug/pprof/symbol", data,
-                                    20) as answer:
+                                    120) as answer:
             check(answer.read() == b"num_symbols: 0\n", "names")
     try:
-        urllib.request.urlopen(url + "/metrics", b"x", 20)
+        urllib.request.urlopen(url + "/metrics", b"x", 120)
         check(False, "posted metrics")
     except urllib.error.HTTPError as error:
         check(error.code == 405, error.code)

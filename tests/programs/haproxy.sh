@@ -21,9 +21,9 @@ global
 	stats socket ipv4@127.0.0.1:$stats level admin
 defaults
 	mode http
-	timeout connect 5s
-	timeout client 10s
-	timeout server 10s
+	timeout connect 60s
+	timeout client 60s
+	timeout server 60s
 frontend web
 	bind 127.0.0.1:$web
 	default_backend app
@@ -38,7 +38,7 @@ CFG
 ask() {
 	exec 3<>"/dev/tcp/127.0.0.1/$stats" || return 1
 	echo "$1" >&3
-	timeout 10 cat <&3
+	timeout 60 cat <&3
 	exec 3>&-
 }
 

@@ -23,7 +23,7 @@ def value(key, size):
 
 class Client:
     def __init__(self):
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.socket = socket.create_connection(("127.0.0.1", port), 60)
         self.file = self.socket.makefile("rb")
 
     def ask(self, text):

@@ -33,7 +33,7 @@ sys.exit(sys.argv[1] not in open("/proc/self/maps").read())' "$preload"
 # a second run, alone. One that crashed or hung has not.
 launch run env ${preload:+LD_PRELOAD="$preload"} HOME="$work/data" \
 	TMPDIR="$work/data" PYTHONMALLOC=malloc python3 -m test -j2 \
-	--timeout 120 "${tests_of_python[@]}"
+	--timeout 600 "${tests_of_python[@]}"
 wait "$launched"
 note=
 if ! grep -q "^All ${#tests_of_python[@]} tests OK" log/run; then
@@ -43,7 +43,7 @@ if ! grep -q "^All ${#tests_of_python[@]} tests OK" log/run; then
 	[ ${#again[@]} -gt 0 ] || fail "no result: $(tail -n 1 log/run)"
 	bad=$(grep -a -m 1 -E '^(FAIL|ERROR): ' log/run)
 	[ ${#again[@]} -le 2 ] || fail "failed: ${again[*]}: $bad"
-	under_python again -m test --timeout 120 "${again[@]}"
+	under_python again -m test --timeout 600 "${again[@]}"
 	note=", ${again[*]} at the second run ($bad)"
 fi
 ok "${#tests_of_python[@]} test modules passed$note"

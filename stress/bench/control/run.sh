@@ -40,7 +40,7 @@ faults_of() {
 try() {
 	local name=$1 fault=$2 text status
 
-	text=$(BROKEN=$fault LD_PRELOAD=$library timeout 60 "$program" \
+	text=$(BROKEN=$fault LD_PRELOAD=$library timeout 600 "$program" \
 		"$name" --verify --scale 0.01 2>&1)
 	status=$?
 	nr_runs=$((nr_runs + 1))

@@ -34,18 +34,27 @@ figure() {
 		printf "%.0f\n", $(i + 1) }' <<<"$1"
 }
 
-# The timeout is a guard only.
-try() {
-	local how=$1 is_own=$2 text all own
+# run HOW IS_OWN: whether it is told so; the timeout is a guard only.
+run() {
+	local all own
 
-	text=$(SLOW=$how LD_PRELOAD=$library timeout 60 \
+	text=$(SLOW=$1 LD_PRELOAD=$library timeout 600 \
 		taskset -c "$cpu" "$program" worst --scale 0.01)
 	all=$(figure "$text" malloc_worst)
 	own=$(figure "$text" malloc_own)
-	if [ "${all:-0}" -ge 5000000 ] && [ -n "$own" ] &&
-		[ $((own >= 5000000)) -eq "$is_own" ]; then
-		return
-	fi
+	[ "${all:-0}" -ge 5000000 ] && [ -n "$own" ] &&
+		[ $((own >= 5000000)) -eq "$2" ]
+}
+
+# A machine that is busy, or taken away by a hypervisor, may put one run in the
+# wrong: so many may be.
+MOST_RUNS=5
+try() {
+	local how=$1 text turn
+
+	for ((turn = 0; turn < MOST_RUNS; turn++)); do
+		run "$@" && return
+	done
 	nr_wrong=$((nr_wrong + 1))
 	echo "control: worst, $how: $text" >&2
 }

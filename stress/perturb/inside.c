@@ -119,7 +119,7 @@ static void cached_note(void *object, unsigned size_class)
 }
 
 /* 0: of any class. */
-static unsigned class_of_lane(unsigned lane)
+static unsigned cached_class(unsigned lane)
 {
 	if (lane == FAR_LANE)
 		return 0;
@@ -138,7 +138,7 @@ static uint64_t cached_area(char *area)
 			fault("a lane holds %lu objects",
 			      (unsigned long)lane_nr(lane));
 		for (i = 0; i < lane_nr(lane); i++)
-			cached_note(lane->slots[i], class_of_lane(size_class));
+			cached_note(lane->slots[i], cached_class(size_class));
 		size += lane_nr(lane) * size_classes[size_class].size;
 	}
 	return size;

@@ -49,15 +49,18 @@ TEST_ROLE(blocks, ALL)
 }
 
 /* The kernel closes no page that the program has locked: what was there before
- * is gone all the same. */
+ * is gone all the same. For as many pages as it may lock. */
 TEST_ROLE(locked, ALL, ALL ",checks=full")
 {
 	for (unsigned i = 0; i < 1000; i++) {
 		char *p = malloc(SIZE);
+		bool is_locked = !mlock(p, SIZE);
 
-		must(!mlock(p, SIZE));
+		must(is_locked || errno == ENOMEM || errno == EPERM);
 		memset(p, 1, SIZE);
 		free(p);
+		if (!is_locked)
+			break;
 		if (i % 4)
 			continue;
 		p = calloc(1, SIZE);

@@ -208,6 +208,16 @@ static void assert_now_is_now(void)
 	assert_in_range(now, before, clock_ms(CLOCK_MONOTONIC));
 }
 
+/* libc asks files that need not be there, and leaves errno as that was. */
+static long nr_cpus_by_libc(void)
+{
+	int saved = errno;
+	long nr = sysconf(_SC_NPROCESSORS_CONF);
+
+	errno = saved;
+	return nr;
+}
+
 TEST(test_machine, set_errno, errno_is_kept)
 {
 	char text[64], *list = (char *)environ;
@@ -215,7 +225,7 @@ TEST(test_machine, set_errno, errno_is_kept)
 
 	(void)list;
 	assert_int_equal(system_page_size(), sysconf(_SC_PAGESIZE));
-	assert_true(system_nr_cpus() >= sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(system_nr_cpus() >= nr_cpus_by_libc());
 	assert_true(system_nr_cpus() <= 8192);
 	assert_int_equal(system_getpid(), getpid());
 	assert_false(system_privileged());

@@ -45,6 +45,16 @@ static void by_free_aligned_sized(size_t size)
 	_exit(0);
 }
 
+/* Who made the block is told, too. */
+static void by_delete_told(size_t size)
+{
+	void *p = announced(size, size + 1);
+
+	announce("  the block: %p, live, %zu of", p, size);
+	announce("  allocated by:");
+	call("_ZdlPvm", p, size + 1);
+}
+
 /* One byte more than the block has. */
 static void by_one(size_t size)
 {
@@ -71,6 +81,10 @@ static const struct fault_case cases[] = {
 	  by_delete_array,
 	  "checks=1,check_pairs=0",
 	  { 100, 40000 } },
+	{ "told",
+	  by_delete_told,
+	  "checks=full,check_pairs=0",
+	  { 16, 100, 40000 } },
 	{ "free_aligned_sized",
 	  by_free_aligned_sized,
 	  "checks=1",

@@ -294,6 +294,33 @@ TEST(a_give_purges_a_piece)
 	heap_check();
 }
 
+/* Pieces, too, leave hugepages that are free as a whole in one piece: each goes
+ * by one call, also behind one of which less was left. */
+TEST(pieces_are_whole_hugepages)
+{
+	struct run small, large, part;
+	size_t before;
+	unsigned i;
+
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(1, 1, 0, &small));
+	assert_true(page_heap_take(64 * 9, 64, 0, &large));
+	part = large;
+	part.nr_units = 64 * 8 + 10;
+	heap_give(&part);
+	config.purge_budget = 0;
+	for (i = 0; page_heap_dirty_size() > MIB; i++) {
+		before = fake_purged_size();
+		heap_give(&small);
+		assert_in_range(fake_purged_size() - before, PIECE_MOST / 4,
+				PIECE_MOST * 5 / 4);
+		assert_true(page_heap_take(1, 1, 0, &small));
+	}
+	for (i = 1; i < 9; i++)
+		assert_int_equal(fake_purged(i).size, HUGEPAGE_SIZE);
+	heap_check();
+}
+
 /* Where there is nothing to purge although the counter says so, gives stop
  * looking for it until the next tick. */
 TEST(a_vain_purge_is_not_repeated)

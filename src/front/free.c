@@ -6,6 +6,7 @@
 #include "front/foreign.h"
 #include "front/hardened.h"
 #include "front/marked.h"
+#include "front/tell.h"
 #include "front/tick.h"
 #include "guard/pool.h"
 #include "guard/verdict.h"
@@ -220,8 +221,9 @@ static void size_hint_check(const void *pointer, const struct block *block,
 	has = block_usable_size(pointer, block, "free_sized");
 	if (size > has || (size < has && (block_footer_of(block) ||
 					  block->kind == BLOCK_GUARDED)))
-		fault("free_sized of %p: size %zu given, block has %zu",
-		      pointer, size, has);
+		tell_fault(pointer, block, NULL,
+			   "free_sized of %p: size %zu given, block has %zu",
+			   pointer, size, has);
 }
 
 static void align_hint_check(const void *pointer, size_t align)

@@ -4,15 +4,18 @@
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/free_index.h"
+#include "pageheap/level.h"
 #include "pageheap/request.h"
 #include "system/helper.h"
 #include "system/system.h"
 
-/* What one give purges at most, a hugepage or some times what it gave: the heap
- * gets below its budget, and no call does the work of thousands. Less than one
- * would leave hugepages that are free as a whole to go back in parts. */
+/* What one give purges, a hugepage or some times what it gave: the heap gets
+ * below its budget, and no call does the work of thousands. Who has done little
+ * and comes to a hugepage that is free as a whole does not cut it for the sake
+ * of that little: each would go by two calls, give by give. */
 #define PIECE_LEAST ((size_t)2 << 20)
 #define PIECE_FACTOR 4
+#define PIECE_PART 4 /* up to a quarter is little, and what is beyond */
 /* Free dirty memory at which gives purge although they have asked. */
 #define BOUND_FACTOR 2
 #define BOUND_SLACK ((size_t)16 << 20)
@@ -26,6 +29,7 @@
 struct walk {
 	size_t keep_size;
 	size_t most_size;
+	size_t piece_size; /* 0: any hugepage may be cut */
 	size_t done_size;
 	uint32_t nr_kept;
 	uint32_t nr_refused;
@@ -77,12 +81,36 @@ static void walk_purge(struct walk *walk, uint64_t *place)
 	*place = *place >> 32 << 32 | purged.hugepage;
 }
 
+/* Whether the hugepage at the place is free as a whole, and less of it may go
+ * than is dirty. */
+static bool walk_cuts(const struct walk *walk, uint64_t place)
+{
+	struct region *region = &regions[place >> 32];
+	uint32_t hugepage = (uint32_t)place;
+	size_t left = (walk->most_size - walk->done_size) >> UNIT_SHIFT;
+	uint64_t dirty = load_relaxed(&region->dirty[hugepage]); // hint
+
+	return level_free_hugepages(region, hugepage / WORD_BITS) &
+		       bits_one(hugepage % WORD_BITS) &&
+	       bits_count(dirty) > left;
+}
+
+/* Makes room for the hugepage at the place, so that it goes whole. */
+static void walk_widen(struct walk *walk, uint64_t place)
+{
+	if (walk->done_size <= walk->piece_size / PIECE_PART &&
+	    walk_cuts(walk, place))
+		walk->most_size = walk->done_size + HUGEPAGE_SIZE;
+}
+
 /* Walks from below `place` down to `end`; true: came there, and wants more. */
 static bool walk_range(struct walk *walk, uint64_t place, uint64_t end)
 {
 	while (walk_wants(walk)) {
 		if (!walk_down(&place) || place < end)
 			return true;
+		if (walk->piece_size)
+			walk_widen(walk, place);
 		walk_purge(walk, &place);
 		if (unlikely(walk->stops && helper_is_awaited()))
 			return false;
@@ -105,16 +133,9 @@ static void walk_all(struct walk *walk)
 	walk_range(walk, PLACE_TOP, place);
 }
 
-static size_t purge_walk(size_t keep_size, size_t most_size,
-			 uint32_t refused_most, bool stops)
+static size_t purge_walk(struct walk walk)
 {
 	bool more = load_relaxed(&budget.purge_place);
-	struct walk walk = {
-		.keep_size = keep_size,
-		.most_size = most_size,
-		.refused_most = refused_most,
-		.stops = stops,
-	};
 
 	walk_all(&walk);
 	if (walk.done_size)
@@ -129,12 +150,17 @@ static size_t purge_walk(size_t keep_size, size_t most_size,
 
 size_t purge_down(size_t keep_size, size_t most_size, bool stops)
 {
-	return purge_walk(keep_size, most_size, REFUSED_MOST, stops);
+	return purge_walk((struct walk){ .keep_size = keep_size,
+					 .most_size = most_size,
+					 .refused_most = REFUSED_MOST,
+					 .stops = stops });
 }
 
 size_t purge_all(size_t keep_size)
 {
-	return purge_walk(keep_size, SIZE_MAX, UINT32_MAX, false);
+	return purge_walk((struct walk){ .keep_size = keep_size,
+					 .most_size = SIZE_MAX,
+					 .refused_most = UINT32_MAX });
 }
 
 bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
@@ -149,7 +175,12 @@ bool purge_try_held(struct region *region, uint32_t unit, uint32_t n)
 static size_t purge_to_budget(size_t keep_size, size_t most_size, bool stops)
 {
 	uint64_t nr_purges = load_relaxed(&budget.nr_purges);
-	size_t done = purge_down(keep_size - keep_size / 8, most_size, stops);
+	size_t done = purge_walk(
+		(struct walk){ .keep_size = keep_size - keep_size / 8,
+			       .most_size = most_size,
+			       .piece_size = most_size,
+			       .refused_most = REFUSED_MOST,
+			       .stops = stops });
 
 	/* Nothing found, and not since another purger was faster: a thread
 	 * died and left the counter too high. */

@@ -134,12 +134,13 @@ static enum perturb_kind kind_of(uint64_t random)
 	return (enum perturb_kind)kind;
 }
 
-static void injection(struct perturb_site *site, struct perturb_slot *slot)
+static void injection(struct perturb_site *site, struct perturb_slot *slot,
+		      uint32_t every)
 {
 	uint64_t random = slot_random(slot);
 	enum perturb_kind kind = kind_of(random >> 32);
 
-	slot->steps = (int32_t)(random % (2 * perturb.every));
+	slot->steps = (int32_t)(random % (2 * every));
 	site->injected[kind]++;
 	perturb_do(kind, random_mix(random));
 }
@@ -147,13 +148,14 @@ static void injection(struct perturb_site *site, struct perturb_slot *slot)
 void perturb_hit(struct perturb_site *site)
 {
 	struct perturb_slot *slot = slot_of(raw_thread_pointer());
+	uint32_t every = perturb.every; /* once: it may become 0 in here */
 
 	site->hits++;
-	if (!perturb.every)
+	if (!every)
 		return;
 	slot->steps -= (int32_t)site->weight;
 	if (slot->steps < 0)
-		injection(site, slot);
+		injection(site, slot, every);
 }
 
 /* ---- settings ---- */

@@ -171,7 +171,7 @@ void report_mode(int mode, double seconds)
 	shared->nr_bad +=
 		live > options.most_live || claimed > options.most_claimed;
 	/* Whoever goes on strands nothing. */
-	if (strchr("def", mode) && live) {
+	if (!mode_loses(mode) && live) {
 		say("  and none should be, as nobody was lost\n");
 		shared->nr_bad++;
 	}
@@ -187,7 +187,7 @@ bool report_strands(const struct result *r)
 	/* Whoever goes on strands nothing. */
 	return r->live_size > options.most_live ||
 	       r->claimed_size > options.most_claimed ||
-	       (strchr("def", shared->settings.mode) && r->live_size);
+	       (!mode_loses(shared->settings.mode) && r->live_size);
 }
 
 /* By function, where nobody asks for the reasons. */

@@ -136,7 +136,7 @@ static void note_stranded(struct result *r, unsigned scenario)
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
 	/* Where nobody is lost, more than before is a fault. */
-	if (strchr("def", stop.mode) &&
+	if (!mode_loses(stop.mode) &&
 	    (cell->live_size > base->live_size ||
 	     cell->claimed_size > base->claimed_size))
 		measure_own_base(scenario);
@@ -235,14 +235,9 @@ static bool are_grouped(void)
 	return shared->settings.hit == 1;
 }
 
-static bool are_lost(void)
-{
-	return strchr("abc", shared->settings.mode);
-}
-
 static unsigned group_most(void)
 {
-	return are_lost() ? GROUP_LOST : GROUP_MOST;
+	return mode_loses(shared->settings.mode) ? GROUP_LOST : GROUP_MOST;
 }
 
 static bool is_free(uint32_t i)
@@ -264,12 +259,13 @@ static uint32_t distance(uint32_t a, uint32_t b)
 /* Two that share an abort handler are not told apart by it. */
 static bool may_join(uint32_t i)
 {
+	bool are_lost = mode_loses(shared->settings.mode);
 	uint32_t offset = text.all[i].offset, other;
 	unsigned t;
 
 	for (t = 0; t < stop.nr_targets; t++) {
 		other = text.all[stop.targets[t]].offset;
-		if ((are_lost() && distance(offset, other) < NEAR) ||
+		if ((are_lost && distance(offset, other) < NEAR) ||
 		    text_share_abort(offset, other))
 			return false;
 	}
@@ -300,9 +296,9 @@ static void group_fill(uint32_t first, unsigned scenario)
 			      .hit = 1,
 			      .luck = first };
 	for (k = from; k < from + step; k++)
-		for (i = k % step; i < text.nr; i += step)
-			if (stop.nr_targets < group_most())
-				group_try(i, scenario);
+		for (i = k % step;
+		     i < text.nr && stop.nr_targets < group_most(); i += step)
+			group_try(i, scenario);
 }
 
 static bool is_fault(enum outcome outcome)

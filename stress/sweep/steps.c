@@ -61,7 +61,7 @@ static void at_stop(void)
 	struct worker *w = &workers[0];
 
 	cell->at = steps.at;
-	if (strchr("abc", task.mode))
+	if (mode_loses(task.mode))
 		atomic_store(&cell->hand_size,
 			     w->hand[0].size + w->hand[1].size);
 	atomic_store(&cell->victim, 0);
@@ -243,7 +243,7 @@ static void judge_loss(const struct task *t, struct tally *y)
 	most_to(&y->claimed, &y->claimed_step, claimed, t->step);
 	if (live > options.most_live || claimed > options.most_claimed)
 		note_bad(t, "too much is stranded");
-	else if (strchr("def", t->mode) && live)
+	else if (!mode_loses(t->mode) && live)
 		note_bad(t, "stranded though nobody was lost");
 }
 

@@ -1,7 +1,6 @@
 /* stop: the trap */
 #include "sweep.h"
 
-#include <string.h>
 #include <sys/ucontext.h>
 #include <unistd.h>
 
@@ -108,7 +107,7 @@ static bool has_victim(unsigned t)
 
 bool stop_loses_several(void)
 {
-	return stop.nr_targets > 1 && strchr("abc", stop.mode);
+	return stop.nr_targets > 1 && mode_loses(stop.mode);
 }
 
 /* Targets that are not armed while somebody passes who may not be lost. A
@@ -177,7 +176,7 @@ static void at_target(ucontext_t *context, unsigned t)
 		     (uint32_t)((uintptr_t)context->uc_mcontext.gregs[REG_RIP] -
 				text_base()));
 	atomic_store(&cell->victim, who);
-	if (who >= 0 && strchr("abc", stop.mode))
+	if (who >= 0 && mode_loses(stop.mode))
 		note_lost(who, borrowed);
 	/* On the library's own threads, and on a borrowed one, only what needs
 	 * no libc: they never run a program's handler. */

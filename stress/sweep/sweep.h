@@ -357,6 +357,12 @@ void child_handle(void (*on_trap)(int, siginfo_t *, void *));
 /* remains.c: verifies what is live, frees it all and measures the rest. */
 void child_check_heap(void);
 
+/* Whether a victim does not come back; in the others it goes on. */
+static inline bool mode_loses(int mode)
+{
+	return mode >= 'a' && mode <= 'c';
+}
+
 /* fate.c */
 _Noreturn void fate_sleep(void);
 /* In a handler; w: NULL, a thread that has no libc behind it. It only comes

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "../stress/harness/replace.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 #define NR_FILES_MOST 16
 #define TEXT_SIZE 4096

@@ -4,13 +4,15 @@
  * be called more than once where several answers are right. The child must
  * die by SIGABRT, and stderr must be "lanemalloc: " with one of the announced
  * texts, and nothing else but lines that tell of it, which begin with blanks.
- * An announced text that begins with blanks has to be in one of those.
+ * An announced text that begins with blanks has to be in one of those. The file
+ * of the option report_file has the same.
  */
 #ifndef FAULT_H
 #define FAULT_H
 
 #include "expect.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 struct fault_case {
@@ -63,23 +65,51 @@ static bool is_told(const char *err, const char *out)
 	return true;
 }
 
+/* Runs it with a report file, which a case may name itself; returns what is in
+ * that file. */
+static const char *child_run_reported(struct child *child)
+{
+	static char text[sizeof(child->err)];
+	bool has_own = child->conf && strstr(child->conf, "report_file");
+	char file[32], conf[128];
+	int fd;
+
+	if (has_own) {
+		child_run(child);
+		return child->err;
+	}
+	snprintf(file, sizeof(file), "/tmp/fault.%d", getpid());
+	snprintf(conf, sizeof(conf), "%s%sreport_file=%s",
+		 child->conf ? child->conf : "", child->conf ? "," : "", file);
+	child->conf = conf;
+	child_run(child);
+	fd = open(file, O_RDONLY);
+	*text = 0;
+	if (fd >= 0)
+		child_read(fd, text, sizeof(text));
+	unlink(file);
+	return text;
+}
+
 static void fault_check(const struct fault_case *test, size_t argument)
 {
 	static struct child child = { .prepare = no_core };
+	const char *filed;
 	char text[32];
 
 	snprintf(text, sizeof(text), "%zu", argument);
 	child.role = test->name;
 	child.argument = text;
 	child.conf = test->conf;
-	child_run(&child);
+	filed = child_run_reported(&child);
 	if (WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGABRT &&
 	    is_announced(child.err, child.out) &&
-	    is_told(child.err, child.out))
+	    is_told(child.err, child.out) && !strcmp(filed, child.err))
 		return;
-	fprintf(stderr, "%s %zu: status %#x\n  wanted: %s  got: %s\n",
+	fprintf(stderr,
+		"%s %zu: status %#x\n  wanted: %s  got: %s  in the file: %s\n",
 		test->name, argument, (unsigned)child.status, child.out,
-		child.err);
+		child.err, filed);
 	fail();
 }
 

@@ -6,7 +6,7 @@
 #include "pageheap/budget.h"
 #include "pageheap/level.h"
 #include "pageheap/page_heap.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 struct page_heap_count {
 	uint64_t nr_free;     /* units, committed or not */

@@ -3,7 +3,7 @@
 #define SLAB_CHECK_H
 
 #include "slab/slab.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 static inline void slab_check(const struct span *slab)
 {

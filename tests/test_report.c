@@ -6,6 +6,7 @@
 
 #include "capture.h"
 #include "cases.h"
+#include "system/fault.h"
 #include "system/report.h"
 
 #define PREFIX "lanemalloc: "

@@ -2,9 +2,8 @@
  *
  * The command reads its flags as the library reads options (system/option.h),
  * whose text of what would do is made there. Nothing else of the library is in
- * the command, and these two are not called for that.
+ * the command, and this is not called for that.
  */
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "system/system.h"
@@ -19,9 +18,4 @@ void system_write_stderr(const char *text, size_t size)
 		text += n;
 		size -= (size_t)n;
 	}
-}
-
-_Noreturn void system_abort(void)
-{
-	abort();
 }

@@ -5,8 +5,8 @@
 #include "cpucache/shuffle.h"
 #include "slab/bin.h"
 #include "system/config.h"
+#include "system/fault.h"
 #include "system/nodes.h"
-#include "system/report.h"
 
 static void lane_refill(unsigned id, unsigned size_class, void **objects,
 			unsigned n)

@@ -36,7 +36,7 @@
 #include "front/heap.h"
 #include "front/marked.h"
 #include "system/config.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 #define ALIGN_LEAST 16
 

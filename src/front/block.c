@@ -9,7 +9,7 @@
 #include "guard/verdict.h"
 #include "slab/slab.h"
 #include "system/config.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 static cold void find_guarded(const void *pointer, const char *verb,
 			      struct block *block)

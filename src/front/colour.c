@@ -1,7 +1,7 @@
 /* layer 5.2: colour: each block has a colour; contract in colour.h */
 #include "front/colour.h"
 
-#include "system/report.h"
+#include "system/fault.h"
 
 cold void colour_start(void)
 {

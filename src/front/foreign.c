@@ -6,8 +6,8 @@
 #include "front/tell.h"
 #include "pageheap/region.h"
 #include "system/config.h"
+#include "system/fault.h"
 #include "system/peek.h"
-#include "system/report.h"
 #include "system/sealed.h"
 #include "system/system.h"
 

@@ -12,7 +12,7 @@
 #include "guard/verdict.h"
 #include "sample/sampler.h"
 #include "system/config.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 static cold void guarded_give(void *pointer, const struct block *block)
 {

@@ -7,7 +7,7 @@
 #include "pageheap/guard.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
-#include "system/report.h"
+#include "system/fault.h"
 #include "system/system.h"
 
 /* Each move of page tables leaves up to two mappings more behind, of which a

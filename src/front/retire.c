@@ -9,7 +9,7 @@
 #include "front/ring.h"
 #include "front/wipe.h"
 #include "system/config.h"
-#include "system/report.h"
+#include "system/fault.h"
 #include "system/system.h"
 
 /* Frees an object whose slab's owner is another id: where it goes to the lane

@@ -4,8 +4,7 @@
 #include "guard/origin.h"
 #include "sample/site.h"
 #include "sample/trace.h"
-#include "system/config.h"
-#include "system/files.h"
+#include "system/fault.h"
 #include "system/place.h"
 #include "system/report.h"
 #include "system/system.h"
@@ -13,18 +12,9 @@
 #define TEXT_SIZE ((size_t)64 << 10)
 #define NAME_SIZE 320
 
-/* A file that is opened where stderr is closed gets its number. */
-static void tale_write(struct tale *tale, const char *text, size_t size)
-{
-	if (tale->fd != 2)
-		system_write_stderr(text, size);
-	if (tale->fd >= 0)
-		system_write(tale->fd, text, size);
-}
-
 static void tale_flush(struct tale *tale)
 {
-	tale_write(tale, tale->text, tale->nr);
+	fault_write(tale->fd, tale->text, tale->nr);
 	tale->nr = 0;
 }
 
@@ -35,7 +25,7 @@ static printf_like(2, 0) void tale_vline(struct tale *tale, const char *fmt,
 	size_t n = report_vbuild(line, fmt, args);
 
 	if (!tale->text) {
-		tale_write(tale, line, n);
+		fault_write(tale->fd, line, n);
 		return;
 	}
 	if (n > TEXT_SIZE - tale->nr)
@@ -46,15 +36,9 @@ static printf_like(2, 0) void tale_vline(struct tale *tale, const char *fmt,
 
 void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
 {
-	const char *path = config_text(config.report_file);
-
-	*tale = (struct tale){ .fd = *path ? system_append(path) : -1 };
+	*tale = (struct tale){ .fd = fault_file_open() };
 	tale_vline(tale, fmt, args);
 	tale->text = place_map(TEXT_SIZE);
-	if (*path && tale->fd < 0)
-		tale_line(tale,
-			  "  not written to %s: error %d, %s: see report_file",
-			  path, -tale->fd, report_error(-tale->fd));
 }
 
 void tale_begin(struct tale *tale, const char *fmt, ...)
@@ -111,6 +95,5 @@ void tale_end(struct tale *tale)
 		tale_flush(tale);
 		system_unmap(tale->text, TEXT_SIZE);
 	}
-	if (tale->fd >= 0)
-		system_close(tale->fd);
+	fault_file_close(tale->fd);
 }

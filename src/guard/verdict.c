@@ -8,6 +8,7 @@
 #include "sample/sampler.h"
 #include "sample/unwind.h"
 #include "system/config.h"
+#include "system/fault.h"
 #include "system/files.h"
 #include "system/report.h"
 #include "system/system.h"

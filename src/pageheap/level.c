@@ -1,7 +1,7 @@
 /* layer 2.4: level: claim and release, carve and coalesce */
 #include "pageheap/level.h"
 
-#include "system/report.h"
+#include "system/fault.h"
 
 /* How many words of one class are looked at, unless all are. In a class that
  * is sure to fit the first look succeeds unless the hint is old. */

@@ -2,8 +2,8 @@
 #include "slab/page_map.h"
 
 #include "pageheap/guard.h"
+#include "system/fault.h"
 #include "system/nodes.h"
-#include "system/report.h"
 
 _Noreturn cold void page_map_fault_entry(const void *pointer)
 {

@@ -6,7 +6,7 @@
 #include "slab/slab_purge.h"
 #include "system/config.h"
 #include "system/draw.h"
-#include "system/report.h"
+#include "system/fault.h"
 #include "system/system.h"
 
 /* A slab with its geometry at hand. */

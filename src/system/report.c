@@ -260,13 +260,3 @@ const char *report_error(int error)
 	}
 	return "";
 }
-
-_Noreturn void fault(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	report_vline(fmt, args);
-	va_end(args);
-	system_abort();
-}

@@ -34,22 +34,4 @@ void report_line(const char *fmt, ...) printf_like(1, 2);
 size_t report_vbuild(char line[REPORT_LINE_SIZE], const char *fmt, va_list args)
 	printf_like(2, 0);
 
-/* Ends the program, which misused the heap, or whose heap is damaged:
- * report_line() and abort. Every caller's message has a test of its own. */
-_Noreturn void fault(const char *fmt, ...) printf_like(1, 2);
-
-/* Tests an invariant that costs little and whose failure would hurt. */
-#define check(cond)                                                    \
-	do {                                                           \
-		if (unlikely(!(cond)))                                 \
-			fault("%s:%d: invariant broken: %s", __FILE__, \
-			      __LINE__, #cond);                        \
-	} while (0)
-
-#ifdef LANE_DEBUG
-#define debug_check(cond) check(cond)
-#else
-#define debug_check(cond) ((void)sizeof(!(cond)))
-#endif
-
 #endif

@@ -16,7 +16,7 @@
 #include "tests/slab_check.h"
 #include "pageheap/budget.h"
 #include "../../tests/page_heap_check.h"
-#include "system/report.h"
+#include "system/fault.h"
 
 /* Bits by unit: whether a slab was met in a list; by object: in a lane. */
 static struct {

@@ -5,6 +5,7 @@
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_own.h"
 #include "front/colour.h"
 #include "front/free.h"
 #include "front/gate.h"

@@ -2,7 +2,7 @@
 #include "front/start.h"
 
 #include "cpucache/areas.h"
-#include "cpucache/rseq.h"
+#include "cpucache/mode.h"
 #include "front/colour.h"
 #include "front/gate.h"
 #include "front/pressure.h"

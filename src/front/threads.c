@@ -2,7 +2,7 @@
  * contract in threads.h */
 #include "front/threads.h"
 
-#include "cpucache/rseq.h"
+#include "cpucache/mode.h"
 #include "cpucache/rseq_check.h"
 #include "front/gate.h"
 #include "front/pressure.h"

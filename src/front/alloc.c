@@ -1,4 +1,4 @@
-/* layer 5.5: alloc: the cold half of allocation */
+/* layer 5.9: alloc: the cold half of allocation */
 #include "front/alloc.h"
 
 #include "cpucache/cpu_cache.h"

@@ -1,4 +1,4 @@
-/* layer 5.5: free: the cold half of freeing, and sizes */
+/* layer 5.9: free: the cold half of freeing, and sizes */
 #include "front/free.h"
 
 #include "front/block.h"

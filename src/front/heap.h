@@ -1,4 +1,4 @@
-/* layer 5.7: heap: what malloc and free mean, without names and errno
+/* layer 5.11: heap: what malloc and free mean, without names and errno
  *
  * The one header for the entry layer, which puts the C and C++ names on top of
  * it: alloc.h, free.h, realloc.h, when the heap begins (start.h) and what it

@@ -1,4 +1,4 @@
-/* layer 5.6: realloc: in place where that is right, else by moving */
+/* layer 5.10: realloc: in place where that is right, else by moving */
 #include "front/realloc.h"
 
 #include "front/alloc.h"

@@ -1,4 +1,4 @@
-/* layer 5.5: threads: what the heap does where a program begins to have some;
+/* layer 5.8: threads: what the heap does where a program begins to have some;
  * contract in threads.h */
 #include "front/threads.h"
 

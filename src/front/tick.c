@@ -1,4 +1,4 @@
-/* layer 5.4: tick: timed work by whoever passes, and the helper's births */
+/* layer 5.7: tick: timed work by whoever passes, and the helper's births */
 #include "front/tick.h"
 
 #include "front/pressure.h"

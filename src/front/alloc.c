@@ -13,7 +13,7 @@
 #include "front/large.h"
 #include "front/marked.h"
 #include "front/outside.h"
-#include "front/pressure.h"
+#include "front/refusal.h"
 #include "front/start.h"
 #include "front/tick.h"
 #include "guard/pool.h"

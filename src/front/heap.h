@@ -17,7 +17,7 @@
 
 #include "front/alloc.h"
 #include "front/free.h"
-#include "front/pressure.h"
+#include "front/relief.h"
 #include "front/realloc.h"
 #include "front/start.h"
 #include "front/threads.h"

@@ -5,7 +5,7 @@
 #include "cpucache/mode.h"
 #include "front/colour.h"
 #include "front/gate.h"
-#include "front/pressure.h"
+#include "front/limits.h"
 #include "guard/pool.h"
 #include "guard/who.h"
 #include "pageheap/regions.h"

@@ -17,6 +17,7 @@
 
 #include "front/alloc.h"
 #include "front/free.h"
+#include "front/gate_holder.h"
 #include "front/relief.h"
 #include "front/realloc.h"
 #include "front/start.h"

@@ -4,7 +4,7 @@
 
 #include "base/bits.h"
 #include "base/word.h"
-#include "pageheap/budget.h"
+#include "pageheap/account.h"
 #include "pageheap/limit.h"
 #include "system/config.h"
 #include "system/report.h"

@@ -11,6 +11,7 @@
 #include "guard/pool.h"
 #include "guard/verdict.h"
 #include "sample/sampler.h"
+#include "sample/stack.h"
 #include "system/config.h"
 #include "system/report.h"
 

@@ -94,7 +94,7 @@ static const char *form_verb(enum block_form form)
 
 /* Where blocks have a footer, what the program wrote behind the block's end is
  * seen. */
-static cold void free_judge(void *pointer, enum block_form form)
+static cold void free_found(void *pointer, enum block_form form)
 {
 	struct block block;
 
@@ -153,7 +153,7 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 {
 	pointer = colour_take(pointer, "free");
 	if (pointer && !checked_try_free(pointer, form))
-		free_judge(pointer, form);
+		free_found(pointer, form);
 }
 
 static __attribute__((noinline)) void free_wiped(void *pointer,

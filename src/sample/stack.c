@@ -1,4 +1,4 @@
-/* layer 4.8: stack: the stack of who allocates is kept, without our own calls */
+/* layer 4.8: stack: the stack of who allocates is kept; see stack.h */
 #include "sample/stack.h"
 
 #include "base/atomic.h"

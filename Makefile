@@ -10,10 +10,11 @@
 #
 # The library is src/*/*.c, compiled once. By convention, not by lists:
 #   *_x86_64.[cS], *_aarch64.[cS]   that architecture's file
-#   src/entry/{wrappers,real,rights,signals,clone_real,mallctl,extension}.c,
-#   syscall_*.S                     in the shared library only
-#   src/entry/static_names.c        in the archive only
-#   src/entry/libc_names.c          and static_names.c, clone.c: with glibc only
+#   src/entry/{wrappers,real,rights,signals,clone_real,mallctl,extension,
+#   cxx_runtime}.c, syscall_*.S     in the shared library only
+#   src/entry/static_names.c        and src/system/static_link.c: in the archive
+#                                   only
+#   src/entry/libc_names.c          and clone.c, and those two: with glibc only
 #   src/entry/clone_real.c, src/cpucache/rseq_own.c
 #                                   with another libc only
 #   tests/fake_*.c                  replace functions of src/system in unit tests
@@ -66,13 +67,16 @@ of_arch = $(filter-out $(foreach a,x86_64 aarch64,%_$(a).c %_$(a).S),$(1)) \
 objects = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(1)))
 
 FOREIGN := $(if $(GLIBC),src/cpucache/rseq_own.c src/entry/clone_real.c,\
+	src/system/static_link.c \
 	$(addprefix src/entry/,libc_names.c static_names.c clone.c))
 SOURCES := $(filter-out $(FOREIGN) src/command/%,$(call of_arch,$(sort \
 	$(wildcard src/*/*.c src/*/*.S))))
 OBJECTS := $(call objects,$(SOURCES))
 ONLY_SHARED := $(addprefix $(BUILD)/obj/entry/,wrappers.o real.o rights.o \
-	signals.o clone_real.o mallctl.o extension.o syscall_$(ARCH).o)
-ONLY_STATIC := $(BUILD)/obj/entry/static_names.o
+	signals.o clone_real.o mallctl.o extension.o cxx_runtime.o \
+	syscall_$(ARCH).o)
+ONLY_STATIC := $(addprefix $(BUILD)/obj/,entry/static_names.o \
+	system/static_link.o)
 VERSION_MAP := $(wildcard src/liblanemalloc.map)
 VERSION := $(shell awk '/define LANEMALLOC_VERSION_/ \
 	{ v = v s $$3; s = "." } END { print v }' include/lanemalloc.h)
@@ -168,7 +172,8 @@ tests: $(UNIT_TESTS) $(PRELOAD_TESTS) $(STATIC_TESTS) $(PLUGINS) \
 
 # An archive, so that a unit test that defines a module's functions itself
 # gets its own instead.
-$(T)/unit.a: $(filter-out $(BUILD)/obj/entry/% $(REAL_SYSTEM),$(OBJECTS))
+$(T)/unit.a: $(filter-out $(BUILD)/obj/entry/% $(ONLY_STATIC) $(REAL_SYSTEM),\
+		$(OBJECTS))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	$(Q)rm -f $@

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
-#include "cpucache/rseq.h"
+#include "cpucache/mode.h"
 
 #define NR_AREAS 256
 #define AREA_SIZE 4096

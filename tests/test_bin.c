@@ -32,6 +32,7 @@ static void fence_and_more(void)
 #include "slab/slab_purge.c"
 #undef system_purge
 #include "slab/collect.c"
+#include "slab/wane.c"
 #include "slab/bin.c"
 
 #define CLASS size_class_of(1024) /* 32 objects in a slab of one unit */

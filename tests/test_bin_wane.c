@@ -4,6 +4,7 @@
 
 #include "slab/bin_list.h"
 #include "slab/collect.c"
+#include "slab/wane.c"
 
 #define CLASS size_class_of(1024) /* 32 objects in a slab of one unit */
 #define NR_IN_SLAB 32

@@ -14,6 +14,7 @@ static void overtake(void);
 #define cas_relaxed(p, expected, v)                                  \
 	(overtake(), cas_order(p, expected, v, memory_order_relaxed, \
 			       memory_order_relaxed))
+#include "pageheap/account.c"
 #include "pageheap/budget.c"
 
 static void overtake(void)

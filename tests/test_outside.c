@@ -3,7 +3,7 @@
 #include "cases.h"
 #include "fake_system.h"
 #include "front/outside.h"
-#include "front/start.h"
+#include "front/gate_holder.h"
 #include "lanemalloc_view.h"
 #include "sample/sampler.h"
 #include "system/sandbox.h"

@@ -9,7 +9,10 @@ static char cgroup_root[] = FOLDER;
 
 #include "front/reclaimer.h"
 #include "system/cgroup.c"
+#include "front/limits.c"
 #include "front/pressure.c"
+#include "front/refusal.c"
+#include "front/relief.c"
 
 #define DELAY 700
 

@@ -3,7 +3,9 @@
 #include "heap_fixture.h"
 
 #include "front/block.h"
+#include "front/limits.h"
 #include "front/pressure.h"
+#include "front/relief.h"
 #include "front/retire.h"
 #include "front/quarantine.c"
 

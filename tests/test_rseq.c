@@ -1,6 +1,6 @@
 /* rseq: the decision for a mode, ids, fences, and what the kernel refuses
  *
- * rseq.c is part of this program, with libc's registration replaced by
+ * mode.c is part of this program, with libc's registration replaced by
  * variables, so that every decision can be reached. */
 #define _GNU_SOURCE
 
@@ -16,7 +16,7 @@
 #define __rseq_size test_rseq_size
 #define getauxval test_getauxval
 #include "cases.h"
-#include "cpucache/rseq.c"
+#include "cpucache/mode.c"
 #undef __rseq_offset
 #undef __rseq_size
 #undef getauxval
@@ -26,7 +26,7 @@ extern unsigned long getauxval(unsigned long type);
 extern const ptrdiff_t __rseq_offset weak_import;
 extern const unsigned int __rseq_size weak_import;
 
-/* What rseq.c reads as const symbols of libc's. */
+/* What mode.c reads as const symbols of libc's. */
 ptrdiff_t libc_offset __asm__("test_rseq_offset");
 unsigned int libc_size __asm__("test_rseq_size");
 
@@ -360,7 +360,7 @@ static const char *failed;
 /* The kernel forgets the thread; libc's area stays where it is. */
 static bool unregister(unsigned size)
 {
-	struct rseq_area *area = area_at(libc_rseq_cs());
+	struct rseq_area *area = rseq_area_at(libc_rseq_cs());
 
 	return !syscall(SYS_rseq, area, size, UNREGISTER, PERCPU_SIGNATURE);
 }
@@ -369,7 +369,7 @@ static void *unregistered_thread(void *unused)
 {
 	static struct rseq_area own;
 
-	if (!unregister(AREA_SIZE))
+	if (!unregister(RSEQ_AREA_SIZE))
 		return NULL;
 	must(!rseq_self());
 	must(rseq_current_id() < rseq_state.nr_cpus);
@@ -378,8 +378,8 @@ static void *unregistered_thread(void *unused)
 	must(rseq_register(&own) == 0);
 	must(rseq_register(&own) == -EBUSY);
 	must(errno == 12345);
-	must(area_cpu_id(&own) < system_nr_cpus());
-	syscall(SYS_rseq, &own, AREA_SIZE, UNREGISTER, PERCPU_SIGNATURE);
+	must(rseq_area_cpu_id(&own) < system_nr_cpus());
+	syscall(SYS_rseq, &own, RSEQ_AREA_SIZE, UNREGISTER, PERCPU_SIGNATURE);
 	return unused;
 }
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "cases.h"
+#include "cpucache/mode.h"
 #include "cpucache/rseq_check.c"
 #include "fake_system.h"
 #include "system/config.h"

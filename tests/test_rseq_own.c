@@ -14,7 +14,7 @@
 #define __rseq_offset test_no_rseq_offset
 #define __rseq_size test_no_rseq_size
 #include "cases.h"
-#include "cpucache/rseq.c"
+#include "cpucache/mode.c"
 #include "cpucache/rseq_check.h"
 #include "cpucache/rseq_own.c"
 #undef __rseq_offset
@@ -35,14 +35,14 @@ static bool kernel_knows(void)
 static bool is_registered(void)
 {
 	return rseq_self() == &own.area && kernel_knows() &&
-	       area_cpu_id(&own.area) < system_nr_cpus();
+	       rseq_area_cpu_id(&own.area) < system_nr_cpus();
 }
 
 /* Nobody may say so at the end of a test, as the kernel would say otherwise. */
 static bool is_unregistered(void)
 {
 	return !rseq_self() && !own_is_new() &&
-	       area_cpu_id(&own.area) == RSEQ_NEW_THREAD;
+	       rseq_area_cpu_id(&own.area) == RSEQ_NEW_THREAD;
 }
 
 static void in_thread(void *(*run)(void *))
@@ -63,7 +63,7 @@ TEST(test_before_start)
 	rseq_start();
 	rseq_ensure();
 	assert_null(load_relaxed(&rseq_state.why)); // own
-	assert_int_equal(area_cpu_id(&own.area), RSEQ_NEW_THREAD);
+	assert_int_equal(rseq_area_cpu_id(&own.area), RSEQ_NEW_THREAD);
 }
 
 TEST(test_off_by_option)
@@ -74,7 +74,7 @@ TEST(test_off_by_option)
 	assert_int_equal(rseq_own_state(), RSEQ_OWN_NONE);
 	assert_true(rseq_libc_ready());
 	rseq_ensure();
-	assert_int_equal(area_cpu_id(&own.area), RSEQ_NEW_THREAD);
+	assert_int_equal(rseq_area_cpu_id(&own.area), RSEQ_NEW_THREAD);
 	config.rseq = 1;
 }
 

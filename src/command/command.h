@@ -5,8 +5,8 @@
  * them parsed. It writes what it was asked for to stdout, and one line of what
  * went wrong to stderr; the exit status is 0, 1, or 2 for wrong usage.
  */
-#ifndef LANE_COMMAND_H
-#define LANE_COMMAND_H
+#ifndef LANE_COMMAND_COMMAND_H
+#define LANE_COMMAND_COMMAND_H
 
 #include <argp.h>
 

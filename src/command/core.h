@@ -6,8 +6,8 @@
  * the file says is checked against its size; what does not fit is cut or left
  * out.
  */
-#ifndef LANE_CORE_H
-#define LANE_CORE_H
+#ifndef LANE_COMMAND_CORE_H
+#define LANE_COMMAND_CORE_H
 
 #include "command/image.h"
 

@@ -5,8 +5,8 @@
  * itself tells it (sample/pinned.h), by the slabs as they are seen from
  * outside. Each block stands for as many as its size says.
  */
-#ifndef LANE_FOLLOWED_H
-#define LANE_FOLLOWED_H
+#ifndef LANE_COMMAND_FOLLOWED_H
+#define LANE_COMMAND_FOLLOWED_H
 
 #include "command/profile.h"
 

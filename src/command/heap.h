@@ -14,8 +14,8 @@
  * torn or a corrupted word gives it, is left out and counted (nr_odd). The walk
  * is bounded by nr_used of each region, and that by UNITS_MOST.
  */
-#ifndef LANE_HEAP_H
-#define LANE_HEAP_H
+#ifndef LANE_COMMAND_HEAP_H
+#define LANE_COMMAND_HEAP_H
 
 #include "command/root.h"
 #include "lanemalloc.h"

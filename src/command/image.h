@@ -7,8 +7,8 @@
  * No length or address that was read is trusted here: segments are cut to the
  * core's size when it is opened.
  */
-#ifndef LANE_IMAGE_H
-#define LANE_IMAGE_H
+#ifndef LANE_COMMAND_IMAGE_H
+#define LANE_COMMAND_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

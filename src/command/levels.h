@@ -3,8 +3,8 @@
  * sample/levels.h says how long they are. Read level by level, so that a table
  * of few entries costs little.
  */
-#ifndef LANE_COMMAND_LEVELS_H
-#define LANE_COMMAND_LEVELS_H
+#ifndef LANE_COMMAND_COMMAND_LEVELS_H
+#define LANE_COMMAND_COMMAND_LEVELS_H
 
 #include "command/image.h"
 

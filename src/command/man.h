@@ -1,6 +1,6 @@
 /* layer 7.6: man: the man page out of argp's tables */
-#ifndef LANE_MAN_H
-#define LANE_MAN_H
+#ifndef LANE_COMMAND_MAN_H
+#define LANE_COMMAND_MAN_H
 
 #include <stdio.h>
 

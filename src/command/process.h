@@ -3,8 +3,8 @@
  * What the kernel refuses is said with its reason, as far as it can be told:
  * the process is gone, is another user's, is protected by ptrace_scope.
  */
-#ifndef LANE_PROCESS_H
-#define LANE_PROCESS_H
+#ifndef LANE_COMMAND_PROCESS_H
+#define LANE_COMMAND_PROCESS_H
 
 #include "command/image.h"
 

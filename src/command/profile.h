@@ -6,8 +6,8 @@
  * it. Numbers have the meaning of the file's (docs/profiling.md). All that is
  * read is checked, tables are read up to their first empty level.
  */
-#ifndef LANE_PROFILE_H
-#define LANE_PROFILE_H
+#ifndef LANE_COMMAND_PROFILE_H
+#define LANE_COMMAND_PROFILE_H
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  * read is that, or the plain message. Of a file only the sample types that
  * PROFILE_VALUES names are taken. Lengths are checked against what is there.
  */
-#ifndef LANE_PROFILE_FILE_H
-#define LANE_PROFILE_FILE_H
+#ifndef LANE_COMMAND_PROFILE_FILE_H
+#define LANE_COMMAND_PROFILE_FILE_H
 
 #include "command/profile.h"
 

@@ -1,6 +1,6 @@
 /* layer 7.4: reason: why memory does not go back, with sizes */
-#ifndef LANE_REASON_H
-#define LANE_REASON_H
+#ifndef LANE_COMMAND_REASON_H
+#define LANE_COMMAND_REASON_H
 
 #include "command/heap.h"
 

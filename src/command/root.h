@@ -7,8 +7,8 @@
  * found is judged: its version, and each number against what it may be, so that
  * whoever goes on with it need not.
  */
-#ifndef LANE_ROOT_H
-#define LANE_ROOT_H
+#ifndef LANE_COMMAND_ROOT_H
+#define LANE_COMMAND_ROOT_H
 
 #include "command/image.h"
 #include "lanemalloc_view.h"

@@ -1,6 +1,6 @@
 /* layer 7.4: show: a heap as text, as JSON and as Prometheus reads it */
-#ifndef LANE_SHOW_H
-#define LANE_SHOW_H
+#ifndef LANE_COMMAND_SHOW_H
+#define LANE_COMMAND_SHOW_H
 
 #include <stdio.h>
 

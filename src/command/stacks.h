@@ -1,6 +1,6 @@
 /* layer 7.5: stacks: lists of stacks as text */
-#ifndef LANE_STACKS_H
-#define LANE_STACKS_H
+#ifndef LANE_COMMAND_STACKS_H
+#define LANE_COMMAND_STACKS_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * file without them, or one that is no ELF file or cut off, has no symbols.
  * Everything is checked against the file's size.
  */
-#ifndef LANE_SYMBOL_H
-#define LANE_SYMBOL_H
+#ifndef LANE_COMMAND_SYMBOL_H
+#define LANE_COMMAND_SYMBOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* layer 7.1: text: numbers and strings as people and machines read them */
-#ifndef LANE_TEXT_H
-#define LANE_TEXT_H
+#ifndef LANE_COMMAND_TEXT_H
+#define LANE_COMMAND_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -12,8 +12,8 @@
  * for so long. So of several none ends what another wants, and one that is
  * killed leaves nothing on. Only toggle_off() ends it for all.
  */
-#ifndef LANE_TOGGLE_H
-#define LANE_TOGGLE_H
+#ifndef LANE_COMMAND_TOGGLE_H
+#define LANE_COMMAND_TOGGLE_H
 
 #include "command/root.h"
 

@@ -1,6 +1,6 @@
 /* layer 7.3: waiting: small freed blocks that wait in rings of their CPU's */
-#ifndef LANE_WAITING_H
-#define LANE_WAITING_H
+#ifndef LANE_COMMAND_WAITING_H
+#define LANE_COMMAND_WAITING_H
 
 #include "command/walk.h"
 

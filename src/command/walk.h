@@ -1,6 +1,6 @@
 /* layer 7.3: walk: over the units of all regions; see heap.h */
-#ifndef LANE_WALK_H
-#define LANE_WALK_H
+#ifndef LANE_COMMAND_WALK_H
+#define LANE_COMMAND_WALK_H
 
 #include "command/heap.h"
 #include "command/process.h"

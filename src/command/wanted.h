@@ -5,8 +5,8 @@
  * goes through them. Those that have ended are forgotten when all are gone
  * through, and when there is no room.
  */
-#ifndef LANE_WANTED_H
-#define LANE_WANTED_H
+#ifndef LANE_COMMAND_WANTED_H
+#define LANE_COMMAND_WANTED_H
 
 #include "command/toggle.h"
 

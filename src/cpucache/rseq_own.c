@@ -1,4 +1,4 @@
-/* layer 4.2: rseq_own: threads register themselves; protocol in rseq_own.h */
+/* layer 4.3: rseq_own: threads register themselves; protocol in rseq_own.h */
 #include "cpucache/rseq_own.h"
 
 #include <pthread.h>

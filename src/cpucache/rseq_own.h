@@ -1,4 +1,4 @@
-/* layer 4.2: rseq_own: threads register themselves, where libc does not
+/* layer 4.3: rseq_own: threads register themselves, where libc does not
  *
  * In builds for another libc than glibc alone: elsewhere these functions are
  * absent, test the address before use. A thread has an area of its own among
@@ -53,5 +53,13 @@ int64_t rseq_own_cs(void) weak_import internal;
 
 /* Registers the calling thread, unless it is, was, or cannot be. */
 void rseq_own_register(void) weak_import internal;
+
+/* Registers the calling thread, where threads do that themselves. Only where no
+ * vfork child can be the caller. */
+static force_inline void rseq_ensure(void)
+{
+	if (rseq_own_register)
+		rseq_own_register();
+}
 
 #endif

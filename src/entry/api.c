@@ -10,7 +10,7 @@
 #include "front/detail.h"
 #include "front/forms.h"
 #include "front/heap.h"
-#include "front/pressure.h"
+#include "front/limits.h"
 #include "front/reclaimer.h"
 #include "front/stats.h"
 #include "lanemalloc.h"

@@ -24,7 +24,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "front/forms.h"
-#include "front/pressure.h"
+#include "front/relief.h"
 #include "front/start.h"
 #include "front/stats.h"
 #include "slab/size_class.h"

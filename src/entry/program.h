@@ -26,6 +26,10 @@
  * loader has filled the table (IFUNC resolvers) all names are ours. In a static
  * link the linker does the same with the operators, which are weak there.
  *
+ * So program.c needs the names of c_names.c, which needs program_free(), and
+ * cxx_program.c those of cxx_names.c: a circle on paper, which is the purpose.
+ * What is asked for is the program's, if it has it.
+ *
  * No state: nothing is held or stranded here. What the program's functions do
  * in a signal handler, or at a fork, is the program's own.
  */

@@ -6,7 +6,7 @@
  * hooks by which libc's fork and thread exit reach its own malloc; ours need
  * neither. For the same reason the archive must be one object: libc asks for
  * the hooks after the linker has passed us by. Only in the archive, only for
- * glibc.
+ * glibc; lower layers learn it by system/static_link.c.
  *
  * libc declares the hooks hidden; references from libc.a bind to these all
  * the same, and a static program exports nothing.
@@ -20,11 +20,6 @@
 
 /* mallinfo() is deprecated for programs; here it only gets its aliases. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-
-/* Tells lower layers, which import it weakly, that the process has no other
- * malloc: __libc_free here is this library's free. */
-extern const char lane_static_link;
-const char lane_static_link = 1;
 
 /* Imported weakly below, which pulls nothing out of an archive. */
 __attribute__((used)) static unsigned long (*const keep_getauxval)(

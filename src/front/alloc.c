@@ -1,10 +1,11 @@
-/* layer 5.5: alloc: the cold half of allocation */
+/* layer 5.9: alloc: the cold half of allocation */
 #include "front/alloc.h"
 
 #include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
 #include "cpucache/mark.h"
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_own.h"
 #include "front/colour.h"
 #include "front/free.h"
 #include "front/gate.h"
@@ -12,7 +13,7 @@
 #include "front/large.h"
 #include "front/marked.h"
 #include "front/outside.h"
-#include "front/pressure.h"
+#include "front/refusal.h"
 #include "front/start.h"
 #include "front/tick.h"
 #include "guard/pool.h"

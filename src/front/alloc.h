@@ -1,4 +1,4 @@
-/* layer 5.5: alloc: blocks of any size
+/* layer 5.9: alloc: blocks of any size
  *
  * A block is an object of a class, or a run. What is asked for first is what
  * suits the size; where there is no memory for that, each source that may have

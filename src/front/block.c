@@ -1,4 +1,4 @@
-/* layer 5.3: block: the judge of what the program gives back */
+/* layer 5.3: block: what the program gives back, as found or told of */
 #include "front/block.h"
 
 #include "cpucache/cached.h"

@@ -1,4 +1,4 @@
-/* layer 5.3: block: the judge of what the program gives back
+/* layer 5.3: block: what the program gives back, as found or told of
  *
  * block_find() asks the page map (page_map.h) and ends the program where the
  * answer is misuse: a fault() with a message that begins with `verb`, the call

@@ -1,4 +1,4 @@
-/* layer 5.6: check: a look at all blocks; contract in check.h */
+/* layer 5.10: check: a look at all blocks; contract in check.h */
 #include "front/check.h"
 
 #include "front/block.h"

@@ -1,4 +1,4 @@
-/* layer 5.6: check: a look at all blocks, the program's and those it freed
+/* layer 5.10: check: a look at all blocks, the program's and those it freed
  *
  * With checks=full each object of each slab is looked at: of a live one its
  * footer and slack, of a freed one its fill (footer.h). Guarded blocks have the

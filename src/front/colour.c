@@ -35,8 +35,9 @@ cold void *colour_give_slow(void *pointer, const struct block *block,
 }
 
 /* Finds what is at a pointer of the program's, and checks the colour. Returns
- * the pointer that the judge may see. */
-static void *judge(const void *pointer, const char *verb, struct block *block)
+ * the pointer by which the block is found. */
+static void *colour_find(const void *pointer, const char *verb,
+			 struct block *block)
 {
 	void *plain = mte_plain(pointer);
 	unsigned has;
@@ -58,7 +59,7 @@ static void *judge(const void *pointer, const char *verb, struct block *block)
 cold void *colour_take_slow(void *pointer, const char *verb)
 {
 	struct block block;
-	void *plain = judge(pointer, verb, &block);
+	void *plain = colour_find(pointer, verb, &block);
 
 	colour_drop(plain, &block);
 	return plain;
@@ -76,7 +77,7 @@ cold void colour_look_begin(struct colour_look *look, const void *pointer,
 	struct block block;
 
 	*look = (struct colour_look){
-		.plain = judge(pointer, verb, &block),
+		.plain = colour_find(pointer, verb, &block),
 		.coloured = (void *)(uintptr_t)pointer,
 		.before = mte_unchecked(),
 	};

@@ -61,7 +61,7 @@ static force_inline void *colour_give(void *pointer, const struct block *block,
 
 /* The plain pointer of a block that the program gives back: the first step of
  * freeing it. fault() if it has not the block's colour. What is no object of
- * ours stays what it is, for the judge. */
+ * ours stays what it is, to be found so. */
 static force_inline void *colour_take(void *pointer, const char *verb)
 {
 	return colours_are_on() ? colour_take_slow(pointer, verb) : pointer;

@@ -1,4 +1,4 @@
-/* layer 5.7: detail: statistics of each class and of each CPU; contract in
+/* layer 5.11: detail: statistics of each class and of each CPU; contract in
  * detail.h */
 #include "front/detail.h"
 

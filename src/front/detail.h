@@ -1,4 +1,4 @@
-/* layer 5.7: detail: statistics of each class and of each CPU
+/* layer 5.11: detail: statistics of each class and of each CPU
  *
  * Classes are counted by a walk (walk.h) and by the lanes' counts, in memory
  * from the kernel that is given back at once; see stats.c for what the sums are

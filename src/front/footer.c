@@ -3,6 +3,7 @@
 #include "front/footer.h"
 
 #include "sample/sampler.h"
+#include "sample/stack.h"
 #include "slab/slab.h"
 #include "system/config.h"
 #include "system/peek.h"

@@ -9,12 +9,11 @@
 #include "system/fault.h"
 #include "system/peek.h"
 #include "system/sealed.h"
+#include "system/static_link.h"
 #include "system/system.h"
 
 extern void __libc_free(void *pointer) weak_import;
 extern void *__libc_realloc(void *pointer, size_t size) weak_import;
-/* Defined where this library took libc's names too. */
-extern const char lane_static_link weak_import internal;
 
 static _Atomic(uint64_t) nr_frees; /* atomic: counter */
 

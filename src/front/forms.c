@@ -1,4 +1,4 @@
-/* layer 5.8: forms: the statistics as texts; contract in forms.h */
+/* layer 5.12: forms: the statistics as texts; contract in forms.h */
 #include "front/forms.h"
 
 #include "base/bits.h"

@@ -1,4 +1,4 @@
-/* layer 5.8: forms: the statistics as texts
+/* layer 5.12: forms: the statistics as texts
  *
  * Each fills at most size bytes of buf with a text and its final NUL, as
  * snprintf does, and returns the length that the whole text has. Numbers are

@@ -1,4 +1,4 @@
-/* layer 5.5: free: the cold half of freeing, and sizes */
+/* layer 5.9: free: the cold half of freeing, and sizes */
 #include "front/free.h"
 
 #include "front/block.h"
@@ -11,6 +11,7 @@
 #include "guard/pool.h"
 #include "guard/verdict.h"
 #include "sample/sampler.h"
+#include "sample/stack.h"
 #include "system/config.h"
 #include "system/fault.h"
 
@@ -93,7 +94,7 @@ static const char *form_verb(enum block_form form)
 
 /* Where blocks have a footer, what the program wrote behind the block's end is
  * seen. */
-static cold void free_judge(void *pointer, enum block_form form)
+static cold void free_found(void *pointer, enum block_form form)
 {
 	struct block block;
 
@@ -152,7 +153,7 @@ static __attribute__((noinline)) void free_by_lane(void *pointer,
 {
 	pointer = colour_take(pointer, "free");
 	if (pointer && !checked_try_free(pointer, form))
-		free_judge(pointer, form);
+		free_found(pointer, form);
 }
 
 static __attribute__((noinline)) void free_wiped(void *pointer,

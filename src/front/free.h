@@ -1,4 +1,4 @@
-/* layer 5.5: free: blocks go back, and what is known of them
+/* layer 5.9: free: blocks go back, and what is known of them
  *
  * A free that no fast path takes asks the page map once (block_find()) and
  * hands the answer down: to libc, to a lane, to a slab, to the page heap.

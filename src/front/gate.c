@@ -4,6 +4,7 @@
 #include "base/word.h"
 #include "cpucache/percpu.h"
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_own.h"
 #include "sample/sampler.h"
 #include "slab/size_class.h"
 #include "system/config.h"

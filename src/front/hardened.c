@@ -1,4 +1,4 @@
-/* layer 5.4: hardened: what its frees leave to the cold half */
+/* layer 5.8: hardened: what its frees leave to the cold half */
 #include "front/hardened.h"
 
 #include "front/tick.h"

@@ -1,4 +1,4 @@
-/* layer 5.4: hardened: malloc and free with hardened=1, where lanes serve
+/* layer 5.8: hardened: malloc and free with hardened=1, where lanes serve
  *
  * The cold halves of alloc.h and free.h begin with these, inline, and find no
  * call in the usual case; what they refuse goes the way of checks=fast, which

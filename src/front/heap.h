@@ -1,4 +1,4 @@
-/* layer 5.7: heap: what malloc and free mean, without names and errno
+/* layer 5.11: heap: what malloc and free mean, without names and errno
  *
  * The one header for the entry layer, which puts the C and C++ names on top of
  * it: alloc.h, free.h, realloc.h, when the heap begins (start.h) and what it
@@ -17,7 +17,8 @@
 
 #include "front/alloc.h"
 #include "front/free.h"
-#include "front/pressure.h"
+#include "front/gate_holder.h"
+#include "front/relief.h"
 #include "front/realloc.h"
 #include "front/start.h"
 #include "front/threads.h"

@@ -1,4 +1,4 @@
-/* layer 5.4: marked: what frees with checks=fast leave to the cold half */
+/* layer 5.8: marked: what frees with checks=fast leave to the cold half */
 #include "front/marked.h"
 
 #include "front/retire.h"

@@ -1,4 +1,4 @@
-/* layer 5.4: marked: malloc and free with checks=fast, where lanes serve
+/* layer 5.8: marked: malloc and free with checks=fast, where lanes serve
  *
  * The cold halves of alloc.h and free.h begin with these, inline, which look at
  * all that checks=fast looks at and nothing else; what they refuse goes on in

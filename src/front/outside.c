@@ -1,7 +1,7 @@
 /* layer 5.5: outside: what a program outside asks for; contract in outside.h */
 #include "front/outside.h"
 
-#include "front/start.h"
+#include "front/gate_holder.h"
 #include "lanemalloc_view.h"
 #include "sample/sampler.h"
 #include "system/sandbox.h"

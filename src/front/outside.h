@@ -1,4 +1,4 @@
-/* layer 5.2: outside: what a program outside the process asks for
+/* layer 5.5: outside: what a program outside the process asks for
  *
  * Two ask, each by a word of ours that it writes: who writes `outside_switch`
  * by process_vm_writev() or a debugger (lanemalloc_view.h: the profile on, the

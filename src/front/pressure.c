@@ -1,17 +1,11 @@
-/* layer 5.3: pressure: who asks, who serves, what is watched */
+/* layer 5.4: pressure: what is watched, and the helper's service */
 #include "front/pressure.h"
 
 #include "base/bits.h"
-#include "base/word.h"
-#include "cpucache/cpu_cache.h"
 #include "cpucache/drain.h"
-#include "front/gate.h"
+#include "front/limits.h"
 #include "front/quarantine.h"
-#include "front/retire.h"
-#include "pageheap/budget.h"
-#include "pageheap/page_heap.h"
-#include "pageheap/request.h"
-#include "slab/collect.h"
+#include "front/relief.h"
 #include "system/cgroup.h"
 #include "system/config.h"
 #include "system/environ.h"
@@ -21,11 +15,9 @@
 #include "system/system.h"
 #include "system/watch.h"
 
-#define PASS_MS 100
 #define WATCH_MS 1000
 #define OPENING ((uint32_t)1 << 31)
 #define TEXT_SIZE 512
-#define TOLD_SECONDS 60 /* between two lines about refusals */
 /* Where the service manager says nothing: a fifth of a second of two. */
 #define STALL "some 200000 2000000"
 
@@ -36,250 +28,6 @@ static struct {
 	struct watch stall;		 /* const: the service manager's */
 	struct watch events, high, most; /* const: the cgroup's */
 } watched;
-
-_Atomic(uint32_t) pressure_waits;
-static _Atomic(uint64_t) next_pass;	      /* atomic: hint, ms */
-static _Atomic(uint64_t) nr_requests_refused; /* counter: requests */
-
-/* The last line about a refusal: of which process, and when. */
-struct told {
-	uint32_t pid;
-	uint32_t seconds;
-};
-WORD(told, uint64_t);
-static _Atomic(uint64_t) last_told;	 /* atomic: struct told */
-static _Atomic(uint64_t) stderr_file;	 /* hint: as a limit was set */
-static _Atomic(uint32_t) limits_started; /* hint: as the options say */
-
-/* Limits */
-
-static void limit_cgroup(uint64_t high, uint64_t most)
-{
-	uint64_t soft = cgroup_soft_size(high, most);
-
-	store_relaxed(&limit.cgroup_size, soft); // own: one word
-}
-
-/* What the program has set stays: it may be faster than a racer that began
- * before, or than who runs below its handler. */
-static void limit_begin(_Atomic(uint64_t) *word, uint64_t size)
-{
-	uint64_t none = 0;
-
-	cas_relaxed(word, &none, size); // own: one word
-}
-
-/* Keeps what stderr is where there is a limit: a program that closes it gets
- * the number 2 for the next file that it opens. */
-static void stderr_note(uint64_t hard)
-{
-	if (!hard || !config.limit_report ||
-	    !sandbox_try_rare(SANDBOX_OF_ANYBODY))
-		return;
-	store_relaxed(&stderr_file, system_stderr_file());
-	sandbox_rare_done();
-}
-
-/* Racers store the same; a later call stores nothing. */
-void pressure_start(void)
-{
-	struct cgroup group;
-	bool found = false;
-
-	if (load_relaxed(&limits_started))
-		return;
-	limit_begin(&limit.soft_size, config.limit_soft);
-	limit_begin(&limit.hard_size, config.limit_hard);
-	stderr_note(config.limit_hard);
-	if (config.limit == CGROUP_LIMIT_AUTO)
-		found = cgroup_find_root(&group);
-	else if (config.limit == CGROUP_LIMIT_OWN)
-		found = cgroup_find_own(&group);
-	if (found)
-		limit_cgroup(group.high, group.most);
-	store_relaxed(&limits_started, 1);
-}
-
-static bool is_beyond(uint64_t size)
-{
-	return budget_resident_size() >> UNIT_SHIFT > limit_units(size);
-}
-
-/* Service */
-
-/* Makes units free of what lies in caches and slabs. With the caller's area;
- * NULL: it has none, and what CPUs hold stays. */
-static size_t slabs_relieve(struct rseq_area *self)
-{
-	size_t done = 0;
-
-	if (gate_is_open())
-		done = drain_caches(self, false);
-	return done + bin_collect_all(COLLECT_ALL, COLLECT_AGE_ANY);
-}
-
-static size_t relieve(struct rseq_area *self)
-{
-	size_t done = slabs_relieve(self);
-
-	return done + page_heap_relieve();
-}
-
-/* A program's thread also has what its own CPU holds, where no drain is. */
-static void flush_here(void)
-{
-	if (gate_is_open())
-		cpu_cache_flush_own();
-}
-
-/* And what waits in the quarantine. */
-static void relieve_here(void)
-{
-	heap_quarantine_flush();
-	flush_here();
-	relieve(rseq_self());
-}
-
-size_t heap_purge(size_t keep_size)
-{
-	uint64_t before;
-
-	flush_here();
-	before = collect_purged_size();
-	slabs_relieve(rseq_self());
-	return (size_t)(collect_purged_size() - before) +
-	       page_heap_purge(keep_size, SIZE_MAX);
-}
-
-static bool pass_elect(void)
-{
-	uint64_t due = load_relaxed(&next_pass), now = system_now_ms();
-
-	return now >= due && cas_relaxed(&next_pass, &due, now + PASS_MS);
-}
-
-void pressure_pass_asked(void)
-{
-	bool asked = limit_is_asked();
-	bool waits = asked ? quarantine_may_hold() :
-			     load_relaxed(&pressure_waits);
-	bool elected = waits && pass_elect();
-
-	if (elected) {
-		store_relaxed(&pressure_waits, 0);
-		heap_quarantine_flush();
-	}
-	if (!asked || request_purge() || (!elected && !pass_elect()) ||
-	    !limit_take_asked())
-		return;
-	relieve_here();
-}
-
-/* Asks, and serves what is asked. */
-static void pressure_now(enum limit_reason reason)
-{
-	limit_ask(reason);
-	if (limit_take_asked())
-		relieve_here();
-}
-
-/* What is to go back, and what cannot. */
-static void below_tell(const char *name, uint64_t size)
-{
-	if (config.verbose)
-		report_line("pid %d: %s=%lu is set below the %lu bytes of "
-			    "units that it has",
-			    system_getpid(), name, size,
-			    (budget_resident_size() >> UNIT_SHIFT) *
-				    LIMIT_UNIT_SIZE);
-}
-
-static void limits_apply(uint64_t hard)
-{
-	if (is_beyond(hard)) {
-		below_tell("limit_hard", hard);
-		pressure_now(LIMIT_HARD);
-	} else if (is_beyond(limit_soft_size())) {
-		below_tell("limit_soft", limit_soft_size());
-		pressure_now(LIMIT_SOFT);
-	}
-}
-
-void pressure_limit(const struct lanemalloc_limits *set,
-		    struct lanemalloc_limits *now)
-{
-	if (set) {
-		store_relaxed(&limit.soft_size, set->soft_size); // own
-		store_relaxed(&limit.hard_size, set->hard_size); // own
-		stderr_note(set->hard_size);
-		limits_apply(set->hard_size);
-	}
-	*now = (struct lanemalloc_limits){
-		.soft_size = load_relaxed(&limit.soft_size), // own
-		.hard_size = load_relaxed(&limit.hard_size), // own
-	};
-}
-
-/* Refusals */
-
-/* The child of a fork has its parent's word, and a line of its own to say. */
-static bool refusal_elect(uint32_t pid)
-{
-	uint32_t now = (uint32_t)(system_now_ms() / 1000);
-	uint64_t word = load_relaxed(&last_told); // own: one word
-	struct told last = told_unpack(word);
-
-	if (last.pid == pid && now - last.seconds < TOLD_SECONDS)
-		return false;
-	last = (struct told){ pid, now };
-	return cas_relaxed(&last_told, &word, told_pack(last)); // own
-}
-
-/* Whether it is still what the operator reads, or a log that took its place. */
-static bool stderr_is_sound(void)
-{
-	return system_stderr_takes() &&
-	       (system_stderr_appends() ||
-		system_stderr_file() == load_relaxed(&stderr_file));
-}
-
-/* A vfork child's id in the word would make its parent tell once more. */
-static void refusal_tell(size_t size, uint64_t nr)
-{
-	int pid = system_getpid();
-
-	if (sandbox_in_vfork() || !stderr_is_sound() ||
-	    !refusal_elect((uint32_t)pid))
-		return;
-	report_line("pid %d: limit_hard=%lu refuses a request of %zu bytes; "
-		    "requests refused since start: %lu",
-		    pid, load_relaxed(&limit.hard_size), // own: one word
-		    size, nr);
-}
-
-/* Whether it is the limit that has no room for such a block, guard page or
- * footer and all. */
-static bool limit_is_in_the_way(size_t size)
-{
-	size_t nr = div_up(size + system_page_size(), UNIT_SIZE);
-
-	return !budget_has_room((uint32_t)min_size(nr, LIMIT_NO_UNITS / 2));
-}
-
-cold void pressure_refused(size_t size)
-{
-	uint64_t nr;
-
-	if (!limit_is_in_the_way(size))
-		return;
-	nr = add_relaxed(&nr_requests_refused, 1) + 1;
-	if (!config.limit_report || !sandbox_try_rare(SANDBOX_OF_ANYBODY))
-		return;
-	refusal_tell(size, nr);
-	sandbox_rare_done();
-}
-
-/* Watches */
 
 static void watch_file_of(struct watch *watch, const struct cgroup *group,
 			  const char *name)
@@ -397,7 +145,7 @@ uint64_t pressure_sleep_ms(uint64_t most)
  * no take passes any more, so it is asked for here. */
 static void look_at_limits(void)
 {
-	bool was_beyond = is_beyond(limit_soft_size());
+	bool was_beyond = limit_is_passed(limit_soft_size());
 	char high[32], most[32];
 	long nr_high = watch_read(&watched.high, high, sizeof(high));
 	long nr_most = watch_read(&watched.most, most, sizeof(most));
@@ -406,7 +154,7 @@ static void look_at_limits(void)
 		return;
 	limit_cgroup(cgroup_number(high, (size_t)nr_high),
 		     cgroup_number(most, (size_t)nr_most));
-	if (!was_beyond && is_beyond(limit_soft_size()))
+	if (!was_beyond && limit_is_passed(limit_soft_size()))
 		limit_ask(LIMIT_CGROUP);
 }
 

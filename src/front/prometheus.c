@@ -1,4 +1,4 @@
-/* layer 5.8: prometheus: the statistics in the text format 0.0.4; contract in
+/* layer 5.12: prometheus: the statistics in the text format 0.0.4; contract in
  * forms.h
  *
  * All lines of one metric stand together, as the format wants: the sums by the

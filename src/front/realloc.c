@@ -1,4 +1,4 @@
-/* layer 5.6: realloc: in place where that is right, else by moving */
+/* layer 5.10: realloc: in place where that is right, else by moving */
 #include "front/realloc.h"
 
 #include "front/alloc.h"
@@ -96,7 +96,7 @@ static bool block_stays(struct block *block, size_t whole)
 	return false;
 }
 
-static cold void *realloc_judge(void *pointer, size_t size)
+static cold void *realloc_found(void *pointer, size_t size)
 {
 	size_t footer = block_footer_size(), whole = size + footer, has;
 	struct block block;
@@ -119,7 +119,7 @@ static cold void *realloc_coloured(void *pointer, size_t size)
 	void *to;
 
 	colour_look_begin(&look, pointer, "realloc");
-	to = realloc_judge(look.plain, size);
+	to = realloc_found(look.plain, size);
 	if (to == look.plain)
 		to = colour_resize(&look, size);
 	colour_look_end(&look);
@@ -152,6 +152,6 @@ void *heap_realloc(void *pointer, size_t size)
 	if (unlikely(!page_map_try_live(pointer, end, &block)))
 		return unlikely(colours_are_on()) ?
 			       realloc_coloured(pointer, size) :
-			       realloc_judge(pointer, size);
+			       realloc_found(pointer, size);
 	return realloc_object(pointer, &block, size);
 }

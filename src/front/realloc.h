@@ -1,4 +1,4 @@
-/* layer 5.6: realloc: in place where that is right, else by moving
+/* layer 5.10: realloc: in place where that is right, else by moving
  *
  * The old block is judged once; that answer frees it when its content has
  * moved. A thread that dies in between loses both blocks. Lock-free.

@@ -1,4 +1,4 @@
-/* layer 5.3: reclaimer: the life of a helper; protocol in reclaimer.h */
+/* layer 5.6: reclaimer: the life of a helper; protocol in reclaimer.h */
 #include "front/reclaimer.h"
 
 #include <errno.h>

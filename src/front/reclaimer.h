@@ -1,4 +1,4 @@
-/* layer 5.3: reclaimer: memory comes back while the program sleeps
+/* layer 5.6: reclaimer: memory comes back while the program sleeps
  *
  * A helper thread (system/helper.h) does the ticks for the program's threads,
  * in short lives:

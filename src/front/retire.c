@@ -2,6 +2,7 @@
 #include "front/retire.h"
 
 #include "cpucache/rseq.h"
+#include "cpucache/rseq_own.h"
 #include "front/block.h"
 #include "front/gate.h"
 #include "front/large.h"

@@ -1,6 +1,6 @@
 /* layer 5.3: retire: where a freed block goes
  *
- * What the judges (block.h) took for the program's own block goes to a lane, to
+ * What block.h found to be the program's own block goes to a lane, to
  * its slab or to the page heap; with checks=full and hardened=1 into the
  * quarantine first, filled or zeroed, and what comes out of there goes on, once
  * it is seen that nobody wrote to it:
@@ -44,7 +44,7 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* Frees an object or a run that the judge called live. REMOTE_LANE: it and
+/* Frees an object or a run that was found live. REMOTE_LANE: it and
  * whatever came out of the quarantine for it are in lanes, so that no time has
  * passed to speak of. */
 enum remote_free retire_block(void *pointer, const struct block *block);

@@ -1,13 +1,12 @@
-/* layer 5.4: start: making the heap ready; the gate for vfork and profile */
+/* layer 5.4: start: making the heap ready */
 #include "front/start.h"
 
 #include "cpucache/areas.h"
-#include "cpucache/rseq.h"
+#include "cpucache/mode.h"
 #include "front/colour.h"
 #include "front/gate.h"
-#include "front/pressure.h"
+#include "front/limits.h"
 #include "guard/pool.h"
-#include "guard/who.h"
 #include "pageheap/regions.h"
 #include "sample/lasting.h"
 #include "sample/sampler.h"
@@ -58,7 +57,7 @@ static cold bool start_slow(void)
 	if (!gate_start())
 		return true;
 	// [heap.ready] with heap_start(): config, tables, mode
-	// [heap.gate] with gate_moved(): ready, then the gate's word
+	// [heap.gate] with start_gate_moved(): ready, then the gate's word
 	store_seq(&ready, 1);
 	if (gate_is_stuck())
 		store_relaxed(&ready, 0); // hint: the next call tries again
@@ -73,57 +72,9 @@ bool heap_start(void)
 	return start_slow();
 }
 
-void heap_gate_close(void)
-{
-	gate_close();
-}
-
-/* Where this thread could not, the next slow path opens it. */
-static void gate_moved(bool done)
+void start_gate_moved(bool done)
 {
 	if (unlikely(!done))
 		// [heap.gate] with start_slow(): the gate's word, then ready
 		store_seq(&ready, 0);
-}
-
-void heap_gate_open(void)
-{
-	gate_moved(gate_open());
-}
-
-void heap_gate_settle(void)
-{
-	gate_moved(gate_settle());
-}
-
-void heap_vfork_begin(void)
-{
-	sandbox_vfork_begin();
-	who_settle();
-	gate_close();
-}
-
-void heap_vfork_end(void)
-{
-	sandbox_vfork_end();
-	heap_gate_open();
-}
-
-/* Its on or off decides which of the gate's words opens. */
-bool heap_profile_start(enum sample_user user)
-{
-	if (!heap_start() || !sampler_start(user))
-		return false;
-	heap_gate_close();
-	heap_gate_open();
-	return true;
-}
-
-void heap_profile_stop(enum sample_user user)
-{
-	if (!sample_is_wanted(user))
-		return;
-	sampler_stop(user);
-	heap_gate_close();
-	heap_gate_open();
 }

@@ -1,4 +1,4 @@
-/* layer 5.6: stats: the numbers of lanemalloc_stats(), gathered from all layers
+/* layer 5.10: stats: the numbers of lanemalloc_stats(), of all layers
  *
  * Counters come from the layers that keep them. Live and free bytes of small
  * blocks are kept nowhere, so that the fast paths keep nothing: they follow

@@ -1,4 +1,4 @@
-/* layer 5.6: stats: what lanemalloc_stats() tells, of all layers */
+/* layer 5.10: stats: what lanemalloc_stats() tells, of all layers */
 #ifndef LANE_STATS_H
 #define LANE_STATS_H
 

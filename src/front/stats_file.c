@@ -1,4 +1,4 @@
-/* layer 5.9: stats file: the statistics in a file; contract in stats_file.h */
+/* layer 5.13: stats file: the statistics in a file; contract in stats_file.h */
 #include "front/stats_file.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* layer 5.9: stats file: the statistics in a file
+/* layer 5.13: stats file: the statistics in a file
  *
  * It is whole, or not there (system/part_file.h). Memory for the text is the
  * kernel's; nothing is allocated. A thread that dies leaves that, and the part.

@@ -6,6 +6,7 @@
 #include "guard/tale.h"
 #include "guard/who.h"
 #include "sample/sampler.h"
+#include "sample/stack.h"
 #include "sample/trace.h"
 #include "system/config.h"
 #include "system/report.h"

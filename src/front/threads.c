@@ -1,8 +1,8 @@
-/* layer 5.5: threads: what the heap does where a program begins to have some;
+/* layer 5.8: threads: what the heap does where a program begins to have some;
  * contract in threads.h */
 #include "front/threads.h"
 
-#include "cpucache/rseq.h"
+#include "cpucache/mode.h"
 #include "cpucache/rseq_check.h"
 #include "front/gate.h"
 #include "front/pressure.h"

@@ -1,4 +1,4 @@
-/* layer 5.5: threads: what the heap does where a program begins to have some
+/* layer 5.8: threads: what the heap does where a program begins to have some
  *
  * Each step is one that any thread may take again, or is taken by one of them:
  * the kernel's check by an exchange, the helper's birth by a CAS (helper.h).

@@ -1,7 +1,7 @@
-/* layer 5.4: tick: timed work by whoever passes, and the helper's births */
+/* layer 5.7: tick: timed work by whoever passes, and the helper's births */
 #include "front/tick.h"
 
-#include "front/pressure.h"
+#include "front/relief.h"
 #include "front/reclaimer.h"
 #include "pageheap/budget.h"
 #include "pageheap/page_heap.h"

@@ -1,4 +1,4 @@
-/* layer 5.4: tick: timed work by whoever passes, and the helper's births
+/* layer 5.7: tick: timed work by whoever passes, and the helper's births
  *
  * One word holds the time of the next tick. Who passes after it moves it on by
  * a CAS, and has the tick to do: nobody waits for the winner, and one that dies

@@ -33,16 +33,10 @@
  * again, gives keep as much more (refused_size), so that not each of them is
  * refused it again, nor does other memory pay for it.
  *
- * The counters are of units, in one word (free dirty << 32 | claimed), so
- * that take and give cost one atomic addition. A giver adds to it before it
- * releases and a taker subtracts after it claimed, so that neither half is
- * ever below 0. Threads that die in between leave it wrong for good, and
- * then too high: it steers, and the hard limit stands on it. A take counts
- * before it uses what it claimed, a purge after the system has the memory; what
- * is given stays counted till then.
+ * What is claimed and what is free and dirty the account counts (account.h), of
+ * which this is a reader.
  *
- * All operations are wait-free; the low-water mark, and with a hard limit
- * budget_try_taken(), lock-free.
+ * All operations are wait-free; the low-water mark is lock-free.
  */
 #ifndef LANE_BUDGET_H
 #define LANE_BUDGET_H
@@ -50,9 +44,10 @@
 #include "pageheap/region.h"
 
 #define BUDGET_SOFT_KEEP ((size_t)1 << 20)
+#define GROWTH_FACTOR 2 /* by which a rise of the peak lowers the gap */
 
 struct budget {
-	_Atomic(uint64_t) units;       /* counter: see above */
+	_Atomic(uint64_t) units;       /* counter: see account.h */
 	_Atomic(uint64_t) low_dirty;   /* hint: least since the last tick */
 	_Atomic(uint64_t) bonus_size;  /* hint */
 	_Atomic(uint64_t) gap_size;    /* hint */
@@ -94,6 +89,31 @@ static force_inline size_t budget_resident_size(void)
 	return (size_t)((uint32_t)units + (units >> 32)) << UNIT_SHIFT;
 }
 
+/* The account notes what is claimed: a heap that grows takes clean memory
+ * anyway. */
+static inline void budget_raise_peak(uint32_t claimed)
+{
+	uint32_t peak = load_relaxed(&budget.peak);
+	size_t gap, less;
+
+	if (claimed <= peak)
+		return;
+	gap = load_relaxed(&budget.gap_size);
+	less = (size_t)(claimed - peak) << UNIT_SHIFT;
+	store_relaxed(&budget.gap_size,
+		      gap - min_size(gap, GROWTH_FACTOR * less));
+	store_relaxed(&budget.peak, claimed);
+}
+
+/* And what is free and dirty, for its least in an interval. */
+static inline void budget_lower(uint64_t dirty)
+{
+	uint64_t low = load_relaxed(&budget.low_dirty);
+
+	while (dirty < low && !cas_relaxed(&budget.low_dirty, &low, dirty))
+		;
+}
+
 /* Returns how much free memory is kept now. */
 size_t budget_size(void);
 
@@ -102,23 +122,6 @@ size_t budget_size_without(size_t size);
 
 /* Returns the size above which a run is not kept, whatever the budget. */
 size_t budget_run_most(void);
-
-/* Counts nr claimed units, nr_dirty of them from the free dirty ones. False:
- * the hard limit has no room for the others; nothing changed. */
-bool budget_try_taken(uint32_t nr, uint32_t nr_dirty);
-
-/* Whether nr units that are clean could be taken now. */
-bool budget_has_room(uint32_t nr);
-
-/* Counts nr claimed units, all dirty, that are about to be released. */
-void budget_given(uint32_t nr);
-
-/* Counts nr units that went back to the system in nr_calls calls. */
-void budget_purged(uint32_t nr, uint32_t nr_calls);
-
-/* Counts nr claimed units that went back to the system by one call now, and are
- * about to be released. */
-void budget_given_purged(uint32_t nr);
 
 /* Notes that the system refused to take nr units; more: others than before. */
 void budget_refused(uint32_t nr, bool more);

@@ -1,6 +1,7 @@
 /* layer 2.7: dirty: marks, hints, and the purge of hugepages */
 #include "pageheap/dirty.h"
 
+#include "pageheap/account.h"
 #include "pageheap/budget.h"
 #include "pageheap/level.h"
 #include "pageheap/region_grow.h"

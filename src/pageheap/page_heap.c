@@ -25,6 +25,7 @@
 #include "pageheap/page_heap.h"
 
 #include "base/word.h"
+#include "pageheap/account.h"
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/guard.h"

@@ -1,6 +1,7 @@
 /* layer 2.8: purge: the walk over the hints */
 #include "pageheap/purge.h"
 
+#include "pageheap/account.h"
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
 #include "pageheap/free_index.h"

@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/text.h"
+#include "sample/peak.h"
 #include "sample/sampler.h"
 #include "system/config.h"
 #include "system/part_file.h"

@@ -6,20 +6,18 @@
 #include "cpucache/areas.h"
 #include "cpucache/rseq.h"
 #include "sample/chance.h"
-#include "sample/fde.h"
 #include "sample/live.h"
+#include "sample/peak.h"
 #include "sample/probe.h"
 #include "sample/site.h"
+#include "sample/stack.h"
 #include "sample/trace.h"
-#include "sample/unwind.h"
 #include "system/config.h"
-#include "system/environ.h"
 #include "system/peek.h"
 #include "system/place.h"
 #include "system/system.h"
 
 #define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
-#define ENTRY_POINT 9 /* AT_ENTRY */
 #define WHO_MASK ((1u << LIVE_WHO_BITS) - 1)
 #define REGION_MASK ((1u << LIVE_REGION_BITS) - 1)
 
@@ -31,13 +29,9 @@ static _Atomic(uint64_t) memory;      /* atomic: of all tables; set once */
 static _Atomic(uint32_t) ready;	      /* atomic: the tables can be used */
 static _Atomic(uint64_t) random_next; /* atomic: own, each value is used once */
 static _Atomic(uint32_t) nr_threads;  /* atomic: own, each value is used once */
-/* const: our code, once it can be found; all who look store the same */
-static _Atomic(uint64_t) own_begin, own_end;
 
 struct sampler_tables sampler_tables;
 struct sampler_counts sampler_counts;
-static _Atomic(uint64_t) live_space; /* atomic: counter, bytes in use */
-static _Atomic(uint64_t) peak_space; /* atomic: hint, those at the peak */
 
 /* The tables */
 
@@ -63,19 +57,6 @@ static void tables_place(char *at, uint64_t size)
 	site_start(t->sites, t->nr_sites);
 	trace_start(t->index, t->nr_index, t->records, t->nr_words);
 	t->nr_keys = live_start(t->keys, SHARE_LIVE * part);
-}
-
-/* The program's own code is not cut off where the library is a part of it. */
-static void own_find(void)
-{
-	uint64_t begin, end, entry = getauxval ? getauxval(ENTRY_POINT) : 0;
-
-	if (!fde_object((uintptr_t)&sampler_start, &begin, &end) ||
-	    entry - begin < end - begin)
-		return;
-	store_relaxed(&own_begin, begin); // before publish
-	// [sampler.own] with own_calls(): where our code begins
-	store_release(&own_end, end);
 }
 
 static bool tables_start(void)
@@ -175,50 +156,6 @@ bool sample_count(size_t size)
 
 /* Samples */
 
-/* Counts the return addresses at the stack's beginning that are ours. */
-static unsigned own_calls(const uint64_t *pcs, unsigned n)
-{
-	// [sampler.own] with own_find(): where our code begins
-	uint64_t begin, end = load_acquire(&own_end);
-	unsigned own = 0;
-
-	if (unlikely(!end)) {
-		own_find();
-		end = load_relaxed(&own_end); // own: just stored, or 0
-	}
-	begin = load_relaxed(&own_begin); // const
-	while (own < n && pcs[own] - begin < end - begin)
-		own++;
-	return own;
-}
-
-static __attribute__((noinline)) uint32_t
-stack_walk(struct frame *frame, struct memory *memory, uint64_t caller)
-{
-	uint64_t pcs[UNWIND_MOST];
-	struct memo_notes notes;
-	unsigned n = unwind_callers(frame, memory, pcs, UNWIND_MOST, &notes);
-	unsigned own = own_calls(pcs, n);
-	uint32_t stack = trace_intern(pcs + own, n - own);
-
-	memo_keep(&notes, own, caller, stack);
-	return stack;
-}
-
-/* Its frame is where each walk begins. */
-__attribute__((noinline)) uint32_t sample_stack_keep(void)
-{
-	uint64_t caller = (uintptr_t)__builtin_return_address(0);
-	struct memory memory;
-	struct frame frame;
-	uint32_t stack;
-
-	frame_here(&frame);
-	memory_open(&memory, frame.r[FRAME_SP]);
-	stack = memo_find(&frame, &memory, caller);
-	return likely(stack) ? stack : stack_walk(&frame, &memory, caller);
-}
-
 uint32_t sample_stack_counted(void)
 {
 	uint32_t stack = sample_stack_keep();
@@ -227,47 +164,6 @@ uint32_t sample_stack_counted(void)
 	if (!stack)
 		add_relaxed(&sampler_counts.nr_dropped, 1);
 	return stack;
-}
-
-/* Copies what is in use to the peak's counts, unless another does for a peak
- * above this one. One that slept may set a count of a later moment. */
-static cold void peak_copy(uint64_t peak)
-{
-	struct trace *trace;
-	uint32_t at = 0;
-
-	while ((trace = trace_next(&at))) {
-		if (load_relaxed(&peak_space) != peak)
-			return;
-		store_relaxed(&trace->counts[TRACE_PEAK_OBJECTS],
-			      trace_less(trace, TRACE_ALLOC_OBJECTS,
-					 TRACE_FREED_OBJECTS));
-		store_relaxed(&trace->counts[TRACE_PEAK_SPACE],
-			      trace_less(trace, TRACE_ALLOC_SPACE,
-					 TRACE_FREED_SPACE));
-	}
-}
-
-static void peak_note(uint64_t space, uint64_t most)
-{
-	uint64_t peak = load_relaxed(&peak_space);
-
-	if (space <= peak + most)
-		return;
-	if (cas_relaxed(&peak_space, &peak, space))
-		peak_copy(space);
-}
-
-void sampler_note_peak(void)
-{
-	peak_note(load_relaxed(&live_space), 0);
-}
-
-/* Notes a peak that is higher by an eighth at least, so that the copies of a
- * heap that grows stay few. */
-static void peak_note_grown(uint64_t space)
-{
-	peak_note(space, load_relaxed(&peak_space) / 8);
 }
 
 static uint64_t space_of(uint64_t size, uint64_t weight)
@@ -318,7 +214,7 @@ void sample_add(const void *block, size_t size, uint32_t stack,
 		trace_add(trace, TRACE_GROWN_OBJECTS, weight);
 		trace_add(trace, TRACE_GROWN_SPACE, space);
 	}
-	peak_note_grown(add_relaxed(&live_space, space) + space);
+	peak_add(space);
 }
 
 /* Milliseconds. */
@@ -363,7 +259,7 @@ void sample_remove(const void *block)
 	if (age < AGE_LONG)
 		trace_add(trace, count_of_age(age), weight);
 	count_who(trace, &info, weight);
-	sub_relaxed(&live_space, space_of(info.size, weight));
+	peak_sub(space_of(info.size, weight));
 }
 
 void sampler_stats(struct sampler_stats *out)

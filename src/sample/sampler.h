@@ -114,10 +114,9 @@ struct sample_slab {
 /* Counts an allocation; whether it is to be sampled. Only while it is on. */
 bool sample_count(size_t size);
 
-/* Keep the stack of the calling function's callers; 0: none could be kept.
- * What is counted is a sample's; any other is only kept. */
+/* Keeps the stack of the calling function's callers, as sample_stack_keep()
+ * (stack.h), and counts it as a sample's. */
 uint32_t sample_stack_counted(void);
-uint32_t sample_stack_keep(void);
 
 /* Follows the block that was allocated for the sample, and where it would lie;
  * grown: a realloc will move another one there. */
@@ -142,8 +141,5 @@ struct sampler_stats {
 	uint64_t stacks_size; /* bytes of stacks */
 };
 void sampler_stats(struct sampler_stats *out);
-
-/* Makes what the program holds now the peak if it is more. */
-void sampler_note_peak(void);
 
 #endif

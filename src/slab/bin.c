@@ -5,6 +5,7 @@
 #include "slab/bin_list.h"
 #include "slab/bin_set.h"
 #include "slab/collect.h"
+#include "slab/wane.h"
 #include "system/config.h"
 #include "system/draw.h"
 #include "system/nodes.h"

@@ -3,16 +3,14 @@
 
 #include "slab/bin_list.h"
 #include "slab/slab_purge.h"
+#include "slab/wane.h"
 
 #define COLLECT_MOST 32 /* slabs that one give looks at */
 #define EMPTY_KEPT 2	/* empty slabs that do not start a collection */
 #define GROWTH_LOOKS 8	/* slabs, for each by which the heap grows */
 #define SHRINK_LOOKS 16 /* slabs, for SHRINK_SIZE more that is free in them */
 #define SHRINK_SIZE 65536
-#define DUE_SHIFT 3    /* an eighth of what a bin holds has come back */
-#define WANE_BATCHES 2 /* given and nothing taken: the class only shrinks */
-#define WANE_LOOKS 4   /* slabs, for each further batch */
-#define WANE_GIVEN_MOST (1u << 30)
+#define DUE_SHIFT 3 /* an eighth of what a bin holds has come back */
 
 static _Atomic(uint64_t) purged_size; /* atomic: counter */
 
@@ -229,54 +227,6 @@ static void bin_look(struct bin_set *set, unsigned looks, bool again)
 	store_relaxed(&set->look_next, size_class);
 }
 
-/* Makes one of a side wane; false: there is none that does not. */
-static bool side_wanes(struct bin *bin, unsigned size_class, unsigned side)
-{
-	struct span *slab = partial_pop_of(bin, side, false);
-
-	if (!slab)
-		return false;
-	slab_check_listed(slab, size_class);
-	slab_wane(slab);
-	partial_push(bin, side, slab);
-	return true;
-}
-
-/* Returns what is given before any of it wanes. */
-static uint32_t wane_begin(const struct bin *bin, const struct size_class *c)
-{
-	uint32_t regret = load_relaxed(&bin->wane_regret);
-
-	return (WANE_BATCHES + 1) * c->batch + regret;
-}
-
-void bin_note_given(struct bin *bin, unsigned size_class, unsigned n)
-{
-	const struct size_class *c = &size_classes[size_class];
-	uint32_t given = load_relaxed(&bin->given) + n;
-	unsigned looks = WANE_LOOKS;
-
-	if (likely(given < WANE_GIVEN_MOST))
-		store_relaxed(&bin->given, given);
-	if (given < wane_begin(bin, c))
-		return;
-	while (c->size <= SMALL_SIZE_MOST && looks--)
-		if (!side_wanes(bin, size_class, 0) &&
-		    !side_wanes(bin, size_class, 1))
-			break;
-}
-
-void bin_note_taken(struct bin *bin, unsigned size_class)
-{
-	uint32_t given = load_relaxed(&bin->given);
-
-	if (!given)
-		return;
-	if (given >= wane_begin(bin, &size_classes[size_class]))
-		store_relaxed(&bin->wane_regret, 2 * given);
-	store_relaxed(&bin->given, 0);
-}
-
 void bin_note_growth(struct bin_set *set)
 {
 	bin_look(set, GROWTH_LOOKS, false);
@@ -296,14 +246,6 @@ void bin_note_freed(struct bin_set *set, int64_t size)
 	store_relaxed(&set->freed, rest);
 	if (quiet_heap_shrank(size - rest))
 		bin_look(set, SHRINK_LOOKS, true);
-}
-
-static void wane_forget(struct bin *bin)
-{
-	uint32_t regret = load_relaxed(&bin->wane_regret);
-
-	if (regret)
-		store_relaxed(&bin->wane_regret, regret / 2);
 }
 
 static size_t bin_collect(struct bin *bin, unsigned size_class, unsigned most,

@@ -39,11 +39,6 @@ void bin_note_growth(struct bin_set *set);
 /* So many bytes more are free in slabs, or less where size is below 0. */
 void bin_note_freed(struct bin_set *set, int64_t size);
 
-/* n objects of the class came back to the set that the bin is of, or some were
- * taken out of it: where they only come back its slabs wane. */
-void bin_note_given(struct bin *bin, unsigned size_class, unsigned n);
-void bin_note_taken(struct bin *bin, unsigned size_class);
-
 uint64_t collect_purged_size(void);
 
 #endif

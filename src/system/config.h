@@ -1,4 +1,4 @@
-/* layer 1.4: config: the options of LANEMALLOC_CONF
+/* layer 1.5: config: the options of LANEMALLOC_CONF
  *
  * Read once at start-up: the file /etc/lanemalloc.conf, one key=value a line;
  * then LANEMALLOC_CONF=key=value,key=value,... where @path is another such file

@@ -1,4 +1,4 @@
-/* layer 1.4: config file: options from a file, a line at a time
+/* layer 1.5: config file: options from a file, a line at a time
  *
  * The file is read by pieces into a buffer on the stack, some CONFIG_FILE_MOST
  * bytes of it; a line that the buffer does not hold is dropped with a warning,

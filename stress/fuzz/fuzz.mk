@@ -17,8 +17,9 @@ FUZZ_LLVM_PROFDATA ?= llvm-profdata
 
 # The library, but for what replaces a process's malloc and its system layer.
 FUZZ_SRC ?= src
-FUZZ_LEFT_OUT = $(addprefix src/,system/linux.c system/threads.c $(addprefix entry/,cxx_names.c \
-	cxx_program.c wrappers.c real.c rights.c signals.c children.c start.c \
+FUZZ_LEFT_OUT = $(addprefix src/,system/linux.c system/threads.c \
+	system/static_link.c $(addprefix entry/,cxx_names.c \
+	cxx_program.c cxx_runtime.c wrappers.c real.c rights.c signals.c children.c start.c \
 	static_names.c clone.c) $(wildcard src/*/*.S))
 FUZZ_MODULES := $(patsubst src/%.c,%,$(filter-out $(FUZZ_LEFT_OUT) %.S,\
 	$(SOURCES)))

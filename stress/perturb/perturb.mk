@@ -14,7 +14,7 @@ SOAK_SECONDS ?= 600
 
 # Of the whole library, inside.c contains slab/bin.c.
 PERTURB_PARTS := $(filter-out slab/bin \
-	entry/wrappers entry/real entry/rights entry/signals \
+	entry/wrappers entry/real entry/rights entry/signals entry/cxx_runtime \
 	entry/children entry/syscall_$(ARCH) command/% \
 	$(patsubst src/%.c,%,$(FOREIGN)),$(patsubst \
 	$(PERTURB_SRC)/%,%,$(basename $(call of_arch,$(sort $(wildcard \

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""No object needs a name that a higher layer defines, and none needs itself by
-way of others.
+"""Nothing needs a name that a higher layer defines, and no object needs itself
+by way of others.
 
 Usage: calls.py BUILD
        calls.py --selftest
 
-Read from the objects by nm, so that no declaration of one's own hides a call.
-A name's layer is that of its file, or of the header of that name where that
-is lower. Weak needs, names that the library exports, and `lane_` before such a
-name, are no calls: they ask what the program has. Assembly is a part of the C
-file that calls it.
+Read from the objects by nm, so that no declaration of one's own hides a call;
+sources that only another libc has are compiled for this. A weak need is a need
+as any other: where the name is absent there is another build that has it. What
+a header calls in its functions and macros it needs itself, whoever includes
+it. A name's layer is that of the file that defines it, not that of the header
+that declares it. Assembly is a part of the C file that calls it.
 
-Prints one line for each breach; exit status 1 if there was one.
+ALLOWED names what must stand, each with its reason. Prints one line for each
+breach; exit status 1 if there was one.
 """
 
 import collections
@@ -23,21 +25,40 @@ import tempfile
 
 sys.dont_write_bytecode = True
 
+import source  # noqa: E402
+
 FIRST = re.compile(r"/\* layer (\d+)\.(\d+): ")
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
 
-def layers_of(root, stem):
-    """The layers of src/stem.c or .S, and of src/stem.h where there is one."""
-    found = []
-    for suffix in (".c", ".S", ".h"):
-        path = os.path.join(root, "src", stem + suffix)
+# (who needs, a pattern; what, a pattern): why it stands
+ALLOWED = {
+    ("entry/program", "free|lane_free"):
+        "asks whose they are, and calls the program's (program.h)",
+    ("entry/cxx_program", "(lane_)?_Z.*"): "likewise",
+    ("front/foreign", "__libc_(free|realloc)"):
+        "libc's; where they are ours it calls none (system/static_link.h)",
+    ("guard/catch", "sigaction"):
+        "libc's, in programs that have no entry/signals.c",
+    ("entry/cxx_runtime", "dlopen"): "libc's, by our wrapper or not",
+}
+
+
+def allowed(stem, name):
+    return any(re.fullmatch(who, stem) and re.fullmatch(what, name)
+               for who, what in ALLOWED)
+
+
+def layer_of(root, *paths):
+    """The layer of the first of these files that there is."""
+    for path in paths:
+        path = os.path.join(root, "src", path)
         if os.path.exists(path):
             with open(path, encoding="utf-8") as f:
                 m = FIRST.match(f.read())
             if m:
-                found.append((int(m.group(1)), int(m.group(2))))
-    return found
+                return int(m.group(1)), int(m.group(2))
+    return None
 
 
 def nm(*arguments):
@@ -57,11 +78,43 @@ def objects(build):
                 yield os.path.relpath(path, folder)[:-len(".o")], path
 
 
-def exported(build):
-    library = os.path.join(build, "liblanemalloc.so")
-    if not os.path.exists(library):
-        return set()
-    return {name for kind, name in nm("-D", library) if kind != "U"}
+def foreign(root, build, folder):
+    """Compiles what has no object here, as another libc's alone."""
+    flags = os.path.join(build, "flags")
+    if not os.path.exists(flags):
+        return
+    with open(flags, encoding="utf-8") as f:
+        command = f.read().split()
+    for path in source.files(root, ["src"], (".c",)):
+        stem = os.path.splitext(os.path.relpath(path, "src"))[0]
+        at = os.path.join(folder, stem.replace("/", "+") + ".o")
+        if stem.startswith("command/") or \
+                os.path.exists(os.path.join(build, "obj", stem + ".o")) or \
+                re.search("_(x86_64|aarch64)$", stem):
+            continue
+        done = subprocess.run([*command, "-c", path, "-o", at], cwd=root,
+                              stderr=subprocess.DEVNULL, check=False)
+        if done.returncode == 0:
+            yield stem, at
+
+
+def code_of(text, places):
+    return "\n".join("\n".join(text.code[start:end + 1])
+                     for _, start, end in places)
+
+
+def header_needs(root):
+    """(header, its layer, name) of each call in a header."""
+    for path in source.files(root, ["src"], (".h",)):
+        path = os.path.relpath(path, "src")
+        layer = layer_of(root, path)
+        text = source.Source(root, os.path.join("src", path))
+        inline = code_of(text, text.functions())
+        calls = re.findall(r"\b(\w+)\s*\(",
+                           inline + code_of(text, text.macros()))
+        reads = re.findall(r"(?:&|\b)(\w+)\b[.\[]", inline)
+        for name in sorted({*calls, *reads} if layer else ()):
+            yield path, layer, name
 
 
 def circle_of(stem, needs):
@@ -95,40 +148,60 @@ def circles(root, needed, defined):
             for way in found.values()]
 
 
-def check(root, build):
-    shown, defined, needed = exported(build), {}, []
-    for stem, path in objects(build):
-        layers = layers_of(root, stem)
-        if not layers:
+def read(root, found):
+    """What objects define, {name: (stem, layer)}, and (stem, layer, name) of
+    all that they need."""
+    defined, needed = {}, []
+    for stem, path in found:
+        layer = layer_of(root, stem + ".c", stem + ".S")
+        if not layer:
             continue  # of a file that is gone
         for kind, name in nm("-g", path):
-            if kind == "U":
-                needed.append((stem, layers[0], name))
-            elif kind != "w" and re.sub("^lane_", "", name) not in shown:
-                defined[name] = (stem, min(layers))
+            if kind in "Uwv":
+                needed.append((stem, layer, name))
+            else:
+                defined[name] = (stem, layer)
+    return defined, [row for row in needed if not allowed(row[0], row[2])]
+
+
+def check(root, build):
+    with tempfile.TemporaryDirectory() as folder:
+        defined, needed = read(root, [*objects(build),
+                                      *foreign(root, build, folder)])
     if not defined:
         return ["no objects in %s/obj" % build]
     return circles(root, needed, defined) + [
-        "%s of layer %d.%d needs %s() of %s, layer %d.%d"
+        "%s of layer %d.%d needs %s of %s, layer %d.%d"
         % ((stem,) + layer + (name,) + defined[name][:1] + defined[name][1])
-        for stem, layer, name in needed
-        if name in defined and defined[name][1] > layer]
+        for stem, layer, name in needed + list(header_needs(root))
+        if name in defined and defined[name][1] > layer
+        and not allowed(stem, name)]
 
 
 LOW = "/* layer 1.1: low: below */\nint high(void);\n" \
       "int low(void) { return %s; }\n"
 HIGH = "/* layer 2.1: high: above */\nint low(void);\n" \
        "int high(void) { return %s; }\n"
+WEAK = "/* layer 1.1: low: below */\nint high(void) __attribute__((weak));\n" \
+       "int low(void) { return high ? high() : 0; }\n"
 HEADER = "/* layer 1.1: high: what all may ask */\n"
+INLINE = HEADER + "int high(void);\nstatic inline int ask(void)\n" \
+    "{\n\treturn high();\n}\n"
 
 # (what it is, files, how many breaches)
 TREES = [
     ("calls downwards", {"low": LOW % "1", "high": HIGH % "low()"}, 0),
     ("a call upwards", {"low": LOW % "high()", "high": HIGH % "1"}, 1),
+    ("a weak need upwards", {"low": WEAK, "high": HIGH % "1"}, 1),
     ("a call of what a low header has",
-     {"low": LOW % "high()", "high": HIGH % "1", "high.h": HEADER}, 0),
+     {"low": LOW % "high()", "high": HIGH % "1", "high.h": HEADER}, 1),
+    ("a low header calls", {"high": HIGH % "1", "high.h": INLINE}, 1),
+    ("a low header declares",
+     {"high": HIGH % "1", "high.h": HEADER + "int high(void);\n"}, 0),
     ("two that need each other",
-     {"low": LOW % "high()", "high": HIGH % "low()", "high.h": HEADER}, 1),
+     {"low": LOW % "high()", "high": HIGH.replace("2.1", "1.1") % "low()"}, 1),
+    ("two by a weak need",
+     {"low": WEAK, "high": HIGH.replace("2.1", "1.1") % "low()"}, 1),
     ("no objects", {}, 1),
 ]
 

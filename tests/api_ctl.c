@@ -180,9 +180,8 @@ TEST_LANE(test_extension)
 TEST_LANE(test_release_to_system)
 {
 	size_t dirty, left;
-	char *block;
+	char *block = malloc(3 * MIB);
 
-	block = malloc(3 * MIB);
 	memset(block, 1, 3 * MIB);
 	free(opaque(block));
 	dirty = property_of("tcmalloc.pageheap_free_bytes");

@@ -194,9 +194,8 @@ TEST_LANE(test_few_system_calls_a_sample)
 {
 	unsigned n, least = calls_of_a_sample() * NR_PAIRS;
 	int status;
-	pid_t pid;
+	pid_t pid = fork();
 
-	pid = fork();
 	if (!pid) {
 		child_set_conf(ALL);
 		execl("/proc/self/exe", "api_guarded_blocks", "pairs",

@@ -93,11 +93,10 @@ TEST_LANE(each_process_tells)
 /* The children of vfork have their parent's word, and leave it. */
 ROLE(refused_in_vfork_children)
 {
-	unsigned i;
 	pid_t pid;
 
 	limits_set(0, 4 * MIB);
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		pid = vfork();
 		if (!pid)
 			_exit(malloc(opaque(16 * MIB)) != NULL);
@@ -236,10 +235,9 @@ static void check_sizes(size_t size)
 TEST_LANE(the_hard_limit)
 {
 	size_t sizes[] = { 1000, 5000, 40000, 300000, 5 * MIB };
-	size_t i;
 
 	limits_set(0, HARD);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		check_sizes(sizes[i]);
 	assert_true(stats_now().nr_limit_hits > 0);
 	assert_int_equal(stats_now().limit_hard_size, HARD);

@@ -197,9 +197,8 @@ static size_t count(const char *haystack, const char *needle)
 
 TEST_LANE(test_dynamic_section)
 {
-	char *dynamic;
+	char *dynamic = readelf("-W -d");
 
-	dynamic = readelf("-W -d");
 	assert_int_equal(count(dynamic, "(NEEDED)"), 1);
 	assert_non_null(strstr(dynamic, "Shared library: [libc.so.6]"));
 	assert_non_null(strstr(dynamic, "soname: [liblanemalloc.so.1]"));
@@ -232,9 +231,8 @@ TEST_LANE(test_segments)
 /* The sections by which debuggers know rseq. */
 TEST_LANE(test_sections)
 {
-	char *sections;
+	char *sections = readelf("-W -S");
 
-	sections = readelf("-W -S");
 	assert_non_null(strstr(sections, "__rseq_cs"));
 	assert_non_null(strstr(sections, "__rseq_cs_ptr_array"));
 	assert_non_null(strstr(sections, "__rseq_exit_point_array"));

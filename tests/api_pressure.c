@@ -52,11 +52,10 @@ static void have_threads(void)
 static void have_free_memory(void)
 {
 	static void *blocks[NR_BLOCKS];
-	size_t i;
 
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (size_t i = 0; i < NR_BLOCKS; i++)
 		blocks[i] = memset(malloc(1000), 1, 1000);
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (size_t i = 0; i < NR_BLOCKS; i++)
 		free(blocks[i]);
 	must(stats_now().free_dirty_size + stats_now().cached_size +
 		     stats_now().slab_free_size > 30 * MIB);
@@ -74,9 +73,8 @@ static bool all_went(void)
 static unsigned nr_watches(void)
 {
 	unsigned nr = 0;
-	int fd;
 
-	for (fd = 100; fd < 1100; fd++)
+	for (int fd = 100; fd < 1100; fd++)
 		if (fcntl(fd, F_GETFD) >= 0) {
 			must(fcntl(fd, F_GETFD) == FD_CLOEXEC);
 			nr++;
@@ -306,10 +304,8 @@ TEST_LANE(a_socket)
 
 int main(int argc, char **argv)
 {
-	int fd;
-
 	/* Who started this may have some open. */
-	for (fd = 100; argc > 1 && fd < 1100; fd++)
+	for (int fd = 100; argc > 1 && fd < 1100; fd++)
 		close(fd);
 	return argc > 1 ? role_run(argv[1]) : tests_run(begin, end);
 }

@@ -29,9 +29,8 @@ static bool same_rights(const char *one, const char *other)
 					    "\nCapEff:", "\nCapBnd:",
 					    "\nCapAmb:", "\nNoNewPrivs:" };
 	char a[1024], b[1024];
-	size_t i;
 
-	for (i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		status_line(one, keys[i] + 1, a);
 		status_line(other, keys[i] + 1, b);
 		if (*b && strcmp(a, b)) {
@@ -234,10 +233,9 @@ static void make_with_helper(const struct call *call)
 static void test_calls(void)
 {
 	unsigned nr_refused = 0;
-	size_t i;
 	int status;
 
-	for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		if (in_child(make_alone, &calls[i]) == REFUSED) {
 			nr_refused++;
 			continue;

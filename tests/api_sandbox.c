@@ -30,11 +30,10 @@ static struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
 static void work_for(long ms)
 {
 	struct timespec start, now;
-	unsigned i;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
-		for (i = 0; i < 100; i++)
+		for (unsigned i = 0; i < 100; i++)
 			work(NULL);
 		free(malloc(3 << 20));
 		clock_gettime(CLOCK_MONOTONIC, &now);
@@ -73,8 +72,6 @@ static void filtered(const struct call *call)
 /* The first samples of this thread's life are taken behind the filter. */
 static void filtered_samples(const struct call *call)
 {
-	unsigned i;
-
 	(void)call;
 	get_helper();
 	if (!LANE(lanemalloc_profile_start) ||
@@ -83,7 +80,7 @@ static void filtered_samples(const struct call *call)
 	must(!LANE(lanemalloc_profile_start)());
 	if (filter_by_prctl())
 		_exit(REFUSED);
-	for (i = 0; i < 64; i++)
+	for (unsigned i = 0; i < 64; i++)
 		free(opaque(malloc(1 << 20)));
 }
 
@@ -111,17 +108,16 @@ static void strict(const struct call *call)
 static void strict_among_guards(const struct call *call)
 {
 	void *blocks[24];
-	unsigned i;
 
 	(void)call;
 	free(opaque(malloc(200 << 10))); /* the lanes are there from now on */
-	for (i = 0; i < 24; i++)
+	for (unsigned i = 0; i < 24; i++)
 		blocks[i] = malloc(300 << 10);
-	for (i = 0; i < 24; i++)
+	for (unsigned i = 0; i < 24; i++)
 		free(blocks[i]);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
 		_exit(REFUSED);
-	for (i = 0; i < 12; i++)
+	for (unsigned i = 0; i < 12; i++)
 		memset(opaque(malloc(200 << 10)), 1, 200 << 10);
 	syscall(SYS_exit, 0);
 }
@@ -151,10 +147,9 @@ static void test_sandboxes(void)
 		CALL(filter_all_threads), CALL(filter_one_thread),
 		CALL(filter_by_prctl),
 	};
-	size_t i;
 	int status;
 
-	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
 		status = in_child(filtered, &filters[i]);
 		if (status && status != REFUSED)
 			fprintf(stderr, "%s: status %d\n", filters[i].name,
@@ -192,9 +187,8 @@ static uint64_t nr_direct(void)
 static bool fast_paths_run(void)
 {
 	uint64_t before = nr_direct();
-	unsigned i;
 
-	for (i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < 1000; i++)
 		free(opaque(malloc(64)));
 	return nr_direct() - before < 500;
 }
@@ -229,11 +223,10 @@ static void vfork_beside_refusals(const struct call *call)
 {
 	atomic_bool stop = false;
 	pthread_t thread;
-	unsigned i;
 
 	(void)call;
 	must(!pthread_create(&thread, NULL, be_refused, &stop));
-	for (i = 0; i < 300; i++)
+	for (unsigned i = 0; i < 300; i++)
 		vfork_once(work_once);
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);

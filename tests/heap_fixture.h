@@ -149,9 +149,8 @@ static inline unsigned char pattern_at(size_t size, size_t i)
 static inline void pattern_set(void *block, size_t size)
 {
 	unsigned char *bytes = block;
-	size_t i;
 
-	for (i = 0; i < size; i = pattern_next(i))
+	for (size_t i = 0; i < size; i = pattern_next(i))
 		bytes[i] = pattern_at(size, i);
 }
 
@@ -159,9 +158,8 @@ static inline void pattern_set(void *block, size_t size)
 static inline bool pattern_is(const void *block, size_t size, size_t keep)
 {
 	const unsigned char *bytes = block;
-	size_t i;
 
-	for (i = 0; i < keep; i = pattern_next(i))
+	for (size_t i = 0; i < keep; i = pattern_next(i))
 		if (bytes[i] != pattern_at(size, i))
 			return false;
 	return true;

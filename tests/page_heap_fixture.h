@@ -48,9 +48,7 @@ static inline void heap_unmap(const struct region *region)
 
 static inline void heap_forget(void)
 {
-	unsigned i;
-
-	for (i = 0; i < NR_REGIONS_MOST; i++) {
+	for (unsigned i = 0; i < NR_REGIONS_MOST; i++) {
 		if (region_is_ready(&regions[i]))
 			heap_unmap(&regions[i]);
 	}

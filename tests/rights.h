@@ -49,13 +49,12 @@ static unsigned nr_tasks(void)
 static void *work(void *arg)
 {
 	void *blocks[500];
-	unsigned i;
 
-	for (i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 500; i++) {
 		blocks[i] = malloc(i * 20 + 1);
 		memset(blocks[i], 1, i * 20 + 1);
 	}
-	for (i = 0; i < 500; i++)
+	for (unsigned i = 0; i < 500; i++)
 		free(blocks[i]);
 	return arg;
 }

@@ -182,12 +182,11 @@ static inline void storm_parallel(unsigned n, void *(*run)(void *),
 				  size_t stack_size)
 {
 	pthread_t *threads = storm_map(n * sizeof(*threads));
-	unsigned i;
 
 	must(threads);
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		storm_spawn(&threads[i], run, i, stack_size);
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		must(!pthread_join(threads[i], NULL));
 	must(!munmap(threads, n * sizeof(*threads)));
 }

@@ -82,14 +82,13 @@ TEST(test_objects_are_distinct, NULL, teardown)
 {
 	enum { N = 4000 };
 	static void *objects[N];
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i++)
+	for (unsigned i = 0; i < N; i++)
 		memset(objects[i], 0, 1024);
-	for (i = 0; i < N; i++)
+	for (unsigned i = 0; i < N; i++)
 		assert_int_equal((*(unsigned *)objects[i])++, 0);
-	for (i = 0; i < N; i += 40)
+	for (unsigned i = 0; i < N; i += 40)
 		bin_give(1, objects + i, 40);
 }
 
@@ -97,13 +96,11 @@ TEST(test_empty_slabs_go_back_at_once, NULL, teardown)
 {
 	enum { N = 64 * NR_IN_SLAB };
 	static void *objects[N];
-	uint64_t before;
-	unsigned i;
+	uint64_t before = claimed_units();
 
-	before = claimed_units();
 	take_all(1, CLASS, objects, N);
 	assert_true(claimed_units() >= before + 64);
-	for (i = 0; i < N; i++)
+	for (unsigned i = 0; i < N; i++)
 		bin_give(1, objects + i, 1);
 	/* Slot, and the few that do not start a collection. */
 	assert_true(claimed_units() <= before + 6);
@@ -122,18 +119,17 @@ TEST(test_breathing_keeps_its_slabs, NULL, teardown)
 	enum { N = (1 + EMPTY_KEPT) * NR_IN_SLAB };
 	static void *objects[N];
 	uint64_t before = 0;
-	unsigned round, i;
 
 	take_all(1, CLASS, objects, 1);
 	bin_give(1, objects, 1);
 	store_relaxed(&bin_sets[1]->bins[CLASS].nr_empty, 0); // own
-	for (round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 20; round++) {
 		take_all(1, CLASS, objects, N);
 		assert_int_equal(nr_empty(1, CLASS), 0);
 		/* One each, so that they are listed before they are empty. */
-		for (i = 0; i < N; i += NR_IN_SLAB)
+		for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 			bin_give(1, objects + i, 1);
-		for (i = 0; i < N; i += NR_IN_SLAB)
+		for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 			bin_give(1, objects + i + 1, NR_IN_SLAB - 1);
 		assert_int_equal(nr_empty(1, CLASS), EMPTY_KEPT);
 		if (!round)
@@ -147,19 +143,18 @@ TEST(test_wrong_count_of_empty_slabs_heals, NULL, teardown)
 {
 	void *objects[3 * NR_IN_SLAB];
 	struct bin *bin;
-	unsigned i;
 
 	take_all(1, CLASS, objects, 3 * NR_IN_SLAB);
-	for (i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++)
 		bin_give(1, objects + i * NR_IN_SLAB, 1);
 	bin = &bin_sets[1]->bins[CLASS];
 	assert_int_equal(load_relaxed(&bin->nr_listed), 2); // own
 	store_relaxed(&bin->nr_empty, 1000);                // own
-	for (i = 500; i; i /= 2) {
+	for (unsigned i = 500; i; i /= 2) {
 		bin_collect_all(100, COLLECT_AGE_NEVER);
 		assert_int_equal(load_relaxed(&bin->nr_empty), i); // own
 	}
-	for (i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++)
 		bin_give(1, objects + i * NR_IN_SLAB + 1, NR_IN_SLAB - 1);
 }
 
@@ -189,12 +184,10 @@ static void empties_while_purged(unsigned size_class)
 
 TEST(test_slab_that_empties_while_purged, NULL, teardown)
 {
-	unsigned size_class;
-
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
-	for (size_class = 1; size_classes[size_class].nr_objects > 1;
+	for (unsigned size_class = 1; size_classes[size_class].nr_objects > 1;
 	     size_class++)
 		empties_while_purged(size_class);
 }
@@ -227,16 +220,15 @@ TEST(test_long_inbox_overflows_to_partial, NULL, teardown)
 	enum { N = 4 * INBOX_DEPTH_MOST * NR_IN_SLAB };
 	static void *objects[N], *again[N];
 	uint64_t before;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
 	before = claimed_units();
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(2, objects + i, NR_IN_SLAB / 2);
 	take_all(1, CLASS, again, N / 2);
 	assert_true(claimed_units() <= before);
 	bin_give(1, again, N / 2);
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
@@ -246,10 +238,9 @@ TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
 	static void *objects[N], *again[N];
 	struct bin_stats stats, was;
 	uint64_t before;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i, NR_IN_SLAB / 2);
 	before = claimed_units();
 	bin_stats(&was);
@@ -258,7 +249,7 @@ TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
 	assert_true(stats.nr_steals > was.nr_steals);
 	assert_int_equal(claimed_units(), before);
 	bin_give(2, again, NR_IN_SLAB);
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
@@ -332,10 +323,9 @@ TEST(test_sampled_slabs_are_new, NULL, teardown)
 	static void *objects[N];
 	struct bin_stats stats, was;
 	void *followed;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i, NR_IN_SLAB / 2);
 	bin_stats(&was);
 	followed = bin_take_sampled(CLASS);
@@ -343,7 +333,7 @@ TEST(test_sampled_slabs_are_new, NULL, teardown)
 	assert_int_equal(stats.nr_steals, was.nr_steals);
 	assert_true(tag_is_sampled(tag_of(followed)));
 	bin_give(1, &followed, 1);
-	for (i = 0; i < N; i += NR_IN_SLAB)
+	for (unsigned i = 0; i < N; i += NR_IN_SLAB)
 		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
 }
 
@@ -557,14 +547,13 @@ static void *storm(void *arg)
 TEST_FIRST(test_threads_never_share_an_object, NULL, teardown)
 {
 	pthread_t threads[THREADS];
-	unsigned i;
 
 	/* Recycled memory may hold anything: the mark must not be there. */
-	for (i = 0; i < THREADS; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, storm, (void *)(uintptr_t)i);
-	for (i = 0; i < THREADS; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	for (i = 0; i < 256; i++) {
+	for (unsigned i = 0; i < 256; i++) {
 		void *object = atomic_exchange(&exchange[i], NULL);
 
 		if (object)

@@ -217,11 +217,9 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 /* Closes what is empty; what comes next is growth; the brake comes off. */
 FIXTURE(teardown)
 {
-	unsigned i;
-
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_purge(0, SIZE_MAX);
-	for (i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 100; i++)
 		quiet_age_ends();
 	page_heap_check();
 }

@@ -50,14 +50,12 @@ static void assert_warns(const char *text, const char *warning)
 
 TEST(test_table)
 {
-	unsigned i, j;
-
 	assert_int_equal(NR_ROWS, NR_CONFIG_OPTIONS);
 	assert_memory_equal(&config, &defaults, sizeof(defaults));
-	for (i = 0; i < NR_ROWS; i++) {
+	for (unsigned i = 0; i < NR_ROWS; i++) {
 		assert_string_equal(config_options[i].name, rows[i].name);
 		assert_true(strlen(config_options[i].help) > 0);
-		for (j = 0; j < i; j++)
+		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(rows[i].name, rows[j].name);
 	}
 }
@@ -90,9 +88,8 @@ static void assert_number(unsigned i)
 static void assert_words(unsigned i, const char *const *words, unsigned mask)
 {
 	char text[256], warning[512], list[256] = "";
-	unsigned word;
 
-	for (word = 0; words[word]; word++) {
+	for (unsigned word = 0; words[word]; word++) {
 		snprintf(text, sizeof(text), "%s=%s", rows[i].name,
 			 words[word]);
 		assert_sets(i, text, word & mask);
@@ -149,9 +146,7 @@ static void assert_text(unsigned i)
 
 TEST(test_every_option)
 {
-	unsigned i;
-
-	for (i = 0; i < NR_ROWS; i++) {
+	for (unsigned i = 0; i < NR_ROWS; i++) {
 		if (!strcmp(rows[i].kind, "NUMBER"))
 			assert_number(i);
 		else if (!strcmp(rows[i].kind, "BOOL"))
@@ -237,9 +232,8 @@ TEST(test_bad_numbers)
 		"36893488147419103233",
 	};
 	char text[128], warning[256];
-	size_t i;
 
-	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		snprintf(text, sizeof(text), "purge_budget=%s", values[i]);
 		snprintf(warning, sizeof(warning),
 			 WARNING "purge_budget: '%s' is not a number from 0 "
@@ -351,7 +345,6 @@ TEST(test_print)
 	static struct capture capture;
 	struct config saved = config, got;
 	char *text, *rest = NULL, *item;
-	unsigned i;
 
 	parse(&config, "verbose=1,index=mm_cid,purge_budget=1g,"
 		       "hugepage=off,usable=requested,rseq=0");
@@ -361,7 +354,7 @@ TEST(test_print)
 	assert_non_null(strstr(text, "verbose=on,"));
 	assert_non_null(strstr(text, ",index=mm_cid,"));
 	assert_non_null(strstr(text, ",purge_budget=1073741824,"));
-	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+	for (unsigned i = 0; i < NR_CONFIG_OPTIONS; i++) {
 		if (!rest)
 			rest = options_of(strsep(&text, "\n"));
 		item = strsep(&rest, ",");

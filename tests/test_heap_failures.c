@@ -92,9 +92,7 @@ static size_t size_of(unsigned i)
 
 static void allocate(unsigned first)
 {
-	unsigned i;
-
-	for (i = first; i < NR_HELD; i += 2) {
+	for (unsigned i = first; i < NR_HELD; i += 2) {
 		drop(i);
 		if (i % 7 == 1)
 			keep(i, heap_alloc_aligned(size_of(i), 16u << i % 14),
@@ -108,30 +106,28 @@ static void allocate(unsigned first)
 
 static void live(const cpu_set_t *cpus)
 {
-	unsigned i;
-
 	cpus_go(0, cpus, 0);
 	heap_threads_start();
 	allocate(0);
 	cpus_go(0, cpus, 1);
 	allocate(1);
-	for (i = 0; i < NR_HELD; i += 3)
+	for (unsigned i = 0; i < NR_HELD; i += 3)
 		grow(i, size_of(i + 7));
 	heap_gate_close();
-	for (i = 0; i < NR_HELD; i += 5)
+	for (unsigned i = 0; i < NR_HELD; i += 5)
 		drop(i);
 	heap_gate_open();
 	fake_now_ms += 1000000;
 	heap_purge(MIB);
 	cpus_go(0, cpus, 0);
-	for (i = 0; i < NR_HELD; i += 5)
+	for (unsigned i = 0; i < NR_HELD; i += 5)
 		keep(i, block_alloc(size_of(i)), size_of(i));
 	grow(0, 4 * MIB);
 	drop(1);
 	keep(1, block_alloc(4 * MIB), 4 * MIB);
 	grow(0, 9 * MIB);
 	fake_now_ms += 1000000;
-	for (i = 0; i < NR_HELD; i += 2)
+	for (unsigned i = 0; i < NR_HELD; i += 2)
 		drop(i);
 	heap_purge(0);
 }
@@ -139,14 +135,12 @@ static void live(const cpu_set_t *cpus)
 /* With the system well again everything works, and comes back. */
 static void recover(const cpu_set_t *cpus)
 {
-	unsigned i;
-
 	well = true;
 	live(cpus);
-	for (i = 0; i < NR_HELD; i++)
+	for (unsigned i = 0; i < NR_HELD; i++)
 		drop(i);
 	heap_quarantine_flush();
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		fake_now_ms += 1000000;
 		cpus_go(0, cpus, i % 2);
 		heap_purge(0);

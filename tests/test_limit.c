@@ -134,7 +134,6 @@ TEST(free_memory_makes_way)
 TEST(purged_piece_by_piece_near_the_limit)
 {
 	struct run run;
-	unsigned i;
 
 	heap_limited(0, 1100);
 	config.purge_budget = GIB;
@@ -142,7 +141,7 @@ TEST(purged_piece_by_piece_near_the_limit)
 	heap_give(&run);
 	page_heap_purge(0, SIZE_MAX);
 	assert_true(fake_nr_purged() > 0);
-	for (i = 0; i < fake_nr_purged(); i++)
+	for (unsigned i = 0; i < fake_nr_purged(); i++)
 		assert_true(fake_purged(i).size <= HUGEPAGE_SIZE);
 	limits_set(0, 1 << 20);
 	assert_true(page_heap_take(1024, 1, 0, &run));
@@ -294,16 +293,15 @@ TEST(never_passed_by_threads)
 {
 	pthread_t threads[NR_THREADS];
 	size_t most = 0;
-	uintptr_t i;
 
 	heap_limited(0, 150);
 	store_relaxed(&nr_done, 0); // own
-	for (i = 0; i < NR_THREADS; i++)
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, storm,
 						(void *)(i + 1)), 0);
 	while (load_relaxed(&nr_done) < NR_THREADS) // counter
 		most = max_size(most, nr_resident());
-	for (i = 0; i < NR_THREADS; i++)
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_true(most <= 150);
 	assert_true(load_relaxed(&limit.nr_hits) > 0); // own

@@ -87,9 +87,8 @@ TEST(searches_across_hugepages_in_the_end)
 {
 	static const uint32_t sizes[] = { 65, 96, 128, 200 };
 	struct run run, all;
-	unsigned i;
 
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		heap_fresh(0);
 		config.purge_budget = (uint64_t)1 << 50;
 		assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));

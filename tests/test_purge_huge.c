@@ -112,9 +112,8 @@ TEST(a_huge_run_is_refused)
 TEST(half_of_memory_is_not_kept)
 {
 	struct run run, again;
-	unsigned i;
 
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		size_t n = (i ? 640 * MIB : 512 * MIB) / UNIT_SIZE;
 
 		heap_keeping(i == 2 ? 2 * GIB : 4 * MIB);

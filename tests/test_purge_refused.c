@@ -57,12 +57,11 @@ TEST(survives_refusal)
 TEST(survives_each_refusal)
 {
 	unsigned long k;
-	unsigned i;
 
 	for (k = 1;; k++) {
 		heap_keeping(KEEP_ALL);
 		heap_take_each(runs, 300);
-		for (i = 0; i < 300; i += 1 + i % 3)
+		for (unsigned i = 0; i < 300; i += 1 + i % 3)
 			heap_give(&runs[i]);
 		fake_fail_at(FAKE_PURGE, k);
 		page_heap_purge(0, SIZE_MAX);

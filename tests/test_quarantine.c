@@ -44,10 +44,9 @@ static void *churn(void *arg)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	void *mine = heap_alloc(SIZE);
-	unsigned i;
 	int n;
 
-	for (i = 0; i < NR_PUTS; i++) {
+	for (unsigned i = 0; i < NR_PUTS; i++) {
 		n = put(mine, out);
 		assert_true(n >= 0);
 		look();
@@ -64,12 +63,10 @@ static void rings_empty(void)
 {
 	struct ring *rings;
 	void *block;
-	unsigned id;
-	size_t i;
 
-	for (id = 0; id < ring_ids_end(); id++) {
+	for (unsigned id = 0; id < ring_ids_end(); id++) {
 		rings = ring_take(id);
-		for (i = 0; rings && ring_empty(rings, i, &block); i++)
+		for (size_t i = 0; rings && ring_empty(rings, i, &block); i++)
 			if (block)
 				heap_free(block);
 		if (rings)
@@ -80,9 +77,8 @@ static void rings_empty(void)
 static void empty(void)
 {
 	struct quarantined out;
-	size_t i;
 
-	for (i = 0; quarantine_take(i, &out); i++)
+	for (size_t i = 0; quarantine_take(i, &out); i++)
 		if (out.pointer)
 			heap_free(out.pointer);
 	rings_empty();
@@ -94,12 +90,11 @@ static void empty(void)
 TEST(the_tail_never_passes_the_head, NULL, NULL)
 {
 	pthread_t threads[NR_THREADS];
-	size_t i;
 
-	for (i = 0; i < NR_THREADS; i++)
+	for (size_t i = 0; i < NR_THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
 				 0);
-	for (i = 0; i < NR_THREADS; i++)
+	for (size_t i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(nr_passed, 0);
 	empty();
@@ -117,10 +112,9 @@ static void renew(size_t most)
 static void put_many(size_t size, size_t nr)
 {
 	struct quarantined out[QUARANTINE_OUT];
-	int n;
 
 	while (nr--)
-		for (n = put(block_alloc(size), out); n > 0;)
+		for (int n = put(block_alloc(size), out); n > 0;)
 			heap_free(out[--n].pointer);
 }
 
@@ -129,12 +123,11 @@ static void put_many(size_t size, size_t nr)
 TEST(the_dead_take_no_room, NULL, NULL)
 {
 	struct block block = { .kind = BLOCK_OBJECT, .size = SIZE };
-	unsigned i;
 
 	renew(64 * SIZE);
 	put_many(SIZE, 1000);
 	assert_in_range(quarantine_size(), 62 * SIZE, 66 * SIZE);
-	for (i = 0; i < 300; i++)
+	for (unsigned i = 0; i < 300; i++)
 		count_put(&quarantine_shards[0], &block);
 	put_many(SIZE, 1000);
 	assert_in_range(quarantine_size(), 62 * SIZE, 66 * SIZE);
@@ -146,9 +139,8 @@ TEST(the_share_is_kept, NULL, NULL)
 {
 	static const size_t sizes[] = { 16, 112, 1024, 8192 };
 	size_t most, near, least;
-	unsigned k;
 
-	for (k = 0; k < 4; k++)
+	for (unsigned k = 0; k < 4; k++)
 		for (most = 64 << 10; most <= 4 << 20; most *= 8) {
 			renew(most);
 			near = most / 64 + 3 * sizes[k];
@@ -175,14 +167,13 @@ TEST(the_tail_is_never_left_behind, NULL, NULL)
 TEST(the_heavy_drive_out_the_light, NULL, NULL)
 {
 	const size_t heavy = 128 << 10, most = 4 << 20;
-	unsigned i;
 
 	stay_on_this_cpu();
 	renew(most);
 	option_set(&config.hardened, 1);
-	for (i = 0; i < 2 * nr_places(); i++)
+	for (unsigned i = 0; i < 2 * nr_places(); i++)
 		heap_free(block_alloc(40));
-	for (i = 0; i < 5 * most / heavy; i++) {
+	for (unsigned i = 0; i < 5 * most / heavy; i++) {
 		heap_free(block_alloc(heavy));
 		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
 	}
@@ -240,11 +231,10 @@ TEST(a_run_is_freed_once, NULL, NULL)
 TEST(pressure_empties_it, NULL, NULL)
 {
 	struct lanemalloc_limits limits = { .soft_size = 1 << 20 };
-	unsigned i;
 
 	renew(16 * SIZE);
 	option_set(&config.hardened, 1);
-	for (i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	assert_true(quarantine_size() > 8 * SIZE);
 	hold = block_alloc(4 << 20);
@@ -264,11 +254,9 @@ static struct rseq_area *no_area(void *arg)
 /* What a helper was asked for by what it watches, a passer does for it. */
 TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
 {
-	unsigned i;
-
 	renew(16 * SIZE);
 	option_set(&config.hardened, 1);
-	for (i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	limit_ask(LIMIT_PRESSURE);
 	assert_true(pressure_serve(no_area, NULL) > 0);
@@ -276,7 +264,7 @@ TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
 	assert_true(quarantine_size() > 8 * SIZE);
 	pressure_pass();
 	assert_int_equal(quarantine_size(), 0);
-	for (i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	pressure_pass();
 	assert_true(quarantine_size() > 8 * SIZE);

@@ -190,11 +190,10 @@ TEST(test_limited_lanes_are_shorter)
 
 TEST(test_aligned)
 {
-	size_t size, align;
 	unsigned size_class;
 
-	for (align = 1; align <= UNIT_SIZE; align *= 2)
-		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
+	for (size_t align = 1; align <= UNIT_SIZE; align *= 2)
+		for (size_t size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
 			size_class = size_class_aligned(size, align);
 			assert_true(size_classes[size_class].size >= size);
 			assert_int_equal(size_classes[size_class].size % align,

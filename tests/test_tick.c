@@ -110,11 +110,9 @@ FIXTURE(done)
 
 TEST(test_one_pass_in_a_tick, fresh, done)
 {
-	unsigned tick;
-
 	tick_pass();
 	assert_int_equal(asked.nr_ticks, 0);
-	for (tick = 1; tick < 5; tick++) {
+	for (unsigned tick = 1; tick < 5; tick++) {
 		fake_now_ms += DELAY - 1;
 		tick_pass();
 		assert_int_equal(asked.nr_ticks, tick - 1);
@@ -178,12 +176,10 @@ TEST(test_successor_after_a_tick, fresh, done)
 
 TEST(test_no_delay_is_no_rain_of_births, fresh, done)
 {
-	unsigned i;
-
 	births_succeed = true;
 	config.purge_delay = 0;
 	fake_now_ms += DELAY;
-	for (i = 0; i < 10; i++)
+	for (unsigned i = 0; i < 10; i++)
 		tick_pass();
 	assert_int_equal(nr_births, 1);
 }
@@ -235,7 +231,6 @@ static void *memory_freed(size_t size)
 TEST(test_delay_is_honoured, fresh, done)
 {
 	size_t size = 3 * TICK_PURGE_SIZE, dirty;
-	unsigned i;
 
 	memory_freed(size);
 	dirty = page_heap_dirty_size();
@@ -246,7 +241,7 @@ TEST(test_delay_is_honoured, fresh, done)
 	fake_now_ms++;
 	tick_pass(); /* begins the interval */
 	assert_int_equal(fake_purged_size(), 0);
-	for (i = 1; i <= 3; i++) {
+	for (unsigned i = 1; i <= 3; i++) {
 		fake_now_ms += DELAY - 1;
 		tick_pass();
 		assert_int_equal(fake_purged_size(),
@@ -300,9 +295,7 @@ TEST(test_slow_paths_pass, fresh, done)
 
 TEST(test_one_of_two_is_elected, fresh, done)
 {
-	unsigned tick;
-
-	for (tick = 1; tick < 5; tick++) {
+	for (unsigned tick = 1; tick < 5; tick++) {
 		fake_now_ms += DELAY;
 		overtaken = true;
 		tick_pass();

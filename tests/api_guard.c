@@ -5,8 +5,6 @@
  * large_guard=all, of which a program run anew tells, behind each. */
 #include "expect.h"
 
-#include <sys/resource.h>
-
 #define UNIT ((size_t)32768)
 #define LARGEST_SMALL ((size_t)262144)
 
@@ -31,9 +29,7 @@ static bool faults(volatile char *at)
 
 	must(pid >= 0);
 	if (!pid) {
-		struct rlimit none = { 0, 0 };
-
-		setrlimit(RLIMIT_CORE, &none);
+		no_core();
 		signal(SIGSEGV, SIG_DFL); /* cmocka's handler goes on */
 		*at = 1;
 		_exit(0);
@@ -114,8 +110,7 @@ TEST(units_serve_again)
 			blocks[i] = malloc(300000 + 1000 * i);
 			memset(blocks[i], 1, 300000);
 		}
-		for (unsigned i = 0; i < NR; i++)
-			free(blocks[i]);
+		free_each(blocks);
 		if (round % 2)
 			LANE(lanemalloc_purge)();
 		for (unsigned i = 0; i < NR; i++) {
@@ -125,19 +120,13 @@ TEST(units_serve_again)
 			size = malloc_usable_size(opaque(blocks[i]));
 			memset(blocks[i], 3, size);
 		}
-		for (unsigned i = 0; i < NR; i++)
-			free(blocks[i]);
+		free_each(blocks);
 	}
 }
 
 static int run_with_all(const char *self)
 {
-	const char *conf = getenv("LANEMALLOC_CONF");
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s%slarge_guard=all", conf ? conf : "",
-		 conf ? "," : "");
-	setenv("LANEMALLOC_CONF", text, 1);
+	child_set_conf("large_guard=all");
 	execl(self, self, "all", NULL);
 	return 1;
 }

@@ -47,6 +47,12 @@ void fake_reset(void)
 	fake_text_clear();
 }
 
+void fake_reset_quiet(void)
+{
+	fake_reset();
+	fake.quiet = true;
+}
+
 /* Calls are numbered from 1; k counts from the next one. */
 static unsigned long number_of(enum fake_call kind, unsigned long k)
 {

@@ -5,7 +5,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,9 @@
 #include "front/heap.h"
 #include "front/stats.h"
 #include "page_heap_check.h"
+#include "slab_check.h"
 #include "system/config.h"
+#include "threads.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -36,8 +37,7 @@ static inline void stay_on_this_cpu(void)
 static inline int heap_setup(void **state)
 {
 	(void)state;
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	if (!config_start())
 		return -1;
 	/* Blocks end where their units do; test_guard.c is about the others. */

@@ -102,8 +102,7 @@ struct rng {
 
 static inline struct rng rng_make(uint64_t stream)
 {
-	return (struct rng){ random_mix(
-		storm.seed * RANDOM_STEP + stream) };
+	return (struct rng){ random_mix(storm.seed * RANDOM_STEP + stream) };
 }
 
 static inline uint64_t rng_next(struct rng *rng)

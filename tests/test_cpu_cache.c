@@ -87,8 +87,7 @@ TEST_WHERE(has_lanes(), test_misses_answer_flushes, fresh, done)
 	owe(CLASS, 5);
 	for (unsigned i = 1; i <= 8; i++) {
 		miss(CLASS);
-		assert_int_equal(limit_of(CLASS),
-				 (1 + min_size(i, 5)) * BATCH);
+		assert_int_equal(limit_of(CLASS), (1 + min_size(i, 5)) * BATCH);
 		assert_int_equal(used_now(), sum_of_limits());
 	}
 	owe(CLASS, SLOTS);
@@ -193,8 +192,7 @@ TEST_WHERE(has_lanes(), test_limits_stay_within_the_bytes, fresh, done)
 {
 	config.cpu_cache = 128 << 10;
 	for (unsigned round = 0; round < 20; round++)
-		for (unsigned size_class = 1; size_class < NR_FIXED_CLASSES;
-		     size_class++) {
+		FOR_EACH_CLASS(size_class) {
 			miss(size_class);
 			give_held();
 			assert_int_equal(used_now(), sum_of_limits());
@@ -352,13 +350,11 @@ TEST_WHERE(has_lanes(), test_double_free_of_the_top, fresh, done)
 
 TEST_WHERE(has_lanes(), test_flush_own_empties, fresh, done)
 {
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		miss(size_class);
 	give_held();
 	cpu_cache_flush_own();
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		assert_int_equal(count_of(size_class), 0);
 	assert_int_equal(stats_now().cached_size, 0);
 }

@@ -47,9 +47,7 @@ static uint64_t area_nr_objects(char *area)
 
 static bool area_has_limits(char *area)
 {
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		if (lane_limit(cpu_cache_lane(area, size_class)))
 			return true;
 	return false;
@@ -85,8 +83,7 @@ FIXTURE(fresh)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	add_relaxed(&fake_now_ms, 10 * DRAIN_DEADLINE_MS); // counter
 	all_is_free();
 }
@@ -103,8 +100,7 @@ TEST(test_rights_by_enumeration)
 		assert_int_equal(drain_lease_pack(w), word);
 		taken = lease_taken(w);
 		assert_true(taken.held);
-		assert_int_equal(drain_lease_pack(taken),
-				 word + 1 + word % 2);
+		assert_int_equal(drain_lease_pack(taken), word + 1 + word % 2);
 		dropped = lease_dropped(taken);
 		assert_false(dropped.held);
 		assert_int_equal(drain_lease_pack(dropped),
@@ -318,8 +314,7 @@ TEST_WHERE(can_drain(), test_no_fence, pinned, done)
 		assert_int_equal(lease_now() & 1, k < 3);
 		fill_cache();
 		heap_purge(0);
-		fake_reset();
-		fake.quiet = true;
+		fake_reset_quiet();
 		fake_now_ms += k * 100 * DRAIN_DEADLINE_MS;
 		all_is_free();
 	}
@@ -367,8 +362,7 @@ TEST_WHERE(can_drain(), test_slots_go_back, pinned, done)
 	n = fill_cache();
 	fake_fail_from(FAKE_PURGE, 1);
 	assert_int_equal(drain(), n);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	assert_true(slots_resident(area_spare()) > 0);
 	assert_int_equal(drain_caches(rseq_self(), false), 0);
 	n = fill_cache();
@@ -441,7 +435,7 @@ static struct out *out_alloc(size_t size)
 
 static void *storm(void *arg)
 {
-	unsigned seed = (unsigned)(uintptr_t)arg, i;
+	unsigned seed = (unsigned)(uintptr_t)arg + 1, i;
 	struct out *out;
 
 	while (!atomic_load(&stop)) {
@@ -461,16 +455,13 @@ TEST_WHERE(can_drain(), test_nothing_is_lost_under_load, fresh, done)
 	struct out *out;
 
 	atomic_store(&stop, 0);
-	for (unsigned i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, storm,
-			       (void *)(uintptr_t)(i + 1));
+	threads_start(threads, THREADS, storm);
 	while (drain_count() < nr_drains + DRAINS) {
 		drain();
 		sched_yield();
 	}
 	atomic_store(&stop, 1);
-	for (unsigned i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, THREADS);
 	for (unsigned i = 0; i < NR_EXCHANGE; i++) {
 		out = atomic_exchange(&exchange[i], NULL);
 		if (out)

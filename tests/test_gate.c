@@ -151,9 +151,8 @@ TEST_WHERE(gate_moves(), test_calls_work_while_closed, pinned, done)
 /* An opener that saw the count 0 slept; meanwhile somebody closed. */
 TEST_WHERE(gate_moves(), test_late_opener_is_refused, pinned, done)
 {
-	uint64_t seen;
+	uint64_t seen = load_relaxed(&gate_count); // own
 
-	seen = load_relaxed(&gate_count); // own
 	gate_close();
 	open_words(seen, OPEN_TRIES);
 	is_closed();
@@ -381,11 +380,9 @@ TEST(test_closed_for_good)
 	is_closed();
 }
 
-static int pinned(void **unused)
+FIXTURE(pinned)
 {
-	(void)unused;
 	stay_on_this_cpu();
-	return 0;
 }
 
 TEST_MAIN(heap_setup, NULL)

@@ -16,8 +16,7 @@ static int setup(void **state)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	config.large_guard = LARGE_GUARD_AUTO;
 	page_heap_purge(0, SIZE_MAX);
 }

@@ -23,8 +23,7 @@ FIXTURE(may_ask)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 }
 
 /* The kernel is older: by mprotect. No pool comes of refusals, and all that
@@ -39,13 +38,11 @@ TEST_FIRST(no_memory_no_pool, NULL, done)
 	assert_false(guarded_start());
 	page_heap_stats(&after);
 	assert_int_equal(after.claimed_size, before.claimed_size);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	fake_fail_at(FAKE_MAP, 1);
 	assert_false(guarded_start());
 	assert_null(guarded_alloc(SIZE, 16, 0));
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	fake_fail_at(FAKE_GUARD, 1);
 	assert_true(guarded_start());
 	assert_true(guarded_start());
@@ -246,7 +243,7 @@ TEST(words_move, NULL, done)
 
 static void *churn(void *arg)
 {
-	uintptr_t mine = (uintptr_t)arg;
+	uintptr_t mine = (uintptr_t)arg + 1;
 
 	for (unsigned i = 0; i < 20000; i++) {
 		unsigned char *p = guarded_alloc(SIZE, 16, 0);
@@ -268,13 +265,7 @@ static void *churn(void *arg)
 
 TEST(no_slot_has_two_owners, NULL, done)
 {
-	pthread_t threads[4];
-
-	for (uintptr_t i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn,
-						(void *)(i + 1)), 0);
-	for (uintptr_t i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, churn);
 	assert_int_equal(guarded_live_size(), 0);
 }
 

@@ -20,11 +20,9 @@ static void sizes_add(size_t size)
 
 static void sizes_make(void)
 {
-	unsigned size_class;
-
 	nr_sizes = 0;
 	sizes_add(0);
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		sizes_add(size_classes[size_class].size);
 	for (size_t size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
 		sizes_add(size);
@@ -72,8 +70,7 @@ TEST(test_usable_is_real, NULL, done)
 		hold(block, usable);
 	}
 	for (i = 0; i < nr_held; i++)
-		assert_int_equal(heap_usable_size(held[i].block),
-				 held[i].size);
+		assert_int_equal(heap_usable_size(held[i].block), held[i].size);
 	held_free();
 	assert_int_equal(heap_usable_size(NULL), 0);
 }
@@ -244,8 +241,7 @@ TEST(test_realloc_without_memory, NULL, done)
 	assert_null(heap_realloc(block, all / 4 * 3));
 	assert_true(pattern_is(block, 20 * MIB, 20 * MIB));
 	assert_ptr_equal(heap_realloc(block, 19 * MIB), block);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	heap_free(block);
 	heap_purge(0);
 	assert_true(claimed_size() <= before + MIB);

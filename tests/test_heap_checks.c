@@ -73,14 +73,15 @@ TEST(test_marks_tell_of_freed_blocks, NULL, done)
 {
 	static const size_t tried[] = { 1, 100, 5000, 32768, 40000, 262144 };
 	char *blocks[40];
+	unsigned i, k;
 
 	option("checks=fast");
-	for (unsigned k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
-		for (unsigned i = 0; i < 40; i++)
+	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
+		for (i = 0; i < 40; i++)
 			blocks[i] = block_alloc(tried[k]);
-		for (unsigned i = 0; i < 39; i++)
+		for (i = 0; i < 39; i++)
 			heap_free(blocks[i]);
-		for (unsigned i = 0; i < 39; i += 19)
+		for (i = 0; i < 39; i += 19)
 			assert_freed("free", blocks[i], heap_free(blocks[i]));
 		assert_freed("realloc", blocks[4],
 			     heap_realloc(blocks[4], 2 * tried[k]));

@@ -7,8 +7,7 @@
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	store_relaxed(&nr_moves, 0); // own
 	all_is_free();
 }
@@ -218,8 +217,7 @@ TEST(test_zeroed_after_moves, NULL, done)
 
 		assert_int_equal(move(MOVE_SIZE_LEAST), 1);
 		pointer = heap_alloc_zeroed(MOVE_SIZE_LEAST + i * UNIT_SIZE);
-		assert_true(all_zero(pointer,
-				     MOVE_SIZE_LEAST + i * UNIT_SIZE));
+		assert_true(all_zero(pointer, MOVE_SIZE_LEAST + i * UNIT_SIZE));
 		memset(pointer, 1, MOVE_SIZE_LEAST);
 		heap_free(pointer);
 	}

@@ -2,8 +2,6 @@
  * beyond the soft one nothing is kept */
 #include "page_heap_fixture.h"
 
-#include <pthread.h>
-
 #include "pageheap/limit.h"
 
 /* Another thread's take, just before this one's CAS. */
@@ -272,7 +270,7 @@ static void *storm(void *arg)
 {
 	struct run held[64];
 	unsigned n = 0, i, k;
-	uint64_t random = (uintptr_t)arg;
+	uint64_t random = (uintptr_t)arg + 1;
 
 	for (i = 0; i < NR_STEPS; i++) {
 		k = (unsigned)(random_next(&random) % 64);
@@ -296,13 +294,10 @@ TEST(never_passed_by_threads)
 
 	heap_limited(0, 150);
 	store_relaxed(&nr_done, 0); // own
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, storm,
-						(void *)(i + 1)), 0);
+	threads_start(threads, NR_THREADS, storm);
 	while (load_relaxed(&nr_done) < NR_THREADS) // counter
 		most = max_size(most, nr_resident());
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, NR_THREADS);
 	assert_true(most <= 150);
 	assert_true(load_relaxed(&limit.nr_hits) > 0); // own
 	heap_check();

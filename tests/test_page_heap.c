@@ -35,7 +35,7 @@ TEST(every_level)
 		heap_give(&runs[i]);
 		heap_check();
 	}
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* A CPU alone stays alone; another one's take counts for SEVERAL_TAKES. */
@@ -98,7 +98,7 @@ TEST(coalesces)
 	uint64_t low;
 
 	heap_claims_only();
-	config.purge_budget = (uint64_t)1 << 50;
+	config.purge_budget = KEEP_ALL;
 	assert_true(level_take_units(r, n, NODE_ANY, &unit));
 	low = load_relaxed(&r->levels[3].words[0]); // counter
 	for (i = 0; i < n; i += 32)
@@ -132,8 +132,7 @@ TEST(alignments)
 	}
 	while (n-- > 0)
 		heap_give(&runs[n]);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 TEST(zero_is_true)
@@ -214,8 +213,7 @@ TEST(dirty_units_before_near_ones)
 {
 	struct run low, near, other, run;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
+	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, 0, &low));
 	assert_true(page_heap_take(1, HUGEPAGE_UNITS, 0, &near));
 	assert_true(near.unit / HUGEPAGE_UNITS != low.unit / HUGEPAGE_UNITS);
@@ -235,8 +233,7 @@ TEST(dirty_units_before_near_ones)
 	assert_false(run.zero);
 	heap_give(&run);
 	heap_give(&near);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* Hugepages below that were given and taken again hide no resident unit. */
@@ -246,12 +243,10 @@ TEST(old_hints_hide_nothing)
 	static struct run all[64 * OLD], dirty[64], rest[20];
 	struct run run;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
+	heap_keeping(KEEP_ALL);
 	for (unsigned i = 0; i < 64 * OLD; i++)
 		assert_true(page_heap_take(1, 1, 1, &all[i]));
-	for (unsigned i = 0; i < 64 * OLD; i++)
-		heap_give(&all[i]);
+	heap_give_each(all, 0, 64 * OLD, 1);
 	for (unsigned i = 0; i < 64 * OLD; i++)
 		assert_true(page_heap_take(1, 1, 1, &all[i]));
 	for (unsigned i = 0; i < 64; i++)
@@ -272,8 +267,7 @@ TEST(several_keep_apart)
 {
 	struct run whole[2], one, run;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
+	heap_keeping(KEEP_ALL);
 	for (unsigned i = 0; i < 2; i++)
 		assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, i,
 					   &whole[i]));
@@ -325,8 +319,7 @@ TEST(extends)
 	assert_false(page_heap_try_extend(a.region, a.unit, n, n));
 	heap_check();
 	page_heap_give(a.region, a.unit, n);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 TEST(gives_pieces)
@@ -341,8 +334,7 @@ TEST(gives_pieces)
 	}
 	for (uint32_t i = 0; i < 10000; i += 100)
 		page_heap_give(run.region, run.unit + i + 30, 70);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* Functions of their own, as longjmp and inlining do not mix. */

@@ -1,7 +1,5 @@
 /* Random take, give, extend and tick against a map of who holds what, in one
  * thread and in several */
-#include <pthread.h>
-
 #include "page_heap_fixture.h"
 
 #define NR_RUNS 400
@@ -111,8 +109,7 @@ TEST(random_work)
 				page_heap_tick(SIZE_MAX);
 		}
 		random_end(runs, 0);
-		heap_check();
-		assert_int_equal(budget_claimed_size(), 0);
+		heap_is_empty();
 	}
 }
 
@@ -149,7 +146,6 @@ TEST(threads_work)
 		{ 0, 1, 1, 500000, 500 },
 	};
 	struct page_heap_count count;
-	pthread_t threads[NR_THREADS];
 
 	for (unsigned round = 0; round < 4; round++) {
 		heap_fresh(modes[round].limit);
@@ -158,11 +154,7 @@ TEST(threads_work)
 		thread_shift = modes[round].shift;
 		nr_steps = modes[round].nr_steps;
 		nr_steps_a_tick = modes[round].nr_steps_a_tick;
-		for (uintptr_t i = 0; i < NR_THREADS; i++)
-			pthread_create(&threads[i], NULL, random_thread,
-				       (void *)i);
-		for (uintptr_t i = 0; i < NR_THREADS; i++)
-			pthread_join(threads[i], NULL);
+		threads_run(NR_THREADS, random_thread);
 		page_heap_check();
 		page_heap_count(&count);
 		assert_int_equal(budget_claimed_size(), 0);

@@ -384,8 +384,7 @@ TEST(test_revoked_drain, setup_real, teardown)
 	if (!use_index(offsetof(struct rseq_area, cpu_id)) || !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
-	lane_begin(shared, (void **)(shared + 1) + 1,
-		   (void **)(shared + 1));
+	lane_begin(shared, (void **)(shared + 1) + 1, (void **)(shared + 1));
 	store_relaxed(&nr_faults, 0); // own
 	store_relaxed(&nr_ready, 0);  // own
 	pthread_barrier_init(&round_start, NULL, 2);

@@ -36,8 +36,7 @@ static void files_remove(void)
 FIXTURE(fresh)
 {
 	heap_purge(0);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	helper_world_reset();
 	memcpy(cgroup_root, FOLDER, sizeof(FOLDER));
 	assert_non_null(mkdtemp(cgroup_root));

@@ -1,6 +1,4 @@
 /* Purge, budget, regret, tick: what goes back to the system, and when */
-#include <pthread.h>
-
 #include "page_heap_fixture.h"
 
 #define NR_RUNS 3200 /* of a hundred MiB in units */
@@ -62,11 +60,8 @@ TEST(purged_ranges_are_the_free_ones)
 /* Free hugepages side by side are one call. */
 TEST(neighbours_are_one_call)
 {
-	struct run run;
+	struct run run = heap_freed(64 * 40);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64 * 40, 1, 0, &run));
-	heap_give(&run);
 	/* High addresses go first, no more of them than is wanted. */
 	assert_int_equal(page_heap_purge(0, 9 * HUGEPAGE_SIZE + MIB),
 			 9 * HUGEPAGE_SIZE + MIB);
@@ -140,11 +135,8 @@ TEST(clean_neighbours_go_along)
 /* Free runs of 128 MiB and more lie in closed granules of higher levels. */
 TEST(purges_what_is_coalesced)
 {
-	struct run run;
+	struct run run = heap_freed(4096 * 5);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
-	heap_give(&run);
 	heap_check();
 	assert_int_equal(page_heap_purge(100 * MIB, SIZE_MAX), 540 * MIB);
 	assert_int_equal(fake_calls(FAKE_PURGE), 5);
@@ -159,12 +151,9 @@ TEST(purges_what_is_coalesced)
 
 TEST(respects_the_bounds)
 {
-	struct run run;
 	size_t most;
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(3200, 1, 0, &run));
-	heap_give(&run);
+	heap_freed(3200);
 	for (most = 0; most < 4 * MIB; most += 3 * UNIT_SIZE) {
 		assert_int_equal(page_heap_purge(0, most), most);
 		heap_check();
@@ -179,11 +168,8 @@ TEST(respects_the_bounds)
 TEST(unused_surplus_is_hinted)
 {
 	struct region *r = &regions[0];
-	struct run run;
+	struct run run = heap_freed(5 * 64);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(5 * 64, 1, 0, &run));
-	heap_give(&run);
 	assert_true(level_try_claim_units(r, run.unit, 5 * 64));
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
 	level_release_units(r, run.unit, 5 * 64);
@@ -196,12 +182,9 @@ TEST(unused_surplus_is_hinted)
 TEST(hints_return)
 {
 	struct region *r = &regions[0];
-	struct run run;
 	uint32_t h;
+	struct run run = heap_freed(64);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64, 1, 0, &run));
-	heap_give(&run);
 	h = run.unit / 64;
 	assert_true(level_try_claim(r, 1, h / 64, bits_one(h % 64)));
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
@@ -259,8 +242,7 @@ TEST(a_give_purges_a_piece)
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(1, 1, 0, &small));
-	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0,
-				   &large));
+	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0, &large));
 	heap_give(&large);
 	config.purge_budget = 0;
 	while (page_heap_dirty_size() > MIB) {
@@ -466,8 +448,7 @@ static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 
 	memset(runs, 0, sizeof(runs));
 	store_relaxed(&user_is_done, 0); // before publish
-	for (unsigned i = 0; i < 2; i++)
-		pthread_create(&purgers[i], NULL, purge_thread, NULL);
+	threads_start(purgers, 2, purge_thread);
 	for (unsigned i = 0; i < nr_steps; i++) {
 		struct run *run = &runs[heap_random() % 60];
 		size_t *words;
@@ -490,8 +471,7 @@ static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 		}
 	}
 	store_relaxed(&user_is_done, 1); // hint
-	for (unsigned i = 0; i < 2; i++)
-		pthread_join(purgers[i], NULL);
+	threads_join(purgers, 2);
 	heap_check();
 }
 

@@ -89,13 +89,7 @@ static void empty(void)
  * passed would wait for a whole turn. */
 TEST(the_tail_never_passes_the_head, NULL, NULL)
 {
-	pthread_t threads[NR_THREADS];
-
-	for (size_t i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
-				 0);
-	for (size_t i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(NR_THREADS, churn);
 	assert_int_equal(nr_passed, 0);
 	empty();
 }
@@ -107,6 +101,25 @@ static void renew(size_t most)
 	config.quarantine = most * QUARANTINE_SHARDS;
 	store_relaxed(&ring, 0); // own
 	memset(quarantine_shards, 0, sizeof(quarantine_shards));
+}
+
+/* The same with hardened=1, under which blocks wait as they are freed. */
+static void renew_hardened(size_t most)
+{
+	renew(most);
+	option_set(&config.hardened, 1);
+}
+
+FIXTURE(renewed)
+{
+	renew(16 * SIZE);
+}
+
+FIXTURE(done)
+{
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
 }
 
 static void put_many(size_t size, size_t nr)
@@ -135,7 +148,7 @@ TEST(the_dead_take_no_room, NULL, NULL)
 
 /* Whatever the share, about so much is kept; of tiny blocks as many as there
  * are places. */
-TEST(the_share_is_kept, NULL, NULL)
+TEST(the_share_is_kept, NULL, renewed)
 {
 	static const size_t sizes[] = { 16, 112, 1024, 8192 };
 	size_t most, near, least;
@@ -148,29 +161,26 @@ TEST(the_share_is_kept, NULL, NULL)
 			least = sizes[k] < BLOCK_USUAL ? most / 8 : most - near;
 			assert_in_range(quarantine_size(), least, most + near);
 		}
-	renew(16 * SIZE);
 }
 
 /* Blocks so small that none is ever a share behind move no tail; what comes
  * behind millions of them is kept as ever. */
-TEST(the_tail_is_never_left_behind, NULL, NULL)
+TEST(the_tail_is_never_left_behind, NULL, renewed)
 {
 	renew(64 * SIZE);
 	put_many(16, (size_t)9 << 20);
 	put_many(SIZE, 3000);
 	assert_in_range(quarantine_size(), 60 * SIZE, 68 * SIZE);
-	renew(16 * SIZE);
 }
 
 /* A share of tiny blocks, then as many large ones as the tiny ones would let in
  * if each drove out a few. */
-TEST(the_heavy_drive_out_the_light, NULL, NULL)
+TEST(the_heavy_drive_out_the_light, NULL, done)
 {
 	const size_t heavy = 128 << 10, most = 4 << 20;
 
 	stay_on_this_cpu();
-	renew(most);
-	option_set(&config.hardened, 1);
+	renew_hardened(most);
 	for (unsigned i = 0; i < 2 * nr_places(); i++)
 		heap_free(block_alloc(40));
 	for (unsigned i = 0; i < 5 * most / heavy; i++) {
@@ -178,20 +188,16 @@ TEST(the_heavy_drive_out_the_light, NULL, NULL)
 		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
 	}
 	assert_in_range(quarantine_size(), most - 2 * heavy, most + 2 * heavy);
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Of a run whose footer says that it is live nobody searches the ring, which a
  * realloc would pay for each time; one that waits is found. */
-TEST(a_live_footer_needs_no_search, NULL, NULL)
+TEST(a_live_footer_needs_no_search, NULL, done)
 {
 	struct block block;
 	void *run;
 
-	renew(4 << 20);
-	option_set(&config.hardened, 1);
+	renew_hardened(4 << 20);
 	heap_free(block_alloc(64 << 10));
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
@@ -204,36 +210,28 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 	heap_free(run);
 	page_map_find(run, &block);
 	assert_true(block_waits(run, &block));
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Both that free a run were told that it is live. */
-TEST(a_run_is_freed_once, NULL, NULL)
+TEST(a_run_is_freed_once, NULL, done)
 {
 	struct block block;
 	void *run;
 
-	renew(4 << 20);
-	option_set(&config.hardened, 1);
+	renew_hardened(4 << 20);
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
 	retire_block(run, &block);
 	assert_fault("free of %p: already free", run,
 		     retire_block(run, &block));
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Who wants memory back has what waits, too. */
-TEST(pressure_empties_it, NULL, NULL)
+TEST(pressure_empties_it, NULL, done)
 {
 	struct lanemalloc_limits limits = { .soft_size = 1 << 20 };
 
-	renew(16 * SIZE);
-	option_set(&config.hardened, 1);
+	renew_hardened(16 * SIZE);
 	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	assert_true(quarantine_size() > 8 * SIZE);
@@ -241,8 +239,6 @@ TEST(pressure_empties_it, NULL, NULL)
 	pressure_limit(&limits, &limits);
 	assert_int_equal(quarantine_size(), 0);
 	heap_free(hold);
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 static struct rseq_area *no_area(void *arg)
@@ -252,10 +248,9 @@ static struct rseq_area *no_area(void *arg)
 }
 
 /* What a helper was asked for by what it watches, a passer does for it. */
-TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
+TEST(the_helper_leaves_it_to_a_passer, NULL, done)
 {
-	renew(16 * SIZE);
-	option_set(&config.hardened, 1);
+	renew_hardened(16 * SIZE);
 	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	limit_ask(LIMIT_PRESSURE);
@@ -268,9 +263,6 @@ TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
 		heap_free(block_alloc(SIZE));
 	pressure_pass();
 	assert_true(quarantine_size() > 8 * SIZE);
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 TEST_MAIN(setup, NULL)

@@ -32,8 +32,7 @@ static uint32_t word_now(void)
 FIXTURE(fresh)
 {
 	heap_purge(0);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	helper_world_reset();
 	config.purge_delay = DELAY;
 	config.reclaimer = 1;

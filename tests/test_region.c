@@ -1,6 +1,5 @@
 /* Regions: start, growth, other people's memory, failures */
 #define _GNU_SOURCE
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -401,14 +400,9 @@ static void growers_are_apart(void)
 
 TEST(growers_race)
 {
-	pthread_t threads[GROWERS];
-
 	for (unsigned round = 0; round < 6; round++) {
 		heap_fresh(round % 2 ? GIB : 4 * GIB);
-		for (size_t i = 0; i < GROWERS; i++)
-			pthread_create(&threads[i], NULL, grow_many, (void *)i);
-		for (size_t i = 0; i < GROWERS; i++)
-			pthread_join(threads[i], NULL);
+		threads_run(GROWERS, grow_many);
 		assert_int_equal(load_relaxed(&r0->nr_growers), 0); // counter
 		growers_are_apart();
 	}

@@ -38,22 +38,37 @@ static void put(void *block, size_t size, void **old)
 		assert_true(ring_make(id()) && tries++ < 100);
 }
 
-/* Takes all out, and frees it; how many. */
-static size_t empty(void)
+/* Takes all out of the id's rings, and frees it; how many. */
+static size_t empty_of(unsigned id, struct ring *rings)
 {
-	struct ring *rings = ring_take(id());
 	size_t i, nr = 0;
 	void *block;
 
-	assert_non_null(rings);
 	for (i = 0; ring_empty(rings, i, &block); i++)
 		if (block) {
 			heap_free(block);
 			nr++;
 		}
 	assert_int_equal(i, area_places(rings));
-	ring_give_back(id(), rings);
+	ring_give_back(id, rings);
 	return nr;
+}
+
+static size_t empty(void)
+{
+	struct ring *rings = ring_take(id());
+
+	assert_non_null(rings);
+	return empty_of(id(), rings);
+}
+
+static void empty_all(void)
+{
+	struct ring *rings;
+
+	for (unsigned i = 0; i < ring_ids_end(); i++)
+		if ((rings = ring_take(i)))
+			empty_of(i, rings);
 }
 
 TEST(the_groups_bound_the_bytes, NULL, NULL)
@@ -238,36 +253,15 @@ static void *churn(void *arg)
 TEST(who_empties_them_gets_each_once, setup, NULL)
 {
 	pthread_t threads[NR_THREADS];
-	struct ring *rings;
-	void *block;
-	size_t at;
 
 	if (!gate_is_open())
 		return;
 	nr_done = 0;
-	for (unsigned i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
-				 0);
+	threads_start(threads, NR_THREADS, churn);
 	while (nr_done < NR_THREADS)
-		for (unsigned i = 0; i < ring_ids_end(); i++) {
-			rings = ring_take(i);
-			for (at = 0; rings && ring_empty(rings, at, &block);
-			     at++)
-				if (block)
-					heap_free(block);
-			if (rings)
-				ring_give_back(i, rings);
-		}
-	for (unsigned i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
-	for (unsigned i = 0; i < ring_ids_end(); i++) {
-		rings = ring_take(i);
-		for (at = 0; rings && ring_empty(rings, at, &block); at++)
-			if (block)
-				heap_free(block);
-		if (rings)
-			ring_give_back(i, rings);
-	}
+		empty_all();
+	threads_join(threads, NR_THREADS);
+	empty_all();
 	assert_int_equal(ring_size(), 0);
 	cpu_cache_flush_own();
 }

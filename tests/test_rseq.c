@@ -58,9 +58,8 @@ static void need_rseq(void)
 		skip();
 }
 
-static int reset(void **unused)
+FIXTURE(reset)
 {
-	(void)unused;
 	memset(&anchor, 0, sizeof(anchor));
 	memset(&rseq_state, 0, sizeof(rseq_state));
 	store_relaxed(&decided, UNDECIDED); // own
@@ -71,7 +70,6 @@ static int reset(void **unused)
 	libc_offset = &__rseq_offset ? __rseq_offset : 0;
 	libc_size = &__rseq_size ? __rseq_size : 0;
 	fake_reset();
-	return 0;
 }
 
 static uint32_t mode(void)

@@ -10,9 +10,8 @@
 #include "fake_system.h"
 #include "system/config.h"
 
-static int reset(void **unused)
+FIXTURE(reset)
 {
-	(void)unused;
 	config.rseq = 1;
 	fake_reset();
 	rseq_start();
@@ -20,7 +19,6 @@ static int reset(void **unused)
 	store_relaxed(&check.state, CHECK_NEW); // own
 	store_relaxed(&check.stop, 0);		// own
 	store_relaxed(&check.count, 0);		// own
-	return 0;
 }
 
 static void need_rseq(void)

@@ -148,7 +148,7 @@ TEST(test_sleeper_lists_the_slab_of_its_new_life)
 	slab_close(slab);
 }
 
-static const struct unit_tag *tag_of(const struct span *slab)
+static const struct unit_tag *span_tag(const struct span *slab)
 {
 	struct region *region = region_of_span(slab);
 
@@ -160,14 +160,14 @@ TEST(test_adopt_changes_the_owner_alone)
 	struct span *slab = slab_open(size_class_of(100), OWNER);
 	uint64_t before = load_relaxed(&slab->word);
 
-	assert_int_equal(tag_of(slab)->owner, OWNER);
+	assert_int_equal(span_tag(slab)->owner, OWNER);
 	slab_adopt(slab, REGION_TABLE_WORDS - 1);
-	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
-	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
+	assert_int_equal(span_tag(slab)->owner, REGION_TABLE_WORDS - 1);
+	assert_int_equal(span_tag(slab)->magic & ~TAG_OWNER_MASK,
 			 size_classes[word_of(slab).size_class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
-	assert_int_equal(tag_of(slab)->owner, OTHER);
+	assert_int_equal(span_tag(slab)->owner, OTHER);
 	slab_adopt(slab, OWNER);
 	assert_int_equal(load_relaxed(&slab->word), before);
 	slab_close(slab);
@@ -226,8 +226,7 @@ TEST(test_misuse_is_seen)
 	assert_true(fake_aborts(give_inside()));
 	/* What other threads and handlers take meanwhile is free. */
 	assert_true(fake_aborts(give_first_twice()));
-	assert_int_equal(slab_nr_free(given_twice),
-			 UNIT_SIZE / 64 - 7);
+	assert_int_equal(slab_nr_free(given_twice), UNIT_SIZE / 64 - 7);
 }
 
 /* The statement ends the process by a message that begins so. */

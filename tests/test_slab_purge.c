@@ -141,10 +141,8 @@ static void purge_at_random(unsigned size_class, unsigned odds)
 
 TEST(test_free_pages_of_every_class, fresh)
 {
-	unsigned size_class, odds;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		for (odds = 2; odds <= 512; odds *= 4)
+	FOR_EACH_CLASS(size_class)
+		for (unsigned odds = 2; odds <= 512; odds *= 4)
 			purge_at_random(size_class, odds);
 }
 
@@ -167,10 +165,8 @@ static void purge_one_by_one(unsigned size_class, unsigned step)
 
 TEST(test_shared_pages, fresh)
 {
-	unsigned size_class, step;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		for (step = 1; step <= 3; step++)
+	FOR_EACH_CLASS(size_class)
+		for (unsigned step = 1; step <= 3; step++)
 			purge_one_by_one(size_class, step);
 }
 
@@ -241,15 +237,13 @@ static void give_meanwhile(void)
  * that live, and no giver's bit. */
 TEST(test_gives_meanwhile, fresh)
 {
-	unsigned size_class, i;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+	FOR_EACH_CLASS(size_class) {
 		purged_slab = slab_full(size_class);
-		for (i = 0; i < nr / 2; i++)
+		for (unsigned i = 0; i < nr / 2; i++)
 			give_one(purged_slab, i);
 		next_given = nr / 2 + 1;
 		while_purging = give_meanwhile;
-		for (i = 0; i < 8; i++) {
+		for (unsigned i = 0; i < 8; i++) {
 			slab_purge(purged_slab);
 			live_are_whole(size_class);
 		}
@@ -294,8 +288,7 @@ TEST(test_large_pages, fresh)
 		give_one(before, 100);
 		assert_int_equal(slab_purge(before), 0);
 		close_full(before);
-		for (unsigned size_class = 1; size_class < NR_FIXED_CLASSES;
-		     size_class++) {
+		FOR_EACH_CLASS(size_class) {
 			before = slab_open(SIZE_CLASS_64, OWNER);
 			slab = slab_full(size_class);
 			while (nr > 1 && slab_nr_free(slab) < nr - 1)

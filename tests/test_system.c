@@ -160,8 +160,7 @@ TEST(test_move_pages, set_errno, errno_is_kept)
 
 	fill(addr, 2 * MIB, 1);
 	fill(addr + 8 * MIB, 2 * MIB, 9);
-	assert_int_equal(
-		system_move_pages(addr + 8 * MIB, addr, 2 * MIB), 0);
+	assert_int_equal(system_move_pages(addr + 8 * MIB, addr, 2 * MIB), 0);
 	assert_filled(addr + 8 * MIB, 2 * MIB, 1);
 	assert_filled(addr, 2 * MIB, 0);
 	fill(addr, 2 * MIB, 3);

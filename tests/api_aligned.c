@@ -26,14 +26,6 @@ static void *alloc_by(enum function function, size_t align, size_t size)
 	}
 }
 
-static void check_block(void *p, size_t align, size_t size)
-{
-	assert_non_null(p);
-	assert_true(is_aligned(p, align));
-	assert_true(is_aligned(p, 16));
-	assert_true(malloc_usable_size(p) >= size);
-}
-
 /* All sizes at one alignment, alive at once. */
 static void check_alignment(enum function function, size_t align)
 {
@@ -45,8 +37,7 @@ static void check_alignment(enum function function, size_t align)
 		pattern_fill(blocks[i], sizes[i], align + i);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		assert_true(pattern_holds(blocks[i], sizes[i], align + i));
-		free(blocks[i]);
+		pattern_free(blocks[i], sizes[i], align + i);
 		assert_int_equal(errno, 4711);
 	}
 }
@@ -69,10 +60,8 @@ TEST(test_many)
 			check_block(blocks[i], align, i);
 			pattern_fill(blocks[i], i, i);
 		}
-		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
-			assert_true(pattern_holds(blocks[i], i, i));
-			free(blocks[i]);
-		}
+		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+			pattern_free(blocks[i], i, i);
 	}
 }
 
@@ -86,8 +75,7 @@ TEST(test_then_realloc)
 			pattern_fill(p, n, i);
 			p = realloc(p, sizes[i] * 2 + 1);
 			check_block(p, 16, sizes[i] * 2 + 1);
-			assert_true(pattern_holds(p, n, i));
-			free(p);
+			pattern_free(p, n, i);
 		}
 	}
 }
@@ -103,18 +91,8 @@ TEST(test_then_realloc)
 TEST_LANE(test_aligned_alloc_invalid)
 {
 	static const size_t invalid[] = {
-		0,
-		3,
-		24,
-		48,
-		65,
-		1000,
-		4097,
-		SIZE_MAX,
-		SIZE_MAX - 1,
-		SIZE_MAX / 2 + 2,
-		SIZE_MAX / 2,
-		((size_t)1 << 40) + 1,
+		0, 3, 24, 48, 65, 1000, 4097, SIZE_MAX, SIZE_MAX - 1,
+		SIZE_MAX / 2 + 2, SIZE_MAX / 2, ((size_t)1 << 40) + 1,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(invalid); i++) {
@@ -156,20 +134,8 @@ TEST(test_memalign_rounds)
 TEST(test_posix_memalign_invalid)
 {
 	static const size_t invalid[] = {
-		0,
-		1,
-		2,
-		4,
-		3,
-		6,
-		12,
-		24,
-		40,
-		100,
-		4104,
-		SIZE_MAX,
-		SIZE_MAX / 2 + 2,
-		SIZE_MAX - 7,
+		0, 1, 2, 4, 3, 6, 12, 24, 40, 100, 4104,
+		SIZE_MAX, SIZE_MAX / 2 + 2, SIZE_MAX - 7,
 	};
 	void *p;
 
@@ -197,8 +163,7 @@ TEST(test_zero_size_unique)
 		for (size_t k = 0; k < i; k++)
 			assert_ptr_not_equal(blocks[i], blocks[k]);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 }
 
 TEST(test_page_aligned)

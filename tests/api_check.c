@@ -30,22 +30,18 @@ static void *churn(void *arg)
 		must(kept[at]);
 		memset(kept[at], 1, 50);
 	}
-	for (unsigned i = 0; i < NR_BLOCKS; i++)
-		free(kept[i]);
+	free_each(kept);
 	return NULL;
 }
 
 TEST_ROLE(threads, "checks=full", "checks=full,large_guard=all,quarantine=1m",
 	  "checks=full,check_stacks=0,quarantine=64k")
 {
-	void (*check)(void) =
-		(void (*)(void))dlsym(RTLD_DEFAULT, "lanemalloc_check");
 	pthread_t threads[NR_THREADS];
 
-	must(check);
 	threads_start(threads, NR_THREADS, churn);
 	for (unsigned i = 0; i < NR_CHECKS; i++)
-		check();
+		LANE(lanemalloc_check)();
 	is_over = true;
 	threads_join(threads, NR_THREADS);
 }
@@ -54,8 +50,7 @@ TEST_ROLE(threads, "checks=full", "checks=full,large_guard=all,quarantine=1m",
  * points into, if it does. */
 static void stray_check(const char *name, unsigned nr_made)
 {
-	child = (struct child){ .role = name, .conf = "checks=full" };
-	child_run(&child);
+	role_ends(name, "checks=full");
 	assert_true(WIFSIGNALED(child.status));
 	assert_int_equal(lines_of(child.err, "called by:"), 1);
 	assert_int_equal(lines_of(child.err, "allocated by:"), nr_made);

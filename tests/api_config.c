@@ -39,8 +39,7 @@ static void *use(void *arg)
 		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 			size_t n = i * i * (i % 10 == 0 ? 7 : 1);
 
-			must(pattern_holds(blocks[i], n, i));
-			free(blocks[i]);
+			pattern_free(blocks[i], n, i);
 		}
 	}
 	return arg;
@@ -83,15 +82,6 @@ ROLE(part_left)
 	must((fd = creat(part, 0600)) >= 0 && !close(fd));
 }
 
-static size_t nr_lines(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
-}
-
 TEST_LANE(test_silent)
 {
 	role_passes("nothing", NULL);
@@ -104,9 +94,9 @@ TEST_LANE(test_silent)
 static void check_warning(const char *conf, const char *names)
 {
 	role_runs("use", conf);
-	if (nr_lines(child.err) != 1 || !strstr(child.err, names))
+	if (lines_of(child.err, "\n") != 1 || !strstr(child.err, names))
 		print_message("%s: %s\n", conf, child.err);
-	assert_int_equal(nr_lines(child.err), 1);
+	assert_int_equal(lines_of(child.err, "\n"), 1);
 	assert_int_equal(strncmp(child.err, "lanemalloc: ", 12), 0);
 	assert_non_null(strstr(child.err, names));
 }
@@ -132,7 +122,7 @@ TEST_LANE(test_warnings)
 TEST_LANE(test_warning_beside_option)
 {
 	role_runs("mode", "wrong=1,rseq=off,index=wrong");
-	assert_int_equal(nr_lines(child.err), 2);
+	assert_int_equal(lines_of(child.err, "\n"), 2);
 	assert_int_equal(strncmp(child.out, "direct|", 7), 0);
 }
 
@@ -374,36 +364,23 @@ TEST_LANE(test_refused_signals)
 TEST_LANE(test_every_option)
 {
 	static const char *const more[] = {
-		"hugepage=auto",
-		"hugepage=on",
-		"hugepage=off",
+		"hugepage=auto", "hugepage=on", "hugepage=off",
 		"hugepage=system",
-		"numa=off",
-		"numa=interleave",
-		"index=mm_cid",
-		"index=cpu_id",
+		"numa=off", "numa=interleave",
+		"index=mm_cid", "index=cpu_id",
 		"usable=real",
-		"large_guard=all",
-		"large_guard=off",
+		"large_guard=all", "large_guard=off",
 		"usable=requested",
 		"hardened=1,mte=async",
 		"cpu_cache=64k",
 		"purge_budget=1g",
 		"purge_delay=0,purge_budget=0,reclaimer=0",
-		"checks=0",
-		"checks=1",
-		"checks=fast",
-		"checks=full",
-		"checks=off",
-		"checks=on",
-		"checks=fast,usable=requested",
-		"checks=fast,rseq=off",
-		"checks=1,usable=requested",
+		"checks=0", "checks=1", "checks=fast", "checks=full",
+		"checks=off", "checks=on", "checks=fast,usable=requested",
+		"checks=fast,rseq=off", "checks=1,usable=requested",
 		"checks=1,rseq=off",
 		"cpu_cache=1,purge_budget=0",
-		"limit=cgroup",
-		"limit=off",
-		"limit=cgroup,pressure=on",
+		"limit=cgroup", "limit=off", "limit=cgroup,pressure=on",
 		"limit_soft=1m,limit_hard=64m",
 	};
 	char conf[128];

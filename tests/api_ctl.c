@@ -2,8 +2,6 @@
 /* mallctl and MallocExtension_*: what programs ask of other allocators */
 #include "expect.h"
 
-#define LOOK(type, name) ((type)dlsym(RTLD_DEFAULT, name))
-
 typedef int ctl(const char *, void *, size_t *, void *, size_t);
 typedef int property(const char *, size_t *);
 
@@ -107,8 +105,7 @@ TEST_LANE(test_mallctl_purge)
 	assert_int_equal(mallctl("arena.0.purge", NULL, NULL, &nr,
 				 sizeof(nr)), EPERM);
 	assert_int_equal(mallctl("arena..purge", NULL, NULL, NULL, 0), ENOENT);
-	assert_int_equal(mallctl("arena.0.decay", NULL, NULL, NULL, 0),
-			 ENOENT);
+	assert_int_equal(mallctl("arena.0.decay", NULL, NULL, NULL, 0), ENOENT);
 	assert_int_equal(mallctl("arena.0.purges", NULL, NULL, NULL, 0),
 			 ENOENT);
 }
@@ -180,9 +177,8 @@ TEST_LANE(test_extension)
 TEST_LANE(test_release_to_system)
 {
 	size_t dirty, left;
-	char *block;
+	char *block = malloc(3 * MIB);
 
-	block = malloc(3 * MIB);
 	memset(block, 1, 3 * MIB);
 	free(opaque(block));
 	dirty = property_of("tcmalloc.pageheap_free_bytes");

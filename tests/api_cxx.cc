@@ -16,6 +16,7 @@
 static void *volatile sink;
 
 #define TOO_LARGE opaque((size_t)PTRDIFF_MAX + 1)
+#define ALIGN std::align_val_t(64)
 
 static const std::align_val_t aligns[] = {
 	std::align_val_t(1),   std::align_val_t(8),    std::align_val_t(16),
@@ -23,12 +24,9 @@ static const std::align_val_t aligns[] = {
 	std::align_val_t(4096), std::align_val_t(65536),
 };
 
-static void check_block(void *p, size_t size, size_t align)
+static void check_and_fill(void *p, size_t size, size_t align)
 {
-	assert_non_null(p);
-	assert_true(is_aligned(p, align));
-	assert_true(is_aligned(p, 16));
-	assert_true(malloc_usable_size(p) >= size);
+	check_block(p, align, size);
 	memset(p, 0xa5, size);
 }
 
@@ -42,7 +40,7 @@ static void check_plain(size_t n)
 		       i % 4 == 1 ? operator new(n, std::nothrow) :
 		       i % 4 == 2 ? operator new[](n) :
 				    operator new[](n, std::nothrow);
-		check_block(p[i], n, 16);
+		check_and_fill(p[i], n, 16);
 	}
 	operator delete(p[0]);
 	operator delete(p[1], std::nothrow);
@@ -63,7 +61,7 @@ static void check_aligned(size_t n, std::align_val_t align)
 		       i % 4 == 1 ? operator new(n, align, std::nothrow) :
 		       i % 4 == 2 ? operator new[](n, align) :
 				    operator new[](n, align, std::nothrow);
-		check_block(p[i], n, (size_t)align);
+		check_and_fill(p[i], n, (size_t)align);
 	}
 	operator delete(p[0], align);
 	operator delete(p[1], align, std::nothrow);
@@ -112,16 +110,14 @@ template <class F> static bool throws_bad_alloc(F f)
 
 static void check_refused(size_t n)
 {
-	const std::align_val_t align = std::align_val_t(64);
-
 	assert_true(throws_bad_alloc([=] { sink = operator new(n); }));
 	assert_true(throws_bad_alloc([=] { sink = operator new[](n); }));
-	assert_true(throws_bad_alloc([=] { sink = operator new(n, align); }));
-	assert_true(throws_bad_alloc([=] { sink = operator new[](n, align); }));
+	assert_true(throws_bad_alloc([=] { sink = operator new(n, ALIGN); }));
+	assert_true(throws_bad_alloc([=] { sink = operator new[](n, ALIGN); }));
 	assert_null(operator new(n, std::nothrow));
 	assert_null(operator new[](n, std::nothrow));
-	assert_null(operator new(n, align, std::nothrow));
-	assert_null(operator new[](n, align, std::nothrow));
+	assert_null(operator new(n, ALIGN, std::nothrow));
+	assert_null(operator new[](n, ALIGN, std::nothrow));
 }
 
 TEST(test_too_large)
@@ -165,7 +161,6 @@ template <class F> static int handler_calls(F f)
 /* Every form asks the handler again and again until there is none. */
 TEST(test_handler_loop)
 {
-	const std::align_val_t align = std::align_val_t(64);
 	size_t n = TOO_LARGE;
 	auto check = [](auto f) {
 		assert_int_equal(3, handler_calls([=] {
@@ -175,13 +170,13 @@ TEST(test_handler_loop)
 
 	check([=] { sink = operator new(n); });
 	check([=] { sink = operator new[](n); });
-	check([=] { sink = operator new(n, align); });
-	check([=] { sink = operator new[](n, align); });
+	check([=] { sink = operator new(n, ALIGN); });
+	check([=] { sink = operator new[](n, ALIGN); });
 	assert_int_equal(3, handler_calls([=] {
 		assert_null(operator new(n, std::nothrow));
 	}));
 	assert_int_equal(3, handler_calls([=] {
-		assert_null(operator new[](n, align, std::nothrow));
+		assert_null(operator new[](n, ALIGN, std::nothrow));
 	}));
 }
 
@@ -204,31 +199,11 @@ TEST(test_handler_throws)
 /* The nothrow forms, as functions that the compiler does not know. */
 typedef void *nothrow_form(size_t);
 
-static void *nothrow_one(size_t n)
-{
-	return operator new(n, std::nothrow);
-}
-
-static void *nothrow_array(size_t n)
-{
-	return operator new[](n, std::nothrow);
-}
-
-static void *nothrow_aligned(size_t n)
-{
-	return operator new(n, std::align_val_t(64), std::nothrow);
-}
-
-static void *nothrow_aligned_array(size_t n)
-{
-	return operator new[](n, std::align_val_t(64), std::nothrow);
-}
-
 static nothrow_form *const nothrow_forms[] = {
-	nothrow_one,
-	nothrow_array,
-	nothrow_aligned,
-	nothrow_aligned_array,
+	[](size_t n) { return operator new(n, std::nothrow); },
+	[](size_t n) { return operator new[](n, std::nothrow); },
+	[](size_t n) { return operator new(n, ALIGN, std::nothrow); },
+	[](size_t n) { return operator new[](n, ALIGN, std::nothrow); },
 };
 
 /* Null, the handler having been asked once, and no exception left in flight. */
@@ -301,7 +276,7 @@ TEST_LANE(test_exceptions_freed)
 {
 	uint64_t before;
 
-	check_nothrow(handler_throws_large, nothrow_one);
+	check_nothrow(handler_throws_large, nothrow_forms[0]);
 	before = stats_now().live_size;
 	for (int i = 0; i < 5000; i++)
 		check_nothrow(handler_throws_large, nothrow_forms[i % 4]);

@@ -4,7 +4,6 @@
 
 #include <sched.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 
 #define NR_BUSY 2
 
@@ -46,10 +45,8 @@ static void inherited_take(struct inherited *inherited)
 
 static void inherited_give(struct inherited *inherited)
 {
-	for (size_t i = 0; i < 100; i++) {
-		must(pattern_holds(inherited->blocks[i], i * 30 + 1, i));
-		free(inherited->blocks[i]);
-	}
+	for (size_t i = 0; i < 100; i++)
+		pattern_free(inherited->blocks[i], i * 30 + 1, i);
 }
 
 static pid_t raw_clone(void)
@@ -116,22 +113,16 @@ static void *in_child_thread(void *arg)
 	return arg;
 }
 
+static void child_lives(void)
+{
+	threads_run(4, in_child_thread);
+	child_passes(blocks_churn(3, 3000, 60000));
+}
+
 /* The child is a program like any other: threads, and children again. */
 TEST(test_child_lives, start_busy, end_busy)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		threads_run(4, in_child_thread);
-		pid = fork();
-		if (pid == 0) {
-			blocks_churn(3, 3000, 60000);
-			_exit(0);
-		}
-		must(exited_with_zero(pid));
-		_exit(0);
-	}
-	assert_true(exited_with_zero(pid));
+	child_passes(child_lives());
 }
 
 static volatile sig_atomic_t nr_forks;
@@ -225,10 +216,8 @@ static void vfork_and(const char *program, bool allocate)
 		_exit(program ? 2 : 0);
 	}
 	must(exited_with_zero(pid));
-	for (size_t i = 500; allocate && i < ARRAY_SIZE(blocks); i++) {
-		must(pattern_holds(blocks[i], i * 3 + 1, i));
-		free(blocks[i]);
-	}
+	for (size_t i = 500; allocate && i < ARRAY_SIZE(blocks); i++)
+		pattern_free(blocks[i], i * 3 + 1, i);
 }
 
 TEST(test_vfork_exec, start_busy, end_busy)
@@ -300,10 +289,8 @@ TEST_LANE(test_clone_vm, start_busy, end_busy)
 
 		must(pid >= 0);
 		assert_true(exited_with_zero(pid));
-		for (size_t i = 500; i < ARRAY_SIZE(shared.blocks); i++) {
-			must(pattern_holds(shared.blocks[i], i * 3 + 1, i));
-			free(shared.blocks[i]);
-		}
+		for (size_t i = 500; i < ARRAY_SIZE(shared.blocks); i++)
+			pattern_free(shared.blocks[i], i * 3 + 1, i);
 	}
 	free(stack);
 }

@@ -5,8 +5,6 @@
  * large_guard=all, of which a program run anew tells, behind each. */
 #include "expect.h"
 
-#include <sys/resource.h>
-
 #define UNIT ((size_t)32768)
 #define LARGEST_SMALL ((size_t)262144)
 
@@ -31,9 +29,7 @@ static bool faults(volatile char *at)
 
 	must(pid >= 0);
 	if (!pid) {
-		struct rlimit none = { 0, 0 };
-
-		setrlimit(RLIMIT_CORE, &none);
+		no_core();
 		signal(SIGSEGV, SIG_DFL); /* cmocka's handler goes on */
 		*at = 1;
 		_exit(0);
@@ -53,9 +49,8 @@ TEST(behind_large_blocks)
 	static const size_t sizes[] = { 262145,  300000,    327680 - 4096,
 					327680,  327681,    1 << 20,
 					5000000, 64 << 20, (64 << 20) + 1 };
-	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		size_t usable;
 		char *p;
 
@@ -85,11 +80,10 @@ TEST(not_behind_others)
 TEST(realloc_passes)
 {
 	uint64_t random = 5;
-	unsigned round;
 	size_t size, keep;
 	char *p;
 
-	for (round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 300; round++) {
 		keep = LARGEST_SMALL + random_next(&random) % (3 * MIB);
 		p = malloc(keep);
 		pattern_fill(p, keep, round);
@@ -109,38 +103,30 @@ TEST(units_serve_again)
 {
 	enum { NR = 64 };
 	char *blocks[NR];
-	unsigned round, i;
 	size_t size;
 
-	for (round = 0; round < 4; round++) {
-		for (i = 0; i < NR; i++) {
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < NR; i++) {
 			blocks[i] = malloc(300000 + 1000 * i);
 			memset(blocks[i], 1, 300000);
 		}
-		for (i = 0; i < NR; i++)
-			free(blocks[i]);
+		free_each(blocks);
 		if (round % 2)
 			LANE(lanemalloc_purge)();
-		for (i = 0; i < NR; i++) {
+		for (unsigned i = 0; i < NR; i++) {
 			size = 1000 + 7000 * i;
 			blocks[i] = calloc(1, size);
 			assert_true(is_zero(blocks[i], size));
 			size = malloc_usable_size(opaque(blocks[i]));
 			memset(blocks[i], 3, size);
 		}
-		for (i = 0; i < NR; i++)
-			free(blocks[i]);
+		free_each(blocks);
 	}
 }
 
 static int run_with_all(const char *self)
 {
-	const char *conf = getenv("LANEMALLOC_CONF");
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s%slarge_guard=all", conf ? conf : "",
-		 conf ? "," : "");
-	setenv("LANEMALLOC_CONF", text, 1);
+	child_set_conf("large_guard=all");
 	execl(self, self, "all", NULL);
 	return 1;
 }

@@ -35,8 +35,7 @@ static void fault_check(const char *name)
 	static const char prefix[] = "lanemalloc: ";
 	size_t n;
 
-	child = (struct child){ .role = name, .conf = ALL };
-	child_run(&child);
+	role_ends(name, ALL);
 	n = strlen(child.out);
 	if (n && WIFSIGNALED(child.status) &&
 	    !strncmp(child.err, prefix, strlen(prefix)) &&
@@ -258,8 +257,7 @@ static const char *report_of(const char *role)
 
 	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
 	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
-	child = (struct child){ .role = role, .conf = conf };
-	child_run(&child);
+	role_ends(role, conf);
 	fd = open(file, O_RDONLY);
 	must(fd >= 0);
 	child_read(fd, text, sizeof(text));
@@ -354,8 +352,7 @@ TEST_LANE(test_a_pipe_that_nobody_reads)
 	snprintf(file, sizeof(file), "/tmp/api_guarded.%d", getpid());
 	snprintf(conf, sizeof(conf), ALL ",report_file=%s", file);
 	assert_int_equal(mkfifo(file, 0600), 0);
-	child = (struct child){ .role = "read_freed", .conf = conf };
-	child_run(&child);
+	role_ends("read_freed", conf);
 	unlink(file);
 	assert_non_null(strstr(child.err, "  not written to "));
 	assert_non_null(strstr(child.err, ": error 6, nobody reads it"));

@@ -42,10 +42,8 @@ TEST_ROLE(blocks, ALL)
 		must(kept[i] && is_guarded(kept[i], SIZE) == (i < 128));
 		pattern_fill(kept[i], SIZE, i);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		must(pattern_holds(kept[i], SIZE, i));
-		free(kept[i]);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		pattern_free(kept[i], SIZE, i);
 }
 
 /* The kernel closes no page that the program has locked: what was there before
@@ -131,17 +129,11 @@ TEST_ROLE(threads, ALL, "guard=3,profile_interval=3000,checks=fast",
 	  ALL ",checks=full")
 {
 	struct itimerval every = { { 0, 2000 }, { 0, 2000 } };
-	pid_t pid;
 
 	signal(SIGALRM, on_timer);
 	setitimer(ITIMER_REAL, &every, NULL);
 	threads_run(NR_THREADS, churn);
-	pid = fork();
-	if (!pid) {
-		churn((void *)9);
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(churn((void *)9));
 }
 
 /* System calls */
@@ -194,9 +186,8 @@ TEST_LANE(test_few_system_calls_a_sample)
 {
 	unsigned n, least = calls_of_a_sample() * NR_PAIRS;
 	int status;
-	pid_t pid;
+	pid_t pid = fork();
 
-	pid = fork();
 	if (!pid) {
 		child_set_conf(ALL);
 		execl("/proc/self/exe", "api_guarded_blocks", "pairs",

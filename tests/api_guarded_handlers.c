@@ -5,7 +5,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #define ALL "guard=1,profile_interval=1"
 #define SIZE ((size_t)100)
@@ -91,23 +90,7 @@ ROLE(once)
 	misuse();
 }
 
-/* A child of vfork has signals of its own. */
-ROLE(vfork)
-{
-	pid_t pid;
-
-	must(signal(SIGSEGV, on_signal) == SIG_DFL);
-	pid = vfork();
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
-	misuse();
-}
-
-/* Also the first thing that the process does. */
-ROLE(vfork_first)
+static void vfork_once(void)
 {
 	pid_t pid = vfork();
 
@@ -116,6 +99,20 @@ ROLE(vfork_first)
 		_exit(0);
 	}
 	must(exited_with_zero(pid));
+}
+
+/* A child of vfork has signals of its own. */
+ROLE(vfork)
+{
+	must(signal(SIGSEGV, on_signal) == SIG_DFL);
+	vfork_once();
+	misuse();
+}
+
+/* Also the first thing that the process does. */
+ROLE(vfork_first)
+{
+	vfork_once();
 	must(signal(SIGSEGV, on_signal) == SIG_DFL);
 	misuse();
 }
@@ -187,8 +184,7 @@ ROLE(filter)
 
 static void handler_check(const char *role, int reports, bool by_handler)
 {
-	child = (struct child){ .role = role, .conf = ALL };
-	child_run(&child);
+	role_ends(role, ALL);
 	if (by_handler)
 		assert_int_equal(WEXITSTATUS(child.status), EXIT_HANDLER);
 	else

@@ -19,8 +19,7 @@ TEST_ROLE(blocks, "hardened=1", "hardened=1,checks=full")
 		for (unsigned i = 0; i < 20; i++) {
 			must(pattern_holds(blocks[i], n, i));
 			blocks[i] = realloc(blocks[i], n + n / 2);
-			must(pattern_holds(blocks[i], n < 128 ? n : 128, i));
-			free(blocks[i]);
+			pattern_free(blocks[i], n < 128 ? n : 128, i);
 		}
 	}
 }
@@ -35,8 +34,7 @@ TEST_ROLE(neighbours, "hardened=1", "hardened=1,checks=full")
 		must(malloc_usable_size(p) == n + 8);
 		pattern_fill(p, n + 8, 1);
 		p = realloc(p, 2 * n + 8);
-		must(pattern_holds(p, n + 8 < 128 ? n + 8 : 128, 1));
-		free(p);
+		pattern_free(p, n + 8 < 128 ? n + 8 : 128, 1);
 		free(small);
 	}
 }

@@ -70,17 +70,9 @@ TEST_LANE(a_refusal_is_told)
 /* By the parent and by the child of its fork. */
 ROLE(refused_in_a_child)
 {
-	pid_t pid;
-
 	limits_set(0, 4 * MIB);
 	must(!malloc(opaque(16 * MIB)));
-	pid = fork();
-	must(pid >= 0);
-	if (!pid) {
-		must(!malloc(opaque(16 * MIB)));
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(must(!malloc(opaque(16 * MIB))));
 	must(!malloc(opaque(16 * MIB)));
 }
 
@@ -93,11 +85,10 @@ TEST_LANE(each_process_tells)
 /* The children of vfork have their parent's word, and leave it. */
 ROLE(refused_in_vfork_children)
 {
-	unsigned i;
 	pid_t pid;
 
 	limits_set(0, 4 * MIB);
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		pid = vfork();
 		if (!pid)
 			_exit(malloc(opaque(16 * MIB)) != NULL);
@@ -117,13 +108,7 @@ static void refused_beside(bool read, bool full)
 {
 	char text[4096] = { 0 };
 	int ends[2];
-	pid_t pid = fork();
 
-	must(pid >= 0);
-	if (pid) {
-		must(exited_with_zero(pid));
-		return;
-	}
 	must(!pipe(ends) && dup2(ends[1], 2) == 2 && !close(ends[1]));
 	must(read || !close(ends[0]));
 	must(!fcntl(2, F_SETFL, O_NONBLOCK));
@@ -132,14 +117,13 @@ static void refused_beside(bool read, bool full)
 	must(!fcntl(2, F_SETFL, 0));
 	alarm(20);
 	must(!malloc(opaque(16 * MIB)));
-	_exit(0);
 }
 
 TEST_ROLE(not_told, "")
 {
 	limits_set(0, 4 * MIB);
-	refused_beside(false, false);
-	refused_beside(true, true);
+	child_passes(refused_beside(false, false));
+	child_passes(refused_beside(true, true));
 	must(!close(2) && !malloc(opaque(16 * MIB)));
 }
 
@@ -236,10 +220,9 @@ static void check_sizes(size_t size)
 TEST_LANE(the_hard_limit)
 {
 	size_t sizes[] = { 1000, 5000, 40000, 300000, 5 * MIB };
-	size_t i;
 
 	limits_set(0, HARD);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		check_sizes(sizes[i]);
 	assert_true(stats_now().nr_limit_hits > 0);
 	assert_int_equal(stats_now().limit_hard_size, HARD);
@@ -264,30 +247,37 @@ TEST_LANE(enomem_everywhere)
 	assert_no_memory(aligned_alloc(64, opaque(n)));
 	assert_no_memory(valloc(opaque(n)));
 	assert_int_equal(posix_memalign(&p, 64, opaque(n)), ENOMEM);
-	assert_true(pattern_holds(old, 1000, 7));
-	free(old);
+	pattern_free(old, 1000, 7);
 	limits_set(0, 0);
+}
+
+/* Of n blocks the first of each `step` stay; how many. */
+static size_t thin(size_t n, size_t step)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i % step)
+			free(blocks[i]);
+		else
+			blocks[k++] = blocks[i];
+	}
+	return k;
 }
 
 /* What CPUs' caches and half-empty slabs hold makes way for a large block. */
 TEST_LANE(all_that_is_free_makes_way)
 {
-	size_t n, i, k = 0;
+	size_t nr;
 	void *large;
 
 	limits_set(0, HARD);
-	n = fill(1000);
-	for (i = 0; i < n; i++) {
-		if (i % 1000)
-			free(blocks[i]);
-		else
-			blocks[k++] = blocks[i];
-	}
+	nr = thin(fill(1000), 1000);
 	large = malloc(HARD / 2);
 	assert_non_null(large);
 	assert_true(limited() <= HARD);
 	free(large);
-	empty(k);
+	empty(nr);
 	limits_set(0, 0);
 }
 
@@ -325,16 +315,9 @@ TEST_ROLE(waits, "hardened=1,quarantine=64m", "checks=full,quarantine=64m")
 /* Nothing but the limit says that free memory goes: the budget is large. */
 TEST_ROLE(soft, "purge_budget=1g,purge_delay=3600000")
 {
-	size_t before, n, k = 0, i;
+	size_t nr = thin(fill(1000), 500), before;
 	char *large;
 
-	n = fill(1000);
-	for (i = 0; i < n; i++) {
-		if (i % 500)
-			free(blocks[i]);
-		else
-			blocks[k++] = blocks[i];
-	}
 	before = memory_now().resident;
 	must(before > 120 * MIB);
 	limits_set(40 * MIB, 0);
@@ -342,14 +325,14 @@ TEST_ROLE(soft, "purge_budget=1g,purge_delay=3600000")
 	must(stats_now().pressure_reason == 1);
 	must(stats_now().nr_pressures == 1);
 	/* Beyond the limit nothing is kept, and blocks are there as ever. */
-	for (i = 0; i < 20; i++) {
+	for (int i = 0; i < 20; i++) {
 		large = malloc(64 * MIB);
 		must(large);
 		memset(large, 1, 64 * MIB);
 		free(large);
 		must(stats_now().free_dirty_size <= 40 * MIB);
 	}
-	empty(k);
+	empty(nr);
 }
 
 /* The options say the same, from the start on. */
@@ -362,24 +345,22 @@ TEST_ROLE(hard, "limit_hard=64m,limit_soft=32m,limit_report=0")
 	must(stats_now().nr_pressures > 0);
 }
 
+static void half_is_left(void)
+{
+	must(!malloc(opaque(HARD)));
+	must(fill(40000) * 40000 <= HARD / 2 + MIB);
+	must(limited() <= HARD);
+}
+
 /* The child of a fork has the limit and what counts against it. */
 TEST_ROLE(fork, "limit_hard=64m,limit_report=0")
 {
-	size_t n = fill(40000), i;
-	pid_t pid;
+	size_t n = fill(40000);
 
 	must(n < NR_BLOCKS && limited() <= HARD);
-	for (i = n / 2; i < n; i++)
+	for (size_t i = n / 2; i < n; i++)
 		free(blocks[i]);
-	pid = fork();
-	must(pid >= 0);
-	if (!pid) {
-		must(!malloc(opaque(HARD)));
-		must(fill(40000) * 40000 <= HARD / 2 + MIB);
-		must(limited() <= HARD);
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(half_is_left());
 	must(malloc(opaque(HARD / 4)));
 }
 

@@ -3,7 +3,6 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #define TOO_LARGE (512 * MIB)
 
@@ -227,23 +226,22 @@ TEST(test_data)
 	check_role("small_program", RLIMIT_DATA, 16 * MIB);
 }
 
+static void limit_while_in_use(void)
+{
+	char *p = malloc(10 * MIB);
+
+	limit_resource = RLIMIT_AS;
+	limit_size = 1 * MIB; /* below what is in use */
+	set_limit();
+	run_thread(NULL);
+	free(p);
+	run_thread(NULL);
+}
+
 /* The limit comes down while the program runs. */
 TEST(test_limit_at_run_time)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		char *p = malloc(10 * MIB);
-
-		limit_resource = RLIMIT_AS;
-		limit_size = 1 * MIB; /* below what is in use */
-		set_limit();
-		run_thread(NULL);
-		free(p);
-		run_thread(NULL);
-		_exit(0);
-	}
-	assert_true(exited_with_zero(pid));
+	child_passes(limit_while_in_use());
 }
 
 TEST(test_what_is_mapped)

@@ -2,21 +2,24 @@
 /* malloc, calloc, free: sizes, alignment, errno, limits, zeroes, overlap */
 #include "expect.h"
 
+static void check_size(size_t n)
+{
+	char *p;
+
+	errno = 4711;
+	p = malloc(n);
+	check_block(p, 16, n);
+	if (n)
+		p[n / 2] = 1;
+	pattern_fill(p, n, n);
+	pattern_free(p, n, n);
+	assert_int_equal(errno, 4711);
+}
+
 TEST(test_every_size)
 {
-	for (size_t n = 0; n <= 70000; n++) {
-		unsigned char *p;
-
-		errno = 4711;
-		p = malloc(n);
-		assert_non_null(p);
-		assert_true(is_aligned(p, 16));
-		assert_true(malloc_usable_size(p) >= n);
-		pattern_fill(p, n, n);
-		assert_true(pattern_holds(p, n, n));
-		free(p);
-		assert_int_equal(errno, 4711);
-	}
+	for (size_t n = 0; n <= 70000; n++)
+		check_size(n);
 }
 
 TEST(test_large_sizes)
@@ -27,20 +30,8 @@ TEST(test_large_sizes)
 		33 << 20,       (64 << 20) - 1, 128 << 20,     (300 << 20) + 5,
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		char *p;
-
-		errno = 4711;
-		p = malloc(sizes[i]);
-		assert_non_null(p);
-		assert_true(is_aligned(p, 16));
-		assert_true(malloc_usable_size(p) >= sizes[i]);
-		pattern_fill(p, sizes[i], i);
-		p[sizes[i] / 2] = 1;
-		assert_true(pattern_holds(p, sizes[i], i));
-		free(p);
-		assert_int_equal(errno, 4711);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		check_size(sizes[i]);
 }
 
 static int compare_pointers(const void *a, const void *b)
@@ -69,8 +60,7 @@ TEST(test_unique)
 			assert_non_null(blocks[i]);
 		}
 		check_apart(blocks, ARRAY_SIZE(blocks), sizes[k]);
-		for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-			free(blocks[i]);
+		free_each(blocks);
 	}
 }
 
@@ -88,8 +78,7 @@ TEST(test_zero_size)
 		assert_int_equal(errno, 4711);
 	}
 	check_apart(blocks, ARRAY_SIZE(blocks), 16);
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 }
 
 TEST(test_free_null)
@@ -116,27 +105,16 @@ static void check_refused(size_t n)
 	assert_no_memory(pvalloc(n));
 	assert_int_equal(posix_memalign(&untouched, 64, n), ENOMEM);
 	assert_ptr_equal(untouched, &block);
-	assert_true(pattern_holds(block, 100, 1));
-	free(block);
+	pattern_free(block, 100, 1);
 }
 
 TEST(test_too_large)
 {
 	static const size_t more[] = {
-		1,
-		2,
-		15,
-		16,
-		17,
-		4096,
-		32768,
-		(size_t)1 << 40,
-		(size_t)PTRDIFF_MAX - 65536,
-		(size_t)PTRDIFF_MAX - 4096,
-		(size_t)PTRDIFF_MAX - 16,
-		(size_t)PTRDIFF_MAX - 15,
-		(size_t)PTRDIFF_MAX,
-		(size_t)PTRDIFF_MAX + 1,
+		1, 2, 15, 16, 17, 4096, 32768, (size_t)1 << 40,
+		(size_t)PTRDIFF_MAX - 65536, (size_t)PTRDIFF_MAX - 4096,
+		(size_t)PTRDIFF_MAX - 16, (size_t)PTRDIFF_MAX - 15,
+		(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
@@ -177,8 +155,7 @@ static void check_zeroed(size_t n)
 		assert_non_null(blocks[i]);
 		memset(blocks[i], 0xff, malloc_usable_size(blocks[i]));
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		errno = 4711;
 		blocks[i] = i % 2 ? calloc(1, n) : calloc(n, 1);
@@ -187,8 +164,7 @@ static void check_zeroed(size_t n)
 		assert_true(is_zero(blocks[i], n));
 		assert_int_equal(errno, 4711);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 }
 
 TEST(test_calloc_zeroes)

@@ -3,13 +3,12 @@
  * nothing else, in every thread, handler and child */
 #include "expect.h"
 
-#include <fcntl.h>
 #include <sys/time.h>
 
 #include "capture.h"
 #include "colours.h"
 
-#define SIZES(n) (size_t n = 1; n < 262000; n += 1 + n / 3)
+#define FOR_SIZES(n) for (size_t n = 1; n < 262000; n += 1 + n / 3)
 
 /* What the library says of a statement that is misuse begins so. */
 #define told(text, ...)                                             \
@@ -22,15 +21,8 @@
 	})
 
 /* A role, and the test that it passes where there are tags. */
-#define TEST_TAGS(name, ...)                                   \
-	TEST_WHERE(has_tags() && have_lane(), name##_passes)   \
-	{                                                      \
-		const char *const confs[] = { __VA_ARGS__ };   \
-                                                               \
-		for (size_t i = 0; i < ARRAY_SIZE(confs); i++) \
-			role_runs(#name, confs[i]);            \
-	}                                                      \
-	ROLE(name)
+#define TEST_TAGS(...) \
+	TEST_ROLE_WHERE(has_tags() && have_lane(), role_runs, __VA_ARGS__)
 #define HARDENED "hardened=1", "hardened=1,rseq=0"
 
 TEST_TAGS(blocks, HARDENED, "hardened=1,quarantine=64k", "hardened=1,mte=async",
@@ -38,39 +30,35 @@ TEST_TAGS(blocks, HARDENED, "hardened=1,quarantine=64k", "hardened=1,mte=async",
 	  "hardened=1,profile=1,profile_interval=1000,profile_dir=/tmp")
 {
 	blocks_churn(1, 20000, MIB);
-	for
-		SIZES(n)
-		{
-			char *p = malloc(n), *q = calloc(1, n), *r;
+	FOR_SIZES(n) {
+		char *p = malloc(n), *q = calloc(1, n), *r;
 
-			must(malloc_usable_size(p) == n && is_zero(q, n));
-			memset(p, 7, n);
-			r = memalign(256, n);
-			must(is_aligned(r, 256));
-			memset(r, 7, n);
-			free(p);
-			free(q);
-			free(r);
-		}
+		must(malloc_usable_size(p) == n && is_zero(q, n));
+		memset(p, 7, n);
+		r = memalign(256, n);
+		must(is_aligned(r, 256));
+		memset(r, 7, n);
+		free(p);
+		free(q);
+		free(r);
+	}
 }
 
 /* Colours are odd and even by turns, and never 0. */
 TEST_TAGS(neighbours, HARDENED)
 {
 	faults_catch();
-	for
-		SIZES(n)
-		{
-			char *p = malloc(n);
+	FOR_SIZES(n) {
+		char *p = malloc(n);
 
-			must(colour_of(p));
-			for (size_t i = 0; i < n; i += GRANULE)
-				must(!reads(p + i));
-			must(!writes(p + n - 1));
-			must(reads(p + whole(n)) == CODE_AT_ONCE);
-			must(writes(p + whole(n)) == CODE_AT_ONCE);
-			free(p);
-		}
+		must(colour_of(p));
+		for (size_t i = 0; i < n; i += GRANULE)
+			must(!reads(p + i));
+		must(!writes(p + n - 1));
+		must(reads(p + whole(n)) == CODE_AT_ONCE);
+		must(writes(p + whole(n)) == CODE_AT_ONCE);
+		free(p);
+	}
 }
 
 TEST_TAGS(left, HARDENED)
@@ -94,18 +82,16 @@ TEST_TAGS(left, HARDENED)
 TEST_TAGS(freed, HARDENED)
 {
 	faults_catch();
-	for
-		SIZES(n)
-		{
-			char *p = malloc(n);
+	FOR_SIZES(n) {
+		char *p = malloc(n);
 
-			free(p);
-			must(reads(p) == CODE_AT_ONCE);
-			must(writes(p + n - 1) == CODE_AT_ONCE);
-			p = malloc(n);
-			free(p);
-			must(reads(p + n / 2) == CODE_AT_ONCE);
-		}
+		free(p);
+		must(reads(p) == CODE_AT_ONCE);
+		must(writes(p + n - 1) == CODE_AT_ONCE);
+		p = malloc(n);
+		free(p);
+		must(reads(p + n / 2) == CODE_AT_ONCE);
+	}
 }
 
 /* What is known of memory that serves again, at `q`, after `p`. */
@@ -113,20 +99,26 @@ static struct {
 	unsigned nr, nr_same;
 } again;
 
-static void serves_again(char *p, char *q)
+/* Whoever frees p hears of the colour of what is there, which q has. */
+static void must_be_coloured(char *p, char *q)
 {
 	char text[128];
 
+	snprintf(text, sizeof(text),
+		 "lanemalloc: free of %p: the block there has colour %u\n",
+		 (void *)p, colour_of(q));
+	must(told(text, free(opaque(p))) && code == SIGABRT);
+}
+
+static void serves_again(char *p, char *q)
+{
 	again.nr++;
 	again.nr_same += p == q;
 	must(!reads(q));
 	if (p == q || again.nr > 100)
 		return;
 	must(reads(p) == CODE_AT_ONCE);
-	snprintf(text, sizeof(text),
-		 "lanemalloc: free of %p: the block there has colour %u\n",
-		 (void *)p, colour_of(q));
-	must(told(text, free(opaque(p))) && code == SIGABRT);
+	must_be_coloured(p, q);
 }
 
 /* A block that serves again has most often another colour. */
@@ -151,7 +143,7 @@ TEST_TAGS(served_again, "hardened=1,quarantine=0",
 static void must_be_named(const char *verb, void *volatile p, int call)
 {
 	void (*free_sized)(void *, size_t) =
-		(void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized");
+		LOOK(void (*)(void *, size_t), "free_sized");
 	char text[128];
 
 	snprintf(text, sizeof(text), "lanemalloc: %s of %p: already free\n",
@@ -188,13 +180,9 @@ TEST_TAGS(freed_again, HARDENED)
 TEST_TAGS(forged, HARDENED)
 {
 	char *p = malloc(100);
-	char text[128];
 
 	faults_catch();
-	snprintf(text, sizeof(text),
-		 "lanemalloc: free of %p: the block there has colour %u\n",
-		 (void *)plain(p), colour_of(p));
-	must(told(text, free(opaque(plain(p)))));
+	must_be_coloured(plain(p), p);
 	must(!reads(p));
 	free(p);
 }
@@ -222,20 +210,18 @@ TEST_TAGS(realloc_in_place, HARDENED)
 TEST_TAGS(realloc_moves, HARDENED)
 {
 	faults_catch();
-	for
-		SIZES(n)
-		{
-			char *p = malloc(n), *q;
+	FOR_SIZES(n) {
+		char *p = malloc(n), *q;
 
-			pattern_fill(p, n, n);
-			q = realloc(p, 3 * n);
-			must(q && pattern_holds(q, n, n));
-			must(q == p || reads(p) == CODE_AT_ONCE);
-			p = realloc(q, n);
-			must(p && pattern_holds(p, n, n));
-			must(reads(p + whole(n)) == CODE_AT_ONCE || n > 32768);
-			free(p);
-		}
+		pattern_fill(p, n, n);
+		q = realloc(p, 3 * n);
+		must(q && pattern_holds(q, n, n));
+		must(q == p || reads(p) == CODE_AT_ONCE);
+		p = realloc(q, n);
+		must(p && pattern_holds(p, n, n));
+		must(reads(p + whole(n)) == CODE_AT_ONCE || n > 32768);
+		free(p);
+	}
 }
 
 /* The kernel reaches a block as the program does. */
@@ -265,18 +251,11 @@ static void must_see_all(char *p)
 TEST_TAGS(fork_child, HARDENED)
 {
 	char *p = malloc(100);
-	pid_t pid;
 
 	faults_catch();
-	pid = fork();
-	must(pid >= 0);
-	if (!pid) {
-		must_see_all(p);
-		free(p);
-		must(reads(p) == CODE_AT_ONCE);
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(must_see_all(p);
+		     free(p);
+		     must(reads(p) == CODE_AT_ONCE));
 	must_see_all(p);
 }
 
@@ -293,8 +272,7 @@ static void heap_grow(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
 		must(blocks[i] = malloc(250000));
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 }
 
 static uint64_t nr_changes(void)

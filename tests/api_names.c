@@ -4,98 +4,41 @@
 
 static const char *const expected[] = {
 	/* C */
-	"malloc",
-	"free",
-	"calloc",
-	"realloc",
-	"aligned_alloc",
-	"free_sized",
-	"free_aligned_sized",
-	"malloc_usable_size",
-	"memalign",
-	"posix_memalign",
-	"valloc",
-	"pvalloc",
-	"cfree",
+	"malloc", "free", "calloc", "realloc", "aligned_alloc", "free_sized",
+	"free_aligned_sized", "malloc_usable_size", "memalign",
+	"posix_memalign", "valloc", "pvalloc", "cfree",
 	/* glibc's malloc.h */
-	"mallopt",
-	"mallinfo",
-	"mallinfo2",
-	"malloc_stats",
-	"malloc_info",
+	"mallopt", "mallinfo", "mallinfo2", "malloc_stats", "malloc_info",
 	"malloc_trim",
 	/* C++ */
-	"_Znwm",
-	"_Znam",
-	"_ZnwmRKSt9nothrow_t",
-	"_ZnamRKSt9nothrow_t",
-	"_ZnwmSt11align_val_t",
-	"_ZnamSt11align_val_t",
+	"_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
+	"_ZnwmSt11align_val_t", "_ZnamSt11align_val_t",
 	"_ZnwmSt11align_val_tRKSt9nothrow_t",
-	"_ZnamSt11align_val_tRKSt9nothrow_t",
-	"_ZdlPv",
-	"_ZdaPv",
-	"_ZdlPvm",
-	"_ZdaPvm",
-	"_ZdlPvRKSt9nothrow_t",
-	"_ZdaPvRKSt9nothrow_t",
-	"_ZdlPvSt11align_val_t",
-	"_ZdaPvSt11align_val_t",
-	"_ZdlPvmSt11align_val_t",
-	"_ZdaPvmSt11align_val_t",
+	"_ZnamSt11align_val_tRKSt9nothrow_t", "_ZdlPv", "_ZdaPv", "_ZdlPvm",
+	"_ZdaPvm", "_ZdlPvRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t",
+	"_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t",
+	"_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t",
 	"_ZdlPvSt11align_val_tRKSt9nothrow_t",
 	"_ZdaPvSt11align_val_tRKSt9nothrow_t",
 	/* calls of libc that are wrapped */
-	"pthread_create",
-	"thrd_create",
-	"dlopen",
-	"dlmopen",
-	"vfork",
-	"__vfork",
-	"clone",
-	"setuid",
-	"setgid",
-	"seteuid",
-	"setegid",
-	"setreuid",
-	"setregid",
-	"setresuid",
-	"setresgid",
-	"setgroups",
-	"initgroups",
-	"capset",
-	"prctl",
-	"unshare",
-	"setns",
-	"chroot",
+	"pthread_create", "thrd_create", "dlopen", "dlmopen", "vfork",
+	"__vfork", "clone", "setuid", "setgid", "seteuid", "setegid",
+	"setreuid", "setregid", "setresuid", "setresgid", "setgroups",
+	"initgroups", "capset", "prctl", "unshare", "setns", "chroot",
 	"syscall",
 	/* our own */
-	"lanemalloc_version",
-	"lanemalloc_mode",
-	"lanemalloc_stats",
-	"lanemalloc_stats_json",
-	"lanemalloc_purge",
-	"lanemalloc_check",
-	"close_range",
-	"sigaction",
-	"signal",
-	"lanemalloc_reclaimer_start",
-	"lanemalloc_profile_start",
-	"lanemalloc_profile_stop",
-	"lanemalloc_profile_dump",
-	"lanemalloc_limit",
-	"lanemalloc_stats_classes",
-	"lanemalloc_stats_cpus",
-	"lanemalloc_stats_detail_json",
-	"lanemalloc_stats_prometheus",
+	"lanemalloc_version", "lanemalloc_mode", "lanemalloc_stats",
+	"lanemalloc_stats_json", "lanemalloc_purge", "lanemalloc_check",
+	"close_range", "sigaction", "signal", "lanemalloc_reclaimer_start",
+	"lanemalloc_profile_start", "lanemalloc_profile_stop",
+	"lanemalloc_profile_dump", "lanemalloc_limit",
+	"lanemalloc_stats_classes", "lanemalloc_stats_cpus",
+	"lanemalloc_stats_detail_json", "lanemalloc_stats_prometheus",
 	"lanemalloc_view",
 	/* other allocators' */
-	"mallctl",
-	"malloc_stats_print",
-	"MallocExtension_GetStats",
+	"mallctl", "malloc_stats_print", "MallocExtension_GetStats",
 	"MallocExtension_GetNumericProperty",
-	"MallocExtension_ReleaseFreeMemory",
-	"MallocExtension_ReleaseToSystem",
+	"MallocExtension_ReleaseFreeMemory", "MallocExtension_ReleaseToSystem",
 };
 
 static char text[1 << 20];
@@ -184,23 +127,11 @@ TEST_LANE(test_names_resolve)
 	}
 }
 
-static size_t count(const char *haystack, const char *needle)
-{
-	size_t n = 0;
-
-	while ((haystack = strstr(haystack, needle))) {
-		haystack += strlen(needle);
-		n++;
-	}
-	return n;
-}
-
 TEST_LANE(test_dynamic_section)
 {
-	char *dynamic;
+	char *dynamic = readelf("-W -d");
 
-	dynamic = readelf("-W -d");
-	assert_int_equal(count(dynamic, "(NEEDED)"), 1);
+	assert_int_equal(lines_of(dynamic, "(NEEDED)"), 1);
 	assert_non_null(strstr(dynamic, "Shared library: [libc.so.6]"));
 	assert_non_null(strstr(dynamic, "soname: [liblanemalloc.so.1]"));
 	assert_non_null(strstr(dynamic, "NOW"));
@@ -232,9 +163,8 @@ TEST_LANE(test_segments)
 /* The sections by which debuggers know rseq. */
 TEST_LANE(test_sections)
 {
-	char *sections;
+	char *sections = readelf("-W -S");
 
-	sections = readelf("-W -S");
 	assert_non_null(strstr(sections, "__rseq_cs"));
 	assert_non_null(strstr(sections, "__rseq_cs_ptr_array"));
 	assert_non_null(strstr(sections, "__rseq_exit_point_array"));

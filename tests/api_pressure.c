@@ -3,10 +3,8 @@
  * helper gives all back; descriptors that the program closes are left alone */
 #include "expect.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -52,11 +50,10 @@ static void have_threads(void)
 static void have_free_memory(void)
 {
 	static void *blocks[NR_BLOCKS];
-	size_t i;
 
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (size_t i = 0; i < NR_BLOCKS; i++)
 		blocks[i] = memset(malloc(1000), 1, 1000);
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (size_t i = 0; i < NR_BLOCKS; i++)
 		free(blocks[i]);
 	must(stats_now().free_dirty_size + stats_now().cached_size +
 		     stats_now().slab_free_size > 30 * MIB);
@@ -74,9 +71,8 @@ static bool all_went(void)
 static unsigned nr_watches(void)
 {
 	unsigned nr = 0;
-	int fd;
 
-	for (fd = 100; fd < 1100; fd++)
+	for (int fd = 100; fd < 1100; fd++)
 		if (fcntl(fd, F_GETFD) >= 0) {
 			must(fcntl(fd, F_GETFD) == FD_CLOEXEC);
 			nr++;
@@ -92,14 +88,19 @@ static void tell_fifo(void)
 	close(fd);
 }
 
-ROLE(fifo)
+static void watch_in_vain(void)
 {
-	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
-	must(nr_watches() == 0);
 	have_threads();
 	must(nr_watches() == 1);
 	have_free_memory();
 	must(!all_went());
+}
+
+ROLE(fifo)
+{
+	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
+	must(nr_watches() == 0);
+	watch_in_vain();
 	tell_fifo();
 	soon(all_went());
 }
@@ -124,35 +125,23 @@ static void tell_child_alone(void)
 	must(tries);
 }
 
+static void watch_alone(void)
+{
+	have_threads();
+	have_free_memory();
+	tell_child_alone();
+}
+
 /* A fork's child watches for itself, when it has threads. */
 ROLE(fork)
 {
-	pid_t pid;
-
 	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
 	have_threads();
-	pid = fork();
-	must(pid >= 0);
-	if (!pid) {
-		have_threads();
-		must(nr_watches() == 1);
-		have_free_memory();
-		must(!all_went());
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(watch_in_vain());
 	have_free_memory();
 	tell_fifo();
 	soon(all_went());
-	pid = fork();
-	must(pid >= 0);
-	if (!pid) {
-		have_threads();
-		have_free_memory();
-		tell_child_alone();
-		_exit(0);
-	}
-	must(exited_with_zero(pid));
+	child_passes(watch_alone());
 }
 
 /* Daemons close all; what has the number then is nobody else's business. */
@@ -229,10 +218,7 @@ ROLE(socket)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s", getenv("MEMORY_PRESSURE_WATCH"));
-	have_threads();
-	must(nr_watches() == 1);
-	have_free_memory();
-	must(!all_went());
+	watch_in_vain();
 	fd = socket_at_path(connect);
 	soon(all_went());
 	close(fd);
@@ -306,10 +292,8 @@ TEST_LANE(a_socket)
 
 int main(int argc, char **argv)
 {
-	int fd;
-
 	/* Who started this may have some open. */
-	for (fd = 100; argc > 1 && fd < 1100; fd++)
+	for (int fd = 100; argc > 1 && fd < 1100; fd++)
 		close(fd);
 	return argc > 1 ? role_run(argv[1]) : tests_run(begin, end);
 }

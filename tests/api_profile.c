@@ -167,8 +167,7 @@ static void churn(uint64_t seed, size_t rounds)
 				   (rounds % 64 ? 2000 : 400000));
 		must(blocks[k]);
 	}
-	for (size_t k = 0; k < ARRAY_SIZE(blocks); k++)
-		free(blocks[k]);
+	free_each(blocks);
 }
 
 static void *churn_thread(void *arg)
@@ -206,8 +205,7 @@ TEST_ROLE(unbiased, "profile_interval=64k",
 	must(p.period == 65536);
 	assert_estimate(p.values[INUSE_SPACE], 64.0 * MIB, 1024);
 	assert_estimate(p.values[INUSE_OBJECTS], 65536, 1024);
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 	for (size_t i = 0; i < 4096; i++)
 		blocks[i] = malloc(65536);
 	p = profile_now();
@@ -246,8 +244,7 @@ TEST_ROLE(full, "profile_interval=1,profile_memory=1m")
 	p = profile_now();
 	must(p.values[INUSE_OBJECTS] > 5000);
 	must(p.values[INUSE_OBJECTS] < 60000);
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 	p = profile_now();
 	must(p.values[INUSE_OBJECTS] < 100);
 }
@@ -264,8 +261,7 @@ static void handler(int signal)
 		LANE(lanemalloc_profile_stop)();
 	must(!LANE(lanemalloc_profile_start)());
 	if (nr_handled % 8 == 0) {
-		snprintf(path, sizeof(path), "%s/handler.%d", dir,
-			 nr_handled);
+		snprintf(path, sizeof(path), "%s/handler.%d", dir, nr_handled);
 		must(!LANE(lanemalloc_profile_dump)(path));
 	}
 	nr_handled++;
@@ -316,7 +312,6 @@ static void fork_child(void)
 	free(block);
 	LANE(lanemalloc_profile_stop)();
 	churn(3, 100);
-	_exit(0);
 }
 
 TEST_ROLE(fork, EXACT)
@@ -325,14 +320,8 @@ TEST_ROLE(fork, EXACT)
 
 	must(!LANE(lanemalloc_profile_start)());
 	threads_start(threads, 2, churn_until);
-	for (int i = 0; i < 30; i++) {
-		pid_t pid = fork();
-
-		must(pid >= 0);
-		if (!pid)
-			fork_child();
-		must(exited_with_zero(pid));
-	}
+	for (int i = 0; i < 30; i++)
+		child_passes(fork_child());
 	stop = 1;
 	threads_join(threads, 2);
 }

@@ -65,8 +65,7 @@ TEST_ROLE(ages, EXACT)
 	for (size_t i = 0; i < 20; i++)
 		free(opaque(malloc(100)));
 	usleep(40000);
-	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-		free(blocks[i]);
+	free_each(blocks);
 	q = profile_now();
 	must(q.values[FREED_OBJECTS] - p.values[FREED_OBJECTS] >= 50);
 	must(q.values[FREED_10MS] - p.values[FREED_10MS] <=
@@ -89,8 +88,7 @@ static void pass_fill(size_t size)
 
 static void *pass_free(void *arg)
 {
-	for (size_t i = 0; i < NR_PASSED; i++)
-		free(passed[i]);
+	free_each(passed);
 	return arg;
 }
 
@@ -136,7 +134,6 @@ TEST_ROLE(passed, EXACT ",index=cpu_id")
 {
 	bool by_cpu = !strcmp(LANE(lanemalloc_mode)(NULL), "cpu_id");
 	struct profile p, q;
-	pthread_t thread;
 
 	must(move_to(0));
 	must(!LANE(lanemalloc_profile_start)());
@@ -149,8 +146,7 @@ TEST_ROLE(passed, EXACT ",index=cpu_id")
 	must(q.values[FREED_BY_OTHER] == p.values[FREED_BY_OTHER]);
 	must(q.values[FREED_AWAY] == p.values[FREED_AWAY]);
 	pass_fill(1000);
-	must(!pthread_create(&thread, NULL, pass_free, NULL));
-	must(!pthread_join(thread, NULL));
+	thread_run(pass_free, NULL);
 	p = profile_now();
 	must(p.values[FREED_BY_OTHER] - q.values[FREED_BY_OTHER] >= NR_PASSED);
 	pass_fill(1000);
@@ -185,9 +181,7 @@ TEST_LANE(test_leak)
 	char *at;
 
 	exe[n] = '\0';
-	child.role = "leak";
-	child.conf = EXACT ",profile_leak=1m,profile_leak_exit=23";
-	child_run(&child);
+	role_ends("leak", EXACT ",profile_leak=1m,profile_leak_exit=23");
 	assert_true(WIFEXITED(child.status));
 	assert_int_equal(WEXITSTATUS(child.status), 23);
 	assert_string_equal(child.out, "buffered");

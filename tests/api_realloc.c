@@ -2,10 +2,6 @@
 /* realloc: in place, contents, failure, and huge blocks without copying */
 #include "expect.h"
 
-#include <sys/syscall.h>
-
-#include <sys/resource.h>
-
 TEST(test_null_is_malloc)
 {
 	for (size_t n = 0; n < 3000; n += 7) {
@@ -13,9 +9,7 @@ TEST(test_null_is_malloc)
 
 		errno = 4711;
 		p = realloc(opaque((void *)NULL), n);
-		assert_non_null(p);
-		assert_true(is_aligned(p, 16));
-		assert_true(malloc_usable_size(p) >= n);
+		check_block(p, 16, n);
 		assert_int_equal(errno, 4711);
 		free(p);
 	}
@@ -78,9 +72,7 @@ static void check_pair(size_t from, size_t to)
 	for (size_t i = 0; i < from; i += i < 300 ? 1 : 509)
 		p[i] = pattern_byte(from, i);
 	keeping_errno(p = realloc(p, to));
-	assert_non_null(p);
-	assert_true(is_aligned(p, 16));
-	assert_true(malloc_usable_size(p) >= to);
+	check_block(p, 16, to);
 	for (size_t i = 0; i < kept; i += i < 300 ? 1 : 509)
 		assert_int_equal(p[i], pattern_byte(from, i));
 	p[to - 1] = 1;
@@ -126,21 +118,15 @@ static void check_failing(size_t size, size_t want)
 	assert_true(pattern_holds(p, size, size));
 	assert_int_equal(malloc_usable_size(p), usable);
 	p = realloc(p, size + 1);
-	assert_true(pattern_holds(p, size < 128 ? size : 128, size));
-	free(p);
+	pattern_free(p, size < 128 ? size : 128, size);
 }
 
 TEST(test_failing)
 {
 	static const size_t wants[] = {
-		(size_t)PTRDIFF_MAX,
-		(size_t)PTRDIFF_MAX + 1,
-		SIZE_MAX,
-		SIZE_MAX - 15,
-		SIZE_MAX - 4096,
-		(size_t)PTRDIFF_MAX - 70000,
-		(size_t)PTRDIFF_MAX / 2,
-		(size_t)1 << 56,
+		(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
+		(size_t)PTRDIFF_MAX - 70000, (size_t)PTRDIFF_MAX / 2,
+		SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096, (size_t)1 << 56,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {

@@ -18,16 +18,16 @@ static int setup(void **state)
 	(void)state;
 	if (!have_lane())
 		return 0;
-	cfree_ = (free_fn *)dlsym(RTLD_DEFAULT, "cfree");
-	delete_ = (free_fn *)dlsym(RTLD_DEFAULT, "_ZdlPv");
-	delete_array = (free_fn *)dlsym(RTLD_DEFAULT, "_ZdaPv");
-	free_sized_ = (free_sized_fn *)dlsym(RTLD_DEFAULT, "free_sized");
-	delete_sized = (free_sized_fn *)dlsym(RTLD_DEFAULT, "_ZdlPvm");
-	delete_array_sized = (free_sized_fn *)dlsym(RTLD_DEFAULT, "_ZdaPvm");
-	free_aligned_sized_ = (free_aligned_sized_fn *)dlsym(
-		RTLD_DEFAULT, "free_aligned_sized");
-	delete_aligned_sized = (delete_aligned_sized_fn *)dlsym(
-		RTLD_DEFAULT, "_ZdlPvmSt11align_val_t");
+	cfree_ = LOOK(free_fn *, "cfree");
+	delete_ = LOOK(free_fn *, "_ZdlPv");
+	delete_array = LOOK(free_fn *, "_ZdaPv");
+	free_sized_ = LOOK(free_sized_fn *, "free_sized");
+	delete_sized = LOOK(free_sized_fn *, "_ZdlPvm");
+	delete_array_sized = LOOK(free_sized_fn *, "_ZdaPvm");
+	free_aligned_sized_ =
+		LOOK(free_aligned_sized_fn *, "free_aligned_sized");
+	delete_aligned_sized =
+		LOOK(delete_aligned_sized_fn *, "_ZdlPvmSt11align_val_t");
 	return !(cfree_ && delete_ && delete_array && free_sized_ &&
 		 delete_sized && delete_array_sized && free_aligned_sized_ &&
 		 delete_aligned_sized);

@@ -369,9 +369,8 @@ static char long_text[1 << 20];
 TEST_LANE(test_detail_json)
 {
 	size_t length;
-	void *block;
+	void *block = opaque(malloc(100));
 
-	block = opaque(malloc(100));
 	length = LANE(lanemalloc_stats_detail_json)(long_text,
 						    sizeof(long_text));
 	assert_int_equal(length, strlen(long_text));
@@ -426,9 +425,8 @@ TEST_LANE(test_prometheus)
 {
 	size_t length;
 	char key[80];
-	void *block;
+	void *block = opaque(malloc(100));
 
-	block = opaque(malloc(100));
 	length = LANE(lanemalloc_stats_prometheus)(long_text,
 						   sizeof(long_text));
 	assert_int_equal(length, strlen(long_text));

@@ -197,8 +197,7 @@ TEST_ROLE(requested_churn, "usable=requested")
 TEST_LANE(test_requested_fails)
 {
 	need_kernel();
-	child = (struct child){ .role = "requested", .conf = "usable=real" };
-	child_run(&child);
+	role_ends("requested", "usable=real");
 	assert_int_equal(WEXITSTATUS(child.status), 70);
 }
 

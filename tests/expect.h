@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -34,12 +33,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../stress/harness/random.h"
 #include "lanemalloc.h"
+#include "threads.h"
 
 /* The condition as text on stderr, then the end of the process; in threads,
  * children, signal handlers, constructors and after main. */
@@ -85,6 +86,13 @@ __attribute__((noreturn, unused)) static void expect_fail(const char *text)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIB ((size_t)1 << 20)
 
+/* All blocks of an array. */
+#define free_each(blocks)                                         \
+	do {                                                      \
+		for (size_t i_ = 0; i_ < ARRAY_SIZE(blocks); i_++) \
+			free((blocks)[i_]);                       \
+	} while (0)
+
 /* A pattern that depends on seed and place; blocks above 256 bytes carry it
  * at both ends only. */
 static inline unsigned char pattern_byte(uint64_t seed, size_t i)
@@ -92,8 +100,7 @@ static inline unsigned char pattern_byte(uint64_t seed, size_t i)
 	return (unsigned char)((seed * 0x9e3779b97f4a7c15ull >> 56) + i * 37);
 }
 
-__attribute__((unused)) static void pattern_fill(void *block, size_t size,
-						 uint64_t seed)
+static inline void pattern_fill(void *block, size_t size, uint64_t seed)
 {
 	unsigned char *p = (unsigned char *)block;
 
@@ -104,8 +111,7 @@ __attribute__((unused)) static void pattern_fill(void *block, size_t size,
 	}
 }
 
-__attribute__((unused)) static int pattern_holds(const void *block, size_t size,
-						 uint64_t seed)
+static inline int pattern_holds(const void *block, size_t size, uint64_t seed)
 {
 	const unsigned char *p = (const unsigned char *)block;
 
@@ -118,7 +124,14 @@ __attribute__((unused)) static int pattern_holds(const void *block, size_t size,
 	return 1;
 }
 
-__attribute__((unused)) static int is_zero(const void *block, size_t size)
+/* It holds its pattern, and goes. */
+static inline void pattern_free(void *block, size_t size, uint64_t seed)
+{
+	must(pattern_holds(block, size, seed));
+	free(block);
+}
+
+static inline int is_zero(const void *block, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)block;
 
@@ -126,8 +139,7 @@ __attribute__((unused)) static int is_zero(const void *block, size_t size)
 }
 
 /* How often the piece stands there. */
-__attribute__((unused)) static unsigned lines_of(const char *text,
-						 const char *piece)
+static inline unsigned lines_of(const char *text, const char *piece)
 {
 	unsigned n = 0;
 
@@ -140,8 +152,7 @@ __attribute__((unused)) static unsigned lines_of(const char *text,
 
 /* Blocks come, grow and go, each with its pattern: most of up to 3,000 bytes,
  * one in 64 of up to `most`. */
-__attribute__((unused)) static void blocks_churn(uint64_t seed, size_t rounds,
-						 size_t most)
+static inline void blocks_churn(uint64_t seed, size_t rounds, size_t most)
 {
 	struct {
 		char *p;
@@ -172,6 +183,9 @@ static inline int is_aligned(const void *p, size_t align)
 	return (uintptr_t)p % align == 0;
 }
 
+/* A function by its symbol, of a type that is a pointer. */
+#define LOOK(type, name) ((type)dlsym(RTLD_DEFAULT, name))
+
 /* One function of the library, by name, NULL without it: the tests are not
  * linked with it. In a static program the function itself. */
 #ifdef EXPECT_LINKED
@@ -184,8 +198,17 @@ static inline int is_aligned(const void *p, size_t align)
 
 #include "cases.h"
 
+/* What each allocation of the size promises. */
+static inline void check_block(void *p, size_t align, size_t size)
+{
+	assert_non_null(p);
+	assert_true(is_aligned(p, align));
+	assert_true(is_aligned(p, 16));
+	assert_true(malloc_usable_size(p) >= size);
+}
+
 /* The library's path; NULL when this program was started without it. */
-__attribute__((unused)) static const char *library_path(void)
+static inline const char *library_path(void)
 {
 	const char *path = getenv("LANEMALLOC_SO");
 
@@ -194,7 +217,7 @@ __attribute__((unused)) static const char *library_path(void)
 
 /* Skips the test without the library. Where one should have been preloaded,
  * its absence is a failure. */
-__attribute__((unused)) static int have_lane(void)
+static inline int have_lane(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 
@@ -209,7 +232,7 @@ __attribute__((unused)) static int have_lane(void)
 
 /* Under a user-mode emulator: no exec of itself, no page faults, no RSS. Such
  * a one has no robust mutexes, which every kernel has. */
-__attribute__((unused)) static int is_emulated(void)
+static inline int is_emulated(void)
 {
 #ifdef __x86_64__
 	return false;
@@ -228,12 +251,12 @@ __attribute__((unused)) static int is_emulated(void)
 			skip();    \
 	} while (0)
 
-__attribute__((unused)) static int is_direct(void)
+static inline int is_direct(void)
 {
 	return strcmp(LANE(lanemalloc_mode)(NULL), "direct") == 0;
 }
 
-__attribute__((unused)) static struct lanemalloc_stats stats_now(void)
+static inline struct lanemalloc_stats stats_now(void)
 {
 	struct lanemalloc_stats stats;
 
@@ -242,7 +265,7 @@ __attribute__((unused)) static struct lanemalloc_stats stats_now(void)
 }
 
 /* "plugin_NAME.so" beside this program. */
-__attribute__((unused)) static const char *plugin_path(const char *name)
+static inline const char *plugin_path(const char *name)
 {
 	static char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -302,7 +325,7 @@ static inline void child_exec(struct child *child, int out, int err)
 	_exit(127);
 }
 
-__attribute__((unused)) static void child_run(struct child *child)
+static inline void child_run(struct child *child)
 {
 	int out = memfd_create("stdout", MFD_CLOEXEC);
 	int err = memfd_create("stderr", MFD_CLOEXEC);
@@ -318,7 +341,7 @@ __attribute__((unused)) static void child_run(struct child *child)
 	child_read(err, child->err, sizeof(child->err));
 }
 
-__attribute__((unused)) static int child_succeeded(const struct child *child)
+static inline int child_succeeded(const struct child *child)
 {
 	int ok = WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
 
@@ -335,6 +358,26 @@ static inline int exited_with_zero(pid_t pid)
 	while (waitpid(pid, &status, 0) != pid)
 		must(errno == EINTR);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A child of fork() passes the statement. */
+#define child_passes(...)                          \
+	do {                                       \
+		pid_t child_ = fork();             \
+		must(child_ >= 0);                 \
+		if (!child_) {                     \
+			__VA_ARGS__;               \
+			_exit(0);                  \
+		}                                  \
+		must(exited_with_zero(child_));    \
+	} while (0)
+
+/* For those that are to die by a signal. */
+static inline void no_core(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	must(setrlimit(RLIMIT_CORE, &none) == 0);
 }
 
 /* A part that the program plays when it is run again, with its name as the
@@ -369,7 +412,7 @@ extern const struct role *const __stop_roles[] __attribute__((weak));
 			&role_##name##_is;                             \
 	static void role_##name(void)
 
-__attribute__((unused)) static int role_run(const char *name)
+static inline int role_run(const char *name)
 {
 	const struct role *const *role = __start_roles;
 
@@ -387,20 +430,24 @@ __attribute__((unused)) static int role_run(const char *name)
 /* Of the last role that was run. */
 __attribute__((unused)) static struct child child;
 
-/* In a child, with these options; it must succeed. */
-__attribute__((unused)) static void role_runs(const char *name,
-					      const char *conf)
+/* In a child, with these options, to whatever end. */
+static inline void role_ends(const char *name, const char *conf)
 {
-	need_kernel();
 	child.role = name;
 	child.conf = conf;
 	child_run(&child);
+}
+
+/* It must succeed. */
+static inline void role_runs(const char *name, const char *conf)
+{
+	need_kernel();
+	role_ends(name, conf);
 	assert_true(child_succeeded(&child));
 }
 
 /* And it writes nothing to stderr. */
-__attribute__((unused)) static void role_passes(const char *name,
-						const char *conf)
+static inline void role_passes(const char *name, const char *conf)
 {
 	role_runs(name, conf);
 	assert_string_equal(child.err, "");
@@ -425,8 +472,8 @@ static void role_preload(void)
 	setenv("LD_PRELOAD", text, 1);
 }
 
-__attribute__((unused)) static void
-role_with_plugin(const char *name, const char *plugin, bool first)
+static inline void role_with_plugin(const char *name, const char *plugin,
+				    bool first)
 {
 	role_plugin = plugin;
 	role_plugin_first = first;
@@ -436,15 +483,16 @@ role_with_plugin(const char *name, const char *plugin, bool first)
 }
 
 /* A role, and the test that it passes under each of these options. */
-#define TEST_ROLE(name, ...)                                              \
-	TEST_LANE(name##_passes)                                          \
+#define TEST_ROLE_WHERE(condition, passes, name, ...)                     \
+	TEST_WHERE(condition, name##_passes)                              \
 	{                                                                 \
 		const char *const confs[] = { __VA_ARGS__ };              \
 									  \
 		for (size_t i = 0; i < ARRAY_SIZE(confs); i++)            \
-			role_passes(#name, confs[i]);                     \
+			passes(#name, confs[i]);                          \
 	}                                                                 \
 	ROLE(name)
+#define TEST_ROLE(...) TEST_ROLE_WHERE(have_lane(), role_passes, __VA_ARGS__)
 
 /* Around all tests, and for all roles. */
 #define API_MAIN(setup, teardown)                                         \
@@ -456,39 +504,6 @@ role_with_plugin(const char *name, const char *plugin, bool first)
 	}
 
 #endif
-
-/* So many threads, each with its number. */
-static inline void threads_start(pthread_t *threads, size_t n,
-				 void *(*run)(void *))
-{
-	for (size_t i = 0; i < n; i++)
-		must(!pthread_create(&threads[i], NULL, run, (void *)i));
-}
-
-static inline void threads_join(const pthread_t *threads, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		must(!pthread_join(threads[i], NULL));
-}
-
-static inline void threads_run(size_t n, void *(*run)(void *))
-{
-	pthread_t threads[n];
-
-	threads_start(threads, n, run);
-	threads_join(threads, n);
-}
-
-/* One alone; what it returns. */
-static inline void *thread_run(void *(*run)(void *), void *arg)
-{
-	void *result;
-	pthread_t thread;
-
-	must(!pthread_create(&thread, NULL, run, arg));
-	must(!pthread_join(thread, &result));
-	return result;
-}
 
 /* A line for the parent: what the child's own last words are to be. */
 __attribute__((unused, format(printf, 1, 2))) static void

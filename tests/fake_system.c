@@ -47,6 +47,12 @@ void fake_reset(void)
 	fake_text_clear();
 }
 
+void fake_reset_quiet(void)
+{
+	fake_reset();
+	fake.quiet = true;
+}
+
 /* Calls are numbered from 1; k counts from the next one. */
 static unsigned long number_of(enum fake_call kind, unsigned long k)
 {
@@ -212,9 +218,8 @@ struct fake_range fake_purged(unsigned i)
 size_t fake_purged_size(void)
 {
 	size_t sum = 0;
-	unsigned i;
 
-	for (i = 0; i < fake_nr_purged(); i++)
+	for (unsigned i = 0; i < fake_nr_purged(); i++)
 		sum += purged[i].size;
 	return sum;
 }
@@ -222,9 +227,8 @@ size_t fake_purged_size(void)
 bool fake_purge_touched(const void *addr, size_t size)
 {
 	const char *begin = addr;
-	unsigned i;
 
-	for (i = 0; i < fake_nr_purged(); i++) {
+	for (unsigned i = 0; i < fake_nr_purged(); i++) {
 		if (purged[i].addr < begin + size &&
 		    begin < purged[i].addr + purged[i].size)
 			return true;
@@ -374,11 +378,9 @@ static long copy_text(const char *content, char *buf, size_t size)
 /* The last fake_file() of a path counts. */
 REPLACE(long, system_read_file, const char *path, char *buf, size_t size)
 {
-	unsigned i;
-
 	if (must_fail(FAKE_READ_FILE))
 		return -ENOENT;
-	for (i = nr_files; i > 0; i--) {
+	for (unsigned i = nr_files; i > 0; i--) {
 		if (!strcmp(files[i - 1].path, path))
 			return copy_text(files[i - 1].text, buf, size);
 	}
@@ -399,9 +401,8 @@ void fake_text_clear(void)
 REPLACE(void, system_write_stderr, const char *from, size_t size)
 {
 	size_t at = add_relaxed(&text_length, size); // counter
-	size_t i;
 
-	for (i = 0; i < size && at + i < TEXT_SIZE - 1; i++)
+	for (size_t i = 0; i < size && at + i < TEXT_SIZE - 1; i++)
 		text[at + i] = from[i];
 	if (!fake.quiet)
 		__real_system_write_stderr(from, size);

@@ -62,6 +62,8 @@ enum fake_call {
 
 /* Everything below back to its first state, counts and records included. */
 void fake_reset(void);
+/* And what the library writes is recorded only. */
+void fake_reset_quiet(void);
 
 /* The k-th call of this kind from now on fails (1: the next one); 0: none.
  * One such point per kind, and one for FAKE_ANY. */

@@ -1,5 +1,11 @@
 /* fault: misuse in a child of its own; its last words are checked exactly
  *
+ *	FAULT(twice, NULL, 16, 100)	run with no options, for each size
+ *	{
+ *		...
+ *	}
+ *	FAULT_ALSO(twice, "checks=1", 100)
+ *
  * A case announces what the library is to say, then does it. announce() may
  * be called more than once where several answers are right. The child must
  * die by SIGABRT, and stderr must be "lanemalloc: " with one of the announced
@@ -13,7 +19,6 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 struct fault_case {
 	const char *name;
@@ -24,16 +29,9 @@ struct fault_case {
 
 /* What lies in CPU caches is checked when it goes back to its slab: at the
  * latest now. */
-__attribute__((unused)) static void flush_caches(void)
+static inline void flush_caches(void)
 {
 	LANE(lanemalloc_purge)();
-}
-
-static void no_core(void)
-{
-	struct rlimit none = { 0, 0 };
-
-	must(setrlimit(RLIMIT_CORE, &none) == 0);
 }
 
 static bool is_announced(const char *err, const char *out)
@@ -113,36 +111,51 @@ static void fault_check(const struct fault_case *test, size_t argument)
 	fail();
 }
 
-static const struct fault_case *fault_cases;
-static size_t nr_fault_cases;
+/* The linker's bounds of the list. */
+extern const struct fault_case *const __start_faults[];
+extern const struct fault_case *const __stop_faults[];
+
+#define FAULT_LIST(case, run, conf, ...)                             \
+	static const struct fault_case case = { #run, run, conf,     \
+						{ __VA_ARGS__ } };   \
+	static const struct fault_case *const case##_listed          \
+		__attribute__((section("faults"), used)) = &case;
+#define FAULT_AT(line, ...) FAULT_LIST(fault_at_##line, __VA_ARGS__)
+#define FAULT_HERE(line, ...) FAULT_AT(line, __VA_ARGS__)
+#define FAULT_ALSO(...) FAULT_HERE(__LINE__, __VA_ARGS__)
+#define FAULT(name, ...)                \
+	static void name(size_t size);  \
+	FAULT_ALSO(name, __VA_ARGS__)   \
+	static void name(size_t size)
 
 TEST_LANE(test_faults)
 {
-	for (size_t i = 0; i < nr_fault_cases; i++) {
-		const size_t *argument = fault_cases[i].arguments;
+	const struct fault_case *const *test = __start_faults;
+
+	for (; test < __stop_faults; test++) {
+		const size_t *argument = (*test)->arguments;
 
 		do {
-			fault_check(&fault_cases[i], *argument);
+			fault_check(*test, *argument);
 		} while (*argument && *++argument);
 	}
 }
 
-static int fault_main(const struct fault_case *cases, size_t n, int argc,
-			 char **argv)
+static int fault_run(const char *name, const char *argument)
 {
-	fault_cases = cases;
-	nr_fault_cases = n;
-	for (size_t i = 0; argc > 2 && i < n; i++)
-		if (!strcmp(cases[i].name, argv[1]))
-			cases[i].run(strtoul(argv[2], NULL, 10));
-	return argc > 1 ? 0 : tests_run(NULL, NULL);
+	const struct fault_case *const *test = __start_faults;
+
+	for (; test < __stop_faults; test++)
+		if (!strcmp((*test)->name, name))
+			(*test)->run(strtoul(argument, NULL, 10));
+	return 0;
 }
 
-#define FAULT_MAIN(cases)                                           \
-	int main(int argc, char **argv)                             \
-	{                                                           \
-		return fault_main(cases, ARRAY_SIZE(cases), argc,   \
-				  argv);                            \
+#define FAULT_MAIN()                                          \
+	int main(int argc, char **argv)                       \
+	{                                                     \
+		return argc > 2 ? fault_run(argv[1], argv[2]) : \
+				  tests_run(NULL, NULL);      \
 	}
 
 #endif

@@ -2,7 +2,7 @@
 /* a block freed twice, with nothing between: by free and by its relatives */
 #include "fault.h"
 
-static void at_once(size_t size)
+FAULT(at_once, NULL, 1, 16, 100, 1000, 5000, 16384, 32768)
 {
 	void *p = malloc(size);
 
@@ -13,7 +13,7 @@ static void at_once(size_t size)
 }
 
 /* A large block's units are nobody's as soon as they are free. */
-static void large(size_t size)
+FAULT(large, NULL, 32769, 100000, 262145, 1 << 20, 2 << 20, 64 << 20)
 {
 	void *p = malloc(size);
 
@@ -29,30 +29,27 @@ static void *free_it(void *p)
 	return NULL;
 }
 
-static void by_two_threads(size_t size)
+FAULT(by_two_threads, NULL, 100, 5000)
 {
 	void *p = malloc(size);
 
 	announce("free of %p: already free", p);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		thread_run(free_it, p);
-	}
 	flush_caches();
 }
 
-static void by_delete(size_t size)
+FAULT(by_delete, NULL, 100)
 {
-	void (*delete)(void *) =
-		(void (*)(void *))dlsym(RTLD_DEFAULT, "_ZdlPv");
 	void *p = malloc(size);
 
 	announce("free of %p: already free", p);
 	free(opaque(p));
-	delete (opaque(p));
+	LOOK(void (*)(void *), "_ZdlPv")(opaque(p));
 	flush_caches();
 }
 
-static void by_realloc(size_t size)
+FAULT(by_realloc, NULL, 100, 20000)
 {
 	void *p = malloc(size);
 
@@ -64,7 +61,7 @@ static void by_realloc(size_t size)
 }
 
 /* With the checks on, the second free never returns. */
-static void checked(size_t size)
+FAULT(checked, "checks=1", 1, 100, 1000, 5000, 32768)
 {
 	void *p = malloc(size);
 
@@ -73,16 +70,6 @@ static void checked(size_t size)
 	free(opaque(p));
 	_exit(0);
 }
+FAULT_ALSO(checked, "checks=fast", 1, 100, 1000, 5000, 32768)
 
-static const struct fault_case cases[] = {
-	{ "at-once", at_once, NULL, { 1, 16, 100, 1000, 5000, 16384, 32768 } },
-	{ "large", large, NULL,
-	  { 32769, 100000, 262145, 1 << 20, 2 << 20, 64 << 20 } },
-	{ "by-two-threads", by_two_threads, NULL, { 100, 5000 } },
-	{ "by-delete", by_delete, NULL, { 100 } },
-	{ "by-realloc", by_realloc, NULL, { 100, 20000 } },
-	{ "checked", checked, "checks=1", { 1, 100, 1000, 5000, 32768 } },
-	{ "fast", checked, "checks=fast", { 1, 100, 1000, 5000, 32768 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

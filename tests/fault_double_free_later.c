@@ -12,7 +12,7 @@ static void take(size_t size)
 
 /* Found when the cache's objects go back to their slabs, of which the first
  * may be empty and gone when the second arrives. */
-static void one_between(size_t size)
+FAULT(one_between, NULL, 16, 100, 1000, 5000, 20000)
 {
 	take(size);
 	announce("free of %p: not a block", blocks[1500]);
@@ -26,7 +26,7 @@ static void one_between(size_t size)
 }
 
 /* Its slab may be gone by then. */
-static void many_between(size_t size)
+FAULT(many_between, NULL, 16, 100, 1000, 5000, 20000)
 {
 	take(size);
 	announce("free of %p: not a block", blocks[0]);
@@ -38,7 +38,7 @@ static void many_between(size_t size)
 }
 
 /* Back in its slab by then, which other blocks keep alive. */
-static void after_flush(size_t size)
+FAULT(after_flush, NULL, 16, 100, 1000, 5000, 20000)
 {
 	take(size);
 	announce("free of %p: already free", blocks[7]);
@@ -49,7 +49,7 @@ static void after_flush(size_t size)
 }
 
 /* The slab itself is gone by then. */
-static void after_release(size_t size)
+FAULT(after_release, NULL, 100, 5000, 20000)
 {
 	take(size);
 	announce("free of %p: already free", blocks[9]);
@@ -61,7 +61,7 @@ static void after_release(size_t size)
 	flush_caches();
 }
 
-static void checked(size_t size)
+FAULT(checked, "checks=1", 16, 100, 1000, 5000, 20000)
 {
 	take(size);
 	announce("free of %p: already free", blocks[5]);
@@ -71,14 +71,6 @@ static void checked(size_t size)
 	free(opaque(blocks[5]));
 	_exit(0);
 }
+FAULT_ALSO(checked, "checks=fast", 16, 100, 1000, 5000, 20000)
 
-static const struct fault_case cases[] = {
-	{ "one-between", one_between, NULL, { 16, 100, 1000, 5000, 20000 } },
-	{ "many-between", many_between, NULL, { 16, 100, 1000, 5000, 20000 } },
-	{ "after-flush", after_flush, NULL, { 16, 100, 1000, 5000, 20000 } },
-	{ "after-release", after_release, NULL, { 100, 5000, 20000 } },
-	{ "checked", checked, "checks=1", { 16, 100, 1000, 5000, 20000 } },
-	{ "fast", checked, "checks=fast", { 16, 100, 1000, 5000, 20000 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

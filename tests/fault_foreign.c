@@ -3,8 +3,6 @@
  * has no free of its own, the library does */
 #include "expect.h"
 
-#include <sys/resource.h>
-
 static char data[4096] __attribute__((aligned(64)));
 
 ROLE(static)
@@ -33,13 +31,6 @@ ROLE(misaligned)
 	free(opaque(data + 1027));
 }
 
-static void no_core(void)
-{
-	struct rlimit none = { 0, 0 };
-
-	must(setrlimit(RLIMIT_CORE, &none) == 0);
-}
-
 TEST(test_foreign)
 {
 	static const char *const roles[] = { "static", "stack", "mapped",
@@ -47,8 +38,7 @@ TEST(test_foreign)
 
 	child.prepare = no_core;
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-		child.role = roles[i];
-		child_run(&child);
+		role_ends(roles[i], NULL);
 		assert_true(WIFSIGNALED(child.status));
 		assert_int_equal(WTERMSIG(child.status), SIGABRT);
 		assert_non_null(strstr(child.err, "free"));

@@ -5,24 +5,25 @@
 
 #define realloc_(p) must(realloc(p, 200))
 
-/* The call, whose message has that name, far from all blocks. */
-#define NEVER_USED(run, by, name)                                         \
-	static void run(size_t share)                                     \
+/* The call, whose message has that name, at such shares of all that is
+ * reserved, far from all blocks. */
+#define NEVER_USED(run, by, name, ...)                                    \
+	FAULT(run, NULL, __VA_ARGS__)                                     \
 	{                                                                 \
 		char *p = malloc(100);                                    \
 									  \
-		p += stats_now().reserved_size / share;                   \
+		p += stats_now().reserved_size / size;                    \
 		announce(name " of %p: not a block", (void *)p);          \
 		by(opaque(p));                                            \
 	}
 
-NEVER_USED(by_free, free, "free")
-NEVER_USED(by_realloc, realloc_, "realloc")
-NEVER_USED(by_usable, malloc_usable_size, "malloc_usable_size")
+NEVER_USED(by_free, free, "free", 4, 8, 64)
+NEVER_USED(by_realloc, realloc_, "realloc", 4, 64)
+NEVER_USED(by_usable, malloc_usable_size, "malloc_usable_size", 4, 64)
 
 /* Where the slab's next object would be, behind its last one. Large pages are
  * no walls. */
-static void behind_slab(size_t size)
+FAULT(behind_slab, "hardened=1,mte=off", 88, 136, 296, 392)
 {
 	size_t object = size + 8, unit = 32768, page = (size_t)getpagesize();
 	size_t room = page <= unit / 4 ? unit - page : unit;
@@ -35,7 +36,7 @@ static void behind_slab(size_t size)
 }
 
 /* Beside a large block's end. */
-static void behind_large(size_t size)
+FAULT(behind_large, NULL, 100000, 5 << 20)
 {
 	char *p = malloc(size);
 
@@ -44,7 +45,7 @@ static void behind_large(size_t size)
 	free(opaque(p));
 }
 
-static void once_used(size_t size)
+FAULT(once_used, NULL, 100000, 1 << 20, 8 << 20)
 {
 	char *p = malloc(size);
 
@@ -55,10 +56,11 @@ static void once_used(size_t size)
 	announce("free of %p: not a block", (void *)p);
 	free(opaque(p));
 }
+FAULT_ALSO(once_used, "checks=1,quarantine=0", 1 << 20)
 
 /* The call, of a block whose slab another one keeps alive. */
-#define IN_SLAB(run, by, name)                                            \
-	static void run(size_t size)                                      \
+#define IN_SLAB(run, by, name, ...)                                       \
+	FAULT(run, NULL, __VA_ARGS__)                                     \
 	{                                                                 \
 		char *p = malloc(size);                                   \
 									  \
@@ -69,20 +71,7 @@ static void once_used(size_t size)
 		by(opaque(p));                                            \
 	}
 
-IN_SLAB(realloc_freed, realloc_, "realloc")
-IN_SLAB(usable_freed, malloc_usable_size, "malloc_usable_size")
+IN_SLAB(realloc_freed, realloc_, "realloc", 16, 100, 1000, 5000)
+IN_SLAB(usable_freed, malloc_usable_size, "malloc_usable_size", 16, 1000, 20000)
 
-static const struct fault_case cases[] = {
-	{ "free", by_free, NULL, { 4, 8, 64 } },
-	{ "realloc", by_realloc, NULL, { 4, 64 } },
-	{ "usable", by_usable, NULL, { 4, 64 } },
-	{ "behind-large", behind_large, NULL, { 100000, 5 << 20 } },
-	{ "behind-slab", behind_slab, "hardened=1,mte=off",
-	  { 88, 136, 296, 392 } },
-	{ "once-used", once_used, NULL, { 100000, 1 << 20, 8 << 20 } },
-	{ "once-used", once_used, "checks=1,quarantine=0", { 1 << 20 } },
-	{ "realloc-freed", realloc_freed, NULL, { 16, 100, 1000, 5000 } },
-	{ "usable-freed", usable_freed, NULL, { 16, 1000, 20000 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

@@ -4,7 +4,7 @@
 
 /* In a CPU cache a freed block looks alive, so the realloc may pass; then its
  * own free of the old block is the second one. */
-static void freed(size_t size)
+FAULT(freed, NULL, 16, 100, 1000, 5000, 20000)
 {
 	void *p = malloc(size);
 
@@ -15,7 +15,7 @@ static void freed(size_t size)
 	flush_caches();
 }
 
-static void freed_large(size_t size)
+FAULT(freed_large, NULL, 262145, 1 << 20)
 {
 	void *p = malloc(size);
 
@@ -25,7 +25,7 @@ static void freed_large(size_t size)
 	must(realloc(opaque(p), size * 4));
 }
 
-static void checked(size_t size)
+FAULT(checked, "checks=1", 16, 100, 1000, 5000, 20000)
 {
 	void *p = malloc(size);
 
@@ -35,10 +35,4 @@ static void checked(size_t size)
 	_exit(0);
 }
 
-static const struct fault_case cases[] = {
-	{ "freed", freed, NULL, { 16, 100, 1000, 5000, 20000 } },
-	{ "freed-large", freed_large, NULL, { 262145, 1 << 20 } },
-	{ "checked", checked, "checks=1", { 16, 100, 1000, 5000, 20000 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

@@ -3,6 +3,8 @@
  * the checks are on */
 #include "fault.h"
 
+#define HARDENED "hardened=1,mte=off"
+
 static void *announced(size_t size, size_t wrong)
 {
 	void *p = malloc(size);
@@ -14,39 +16,35 @@ static void *announced(size_t size, size_t wrong)
 
 static void call(const char *name, void *p, size_t size)
 {
-	void (*f)(void *, size_t) =
-		(void (*)(void *, size_t))dlsym(RTLD_DEFAULT, name);
-
-	f(p, size);
+	LOOK(void (*)(void *, size_t), name)(p, size);
 	_exit(0);
 }
 
-static void by_free_sized(size_t size)
+FAULT(by_free_sized, "checks=1", 1, 100, 1000, 20000, 40000, 1 << 20)
 {
 	call("free_sized", announced(size, size * 2 + 16), size * 2 + 16);
 }
 
-static void by_delete(size_t size)
+FAULT(by_delete, "checks=1,check_pairs=0", 1, 100, 1000, 20000, 40000)
 {
 	call("_ZdlPvm", announced(size, size * 2 + 16), size * 2 + 16);
 }
 
-static void by_delete_array(size_t size)
+FAULT(by_delete_array, "checks=1,check_pairs=0", 100, 40000)
 {
 	call("_ZdaPvm", announced(size, SIZE_MAX), SIZE_MAX);
 }
+FAULT_ALSO(by_delete_array, HARDENED, 100, 40000)
 
-static void by_free_aligned_sized(size_t size)
+FAULT(by_free_aligned_sized, "checks=1", 100, 40000)
 {
-	void (*f)(void *, size_t, size_t) =
-		(void (*)(void *, size_t, size_t))dlsym(RTLD_DEFAULT,
-							"free_aligned_sized");
-	f(announced(size, size * 3 + 64), 16, size * 3 + 64);
+	LOOK(void (*)(void *, size_t, size_t), "free_aligned_sized")(
+		announced(size, size * 3 + 64), 16, size * 3 + 64);
 	_exit(0);
 }
 
 /* Who made the block is told, too. */
-static void by_delete_told(size_t size)
+FAULT(by_delete_told, "checks=full,check_pairs=0", 16, 100, 40000)
 {
 	void *p = announced(size, size + 1);
 
@@ -56,7 +54,7 @@ static void by_delete_told(size_t size)
 }
 
 /* One byte more than the block has. */
-static void by_one(size_t size)
+FAULT(by_one, "checks=1", 1, 16, 100, 32768, 32769)
 {
 	void *p = malloc(size);
 	size_t wrong = malloc_usable_size(p) + 1;
@@ -65,33 +63,6 @@ static void by_one(size_t size)
 		 wrong - 1);
 	call("free_sized", p, wrong);
 }
+FAULT_ALSO(by_one, HARDENED, 1, 16, 100, 1000, 32768)
 
-#define HARDENED "hardened=1,mte=off"
-
-static const struct fault_case cases[] = {
-	{ "free_sized",
-	  by_free_sized,
-	  "checks=1",
-	  { 1, 100, 1000, 20000, 40000, 1 << 20 } },
-	{ "delete",
-	  by_delete,
-	  "checks=1,check_pairs=0",
-	  { 1, 100, 1000, 20000, 40000 } },
-	{ "delete[]",
-	  by_delete_array,
-	  "checks=1,check_pairs=0",
-	  { 100, 40000 } },
-	{ "told",
-	  by_delete_told,
-	  "checks=full,check_pairs=0",
-	  { 16, 100, 40000 } },
-	{ "free_aligned_sized",
-	  by_free_aligned_sized,
-	  "checks=1",
-	  { 100, 40000 } },
-	{ "by-one", by_one, "checks=1", { 1, 16, 100, 32768, 32769 } },
-	{ "by-one", by_one, HARDENED, { 1, 16, 100, 1000, 32768 } },
-	{ "delete[]", by_delete_array, HARDENED, { 100, 40000 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

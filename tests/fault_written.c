@@ -2,7 +2,10 @@
 /* writes behind a block and to one that was freed, where all checks are on */
 #include "fault.h"
 
-static void behind(size_t size)
+/* With memory tagging such a write is the program's end, by a signal. */
+#define HARDENED "hardened=1,mte=off"
+
+FAULT(behind, "checks=full", 1, 100, 1000, 5000, 40000)
 {
 	char *p = malloc(size);
 
@@ -11,9 +14,10 @@ static void behind(size_t size)
 	free(p);
 	_exit(0);
 }
+FAULT_ALSO(behind, HARDENED, 1, 100, 1000, 5000, 40000)
 
 /* Over the slack, the footer and the neighbours. */
-static void far_behind(size_t size)
+FAULT(far_behind, "checks=full", 8, 100)
 {
 	char *p = malloc(size);
 
@@ -22,8 +26,9 @@ static void far_behind(size_t size)
 	free(p);
 	_exit(0);
 }
+FAULT_ALSO(far_behind, HARDENED, 8, 100)
 
-static void by_realloc(size_t size)
+FAULT(by_realloc, "checks=full", 100, 5000, 40000)
 {
 	char *p = malloc(size);
 
@@ -32,8 +37,9 @@ static void by_realloc(size_t size)
 	p = realloc(opaque(p), 2 * size);
 	_exit(p == NULL);
 }
+FAULT_ALSO(by_realloc, HARDENED, 100, 5000, 40000)
 
-static void after_free(size_t size)
+FAULT(after_free, "checks=full,quarantine=0", 16, 100, 1000, 1500)
 {
 	char *p = malloc(size);
 
@@ -60,24 +66,25 @@ static void waits_written(size_t size, size_t at)
 	_exit(0);
 }
 
-static void in_quarantine(size_t size)
+FAULT(in_quarantine, "checks=full,quarantine=64k", 16, 100, 1000, 1500)
 {
 	waits_written(size, size / 2);
 }
+FAULT_ALSO(in_quarantine, HARDENED ",quarantine=64k", 16, 48, 100)
 
 /* What comes out of a ring is looked at by its first and last 64 bytes. */
-static void head_in_quarantine(size_t size)
+FAULT(head_in_quarantine, HARDENED ",quarantine=64k", 100, 1000, 1500, 8000)
 {
 	waits_written(size, 63);
 }
 
-static void end_in_quarantine(size_t size)
+FAULT(end_in_quarantine, HARDENED ",quarantine=64k", 16, 120, 1016, 8184)
 {
 	waits_written(size, size - 1);
 }
 
 /* Found by the look at all blocks, live or freed. */
-static void live_at_exit(size_t size)
+FAULT(live_at_exit, "checks=full", 1, 1000, 40000)
 {
 	char *p = malloc(size);
 
@@ -86,7 +93,7 @@ static void live_at_exit(size_t size)
 	exit(0);
 }
 
-static void freed_at_exit(size_t size)
+FAULT(freed_at_exit, HARDENED, 16, 100, 1000)
 {
 	char *p = malloc(size), *q = malloc(size);
 
@@ -96,8 +103,9 @@ static void freed_at_exit(size_t size)
 	((char *)opaque(p))[size / 2] ^= 1;
 	exit(q == NULL);
 }
+FAULT_ALSO(freed_at_exit, "checks=full", 16, 1000)
 
-static void by_check(size_t size)
+FAULT(by_check, "checks=full", 8, 1000)
 {
 	char *p = malloc(size);
 
@@ -109,7 +117,7 @@ static void by_check(size_t size)
 }
 
 /* The report says where it is not: the place was right at start. */
-static void nowhere(size_t size)
+FAULT(nowhere, "checks=full,report_file=nowhere", 8)
 {
 	char *p = malloc(size);
 
@@ -122,31 +130,4 @@ static void nowhere(size_t size)
 	_exit(0);
 }
 
-/* With memory tagging such a write is the program's end, by a signal. */
-#define HARDENED "hardened=1,mte=off"
-
-static const struct fault_case cases[] = {
-	{ "behind", behind, "checks=full", { 1, 100, 1000, 5000, 40000 } },
-	{ "far-behind", far_behind, "checks=full", { 8, 100 } },
-	{ "by-realloc", by_realloc, "checks=full", { 100, 5000, 40000 } },
-	{ "behind", behind, HARDENED, { 1, 100, 1000, 5000, 40000 } },
-	{ "far-behind", far_behind, HARDENED, { 8, 100 } },
-	{ "by-realloc", by_realloc, HARDENED, { 100, 5000, 40000 } },
-	{ "after-free", after_free, "checks=full,quarantine=0",
-	  { 16, 100, 1000, 1500 } },
-	{ "in-quarantine", in_quarantine, "checks=full,quarantine=64k",
-	  { 16, 100, 1000, 1500 } },
-	{ "in-quarantine", in_quarantine, HARDENED ",quarantine=64k",
-	  { 16, 48, 100 } },
-	{ "head-in-quarantine", head_in_quarantine, HARDENED ",quarantine=64k",
-	  { 100, 1000, 1500, 8000 } },
-	{ "end-in-quarantine", end_in_quarantine, HARDENED ",quarantine=64k",
-	  { 16, 120, 1016, 8184 } },
-	{ "freed-at-exit", freed_at_exit, HARDENED, { 16, 100, 1000 } },
-	{ "live-at-exit", live_at_exit, "checks=full", { 1, 1000, 40000 } },
-	{ "freed-at-exit", freed_at_exit, "checks=full", { 16, 1000 } },
-	{ "by-check", by_check, "checks=full", { 8, 1000 } },
-	{ "nowhere", nowhere, "checks=full,report_file=nowhere", { 8 } },
-};
-
-FAULT_MAIN(cases)
+FAULT_MAIN()

@@ -5,7 +5,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,9 @@
 #include "front/heap.h"
 #include "front/stats.h"
 #include "page_heap_check.h"
+#include "slab_check.h"
 #include "system/config.h"
+#include "threads.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -36,8 +37,7 @@ static inline void stay_on_this_cpu(void)
 static inline int heap_setup(void **state)
 {
 	(void)state;
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	if (!config_start())
 		return -1;
 	/* Blocks end where their units do; test_guard.c is about the others. */
@@ -149,9 +149,8 @@ static inline unsigned char pattern_at(size_t size, size_t i)
 static inline void pattern_set(void *block, size_t size)
 {
 	unsigned char *bytes = block;
-	size_t i;
 
-	for (i = 0; i < size; i = pattern_next(i))
+	for (size_t i = 0; i < size; i = pattern_next(i))
 		bytes[i] = pattern_at(size, i);
 }
 
@@ -159,9 +158,8 @@ static inline void pattern_set(void *block, size_t size)
 static inline bool pattern_is(const void *block, size_t size, size_t keep)
 {
 	const unsigned char *bytes = block;
-	size_t i;
 
-	for (i = 0; i < keep; i = pattern_next(i))
+	for (size_t i = 0; i < keep; i = pattern_next(i))
 		if (bytes[i] != pattern_at(size, i))
 			return false;
 	return true;

@@ -26,8 +26,7 @@ static void option(const char *text)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	option("checks=0,usable=real,quarantine=16m");
 	all_is_free();
 }

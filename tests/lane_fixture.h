@@ -56,9 +56,8 @@ static uint64_t used_now(void)
 static uint64_t sum_of_limits(void)
 {
 	uint64_t sum = 0;
-	unsigned size_class;
 
-	for (size_class = 1; size_class <= FAR_LANE; size_class++)
+	for (unsigned size_class = 1; size_class <= FAR_LANE; size_class++)
 		sum += size_classes[size_class].size * limit_of(size_class);
 	return sum;
 }

@@ -42,9 +42,7 @@ static inline uint32_t check_end(const struct region *region, unsigned level)
 /* Invariant of level.h: below a free granule there are zeros. */
 static inline void check_closed(const struct region *region, unsigned level)
 {
-	uint32_t word;
-
-	for (word = 0; word < check_end(region, level); word++) {
+	for (uint32_t word = 0; word < check_end(region, level); word++) {
 		uint64_t parent = check_word(region, level + 1, word / 64);
 
 		if (!check_word(region, level, word))
@@ -90,14 +88,12 @@ static inline void check_dirty(const struct region *region)
 /* Verifies: words, dirty words and levels agree; calls fault() if not. */
 static inline void page_heap_check(void)
 {
-	unsigned i, level;
-
-	for (i = 0; i < NR_REGIONS_MOST; i++) {
+	for (unsigned i = 0; i < NR_REGIONS_MOST; i++) {
 		if (!region_is_ready(&regions[i]))
 			continue;
-		for (level = 0; level < NR_LEVELS; level++)
+		for (unsigned level = 0; level < NR_LEVELS; level++)
 			check_bounds(&regions[i], level);
-		for (level = 0; level < NR_LEVELS - 1; level++)
+		for (unsigned level = 0; level < NR_LEVELS - 1; level++)
 			check_closed(&regions[i], level);
 		check_dirty(&regions[i]);
 	}
@@ -150,9 +146,8 @@ static inline void count_level(struct region *region, unsigned level,
 			       struct page_heap_count *out)
 {
 	uint64_t free;
-	uint32_t word;
 
-	for (word = 0; word < check_end(region, level); word++) {
+	for (uint32_t word = 0; word < check_end(region, level); word++) {
 		free = check_word(region, level, word);
 		out->nr_free += (uint64_t)bits_count(free)
 				<< (level * LEVEL_SHIFT);
@@ -163,14 +158,12 @@ static inline void count_level(struct region *region, unsigned level,
 
 static inline void page_heap_count(struct page_heap_count *out)
 {
-	unsigned i, level;
-
 	*out = (struct page_heap_count){ 0 };
-	for (i = 0; i < NR_REGIONS_MOST; i++) {
+	for (unsigned i = 0; i < NR_REGIONS_MOST; i++) {
 		if (!region_is_ready(&regions[i]))
 			continue;
 		out->nr_data += load_relaxed(&regions[i].nr_mapped); // counter
-		for (level = 0; level < NR_LEVELS; level++)
+		for (unsigned level = 0; level < NR_LEVELS; level++)
 			count_level(&regions[i], level, out);
 		count_dirty(&regions[i], out);
 	}

@@ -10,6 +10,7 @@
 #include "../stress/harness/random.h"
 #include "cases.h"
 #include "fake_system.h"
+#include "threads.h"
 #include "pageheap/page_heap.c"
 #include "pageheap/region.c"
 #include "pageheap/region_grow.c"
@@ -48,9 +49,7 @@ static inline void heap_unmap(const struct region *region)
 
 static inline void heap_forget(void)
 {
-	unsigned i;
-
-	for (i = 0; i < NR_REGIONS_MOST; i++) {
+	for (unsigned i = 0; i < NR_REGIONS_MOST; i++) {
 		if (region_is_ready(&regions[i]))
 			heap_unmap(&regions[i]);
 	}
@@ -125,9 +124,27 @@ static inline void heap_check(void)
 	assert_int_equal(count.nr_unhinted, 0);
 }
 
+/* And nothing is claimed. */
+static inline void heap_is_empty(void)
+{
+	heap_check();
+	assert_int_equal(budget_claimed_size(), 0);
+}
+
 static inline void heap_give(const struct run *run)
 {
 	page_heap_give(run->region, run->unit, run->nr_units);
+}
+
+/* A heap that keeps all, and a run of so many units that is free in it. */
+static inline struct run heap_freed(size_t n)
+{
+	struct run run;
+
+	heap_keeping(KEEP_ALL);
+	assert_true(page_heap_take(n, 1, 0, &run));
+	heap_give(&run);
+	return run;
 }
 
 /* So many runs of one unit; and every step-th of them back. */

@@ -75,17 +75,15 @@ static void arm_at(void *area, size_t id_field)
 	anchor.id = (char *)area + id_field - percpu_thread_pointer();
 }
 
-static int setup(void **unused)
+FIXTURE(setup)
 {
 	size_t size = REGION_HEAD_SIZE + NR_AREAS * AREA_SIZE;
-	unsigned id;
 
-	(void)unused;
 	head = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(head, MAP_FAILED);
 	anchor.base = head;
-	for (id = 0; id < NR_AREAS; id++) {
+	for (unsigned id = 0; id < NR_AREAS; id++) {
 		*table_word(id) = REGION_HEAD_SIZE + id * AREA_SIZE;
 		/* Behind a word of zeros. */
 		lane_begin(lane_of(id), (void **)(lane_of(id) + 1) + 1,
@@ -94,7 +92,6 @@ static int setup(void **unused)
 	}
 	*fake_area() = (struct rseq_area){ .cpu_id = 3, .mm_cid = 5 };
 	arm_at(fake_area(), offsetof(struct rseq_area, mm_cid));
-	return 0;
 }
 
 static int teardown(void **unused)

@@ -11,22 +11,10 @@
 #define PROFILE_IDS_MOST (1 << 20)
 
 enum {
-	ALLOC_OBJECTS,
-	ALLOC_SPACE,
-	INUSE_OBJECTS,
-	INUSE_SPACE,
-	PEAK_OBJECTS,
-	PEAK_SPACE,
-	FREED_OBJECTS,
-	LIFETIME,
-	PINNED_SPACE,
-	FREED_10MS,
-	FREED_1S,
-	FREED_1MIN,
-	GROWN_OBJECTS,
-	GROWN_SPACE,
-	FREED_AWAY,
-	FREED_BY_OTHER
+	ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE,
+	PEAK_OBJECTS, PEAK_SPACE, FREED_OBJECTS, LIFETIME, PINNED_SPACE,
+	FREED_10MS, FREED_1S, FREED_1MIN, GROWN_OBJECTS, GROWN_SPACE,
+	FREED_AWAY, FREED_BY_OTHER
 };
 
 /* Sums over all samples. */
@@ -167,7 +155,7 @@ static inline void profile_parse(struct profile *p, const char *path)
  * environment. */
 static char dir[64];
 
-__attribute__((unused)) static int dir_make(void **state)
+static inline int dir_make(void **state)
 {
 	char conf[96];
 
@@ -181,7 +169,7 @@ __attribute__((unused)) static int dir_make(void **state)
 	return 0;
 }
 
-__attribute__((unused)) static int dir_remove(void **state)
+static inline int dir_remove(void **state)
 {
 	(void)state;
 	return rmdir(dir);
@@ -197,7 +185,7 @@ __attribute__((constructor)) static void dir_find(void)
 /* Every block is sampled. */
 #define EXACT "profile_interval=1,profile_memory=32m"
 
-__attribute__((unused)) static struct profile profile_now(void)
+static inline struct profile profile_now(void)
 {
 	struct profile p;
 	char path[128];
@@ -211,8 +199,7 @@ __attribute__((unused)) static struct profile profile_now(void)
 }
 
 /* Six standard errors; blocks far below and above the interval. */
-__attribute__((unused)) static void assert_estimate(uint64_t got, double want,
-						    double nr_samples)
+static inline void assert_estimate(uint64_t got, double want, double nr_samples)
 {
 	double error = ((double)got - want) / want;
 

@@ -28,9 +28,8 @@ static inline void is_apart(const char *behind, const void *array)
 static inline void is_laid_out(const struct region *r)
 {
 	uint32_t nr = load_relaxed(&r->nr_units); // const
-	unsigned l;
 
-	for (l = 0; l < NR_LEVELS; l++) {
+	for (unsigned l = 0; l < NR_LEVELS; l++) {
 		char *words = (char *)r->levels[l].words;
 
 		is_apart(r->head + REGION_HEAD_SIZE, words);

@@ -381,7 +381,7 @@ group_aarch64() {
 	dir=$(realpath -m "$BUILD")/aarch64
 	for source in $(sources api); do
 		[[ $(head_comment "$source" modes) != *no-qemu* ]] || continue
-		! grep -q -E 'ROLE|child_run|fork\(' "$source" || continue
+		! grep -q -E 'ROLE|child_run|child_passes|fork\(' "$source" || continue
 		name=$(name_of "$source")
 		run "$name [aarch64]" 300 prlimit --as=$((1 << 34)) \
 			env LANEMALLOC_SO="$dir/liblanemalloc.so" \

@@ -5,6 +5,10 @@
 #include "slab/slab.h"
 #include "system/fault.h"
 
+#define FOR_EACH_CLASS(size_class)                                          \
+	for (unsigned size_class = 1; size_class < NR_FIXED_CLASSES;        \
+	     size_class++)
+
 static inline void slab_check(const struct span *slab)
 {
 	struct region *r = region_of_span(slab);

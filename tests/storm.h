@@ -102,8 +102,7 @@ struct rng {
 
 static inline struct rng rng_make(uint64_t stream)
 {
-	return (struct rng){ random_mix(
-		storm.seed * RANDOM_STEP + stream) };
+	return (struct rng){ random_mix(storm.seed * RANDOM_STEP + stream) };
 }
 
 static inline uint64_t rng_next(struct rng *rng)
@@ -182,12 +181,11 @@ static inline void storm_parallel(unsigned n, void *(*run)(void *),
 				  size_t stack_size)
 {
 	pthread_t *threads = storm_map(n * sizeof(*threads));
-	unsigned i;
 
 	must(threads);
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		storm_spawn(&threads[i], run, i, stack_size);
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		must(!pthread_join(threads[i], NULL));
 	must(!munmap(threads, n * sizeof(*threads)));
 }

@@ -160,9 +160,8 @@ static inline bool block_malloc(struct block *b, size_t size, uint64_t owner)
 static inline bool block_calloc(struct block *b, size_t size, uint64_t owner)
 {
 	const char *at = calloc(1, size);
-	size_t i;
 
-	for (i = 0; at && i < size; i++)
+	for (size_t i = 0; at && i < size; i++)
 		if (at[i])
 			storm_fail("calloc: block %p size %zu: byte %zu is %d",
 				   at, size, i, at[i]);

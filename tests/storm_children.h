@@ -15,9 +15,7 @@ static atomic_uint nr_parents;
 
 static void child_steps(struct live *live)
 {
-	unsigned i;
-
-	for (i = 0; i < CHILD_STEPS; i++)
+	for (unsigned i = 0; i < CHILD_STEPS; i++)
 		live_step(live);
 }
 

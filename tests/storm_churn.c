@@ -31,16 +31,15 @@ static void live_once(uint64_t owner)
 {
 	struct rng rng = rng_make(owner);
 	struct block mine[BLOCKS], others;
-	unsigned i;
 
-	for (i = 0; i < BLOCKS; i++)
+	for (unsigned i = 0; i < BLOCKS; i++)
 		must(block_malloc(&mine[i], rng_size(&rng, 8 * KIB), owner));
-	for (i = 0; i < BLOCKS / 2; i++)
+	for (unsigned i = 0; i < BLOCKS / 2; i++)
 		if (ring_try_get(&left, &others))
 			block_free(&others);
-	for (i = 0; i < BLOCKS / 4; i++)
+	for (unsigned i = 0; i < BLOCKS / 4; i++)
 		block_free(&mine[rng_below(&rng, BLOCKS)]);
-	for (i = 0; i < BLOCKS; i++)
+	for (unsigned i = 0; i < BLOCKS; i++)
 		if (mine[i].at)
 			leave(&mine[i]);
 }

@@ -20,10 +20,9 @@ static pid_t start_clone(struct live *live, char *stack, size_t size)
 static void parent(struct live *live)
 {
 	char *stack = storm_map(128 * KIB);
-	unsigned i;
 
 	must(stack);
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		storm_reap(start_clone(live, stack, 128 * KIB));
 		live_step(live);
 	}

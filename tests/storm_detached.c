@@ -15,11 +15,10 @@ static pthread_key_t key;
 static void some_blocks(uint64_t owner)
 {
 	struct block blocks[NR_BLOCKS];
-	unsigned i;
 
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
 		must(block_malloc(&blocks[i], 16 + 40 * i, owner));
-	for (i = 0; i < NR_BLOCKS; i++)
+	for (unsigned i = 0; i < NR_BLOCKS; i++)
 		block_free(&blocks[i]);
 }
 
@@ -72,10 +71,9 @@ static void *work(void *arg)
 {
 	_Atomic(unsigned) nr_alive = 0;
 	struct live live;
-	unsigned i;
 
 	live_init(&live, (uintptr_t)arg, 16 * KIB, 16, &ring);
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		start_child(&nr_alive);
 		live_step(&live);
 	}

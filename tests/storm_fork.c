@@ -95,10 +95,8 @@ static void *child_thread(void *arg)
 
 static void child_begin(void)
 {
-	unsigned i;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 0; i < NR_INHERITED; i++)
+	for (unsigned i = 0; i < NR_INHERITED; i++)
 		block_free(&inherited[i]);
 	steps((uint64_t)getpid(), 100);
 }
@@ -183,14 +181,13 @@ static void fork_by_signal(struct rng *rng)
 static void forker(unsigned index)
 {
 	struct live live;
-	unsigned i, n;
 	pid_t pid;
 
 	live_init(&live, index, 16 * KIB, 64, NULL);
 	pthread_barrier_wait(&barrier);
 	creation_is_over();
-	for (i = 0; i < storm.rounds; i++) {
-		for (n = 0; n < 50; n++)
+	for (unsigned i = 0; i < storm.rounds; i++) {
+		for (unsigned n = 0; n < 50; n++)
 			live_step(&live);
 		fork_alone();
 		if (i % 4 == 3) {
@@ -226,17 +223,16 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = fork_in_handler,
 				    .sa_flags = SA_RESTART };
-	unsigned i;
 
 	storm_start(argc, argv, 4, 48);
 	tids = storm_map(storm.threads * sizeof(*tids));
 	must(tids && !sigaction(SIGUSR1, &action, NULL));
 	must(!pthread_barrier_init(&barrier, NULL, storm.threads + NR_FORKERS));
 	ring_init(&ring, 128, false);
-	for (i = 0; i < NR_INHERITED; i++)
+	for (unsigned i = 0; i < NR_INHERITED; i++)
 		must(block_malloc(&inherited[i], 1 + i * i * 20, 9000));
 	storm_parallel(storm.threads + NR_FORKERS, work, 256 * KIB);
-	for (i = 0; i < NR_INHERITED; i++)
+	for (unsigned i = 0; i < NR_INHERITED; i++)
 		block_free(&inherited[i]);
 	ring_drain(&ring);
 	must(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);

@@ -133,12 +133,11 @@ static void *look_on(void *arg)
 static void *work(void *arg)
 {
 	struct hoard hoard = { .owner = (uintptr_t)arg };
-	unsigned i;
 
 	hoard.rng = rng_make(hoard.owner);
 	hoard.blocks = storm_map(MOST * sizeof(*hoard.blocks));
 	must(hoard.blocks);
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		fill_and_give(&hoard, 4);
 		if (!hoard.owner && i % 16 == 0)
 			fork_once(&hoard);

@@ -25,18 +25,17 @@ static void grow_and_shrink(struct rng *rng, uint64_t owner)
 static void fill_and_free(struct rng *rng, uint64_t owner)
 {
 	struct block blocks[24], other;
-	unsigned i;
 
-	for (i = 0; i < 24; i++)
+	for (unsigned i = 0; i < 24; i++)
 		must(block_malloc(&blocks[i],
 				  32 * KIB + rng_below(rng, 512 * KIB), owner));
-	for (i = 0; i < 24; i += 2)
+	for (unsigned i = 0; i < 24; i += 2)
 		block_free(&blocks[i]);
-	for (i = 0; i < 24; i += 4)
+	for (unsigned i = 0; i < 24; i += 4)
 		must(block_aligned(&blocks[i],
 				   (size_t)4096 << rng_below(rng, 10),
 				   100 * KIB + rng_below(rng, MIB), owner));
-	for (i = 0; i < 24; i += 4) {
+	for (unsigned i = 0; i < 24; i += 4) {
 		must(block_calloc(&other, 64 * KIB + rng_below(rng, 256 * KIB),
 				  owner));
 		if (!ring_try_put(&ring, &other))
@@ -44,7 +43,7 @@ static void fill_and_free(struct rng *rng, uint64_t owner)
 		if (ring_try_get(&ring, &other))
 			block_free(&other);
 	}
-	for (i = 0; i < 24; i++)
+	for (unsigned i = 0; i < 24; i++)
 		if (i % 4 != 2)
 			block_free(&blocks[i]);
 }

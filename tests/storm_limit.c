@@ -66,9 +66,8 @@ static void take_all(struct hoard *hoard)
 static void grow_some(struct hoard *hoard)
 {
 	struct block *b;
-	unsigned i;
 
-	for (i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 16; i++) {
 		b = &hoard->blocks[rng_below(&hoard->rng, hoard->nr)];
 		errno = 0;
 		if (!block_realloc(b, b->size + 3 * MIB))
@@ -79,11 +78,9 @@ static void grow_some(struct hoard *hoard)
 
 static void free_all(struct hoard *hoard)
 {
-	size_t i;
-
-	for (i = 0; i < hoard->nr; i += 2)
+	for (size_t i = 0; i < hoard->nr; i += 2)
 		block_free(&hoard->blocks[i]);
-	for (i = 1; i < hoard->nr; i += 2)
+	for (size_t i = 1; i < hoard->nr; i += 2)
 		block_free(&hoard->blocks[i]);
 	hoard->nr = 0;
 	hoard->size = 0;
@@ -115,13 +112,12 @@ static void compare_rounds(unsigned round)
 static void *work(void *arg)
 {
 	struct hoard hoard = { .owner = (uintptr_t)arg };
-	unsigned i;
 
 	hoard.rng = rng_make(hoard.owner);
 	hoard.blocks = storm_map(MOST * sizeof(*hoard.blocks));
 	must(hoard.blocks);
 	pthread_barrier_wait(&barrier);
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		take_all(&hoard);
 		pthread_barrier_wait(&barrier);
 		if (!hoard.owner)

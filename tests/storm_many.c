@@ -10,11 +10,10 @@ static struct ring ring;
 static void *work(void *arg)
 {
 	struct live live;
-	unsigned i;
 
 	live_init(&live, (uintptr_t)arg, 16 * KIB, 16, &ring);
 	pthread_barrier_wait(&barrier);
-	for (i = 0; i < storm.rounds; i++)
+	for (unsigned i = 0; i < storm.rounds; i++)
 		live_step(&live);
 	live_fini(&live);
 	pthread_barrier_wait(&barrier);

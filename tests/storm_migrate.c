@@ -33,16 +33,15 @@ static size_t size_nth(struct rng *rng, unsigned n)
 static void batch(unsigned index, unsigned round, struct rng *rng)
 {
 	struct block blocks[BATCH];
-	unsigned i;
 
-	for (i = 0; i < BATCH; i++)
+	for (unsigned i = 0; i < BATCH; i++)
 		must(block_malloc(&blocks[i], size_nth(rng, round * BATCH + i),
 				  index));
 	hop(0, rng);
-	for (i = 0; i < BATCH; i += 2)
+	for (unsigned i = 0; i < BATCH; i += 2)
 		block_free(&blocks[i]);
 	hop(0, rng);
-	for (i = 1; i < BATCH; i += 2)
+	for (unsigned i = 1; i < BATCH; i += 2)
 		block_free(&blocks[i]);
 }
 

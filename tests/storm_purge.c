@@ -20,10 +20,9 @@ static size_t (*stats)(void *out, size_t size);
 static void *short_lived(void *arg)
 {
 	struct live live;
-	unsigned i;
 
 	live_init(&live, (uintptr_t)arg, 64 * KIB, 32, &ring);
-	for (i = 0; i < 64; i++)
+	for (unsigned i = 0; i < 64; i++)
 		live_step(&live);
 	live_fini(&live);
 	return NULL;

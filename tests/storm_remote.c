@@ -68,9 +68,8 @@ static void *work(void *arg)
 static void watch_rounds(void)
 {
 	size_t warm = 0, most = 0, now;
-	unsigned i;
 
-	for (i = 0; i < storm.rounds + WARM_UP; i++) {
+	for (unsigned i = 0; i < storm.rounds + WARM_UP; i++) {
 		atomic_store(&nr_taken, 0);
 		pthread_barrier_wait(&barrier);
 		pthread_barrier_wait(&barrier);
@@ -106,10 +105,8 @@ static void run(unsigned nr_producers, unsigned nr_consumers, bool locked)
 
 int main(int argc, char **argv)
 {
-	unsigned i;
-
 	storm_start(argc, argv, 4, 8);
-	for (i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		run(1, 1, i);
 		run(storm.threads, 1, i);
 		run(1, storm.threads, i);

@@ -68,9 +68,7 @@ static void *nothing(void *arg)
 /* No other thread's locks of libc are needed: it creates none before. */
 static void child(struct live *live)
 {
-	unsigned i;
-
-	for (i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		call_once(2 * i + 1);
 		must(is_alone());
 		live_step(live);
@@ -90,9 +88,8 @@ static void fork_once(struct live *live)
 static void caller(struct live *live)
 {
 	pthread_t thread;
-	unsigned i;
 
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		call_once(i);
 		live_step(live);
 		if (i % 8 == 0)

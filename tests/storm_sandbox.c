@@ -57,9 +57,8 @@ static void steps(unsigned n)
 static void child(unsigned nr)
 {
 	pthread_t thread;
-	unsigned i;
 
-	for (i = 0; i < storm.threads; i++)
+	for (unsigned i = 0; i < storm.threads; i++)
 		must(!pthread_create(&thread, NULL, work, NULL));
 	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	while (atomic_load(&nr_working) < storm.threads)
@@ -75,12 +74,11 @@ static void child(unsigned nr)
 int main(int argc, char **argv)
 {
 	int status;
-	unsigned i;
 	pid_t pid;
 
 	storm_conf("purge_delay=1", argv);
 	storm_start(argc, argv, 2, 100);
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		pid = fork();
 		if (!pid)
 			child(i);

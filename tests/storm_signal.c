@@ -74,25 +74,23 @@ static timer_t timer_begin(void)
 static void signals_end(timer_t timer)
 {
 	sigset_t all;
-	unsigned i, k;
 
 	must(!timer_delete(timer));
 	sigfillset(&all);
 	must(!pthread_sigmask(SIG_BLOCK, &all, NULL));
-	for (i = 0; i < NR_SIGNALS; i++) {
+	for (unsigned i = 0; i < NR_SIGNALS; i++) {
 		atomic_fetch_add(&nr_handled, states[i].nr_calls);
-		for (k = 0; k < NR_KEPT; k++)
+		for (unsigned k = 0; k < NR_KEPT; k++)
 			block_free(&states[i].kept[k]);
 	}
 }
 
 static void send_to_all(void)
 {
-	unsigned i;
 	pid_t tid;
 
 	while (atomic_load(&nr_done) < storm.threads) {
-		for (i = 0; i < storm.threads; i++) {
+		for (unsigned i = 0; i < storm.threads; i++) {
 			tid = atomic_load(&tids[i]);
 			if (tid)
 				syscall(SYS_tgkill, getpid(), tid, SIGUSR1);
@@ -141,12 +139,11 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = handler,
 				    .sa_flags = SA_RESTART };
-	unsigned i;
 
 	storm_start(argc, argv, 6, 200000);
 	tids = storm_map(storm.threads * sizeof(*tids));
 	must(tids);
-	for (i = 0; i < NR_SIGNALS; i++)
+	for (unsigned i = 0; i < NR_SIGNALS; i++)
 		must(!sigaction(signal_nth(i), &action, NULL));
 	storm_parallel(storm.threads + 1, work, 256 * KIB);
 	must(nr_handled >= storm.threads * (storm.rounds / 16));

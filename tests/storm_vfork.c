@@ -31,9 +31,7 @@ __attribute__((noinline)) static pid_t start_exec(struct live *live)
 
 static void parent(struct live *live)
 {
-	unsigned i;
-
-	for (i = 0; i < storm.rounds; i++) {
+	for (unsigned i = 0; i < storm.rounds; i++) {
 		storm_reap(i % 16 == 15 ? start_exec(live) : start_vfork(live));
 		live_step(live);
 	}

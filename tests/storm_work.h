@@ -187,9 +187,7 @@ static inline void live_step(struct live *live)
 
 static inline void live_fini(struct live *live)
 {
-	unsigned i;
-
-	for (i = 0; i < live->nr_slots; i++)
+	for (unsigned i = 0; i < live->nr_slots; i++)
 		block_free(&live->slots[i]);
 	must(!munmap(live->slots, live->nr_slots * sizeof(*live->slots)));
 }

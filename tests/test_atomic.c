@@ -12,10 +12,8 @@ static _Atomic(uint32_t) word;
 
 TEST(test_raises_and_never_lowers)
 {
-	uint32_t from, to;
-
-	for (from = 0; from < 20; from++)
-		for (to = 0; to < 20; to++) {
+	for (uint32_t from = 0; from < 20; from++)
+		for (uint32_t to = 0; to < 20; to++) {
 			store_relaxed(&word, from); // own
 			raise_relaxed(&word, to);   // own
 			assert_int_equal(load_relaxed(&word), // own
@@ -68,12 +66,11 @@ TEST(test_many_raise)
 {
 	pthread_t threads[THREADS];
 	void *failed;
-	uintptr_t i;
 
 	store_relaxed(&word, 0); // own
-	for (i = 0; i < THREADS; i++)
+	for (uintptr_t i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, raiser, (void *)(i + 1));
-	for (i = 0; i < THREADS; i++) {
+	for (uintptr_t i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], &failed);
 		assert_null(failed);
 	}

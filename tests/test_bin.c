@@ -1,9 +1,9 @@
 /* slab/bin.h: where slabs go: slot, partial, inbox, another id, the page heap;
  * and that nothing is lost or handed out twice on the way */
-#include <pthread.h>
 #include <string.h>
 
 #include "slab_fixture.h"
+#include "threads.h"
 
 /* What happens while the system purges. */
 static void (*while_purging)(void);
@@ -59,13 +59,7 @@ static unsigned take_all(unsigned id, unsigned size_class, void **out,
 	return n;
 }
 
-FIXTURE(teardown)
-{
-	bin_collect_all(100000, COLLECT_AGE_NEVER);
-	page_heap_check();
-}
-
-TEST(test_give_and_take_reuse_the_slab, NULL, teardown)
+TEST(test_give_and_take_reuse_the_slab, NULL, collected)
 {
 	void *objects[NR_IN_SLAB], *again[NR_IN_SLAB];
 	uint64_t before;
@@ -79,33 +73,28 @@ TEST(test_give_and_take_reuse_the_slab, NULL, teardown)
 	bin_give(1, again, NR_IN_SLAB / 2);
 }
 
-TEST(test_objects_are_distinct, NULL, teardown)
+TEST(test_objects_are_distinct, NULL, collected)
 {
 	enum { N = 4000 };
 	static void *objects[N];
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i++)
+	for (unsigned i = 0; i < N; i++)
 		memset(objects[i], 0, 1024);
-	for (i = 0; i < N; i++)
+	for (unsigned i = 0; i < N; i++)
 		assert_int_equal((*(unsigned *)objects[i])++, 0);
-	for (i = 0; i < N; i += 40)
-		bin_give(1, objects + i, 40);
+	give_each(1, objects, N, 40, 40);
 }
 
-TEST(test_empty_slabs_go_back_at_once, NULL, teardown)
+TEST(test_empty_slabs_go_back_at_once, NULL, collected)
 {
 	enum { N = 64 * NR_IN_SLAB };
 	static void *objects[N];
-	uint64_t before;
-	unsigned i;
+	uint64_t before = claimed_units();
 
-	before = claimed_units();
 	take_all(1, CLASS, objects, N);
 	assert_true(claimed_units() >= before + 64);
-	for (i = 0; i < N; i++)
-		bin_give(1, objects + i, 1);
+	give_each(1, objects, N, 1, 1);
 	/* Slot, and the few that do not start a collection. */
 	assert_true(claimed_units() <= before + 6);
 }
@@ -118,24 +107,21 @@ static uint32_t nr_empty(unsigned id, unsigned size_class)
 /* A few empty slabs are kept for the next breath, however many there were:
  * those in use again are no longer counted. Threads that raced before may have
  * left the hint wrong. */
-TEST(test_breathing_keeps_its_slabs, NULL, teardown)
+TEST(test_breathing_keeps_its_slabs, NULL, collected)
 {
 	enum { N = (1 + EMPTY_KEPT) * NR_IN_SLAB };
 	static void *objects[N];
 	uint64_t before = 0;
-	unsigned round, i;
 
 	take_all(1, CLASS, objects, 1);
 	bin_give(1, objects, 1);
 	store_relaxed(&bin_sets[1]->bins[CLASS].nr_empty, 0); // own
-	for (round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 20; round++) {
 		take_all(1, CLASS, objects, N);
 		assert_int_equal(nr_empty(1, CLASS), 0);
 		/* One each, so that they are listed before they are empty. */
-		for (i = 0; i < N; i += NR_IN_SLAB)
-			bin_give(1, objects + i, 1);
-		for (i = 0; i < N; i += NR_IN_SLAB)
-			bin_give(1, objects + i + 1, NR_IN_SLAB - 1);
+		give_each(1, objects, N, NR_IN_SLAB, 1);
+		give_each(1, objects + 1, N, NR_IN_SLAB, NR_IN_SLAB - 1);
 		assert_int_equal(nr_empty(1, CLASS), EMPTY_KEPT);
 		if (!round)
 			before = claimed_units();
@@ -144,24 +130,22 @@ TEST(test_breathing_keeps_its_slabs, NULL, teardown)
 }
 
 /* A count gone wrong: collections that see a whole side halve it. */
-TEST(test_wrong_count_of_empty_slabs_heals, NULL, teardown)
+TEST(test_wrong_count_of_empty_slabs_heals, NULL, collected)
 {
-	void *objects[3 * NR_IN_SLAB];
+	enum { N = 3 * NR_IN_SLAB };
+	void *objects[N];
 	struct bin *bin;
-	unsigned i;
 
-	take_all(1, CLASS, objects, 3 * NR_IN_SLAB);
-	for (i = 0; i < 3; i++)
-		bin_give(1, objects + i * NR_IN_SLAB, 1);
+	take_all(1, CLASS, objects, N);
+	give_each(1, objects, N, NR_IN_SLAB, 1);
 	bin = &bin_sets[1]->bins[CLASS];
 	assert_int_equal(load_relaxed(&bin->nr_listed), 2); // own
 	store_relaxed(&bin->nr_empty, 1000);                // own
-	for (i = 500; i; i /= 2) {
+	for (unsigned i = 500; i; i /= 2) {
 		bin_collect_all(100, COLLECT_AGE_NEVER);
 		assert_int_equal(load_relaxed(&bin->nr_empty), i); // own
 	}
-	for (i = 0; i < 3; i++)
-		bin_give(1, objects + i * NR_IN_SLAB + 1, NR_IN_SLAB - 1);
+	give_each(1, objects + 1, N, NR_IN_SLAB, NR_IN_SLAB - 1);
 }
 
 static void *last_object;
@@ -188,19 +172,17 @@ static void empties_while_purged(unsigned size_class)
 	assert_int_equal(claimed_units(), before);
 }
 
-TEST(test_slab_that_empties_while_purged, NULL, teardown)
+TEST(test_slab_that_empties_while_purged, NULL, collected)
 {
-	unsigned size_class;
-
 	/* The bins of both ids, so that they are not counted below. */
 	bin_set_of(1);
 	bin_set_of(2);
-	for (size_class = 1; size_classes[size_class].nr_objects > 1;
+	for (unsigned size_class = 1; size_classes[size_class].nr_objects > 1;
 	     size_class++)
 		empties_while_purged(size_class);
 }
 
-TEST(test_remote_frees_come_home, NULL, teardown)
+TEST(test_remote_frees_come_home, NULL, collected)
 {
 	enum { N = 8 * NR_IN_SLAB };
 	static void *objects[N], *again[N];
@@ -210,48 +192,41 @@ TEST(test_remote_frees_come_home, NULL, teardown)
 	bin_stats(&was);
 	take_all(1, CLASS, objects, N);
 	before = claimed_units();
-	for (unsigned i = 0; i < N; i += 2)
-		bin_give(2, objects + i, 1);
+	give_each(2, objects, N, 2, 1);
 	bin_stats(&stats);
 	assert_int_equal(stats.nr_remote_frees - was.nr_remote_frees, N / 2);
 	assert_in_range(stats.nr_remote_slabs - was.nr_remote_slabs, 7, 9);
 	take_all(1, CLASS, again, N / 2);
 	assert_true(claimed_units() <= before);
 	bin_give(1, again, N / 2);
-	for (unsigned i = 1; i < N; i += 2)
-		bin_give(1, objects + i, 1);
+	give_each(1, objects + 1, N, 2, 1);
 }
 
 /* More slabs than the inbox may hold come home as well. */
-TEST(test_long_inbox_overflows_to_partial, NULL, teardown)
+TEST(test_long_inbox_overflows_to_partial, NULL, collected)
 {
 	enum { N = 4 * INBOX_DEPTH_MOST * NR_IN_SLAB };
 	static void *objects[N], *again[N];
 	uint64_t before;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
 	before = claimed_units();
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(2, objects + i, NR_IN_SLAB / 2);
+	give_each(2, objects, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 	take_all(1, CLASS, again, N / 2);
 	assert_true(claimed_units() <= before);
 	bin_give(1, again, N / 2);
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+	give_each(1, objects + NR_IN_SLAB / 2, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 }
 
-TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
+TEST(test_other_ids_slabs_are_adopted, NULL, collected)
 {
 	enum { N = 4 * NR_IN_SLAB };
 	static void *objects[N], *again[N];
 	struct bin_stats stats, was;
 	uint64_t before;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(1, objects + i, NR_IN_SLAB / 2);
+	give_each(1, objects, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 	before = claimed_units();
 	bin_stats(&was);
 	take_all(2, CLASS, again, NR_IN_SLAB);
@@ -259,8 +234,7 @@ TEST(test_other_ids_slabs_are_adopted, NULL, teardown)
 	assert_true(stats.nr_steals > was.nr_steals);
 	assert_int_equal(claimed_units(), before);
 	bin_give(2, again, NR_IN_SLAB);
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+	give_each(1, objects + NR_IN_SLAB / 2, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 }
 
 static bool is_free(const void *object)
@@ -272,13 +246,8 @@ static bool is_free(const void *object)
 	return page_map_is_free(&block);
 }
 
-static const struct unit_tag *tag_of(const void *object)
-{
-	return &regions[0].tags[region_unit(&regions[0], object)];
-}
-
 /* What the profile follows lies alone: nobody takes of it, whoever gives. */
-TEST(test_sampled_slabs_are_apart, NULL, teardown)
+TEST(test_sampled_slabs_are_apart, NULL, collected)
 {
 	unsigned size_class = size_class_of(256);
 	const struct unit_tag *tag;
@@ -307,7 +276,7 @@ TEST(test_sampled_slabs_are_apart, NULL, teardown)
 
 /* Where nobody has bins yet, and there is memory for those of followed objects
  * alone, their frees find these. */
-TEST(test_followed_object_without_other_bins, NULL, teardown)
+TEST(test_followed_object_without_other_bins, NULL, collected)
 {
 	_Atomic(struct bin_set *) sets[NR_IDS_MOST + 1];
 	void *followed;
@@ -327,28 +296,25 @@ TEST(test_followed_object_without_other_bins, NULL, teardown)
 }
 
 /* Nor do they take of others. */
-TEST(test_sampled_slabs_are_new, NULL, teardown)
+TEST(test_sampled_slabs_are_new, NULL, collected)
 {
 	enum { N = 4 * NR_IN_SLAB };
 	static void *objects[N];
 	struct bin_stats stats, was;
 	void *followed;
-	unsigned i;
 
 	take_all(1, CLASS, objects, N);
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(1, objects + i, NR_IN_SLAB / 2);
+	give_each(1, objects, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 	bin_stats(&was);
 	followed = bin_take_sampled(CLASS);
 	bin_stats(&stats);
 	assert_int_equal(stats.nr_steals, was.nr_steals);
 	assert_true(tag_is_sampled(tag_of(followed)));
 	bin_give(1, &followed, 1);
-	for (i = 0; i < N; i += NR_IN_SLAB)
-		bin_give(1, objects + i + NR_IN_SLAB / 2, NR_IN_SLAB / 2);
+	give_each(1, objects + NR_IN_SLAB / 2, N, NR_IN_SLAB, NR_IN_SLAB / 2);
 }
 
-TEST(test_mixed_batches, NULL, teardown)
+TEST(test_mixed_batches, NULL, collected)
 {
 	void *batch[3 * NR_CLASSES];
 	unsigned size_class, round, n;
@@ -364,7 +330,7 @@ TEST(test_mixed_batches, NULL, teardown)
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 }
 
-TEST(test_no_memory, NULL, teardown)
+TEST(test_no_memory, NULL, collected)
 {
 	enum { MOST = 100000 };
 	static void *objects[MOST];
@@ -381,7 +347,7 @@ TEST(test_no_memory, NULL, teardown)
 
 /* An id for whose set there is no unit: the system is not asked for one at
  * each free. */
-TEST(test_no_memory_for_a_set, NULL, teardown)
+TEST(test_no_memory_for_a_set, NULL, collected)
 {
 	enum { MOST = 1000000 };
 	static void *objects[MOST];
@@ -402,7 +368,7 @@ TEST(test_no_memory_for_a_set, NULL, teardown)
 }
 
 /* Nothing is given: no bins are made, of whoever. */
-TEST(test_giving_nothing_makes_no_bins, NULL, teardown)
+TEST(test_giving_nothing_makes_no_bins, NULL, collected)
 {
 	assert_null(bin_set_find(61));
 	bin_give(61, NULL, 0);
@@ -431,7 +397,7 @@ static void collect(void)
 	} while (0)
 
 /* Each place that a slab comes from holds what is none. */
-TEST(test_damaged_lists_are_seen, NULL, teardown)
+TEST(test_damaged_lists_are_seen, NULL, collected)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	static uint64_t nowhere[8];
@@ -476,7 +442,7 @@ static void bound_is_old(uint32_t old)
 
 /* A slab in a list is newer than what this thread knows of the region's bound:
  * it looks again behind a fence, and finds nothing wrong. */
-TEST(test_old_bounds_are_looked_at_again, NULL, teardown)
+TEST(test_old_bounds_are_looked_at_again, NULL, collected)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab = slab_open(CLASS, 1), *more = slab_open(CLASS, 1);
@@ -500,7 +466,7 @@ TEST(test_old_bounds_are_looked_at_again, NULL, teardown)
 }
 
 /* A slab of another class in the list, as of a descriptor written over. */
-TEST(test_damaged_words_are_seen, NULL, teardown)
+TEST(test_damaged_words_are_seen, NULL, collected)
 {
 	struct bin *bin = &bin_set_of(1)->bins[CLASS];
 	struct span *slab;
@@ -555,24 +521,16 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-TEST_FIRST(test_threads_never_share_an_object, NULL, teardown)
+TEST_FIRST(test_threads_never_share_an_object, NULL, collected)
 {
-	pthread_t threads[THREADS];
-	unsigned i;
-
 	/* Recycled memory may hold anything: the mark must not be there. */
-	for (i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, storm, (void *)(uintptr_t)i);
-	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	for (i = 0; i < 256; i++) {
+	threads_run(THREADS, storm);
+	for (unsigned i = 0; i < 256; i++) {
 		void *object = atomic_exchange(&exchange[i], NULL);
 
 		if (object)
 			bin_give(1, &object, 1);
 	}
-	bin_collect_all(100000, COLLECT_AGE_NEVER);
-	page_heap_check();
 }
 
 TEST_MAIN(heap_setup, NULL)

@@ -80,8 +80,7 @@ TEST(test_growth_takes_from_what_was_left, NULL, teardown)
 	most = NR * SIZE / 8 * 7;
 	assert_in_range(purged() - before, most / 10 * 9, most);
 	are_whole(objects, NR, NR_IN_SLAB);
-	for (i = 0; i < NR; i += NR_IN_SLAB)
-		bin_give(1, objects + i, 1);
+	give_each(1, objects, NR, NR_IN_SLAB, 1);
 	give_n(others, NR_OTHERS);
 }
 
@@ -178,8 +177,7 @@ TEST(test_no_growth_no_look, NULL, teardown)
 
 	take_n(CLASS, objects, NR, SIZE);
 	take_n(OTHER_CLASS, others, NR_OTHERS, 640);
-	for (i = 0; i < NR; i += 8)
-		bin_give(1, objects + i, 1);
+	give_each(1, objects, NR, 8, 1);
 	before = purged();
 	for (i = 0; i < 200000; i++) {
 		j = random_below(&random_state, NR_OTHERS);
@@ -187,9 +185,7 @@ TEST(test_no_growth_no_look, NULL, teardown)
 		bin_take(1, OTHER_CLASS, others + j, 1);
 	}
 	assert_int_equal(purged(), before);
-	for (i = 0; i < NR; i++)
-		if (i % 8)
-			bin_give(1, objects + i, 1);
+	give_each(1, objects + 1, NR, 8, 7);
 	give_n(others, NR_OTHERS);
 }
 
@@ -217,11 +213,9 @@ TEST(test_what_shrinks_gives_back, NULL, teardown)
 /* Closes what is empty; what comes next is growth; the brake comes off. */
 FIXTURE(teardown)
 {
-	unsigned i;
-
 	bin_collect_all(100000, COLLECT_AGE_NEVER);
 	page_heap_purge(0, SIZE_MAX);
-	for (i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 100; i++)
 		quiet_age_ends();
 	page_heap_check();
 }

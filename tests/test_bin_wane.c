@@ -13,20 +13,9 @@
 
 static void *objects[NR], *others[NR];
 
-FIXTURE(teardown)
-{
-	bin_collect_all(100000, COLLECT_AGE_NEVER);
-	page_heap_check();
-}
-
 static void take_one(unsigned id, void **out)
 {
 	assert_int_equal(bin_take(id, CLASS, out, 1), 1);
-}
-
-static const struct unit_tag *tag_of(const void *object)
-{
-	return &regions[0].tags[region_unit(&regions[0], object)];
 }
 
 static bool wanes(const void *object)
@@ -56,7 +45,7 @@ static void **object_of_turn(unsigned i)
 }
 
 /* A slab that wanes is the last resort before a new one. */
-TEST(test_slabs_wane, NULL, teardown)
+TEST(test_slabs_wane, NULL, collected)
 {
 	unsigned batch = size_classes[CLASS].batch, i, nr = 0;
 
@@ -83,7 +72,7 @@ TEST(test_slabs_wane, NULL, teardown)
 
 /* What comes and goes in phases wanes in the first one alone, until ticks have
  * forgotten it. */
-TEST(test_phases_do_not_wane, NULL, teardown)
+TEST(test_phases_do_not_wane, NULL, collected)
 {
 	unsigned phase, i;
 
@@ -101,7 +90,7 @@ TEST(test_phases_do_not_wane, NULL, teardown)
 }
 
 /* Where the class is in use, too, none does. */
-TEST(test_slabs_in_use_do_not_wane, NULL, teardown)
+TEST(test_slabs_in_use_do_not_wane, NULL, collected)
 {
 	unsigned batch = size_classes[CLASS].batch, i;
 
@@ -119,7 +108,7 @@ TEST(test_slabs_in_use_do_not_wane, NULL, teardown)
 }
 
 /* A thief's is his. */
-TEST(test_waning_slabs_are_stolen, NULL, teardown)
+TEST(test_waning_slabs_are_stolen, NULL, collected)
 {
 	struct span *slab = slab_open(CLASS, 1);
 	void *object;
@@ -135,7 +124,7 @@ TEST(test_waning_slabs_are_stolen, NULL, teardown)
 }
 
 /* One that is empty is closed like any other. */
-TEST(test_waning_slabs_are_closed, NULL, teardown)
+TEST(test_waning_slabs_are_closed, NULL, collected)
 {
 	struct span *slab = slab_open(CLASS, 1);
 	uint32_t before = slab_nr_open(CLASS);
@@ -147,7 +136,7 @@ TEST(test_waning_slabs_are_closed, NULL, teardown)
 }
 
 /* Entries of sampled objects have no magic number, and get none. */
-TEST(test_sampled_slabs_do_not_wane, NULL, teardown)
+TEST(test_sampled_slabs_do_not_wane, NULL, collected)
 {
 	struct span *slab = slab_open(CLASS, SLAB_SAMPLED);
 	uint32_t unit = region_span_unit(&regions[0], slab);

@@ -12,9 +12,8 @@
 static uint64_t word_of(unsigned first, unsigned n, unsigned mix)
 {
 	uint64_t word = 0;
-	unsigned i;
 
-	for (i = first; i < first + n; i++)
+	for (unsigned i = first; i < first + n; i++)
 		word |= (uint64_t)1 << i;
 	return mix ? word & 0x9a5be3c71d2f4806u : word;
 }
@@ -26,10 +25,8 @@ static bool bit(uint64_t word, unsigned i)
 
 TEST(test_low)
 {
-	unsigned n, i;
-
-	for (n = 0; n <= 64; n++) {
-		for (i = 0; i < 64; i++)
+	for (unsigned n = 0; n <= 64; n++) {
+		for (unsigned i = 0; i < 64; i++)
 			assert_int_equal(bit(bits_low(n), i), i < n);
 	}
 	assert_int_equal(bits_low(65), ALL_ONES);
@@ -37,11 +34,9 @@ TEST(test_low)
 
 TEST(test_range)
 {
-	unsigned first, n, i;
-
-	for (first = 0; first <= 64; first++) {
-		for (n = 0; first + n <= 64; n++) {
-			for (i = 0; i < 64; i++)
+	for (unsigned first = 0; first <= 64; first++) {
+		for (unsigned n = 0; first + n <= 64; n++) {
+			for (unsigned i = 0; i < 64; i++)
 				assert_int_equal(bit(bits_range(first, n), i),
 						 i >= first && i < first + n);
 		}
@@ -50,10 +45,8 @@ TEST(test_range)
 
 TEST(test_one)
 {
-	unsigned i, j;
-
-	for (i = 0; i < 64; i++) {
-		for (j = 0; j < 64; j++)
+	for (unsigned i = 0; i < 64; i++) {
+		for (unsigned j = 0; j < 64; j++)
 			assert_int_equal(bit(bits_one(i), j), i == j);
 	}
 }
@@ -83,10 +76,9 @@ TEST(test_count_first_last)
 TEST(test_power_of_two)
 {
 	uint64_t word;
-	unsigned i;
 
 	assert_false(is_power_of_two(0));
-	for (i = 0; i < 64; i++)
+	for (unsigned i = 0; i < 64; i++)
 		assert_true(is_power_of_two((size_t)1 << i));
 	FOR_EACH_WORD(word)
 	assert_int_equal(is_power_of_two(word), bits_count(word) == 1);
@@ -110,9 +102,8 @@ TEST(test_round)
 TEST(test_round_end)
 {
 	size_t to;
-	unsigned i;
 
-	for (i = 0; i < 64; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		to = (size_t)1 << i;
 		assert_int_equal(round_up(-to, to), -to);
 		assert_int_equal(round_down(SIZE_MAX, to), -to);
@@ -123,10 +114,8 @@ TEST(test_round_end)
 
 TEST(test_div_up)
 {
-	size_t n, by;
-
-	for (by = 1; by < 200; by++) {
-		for (n = 0; n < 1000; n++) {
+	for (size_t by = 1; by < 200; by++) {
+		for (size_t n = 0; n < 1000; n++) {
 			assert_true(div_up(n, by) * by >= n);
 			assert_true(div_up(n, by) * by < n + by);
 		}
@@ -140,10 +129,9 @@ TEST(test_min_max)
 		0, 1, 2, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX
 	};
 	const size_t nr = sizeof(values) / sizeof(values[0]);
-	size_t i, j;
 
-	for (i = 0; i < nr; i++) {
-		for (j = 0; j < nr; j++) {
+	for (size_t i = 0; i < nr; i++) {
+		for (size_t j = 0; j < nr; j++) {
 			assert_int_equal(min_size(values[i], values[j]),
 					 values[i < j ? i : j]);
 			assert_int_equal(max_size(values[i], values[j]),

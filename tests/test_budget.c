@@ -25,11 +25,9 @@ static size_t resident(void)
 /* Whatever was missed: no more is kept than what was claimed at once. */
 TEST(the_peak_bounds_the_bonus)
 {
-	unsigned round;
-
 	heap_keeping(4 * MIB);
 	take_all(1, 0, NR_RUNS);
-	for (round = 0; round < 10; round++) {
+	for (unsigned round = 0; round < 10; round++) {
 		give_all(0, 400);
 		take_all(1, 0, 400);
 	}
@@ -97,13 +95,11 @@ TEST(large_runs_have_no_gaps)
 TEST(growth_needs_no_gap)
 {
 	struct run old;
-	uint32_t n;
-	unsigned i;
 
 	heap_keeping(4 * MIB);
 	take_all(2, 0, 200);
-	for (n = 3; n < 32; n += n / 4 + 1)
-		for (i = 0; i < 200; i++) {
+	for (uint32_t n = 3; n < 32; n += n / 4 + 1)
+		for (unsigned i = 0; i < 200; i++) {
 			old = runs[i];
 			assert_true(page_heap_take(n, 1, 0, &runs[i]));
 			heap_give(&old);

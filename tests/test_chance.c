@@ -23,9 +23,8 @@ TEST(test_weight)
 	static const uint64_t intervals[] = { 2, 100, 4096, 524288, 1u << 30,
 					      (uint64_t)1 << 40 };
 	uint64_t size;
-	size_t i;
 
-	for (i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++)
+	for (size_t i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++)
 		for (size = 1; size < (uint64_t)1 << 45; size += size / 3 + 1) {
 			double x = (double)size / (double)intervals[i];
 
@@ -60,11 +59,10 @@ TEST(test_distance)
 					    0xb504f333f9de6484,
 					    0xb504f333f9de6485, ~0ull };
 	const uint64_t interval = (uint64_t)1 << 40;
-	size_t i;
 
-	for (i = 0; i < sizeof(randoms) / sizeof(randoms[0]); i++)
+	for (size_t i = 0; i < sizeof(randoms) / sizeof(randoms[0]); i++)
 		assert_distance(randoms[i], interval);
-	for (i = 0; i < NR; i++)
+	for (size_t i = 0; i < NR; i++)
 		assert_distance(bits_scramble(i), interval);
 }
 
@@ -73,9 +71,8 @@ TEST(test_mean_and_tail)
 {
 	const uint64_t interval = 524288;
 	double sum = 0, beyond = 0;
-	unsigned i;
 
-	for (i = 0; i < NR; i++) {
+	for (unsigned i = 0; i < NR; i++) {
 		uint64_t d = chance_distance(bits_scramble(i), interval);
 
 		sum += (double)d;

@@ -50,14 +50,12 @@ static void assert_warns(const char *text, const char *warning)
 
 TEST(test_table)
 {
-	unsigned i, j;
-
 	assert_int_equal(NR_ROWS, NR_CONFIG_OPTIONS);
 	assert_memory_equal(&config, &defaults, sizeof(defaults));
-	for (i = 0; i < NR_ROWS; i++) {
+	for (unsigned i = 0; i < NR_ROWS; i++) {
 		assert_string_equal(config_options[i].name, rows[i].name);
 		assert_true(strlen(config_options[i].help) > 0);
-		for (j = 0; j < i; j++)
+		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(rows[i].name, rows[j].name);
 	}
 }
@@ -66,33 +64,27 @@ static void assert_number(unsigned i)
 {
 	const struct config_option *option = &config_options[i];
 	const uint64_t least = rows[i].least, most = rows[i].most;
+	const uint64_t values[] = { least, most, most + 1, least - 1 };
 	char text[256], warning[512];
 
 	assert_true(least <= option->value && option->value <= most);
-	snprintf(text, sizeof(text), "%s=%lu", option->name, least);
-	assert_sets(i, text, least);
-	snprintf(text, sizeof(text), "%s=%lu", option->name, most);
-	assert_sets(i, text, most);
-	snprintf(text, sizeof(text), "%s=%lu", option->name, most + 1);
-	snprintf(warning, sizeof(warning),
-		 WARNING "%s: '%lu' is not a number from %lu to %lu" SUFFIXES,
-		 option->name, most + 1, least, most);
-	assert_warns(text, warning);
-	if (!least)
-		return;
-	snprintf(text, sizeof(text), "%s=%lu", option->name, least - 1);
-	snprintf(warning, sizeof(warning),
-		 WARNING "%s: '%lu' is not a number from %lu to %lu" SUFFIXES,
-		 option->name, least - 1, least, most);
-	assert_warns(text, warning);
+	for (unsigned k = 0; k < (least ? 4 : 3); k++) {
+		snprintf(text, sizeof(text), "%s=%lu", option->name, values[k]);
+		snprintf(warning, sizeof(warning), WARNING
+			 "%s: '%lu' is not a number from %lu to %lu" SUFFIXES,
+			 option->name, values[k], least, most);
+		if (k < 2)
+			assert_sets(i, text, values[k]);
+		else
+			assert_warns(text, warning);
+	}
 }
 
 static void assert_words(unsigned i, const char *const *words, unsigned mask)
 {
 	char text[256], warning[512], list[256] = "";
-	unsigned word;
 
-	for (word = 0; words[word]; word++) {
+	for (unsigned word = 0; words[word]; word++) {
 		snprintf(text, sizeof(text), "%s=%s", rows[i].name,
 			 words[word]);
 		assert_sets(i, text, word & mask);
@@ -108,23 +100,34 @@ static void assert_words(unsigned i, const char *const *words, unsigned mask)
 	assert_warns(text, warning);
 }
 
-static const char *const bool_words[] = { "0",    "1",  "off", "on", "false",
-					  "true", "no", "yes", NULL };
+/* The words of each kind, by value. */
 #define WORD(value, word) [value] = word,
-static const char *const index_words[] = { CONFIG_CHOICE_index(WORD) NULL };
-static const char *const hugepage_words[] = { CONFIG_CHOICE_hugepage(WORD)
-						      NULL };
-static const char *const numa_words[] = { CONFIG_CHOICE_numa(WORD) NULL };
-static const char *const large_guard_words[] = {
-	CONFIG_CHOICE_large_guard(WORD) NULL
+static const struct {
+	const char *kind;
+	unsigned mask;
+	const char *words[9];
+} choices[] = {
+	{ "BOOL", 1, { "0", "1", "off", "on", "false", "true", "no", "yes" } },
+	{ "CHOICE_index", ~0u, { CONFIG_CHOICE_index(WORD) } },
+	{ "CHOICE_numa", ~0u, { CONFIG_CHOICE_numa(WORD) } },
+	{ "CHOICE_hugepage", ~0u, { CONFIG_CHOICE_hugepage(WORD) } },
+	{ "CHOICE_mte", ~0u, { CONFIG_CHOICE_mte(WORD) } },
+	{ "CHOICE_usable", ~0u, { CONFIG_CHOICE_usable(WORD) } },
+	{ "CHOICE_large_guard", ~0u, { CONFIG_CHOICE_large_guard(WORD) } },
+	{ "CHOICE_checks", ~0u, { CONFIG_CHOICE_checks(WORD) } },
+	{ "CHOICE_profile_form", ~0u, { CONFIG_CHOICE_profile_form(WORD) } },
+	{ "CHOICE_limit", ~0u, { "auto", "cgroup", "off" } },
 };
-static const char *const mte_words[] = { CONFIG_CHOICE_mte(WORD) NULL };
-static const char *const usable_words[] = { CONFIG_CHOICE_usable(WORD) NULL };
-static const char *const checks_words[] = { CONFIG_CHOICE_checks(WORD) NULL };
-static const char *const limit_words[] = { "auto", "cgroup", "off", NULL };
-static const char *const profile_form_words[] = {
-	CONFIG_CHOICE_profile_form(WORD) NULL
-};
+
+static void assert_choice(unsigned i)
+{
+	for (size_t k = 0; k < sizeof(choices) / sizeof(choices[0]); k++)
+		if (!strcmp(rows[i].kind, choices[k].kind)) {
+			assert_words(i, choices[k].words, choices[k].mask);
+			return;
+		}
+	fail_msg("no test for kind %s", rows[i].kind);
+}
 
 static void assert_text(unsigned i)
 {
@@ -149,35 +152,13 @@ static void assert_text(unsigned i)
 
 TEST(test_every_option)
 {
-	unsigned i;
-
-	for (i = 0; i < NR_ROWS; i++) {
+	for (unsigned i = 0; i < NR_ROWS; i++) {
 		if (!strcmp(rows[i].kind, "NUMBER"))
 			assert_number(i);
-		else if (!strcmp(rows[i].kind, "BOOL"))
-			assert_words(i, bool_words, 1);
-		else if (!strcmp(rows[i].kind, "CHOICE_index"))
-			assert_words(i, index_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_numa"))
-			assert_words(i, numa_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_hugepage"))
-			assert_words(i, hugepage_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_mte"))
-			assert_words(i, mte_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_usable"))
-			assert_words(i, usable_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_large_guard"))
-			assert_words(i, large_guard_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_checks"))
-			assert_words(i, checks_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_profile_form"))
-			assert_words(i, profile_form_words, ~0u);
-		else if (!strcmp(rows[i].kind, "CHOICE_limit"))
-			assert_words(i, limit_words, ~0u);
 		else if (!strcmp(rows[i].kind, "TEXT"))
 			assert_text(i);
 		else
-			fail_msg("no test for kind %s", rows[i].kind);
+			assert_choice(i);
 	}
 }
 
@@ -209,37 +190,17 @@ TEST(test_number_suffixes)
 TEST(test_bad_numbers)
 {
 	static const char *const values[] = {
-		"",
-		"k",
-		"-1",
-		"+1",
-		"0x10",
-		"1.5",
-		"1kb",
-		"1 ",
-		" 1",
-		"1kk",
-		"one",
-		"1e3",
-		"1=2",
-		"1:",
-		"/",
-		"1048577g",
-		"18446744073709551615",
-		"18446744073709551616",
-		"18446744073709551617",
-		"18446744073709551620",
-		"184467440737095516150",
-		"99999999999999999999999999",
-		"18014398509481984k",
-		"17592186044416m",
-		"17179869184g",
+		"", "k", "-1", "+1", "0x10", "1.5", "1kb", "1 ", " 1", "1kk",
+		"one", "1e3", "1=2", "1:", "/", "1048577g",
+		"18446744073709551615", "18446744073709551616",
+		"18446744073709551617", "18446744073709551620",
+		"184467440737095516150", "99999999999999999999999999",
+		"18014398509481984k", "17592186044416m", "17179869184g",
 		"36893488147419103233",
 	};
 	char text[128], warning[256];
-	size_t i;
 
-	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		snprintf(text, sizeof(text), "purge_budget=%s", values[i]);
 		snprintf(warning, sizeof(warning),
 			 WARNING "purge_budget: '%s' is not a number from 0 "
@@ -351,7 +312,6 @@ TEST(test_print)
 	static struct capture capture;
 	struct config saved = config, got;
 	char *text, *rest = NULL, *item;
-	unsigned i;
 
 	parse(&config, "verbose=1,index=mm_cid,purge_budget=1g,"
 		       "hugepage=off,usable=requested,rseq=0");
@@ -361,7 +321,7 @@ TEST(test_print)
 	assert_non_null(strstr(text, "verbose=on,"));
 	assert_non_null(strstr(text, ",index=mm_cid,"));
 	assert_non_null(strstr(text, ",purge_budget=1073741824,"));
-	for (i = 0; i < NR_CONFIG_OPTIONS; i++) {
+	for (unsigned i = 0; i < NR_CONFIG_OPTIONS; i++) {
 		if (!rest)
 			rest = options_of(strsep(&text, "\n"));
 		item = strsep(&rest, ",");

@@ -13,8 +13,14 @@ static struct {
 	size_t at;
 	int nr_open;
 } files[2];
-static size_t piece = 100000; /* bytes that one read gives */
-static size_t broken_at = SIZE_MAX;
+static size_t piece; /* bytes that one read gives */
+static size_t broken_at;
+
+FIXTURE(whole)
+{
+	piece = 100000;
+	broken_at = SIZE_MAX;
+}
 
 int system_open(const char *path)
 {
@@ -77,7 +83,7 @@ static const char *read_text(const char *text, int result)
 	return capture_end(&capture);
 }
 
-TEST(test_lines)
+TEST(test_lines, whole)
 {
 	for (piece = 1; piece < 70; piece++) {
 		assert_string_equal(
@@ -96,7 +102,7 @@ TEST(test_lines)
 	assert_memory_equal(&got, &defaults, sizeof(got));
 }
 
-TEST(test_warnings)
+TEST(test_warnings, whole)
 {
 	assert_string_equal(
 		read_text("foo=1\nstats=perhaps\nhallo\n=1\n@x\n"
@@ -114,7 +120,7 @@ TEST(test_warnings)
 }
 
 /* What no buffer holds is dropped, as far as the next line. */
-TEST(test_long_lines)
+TEST(test_long_lines, whole)
 {
 	static char text[3000];
 
@@ -127,17 +133,15 @@ TEST(test_long_lines)
 				n + 1 <= CONFIG_LINE_MOST ? "" :
 				"lanemalloc: f: a line is too long\n");
 			assert_int_equal(got.stats, 1);
-			assert_int_equal(got.purge_delay,
-					 defaults.purge_delay);
+			assert_int_equal(got.purge_delay, defaults.purge_delay);
 		}
 	}
-	piece = 100000;
 }
 
 #define CUT "purge_delay=5"
 
 /* Of a line that was read in part nothing counts. */
-TEST(test_half_a_line)
+TEST(test_half_a_line, whole)
 {
 	static char text[CONFIG_FILE_MOST + 1024];
 
@@ -157,11 +161,9 @@ TEST(test_half_a_line)
 	broken_at = 1;
 	assert_string_equal(read_text(CUT "00\n", -EIO), "");
 	assert_int_equal(got.purge_delay, defaults.purge_delay);
-	broken_at = SIZE_MAX;
-	piece = 100000;
 }
 
-TEST(test_errors)
+TEST(test_errors, whole)
 {
 	broken_at = 0;
 	assert_string_equal(read_text("stats=1\n", -EIO), "");
@@ -208,7 +210,7 @@ static void start_privileged(void)
 	EXPECT(config.profile_signal == 0);
 }
 
-TEST(test_start)
+TEST(test_start, whole)
 {
 	assert_child(start_both,
 		     "lanemalloc: LANEMALLOC_CONF: @none cannot be read: "

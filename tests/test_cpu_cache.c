@@ -23,12 +23,11 @@ TEST_WHERE(has_lanes(), test_first_miss_installs_lanes, fresh, done)
 TEST_WHERE(has_lanes(), test_a_batch_comes_by_address, fresh, done)
 {
 	size_t size = size_classes[CLASS].size;
-	unsigned i;
 
 	hold(cpu_cache_alloc_slow(CLASS));
 	hold_lane(CLASS);
 	assert_ptr_equal(held[0], (char *)held[1] + (BATCH - 1) * size);
-	for (i = 2; i < nr_held; i++)
+	for (unsigned i = 2; i < nr_held; i++)
 		assert_ptr_equal(held[i], (char *)held[i - 1] + size);
 }
 
@@ -51,7 +50,6 @@ TEST_WHERE(has_lanes(), test_areas_without_a_table_word_are_used, fresh, done)
 TEST_WHERE(has_lanes(), test_direct_without_areas, fresh, done)
 {
 	uint64_t before = load_relaxed(&own()->nr_direct); // counter
-	unsigned i;
 	void *object;
 
 	no_areas = true;
@@ -65,7 +63,7 @@ TEST_WHERE(has_lanes(), test_direct_without_areas, fresh, done)
 	/* The system is asked again after a while, not at every call. */
 	miss(CLASS);
 	assert_null(cpu_cache_of(rseq_current_id()));
-	for (i = 0; i < AREAS_REFUSED_PASSES; i++)
+	for (unsigned i = 0; i < AREAS_REFUSED_PASSES; i++)
 		miss(CLASS);
 	assert_non_null(cpu_cache_of(rseq_current_id()));
 }
@@ -85,18 +83,15 @@ TEST_WHERE(has_lanes(), test_misses_alone_keep_a_batch, fresh, done)
 
 TEST_WHERE(has_lanes(), test_misses_answer_flushes, fresh, done)
 {
-	unsigned i;
-
 	miss(CLASS);
 	owe(CLASS, 5);
-	for (i = 1; i <= 8; i++) {
+	for (unsigned i = 1; i <= 8; i++) {
 		miss(CLASS);
-		assert_int_equal(limit_of(CLASS),
-				 (1 + min_size(i, 5)) * BATCH);
+		assert_int_equal(limit_of(CLASS), (1 + min_size(i, 5)) * BATCH);
 		assert_int_equal(used_now(), sum_of_limits());
 	}
 	owe(CLASS, SLOTS);
-	for (i = 0; i < SLOTS / BATCH; i++)
+	for (unsigned i = 0; i < SLOTS / BATCH; i++)
 		miss(CLASS);
 	assert_int_equal(limit_of(CLASS), SLOTS);
 }
@@ -105,11 +100,9 @@ TEST_WHERE(has_lanes(), test_misses_answer_flushes, fresh, done)
  * goes down to a batch. */
 TEST_WHERE(has_lanes(), test_frees_alone_flush, fresh, done)
 {
-	unsigned i;
-
-	for (i = 0; i < SLOTS; i++)
+	for (unsigned i = 0; i < SLOTS; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
-	for (i = 1; i <= 2 * BATCH; i++) {
+	for (unsigned i = 1; i <= 2 * BATCH; i++) {
 		cpu_cache_free_slow(held[--nr_held], CLASS);
 		assert_int_equal(count_of(CLASS), i);
 		assert_int_equal(limit_of(CLASS), round_up(i, BATCH));
@@ -159,9 +152,7 @@ TEST_WHERE(has_lanes(), test_turns_fit_the_lane, fresh, done)
 
 TEST_WHERE(has_lanes(), test_medium_lanes_are_bounded, fresh, done)
 {
-	unsigned i;
-
-	for (i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		owe(SIZE_CLASS_65536, 1);
 		miss(SIZE_CLASS_65536);
 		owe(SIZE_CLASS_262144, 1);
@@ -177,12 +168,11 @@ TEST_WHERE(has_lanes(), test_medium_lanes_are_bounded, fresh, done)
 TEST_WHERE(has_lanes(), test_only_frees_keep_a_batch, fresh, done)
 {
 	uint64_t limit;
-	unsigned i;
 
 	config.cpu_cache = 6 * BATCH * CLASS_SIZE;
-	for (i = 0; i < 40 * BATCH; i++)
+	for (unsigned i = 0; i < 40 * BATCH; i++)
 		hold(cpu_cache_alloc_direct(CLASS));
-	for (i = 0; i < 40 * BATCH; i++) {
+	for (unsigned i = 0; i < 40 * BATCH; i++) {
 		heap_free(held[--nr_held]);
 		assert_int_equal(used_now(), sum_of_limits());
 	}
@@ -193,19 +183,16 @@ TEST_WHERE(has_lanes(), test_only_frees_keep_a_batch, fresh, done)
 	miss(CLASS);
 	limit += BATCH;
 	assert_int_equal(limit_of(CLASS), limit);
-	for (i = 0; i < limit; i++)
+	for (unsigned i = 0; i < limit; i++)
 		heap_free(cpu_cache_alloc_direct(CLASS));
 	assert_true(limit_of(CLASS) > limit);
 }
 
 TEST_WHERE(has_lanes(), test_limits_stay_within_the_bytes, fresh, done)
 {
-	unsigned size_class, round;
-
 	config.cpu_cache = 128 << 10;
-	for (round = 0; round < 20; round++)
-		for (size_class = 1; size_class < NR_FIXED_CLASSES;
-		     size_class++) {
+	for (unsigned round = 0; round < 20; round++)
+		FOR_EACH_CLASS(size_class) {
 			miss(size_class);
 			give_held();
 			assert_int_equal(used_now(), sum_of_limits());
@@ -262,14 +249,12 @@ TEST(test_growth_takes_from_others, fresh, done)
 
 TEST_WHERE(has_lanes(), test_no_bytes_for_the_cache, fresh, done)
 {
-	unsigned i;
-
 	config.cpu_cache = 0;
-	for (i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++) {
 		miss(CLASS);
 		assert_int_equal(count_of(CLASS), 0);
 	}
-	for (i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 50; i++) {
 		cpu_cache_free_slow(held[--nr_held], CLASS);
 		assert_int_equal(count_of(CLASS), 0);
 	}
@@ -338,10 +323,9 @@ TEST_WHERE(has_lanes(), test_half_open_lane, fresh, done)
 /* Sections that run on such an id find all its lanes empty and full. */
 TEST(test_ids_without_lanes, fresh, done)
 {
-	unsigned size_class;
 	struct lane *lane;
 
-	for (size_class = 1; size_class < NR_LANES; size_class++) {
+	for (unsigned size_class = 1; size_class < NR_LANES; size_class++) {
 		lane = areas_lane(NR_IDS_MOST - 1, size_class);
 		assert_null(*load_relaxed(&lane->top)); // own
 		assert_int_equal(lane_nr(lane), 0);
@@ -366,13 +350,11 @@ TEST_WHERE(has_lanes(), test_double_free_of_the_top, fresh, done)
 
 TEST_WHERE(has_lanes(), test_flush_own_empties, fresh, done)
 {
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		miss(size_class);
 	give_held();
 	cpu_cache_flush_own();
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		assert_int_equal(count_of(size_class), 0);
 	assert_int_equal(stats_now().cached_size, 0);
 }

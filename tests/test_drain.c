@@ -39,18 +39,15 @@ static char *area_spare(void)
 static uint64_t area_nr_objects(char *area)
 {
 	uint64_t n = 0;
-	unsigned size_class;
 
-	for (size_class = 1; size_class < NR_LANES; size_class++)
+	for (unsigned size_class = 1; size_class < NR_LANES; size_class++)
 		n += lane_nr(cpu_cache_lane(area, size_class));
 	return n;
 }
 
 static bool area_has_limits(char *area)
 {
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		if (lane_limit(cpu_cache_lane(area, size_class)))
 			return true;
 	return false;
@@ -60,14 +57,13 @@ static bool area_has_limits(char *area)
 static uint64_t fill_cache(void)
 {
 	void *blocks[3 * NR_CACHED];
-	unsigned i;
 
-	for (i = 0; i < NR_CACHED; i++) {
+	for (unsigned i = 0; i < NR_CACHED; i++) {
 		blocks[3 * i] = heap_alloc(16);
 		blocks[3 * i + 1] = heap_alloc(64);
 		blocks[3 * i + 2] = heap_alloc(5000);
 	}
-	for (i = 0; i < 3 * NR_CACHED; i++)
+	for (unsigned i = 0; i < 3 * NR_CACHED; i++)
 		heap_free(blocks[i]);
 	assert_true(area_nr_objects(area_in_use()) >= NR_CACHED);
 	return area_nr_objects(area_in_use());
@@ -87,8 +83,7 @@ FIXTURE(fresh)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	add_relaxed(&fake_now_ms, 10 * DRAIN_DEADLINE_MS); // counter
 	all_is_free();
 }
@@ -98,16 +93,14 @@ FIXTURE(done)
 TEST(test_rights_by_enumeration)
 {
 	struct drain_lease w, taken, dropped;
-	uint64_t word;
 
-	for (word = 0; word < 1000; word++) {
+	for (uint64_t word = 0; word < 1000; word++) {
 		w = drain_lease_unpack(word);
 		assert_int_equal(w.held, word % 2);
 		assert_int_equal(drain_lease_pack(w), word);
 		taken = lease_taken(w);
 		assert_true(taken.held);
-		assert_int_equal(drain_lease_pack(taken),
-				 word + 1 + word % 2);
+		assert_int_equal(drain_lease_pack(taken), word + 1 + word % 2);
 		dropped = lease_dropped(taken);
 		assert_false(dropped.held);
 		assert_int_equal(drain_lease_pack(dropped),
@@ -120,10 +113,9 @@ static int pinned(void **state);
 TEST_WHERE(can_drain(), test_moves_everything, pinned, done)
 {
 	uint64_t n, nr_drains, word;
-	unsigned round;
 	char *spare;
 
-	for (round = 0; round < 4; round++) {
+	for (unsigned round = 0; round < 4; round++) {
 		n = fill_cache();
 		nr_drains = drain_count();
 		word = table_word();
@@ -162,10 +154,9 @@ TEST_WHERE(can_drain(), test_limits_alone_are_a_reason, pinned, done)
 
 TEST_WHERE(can_drain(), test_idle_alone, pinned, done)
 {
-	uint64_t n;
 	void *block;
+	uint64_t n = fill_cache();
 
-	n = fill_cache();
 	assert_int_equal(drain_caches(rseq_self(), true), 0);
 	/* A refill since then. */
 	block = heap_alloc(1000);
@@ -178,9 +169,8 @@ TEST_WHERE(can_drain(), test_idle_alone, pinned, done)
 
 TEST_WHERE(can_drain(), test_held_right_is_respected, pinned, done)
 {
-	uint64_t n;
+	uint64_t n = fill_cache();
 
-	n = fill_cache();
 	store_relaxed(&lease, lease_now() | 1);			     // own
 	store_relaxed(&deadline, fake_now_ms + DRAIN_DEADLINE_MS); // own
 	assert_int_equal(drain(), 0);
@@ -311,10 +301,9 @@ TEST_WHERE(can_drain(), test_urgent_drain_takes_over, pinned, done)
 /* Fences fail from the k-th of a drain on: a part may be left for later. */
 TEST_WHERE(can_drain(), test_no_fence, pinned, done)
 {
-	unsigned k;
 	uint64_t n;
 
-	for (k = 1; k <= 3; k++) {
+	for (unsigned k = 1; k <= 3; k++) {
 		die(k == 3 ? DIES_AFTER_SWAP : DIES_AT_ONCE);
 		n = drain_count();
 		fake_fail_from(FAKE_FENCE, k);
@@ -325,8 +314,7 @@ TEST_WHERE(can_drain(), test_no_fence, pinned, done)
 		assert_int_equal(lease_now() & 1, k < 3);
 		fill_cache();
 		heap_purge(0);
-		fake_reset();
-		fake.quiet = true;
+		fake_reset_quiet();
 		fake_now_ms += k * 100 * DRAIN_DEADLINE_MS;
 		all_is_free();
 	}
@@ -361,9 +349,8 @@ static unsigned slots_resident(char *area)
 /* What an id that is drained has resident is its lanes alone. */
 TEST_WHERE(can_drain(), test_slots_go_back, pinned, done)
 {
-	uint64_t n;
+	uint64_t n = fill_cache();
 
-	n = fill_cache();
 	assert_true(slots_resident(area_in_use()) > 0);
 	assert_int_equal(drain(), n);
 	assert_int_equal(slots_resident(area_spare()), 0);
@@ -375,8 +362,7 @@ TEST_WHERE(can_drain(), test_slots_go_back, pinned, done)
 	n = fill_cache();
 	fake_fail_from(FAKE_PURGE, 1);
 	assert_int_equal(drain(), n);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	assert_true(slots_resident(area_spare()) > 0);
 	assert_int_equal(drain_caches(rseq_self(), false), 0);
 	n = fill_cache();
@@ -449,7 +435,7 @@ static struct out *out_alloc(size_t size)
 
 static void *storm(void *arg)
 {
-	unsigned seed = (unsigned)(uintptr_t)arg, i;
+	unsigned seed = (unsigned)(uintptr_t)arg + 1, i;
 	struct out *out;
 
 	while (!atomic_load(&stop)) {
@@ -467,20 +453,16 @@ TEST_WHERE(can_drain(), test_nothing_is_lost_under_load, fresh, done)
 	pthread_t threads[THREADS];
 	uint64_t nr_drains = drain_count();
 	struct out *out;
-	unsigned i;
 
 	atomic_store(&stop, 0);
-	for (i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, storm,
-			       (void *)(uintptr_t)(i + 1));
+	threads_start(threads, THREADS, storm);
 	while (drain_count() < nr_drains + DRAINS) {
 		drain();
 		sched_yield();
 	}
 	atomic_store(&stop, 1);
-	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	for (i = 0; i < NR_EXCHANGE; i++) {
+	threads_join(threads, THREADS);
+	for (unsigned i = 0; i < NR_EXCHANGE; i++) {
 		out = atomic_exchange(&exchange[i], NULL);
 		if (out)
 			out_free(out);

@@ -74,9 +74,8 @@ TEST(test_a_class_fits, fitted_setup)
 /* Start-up may run again at any time. */
 TEST(test_start_again, fitted_setup)
 {
-	unsigned size_class;
+	unsigned size_class = grow(1096, window_samples());
 
-	size_class = grow(1096, window_samples());
 	assert_int_equal(size_class, NR_FIXED_CLASSES);
 	size_class_start();
 	assert_int_equal(size_class_of(1096), size_class);
@@ -207,10 +206,7 @@ static bool loses_much(uint32_t size, unsigned units)
 /* Every size that there could be: the geometry keeps the slab's rules. */
 TEST(test_geometry, fitted_setup)
 {
-	uint32_t size;
-	unsigned units;
-
-	for (size = 144; size <= SMALL_SIZE_MOST;
+	for (uint32_t size = 144; size <= SMALL_SIZE_MOST;
 	     size += size < 512 ? 16 : 64) {
 		struct fitted_geometry g = fitted_class_geometry(size);
 		size_t whole = g.nr_units * UNIT_SIZE, used;
@@ -218,7 +214,7 @@ TEST(test_geometry, fitted_setup)
 		used = (size_t)g.nr_objects * size;
 		assert_true(used <= whole && whole - used < size);
 		assert_true(div_up(g.nr_objects, 64) <= UNIT_BITS_WORDS);
-		for (units = 1; units < g.nr_units; units++)
+		for (unsigned units = 1; units < g.nr_units; units++)
 			assert_true(loses_much(size, units));
 		assert_true(size > 8192 || !loses_much(size, g.nr_units));
 	}
@@ -273,14 +269,12 @@ static void every_size_fits(void)
 
 static void forget(void)
 {
-	unsigned size_class;
-
 	memset(windows, 0, sizeof(windows));
 	memset(size_to_class, 0, sizeof(size_to_class));
 	store_relaxed(&nr_fitted, 0);    // own
 	store_relaxed(&budget.units, 0); // own
 	size_class_start();
-	for (size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
+	for (unsigned size_class = NR_FIXED_CLASSES; size_class < NR_CLASSES;
 	     size_class++) {
 		size_classes[size_class].size = 0;
 		size_classes[size_class].nr_objects = 0;
@@ -291,18 +285,17 @@ TEST(test_makers_at_once, fitted_setup)
 {
 	static const uintptr_t sizes[NR_MAKERS] = { 1096, 1200, 1150 };
 	pthread_t threads[NR_MAKERS];
-	unsigned round, i;
 
-	for (round = 0; round < NR_ROUNDS; round++) {
+	for (unsigned round = 0; round < NR_ROUNDS; round++) {
 		forget();
 		store_relaxed(&go, 0); // own
-		for (i = 0; i < NR_MAKERS; i++)
+		for (unsigned i = 0; i < NR_MAKERS; i++)
 			pthread_create(&threads[i], NULL, maker,
 				       (void *)sizes[i]);
 		store_relaxed(&go, 1); // hint
-		for (i = 0; i < 20; i++)
+		for (unsigned i = 0; i < 20; i++)
 			every_size_fits();
-		for (i = 0; i < NR_MAKERS; i++)
+		for (unsigned i = 0; i < NR_MAKERS; i++)
 			pthread_join(threads[i], NULL);
 		every_size_fits();
 		assert_in_range(fitted_class_count(), 1, NR_MAKERS);

@@ -77,15 +77,13 @@ static int pinned(void **state);
 
 TEST_WHERE(gate_moves(), test_only_the_last_opens, pinned, done)
 {
-	unsigned depth, i;
-
 	is_open();
-	for (depth = 1; depth <= 5; depth++) {
-		for (i = 0; i < depth; i++) {
+	for (unsigned depth = 1; depth <= 5; depth++) {
+		for (unsigned i = 0; i < depth; i++) {
 			gate_close();
 			is_closed();
 		}
-		for (i = 1; i < depth; i++) {
+		for (unsigned i = 1; i < depth; i++) {
 			gate_open();
 			is_closed();
 		}
@@ -107,9 +105,8 @@ static void *commit_more(void)
 
 TEST_WHERE(gate_moves(), test_commits_raise_the_open_bound, pinned, done)
 {
-	void *block;
+	void *block = commit_more();
 
-	block = commit_more();
 	is_open();
 	heap_free(block);
 	/* Calls may come out of order. */
@@ -134,13 +131,12 @@ TEST_WHERE(gate_moves(), test_commits_do_not_open, pinned, done)
 TEST_WHERE(gate_moves(), test_calls_work_while_closed, pinned, done)
 {
 	struct lanemalloc_stats before, now;
-	unsigned i;
 	char *block;
 
 	heap_free(heap_alloc(64)); /* CPUs without lanes are not counted */
 	gate_close();
 	before = stats_now();
-	for (i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++) {
 		block = heap_alloc(i);
 		assert_non_null(block);
 		memset(block, 1, i);
@@ -155,9 +151,8 @@ TEST_WHERE(gate_moves(), test_calls_work_while_closed, pinned, done)
 /* An opener that saw the count 0 slept; meanwhile somebody closed. */
 TEST_WHERE(gate_moves(), test_late_opener_is_refused, pinned, done)
 {
-	uint64_t seen;
+	uint64_t seen = load_relaxed(&gate_count); // own
 
-	seen = load_relaxed(&gate_count); // own
 	gate_close();
 	open_words(seen, OPEN_TRIES);
 	is_closed();
@@ -257,11 +252,9 @@ TEST_WHERE(gate_moves(), test_stays_closed_in_modes_that_look, pinned, done)
 
 static void *close_and_open(void *unused)
 {
-	unsigned i, k;
-
-	for (i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < ROUNDS; i++) {
 		gate_close();
-		for (k = 0; k < 50; k++)
+		for (unsigned k = 0; k < 50; k++)
 			if (small_end() || free_end())
 				fail_msg("open with a closer inside");
 		gate_open();
@@ -271,9 +264,7 @@ static void *close_and_open(void *unused)
 
 static void *commit(void *unused)
 {
-	unsigned i;
-
-	for (i = 0; i < 50 * ROUNDS; i++)
+	for (unsigned i = 0; i < 50 * ROUNDS; i++)
 		anchor_commit(load_relaxed(&regions[0].nr_committed));
 	return unused;
 }
@@ -283,12 +274,11 @@ static void run_against(unsigned nr_first, void *(*first)(void *),
 			void *(*rest)(void *))
 {
 	pthread_t threads[THREADS];
-	unsigned i;
 
-	for (i = 0; i < THREADS; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, i < nr_first ? first : rest,
 			       NULL);
-	for (i = 0; i < THREADS; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 }
 
@@ -329,9 +319,8 @@ TEST_WHERE(gate_moves(), test_a_failed_fence_is_owed, pinned, done)
  * sandbox was refused, by the caller or the closer, whoever comes last. */
 TEST_WHERE(gate_moves(), test_a_sandbox_is_refused, pinned, done)
 {
-	unsigned long fences;
+	unsigned long fences = fake_calls(FAKE_FENCE);
 
-	fences = fake_calls(FAKE_FENCE);
 	sandbox_begin();
 	gate_close();
 	is_closed();
@@ -353,9 +342,7 @@ TEST_WHERE(gate_moves(), test_a_sandbox_is_refused, pinned, done)
 
 static void *enter_and_be_refused(void *unused)
 {
-	unsigned i;
-
-	for (i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < ROUNDS; i++) {
 		sandbox_begin();
 		sandbox_end(0);
 		gate_settle();
@@ -365,9 +352,7 @@ static void *enter_and_be_refused(void *unused)
 
 static void *close_meanwhile(void *unused)
 {
-	unsigned i;
-
-	for (i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < ROUNDS; i++) {
 		gate_close();
 		if (gate_is_open())
 			fail_msg("open with a closer inside");
@@ -395,11 +380,9 @@ TEST(test_closed_for_good)
 	is_closed();
 }
 
-static int pinned(void **unused)
+FIXTURE(pinned)
 {
-	(void)unused;
 	stay_on_this_cpu();
-	return 0;
 }
 
 TEST_MAIN(heap_setup, NULL)

@@ -45,9 +45,8 @@ TEST_WHERE(has_lanes(), test_objects_of_waning_slabs_go_home, fresh, done)
 	struct lane *lane, *remote;
 	struct block block;
 	uint64_t count;
-	void *object;
+	void *object = block_alloc(1024);
 
-	object = block_alloc(1024);
 	page_map_find(object, &block);
 	lane = areas_lane(rseq_current_id(), block.size_class);
 	remote = areas_lane(rseq_current_id(), REMOTE_LANES + block.size_class);

@@ -16,8 +16,7 @@ static int setup(void **state)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	config.large_guard = LARGE_GUARD_AUTO;
 	page_heap_purge(0, SIZE_MAX);
 }
@@ -35,9 +34,8 @@ static bool kernel_guards(void)
 TEST_WHERE(kernel_guards(), fresh_blocks_have_one, setup, done)
 {
 	unsigned long calls;
-	char *pointer;
+	char *pointer = large(SIZE);
 
-	pointer = large(SIZE);
 	assert_int_equal(find(pointer).size,
 			 21 * UNIT_SIZE - system_page_size());
 	memset(pointer, 1, find(pointer).size);
@@ -86,9 +84,8 @@ TEST(a_refused_guard_is_none, setup, done)
 TEST_WHERE(kernel_guards(), a_guard_that_stays_keeps_its_units, setup, done)
 {
 	struct run run;
-	char *pointer;
+	char *pointer = large(SIZE);
 
-	pointer = large(SIZE);
 	assert_true(find(pointer).size % UNIT_SIZE);
 	give(pointer);
 	fake_fail_from(FAKE_UNGUARD, 1);
@@ -106,11 +103,9 @@ TEST_WHERE(kernel_guards(), a_guard_that_stays_keeps_its_units, setup, done)
 /* Growth over the guard, and its refusal. */
 TEST_WHERE(kernel_guards(), resize_passes_the_guard, setup, done)
 {
-	struct block block;
-	char *pointer;
+	char *pointer = large(SIZE);
+	struct block block = find(pointer);
 
-	pointer = large(SIZE);
-	block = find(pointer);
 	fake_fail_from(FAKE_UNGUARD, 1);
 	assert_false(large_resize(&block, block.size + 1));
 	assert_false(large_resize(&block, 30 * UNIT_SIZE));
@@ -126,10 +121,9 @@ TEST_WHERE(kernel_guards(), resize_passes_the_guard, setup, done)
 TEST(all_have_one, setup, done)
 {
 	static const size_t sizes[] = { 9, 10, 21, 64, 100 };
-	unsigned i;
 
 	config.large_guard = LARGE_GUARD_ALL;
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		char *pointer = large(sizes[i] * UNIT_SIZE);
 
 		assert_int_equal(find(pointer).size,
@@ -140,7 +134,7 @@ TEST(all_have_one, setup, done)
 	}
 	/* Serves others again. */
 	config.large_guard = LARGE_GUARD_OFF;
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		char *pointer = large(sizes[i] * UNIT_SIZE);
 
 		memset(pointer, 1, find(pointer).size);

@@ -23,8 +23,7 @@ FIXTURE(may_ask)
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 }
 
 /* The kernel is older: by mprotect. No pool comes of refusals, and all that
@@ -39,13 +38,11 @@ TEST_FIRST(no_memory_no_pool, NULL, done)
 	assert_false(guarded_start());
 	page_heap_stats(&after);
 	assert_int_equal(after.claimed_size, before.claimed_size);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	fake_fail_at(FAKE_MAP, 1);
 	assert_false(guarded_start());
 	assert_null(guarded_alloc(SIZE, 16, 0));
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	fake_fail_at(FAKE_GUARD, 1);
 	assert_true(guarded_start());
 	assert_true(guarded_start());
@@ -92,10 +89,9 @@ TEST(the_slot_that_is_free_for_longest_is_next, NULL, done)
 TEST(what_shrinks_is_as_small_as_it_says, NULL, done)
 {
 	struct block block;
-	unsigned i;
 	char *p;
 
-	for (i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		p = guarded_alloc(SIZE, 16, 0);
 		memset(p, 'x', SIZE);
 		block = find(p);
@@ -116,16 +112,15 @@ TEST(what_shrinks_is_as_small_as_it_says, NULL, done)
 TEST(all_slots_serve_and_no_more, NULL, done)
 {
 	char *p[NR_SLOTS];
-	unsigned i;
 
-	for (i = 0; i < NR_SLOTS; i++) {
+	for (unsigned i = 0; i < NR_SLOTS; i++) {
 		p[i] = guarded_alloc(SIZE, 16, 0);
 		assert_non_null(p[i]);
 		memset(p[i], 1, SIZE);
 	}
 	assert_null(guarded_alloc(SIZE, 16, 0));
 	assert_int_equal(guarded_live_size(), NR_SLOTS * SIZE);
-	for (i = 0; i < NR_SLOTS; i++)
+	for (unsigned i = 0; i < NR_SLOTS; i++)
 		give(p[i]);
 	assert_int_equal(guarded_live_size(), 0);
 }
@@ -151,9 +146,7 @@ TEST(ends_and_begins_with_its_page_by_turns, NULL, done)
 
 TEST(memory_is_zero, NULL, done)
 {
-	unsigned i;
-
-	for (i = 0; i < 2 * NR_SLOTS; i++) {
+	for (unsigned i = 0; i < 2 * NR_SLOTS; i++) {
 		unsigned char *p = guarded_alloc(SIZE, 16, 0);
 
 		assert_int_equal(p[0] | p[1] | p[SIZE - 1], 0);
@@ -165,9 +158,7 @@ TEST(memory_is_zero, NULL, done)
 /* The address is one of the page's. */
 TEST(blocks_of_no_bytes, NULL, done)
 {
-	unsigned i;
-
-	for (i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++)
 		give(guarded_alloc(0, 16, 0));
 }
 
@@ -189,16 +180,15 @@ TEST(a_held_slot_is_left_alone, NULL, done)
 	uint64_t word = load_relaxed(&slot->word); // own
 	struct slot_word w = slot_word_unpack(word);
 	char *p[NR_SLOTS];
-	unsigned i;
 
 	w = slot_word_moved(w, SLOT_HELD, w.since);
 	store_relaxed(&slot->word, slot_word_pack(w)); // own
-	for (i = 0; i + 1 < NR_SLOTS; i++) {
+	for (unsigned i = 0; i + 1 < NR_SLOTS; i++) {
 		p[i] = guarded_alloc(SIZE, 16, 0);
 		assert_int_not_equal(find(p[i]).index, 0);
 	}
 	assert_null(guarded_alloc(SIZE, 16, 0));
-	for (i = 0; i + 1 < NR_SLOTS; i++)
+	for (unsigned i = 0; i + 1 < NR_SLOTS; i++)
 		give(p[i]);
 	store_relaxed(&slot->word, word); // own
 }
@@ -208,9 +198,8 @@ TEST(damage_is_seen_on_both_sides, NULL, done)
 {
 	struct slot_story story;
 	struct block block;
-	unsigned i;
 
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		char *p = guarded_alloc(SIZE, 16, 0), *at, was;
 
 		at = (uintptr_t)p % system_page_size() ? p - 1 : p + SIZE + 9;
@@ -254,17 +243,16 @@ TEST(words_move, NULL, done)
 
 static void *churn(void *arg)
 {
-	uintptr_t mine = (uintptr_t)arg;
-	unsigned i, j;
+	uintptr_t mine = (uintptr_t)arg + 1;
 
-	for (i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 20000; i++) {
 		unsigned char *p = guarded_alloc(SIZE, 16, 0);
 		struct block block;
 
 		if (!p)
 			continue;
 		memset(p, (int)mine, SIZE);
-		for (j = 0; j < SIZE; j++)
+		for (unsigned j = 0; j < SIZE; j++)
 			if (p[j] != mine)
 				abort();
 		page_map_find(p, &block);
@@ -277,14 +265,7 @@ static void *churn(void *arg)
 
 TEST(no_slot_has_two_owners, NULL, done)
 {
-	pthread_t threads[4];
-	uintptr_t i;
-
-	for (i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn,
-						(void *)(i + 1)), 0);
-	for (i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(4, churn);
 	assert_int_equal(guarded_live_size(), 0);
 }
 

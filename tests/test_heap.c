@@ -13,23 +13,18 @@ static unsigned nr_sizes;
 
 static void sizes_add(size_t size)
 {
-	size_t at;
-
-	for (at = size ? size - 1 : 0; at <= size + 1; at++)
+	for (size_t at = size ? size - 1 : 0; at <= size + 1; at++)
 		if (!nr_sizes || at > sizes[nr_sizes - 1])
 			sizes[nr_sizes++] = at;
 }
 
 static void sizes_make(void)
 {
-	unsigned size_class;
-	size_t size;
-
 	nr_sizes = 0;
 	sizes_add(0);
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		sizes_add(size_classes[size_class].size);
-	for (size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
+	for (size_t size = 2 * UNIT_SIZE; size <= 8 * MIB; size *= 2) {
 		sizes_add(size);
 		sizes_add(size + size / 2);
 	}
@@ -46,14 +41,11 @@ static int setup(void **state)
 
 TEST(test_every_size, NULL, done)
 {
-	unsigned i, k;
-	size_t size;
-
-	for (size = 0; size < 2200; size++)
+	for (size_t size = 0; size < 2200; size++)
 		hold(block_alloc(size), size);
 	held_free();
-	for (i = 0; i < nr_sizes; i++)
-		for (k = 0; k < 3; k++)
+	for (unsigned i = 0; i < nr_sizes; i++)
+		for (unsigned k = 0; k < 3; k++)
 			hold(block_alloc(sizes[i]), sizes[i]);
 	held_free();
 }
@@ -78,8 +70,7 @@ TEST(test_usable_is_real, NULL, done)
 		hold(block, usable);
 	}
 	for (i = 0; i < nr_held; i++)
-		assert_int_equal(heap_usable_size(held[i].block),
-				 held[i].size);
+		assert_int_equal(heap_usable_size(held[i].block), held[i].size);
 	held_free();
 	assert_int_equal(heap_usable_size(NULL), 0);
 }
@@ -90,10 +81,9 @@ TEST(test_too_large, NULL, done)
 			       SIZE_MAX };
 	uint64_t before = heap_nr_out_of_memory();
 	void *block = block_alloc(100);
-	unsigned i;
 
 	pattern_set(block, 100);
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		assert_null(block_alloc(too_large[i]));
 		assert_null(heap_alloc_zeroed(too_large[i]));
 		assert_null(heap_alloc_aligned(too_large[i], 64));
@@ -109,12 +99,10 @@ TEST(test_too_large, NULL, done)
 
 TEST(test_nothing_has_an_address, NULL, done)
 {
-	unsigned i, k;
-
-	for (i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 100; i++)
 		hold(i % 2 ? block_alloc(0) : heap_alloc_zeroed(0), 0);
-	for (i = 0; i < 100; i++)
-		for (k = 0; k < i; k++)
+	for (unsigned i = 0; i < 100; i++)
+		for (unsigned k = 0; k < i; k++)
 			assert_ptr_not_equal(held[i].block, held[k].block);
 	held_free();
 	heap_free(NULL);
@@ -124,10 +112,9 @@ TEST(test_nothing_has_an_address, NULL, done)
 TEST(test_alignments, NULL, done)
 {
 	unsigned i, n;
-	size_t align;
 	void *block;
 
-	for (align = 1; align <= 8 * MIB; align *= 2) {
+	for (size_t align = 1; align <= 8 * MIB; align *= 2) {
 		n = align > MIB ? nr_sizes / 2 : nr_sizes;
 		for (i = 0; i < n && sizes[i] <= MIB; i++) {
 			block = heap_alloc_aligned(sizes[i], align);
@@ -156,13 +143,12 @@ TEST_WHERE(has_lanes(), test_aligned_medium_sizes_are_fast, NULL, done)
 		{ 131072, 32768 }, { 200000, 1024 }, { 33000, 32 },
 	};
 	enum { ROUNDS = 200 };
-	unsigned i, k;
 	uint64_t before;
 	char *block;
 
-	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+	for (unsigned i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
 		before = nr_slow();
-		for (k = 0; k < ROUNDS; k++) {
+		for (unsigned k = 0; k < ROUNDS; k++) {
 			block = heap_alloc_aligned(wishes[i].size,
 						   wishes[i].align);
 			assert_int_equal((uintptr_t)block % wishes[i].align, 0);
@@ -176,20 +162,19 @@ TEST_WHERE(has_lanes(), test_aligned_medium_sizes_are_fast, NULL, done)
 
 TEST(test_zeroed, NULL, done)
 {
-	unsigned i, round, k;
 	size_t usable;
 	char *block;
 
-	for (round = 0; round < 2; round++) {
-		for (i = 0; i < nr_sizes; i++) {
-			for (k = 0; k < 5; k++) {
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < nr_sizes; i++) {
+			for (unsigned k = 0; k < 5; k++) {
 				block = block_alloc(sizes[i]);
 				usable = heap_usable_size(block);
 				memset(block, 0xa5, usable);
 				hold(block, 0);
 			}
 			held_free();
-			for (k = 0; k < 5; k++) {
+			for (unsigned k = 0; k < 5; k++) {
 				block = heap_alloc_zeroed(sizes[i]);
 				assert_non_null(block);
 				assert_true(all_zero(block, sizes[i]));
@@ -220,10 +205,8 @@ static void realloc_pair(size_t from, size_t to)
 
 TEST(test_realloc_keeps, NULL, done)
 {
-	unsigned i, k;
-
-	for (i = 0; i < nr_sizes; i += 1 + sizes[i] / 2048)
-		for (k = 1; k < nr_sizes; k += 1 + sizes[k] / 1024)
+	for (unsigned i = 0; i < nr_sizes; i += 1 + sizes[i] / 2048)
+		for (unsigned k = 1; k < nr_sizes; k += 1 + sizes[k] / 1024)
 			realloc_pair(sizes[i], sizes[k]);
 }
 
@@ -231,9 +214,8 @@ TEST(test_realloc_keeps, NULL, done)
 TEST(test_realloc_lets_go, NULL, done)
 {
 	char *block = block_alloc(30000);
-	size_t size;
 
-	for (size = 30000; size > 16; size /= 3) {
+	for (size_t size = 30000; size > 16; size /= 3) {
 		block = heap_realloc(block, size);
 		assert_true(heap_usable_size(block) <= 2 * size + 64);
 	}
@@ -259,8 +241,7 @@ TEST(test_realloc_without_memory, NULL, done)
 	assert_null(heap_realloc(block, all / 4 * 3));
 	assert_true(pattern_is(block, 20 * MIB, 20 * MIB));
 	assert_ptr_equal(heap_realloc(block, 19 * MIB), block);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	heap_free(block);
 	heap_purge(0);
 	assert_true(claimed_size() <= before + MIB);
@@ -278,11 +259,10 @@ static void usable_is(void *block, size_t size)
 TEST(test_usable_is_requested, NULL, done)
 {
 	size_t size, next;
-	unsigned i, k;
 	char *block;
 
 	option("usable=requested");
-	for (i = 0; i < nr_sizes; i++) {
+	for (unsigned i = 0; i < nr_sizes; i++) {
 		size = sizes[i];
 		block = block_alloc(size);
 		usable_is(block, size);
@@ -290,7 +270,7 @@ TEST(test_usable_is_requested, NULL, done)
 		block = heap_alloc_zeroed(size);
 		assert_true(all_zero(block, size));
 		usable_is(block, size);
-		for (k = 1; k < nr_sizes; k += 1 + sizes[k] / 512) {
+		for (unsigned k = 1; k < nr_sizes; k += 1 + sizes[k] / 512) {
 			next = sizes[k];
 			pattern_set(block, size);
 			block = heap_realloc(block, next);
@@ -310,11 +290,10 @@ TEST(test_usable_is_requested, NULL, done)
 /* Takes all that there is, down to the last object of the smallest size. */
 static void use_up(void)
 {
-	size_t size;
 	void *block;
 
 	fake_fail_from(FAKE_MAP, 1);
-	for (size = 16 * MIB; size >= 1024; size /= 2)
+	for (size_t size = 16 * MIB; size >= 1024; size /= 2)
 		while ((block = block_alloc(size - 8)))
 			hold(block, size - 8);
 	while ((block = block_alloc(8)))
@@ -376,14 +355,13 @@ TEST(test_size_hints_are_checked, NULL, done)
 TEST(test_double_free_is_exact, NULL, done)
 {
 	char *blocks[20];
-	unsigned i;
 
 	option("checks=1");
-	for (i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 20; i++)
 		blocks[i] = block_alloc(1000);
-	for (i = 0; i < 19; i++)
+	for (unsigned i = 0; i < 19; i++)
 		heap_free(blocks[i]);
-	for (i = 0; i < 19; i++)
+	for (unsigned i = 0; i < 19; i++)
 		assert_fault("free of %p: already free", blocks[i],
 			     heap_free(blocks[i]));
 	assert_fault("realloc of %p: already free", blocks[3],

@@ -95,10 +95,9 @@ TEST(test_marks_tell_of_freed_blocks, NULL, done)
 TEST(test_marks_of_live_blocks_mean_nothing, NULL, done)
 {
 	uint64_t *a, *b, magic = size_classes[size_class_of(64)].magic;
-	unsigned i;
 
 	option("checks=fast");
-	for (i = 0; i < 1000; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		a = (uint64_t *)(void *)block_alloc(64);
 		if (has_lanes())
 			assert_int_not_equal(a[1], magic);
@@ -143,11 +142,10 @@ TEST(test_writes_behind_are_seen, NULL, done)
 {
 	static const size_t tried[] = { 0, 1, 97, 104, 1000, 40000, 300000 };
 	size_t size;
-	unsigned k;
 	char *block;
 
 	option("checks=full");
-	for (k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
+	for (unsigned k = 0; k < sizeof(tried) / sizeof(tried[0]); k++) {
 		size = tried[k];
 		block = block_alloc(size);
 		block[size]++;
@@ -332,11 +330,9 @@ TEST(test_a_check_beside_a_move, NULL, done)
  * none of it is taken for a write after a free. */
 TEST(test_old_contents_are_no_fault, NULL, done)
 {
-	unsigned round, i;
-
 	option("checks=full");
-	for (round = 0; round < 20; round++) {
-		for (i = 0; i < 200; i++)
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 200; i++)
 			hold(heap_alloc((round * 977 + i * 131) % 40000),
 			     (round * 977 + i * 131) % 40000);
 		held_free();

@@ -13,9 +13,7 @@
 #include "heap_fixture.h"
 #include "slab/fitted_class.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "capture.h"
 #include "slab/bin.h"
 
 #define NR_HELD 240
@@ -92,9 +90,7 @@ static size_t size_of(unsigned i)
 
 static void allocate(unsigned first)
 {
-	unsigned i;
-
-	for (i = first; i < NR_HELD; i += 2) {
+	for (unsigned i = first; i < NR_HELD; i += 2) {
 		drop(i);
 		if (i % 7 == 1)
 			keep(i, heap_alloc_aligned(size_of(i), 16u << i % 14),
@@ -108,30 +104,28 @@ static void allocate(unsigned first)
 
 static void live(const cpu_set_t *cpus)
 {
-	unsigned i;
-
 	cpus_go(0, cpus, 0);
 	heap_threads_start();
 	allocate(0);
 	cpus_go(0, cpus, 1);
 	allocate(1);
-	for (i = 0; i < NR_HELD; i += 3)
+	for (unsigned i = 0; i < NR_HELD; i += 3)
 		grow(i, size_of(i + 7));
 	heap_gate_close();
-	for (i = 0; i < NR_HELD; i += 5)
+	for (unsigned i = 0; i < NR_HELD; i += 5)
 		drop(i);
 	heap_gate_open();
 	fake_now_ms += 1000000;
 	heap_purge(MIB);
 	cpus_go(0, cpus, 0);
-	for (i = 0; i < NR_HELD; i += 5)
+	for (unsigned i = 0; i < NR_HELD; i += 5)
 		keep(i, block_alloc(size_of(i)), size_of(i));
 	grow(0, 4 * MIB);
 	drop(1);
 	keep(1, block_alloc(4 * MIB), 4 * MIB);
 	grow(0, 9 * MIB);
 	fake_now_ms += 1000000;
-	for (i = 0; i < NR_HELD; i += 2)
+	for (unsigned i = 0; i < NR_HELD; i += 2)
 		drop(i);
 	heap_purge(0);
 }
@@ -139,14 +133,12 @@ static void live(const cpu_set_t *cpus)
 /* With the system well again everything works, and comes back. */
 static void recover(const cpu_set_t *cpus)
 {
-	unsigned i;
-
 	well = true;
 	live(cpus);
-	for (i = 0; i < NR_HELD; i++)
+	for (unsigned i = 0; i < NR_HELD; i++)
 		drop(i);
 	heap_quarantine_flush();
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		fake_now_ms += 1000000;
 		cpus_go(0, cpus, i % 2);
 		heap_purge(0);
@@ -194,10 +186,19 @@ static int life_in_child(unsigned long k, bool all_from)
 	return WEXITSTATUS(status);
 }
 
-static unsigned long lives(bool all_from)
+static void conf_set(const char *conf)
+{
+	if (conf)
+		setenv("LANEMALLOC_CONF", conf, 1);
+	else
+		unsetenv("LANEMALLOC_CONF");
+}
+
+static unsigned long lives(const char *conf, bool all_from)
 {
 	unsigned long k = 1;
 
+	conf_set(conf);
 	while (life_in_child(k, all_from) == LIFE_OK)
 		k++;
 	return k;
@@ -205,26 +206,22 @@ static unsigned long lives(bool all_from)
 
 TEST(test_each_call_fails)
 {
-	assert_true(lives(false) > 20);
+	assert_true(lives(NULL, false) > 20);
 }
 
 TEST(test_all_calls_fail_from_one_on)
 {
-	assert_true(lives(true) > 20);
+	assert_true(lives(NULL, true) > 20);
 }
 
 TEST(test_by_cpu_number)
 {
-	setenv("LANEMALLOC_CONF", "index=cpu_id,purge_budget=0", 1);
-	assert_true(lives(false) > 20);
-	unsetenv("LANEMALLOC_CONF");
+	assert_true(lives("index=cpu_id,purge_budget=0", false) > 20);
 }
 
 TEST(test_direct_and_footers)
 {
-	setenv("LANEMALLOC_CONF", "rseq=off,usable=requested,checks=on", 1);
-	assert_true(lives(true) > 10);
-	unsetenv("LANEMALLOC_CONF");
+	assert_true(lives("rseq=off,usable=requested,checks=on", true) > 10);
 }
 
 /* Heaps without a free unit */
@@ -270,8 +267,7 @@ static void free_units(unsigned n)
 
 static void short_life_begins(void)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	must(config_start());
 	config.reclaimer = 0;
 	must(heap_start());
@@ -417,38 +413,26 @@ static void medium_size_cached_elsewhere(void)
 	cached_elsewhere(65000, 0);
 }
 
-static void short_life(void (*life)(void))
+static void short_life(const char *conf, void (*life)(void))
 {
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		life();
-		_exit(LIFE_OK);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), LIFE_OK);
+	conf_set(conf);
+	assert_int_equal(run_in_child(life), 0);
 }
 
 TEST(test_medium_size_in_a_short_run)
 {
-	short_life(medium_size_in_a_short_run);
-	setenv("LANEMALLOC_CONF", "rseq=off", 1);
-	short_life(medium_size_in_a_short_run);
-	unsetenv("LANEMALLOC_CONF");
+	short_life(NULL, medium_size_in_a_short_run);
+	short_life("rseq=off", medium_size_in_a_short_run);
 }
 
 TEST(test_the_last_memory_is_found)
 {
-	short_life(object_instead_of_a_run);
-	short_life(small_size_in_a_unit);
-	short_life(size_that_was_taken_over);
-	short_life(empty_slabs_deep_in_a_list);
-	setenv("LANEMALLOC_CONF", "rseq=off", 1);
-	short_life(object_instead_of_a_run);
-	short_life(small_size_in_a_unit);
-	unsetenv("LANEMALLOC_CONF");
+	short_life(NULL, object_instead_of_a_run);
+	short_life(NULL, small_size_in_a_unit);
+	short_life(NULL, size_that_was_taken_over);
+	short_life(NULL, empty_slabs_deep_in_a_list);
+	short_life("rseq=off", object_instead_of_a_run);
+	short_life("rseq=off", small_size_in_a_unit);
 }
 
 TEST(test_caches_are_drained_first)
@@ -458,11 +442,9 @@ TEST(test_caches_are_drained_first)
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	if (CPU_COUNT(&cpus) < 2)
 		skip();
-	setenv("LANEMALLOC_CONF", "index=cpu_id", 1);
-	short_life(small_size_cached_elsewhere);
-	short_life(rest_of_a_slab_cached_elsewhere);
-	short_life(medium_size_cached_elsewhere);
-	unsetenv("LANEMALLOC_CONF");
+	short_life("index=cpu_id", small_size_cached_elsewhere);
+	short_life("index=cpu_id", rest_of_a_slab_cached_elsewhere);
+	short_life("index=cpu_id", medium_size_cached_elsewhere);
 }
 
 TEST_MAIN(NULL, NULL)

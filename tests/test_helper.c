@@ -57,8 +57,7 @@ static uint32_t word_of(struct helper_life *life)
 
 FIXTURE(fresh)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	helper_world_reset();
 	helper_prepare();
 	nr_ran = 0;
@@ -267,13 +266,19 @@ static void forbid_now(unsigned nr)
 	thread_ends(&born->thread);
 }
 
-TEST(test_ends_when_told, fresh)
+/* Born now, it ends by what happens then, at its n-th sleep. */
+static void lives_until(void (*happens)(unsigned nr), unsigned n)
 {
 	birth_now();
-	event = forbid_now;
+	event = happens;
 	run_to_its_end();
+	assert_int_equal(nr_sleeps, n);
+}
+
+TEST(test_ends_when_told, fresh)
+{
+	lives_until(forbid_now, 1);
 	assert_true(has_ended);
-	assert_int_equal(nr_sleeps, 1);
 	assert_int_equal(word_of(born), HELPER_NONE);
 }
 
@@ -284,10 +289,7 @@ static void other_rights(unsigned nr)
 
 TEST(test_ends_with_other_rights, fresh)
 {
-	birth_now();
-	event = other_rights;
-	run_to_its_end();
-	assert_int_equal(nr_sleeps, 3);
+	lives_until(other_rights, 3);
 }
 
 /* The first thread ends, and the kernel clears its word. */
@@ -301,10 +303,7 @@ static void first_ends(unsigned nr)
 
 TEST(test_ends_with_the_first_thread, fresh)
 {
-	birth_now();
-	event = first_ends;
-	run_to_its_end();
-	assert_int_equal(nr_sleeps, 3);
+	lives_until(first_ends, 3);
 	assert_true(sleeps[2].watched);
 	assert_int_equal(sleeps[2].timeout_ms, 1000);
 }
@@ -319,10 +318,7 @@ static void creator_ends(unsigned nr)
 TEST(test_ends_with_the_last_of_two, fresh)
 {
 	kernel.tid = FIRST_TID + 1;
-	birth_now();
-	event = creator_ends;
-	run_to_its_end();
-	assert_int_equal(nr_sleeps, 10);
+	lives_until(creator_ends, 10);
 	assert_false(sleeps[9].watched);
 	assert_int_equal(sleeps[9].timeout_ms, SLICE_MS);
 }
@@ -334,10 +330,7 @@ TEST(test_filtered, fresh)
 	kernel.filtered = true;
 	kernel.same_rights = false;
 	helper_prepare();
-	birth_now();
-	event = first_ends;
-	run_to_its_end();
-	assert_int_equal(nr_sleeps, 3);
+	lives_until(first_ends, 3);
 	assert_false(sleeps[0].watched);
 	assert_int_equal(sleeps[0].timeout_ms, SLICE_MS);
 }

@@ -7,8 +7,7 @@
 
 FIXTURE(done)
 {
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	store_relaxed(&nr_moves, 0); // own
 	all_is_free();
 }
@@ -16,9 +15,8 @@ FIXTURE(done)
 TEST(test_block_knows_its_units, NULL, done)
 {
 	size_t sizes[] = { 1, UNIT_SIZE, UNIT_SIZE + 1, 3 * MIB, 5 * MIB + 7 };
-	unsigned i;
 
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		void *pointer = large(sizes[i]);
 		struct block block = find(pointer);
 
@@ -34,11 +32,10 @@ TEST(test_block_knows_its_units, NULL, done)
 
 TEST(test_alignment, NULL, done)
 {
-	size_t align;
 	void *pointer;
 	bool zero;
 
-	for (align = 1; align <= 64 * MIB; align *= 2) {
+	for (size_t align = 1; align <= 64 * MIB; align *= 2) {
 		pointer = large_alloc(40000, align, &zero);
 		assert_non_null(pointer);
 		assert_int_equal((uintptr_t)pointer % align, 0);
@@ -166,9 +163,8 @@ TEST(test_realloc_moves_a_blocked_block, NULL, done)
 	size_t size = 6 * MIB;
 	char *pointer = large(size), *to;
 	struct block block = find(pointer);
-	unsigned refused;
 
-	for (refused = 0; refused < 2; refused++) {
+	for (unsigned refused = 0; refused < 2; refused++) {
 		block = find(pointer);
 		pattern_set(pointer, size);
 		assert_true(page_heap_try_extend(block.region, block.unit,
@@ -216,15 +212,12 @@ TEST(test_zero_is_true, NULL, done)
 /* Memory that a move left behind was counted as in use, and is zero. */
 TEST(test_zeroed_after_moves, NULL, done)
 {
-	unsigned i;
-
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		char *pointer;
 
 		assert_int_equal(move(MOVE_SIZE_LEAST), 1);
 		pointer = heap_alloc_zeroed(MOVE_SIZE_LEAST + i * UNIT_SIZE);
-		assert_true(all_zero(pointer,
-				     MOVE_SIZE_LEAST + i * UNIT_SIZE));
+		assert_true(all_zero(pointer, MOVE_SIZE_LEAST + i * UNIT_SIZE));
 		memset(pointer, 1, MOVE_SIZE_LEAST);
 		heap_free(pointer);
 	}

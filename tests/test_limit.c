@@ -2,8 +2,6 @@
  * beyond the soft one nothing is kept */
 #include "page_heap_fixture.h"
 
-#include <pthread.h>
-
 #include "pageheap/limit.h"
 
 /* Another thread's take, just before this one's CAS. */
@@ -135,7 +133,6 @@ TEST(free_memory_makes_way)
 TEST(purged_piece_by_piece_near_the_limit)
 {
 	struct run run;
-	unsigned i;
 
 	heap_limited(0, 1100);
 	config.purge_budget = GIB;
@@ -143,7 +140,7 @@ TEST(purged_piece_by_piece_near_the_limit)
 	heap_give(&run);
 	page_heap_purge(0, SIZE_MAX);
 	assert_true(fake_nr_purged() > 0);
-	for (i = 0; i < fake_nr_purged(); i++)
+	for (unsigned i = 0; i < fake_nr_purged(); i++)
 		assert_true(fake_purged(i).size <= HUGEPAGE_SIZE);
 	limits_set(0, 1 << 20);
 	assert_true(page_heap_take(1024, 1, 0, &run));
@@ -274,7 +271,7 @@ static void *storm(void *arg)
 {
 	struct run held[64];
 	unsigned n = 0, i, k;
-	uint64_t random = (uintptr_t)arg;
+	uint64_t random = (uintptr_t)arg + 1;
 
 	for (i = 0; i < NR_STEPS; i++) {
 		k = (unsigned)(random_next(&random) % 64);
@@ -295,17 +292,13 @@ TEST(never_passed_by_threads)
 {
 	pthread_t threads[NR_THREADS];
 	size_t most = 0;
-	uintptr_t i;
 
 	heap_limited(0, 150);
 	store_relaxed(&nr_done, 0); // own
-	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, storm,
-						(void *)(i + 1)), 0);
+	threads_start(threads, NR_THREADS, storm);
 	while (load_relaxed(&nr_done) < NR_THREADS) // counter
 		most = max_size(most, nr_resident());
-	for (i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_join(threads, NR_THREADS);
 	assert_true(most <= 150);
 	assert_true(load_relaxed(&limit.nr_hits) > 0); // own
 	heap_check();

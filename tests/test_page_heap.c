@@ -35,18 +35,17 @@ TEST(every_level)
 		heap_give(&runs[i]);
 		heap_check();
 	}
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* A CPU alone stays alone; another one's take counts for SEVERAL_TAKES. */
 TEST(takers_by_enumeration)
 {
 	struct taker w, next;
-	uint32_t id;
 
 	for (w.id = 0; w.id < 4; w.id++)
 		for (w.left = 0; w.left <= SEVERAL_TAKES; w.left++)
-			for (id = 0; id < 4; id++) {
+			for (uint32_t id = 0; id < 4; id++) {
 				next = taker_next(w, id);
 				assert_int_equal(next.id, id);
 				assert_int_equal(next.left,
@@ -99,7 +98,7 @@ TEST(coalesces)
 	uint64_t low;
 
 	heap_claims_only();
-	config.purge_budget = (uint64_t)1 << 50;
+	config.purge_budget = KEEP_ALL;
 	assert_true(level_take_units(r, n, NODE_ANY, &unit));
 	low = load_relaxed(&r->levels[3].words[0]); // counter
 	for (i = 0; i < n; i += 32)
@@ -120,10 +119,9 @@ TEST(alignments)
 	static const size_t sizes[] = { 1, 3, 17, 64, 65, 200 };
 	struct run runs[6 * 16];
 	unsigned i, n = 0;
-	size_t align;
 
 	heap_fresh(0);
-	for (align = 1; align <= 32768; align *= 2) {
+	for (size_t align = 1; align <= 32768; align *= 2) {
 		for (i = 0; i < 6; i++, n++) {
 			assert_true(
 				page_heap_take(sizes[i], align, i, &runs[n]));
@@ -134,8 +132,7 @@ TEST(alignments)
 	}
 	while (n-- > 0)
 		heap_give(&runs[n]);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 TEST(zero_is_true)
@@ -176,15 +173,14 @@ TEST(refuses_nonsense)
 TEST(fills_the_fullest)
 {
 	struct run runs[256], run;
-	unsigned i;
 
 	heap_fresh(0);
-	for (i = 0; i < 256; i++)
+	for (unsigned i = 0; i < 256; i++)
 		assert_true(page_heap_take(1, 1, i, &runs[i]));
 	/* Hugepage 1 has many gaps of one unit, 2 has one large gap. */
 	heap_give_each(runs, 64, 128, 2);
 	heap_give_each(runs, 140, 180, 1);
-	for (i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 32; i++) {
 		assert_true(page_heap_take(1, 1, 63 - i, &run));
 		assert_int_equal(run.unit / 64, runs[64].unit / 64);
 	}
@@ -217,8 +213,7 @@ TEST(dirty_units_before_near_ones)
 {
 	struct run low, near, other, run;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
+	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, 0, &low));
 	assert_true(page_heap_take(1, HUGEPAGE_UNITS, 0, &near));
 	assert_true(near.unit / HUGEPAGE_UNITS != low.unit / HUGEPAGE_UNITS);
@@ -238,8 +233,7 @@ TEST(dirty_units_before_near_ones)
 	assert_false(run.zero);
 	heap_give(&run);
 	heap_give(&near);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* Hugepages below that were given and taken again hide no resident unit. */
@@ -248,22 +242,19 @@ TEST(old_hints_hide_nothing)
 	enum { OLD = 20, NR = 30 };
 	static struct run all[64 * OLD], dirty[64], rest[20];
 	struct run run;
-	unsigned i;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
-	for (i = 0; i < 64 * OLD; i++)
+	heap_keeping(KEEP_ALL);
+	for (unsigned i = 0; i < 64 * OLD; i++)
 		assert_true(page_heap_take(1, 1, 1, &all[i]));
-	for (i = 0; i < 64 * OLD; i++)
-		heap_give(&all[i]);
-	for (i = 0; i < 64 * OLD; i++)
+	heap_give_each(all, 0, 64 * OLD, 1);
+	for (unsigned i = 0; i < 64 * OLD; i++)
 		assert_true(page_heap_take(1, 1, 1, &all[i]));
-	for (i = 0; i < 64; i++)
+	for (unsigned i = 0; i < 64; i++)
 		assert_true(page_heap_take(1, 1, 1, &dirty[i]));
-	for (i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 20; i++)
 		assert_true(page_heap_take(1, 1, 1, &rest[i]));
 	heap_give_each(dirty, 0, NR, 1);
-	for (i = 0; i < NR; i++) {
+	for (unsigned i = 0; i < NR; i++) {
 		assert_true(page_heap_take(1, 1, 1, &run));
 		assert_false(run.zero);
 	}
@@ -275,25 +266,23 @@ TEST(old_hints_hide_nothing)
 TEST(several_keep_apart)
 {
 	struct run whole[2], one, run;
-	unsigned i;
 
-	heap_fresh(0);
-	config.purge_budget = (uint64_t)1 << 50;
-	for (i = 0; i < 2; i++)
+	heap_keeping(KEEP_ALL);
+	for (unsigned i = 0; i < 2; i++)
 		assert_true(page_heap_take(HUGEPAGE_UNITS, HUGEPAGE_UNITS, i,
 					   &whole[i]));
-	for (i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		page_heap_give(whole[i].region, whole[i].unit, 32);
 		assert_true(page_heap_take(16, HUGEPAGE_UNITS, i, &one));
 		assert_int_equal(one.unit, whole[i].unit);
 	}
-	for (i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		assert_true(page_heap_take(1, 1, i % 2, &run));
 		assert_int_equal(run.unit / HUGEPAGE_UNITS,
 				 whole[i % 2].unit / HUGEPAGE_UNITS);
 		assert_false(run.zero);
 	}
-	for (i = 0; i <= SEVERAL_TAKES; i++) {
+	for (unsigned i = 0; i <= SEVERAL_TAKES; i++) {
 		assert_true(page_heap_take(1, 1, 1, &run));
 		heap_give(&run);
 	}
@@ -330,25 +319,22 @@ TEST(extends)
 	assert_false(page_heap_try_extend(a.region, a.unit, n, n));
 	heap_check();
 	page_heap_give(a.region, a.unit, n);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 TEST(gives_pieces)
 {
 	struct run run;
-	uint32_t i;
 
 	heap_fresh(0);
 	assert_true(page_heap_take(10000, 1, 0, &run));
-	for (i = 0; i < 10000; i += 100) {
+	for (uint32_t i = 0; i < 10000; i += 100) {
 		page_heap_give(run.region, run.unit + i, 30);
 		heap_check();
 	}
-	for (i = 0; i < 10000; i += 100)
+	for (uint32_t i = 0; i < 10000; i += 100)
 		page_heap_give(run.region, run.unit + i + 30, 70);
-	heap_check();
-	assert_int_equal(budget_claimed_size(), 0);
+	heap_is_empty();
 }
 
 /* Functions of their own, as longjmp and inlining do not mix. */
@@ -456,9 +442,8 @@ static bool some_work(void)
 	static const size_t sizes[] = { 1, 64, 3000, 70, 9000 };
 	struct run runs[5];
 	bool all = true;
-	unsigned i;
 
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		runs[i].nr_units = 0;
 		if (!page_heap_take(sizes[i], 1, 0, &runs[i])) {
 			runs[i].nr_units = 0;
@@ -468,7 +453,7 @@ static bool some_work(void)
 		heap_addr(&runs[i])[heap_size(&runs[i]) - 1] = 1;
 	}
 	heap_check();
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		if (runs[i].nr_units)
 			heap_give(&runs[i]);
 	}

@@ -75,7 +75,7 @@ TEST(searches_all_in_the_end)
 		page_heap_give(all.region, i * HUGEPAGE_UNITS + 9, 11);
 	page_heap_give(all.region, last + 9, 12);
 	fake_fail_from(FAKE_MAP, 1);
-	config.purge_budget = (uint64_t)1 << 50;
+	config.purge_budget = KEEP_ALL;
 	assert_true(page_heap_take(12, 1, 0, &run));
 	assert_int_equal(run.unit, last + 9);
 	assert_false(page_heap_take(12, 1, 0, &run));
@@ -87,11 +87,9 @@ TEST(searches_across_hugepages_in_the_end)
 {
 	static const uint32_t sizes[] = { 65, 96, 128, 200 };
 	struct run run, all;
-	unsigned i;
 
-	for (i = 0; i < 4; i++) {
-		heap_fresh(0);
-		config.purge_budget = (uint64_t)1 << 50;
+	for (unsigned i = 0; i < 4; i++) {
+		heap_keeping(KEEP_ALL);
 		assert_true(page_heap_take(GROW_LEAST * 3, 1, 0, &all));
 		page_heap_give(all.region, 40, 20);
 		page_heap_give(all.region, 96, sizes[i]);

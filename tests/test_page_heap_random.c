@@ -1,7 +1,5 @@
 /* Random take, give, extend and tick against a map of who holds what, in one
  * thread and in several */
-#include <pthread.h>
-
 #include "page_heap_fixture.h"
 
 #define NR_RUNS 400
@@ -23,9 +21,7 @@ static _Atomic(uint32_t) *shadow_of(const struct run *run, uint32_t unit)
 static void shadow_change(const struct run *run, uint32_t unit, uint32_t n,
 			  uint32_t from, uint32_t to)
 {
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		assert_int_equal(take_relaxed(shadow_of(run, unit + i), to),
 				 from); // own
 }
@@ -88,9 +84,7 @@ static void random_step(struct run *runs, uint32_t base, unsigned most_shift)
 
 static void random_end(struct run *runs, uint32_t base)
 {
-	unsigned i;
-
-	for (i = 0; i < NR_RUNS; i++) {
+	for (unsigned i = 0; i < NR_RUNS; i++) {
 		if (!runs[i].nr_units)
 			continue;
 		shadow_give(&runs[i], base + i + 1);
@@ -103,12 +97,11 @@ TEST(random_work)
 {
 	static struct run runs[NR_RUNS];
 	static const size_t limits[] = { 0, 64 * MIB, 400 * MIB };
-	unsigned round, i;
 
-	for (round = 0; round < 3; round++) {
+	for (unsigned round = 0; round < 3; round++) {
 		heap_fresh(limits[round]);
 		config.purge_budget = 8 * MIB;
-		for (i = 0; i < 20000; i++) {
+		for (unsigned i = 0; i < 20000; i++) {
 			random_step(runs, 0, round ? 7 : 8);
 			if (i % 500 == 0)
 				heap_check();
@@ -116,8 +109,7 @@ TEST(random_work)
 				page_heap_tick(SIZE_MAX);
 		}
 		random_end(runs, 0);
-		heap_check();
-		assert_int_equal(budget_claimed_size(), 0);
+		heap_is_empty();
 	}
 }
 
@@ -126,11 +118,10 @@ static struct run thread_runs[NR_THREADS][NR_RUNS];
 static void *random_thread(void *arg)
 {
 	uint32_t number = (uint32_t)(uintptr_t)arg;
-	unsigned i;
 
-	for (i = 0; i < 30000 + number; i++)
+	for (unsigned i = 0; i < 30000 + number; i++)
 		heap_random();
-	for (i = 0; i < nr_steps; i++) {
+	for (unsigned i = 0; i < nr_steps; i++) {
 		random_step(thread_runs[number], number * NR_RUNS,
 			    thread_shift);
 		if (i % nr_steps_a_tick == 0)
@@ -155,22 +146,15 @@ TEST(threads_work)
 		{ 0, 1, 1, 500000, 500 },
 	};
 	struct page_heap_count count;
-	pthread_t threads[NR_THREADS];
-	unsigned round;
-	uintptr_t i;
 
-	for (round = 0; round < 4; round++) {
+	for (unsigned round = 0; round < 4; round++) {
 		heap_fresh(modes[round].limit);
 		config.purge_budget = 2 * MIB;
 		nr_runs = modes[round].nr_runs;
 		thread_shift = modes[round].shift;
 		nr_steps = modes[round].nr_steps;
 		nr_steps_a_tick = modes[round].nr_steps_a_tick;
-		for (i = 0; i < NR_THREADS; i++)
-			pthread_create(&threads[i], NULL, random_thread,
-				       (void *)i);
-		for (i = 0; i < NR_THREADS; i++)
-			pthread_join(threads[i], NULL);
+		threads_run(NR_THREADS, random_thread);
 		page_heap_check();
 		page_heap_count(&count);
 		assert_int_equal(budget_claimed_size(), 0);

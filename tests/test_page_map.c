@@ -121,8 +121,7 @@ TEST_FIRST(test_no_blocks)
 	assert_int_equal(kind_of(r->base, &b), BLOCK_NONE);
 	assert_non_null(b.tag);
 	/* Behind the entries that are mapped. */
-	assert_int_equal(kind_of(r->base + region_size(r) - 1, &b),
-			 BLOCK_NONE);
+	assert_int_equal(kind_of(r->base + region_size(r) - 1, &b), BLOCK_NONE);
 	assert_null(b.tag);
 }
 

@@ -328,11 +328,10 @@ TEST(test_unregistered, setup, teardown)
 	struct unit_tag tag = { .lane = LANE, .remote = LANE };
 	void *objects[2] = { &words[0], &words[1] };
 	struct lane *l = lane_of(5);
-	unsigned i;
 
 	lane_hold(l, 1);
 	l->slots[0] = &words[7];
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fake_area()->cpu_id = bad[i];
 		assert_null(percpu_pop(LANE_AT));
 		assert_false(percpu_push(LANE_AT, &words[0]));

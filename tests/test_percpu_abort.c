@@ -28,23 +28,22 @@ static bool swap(void *object, void **old)
 TEST(test_swap, setup, teardown)
 {
 	void *slots[4] = { NULL }, *old = &words[99];
-	unsigned i;
 
 	swap_ring.place = 0;
 	swap_ring.mask = 3 * sizeof(void *);
 	swap_ring.slots = slots;
-	for (i = 0; i <= PERCPU_NO_AREA; i++) {
+	for (unsigned i = 0; i <= PERCPU_NO_AREA; i++) {
 		swap_areas[5] = i;
 		assert_false(swap(&words[0], &old));
 		assert_armed();
 	}
 	swap_areas[5] = (uintptr_t)&swap_ring;
-	for (i = 0; i < 11; i++) {
+	for (unsigned i = 0; i < 11; i++) {
 		assert_true(swap(&words[i], &old));
 		assert_armed();
 		assert_ptr_equal(old, i < 4 ? NULL : &words[i - 4]);
 	}
-	for (i = 7; i < 11; i++)
+	for (unsigned i = 7; i < 11; i++)
 		assert_ptr_equal(slots[i % 4], &words[i]);
 	fake_area()->mm_cid = 6;
 	assert_false(swap(&words[0], &old));
@@ -139,9 +138,8 @@ static bool step_through(unsigned operation, unsigned abort_at)
 {
 	struct lane *l = lane_of(5);
 	bool done;
-	unsigned i;
 
-	for (i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 5; i++)
 		l->slots[i] = &words[i];
 	lane_hold(l, 5);
 	swap_areas[5] = (uintptr_t)&swap_ring;
@@ -158,7 +156,7 @@ static bool step_through(unsigned operation, unsigned abort_at)
 	step_flag("orq");
 	done = step_run(operation);
 	step_flag("xorq");
-	for (i = 0; i < lane_nr(l) && i < 5; i++)
+	for (unsigned i = 0; i < lane_nr(l) && i < 5; i++)
 		assert_ptr_equal(l->slots[i], &words[i]);
 	return done;
 }

@@ -54,9 +54,7 @@ static void mark(void *token, uint32_t to)
 
 static void hand_take(struct hand *h, void **tokens, int n)
 {
-	int i;
-
-	for (i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++) {
 		mark(tokens[i], 1);
 		if (h->n < NR_TOKENS)
 			h->tokens[h->n++] = tokens[i];
@@ -143,10 +141,9 @@ static void *storm_thread(void *arg)
 {
 	struct hand *h = arg;
 	uint64_t random = (uint64_t)(h - hands);
-	unsigned i;
 
 	signal_hand = &signal_hands[h - hands];
-	for (i = 0; i < NR_STEPS; i++) {
+	for (unsigned i = 0; i < NR_STEPS; i++) {
 		step(h, random_next(&random));
 		if (hopping && i % 128 == 0)
 			cpus_go(0, &all_cpus, random >> 32);
@@ -169,9 +166,8 @@ static void on_signal(int number)
 static void count_tokens(void *const *tokens, uint64_t n, unsigned *seen)
 {
 	size_t i;
-	uint64_t k;
 
-	for (k = 0; k < n; k++) {
+	for (uint64_t k = 0; k < n; k++) {
 		i = (size_t)((_Atomic(uint32_t) *)tokens[k] - marks);
 		if (i < NR_TOKENS)
 			seen[i]++;
@@ -182,17 +178,16 @@ static void count_tokens(void *const *tokens, uint64_t n, unsigned *seen)
 static bool tokens_complete(void)
 {
 	unsigned seen[NR_TOKENS] = { 0 };
-	unsigned i;
 
-	for (i = 0; i < NR_THREADS; i++) {
+	for (unsigned i = 0; i < NR_THREADS; i++) {
 		count_tokens(hands[i].tokens, hands[i].n, seen);
 		count_tokens(signal_hands[i].tokens, signal_hands[i].n, seen);
 	}
-	for (i = 0; i < NR_AREAS; i++)
+	for (unsigned i = 0; i < NR_AREAS; i++)
 		if (lane_nr(lane_of(i)) <= LIMIT)
 			count_tokens(lane_of(i)->slots,
 				     (unsigned)lane_nr(lane_of(i)), seen);
-	for (i = 0; i < NR_TOKENS; i++)
+	for (unsigned i = 0; i < NR_TOKENS; i++)
 		if (seen[i] != 1)
 			return false;
 	return !load_relaxed(&nr_faults); // counter
@@ -200,12 +195,10 @@ static bool tokens_complete(void)
 
 static void deal_tokens(void)
 {
-	unsigned i;
-
 	memset(hands, 0, sizeof(hands));
 	memset(signal_hands, 0, sizeof(signal_hands));
 	store_relaxed(&nr_faults, 0); // own
-	for (i = 0; i < NR_TOKENS; i++) {
+	for (unsigned i = 0; i < NR_TOKENS; i++) {
 		struct hand *h = &hands[i % NR_THREADS];
 
 		store_relaxed(&marks[i], 1); // own
@@ -295,10 +288,9 @@ static bool storm_finds_race(void)
 {
 	pid_t child = fork();
 	int status = -1;
-	unsigned id;
 
 	if (!child) {
-		for (id = 0; id < REGION_TABLE_WORDS; id++)
+		for (unsigned id = 0; id < REGION_TABLE_WORDS; id++)
 			*table_word(id) = REGION_HEAD_SIZE;
 		_exit(storm(false, false) ? 0 : 1);
 	}
@@ -346,9 +338,7 @@ static unsigned drain(uint64_t mine, unsigned most)
 
 static void *drainer(void *unused)
 {
-	unsigned round;
-
-	for (round = 0; round < NR_ROUNDS; round++) {
+	for (unsigned round = 0; round < NR_ROUNDS; round++) {
 		pthread_barrier_wait(&round_start);
 		while (load_relaxed(&nr_ready) <= round) // hint
 			sched_yield();
@@ -394,8 +384,7 @@ TEST(test_revoked_drain, setup_real, teardown)
 	if (!use_index(offsetof(struct rseq_area, cpu_id)) || !rseq_state.fence)
 		skip();
 	shared = (void *)(head + REGION_HEAD_SIZE);
-	lane_begin(shared, (void **)(shared + 1) + 1,
-		   (void **)(shared + 1));
+	lane_begin(shared, (void **)(shared + 1) + 1, (void **)(shared + 1));
 	store_relaxed(&nr_faults, 0); // own
 	store_relaxed(&nr_ready, 0);  // own
 	pthread_barrier_init(&round_start, NULL, 2);
@@ -418,10 +407,9 @@ TEST(test_inject_storms, setup_real, teardown)
 {
 	static const size_t fields[] = { offsetof(struct rseq_area, cpu_id),
 					 offsetof(struct rseq_area, mm_cid) };
-	unsigned point, i;
 
-	for (i = 0; i < 1 + (unsigned)has_mm_cid(); i++) {
-		for (point = 0; point <= 6; point++) {
+	for (unsigned i = 0; i < 1 + (unsigned)has_mm_cid(); i++) {
+		for (unsigned point = 0; point <= 6; point++) {
 			setup_real(NULL);
 			if (!use_index(fields[i]))
 				skip();
@@ -434,9 +422,7 @@ TEST(test_inject_storms, setup_real, teardown)
 
 TEST(test_inject_drain, setup_real, teardown)
 {
-	unsigned point;
-
-	for (point = 7; point <= 9; point++) {
+	for (unsigned point = 7; point <= 9; point++) {
 		setup_real(NULL);
 		inject(point, 3000);
 		test_revoked_drain();

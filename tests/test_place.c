@@ -45,13 +45,12 @@ static void is_in(const char *addr, size_t size, uint64_t first, uint64_t end)
 TEST(test_places_by_enumeration, forget)
 {
 	uint64_t end = (uint64_t)1 << 35, at, addr, fits;
-	size_t size, align;
 
 	end = end / 32 * bounds[PLACE_META].end;
 	assert_int_equal(range_end(PLACE_META, end - 1), end);
 	for (at = end - 64; at <= end; at++)
-		for (align = 1; align <= 16; align *= 2)
-			for (size = 1; size < 70; size++) {
+		for (size_t align = 1; align <= 16; align *= 2)
+			for (size_t size = 1; size < 70; size++) {
 				addr = place_within(PLACE_META, at, size,
 						    align);
 				for (fits = at; fits % align; fits++)
@@ -184,9 +183,8 @@ static char *taken[THREADS][TAKES];
 static void *take_many(void *arg)
 {
 	char **mine = arg;
-	unsigned i;
 
-	for (i = 0; i < TAKES; i++) {
+	for (unsigned i = 0; i < TAKES; i++) {
 		mine[i] = place_take(PLACE_META, 4096, 4096);
 		if (i % 3 == 0) {
 			place_untake(PLACE_META, mine[i], 4096);
@@ -206,18 +204,17 @@ static int by_address(const void *a, const void *b)
 TEST(test_racers_are_apart, forget)
 {
 	pthread_t threads[THREADS];
-	unsigned round, i;
 
-	for (round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 20; round++) {
 		char **all = &taken[0][0];
 
 		forget(NULL);
-		for (i = 0; i < THREADS; i++)
+		for (unsigned i = 0; i < THREADS; i++)
 			pthread_create(&threads[i], NULL, take_many, taken[i]);
-		for (i = 0; i < THREADS; i++)
+		for (unsigned i = 0; i < THREADS; i++)
 			pthread_join(threads[i], NULL);
 		qsort(all, THREADS * TAKES, sizeof(*all), by_address);
-		for (i = 1; i < THREADS * TAKES; i++)
+		for (unsigned i = 1; i < THREADS * TAKES; i++)
 			assert_true(!all[i - 1] || all[i] - all[i - 1] >= 4096);
 	}
 }

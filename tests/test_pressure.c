@@ -39,8 +39,7 @@ static void files_remove(void)
 FIXTURE(fresh)
 {
 	heap_purge(0);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	helper_world_reset();
 	memcpy(cgroup_root, FOLDER, sizeof(FOLDER));
 	assert_non_null(mkdtemp(cgroup_root));
@@ -271,13 +270,12 @@ static __attribute__((noinline)) void *alloc(size_t size)
 TEST(a_refusal_is_told, fresh, done)
 {
 	void *first;
-	unsigned i;
 
 	limits_hard(8 * MIB);
 	fake.pid = 1234;
 	first = alloc(6 * MIB);
 	assert_non_null(first);
-	for (i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++)
 		assert_null(alloc(6 * MIB));
 	assert_string_equal(fake_text(), TOLD_BY("1234", "1"));
 	fake_now_ms += TOLD_SECONDS * 1000;

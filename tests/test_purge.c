@@ -1,6 +1,4 @@
 /* Purge, budget, regret, tick: what goes back to the system, and when */
-#include <pthread.h>
-
 #include "page_heap_fixture.h"
 
 #define NR_RUNS 3200 /* of a hundred MiB in units */
@@ -12,12 +10,10 @@ static struct run runs[NR_RUNS];
 /* No claimed unit is ever purged; what was purged reads as zero. */
 TEST(purges_exactly)
 {
-	unsigned round, i;
-
 	heap_keeping(KEEP_ALL);
 	memset(runs, 0, sizeof(runs));
-	for (round = 0; round < 100; round++) {
-		for (i = 0; i < 100; i++) {
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < 100; i++) {
 			struct run *run = &runs[heap_random() % 200];
 
 			if (run->nr_units) {
@@ -33,7 +29,7 @@ TEST(purges_exactly)
 			heap_addr(run)[heap_size(run) - 1] = 1;
 		}
 		page_heap_purge(0, heap_random() % (64 * MIB));
-		for (i = 0; i < 200; i++) {
+		for (unsigned i = 0; i < 200; i++) {
 			if (!runs[i].nr_units)
 				continue;
 			assert_int_equal(*heap_addr(&runs[i]), 1);
@@ -48,14 +44,12 @@ TEST(purges_exactly)
 
 TEST(purged_ranges_are_the_free_ones)
 {
-	unsigned i;
-
 	heap_keeping(KEEP_ALL);
 	heap_take_each(runs, 640);
 	heap_give_each(runs, 0, 640, 3);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 214 * UNIT_SIZE);
 	assert_int_equal(fake_purged_size(), 214 * UNIT_SIZE);
-	for (i = 0; i < 640; i++)
+	for (unsigned i = 0; i < 640; i++)
 		assert_int_equal(fake_purge_touched(heap_addr(&runs[i]), 1),
 				 i % 3 == 0);
 	assert_int_equal(page_heap_dirty_size(), 0);
@@ -66,11 +60,8 @@ TEST(purged_ranges_are_the_free_ones)
 /* Free hugepages side by side are one call. */
 TEST(neighbours_are_one_call)
 {
-	struct run run;
+	struct run run = heap_freed(64 * 40);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64 * 40, 1, 0, &run));
-	heap_give(&run);
 	/* High addresses go first, no more of them than is wanted. */
 	assert_int_equal(page_heap_purge(0, 9 * HUGEPAGE_SIZE + MIB),
 			 9 * HUGEPAGE_SIZE + MIB);
@@ -92,13 +83,12 @@ TEST(neighbours_are_one_call)
 TEST(ranges_end_at_what_is_live)
 {
 	struct run run, part;
-	unsigned i;
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 40, 1, 0, &run));
 	part = run;
 	part.nr_units = 64;
-	for (i = 0; i < 40; i++) {
+	for (unsigned i = 0; i < 40; i++) {
 		part.unit = run.unit + i * 64;
 		if (i != 7 && i != 30)
 			heap_give(&part);
@@ -107,7 +97,7 @@ TEST(ranges_end_at_what_is_live)
 	memset(heap_addr(&run) + 30 * HUGEPAGE_SIZE, 7, HUGEPAGE_SIZE);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 38 * HUGEPAGE_SIZE);
 	assert_int_equal(fake_calls(FAKE_PURGE), 3);
-	for (i = 0; i < 40; i++) {
+	for (unsigned i = 0; i < 40; i++) {
 		if (i == 7 || i == 30)
 			assert_int_equal(heap_addr(&run)[i * HUGEPAGE_SIZE], 7);
 	}
@@ -125,7 +115,6 @@ TEST(clean_neighbours_go_along)
 {
 	static const unsigned unit[] = { 1, 2, 0 }, nr[] = { 1, 63, 64 };
 	struct run run, part;
-	unsigned i;
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(3, 64, 0, &run));
@@ -133,7 +122,7 @@ TEST(clean_neighbours_go_along)
 	part.nr_units = 1;
 	/* The middle one alone; the last one and 61 that nobody had; the first
 	 * and thereby the whole hugepage. */
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		part.unit = run.unit + unit[i];
 		heap_give(&part);
 		assert_int_equal(page_heap_purge(0, SIZE_MAX), UNIT_SIZE);
@@ -146,11 +135,8 @@ TEST(clean_neighbours_go_along)
 /* Free runs of 128 MiB and more lie in closed granules of higher levels. */
 TEST(purges_what_is_coalesced)
 {
-	struct run run;
+	struct run run = heap_freed(4096 * 5);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(4096 * 5, 1, 0, &run));
-	heap_give(&run);
 	heap_check();
 	assert_int_equal(page_heap_purge(100 * MIB, SIZE_MAX), 540 * MIB);
 	assert_int_equal(fake_calls(FAKE_PURGE), 5);
@@ -165,12 +151,9 @@ TEST(purges_what_is_coalesced)
 
 TEST(respects_the_bounds)
 {
-	struct run run;
 	size_t most;
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(3200, 1, 0, &run));
-	heap_give(&run);
+	heap_freed(3200);
 	for (most = 0; most < 4 * MIB; most += 3 * UNIT_SIZE) {
 		assert_int_equal(page_heap_purge(0, most), most);
 		heap_check();
@@ -185,11 +168,8 @@ TEST(respects_the_bounds)
 TEST(unused_surplus_is_hinted)
 {
 	struct region *r = &regions[0];
-	struct run run;
+	struct run run = heap_freed(5 * 64);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(5 * 64, 1, 0, &run));
-	heap_give(&run);
 	assert_true(level_try_claim_units(r, run.unit, 5 * 64));
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
 	level_release_units(r, run.unit, 5 * 64);
@@ -202,12 +182,9 @@ TEST(unused_surplus_is_hinted)
 TEST(hints_return)
 {
 	struct region *r = &regions[0];
-	struct run run;
 	uint32_t h;
+	struct run run = heap_freed(64);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64, 1, 0, &run));
-	heap_give(&run);
 	h = run.unit / 64;
 	assert_true(level_try_claim(r, 1, h / 64, bits_one(h % 64)));
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 0);
@@ -220,21 +197,19 @@ TEST(hints_return)
 
 TEST(pages_of_64_kib)
 {
-	unsigned i;
-
 	heap_forget();
 	fake.page_size = 65536;
 	assert_true(region_start());
 	config.purge_budget = KEEP_ALL;
 	heap_take_each(runs, 512);
-	for (i = 0; i < 512; i++) {
+	for (unsigned i = 0; i < 512; i++) {
 		if (i % 4 != 1)
 			heap_give(&runs[i]);
 	}
 	/* Units 2 and 3 of each four are a page; unit 0 is half a page. */
 	assert_int_equal(page_heap_purge(0, 3 * UNIT_SIZE), 2 * UNIT_SIZE);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 254 * UNIT_SIZE);
-	for (i = 0; i < 512; i++)
+	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(fake_purge_touched(heap_addr(&runs[i]), 1),
 				 i % 4 >= 2);
 	assert_int_equal(fake_failures(FAKE_PURGE), 0);
@@ -248,11 +223,9 @@ TEST(pages_of_64_kib)
 
 TEST(the_budget_holds)
 {
-	unsigned i;
-
 	heap_keeping(4 * MIB);
 	heap_take_each(runs, NR_RUNS);
-	for (i = 0; i < NR_RUNS; i++) {
+	for (unsigned i = 0; i < NR_RUNS; i++) {
 		heap_give(&runs[i]);
 		assert_true(page_heap_dirty_size() <= budget_size());
 	}
@@ -269,8 +242,7 @@ TEST(a_give_purges_a_piece)
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(1, 1, 0, &small));
-	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0,
-				   &large));
+	assert_true(page_heap_take(3200, HUGEPAGE_UNITS, 0, &large));
 	heap_give(&large);
 	config.purge_budget = 0;
 	while (page_heap_dirty_size() > MIB) {
@@ -300,7 +272,6 @@ TEST(pieces_are_whole_hugepages)
 {
 	struct run small, large, part;
 	size_t before;
-	unsigned i;
 
 	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(1, 1, 0, &small));
@@ -309,14 +280,14 @@ TEST(pieces_are_whole_hugepages)
 	part.nr_units = 64 * 8 + 10;
 	heap_give(&part);
 	config.purge_budget = 0;
-	for (i = 0; page_heap_dirty_size() > MIB; i++) {
+	for (unsigned i = 0; page_heap_dirty_size() > MIB; i++) {
 		before = fake_purged_size();
 		heap_give(&small);
 		assert_in_range(fake_purged_size() - before, PIECE_MOST / 4,
 				PIECE_MOST * 5 / 4);
 		assert_true(page_heap_take(1, 1, 0, &small));
 	}
-	for (i = 1; i < 9; i++)
+	for (unsigned i = 1; i < 9; i++)
 		assert_int_equal(fake_purged(i).size, HUGEPAGE_SIZE);
 	heap_check();
 }
@@ -325,8 +296,6 @@ TEST(pieces_are_whole_hugepages)
  * looking for it until the next tick. */
 TEST(a_vain_purge_is_not_repeated)
 {
-	unsigned i;
-
 	heap_forget();
 	fake.page_size = 65536;
 	assert_true(region_start());
@@ -337,7 +306,7 @@ TEST(a_vain_purge_is_not_repeated)
 	config.purge_budget = 0;
 	heap_give(&runs[3]);
 	/* From here on each give would find its page and those before. */
-	for (i = 6; i < 256; i += 4) {
+	for (unsigned i = 6; i < 256; i += 4) {
 		heap_give(&runs[i]);
 		heap_give(&runs[i + 1]);
 	}
@@ -364,9 +333,7 @@ TEST(a_live_heap_keeps_more)
 
 static void breathe(uint32_t size, unsigned nr)
 {
-	unsigned i;
-
-	for (i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++)
 		assert_true(page_heap_take(size, 1, i, &runs[i]));
 	heap_give_each(runs, 0, nr, 1);
 }
@@ -375,20 +342,19 @@ static void breathe(uint32_t size, unsigned nr)
 TEST(breathing_settles)
 {
 	static const uint32_t sizes[] = { 1, 7, 64, 100, 3200 };
-	unsigned i, round;
 
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		uint32_t n = NR_RUNS / sizes[i];
 		uint64_t regret;
 
 		heap_keeping(4 * MIB);
-		for (round = 0; round < 10; round++) {
+		for (unsigned round = 0; round < 10; round++) {
 			breathe(sizes[i], n);
 			fake_now_ms += 10;
 		}
 		regret = load_relaxed(&budget.regret_size); // counter
 		fake_reset();
-		for (round = 0; round < 20; round++)
+		for (unsigned round = 0; round < 20; round++)
 			breathe(sizes[i], n);
 		assert_int_equal(fake_calls(FAKE_PURGE), 0);
 		assert_true(load_relaxed(&budget.regret_size) ==
@@ -401,14 +367,12 @@ TEST(breathing_settles)
 /* What it learned is forgotten in quiet time. */
 TEST(quiet_halves_the_bonus)
 {
-	unsigned i;
-
 	heap_keeping(4 * MIB);
-	for (i = 0; i < 10; i++)
+	for (unsigned i = 0; i < 10; i++)
 		breathe(1, NR_RUNS);
 	assert_true(page_heap_dirty_size() > 90 * MIB);
 	page_heap_tick(0);
-	for (i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		size_t bonus = load_relaxed(&budget.bonus_size); // hint
 
 		page_heap_tick(0);
@@ -416,7 +380,7 @@ TEST(quiet_halves_the_bonus)
 				 bonus / 2);
 	}
 	/* A piece at each give. */
-	for (i = 0; i < 100 * MIB / PIECE_MOST; i++)
+	for (unsigned i = 0; i < 100 * MIB / PIECE_MOST; i++)
 		breathe(1, 1);
 	assert_true(page_heap_dirty_size() <= 5 * MIB);
 }
@@ -452,13 +416,11 @@ TEST(fresh_memory_is_no_regret)
 /* A tick gives back what lay unused since the one before, no more. */
 TEST(tick_purges_the_unused)
 {
-	unsigned i;
-
 	heap_keeping(KEEP_ALL);
 	breathe(1, 3200);
 	assert_int_equal(page_heap_tick(SIZE_MAX), 0);
 	/* 1000 units stay in use on and off, 2200 lie. */
-	for (i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 5; i++)
 		breathe(1, 1000);
 	assert_int_equal(page_heap_tick(SIZE_MAX), 2200 * UNIT_SIZE);
 	breathe(1, 400);
@@ -474,9 +436,7 @@ static _Atomic(uint32_t) user_is_done;
 
 static void *purge_thread(void *arg)
 {
-	unsigned i;
-
-	for (i = 0; !load_relaxed(&user_is_done); i++) // hint
+	for (unsigned i = 0; !load_relaxed(&user_is_done); i++) // hint
 		page_heap_purge((i % 7) * MIB, SIZE_MAX);
 	return arg;
 }
@@ -485,19 +445,17 @@ static void *purge_thread(void *arg)
 static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 {
 	pthread_t purgers[2];
-	unsigned i, j;
 
 	memset(runs, 0, sizeof(runs));
 	store_relaxed(&user_is_done, 0); // before publish
-	for (i = 0; i < 2; i++)
-		pthread_create(&purgers[i], NULL, purge_thread, NULL);
-	for (i = 0; i < nr_steps; i++) {
+	threads_start(purgers, 2, purge_thread);
+	for (unsigned i = 0; i < nr_steps; i++) {
 		struct run *run = &runs[heap_random() % 60];
 		size_t *words;
 
 		if (run->nr_units) {
 			words = (void *)heap_addr(run);
-			for (j = 0; j < run->nr_units; j++)
+			for (unsigned j = 0; j < run->nr_units; j++)
 				assert_true(words[j * UNIT_SIZE / 8] ==
 					    (size_t)run);
 			heap_give(run);
@@ -507,14 +465,13 @@ static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 		assert_true(page_heap_take(heap_random() % units_most + 1, 1,
 					   0, run));
 		words = (void *)heap_addr(run);
-		for (j = 0; j < run->nr_units; j++) {
+		for (unsigned j = 0; j < run->nr_units; j++) {
 			assert_true(!run->zero || !words[j * UNIT_SIZE / 8]);
 			words[j * UNIT_SIZE / 8] = (size_t)run;
 		}
 	}
 	store_relaxed(&user_is_done, 1); // hint
-	for (i = 0; i < 2; i++)
-		pthread_join(purgers[i], NULL);
+	threads_join(purgers, 2);
 	heap_check();
 }
 

@@ -49,7 +49,7 @@ TEST(a_huge_run_that_was_dirty_is_clean)
 	struct run run, tail;
 
 	need_promise(3 * GIB);
-	heap_keeping((size_t)1 << 50);
+	heap_keeping(KEEP_ALL);
 	assert_true(page_heap_take(64 * 1001, 1, 0, &run));
 	tail = run;
 	tail.unit += 64;
@@ -112,9 +112,8 @@ TEST(a_huge_run_is_refused)
 TEST(half_of_memory_is_not_kept)
 {
 	struct run run, again;
-	unsigned i;
 
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		size_t n = (i ? 640 * MIB : 512 * MIB) / UNIT_SIZE;
 
 		heap_keeping(i == 2 ? 2 * GIB : 4 * MIB);
@@ -134,13 +133,10 @@ TEST(half_of_memory_is_not_kept)
 TEST(stops_for_who_waits)
 {
 	size_t piece = 64 * HUGEPAGE_SIZE, left;
-	struct run run;
 	uint32_t token;
 	bool was;
 
-	heap_keeping((size_t)1 << 50);
-	assert_true(page_heap_take(5 * piece / UNIT_SIZE, 1, 0, &run));
-	heap_give(&run);
+	heap_freed(5 * piece / UNIT_SIZE);
 	page_heap_tick(SIZE_MAX); /* nothing was unused for a tick before */
 	helper_prepare();
 	config.purge_budget = 0;
@@ -161,13 +157,10 @@ TEST(stops_for_who_waits)
 TEST(goes_on_in_who_passes)
 {
 	size_t piece = 64 * HUGEPAGE_SIZE;
-	struct run run;
 	uint32_t token;
 	bool was;
 
-	heap_keeping((size_t)1 << 50);
-	assert_true(page_heap_take(5 * piece / UNIT_SIZE, 1, 0, &run));
-	heap_give(&run);
+	heap_freed(5 * piece / UNIT_SIZE);
 	page_heap_tick(SIZE_MAX);
 	helper_prepare();
 	config.purge_budget = 0;

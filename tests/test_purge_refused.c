@@ -57,12 +57,11 @@ TEST(survives_refusal)
 TEST(survives_each_refusal)
 {
 	unsigned long k;
-	unsigned i;
 
 	for (k = 1;; k++) {
 		heap_keeping(KEEP_ALL);
 		heap_take_each(runs, 300);
-		for (i = 0; i < 300; i += 1 + i % 3)
+		for (unsigned i = 0; i < 300; i += 1 + i % 3)
 			heap_give(&runs[i]);
 		fake_fail_at(FAKE_PURGE, k);
 		page_heap_purge(0, SIZE_MAX);
@@ -80,11 +79,8 @@ TEST(survives_each_refusal)
  * and goes when it is unlocked. */
 TEST(a_locked_page_keeps_a_hugepage)
 {
-	struct run run;
+	struct run run = heap_freed(64 * 256);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64 * 256, 1, 0, &run));
-	heap_give(&run);
 	lock(heap_addr(&run) + 77 * HUGEPAGE_SIZE + 4096, 4096);
 	assert_int_equal(page_heap_purge(0, SIZE_MAX), 255 * HUGEPAGE_SIZE);
 	/* By halves: a path of six, and what lies beside it. */
@@ -119,13 +115,10 @@ TEST(a_locked_run_keeps_itself)
  * above, what lies below goes; also what is unlocked above meanwhile. */
 TEST(many_locked_pages_bound_a_walk)
 {
-	struct run run;
 	size_t done = 0;
 	unsigned i;
+	struct run run = heap_freed(64 * 640);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64 * 640, 1, 0, &run));
-	heap_give(&run);
 	lock(heap_addr(&run) + 100 * HUGEPAGE_SIZE, 540 * HUGEPAGE_SIZE);
 	for (i = 0; i < 10 && done < 100 * HUGEPAGE_SIZE; i++) {
 		unsigned long calls = fake_calls(FAKE_PURGE);
@@ -147,12 +140,9 @@ TEST(many_locked_pages_bound_a_walk)
 /* What cannot go does not make gives purge what the program breathes. */
 TEST(refused_memory_is_beside_the_budget)
 {
-	struct run run;
 	unsigned long calls;
+	struct run run = heap_freed(64 * 32);
 
-	heap_keeping(KEEP_ALL);
-	assert_true(page_heap_take(64 * 32, 1, 0, &run));
-	heap_give(&run);
 	lock(heap_addr(&run), 32 * HUGEPAGE_SIZE);
 	config.purge_budget = 4 * MIB;
 	assert_true(page_heap_take(1, 1, 0, &runs[0]));

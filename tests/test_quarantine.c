@@ -46,10 +46,9 @@ static void *churn(void *arg)
 {
 	struct quarantined out[QUARANTINE_OUT];
 	void *mine = heap_alloc(SIZE);
-	unsigned i;
 	int n;
 
-	for (i = 0; i < NR_PUTS; i++) {
+	for (unsigned i = 0; i < NR_PUTS; i++) {
 		n = put(mine, out);
 		assert_true(n >= 0);
 		look();
@@ -66,12 +65,10 @@ static void rings_empty(void)
 {
 	struct ring *rings;
 	void *block;
-	unsigned id;
-	size_t i;
 
-	for (id = 0; id < ring_ids_end(); id++) {
+	for (unsigned id = 0; id < ring_ids_end(); id++) {
 		rings = ring_take(id);
-		for (i = 0; rings && ring_empty(rings, i, &block); i++)
+		for (size_t i = 0; rings && ring_empty(rings, i, &block); i++)
 			if (block)
 				heap_free(block);
 		if (rings)
@@ -82,9 +79,8 @@ static void rings_empty(void)
 static void empty(void)
 {
 	struct quarantined out;
-	size_t i;
 
-	for (i = 0; quarantine_take(i, &out); i++)
+	for (size_t i = 0; quarantine_take(i, &out); i++)
 		if (out.pointer)
 			heap_free(out.pointer);
 	rings_empty();
@@ -95,14 +91,7 @@ static void empty(void)
  * passed would wait for a whole turn. */
 TEST(the_tail_never_passes_the_head, NULL, NULL)
 {
-	pthread_t threads[NR_THREADS];
-	size_t i;
-
-	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
-				 0);
-	for (i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	threads_run(NR_THREADS, churn);
 	assert_int_equal(nr_passed, 0);
 	empty();
 }
@@ -116,13 +105,31 @@ static void renew(size_t most)
 	memset(quarantine_shards, 0, sizeof(quarantine_shards));
 }
 
+/* The same with hardened=1, under which blocks wait as they are freed. */
+static void renew_hardened(size_t most)
+{
+	renew(most);
+	option_set(&config.hardened, 1);
+}
+
+FIXTURE(renewed)
+{
+	renew(16 * SIZE);
+}
+
+FIXTURE(done)
+{
+	heap_quarantine_flush();
+	option_set(&config.hardened, 0);
+	renew(16 * SIZE);
+}
+
 static void put_many(size_t size, size_t nr)
 {
 	struct quarantined out[QUARANTINE_OUT];
-	int n;
 
 	while (nr--)
-		for (n = put(block_alloc(size), out); n > 0;)
+		for (int n = put(block_alloc(size), out); n > 0;)
 			heap_free(out[--n].pointer);
 }
 
@@ -131,12 +138,11 @@ static void put_many(size_t size, size_t nr)
 TEST(the_dead_take_no_room, NULL, NULL)
 {
 	struct block block = { .kind = BLOCK_OBJECT, .size = SIZE };
-	unsigned i;
 
 	renew(64 * SIZE);
 	put_many(SIZE, 1000);
 	assert_in_range(quarantine_size(), 62 * SIZE, 66 * SIZE);
-	for (i = 0; i < 300; i++)
+	for (unsigned i = 0; i < 300; i++)
 		count_put(&quarantine_shards[0], &block);
 	put_many(SIZE, 1000);
 	assert_in_range(quarantine_size(), 62 * SIZE, 66 * SIZE);
@@ -144,13 +150,12 @@ TEST(the_dead_take_no_room, NULL, NULL)
 
 /* Whatever the share, about so much is kept; of tiny blocks as many as there
  * are places. */
-TEST(the_share_is_kept, NULL, NULL)
+TEST(the_share_is_kept, NULL, renewed)
 {
 	static const size_t sizes[] = { 16, 112, 1024, 8192 };
 	size_t most, near, least;
-	unsigned k;
 
-	for (k = 0; k < 4; k++)
+	for (unsigned k = 0; k < 4; k++)
 		for (most = 64 << 10; most <= 4 << 20; most *= 8) {
 			renew(most);
 			near = most / 64 + 3 * sizes[k];
@@ -158,51 +163,43 @@ TEST(the_share_is_kept, NULL, NULL)
 			least = sizes[k] < BLOCK_USUAL ? most / 8 : most - near;
 			assert_in_range(quarantine_size(), least, most + near);
 		}
-	renew(16 * SIZE);
 }
 
 /* Blocks so small that none is ever a share behind move no tail; what comes
  * behind millions of them is kept as ever. */
-TEST(the_tail_is_never_left_behind, NULL, NULL)
+TEST(the_tail_is_never_left_behind, NULL, renewed)
 {
 	renew(64 * SIZE);
 	put_many(16, (size_t)9 << 20);
 	put_many(SIZE, 3000);
 	assert_in_range(quarantine_size(), 60 * SIZE, 68 * SIZE);
-	renew(16 * SIZE);
 }
 
 /* A share of tiny blocks, then as many large ones as the tiny ones would let in
  * if each drove out a few. */
-TEST(the_heavy_drive_out_the_light, NULL, NULL)
+TEST(the_heavy_drive_out_the_light, NULL, done)
 {
 	const size_t heavy = 128 << 10, most = 4 << 20;
-	unsigned i;
 
 	stay_on_this_cpu();
-	renew(most);
-	option_set(&config.hardened, 1);
-	for (i = 0; i < 2 * nr_places(); i++)
+	renew_hardened(most);
+	for (unsigned i = 0; i < 2 * nr_places(); i++)
 		heap_free(block_alloc(40));
-	for (i = 0; i < 5 * most / heavy; i++) {
+	for (unsigned i = 0; i < 5 * most / heavy; i++) {
 		heap_free(block_alloc(heavy));
 		assert_true(quarantine_size() <= 5 * most + 2 * heavy);
 	}
 	assert_in_range(quarantine_size(), most - 2 * heavy, most + 2 * heavy);
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Of a run whose footer says that it is live nobody searches the ring, which a
  * realloc would pay for each time; one that waits is found. */
-TEST(a_live_footer_needs_no_search, NULL, NULL)
+TEST(a_live_footer_needs_no_search, NULL, done)
 {
 	struct block block;
 	void *run;
 
-	renew(4 << 20);
-	option_set(&config.hardened, 1);
+	renew_hardened(4 << 20);
 	heap_free(block_alloc(64 << 10));
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
@@ -215,46 +212,35 @@ TEST(a_live_footer_needs_no_search, NULL, NULL)
 	heap_free(run);
 	page_map_find(run, &block);
 	assert_true(block_waits(run, &block));
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Both that free a run were told that it is live. */
-TEST(a_run_is_freed_once, NULL, NULL)
+TEST(a_run_is_freed_once, NULL, done)
 {
 	struct block block;
 	void *run;
 
-	renew(4 << 20);
-	option_set(&config.hardened, 1);
+	renew_hardened(4 << 20);
 	run = block_alloc(MIB);
 	page_map_find(run, &block);
 	retire_block(run, &block);
 	assert_fault("free of %p: already free", run,
 		     retire_block(run, &block));
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 /* Who wants memory back has what waits, too. */
-TEST(pressure_empties_it, NULL, NULL)
+TEST(pressure_empties_it, NULL, done)
 {
 	struct lanemalloc_limits limits = { .soft_size = 1 << 20 };
-	unsigned i;
 
-	renew(16 * SIZE);
-	option_set(&config.hardened, 1);
-	for (i = 0; i < 16; i++)
+	renew_hardened(16 * SIZE);
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	assert_true(quarantine_size() > 8 * SIZE);
 	hold = block_alloc(4 << 20);
 	pressure_limit(&limits, &limits);
 	assert_int_equal(quarantine_size(), 0);
 	heap_free(hold);
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 static struct rseq_area *no_area(void *arg)
@@ -264,13 +250,10 @@ static struct rseq_area *no_area(void *arg)
 }
 
 /* What a helper was asked for by what it watches, a passer does for it. */
-TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
+TEST(the_helper_leaves_it_to_a_passer, NULL, done)
 {
-	unsigned i;
-
-	renew(16 * SIZE);
-	option_set(&config.hardened, 1);
-	for (i = 0; i < 16; i++)
+	renew_hardened(16 * SIZE);
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	limit_ask(LIMIT_PRESSURE);
 	assert_true(pressure_serve(no_area, NULL) > 0);
@@ -278,13 +261,10 @@ TEST(the_helper_leaves_it_to_a_passer, NULL, NULL)
 	assert_true(quarantine_size() > 8 * SIZE);
 	pressure_pass();
 	assert_int_equal(quarantine_size(), 0);
-	for (i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		heap_free(block_alloc(SIZE));
 	pressure_pass();
 	assert_true(quarantine_size() > 8 * SIZE);
-	heap_quarantine_flush();
-	option_set(&config.hardened, 0);
-	renew(16 * SIZE);
 }
 
 TEST_MAIN(setup, NULL)

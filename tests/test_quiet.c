@@ -51,7 +51,6 @@ TEST(test_an_age_a_tick, fresh)
 TEST(test_growth, fresh)
 {
 	uint32_t before;
-	size_t size;
 
 	resident_is(2 * MIB);
 	before = now();
@@ -66,7 +65,7 @@ TEST(test_growth, fresh)
 	resident_is(320 * MIB);
 	assert_true(quiet_heap_grew());
 	before = now();
-	for (size = 321; size < 340; size++) {
+	for (size_t size = 321; size < 340; size++) {
 		resident_is(size * MIB);
 		assert_true(quiet_heap_grew());
 	}
@@ -111,8 +110,6 @@ static void regret(size_t size)
 
 TEST(test_brake, fresh)
 {
-	unsigned i, notch;
-
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 	/* A fourth of what went back may be wanted again, or a MiB. */
 	regret(MIB);
@@ -125,7 +122,7 @@ TEST(test_brake, fresh)
 	regret(80 * MIB);
 	quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), 2 * QUIET_AGES);
-	for (i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		regret(80 * MIB);
 		quiet_age_ends();
 	}
@@ -133,10 +130,10 @@ TEST(test_brake, fresh)
 	/* Any age is any age. */
 	assert_int_equal(quiet_braked(0), 0);
 	/* What is counted sinks by half with each age, then the brake. */
-	for (i = 0; i < 10; i++)
+	for (unsigned i = 0; i < 10; i++)
 		quiet_age_ends();
-	for (notch = NOTCHES_MOST; notch > 0; notch--)
-		for (i = 0; i < 1 << NOTCH_SHIFT; i++)
+	for (unsigned notch = NOTCHES_MOST; notch > 0; notch--)
+		for (unsigned i = 0; i < 1 << NOTCH_SHIFT; i++)
 			quiet_age_ends();
 	assert_int_equal(quiet_braked(QUIET_AGES), QUIET_AGES);
 }
@@ -145,10 +142,9 @@ TEST(test_brake, fresh)
 TEST(test_late_is_no_regret, fresh)
 {
 	struct span slab = { 0 };
-	unsigned i;
 
 	quiet_use(&slab);
-	for (i = 0; i < REGRET_AGES; i++)
+	for (unsigned i = 0; i < REGRET_AGES; i++)
 		quiet_age_ends();
 	quiet_note_taken(&slab, 100000);
 	quiet_age_ends();

@@ -39,18 +39,14 @@ static void take(unsigned size_class, void **out, unsigned n)
 /* Half of each of so many slabs is free. */
 static void halves_make(void)
 {
-	unsigned i;
-
 	take(CLASS, objects, NR_SLABS * NR_IN_SLAB);
-	for (i = 0; i < NR_SLABS * NR_IN_SLAB; i += 2)
+	for (unsigned i = 0; i < NR_SLABS * NR_IN_SLAB; i += 2)
 		bin_give(0, &objects[i], 1);
 }
 
 static void slab_give_rest(size_t slab)
 {
-	unsigned i;
-
-	for (i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
+	for (unsigned i = 1; i < NR_SLABS * NR_IN_SLAB; i += 2)
 		if (objects[i] && slab_of(objects[i]) == slab) {
 			bin_give(0, &objects[i], 1);
 			objects[i] = NULL;

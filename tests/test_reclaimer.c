@@ -32,8 +32,7 @@ static uint32_t word_now(void)
 FIXTURE(fresh)
 {
 	heap_purge(0);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	helper_world_reset();
 	config.purge_delay = DELAY;
 	config.reclaimer = 1;
@@ -93,14 +92,12 @@ TEST(test_slow_paths_give_birth, fresh, done)
 
 TEST(test_ends_when_quiet, fresh, done)
 {
-	unsigned i;
-
 	heap_purge(0);
 	reclaimer_start();
 	run_to_its_end();
 	assert_true(has_ended);
 	assert_int_equal(nr_sleeps, QUIET_TICKS);
-	for (i = 0; i < QUIET_TICKS; i++) {
+	for (unsigned i = 0; i < QUIET_TICKS; i++) {
 		assert_int_equal(sleeps[i].value, HELPER_AWAKE);
 		assert_int_equal(sleeps[i].timeout_ms, DELAY);
 	}
@@ -234,13 +231,11 @@ TEST(test_gives_purge_without_it, fresh, done)
 /* One that is stopped bounds no memory; gives do. */
 TEST(test_gives_purge_beyond_the_bound, fresh, done)
 {
-	unsigned i;
-
 	config.purge_budget = 1 * MIB;
 	reclaimer_start();
 	block_freed(15 * MIB);
 	assert_int_equal(fake_purged_size(), 0);
-	for (i = 1; i < 20; i++) {
+	for (unsigned i = 1; i < 20; i++) {
 		block_freed(i * 10 * MIB);
 		assert_true(page_heap_dirty_size() <= 18 * MIB);
 	}

@@ -1,6 +1,5 @@
 /* Regions: start, growth, other people's memory, failures */
 #define _GNU_SOURCE
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -18,10 +17,8 @@ static uint32_t taken(void)
 /* Below a hundredth. */
 TEST(metadata_is_small)
 {
-	size_t size;
-
 	heap_forget();
-	for (size = 2 * MIB; size <= REGION_SIZE_MOST; size *= 2) {
+	for (size_t size = 2 * MIB; size <= REGION_SIZE_MOST; size *= 2) {
 		struct region r = { 0 };
 		size_t meta = (size_t)region_lay_out(&r, NULL,
 						     size >> UNIT_SHIFT);
@@ -91,17 +88,16 @@ TEST(threads_race_for_the_start)
 	size_t alone;
 	pthread_barrier_t barrier;
 	pthread_t threads[4];
-	unsigned round, i;
 	void *base;
 
 	heap_fresh(0);
 	alone = fake_address_size();
 	pthread_barrier_init(&barrier, NULL, 4);
-	for (round = 0; round < 50; round++) {
+	for (unsigned round = 0; round < 50; round++) {
 		heap_forget();
-		for (i = 0; i < 4; i++)
+		for (unsigned i = 0; i < 4; i++)
 			pthread_create(&threads[i], NULL, start, &barrier);
-		for (i = 0; i < 4; i++) {
+		for (unsigned i = 0; i < 4; i++) {
 			pthread_join(threads[i], &base);
 			assert_ptr_equal(base, r0->base);
 		}
@@ -164,9 +160,8 @@ static int map_others(void *at)
 TEST(start_goes_around_others)
 {
 	struct part parts[NR_PARTS];
-	unsigned i;
 
-	for (i = 0; i < NR_PARTS; i++) {
+	for (unsigned i = 0; i < NR_PARTS; i++) {
 		uint64_t meta, data;
 
 		heap_fresh(0);
@@ -188,9 +183,7 @@ TEST(start_goes_around_others)
 
 TEST(respects_small_limits)
 {
-	size_t limit;
-
-	for (limit = 16 * MIB; limit <= GIB; limit *= 2) {
+	for (size_t limit = 16 * MIB; limit <= GIB; limit *= 2) {
 		struct run run;
 
 		heap_fresh(limit);
@@ -375,9 +368,8 @@ static struct grown {
 static void *grow_many(void *arg)
 {
 	struct grown *mine = grown[(size_t)arg];
-	unsigned i;
 
-	for (i = 0; i < GROWS; i++) {
+	for (unsigned i = 0; i < GROWS; i++) {
 		if (!region_grow(r0, 1 + i % 200, &mine[i].unit, &mine[i].n))
 			mine[i].n = 0;
 		else
@@ -390,36 +382,27 @@ static void *grow_many(void *arg)
 static void growers_are_apart(void)
 {
 	static unsigned char owners[1 << 25];
-	unsigned i, k;
-	uint32_t u;
 
 	memset(owners, 0, sizeof(owners));
-	for (i = 0; i < GROWERS * GROWS; i++) {
+	for (unsigned i = 0; i < GROWERS * GROWS; i++) {
 		struct grown *g = &grown[i / GROWS][i % GROWS];
 
 		if (!g->n)
 			continue;
 		assert_true(g->unit + g->n <= sizeof(owners));
 		assert_null(memchr(owners + g->unit, 1, g->n));
-		for (u = 0; u < g->n; u++)
+		for (uint32_t u = 0; u < g->n; u++)
 			owners[g->unit + u]++;
-		for (k = 0; k < g->n; k += g->n - 1)
+		for (unsigned k = 0; k < g->n; k += g->n - 1)
 			are_usable(r0, g->unit + k, 1);
 	}
 }
 
 TEST(growers_race)
 {
-	pthread_t threads[GROWERS];
-	unsigned round;
-	size_t i;
-
-	for (round = 0; round < 6; round++) {
+	for (unsigned round = 0; round < 6; round++) {
 		heap_fresh(round % 2 ? GIB : 4 * GIB);
-		for (i = 0; i < GROWERS; i++)
-			pthread_create(&threads[i], NULL, grow_many, (void *)i);
-		for (i = 0; i < GROWERS; i++)
-			pthread_join(threads[i], NULL);
+		threads_run(GROWERS, grow_many);
 		assert_int_equal(load_relaxed(&r0->nr_growers), 0); // counter
 		growers_are_apart();
 	}
@@ -437,9 +420,8 @@ TEST(hugepage_option)
 		{ "hugepage=off", 1, 1 },
 	};
 	uint32_t unit, n;
-	unsigned i;
 
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		heap_forget();
 		config_parse(&config, cases[i].text);
 		assert_true(region_start());
@@ -466,9 +448,8 @@ TEST(hugepages_are_measured)
 		{ 500, 5000000, false },
 	};
 	uint32_t unit, n;
-	unsigned i;
 
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		heap_forget();
 		config_parse(&config, "hugepage=auto");
 		hugepages = (struct hugepages){ 0 };

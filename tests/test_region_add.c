@@ -66,10 +66,9 @@ TEST(an_added_region_is_large_enough)
 		1, 64, 65, 500, 4000, 4096, 4097, 8192, 10000, 64 * 4096 + 1
 	};
 	struct run_request request = { .align_units = 1 };
-	unsigned i;
 
 	need_promise(10 * GIB);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct region *r = &regions[1];
 		struct run run;
 		uint32_t unit;
@@ -92,12 +91,11 @@ TEST(an_added_region_is_large_enough)
 TEST(the_table_has_an_end)
 {
 	size_t before;
-	unsigned i;
 
 	heap_small(2 * MIB);
 	/* A slot whose claimer died is passed over. */
 	store_relaxed(&regions[1].state, REGION_CLAIMED); // own
-	for (i = 2; i < NR_REGIONS_MOST; i++)
+	for (unsigned i = 2; i < NR_REGIONS_MOST; i++)
 		assert_true(region_add(1) && region_is_ready(&regions[i]));
 	before = fake_address_size();
 	assert_false(region_add(1));

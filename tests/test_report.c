@@ -33,9 +33,8 @@ TEST(test_int)
 	static const int values[] = {
 		0, 1, -1, 9, 10, -10, 4711, INT_MAX, INT_MIN, INT_MIN + 1
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		SAME_AS_LIBC("%d", values[i]);
 		SAME_AS_LIBC("<%u>", (unsigned)values[i]);
 		SAME_AS_LIBC("%x|", (unsigned)values[i]);
@@ -95,9 +94,8 @@ TEST(test_unknown_directive)
 					       "a%.*d",  "a%.3s", "a%-d",
 					       "a%l%" };
 	char buf[32];
-	size_t i;
 
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		const char *volatile fmt = formats[i];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

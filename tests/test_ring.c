@@ -38,22 +38,37 @@ static void put(void *block, size_t size, void **old)
 		assert_true(ring_make(id()) && tries++ < 100);
 }
 
-/* Takes all out, and frees it; how many. */
-static size_t empty(void)
+/* Takes all out of the id's rings, and frees it; how many. */
+static size_t empty_of(unsigned id, struct ring *rings)
 {
-	struct ring *rings = ring_take(id());
 	size_t i, nr = 0;
 	void *block;
 
-	assert_non_null(rings);
 	for (i = 0; ring_empty(rings, i, &block); i++)
 		if (block) {
 			heap_free(block);
 			nr++;
 		}
 	assert_int_equal(i, area_places(rings));
-	ring_give_back(id(), rings);
+	ring_give_back(id, rings);
 	return nr;
+}
+
+static size_t empty(void)
+{
+	struct ring *rings = ring_take(id());
+
+	assert_non_null(rings);
+	return empty_of(id(), rings);
+}
+
+static void empty_all(void)
+{
+	struct ring *rings;
+
+	for (unsigned i = 0; i < ring_ids_end(); i++)
+		if ((rings = ring_take(i)))
+			empty_of(i, rings);
 }
 
 TEST(the_groups_bound_the_bytes, NULL, NULL)
@@ -146,12 +161,11 @@ TEST(rings_are_out_for_all, setup, NULL)
 TEST(the_system_is_asked_once_in_a_while, setup, NULL)
 {
 	unsigned long once;
-	unsigned i;
 
 	fake_fail_from(FAKE_MAP, 1);
 	assert_false(ring_make(61));
 	once = fake_calls(FAKE_MAP);
-	for (i = 1; i < RING_REFUSED_PASSES; i++)
+	for (unsigned i = 1; i < RING_REFUSED_PASSES; i++)
 		assert_false(ring_make(61));
 	assert_int_equal(fake_calls(FAKE_MAP), once);
 	fake_reset();
@@ -193,7 +207,6 @@ TEST(what_is_empty_costs_no_memory, setup, NULL)
 TEST(no_more_ids_than_cpus_have_rings, setup, NULL)
 {
 	uint32_t nr_cpus = rseq_state.nr_cpus;
-	unsigned id;
 	size_t i;
 
 	config.checks = CHECKS_FULL;
@@ -202,7 +215,7 @@ TEST(no_more_ids_than_cpus_have_rings, setup, NULL)
 	for (i = 0; i < RING_REFUSED_PASSES; i++)
 		assert_false(ring_make(70));
 	fake_reset();
-	for (id = 70; id < 72; id++) {
+	for (unsigned id = 70; id < 72; id++) {
 		for (i = 0; i < RING_REFUSED_PASSES && !ring_make(id); i++)
 			;
 		assert_true(ring_make(id));
@@ -220,9 +233,8 @@ static _Atomic(unsigned) nr_done;
 static void *churn(void *arg)
 {
 	void *old = NULL;
-	unsigned i;
 
-	for (i = 0; i < NR_SWAPS; i++) {
+	for (unsigned i = 0; i < NR_SWAPS; i++) {
 		void *mine = old ? old : block_get();
 
 		memset(mine, (int)i, SIZE);
@@ -241,37 +253,15 @@ static void *churn(void *arg)
 TEST(who_empties_them_gets_each_once, setup, NULL)
 {
 	pthread_t threads[NR_THREADS];
-	struct ring *rings;
-	void *block;
-	unsigned i;
-	size_t at;
 
 	if (!gate_is_open())
 		return;
 	nr_done = 0;
-	for (i = 0; i < NR_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL),
-				 0);
+	threads_start(threads, NR_THREADS, churn);
 	while (nr_done < NR_THREADS)
-		for (i = 0; i < ring_ids_end(); i++) {
-			rings = ring_take(i);
-			for (at = 0; rings && ring_empty(rings, at, &block);
-			     at++)
-				if (block)
-					heap_free(block);
-			if (rings)
-				ring_give_back(i, rings);
-		}
-	for (i = 0; i < NR_THREADS; i++)
-		pthread_join(threads[i], NULL);
-	for (i = 0; i < ring_ids_end(); i++) {
-		rings = ring_take(i);
-		for (at = 0; rings && ring_empty(rings, at, &block); at++)
-			if (block)
-				heap_free(block);
-		if (rings)
-			ring_give_back(i, rings);
-	}
+		empty_all();
+	threads_join(threads, NR_THREADS);
+	empty_all();
 	assert_int_equal(ring_size(), 0);
 	cpu_cache_flush_own();
 }

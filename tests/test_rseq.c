@@ -58,9 +58,8 @@ static void need_rseq(void)
 		skip();
 }
 
-static int reset(void **unused)
+FIXTURE(reset)
 {
-	(void)unused;
 	memset(&anchor, 0, sizeof(anchor));
 	memset(&rseq_state, 0, sizeof(rseq_state));
 	store_relaxed(&decided, UNDECIDED); // own
@@ -71,7 +70,6 @@ static int reset(void **unused)
 	libc_offset = &__rseq_offset ? __rseq_offset : 0;
 	libc_size = &__rseq_size ? __rseq_size : 0;
 	fake_reset();
-	return 0;
 }
 
 static uint32_t mode(void)
@@ -92,9 +90,8 @@ static void assert_sections_fail(void)
 	uint64_t *table = (void *)(head + REGION_TABLE_OFFSET);
 	struct lane *l = (void *)(head + REGION_HEAD_SIZE);
 	void *objects[2] = { head, head };
-	unsigned i;
 
-	for (i = 0; i < REGION_TABLE_WORDS; i++)
+	for (unsigned i = 0; i < REGION_TABLE_WORDS; i++)
 		table[i] = REGION_HEAD_SIZE;
 	lane_begin(l, (void **)(l + 1) + 1, (void **)(l + 1));
 	lane_set_limit(l, 10);
@@ -280,16 +277,15 @@ TEST(test_start_races, reset)
 {
 	struct anchor seen[NR_RACERS];
 	pthread_t threads[NR_RACERS];
-	unsigned i, k;
 
 	pthread_barrier_init(&race, NULL, NR_RACERS);
-	for (k = 0; k < NR_RACES; k++) {
+	for (unsigned k = 0; k < NR_RACES; k++) {
 		reset(NULL);
-		for (i = 0; i < NR_RACERS; i++)
+		for (unsigned i = 0; i < NR_RACERS; i++)
 			pthread_create(&threads[i], NULL, racer, &seen[i]);
-		for (i = 0; i < NR_RACERS; i++)
+		for (unsigned i = 0; i < NR_RACERS; i++)
 			pthread_join(threads[i], NULL);
-		for (i = 0; i < NR_RACERS; i++)
+		for (unsigned i = 0; i < NR_RACERS; i++)
 			assert_memory_equal(&seen[i], &anchor, sizeof(anchor));
 		assert_int_not_equal(anchor.rseq_cs, 0);
 	}

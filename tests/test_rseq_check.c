@@ -11,9 +11,8 @@
 #include "fake_system.h"
 #include "system/config.h"
 
-static int reset(void **unused)
+FIXTURE(reset)
 {
-	(void)unused;
 	config.rseq = 1;
 	fake_reset();
 	rseq_start();
@@ -21,7 +20,6 @@ static int reset(void **unused)
 	store_relaxed(&check.state, CHECK_NEW); // own
 	store_relaxed(&check.stop, 0);		// own
 	store_relaxed(&check.count, 0);		// own
-	return 0;
 }
 
 static void need_rseq(void)

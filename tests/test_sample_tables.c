@@ -23,9 +23,8 @@ static void tables_new(uint64_t nr_sites, uint64_t nr_index, uint64_t nr_words,
 {
 	const uint64_t sizes[] = { 8 * nr_sites, 4 * nr_index, 8 * nr_words,
 				   live_size };
-	int i;
 
-	for (i = 0; i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		free(tables[i]);
 		tables[i] = calloc(1, sizes[i]);
 		assert_non_null(tables[i]);
@@ -39,7 +38,6 @@ TEST(test_levels)
 {
 	static unsigned char seen[1 << 16];
 	uint64_t hash;
-	unsigned level, i;
 
 	assert_int_equal(levels_within(511), 0);
 	assert_int_equal(levels_within(512), 1);
@@ -47,9 +45,9 @@ TEST(test_levels)
 	assert_int_equal(levels_within(1280), 2);
 	assert_int_equal(levels_within(UINT64_MAX), 30);
 	/* Every bucket of a level is somebody's, and of that level alone. */
-	for (i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < 200000; i++) {
 		hash = (uint64_t)i * 0x9e3779b97f4a7c15;
-		for (level = 0; level < 9; level++) {
+		for (unsigned level = 0; level < 9; level++) {
 			uint32_t at = level_bucket(hash, level);
 
 			assert_in_range(at, levels_entries(level),
@@ -58,7 +56,7 @@ TEST(test_levels)
 			seen[at / 8] = 1;
 		}
 	}
-	for (i = 0; i < levels_entries(9) / 8; i++)
+	for (unsigned i = 0; i < levels_entries(9) / 8; i++)
 		assert_int_equal(seen[i], 1);
 }
 
@@ -84,9 +82,8 @@ TEST(test_sites)
 static uint32_t stack_intern(uint64_t first, unsigned n)
 {
 	uint64_t stack[UNWIND_MOST];
-	unsigned i;
 
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		stack[i] = first + i;
 	return trace_intern(stack, n);
 }
@@ -230,13 +227,12 @@ TEST(test_threads)
 	unsigned nr = 0;
 	uint32_t at = 0;
 	struct trace *t;
-	uintptr_t i;
 	void *result;
 
 	tables_new(1 << 14, 1 << 17, 1 << 20, 1 << 20);
-	for (i = 0; i < NR_THREADS; i++)
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		pthread_create(&threads[i], NULL, thread_run, (void *)(i + 1));
-	for (i = 0; i < NR_THREADS; i++) {
+	for (uintptr_t i = 0; i < NR_THREADS; i++) {
 		pthread_join(threads[i], &result);
 		assert_non_null(result);
 	}
@@ -291,10 +287,9 @@ TEST(test_levels_are_full)
 	const uint32_t page = 4096 / LIVE_ENTRY_SIZE;
 	struct live_info info = { .size = 1 };
 	uint32_t at = 0, nr = 0;
-	uint64_t i;
 
 	tables_new(512, 512, 1 << 10, 1 << 21);
-	for (i = 1; i <= 20000; i++)
+	for (uint64_t i = 1; i <= 20000; i++)
 		assert_true(live_add((void *)(i * 4096), &info));
 	while (live_next(&at, &info)) {
 		nr += !pages[at / page];

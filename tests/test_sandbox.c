@@ -96,12 +96,10 @@ static _Atomic(uint32_t) inside, done, nr_calls; /* atomic */
 
 static void *call_rarely(void *seen)
 {
-	unsigned i;
-
 	while (!load_relaxed(&done)) { // hint
 		if (!sandbox_try_rare(SANDBOX_OF_ANYBODY))
 			continue;
-		for (i = 0; i < LOOKS; i++)
+		for (unsigned i = 0; i < LOOKS; i++)
 			if (load_seq(&inside))
 				*(bool *)seen = true;
 		add_relaxed(&nr_calls, 1); // counter
@@ -112,9 +110,7 @@ static void *call_rarely(void *seen)
 
 static void be_inside(void)
 {
-	unsigned i;
-
-	for (i = 0; i < LOOKS; i++)
+	for (unsigned i = 0; i < LOOKS; i++)
 		store_seq(&inside, 1);
 	store_seq(&inside, 0);
 }
@@ -123,10 +119,9 @@ TEST(test_who_enters_waits, fresh)
 {
 	pthread_t threads[WORKERS];
 	bool seen[WORKERS] = { false };
-	unsigned i;
 
 	store_relaxed(&done, 0); // own
-	for (i = 0; i < WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS; i++)
 		pthread_create(&threads[i], NULL, call_rarely, &seen[i]);
 	while (load_relaxed(&nr_calls) < ROUNDS) { // counter
 		sandbox_begin();
@@ -134,7 +129,7 @@ TEST(test_who_enters_waits, fresh)
 		sandbox_end(0);
 	}
 	store_relaxed(&done, 1); // hint
-	for (i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < WORKERS; i++) {
 		pthread_join(threads[i], NULL);
 		assert_false(seen[i]);
 	}
@@ -184,9 +179,8 @@ TEST(test_child_takes_it_with_it, fresh)
 {
 	static void (*const runs[])(void) = { enter, enter_strictly,
 					      enter_and_die };
-	unsigned i;
 
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		in_vfork_child(runs[i]);
 		assert_true(sandbox_known());
 		assert_false(sandbox_forbids(word(), SANDBOX_OF_PROCESS));

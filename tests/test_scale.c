@@ -117,14 +117,13 @@ static struct state state_now(unsigned nr_ids)
 static void work(void)
 {
 	void *blocks[NR_USES];
-	unsigned i;
 
-	for (i = 0; i < NR_USES; i++) {
+	for (unsigned i = 0; i < NR_USES; i++) {
 		blocks[i] = block_alloc(sizes[i % NR_SIZES]);
 		assert_non_null(blocks[i]);
 		memset(blocks[i], 1, sizes[i % NR_SIZES]);
 	}
-	for (i = 0; i < NR_USES; i++)
+	for (unsigned i = 0; i < NR_USES; i++)
 		heap_free(blocks[i]);
 }
 
@@ -225,13 +224,12 @@ TEST_WHERE(can_drain(), test_growth)
 {
 	static const unsigned steps[] = { 2, 64, 256, 4096 };
 	struct state s;
-	unsigned i;
 
 	ids_work(0, 1);
 	s = state_now(1);
 	if (table)
 		table_head();
-	for (i = 0; i < (table ? 4 : 3); i++)
+	for (unsigned i = 0; i < (table ? 4 : 3); i++)
 		s = grow(s, steps[i]);
 	all_is_free();
 }
@@ -245,13 +243,12 @@ static uint64_t hog(unsigned id, unsigned rounds)
 {
 	static void *blocks[NR_HOG_SIZES][NR_HOG];
 	uint64_t nr = stats_now().nr_refills;
-	unsigned i, k;
 
 	be_id(id);
-	for (i = 0; i < rounds; i++) {
-		for (k = 0; k < NR_HOG_SIZES; k++)
+	for (unsigned i = 0; i < rounds; i++) {
+		for (unsigned k = 0; k < NR_HOG_SIZES; k++)
 			blocks_take(blocks[k], NR_HOG, hog_sizes[k]);
-		for (k = 0; k < NR_HOG_SIZES; k++)
+		for (unsigned k = 0; k < NR_HOG_SIZES; k++)
 			blocks_give(blocks[k], NR_HOG);
 	}
 	return stats_now().nr_refills - nr;
@@ -262,11 +259,10 @@ static void hogs(unsigned nr_cpus, unsigned n, size_t live)
 {
 	void *held = live ? block_alloc(live) : NULL;
 	uint64_t most, first, last = 0;
-	unsigned id;
 
 	rseq_state.nr_cpus = nr_cpus;
 	first = hog(0, NR_ROUNDS);
-	for (id = 1; id < n; id++)
+	for (unsigned id = 1; id < n; id++)
 		last = hog(id, NR_ROUNDS);
 	most = max_size(all_least(), claimed_size() / 8) + n * OWN_LEAST;
 	assert_true(stats_now().cached_size <= most);
@@ -330,28 +326,27 @@ TEST_WHERE(can_drain(), test_others_slabs_are_used)
 {
 	static void *blocks[NR_OTHERS][NR_OTHERS_BLOCKS];
 	uint64_t nr_slabs, nr_steals;
-	unsigned id, i;
 
-	for (id = 0; id < NR_OTHERS; id++) {
+	for (unsigned id = 0; id < NR_OTHERS; id++) {
 		be_id(1 + id);
 		blocks_take(blocks[id], NR_OTHERS_BLOCKS, 1024);
 	}
 	nr_slabs = stats_now().nr_slabs;
-	for (id = 0; id < NR_OTHERS; id++)
-		for (i = 0; i < NR_OTHERS_BLOCKS; i++)
+	for (unsigned id = 0; id < NR_OTHERS; id++)
+		for (unsigned i = 0; i < NR_OTHERS_BLOCKS; i++)
 			if (i % 16) {
 				heap_free(blocks[id][i]);
 	}
 	drain_caches(rseq_self(), false);
 	nr_steals = stats_now().nr_steals;
 	be_id(0);
-	for (id = 0; id < NR_OTHERS; id++)
-		for (i = 0; i < NR_OTHERS_BLOCKS; i++)
+	for (unsigned id = 0; id < NR_OTHERS; id++)
+		for (unsigned i = 0; i < NR_OTHERS_BLOCKS; i++)
 			if (i % 16)
 				blocks[id][i] = block_alloc(1024);
 	assert_true(stats_now().nr_slabs <= nr_slabs + NR_OTHERS + 1);
 	assert_true(stats_now().nr_steals > nr_steals);
-	for (id = 0; id < NR_OTHERS; id++)
+	for (unsigned id = 0; id < NR_OTHERS; id++)
 		blocks_give(blocks[id], NR_OTHERS_BLOCKS);
 	all_is_free();
 }
@@ -389,10 +384,9 @@ static void consume(unsigned n, enum whose whose,
 static void hand_over(unsigned n, enum whose whose, unsigned rounds)
 {
 	static void *blocks[NR_PAIRS_MOST][NR_HANDED];
-	unsigned id;
 
 	while (rounds--) {
-		for (id = 0; id < n; id++) {
+		for (unsigned id = 0; id < n; id++) {
 			be_id(id);
 			blocks_take(blocks[id], NR_HANDED, 64);
 		}
@@ -433,13 +427,12 @@ static double transfers(unsigned n, enum whose whose)
 TEST_WHERE(can_drain(), test_transfers)
 {
 	static const unsigned pairs[] = { 1, 2, 8, 32, 128 };
-	unsigned i;
 
 	if (table)
 		printf("| pairs | frees the blocks of | lines a block | "
 		       "gives | takes | slabs sent | steals |\n"
 		       "|---|---|---|---|---|---|---|\n");
-	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		assert_true(transfers(pairs[i], PARTNERS) <= PARTNERS_MOST);
 		assert_true(transfers(pairs[i], ANYONES) <= ANYONES_MOST);
 	}

@@ -43,9 +43,7 @@ TEST(test_steps_lose_at_most_a_fifth)
 
 TEST(test_geometry_of_slabs)
 {
-	unsigned size_class;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+	FOR_EACH_CLASS(size_class) {
 		const struct size_class *c = &size_classes[size_class];
 		size_t whole = c->nr_units * UNIT_SIZE;
 		size_t used = (size_t)c->nr_objects * c->size;
@@ -53,8 +51,7 @@ TEST(test_geometry_of_slabs)
 		assert_true(used <= whole && whole - used < c->size);
 		assert_true((whole - used) * 32 <= whole);
 		if (c->size <= SMALL_SIZE_MOST)
-			assert_true(c->nr_objects >=
-				    min_size(8, c->batch));
+			assert_true(c->nr_objects >= min_size(8, c->batch));
 		assert_true(c->nr_words <= UNIT_BITS_WORDS);
 		assert_true(c->nr_units <= HUGEPAGE_UNITS);
 		assert_in_range(c->batch, 1, c->lane_slots);
@@ -84,10 +81,9 @@ TEST(test_magic_tells_starts_from_insides)
 {
 	static const uint64_t owners[] = { 0, 1, 255, REGION_TABLE_WORDS - 1,
 					   TAG_OWNER_MASK };
-	unsigned size_class, i;
 
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		for (i = 0; i < 5; i++)
+	FOR_EACH_CLASS(size_class)
+		for (unsigned i = 0; i < 5; i++)
 			magic_is_exact(&size_classes[size_class], owners[i]);
 }
 
@@ -174,11 +170,10 @@ static void *first_caller(void *limited)
 TEST(test_limited_lanes_are_shorter)
 {
 	size_t size = size_class_area_size();
-	unsigned size_class;
 
 	first_caller(&size);
 	assert_true(size_class_area_size() < (512 << 10));
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
+	FOR_EACH_CLASS(size_class)
 		assert_in_range(size_classes[size_class].lane_slots,
 				min_size(512, geometry[size_class].lane_slots),
 				geometry[size_class].lane_slots);
@@ -190,11 +185,10 @@ TEST(test_limited_lanes_are_shorter)
 
 TEST(test_aligned)
 {
-	size_t size, align;
 	unsigned size_class;
 
-	for (align = 1; align <= UNIT_SIZE; align *= 2)
-		for (size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
+	for (size_t align = 1; align <= UNIT_SIZE; align *= 2)
+		for (size_t size = 0; size <= MEDIUM_SIZE_MOST; size += 8) {
 			size_class = size_class_aligned(size, align);
 			assert_true(size_classes[size_class].size >= size);
 			assert_int_equal(size_classes[size_class].size % align,

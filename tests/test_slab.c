@@ -40,11 +40,10 @@ TEST(test_words_by_enumeration)
 {
 	static const uint16_t owners[] = { 0, 1, 8191, 65535 };
 	static const uint32_t lives[] = { 0, 1, 0x89abcdef, UINT32_MAX };
-	unsigned i, size_class;
 
 	assert_int_equal(SLAB_ON, 1);
-	for (i = 0; i < 32; i++)
-		for (size_class = 0; size_class < 256; size_class++)
+	for (unsigned i = 0; i < 32; i++)
+		for (unsigned size_class = 0; size_class < 256; size_class++)
 			word_changes((struct slab_word){
 				.on = i & 1,
 				.size_class = (uint8_t)size_class,
@@ -149,7 +148,7 @@ TEST(test_sleeper_lists_the_slab_of_its_new_life)
 	slab_close(slab);
 }
 
-static const struct unit_tag *tag_of(const struct span *slab)
+static const struct unit_tag *span_tag(const struct span *slab)
 {
 	struct region *region = region_of_span(slab);
 
@@ -161,14 +160,14 @@ TEST(test_adopt_changes_the_owner_alone)
 	struct span *slab = slab_open(size_class_of(100), OWNER);
 	uint64_t before = load_relaxed(&slab->word);
 
-	assert_int_equal(tag_of(slab)->owner, OWNER);
+	assert_int_equal(span_tag(slab)->owner, OWNER);
 	slab_adopt(slab, REGION_TABLE_WORDS - 1);
-	assert_int_equal(tag_of(slab)->owner, REGION_TABLE_WORDS - 1);
-	assert_int_equal(tag_of(slab)->magic & ~TAG_OWNER_MASK,
+	assert_int_equal(span_tag(slab)->owner, REGION_TABLE_WORDS - 1);
+	assert_int_equal(span_tag(slab)->magic & ~TAG_OWNER_MASK,
 			 size_classes[word_of(slab).size_class].magic);
 	slab_adopt(slab, OTHER);
 	assert_int_equal(word_of(slab).owner, OTHER);
-	assert_int_equal(tag_of(slab)->owner, OTHER);
+	assert_int_equal(span_tag(slab)->owner, OTHER);
 	slab_adopt(slab, OWNER);
 	assert_int_equal(load_relaxed(&slab->word), before);
 	slab_close(slab);
@@ -227,8 +226,7 @@ TEST(test_misuse_is_seen)
 	assert_true(fake_aborts(give_inside()));
 	/* What other threads and handlers take meanwhile is free. */
 	assert_true(fake_aborts(give_first_twice()));
-	assert_int_equal(slab_nr_free(given_twice),
-			 UNIT_SIZE / 64 - 7);
+	assert_int_equal(slab_nr_free(given_twice), UNIT_SIZE / 64 - 7);
 }
 
 /* The statement ends the process by a message that begins so. */
@@ -332,18 +330,17 @@ TEST(test_lives_have_names)
 	struct span *slab = slab_open(size_class_of(28672), OWNER);
 	void *objects[4];
 	uint64_t lives[4], word;
-	unsigned i, k;
 
 	slab_take(slab, objects, 4);
 	lives[0] = life_of(objects[0]);
 	assert_int_equal(life_of(objects[3]), lives[0]);
 	give(slab, objects, 4, &word);
 	slab_close(slab);
-	for (i = 1; i < 4; i++) {
+	for (unsigned i = 1; i < 4; i++) {
 		slab = slab_open(size_class_of(i % 2 ? 1024 : 28672), OWNER);
 		slab_take(slab, objects, 1);
 		lives[i] = life_of(objects[0]);
-		for (k = 0; k < i; k++)
+		for (unsigned k = 0; k < i; k++)
 			assert_int_not_equal(lives[k], lives[i]);
 		give(slab, objects, 1, &word);
 		slab_close(slab);
@@ -352,10 +349,9 @@ TEST(test_lives_have_names)
 
 TEST(test_no_memory)
 {
-	unsigned long k;
 	struct span *slab;
 
-	for (k = 1; k < 4; k++) {
+	for (unsigned long k = 1; k < 4; k++) {
 		fake_fail_at(FAKE_MAP, k);
 		slab = slab_open(size_class_of(32768), OWNER);
 		if (slab)

@@ -40,12 +40,11 @@ FIXTURE(fresh)
 static struct span *slab_full(unsigned size_class)
 {
 	struct span *slab = slab_open(size_class, OWNER);
-	unsigned i;
 
 	assert_non_null(slab);
 	nr = slab_take(slab, objects, NR_OBJECTS_MOST);
 	assert_int_equal(nr, size_classes[size_class].nr_objects);
-	for (i = 0; i < nr; i++) {
+	for (unsigned i = 0; i < nr; i++) {
 		memset(objects[i], LIVE, size_classes[size_class].size);
 		live[i] = true;
 	}
@@ -62,9 +61,7 @@ static void give_one(struct span *slab, unsigned i)
 
 static void close_full(struct span *slab)
 {
-	unsigned i;
-
-	for (i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++)
 		if (live[i])
 			give_one(slab, i);
 	assert_true(slab_is_empty(slab));
@@ -74,9 +71,7 @@ static void close_full(struct span *slab)
 
 static bool bytes_are(const char *at, size_t size, unsigned char byte)
 {
-	size_t i;
-
-	for (i = 0; i < size; i++)
+	for (size_t i = 0; i < size; i++)
 		if ((unsigned char)at[i] != byte)
 			return false;
 	return true;
@@ -84,9 +79,7 @@ static bool bytes_are(const char *at, size_t size, unsigned char byte)
 
 static void live_are_whole(unsigned size_class)
 {
-	unsigned i;
-
-	for (i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++)
 		if (live[i] &&
 		    !bytes_are(objects[i], size_classes[size_class].size, LIVE))
 			fail_msg("object %u of class %u", i, size_class);
@@ -96,9 +89,7 @@ static void live_are_whole(unsigned size_class)
  * of them, one by one. */
 static bool page_is_live(const char *page, unsigned size_class)
 {
-	unsigned i;
-
-	for (i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++)
 		if (live[i] && (char *)objects[i] < page + system_page_size() &&
 		    page < (char *)objects[i] + size_classes[size_class].size)
 			return true;
@@ -150,10 +141,8 @@ static void purge_at_random(unsigned size_class, unsigned odds)
 
 TEST(test_free_pages_of_every_class, fresh)
 {
-	unsigned size_class, odds;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		for (odds = 2; odds <= 512; odds *= 4)
+	FOR_EACH_CLASS(size_class)
+		for (unsigned odds = 2; odds <= 512; odds *= 4)
 			purge_at_random(size_class, odds);
 }
 
@@ -162,10 +151,9 @@ TEST(test_free_pages_of_every_class, fresh)
 static void purge_one_by_one(unsigned size_class, unsigned step)
 {
 	struct span *slab = slab_full(size_class);
-	unsigned first, i;
 
-	for (first = 0; first < step; first++)
-		for (i = first; i + 1 < nr; i += step) {
+	for (unsigned first = 0; first < step; first++)
+		for (unsigned i = first; i + 1 < nr; i += step) {
 			give_one(slab, i);
 			slab_purge(slab);
 		}
@@ -177,10 +165,8 @@ static void purge_one_by_one(unsigned size_class, unsigned step)
 
 TEST(test_shared_pages, fresh)
 {
-	unsigned size_class, step;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++)
-		for (step = 1; step <= 3; step++)
+	FOR_EACH_CLASS(size_class)
+		for (unsigned step = 1; step <= 3; step++)
 			purge_one_by_one(size_class, step);
 }
 
@@ -251,15 +237,13 @@ static void give_meanwhile(void)
  * that live, and no giver's bit. */
 TEST(test_gives_meanwhile, fresh)
 {
-	unsigned size_class, i;
-
-	for (size_class = 1; size_class < NR_FIXED_CLASSES; size_class++) {
+	FOR_EACH_CLASS(size_class) {
 		purged_slab = slab_full(size_class);
-		for (i = 0; i < nr / 2; i++)
+		for (unsigned i = 0; i < nr / 2; i++)
 			give_one(purged_slab, i);
 		next_given = nr / 2 + 1;
 		while_purging = give_meanwhile;
-		for (i = 0; i < 8; i++) {
+		for (unsigned i = 0; i < 8; i++) {
 			slab_purge(purged_slab);
 			live_are_whole(size_class);
 		}
@@ -275,15 +259,14 @@ TEST(test_gives_meanwhile, fresh)
 TEST(test_refusals, fresh)
 {
 	struct span *slab = slab_full(size_class_of(512));
-	unsigned i;
 
-	for (i = 0; i < nr / 2; i++)
+	for (unsigned i = 0; i < nr / 2; i++)
 		give_one(slab, i);
 	fake_fail_from(FAKE_PURGE, 1);
 	assert_int_equal(slab_purge(slab), 0);
 	slab_check(slab);
 	fake_reset();
-	for (i = 0; i < PURGE_REFUSED_PASSES; i++)
+	for (unsigned i = 0; i < PURGE_REFUSED_PASSES; i++)
 		assert_int_equal(slab_purge(slab), 0);
 	assert_int_equal(fake_calls(FAKE_PURGE), 0);
 	assert_int_equal(slab_purge(slab), 16384);
@@ -297,17 +280,15 @@ TEST(test_large_pages, fresh)
 {
 	static const unsigned pages[] = { 16384, 65536 };
 	struct span *slab, *before;
-	unsigned i, size_class;
 	size_t done;
 
-	for (i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		fake.page_size = pages[i];
 		before = slab_full(SIZE_CLASS_64);
 		give_one(before, 100);
 		assert_int_equal(slab_purge(before), 0);
 		close_full(before);
-		for (size_class = 1; size_class < NR_FIXED_CLASSES;
-		     size_class++) {
+		FOR_EACH_CLASS(size_class) {
 			before = slab_open(SIZE_CLASS_64, OWNER);
 			slab = slab_full(size_class);
 			while (nr > 1 && slab_nr_free(slab) < nr - 1)

@@ -130,11 +130,10 @@ static void not_random(void)
 TEST(test_random, set_errno, errno_is_kept)
 {
 	uint64_t all = 0, both = ALL_ONES, x;
-	unsigned i;
 
 	if (!system_random() && !system_random())
 		skip(); /* the process has no random addresses */
-	for (i = 0; i < 64; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		x = system_random();
 		all |= x;
 		both &= x;
@@ -145,17 +144,13 @@ TEST(test_random, set_errno, errno_is_kept)
 
 static void assert_filled(const unsigned char *at, size_t size, unsigned seed)
 {
-	size_t i;
-
-	for (i = 0; i < size; i += 1000)
+	for (size_t i = 0; i < size; i += 1000)
 		assert_int_equal(at[i], seed ? (i / 1000 + seed) % 256 : 0);
 }
 
 static void fill(unsigned char *at, size_t size, unsigned seed)
 {
-	size_t i;
-
-	for (i = 0; i < size; i += 1000)
+	for (size_t i = 0; i < size; i += 1000)
 		at[i] = (unsigned char)((i / 1000 + seed) % 256);
 }
 
@@ -165,8 +160,7 @@ TEST(test_move_pages, set_errno, errno_is_kept)
 
 	fill(addr, 2 * MIB, 1);
 	fill(addr + 8 * MIB, 2 * MIB, 9);
-	assert_int_equal(
-		system_move_pages(addr + 8 * MIB, addr, 2 * MIB), 0);
+	assert_int_equal(system_move_pages(addr + 8 * MIB, addr, 2 * MIB), 0);
 	assert_filled(addr + 8 * MIB, 2 * MIB, 1);
 	assert_filled(addr, 2 * MIB, 0);
 	fill(addr, 2 * MIB, 3);
@@ -348,7 +342,6 @@ TEST(test_thread, set_errno, errno_is_kept)
 	static struct system_thread known = { 1, 0 };
 	sigset_t before, after;
 	uint64_t signals;
-	unsigned i;
 
 	tls[0] = tls;
 	sigprocmask(SIG_SETMASK, NULL, &before);
@@ -359,7 +352,7 @@ TEST(test_thread, set_errno, errno_is_kept)
 	assert_true(atomic_load(&known.tid) != 0);
 	system_signals_restore(signals);
 	sigprocmask(SIG_SETMASK, NULL, &after);
-	for (i = 1; i < 64; i++)
+	for (unsigned i = 1; i < 64; i++)
 		assert_int_equal(sigismember(&before, (int)i),
 				 sigismember(&after, (int)i));
 	while (!atomic_load(&thread.started))

@@ -93,8 +93,7 @@ static uint64_t now_overtaken(void)
 FIXTURE(fresh)
 {
 	heap_purge(0);
-	fake_reset();
-	fake.quiet = true;
+	fake_reset_quiet();
 	config.purge_delay = DELAY;
 	config.purge_budget = 1 << 30;
 	births_succeed = lives = false;
@@ -108,18 +107,20 @@ FIXTURE(done)
 	all_is_free();
 }
 
+static void pass_after(uint64_t ms)
+{
+	fake_now_ms += ms;
+	tick_pass();
+}
+
 TEST(test_one_pass_in_a_tick, fresh, done)
 {
-	unsigned tick;
-
 	tick_pass();
 	assert_int_equal(asked.nr_ticks, 0);
-	for (tick = 1; tick < 5; tick++) {
-		fake_now_ms += DELAY - 1;
-		tick_pass();
+	for (unsigned tick = 1; tick < 5; tick++) {
+		pass_after(DELAY - 1);
 		assert_int_equal(asked.nr_ticks, tick - 1);
-		fake_now_ms++;
-		tick_pass();
+		pass_after(1);
 		tick_pass();
 		assert_int_equal(asked.nr_ticks, tick);
 		assert_int_equal(asked.nr_next, tick);
@@ -130,18 +131,15 @@ TEST(test_one_pass_in_a_tick, fresh, done)
 /* After a long sleep one tick is due, not one for each that was missed. */
 TEST(test_ticks_do_not_pile_up, fresh, done)
 {
-	fake_now_ms += 1000 * DELAY;
+	pass_after(1000 * DELAY);
 	tick_pass();
-	tick_pass();
-	fake_now_ms += DELAY - 1;
-	tick_pass();
+	pass_after(DELAY - 1);
 	assert_int_equal(asked.nr_ticks, 1);
 }
 
 TEST(test_pieces_are_bounded, fresh, done)
 {
-	fake_now_ms += DELAY;
-	tick_pass();
+	pass_after(DELAY);
 	assert_int_equal(asked.tick_size, TICK_PURGE_SIZE);
 	assert_int_equal(asked.next_most, TICK_COLLECT);
 }
@@ -150,16 +148,13 @@ TEST(test_pieces_are_bounded, fresh, done)
 TEST(test_helper_has_grace, fresh, done)
 {
 	births_succeed = true;
-	fake_now_ms += DELAY;
-	tick_pass();
+	pass_after(DELAY);
 	assert_int_equal(nr_births, 1);
 	assert_int_equal(asked.nr_ticks, 0);
-	fake_now_ms += (1 + RECLAIMER_GRACE) * DELAY - 1;
-	tick_pass();
+	pass_after((1 + RECLAIMER_GRACE) * DELAY - 1);
 	assert_int_equal(nr_births, 1);
 	/* It is late: the next one. */
-	fake_now_ms++;
-	tick_pass();
+	pass_after(1);
 	assert_int_equal(nr_births, 2);
 	assert_int_equal(asked.nr_ticks, 0);
 }
@@ -167,8 +162,7 @@ TEST(test_helper_has_grace, fresh, done)
 TEST(test_successor_after_a_tick, fresh, done)
 {
 	births_succeed = true;
-	fake_now_ms += DELAY;
-	tick_pass();
+	pass_after(DELAY);
 	reclaimer_tick();
 	tick_pass();
 	assert_int_equal(nr_births, 2);
@@ -178,12 +172,10 @@ TEST(test_successor_after_a_tick, fresh, done)
 
 TEST(test_no_delay_is_no_rain_of_births, fresh, done)
 {
-	unsigned i;
-
 	births_succeed = true;
 	config.purge_delay = 0;
 	fake_now_ms += DELAY;
-	for (i = 0; i < 10; i++)
+	for (unsigned i = 0; i < 10; i++)
 		tick_pass();
 	assert_int_equal(nr_births, 1);
 }
@@ -191,8 +183,7 @@ TEST(test_no_delay_is_no_rain_of_births, fresh, done)
 /* Without a birth the passer works, and who lives shall look once more. */
 TEST(test_passers_work_without_a_birth, fresh, done)
 {
-	fake_now_ms += DELAY;
-	tick_pass();
+	pass_after(DELAY);
 	assert_int_equal(nr_births, 0);
 	assert_int_equal(asked.nr_ticks, 1);
 	assert_int_equal(asked.nr_looks, 1);
@@ -202,11 +193,9 @@ TEST(test_ensure, fresh, done)
 {
 	lives = true;
 	tick_ensure_helper();
-	fake_now_ms += (1 + RECLAIMER_GRACE) * DELAY - 1;
-	tick_pass();
+	pass_after((1 + RECLAIMER_GRACE) * DELAY - 1);
 	assert_int_equal(asked.nr_ticks, 0);
-	fake_now_ms++;
-	tick_pass();
+	pass_after(1);
 	assert_int_equal(asked.nr_ticks, 1);
 }
 
@@ -235,24 +224,18 @@ static void *memory_freed(size_t size)
 TEST(test_delay_is_honoured, fresh, done)
 {
 	size_t size = 3 * TICK_PURGE_SIZE, dirty;
-	unsigned i;
 
 	memory_freed(size);
 	dirty = page_heap_dirty_size();
 	assert_true(dirty >= size);
-	fake_now_ms += DELAY - 1;
-	tick_pass();
+	pass_after(DELAY - 1);
 	assert_int_equal(fake_purged_size(), 0);
-	fake_now_ms++;
-	tick_pass(); /* begins the interval */
+	pass_after(1); /* begins the interval */
 	assert_int_equal(fake_purged_size(), 0);
-	for (i = 1; i <= 3; i++) {
-		fake_now_ms += DELAY - 1;
-		tick_pass();
-		assert_int_equal(fake_purged_size(),
-				 (i - 1) * TICK_PURGE_SIZE);
-		fake_now_ms++;
-		tick_pass();
+	for (unsigned i = 1; i <= 3; i++) {
+		pass_after(DELAY - 1);
+		assert_int_equal(fake_purged_size(), (i - 1) * TICK_PURGE_SIZE);
+		pass_after(1);
 		assert_int_equal(fake_purged_size(), i * TICK_PURGE_SIZE);
 	}
 }
@@ -263,11 +246,9 @@ TEST(test_pieces_grow_with_what_is_free, fresh, done)
 	size_t dirty;
 
 	memory_freed(40 * TICK_PURGE_SIZE);
-	fake_now_ms += DELAY;
-	tick_pass(); /* begins the interval */
+	pass_after(DELAY); /* begins the interval */
 	dirty = page_heap_dirty_size();
-	fake_now_ms += DELAY;
-	tick_pass();
+	pass_after(DELAY);
 	assert_in_range(fake_purged_size(), dirty / 4 - UNIT_SIZE, dirty / 4);
 }
 
@@ -300,9 +281,7 @@ TEST(test_slow_paths_pass, fresh, done)
 
 TEST(test_one_of_two_is_elected, fresh, done)
 {
-	unsigned tick;
-
-	for (tick = 1; tick < 5; tick++) {
+	for (unsigned tick = 1; tick < 5; tick++) {
 		fake_now_ms += DELAY;
 		overtaken = true;
 		tick_pass();

@@ -18,17 +18,16 @@ static void add(uint64_t word)
 static int make_words(void **state)
 {
 	uint64_t seed = 0, random;
-	unsigned i, n;
 
 	(void)state;
 	add(0);
-	for (n = 1; n <= 64; n += 3) {
-		for (i = 0; i + n <= 64; i += 3)
+	for (unsigned n = 1; n <= 64; n += 3) {
+		for (unsigned i = 0; i + n <= 64; i += 3)
 			add(bits_range(i, n));
 	}
-	for (i = 0; i < 256; i++)
+	for (unsigned i = 0; i < 256; i++)
 		add((uint64_t)i * 0x0101010101010101u);
-	for (i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 500; i++) {
 		random = random_next(&seed);
 		add(i % 2 ? random : random & random >> 9);
 	}
@@ -44,9 +43,7 @@ static bool is_run(uint64_t word, unsigned first, unsigned n)
 
 static unsigned slow_find(uint64_t word, unsigned n, unsigned align)
 {
-	unsigned i;
-
-	for (i = 0; i + n <= 64; i += align) {
+	for (unsigned i = 0; i + n <= 64; i += align) {
 		if (is_run(word, i, n))
 			return i;
 	}
@@ -55,11 +52,9 @@ static unsigned slow_find(uint64_t word, unsigned n, unsigned align)
 
 TEST(finds_the_lowest_run)
 {
-	unsigned i, n, align;
-
-	for (i = 0; i < nr_words; i++) {
-		for (n = 1; n <= 64; n++) {
-			for (align = 1; align <= 64; align *= 2)
+	for (unsigned i = 0; i < nr_words; i++) {
+		for (unsigned n = 1; n <= 64; n++) {
+			for (unsigned align = 1; align <= 64; align *= 2)
 				assert_int_equal(
 					unit_word_find(words[i], n, align),
 					slow_find(words[i], n, align));
@@ -69,13 +64,11 @@ TEST(finds_the_lowest_run)
 
 TEST(starts_are_all_starts)
 {
-	unsigned i, n, at;
-
-	for (i = 0; i < nr_words; i += 7) {
-		for (n = 1; n <= 64; n++) {
+	for (unsigned i = 0; i < nr_words; i += 7) {
+		for (unsigned n = 1; n <= 64; n++) {
 			uint64_t starts = unit_word_starts(words[i], n);
 
-			for (at = 0; at < 64; at++)
+			for (unsigned at = 0; at < 64; at++)
 				assert_int_equal(!!(starts & bits_one(at)),
 						 is_run(words[i], at, n));
 		}
@@ -99,10 +92,8 @@ TEST(class_is_the_largest_run)
 
 TEST(compares_classes)
 {
-	unsigned i, j;
-
-	for (i = 0; i < nr_words; i++) {
-		for (j = 0; j < nr_words; j++)
+	for (unsigned i = 0; i < nr_words; i++) {
+		for (unsigned j = 0; j < nr_words; j++)
 			assert_int_equal(
 				unit_word_same_class(words[i], words[j]),
 				unit_word_class(words[i]) ==
@@ -149,10 +140,8 @@ TEST(purges_whole_pages)
 
 TEST(highest_bits)
 {
-	unsigned i, n;
-
-	for (i = 0; i < nr_words; i++) {
-		for (n = 0; n <= 65; n++) {
+	for (unsigned i = 0; i < nr_words; i++) {
+		for (unsigned n = 0; n <= 65; n++) {
 			uint64_t high = unit_word_highest(words[i], n);
 			uint64_t rest = words[i] & ~high;
 
@@ -195,10 +184,8 @@ static uint64_t slow_widen(uint64_t word, uint64_t open)
 
 TEST(widens_to_whole_runs)
 {
-	unsigned i, k;
-
-	for (i = 0; i < nr_words; i++) {
-		for (k = 0; k < 50; k++) {
+	for (unsigned i = 0; i < nr_words; i++) {
+		for (unsigned k = 0; k < 50; k++) {
 			uint64_t open = words[(i * 7 + k * 31) % nr_words];
 
 			assert_true(unit_word_widen(words[i], open) ==

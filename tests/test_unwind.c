@@ -62,10 +62,8 @@ static __attribute__((noinline)) void take_both(void)
 /* But for the first one, which is where take_both() called. */
 static void assert_equal_stacks(void)
 {
-	unsigned i;
-
 	assert_in_range(ours.n, 3, UNWIND_MOST);
-	for (i = 1; i < ours.n; i++)
+	for (unsigned i = 1; i < ours.n; i++)
 		assert_int_equal(ours.pcs[i], theirs.pcs[i]);
 	assert_int_equal(ours.n, theirs.n);
 }
@@ -145,9 +143,8 @@ TEST(test_coroutine)
 {
 	size_t size = 1 << 16;
 	char *room;
-	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++) {
 		room = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(room, MAP_FAILED);
@@ -171,9 +168,8 @@ static void *thread_run(void *arg)
 TEST(test_threads)
 {
 	pthread_t thread;
-	int i;
 
-	for (i = 0; i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		pthread_create(&thread, NULL, thread_run, NULL);
 		pthread_join(thread, NULL);
 		assert_equal_stacks();
@@ -203,10 +199,9 @@ TEST(test_bad_frames)
 				 ~(uint64_t)0, ~(uint64_t)7, ~(uint64_t)15,
 				 (uint64_t)1 << 63, (uint64_t)1 << 47 };
 	struct frame frame;
-	size_t i;
 
 	munmap(gone, 1 << 16);
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		frame_fill(&frame);
 		frame.r[FRAME_SP] = bad[i];
 		frame.r[FRAME_FP] = bad[i];
@@ -395,7 +390,6 @@ TEST(test_rule_keys)
 	unsigned char table[64] = { 20 };
 	unsigned char *entry = table + 24;
 	uint64_t key;
-	unsigned i;
 
 	entry[0] = 28;
 	entry[4] = 28;
@@ -405,7 +399,7 @@ TEST(test_rule_keys)
 	assert_int_equal(rules_find(key), 5);
 	assert_int_equal(rules_find(rules_key(4096, entry)), 5);
 	assert_int_equal(rules_find(rules_key(4097, entry)), RULES_NONE);
-	for (i = 0; i < 56; i++) {
+	for (unsigned i = 0; i < 56; i++) {
 		if ((i >= 16 && i < 24) || (i >= 24 && i < 32))
 			continue;
 		table[i] ^= 64;

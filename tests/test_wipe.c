@@ -20,11 +20,9 @@ static void fresh(size_t size)
 
 TEST(all_of_it_is_wiped_and_no_more, NULL, NULL)
 {
-	size_t size, i;
-
-	for (size = 16; size <= MOST; size += 16) {
+	for (size_t size = 16; size <= MOST; size += 16) {
 		fresh(size);
-		for (i = 0; i < size; i++)
+		for (size_t i = 0; i < size; i++)
 			assert_true(i / 8 == 1 || !memory.object[i]);
 		assert_int_equal(((mark_word *)memory.object)[1], MARK);
 		assert_int_equal(memory.before[63], -1);
@@ -38,11 +36,10 @@ TEST(all_of_it_is_wiped_and_no_more, NULL, NULL)
 
 TEST(any_bit_is_seen, NULL, NULL)
 {
-	size_t size, i;
 	bool ends;
 
-	for (size = 16; size <= MOST; size += size < 1280 ? 16 : 256)
-		for (i = 0; i < size; i++) {
+	for (size_t size = 16; size <= MOST; size += size < 1280 ? 16 : 256)
+		for (size_t i = 0; i < size; i++) {
 			fresh(size);
 			memory.object[i] ^= (char)(1 << i % 8);
 			ends = i < 64 || i >= size - 64;

@@ -125,32 +125,24 @@ static void *churn(void *arg)
 
 static void *block;
 
-__attribute__((noinline)) void keeps_much(void)
-{
-	*(void *volatile *)&block = malloc(10000);
-}
+/* A function of that name, which keeps a block of that size. */
+#define KEEPS(name, size)                                   \
+	__attribute__((noinline)) void name(void)           \
+	{                                                   \
+		*(void *volatile *)&block = malloc(size);   \
+	}
 
-__attribute__((noinline)) void keeps_little(void)
-{
-	*(void *volatile *)&block = malloc(100);
-}
-
+KEEPS(keeps_much, 10000)
+KEEPS(keeps_little, 100)
 /* Its class has 81920 bytes. */
-__attribute__((noinline)) void keeps_badly(void)
-{
-	*(void *volatile *)&block = malloc(66000);
-}
+KEEPS(keeps_badly, 66000)
+/* One among many of its size that are freed at once. */
+KEEPS(keeps_one, 3000)
 
 __attribute__((noinline)) void frees_at_once(void)
 {
 	*(void *volatile *)&block = malloc(3000);
 	free(block);
-}
-
-/* One among many of its size that are freed at once. */
-__attribute__((noinline)) void keeps_one(void)
-{
-	*(void *volatile *)&block = malloc(3000);
 }
 
 __attribute__((noinline)) void grows_by_steps(void)
@@ -186,8 +178,7 @@ static void leak(void)
 {
 	pthread_t thread;
 
-	if (pipe(passed) ||
-	    pthread_create(&thread, NULL, frees_others, NULL))
+	if (pipe(passed) || pthread_create(&thread, NULL, frees_others, NULL))
 		exit(1);
 	say("ready");
 	for (;;) {

@@ -26,11 +26,10 @@ static unsigned long long nr_direct(void)
 static void *work(void *unused)
 {
 	unsigned long long before;
-	unsigned i;
 
 	free(malloc(100));
 	before = nr_direct();
-	for (i = 0; i < NR_PAIRS; i++)
+	for (unsigned i = 0; i < NR_PAIRS; i++)
 		free(malloc(100));
 	if (nr_direct() == before)
 		return unused;

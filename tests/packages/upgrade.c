@@ -62,15 +62,14 @@ static void serves(const struct copy *copy)
 {
 	static char *blocks[NR_BLOCKS];
 	unsigned long long before = live_size(copy);
-	int i;
 
-	for (i = 0; i < NR_BLOCKS; i++) {
+	for (int i = 0; i < NR_BLOCKS; i++) {
 		blocks[i] = copy->malloc(SIZE + i);
 		memset(blocks[i], i, SIZE + i);
 	}
 	check(live_size(copy) >= before + (size_t)NR_BLOCKS * SIZE,
 	      "the blocks are the library's");
-	for (i = 0; i < NR_BLOCKS; i++) {
+	for (int i = 0; i < NR_BLOCKS; i++) {
 		check(blocks[i][SIZE / 2] == (char)i, "a block is as written");
 		copy->free(blocks[i]);
 	}

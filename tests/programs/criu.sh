@@ -8,7 +8,6 @@
 # this kernel, that of Debian's newest suite does it, with its libraries beside
 # it. CRIU=COMMAND names another one. Where none runs nothing is known, and the
 # result says so.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

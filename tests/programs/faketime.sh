@@ -4,7 +4,6 @@
 #
 # A library stands before libc's clock, and before this one: threads allocate
 # and end, a helper gives memory back, and the clock is the false one.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

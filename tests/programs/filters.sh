@@ -7,7 +7,6 @@
 # default profile (docker's and podman's), systemd's @system-service, which
 # kills, and a kernel that knows neither rseq nor membarrier, as gVisor's. Each
 # serves the program right, with lanes or, where rseq is refused, without.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

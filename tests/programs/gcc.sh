@@ -4,7 +4,6 @@
 #
 # make -j and gcc compile this library, with the library preloaded into all of
 # them: every object is, to the byte, the one that they compile without it.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -5,7 +5,6 @@
 #
 # A repository made on the fly: imported, packed by threads, cloned, collected
 # and checked; the clone's history is the original's.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -6,7 +6,6 @@
 # 8 threads; at start haproxy compares mallinfo around a malloc to see whose
 # malloc it has, and it calls malloc_trim with all other threads isolated.
 # Load, its own view of its memory, a soft stop under load.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

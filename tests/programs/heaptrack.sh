@@ -5,7 +5,6 @@
 #
 # heaptrack beside the library: it stands before it, counts every call, and
 # the program's result is right.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -5,7 +5,6 @@
 # 500 threads at once that use the parts of the JVM which call malloc: zlib,
 # direct buffers, monitors, thread start and end; javac too runs under the
 # library.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

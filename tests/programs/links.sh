@@ -7,7 +7,6 @@
 # call by call, not to be opened by dlopen (-z nodlopen), with the archive as
 # static-pie; and with an auditor (LD_AUDIT), which has a libc and a malloc of
 # its own in another namespace, in the same process.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -4,7 +4,6 @@
 #
 # A thread per connection, 500 connections: sysbench's read-write mix for 20
 # seconds, then the tables are checked and the server stops by itself.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -6,7 +6,6 @@
 # 64 worker threads; connections that come and go set, read, append, increment
 # and delete values of 1 byte to 300 KB. Each value is derived from its key,
 # so that a wrong byte anywhere is seen.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -7,7 +7,6 @@
 # server, to 200 connections, and are reloaded meanwhile; no request fails and
 # the bytes are right.
 # shellcheck disable=SC2317 # functions that wait_until calls
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

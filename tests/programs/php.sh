@@ -7,7 +7,6 @@
 # that they bring (libxml2, libonig) would miss a preloaded malloc, and free
 # blocks of one heap in the other. The extensions' results are checked, with
 # PHP's own allocator and with malloc for everything.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

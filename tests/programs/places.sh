@@ -8,7 +8,6 @@
 # and tight limits. The program is right in all of them, with the same mode as
 # outside. Without the right to make namespaces the first two are left out, and
 # the result says so.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

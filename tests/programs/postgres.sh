@@ -4,7 +4,6 @@
 #
 # A process per connection: pgbench with a new connection for each transaction
 # (a fork storm), then 40 that stay; afterwards the sums of its bank agree.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

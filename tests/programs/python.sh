@@ -5,7 +5,6 @@
 #
 # A part of Python's own test suite, with malloc for every object. Its quick
 # form (PROGRAMS_QUICK=1, which run.sh --quick sets) is shorter.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -7,7 +7,6 @@
 # checked by redis-check-rdb and read back by a second server, whose data must
 # have the same digest. Values of all sizes, lists, hashes, sorted sets.
 # shellcheck disable=SC2317 # functions that wait_until calls
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -5,7 +5,6 @@
 #
 # 200,000 rows, indexes, updates, a sort, a vacuum; the database is sound and
 # gives the same answers as one that was made without the library.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

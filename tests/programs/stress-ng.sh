@@ -7,7 +7,6 @@
 # small ones first, then large ones. It writes a pointer into each block, into
 # that of a calloc(17, 8 / 17), too; modes that name this have large ones alone,
 # among which such sizes do not come up.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -6,7 +6,6 @@
 # valgrind knows no rseq: the library serves a program under it all the same,
 # and with --soname-synonyms memcheck takes malloc over and finds a bad read
 # and a leak.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -6,7 +6,6 @@
 # gdb's single steps through malloc and free, rr where it knows the processor.
 # The program is right under each. (ltrace loses the threads of any program that
 # has some: it watches one.)
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 begin
 

@@ -25,9 +25,7 @@ static void *passed;
 
 static void empty(struct block *b, unsigned char mark)
 {
-	size_t i;
-
-	for (i = 0; i < b->size; i++)
+	for (size_t i = 0; i < b->size; i++)
 		if (b->at[i] != mark)
 			abort();
 	free(b->at);
@@ -67,12 +65,11 @@ static void *work(void *arg)
 static void work_all(void)
 {
 	pthread_t threads[NR_THREADS];
-	long i;
 
-	for (i = 0; i < NR_THREADS; i++)
+	for (long i = 0; i < NR_THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, (void *)i))
 			abort();
-	for (i = 0; i < NR_THREADS; i++)
+	for (long i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
 }
 

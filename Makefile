@@ -333,8 +333,8 @@ lint: ## the house rules, read from the sources
 format: ## src and include as clang-format has them
 	@clang-format -i $(wildcard src/*/*.[ch] include/*.h)
 
-FIGURES = pair many_threads give_back metadata
-figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
+FIGURES = pair many_threads give_back metadata base_rss
+figures: $(FIGURES:%=$(BUILD)/%) $(BUILD)/bench/measure all ## the programs behind README's figures
 $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
 		$(wildcard stress/harness/*.h) $(BUILD)/flags
 	$(call say,CC,$@)

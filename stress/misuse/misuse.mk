@@ -10,13 +10,11 @@ $(MISUSE_DIR)/%: stress/misuse/%.c $(BUILD)/flags
 
 .PHONY: misuse
 misuse: $(MISUSE_DIR)/misuse $(BUILD)/pair $(BUILD)/liblanemalloc.so ## which kinds of misuse are named, and at what cost
-	@BUILD=$(BUILD) stress/misuse/run.sh --into docs/hardening.md \
-		$(MISUSE_DIR)/misuse $(BUILD)/pair
+	@BUILD=$(BUILD) stress/misuse/misuse.py kinds --into docs/hardening.md
 
 .PHONY: misuse-bugs
 misuse-bugs: $(MISUSE_DIR)/bugs $(BUILD)/liblanemalloc.so ## bugs of real programs: who finds them, how soon
-	@BUILD=$(BUILD) stress/misuse/bugs.sh --into docs/hardening.md \
-		$(MISUSE_DIR)/bugs
+	@BUILD=$(BUILD) stress/misuse/misuse.py bugs --into docs/hardening.md
 
 # The same loads with the compiler's AddressSanitizer, where it has one.
 MISUSE_ASAN := $(MISUSE_DIR)/load.asan $(MISUSE_DIR)/pair.asan
@@ -38,5 +36,6 @@ misuse-asan:
 	@$(MAKE) --no-print-directory $(MISUSE_ASAN) || \
 		echo "misuse-cost: $(CC) builds nothing with AddressSanitizer"
 
-misuse-cost: misuse-asan $(BUILD)/bench/load $(BUILD)/pair $(BUILD)/liblanemalloc.so ## what each way to find misuse costs, in time and memory
-	@BUILD=$(BUILD) stress/misuse/cost.py --into docs/hardening.md $(LOADS)
+misuse-cost: misuse-asan $(BUILD)/bench/load $(BUILD)/bench/measure $(BUILD)/pair $(BUILD)/liblanemalloc.so ## what each way to find misuse costs, in time and memory
+	@BUILD=$(BUILD) stress/misuse/misuse.py cost --into docs/hardening.md \
+		$(LOADS)

@@ -1,9 +1,6 @@
 /* latency: how long each single malloc and free takes
  *
- * Each worker keeps a live set; every eighth block it lets go of is handed to
- * another worker, who frees it (boxes.h).
- *
- * Prints nanoseconds, for malloc, for free and for both together; the cost of
+ * The work is that of boxes_work(). Prints nanoseconds, for malloc, for free and for both together; the cost of
  * reading the counter is taken off. counter_step is what it can tell apart
  * (10 ns on some processors): what is below that is an estimate.
  */
@@ -15,13 +12,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LIVE 512
 #define READS 1000
 #define CALIBRATION_NS 20000000
 
 struct book {
 	_Alignas(128) struct histogram malloc, free;
-	struct sized live[LIVE];
+	struct block live[BOXES_LIVE];
 };
 
 struct latency {
@@ -95,40 +91,28 @@ static void clocked(struct worker *worker, struct histogram *histogram,
 /* ---- the work ---- */
 
 static void timed_malloc(struct worker *worker, struct book *book,
-			 struct sized *sized)
+			 struct block *block)
 {
-	size_t size = load_below(worker, 100) ?
-		load_skewed(worker, 16, 8 << 10) :
-		load_skewed(worker, 8 << 10, 256 << 10);
+	size_t size = boxes_size(worker);
 	uint64_t start = ticks_now();
-	void *block = malloc(size);
+	void *at = malloc(size);
 
 	clocked(worker, &book->malloc, start);
-	load_must(block, size);
-	load_fill(worker->run, block, size);
-	sized->block = block;
-	sized->size = size;
+	load_must(at, size);
+	load_fill(worker->run, at, size);
+	*block = (struct block){ at, size };
 }
 
 static void timed_free(struct worker *worker, struct book *book,
-		       struct sized *sized)
+		       struct block *block)
 {
 	uint64_t start;
 
-	load_check(worker->run, sized->block, sized->size);
+	load_check(worker->run, block->at, block->size);
 	start = ticks_now();
-	free(sized->block);
+	free(block->at);
 	clocked(worker, &book->free, start);
-	sized->block = NULL;
-}
-
-static void take_in(struct worker *worker, struct book *book)
-{
-	struct latency *latency = worker->shared;
-	struct sized sized;
-
-	if (boxes_take(worker, latency->boxes, &sized))
-		timed_free(worker, book, &sized);
+	block->at = NULL;
 }
 
 static void latency_body(struct worker *worker)
@@ -136,20 +120,8 @@ static void latency_body(struct worker *worker)
 	struct latency *latency = worker->shared;
 	struct book *book = &latency->books[worker->index];
 
-	for (unsigned long i = 0; i < worker->operations; i++) {
-		struct sized *sized = &book->live[load_below(worker, LIVE)];
-
-		take_in(worker, book);
-		if (sized->block && (i % 8 ||
-				     !boxes_put(worker, latency->boxes,
-						sized)))
-			timed_free(worker, book, sized);
-		timed_malloc(worker, book, sized);
-	}
-	for (unsigned i = 0; i < LIVE; i++) {
-		if (book->live[i].block)
-			timed_free(worker, book, &book->live[i]);
-	}
+	boxes_work(worker, latency->boxes, book, book->live, timed_malloc,
+		   timed_free);
 }
 
 /* ---- the report ---- */

@@ -40,7 +40,7 @@ $(MEMORY_DIR)/known: $(MEMORY_DIR)/obj/trace/known.o
 
 # Beneath it is glibc's malloc.
 $(MEMORY_DIR)/recorder.so: stress/trace/recorder.c stress/trace/raw.h \
-		$(BUILD)/flags
+		stress/harness/clock.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \

@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "../../harness/clock.h"
 
 #define READS 1000
 #define CALIBRATION_NS 20000000
@@ -28,14 +29,6 @@ struct latency {
 };
 
 /* ---- the clock ---- */
-
-static double nanoseconds(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
-}
 
 /* The median tells the step; the mean of many, the quietest, the cost. */
 static void clock_measure(struct latency *latency)
@@ -62,14 +55,14 @@ static void clock_measure(struct latency *latency)
 }
 
 /* From a point in the past, but no closer than CALIBRATION_NS. */
-static double ns_per_tick(double start_ns, uint64_t start)
+static double ns_per_tick(uint64_t start_ns, uint64_t start)
 {
-	double now;
+	uint64_t ns;
 
 	do
-		now = nanoseconds();
-	while (now - start_ns < CALIBRATION_NS);
-	return (now - start_ns) / (double)(ticks_now() - start);
+		ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	while (ns < CALIBRATION_NS);
+	return (double)ns / (double)(ticks_now() - start);
 }
 
 /*
@@ -166,8 +159,7 @@ static void latency_run(const struct run *run)
 	size_t books_bytes = run->threads * sizeof(struct book);
 	struct latency latency = { load_table(boxes_bytes),
 				   load_table(books_bytes), 0, 0 };
-	double start_ns = nanoseconds();
-	uint64_t start = ticks_now();
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), start = ticks_now();
 	double scale;
 
 	clock_measure(&latency);

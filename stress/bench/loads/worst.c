@@ -54,7 +54,7 @@ static void longest_add(struct longest *longest, uint64_t all_ns,
 static uint64_t book_end(struct book *book, enum stretch stretch,
 			 const struct apart *apart)
 {
-	uint64_t all_ns = apart_clock(CLOCK_MONOTONIC) - apart->start_ns;
+	uint64_t all_ns = clock_ns(CLOCK_MONOTONIC) - apart->start_ns;
 	uint64_t own_ns = apart_own_ns(apart, all_ns);
 
 	longest_add(&book->of[stretch], all_ns, own_ns, own_ns > OVER_NS);
@@ -69,7 +69,7 @@ static void timed_nothing(struct book *book, uint64_t ns)
 
 	if (ns > NOTHING_MOST_NS)
 		ns = NOTHING_MOST_NS;
-	while (apart_clock(CLOCK_MONOTONIC) - apart.start_ns < ns)
+	while (clock_ns(CLOCK_MONOTONIC) - apart.start_ns < ns)
 		;
 	book_end(book, NOTHING, &apart);
 }

@@ -41,7 +41,8 @@ GLIBC := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include features.h -E -dM \
 OBJCOPY ?= objcopy
 SHELL := /bin/bash
 Q := $(if $(V),,@)
-say = @printf '  %-4s %s\n' $(1) $(2)
+# Names what a rule makes, in whose folder it then may write.
+say = @mkdir -p $(@D) && printf '  %-4s %s\n' $(1) $(2)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:

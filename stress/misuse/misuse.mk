@@ -3,7 +3,6 @@
 MISUSE_DIR := $(BUILD)/misuse
 
 $(MISUSE_DIR)/%: stress/misuse/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -fno-builtin -pthread $< \
 		-Wl,--no-as-needed -lstdc++ -o $@
@@ -21,13 +20,11 @@ MISUSE_ASAN := $(MISUSE_DIR)/load.asan $(MISUSE_DIR)/pair.asan
 ASAN_CC = $(CC) -std=gnu11 -O2 -g -fno-builtin -fsanitize=address -pthread
 $(MISUSE_DIR)/load.asan: $(wildcard stress/bench/*.c stress/bench/*.h \
 	stress/bench/loads/*.c)
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(ASAN_CC) -Istress/bench $(filter %.c,$^) -Wl,--as-needed \
 		-lurcu-cds -lurcu-memb -lurcu-common -lm -o $@
 
 $(MISUSE_DIR)/pair.asan: stress/pair.c stress/figure.h
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(ASAN_CC) $< -o $@
 

@@ -40,15 +40,16 @@ def summary(results):
     return "\n".join(part for part in parts if part)
 
 
-def setting(results):
+def setting(results, doubt="**Not to be believed: %s.**"):
+    """doubt: what a complaint about the machine means."""
     header = results.header
     lines = ["%s. Medians of %d round%s, %d runs, scale %g, %s form, %s."
              % (machine.in_words(header["machine"]), results.rounds,
                 "s" * (results.rounds != 1), results.nr_runs, header["scale"], header["form"],
                 header["date"])]
     if header.get("complaint"):
-        lines.append("\n**Not to be believed: %s.**" % header["complaint"])
-    if header["verify"]:
+        lines.append("\n" + doubt % header["complaint"])
+    if header.get("verify"):
         lines.append("\n**With --verify: every block was filled and "
                      "checked, so the times are not the malloc's.**")
     versions = ", ".join(

@@ -1,8 +1,9 @@
 /* latency: how long each single malloc and free takes
  *
- * The work is that of boxes_work(). Prints nanoseconds, for malloc, for free and for both together; the cost of
- * reading the counter is taken off. counter_step is what it can tell apart
- * (10 ns on some processors): what is below that is an estimate.
+ * The work is that of boxes_work(). Prints nanoseconds, for malloc, for free
+ * and for both together; the cost of reading the counter is taken off.
+ * counter_step is what it can tell apart (10 ns on some processors): what is
+ * below that is an estimate.
  */
 #include "loads/boxes.h"
 #include "loads/histogram.h"

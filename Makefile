@@ -42,7 +42,8 @@ GLIBC := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include features.h -E -dM \
 OBJCOPY ?= objcopy
 SHELL := /bin/bash
 Q := $(if $(V),,@)
-say = @printf '  %-4s %s\n' $(1) $(2)
+# Names what a rule makes, in whose folder it then may write.
+say = @mkdir -p $(@D) && printf '  %-4s %s\n' $(1) $(2)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -338,8 +339,8 @@ lint: ## the house rules, read from the sources
 format: ## src and include as clang-format has them
 	@clang-format -i $(wildcard src/*/*.[ch] include/*.h)
 
-FIGURES = pair many_threads give_back metadata
-figures: $(FIGURES:%=$(BUILD)/%) all ## the programs behind README's figures
+FIGURES = pair many_threads give_back metadata base_rss
+figures: $(FIGURES:%=$(BUILD)/%) $(BUILD)/bench/measure all ## the programs behind README's figures
 $(FIGURES:%=$(BUILD)/%): $(BUILD)/%: stress/%.c stress/figure.h \
 		$(wildcard stress/harness/*.h) $(BUILD)/flags
 	$(call say,CC,$@)

@@ -1,6 +1,6 @@
 /* base_rss: a program that does nothing, and the RSS it does it with
  *
- * As base_rss: one small block, then its RSS. base_rss.sh runs it.
+ * One small block, then its RSS.
  */
 #include "figure.h"
 

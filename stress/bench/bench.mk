@@ -8,7 +8,6 @@ PACKAGES_BENCH = gcc python3 liburcu-dev
 RUN_BENCH = stress/bench/bench.py --build '$(BUILD)' $(BENCH)
 
 $(BUILD)/bench/measure: stress/measure.c stress/figure.h $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $< -o $@
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define STACK_SIZE (256 << 10)
+#define PAGE 4096
 
 _Noreturn void load_die(const char *format, ...)
 {
@@ -273,6 +274,12 @@ static void touch(unsigned char *block, size_t size)
 		return;
 	((volatile unsigned char *)block)[0] = 1;
 	((volatile unsigned char *)block)[size - 1] = 1;
+}
+
+void load_pages(void *block, size_t from, size_t to)
+{
+	for (; from < to; from += PAGE)
+		((volatile unsigned char *)block)[from] = 1;
 }
 
 void load_must(void *block, size_t size)

@@ -93,6 +93,9 @@ size_t load_skewed(struct worker *worker, size_t low, size_t high);
 void *load_get(const struct run *run, size_t size);
 void load_put(const struct run *run, void *block, size_t size);
 
+/* Writes a byte of each page of a block, from an offset on. */
+void load_pages(void *block, size_t from, size_t to);
+
 /* realloc() from `old` to `size` bytes, touched and checked like the above. */
 void *load_resize(const struct run *run, void *block, size_t old, size_t size);
 

@@ -12,7 +12,6 @@ $(BENCH_DIR)/load: $(BENCH_OBJECTS)
 		-lurcu-common -lm -o $@
 
 $(BENCH_DIR)/obj/%.o: stress/bench/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(BENCH_CC) -c $< -o $@
 
@@ -23,7 +22,6 @@ load: $(BENCH_DIR)/load ## the load programs of the benchmark
 
 # Mallocs that err: with --verify each load must notice; and one that is slow.
 $(BENCH_DIR)/%.so: stress/bench/control/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \
 		-fvisibility=hidden $< -o $@

@@ -206,22 +206,24 @@ class Report(unittest.TestCase):
     def test_the_page_keeps_the_rest(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "page.md")
-            report.write(path, "a\n%sold\n%sb\n" % (report.BEGIN, report.END))
-            self.assertTrue(report.into_page(path, "new\n"))
+            page = "a\n<!-- bench: begin -->\n%s<!-- bench: end -->\nb\n"
+            report.write(path, page % "old\n")
+            report.into_page(path, "new\n")
             with open(path, encoding="utf-8") as f:
-                self.assertEqual(f.read(), "a\n%snew\n%sb\n" % (
-                    report.BEGIN, report.END))
+                self.assertEqual(f.read(), page % "new\n")
             report.write(path, "no marks\n")
-            self.assertFalse(report.into_page(path, "new\n"))
+            with self.assertRaisesRegex(Fault, "has no marks"):
+                report.into_page(path, "new\n")
 
     def test_each_machine_has_its_page(self):
         with tempfile.TemporaryDirectory() as parent:
             folder = os.path.join(parent, "performance")
-            report.write(folder + ".md", report.BEGIN + report.END)
+            report.write(folder + ".md",
+                         "<!-- bench: begin -->\n<!-- bench: end -->\n")
             runs = results(made_up(FAST, SMALL))
             for cpu in ("Some CPU (R)", "Other"):
-                self.assertTrue(report.into_folder(
-                    folder, {"cpus": 2, "cpu": cpu}, report.summary(runs)))
+                report.into_folder(folder, {"cpus": 2, "cpu": cpu},
+                                   report.summary(runs))
             self.assertEqual(sorted(os.listdir(folder)),
                              ["other.md", "some-cpu-r.md"])
             with open(folder + ".md", encoding="utf-8") as f:

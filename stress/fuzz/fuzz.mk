@@ -52,14 +52,12 @@ $(FUZZ_DIR)/shadow/made: stress/harness/shadow.py $(FUZZ_SRC)/base/atomic.h
 define FUZZ_VARIANT
 $(FUZZ_DIR)/$(1)/lib/%.o: $(FUZZ_SRC)/%.c stress/fuzz/fuzz.mk \
 		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
-	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) $$(FUZZ_RENAME) $(3) -MMD -MP -c $$< -o $$@
 	$$(Q)$$(FUZZ_OBJCOPY) $$@
 
 $(FUZZ_DIR)/$(1)/%.o: stress/fuzz/%.c stress/fuzz/fuzz.mk \
 		$(FUZZ_DIR)/shadow/made $(BUILD)/flags | $(BUILD)/headers
-	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$(2) $$(FUZZ_CFLAGS) -fno-builtin $$(if $$(filter \
 		$$(FUZZ_SHARED),$$*),-O2,$(3)) $(5) -MMD -MP -c $$< -o $$@

@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 		OPTION_NUMBER("mib", &nr_mib, 1, MIB_MOST, "size of the heap"),
 	};
 
-	options_read(argc, argv, rows, sizeof(rows) / sizeof(*rows));
+	options_read_rows(argc, argv, rows);
 	printf("pairs %llu\n",
 	       (unsigned long long)(load[0] == 'c' ? crowd() : heap()));
 	return 0;

@@ -18,6 +18,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "bench"))
+
+from driver import plots, report  # noqa: E402
+
 IDS = [1 << i for i in range(10)]
 MIBS = [1 << i for i in range(13)]    # valgrind has no room for 8 GiB
 SERIES = (("crowd", "ids", IDS), ("heap", "mib", MIBS),
@@ -25,7 +31,6 @@ SERIES = (("crowd", "ids", IDS), ("heap", "mib", MIBS),
 QUICK = {"ids": [1, 4, 16], "mib": [1, 16, 64]}
 CACHES = ["--I1=32768,8,64", "--D1=49152,12,64", "--LL=33554432,16,64"]
 COUNTED = ("counted_take", "counted_give")
-BEGIN, END = "<!-- growth: begin -->\n", "<!-- growth: end -->\n"
 
 
 def callgrind(build, load, unit, n):
@@ -74,15 +79,13 @@ def measure(build, quick):
     return result
 
 
-def draw(result, data, picture):
-    with open(data, "w", encoding="utf-8") as f:
+def draw(result, stem, picture):
+    with open(stem + ".dat", "w", encoding="utf-8") as f:
         for load, _, _ in SERIES:
             for row in result[load]:
                 f.write("%d\t%.2f\t%.3f\t%.4f\n" % row)
             f.write("\n\n")
-    here = os.path.dirname(os.path.abspath(__file__))
-    subprocess.run(["gnuplot", "-e", "data='%s'; out='%s'" % (data, picture),
-                    os.path.join(here, "growth.gp")], check=True)
+    plots.draw("growth", stem, {}, sys.exit, picture)
 
 
 def size_text(mib):
@@ -91,8 +94,7 @@ def size_text(mib):
 
 def table(result):
     """Of the longer ones every other row, and the last one."""
-    lines = ["| load | | instructions | lines | of them from memory |",
-             "|---|---:|---:|---:|---:|"]
+    lines = []
     for load, unit, _ in SERIES:
         rows = result[load]
         kept = rows
@@ -100,19 +102,10 @@ def table(result):
             kept = rows[::2] + ([] if len(rows) % 2 else rows[-1:])
         for n, instructions, near, far in kept:
             what = size_text(n) if unit == "mib" else "%d" % n
-            lines.append("| %s | %s | %.0f | %.2f | %.3f |" % (
-                load, what, instructions, near, far))
-    return "\n".join(lines) + "\n"
-
-
-def put(page, text):
-    with open(page, encoding="utf-8") as f:
-        old = f.read()
-    if BEGIN not in old or END not in old:
-        sys.exit("growth.py: %s has no marks" % page)
-    start, end = old.index(BEGIN) + len(BEGIN), old.index(END)
-    with open(page, "w", encoding="utf-8") as f:
-        f.write(old[:start] + text + old[end:])
+            lines.append([load, what, "%.0f" % instructions, "%.2f" % near,
+                          "%.3f" % far])
+    return report.table(["load", "", "instructions", "lines",
+                         "of them from memory"], lines)
 
 
 def main():
@@ -125,10 +118,10 @@ def main():
     result = measure(options.build, options.quick)
     folder = (os.path.dirname(options.into) if options.into
               else options.build)
-    draw(result, os.path.join(options.build, "growth.dat"),
+    draw(result, os.path.join(options.build, "growth"),
          os.path.join(folder, "growth.svg"))
     if options.into:
-        put(options.into, table(result))
+        report.into_page(options.into, table(result), "growth")
     else:
         print(table(result), end="")
 

@@ -10,7 +10,6 @@ PACKAGES_LAB = qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu \
 	libc6-dev-arm64-cross
 
 $(LAB_PROGRAMS): $(BUILD)/lab/programs/%: $(LAB_AT)/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(TEST_CC) $< -o $@
 

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lanemalloc.h>
+
+#include "../harness/clock.h"
 
 #define PAGE 4096
 
@@ -21,23 +22,15 @@
 static struct board nobody;
 static struct board *board = &nobody;
 static int statm = -1;
-static uint64_t start_ms;
+static uint64_t start_ns;
 static _Thread_local struct board_counter *counter;
-
-static uint64_t now_ms(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
-}
 
 __attribute__((constructor)) static void board_open(void)
 {
 	const char *path = getenv("MEMORY_BOARD");
 	int file;
 
-	start_ms = now_ms();
+	start_ns = clock_ns(CLOCK_MONOTONIC);
 	statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	if (!path)
 		return;
@@ -87,12 +80,19 @@ void board_mark(const char *name)
 	if (nr == BOARD_MARKS)
 		load_die("no room for the mark %s", name);
 	strncpy(mark->name, name, sizeof(mark->name) - 1);
-	mark->ms = now_ms() - start_ms;
+	mark->ms = (clock_ns(CLOCK_MONOTONIC) - start_ns) / 1000000;
 	mark->live = (uint64_t)board_live(board);
 	mark->rss = board_resident(statm);
 	mark_losses(mark);
 	/* The watcher reads the marks below the number. */
 	atomic_store_explicit(&board->nr_marks, nr + 1, memory_order_release);
+}
+
+void board_rest(const char *name)
+{
+	board_mark(name);
+	sleep(4);
+	board_mark("idle");
 }
 
 void *board_table(size_t bytes)

@@ -58,6 +58,9 @@ long long board_live(const struct board *board);
 /* The end of a stage. No other thread may be at work. */
 void board_mark(const char *name);
 
+/* The same, then `idle` after four seconds without a call. */
+void board_rest(const char *name);
+
 /*
  * Zero memory that is not counted, with a page behind it that nobody may
  * touch; ends the program when there is none.

@@ -2,9 +2,9 @@
 #include "fleet.h"
 #include "board.h"
 
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../harness/clock.h"
 
 #define REMOTE_SHARE 8	/* one death in so many is another thread's */
 #define CHANGE 0.4	/* the part of a stage in which a heap is shifted */
@@ -210,21 +210,14 @@ static void deaths(struct part *part, unsigned tick)
 	}
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /*
  * Mallocs give memory back by the clock, too: a heap that turns over within
  * milliseconds would show nothing of it.
  */
 static void keep_pace(double start, unsigned tick)
 {
-	double ahead = start + PACE_SECONDS * tick / FLEET_TICKS - now();
+	double ahead = start + PACE_SECONDS * tick / FLEET_TICKS -
+		clock_seconds();
 
 	if (ahead > 0)
 		usleep((useconds_t)(ahead * 1e6));
@@ -232,7 +225,7 @@ static void keep_pace(double start, unsigned tick)
 
 void part_run(struct part *part, const struct stage *stage)
 {
-	double next = 0, came = 0, start = now();
+	double next = 0, came = 0, start = clock_seconds();
 
 	for (unsigned tick = 0; tick < FLEET_TICKS; tick++) {
 		double end = (tick + 1) * stage->span / FLEET_TICKS;

@@ -15,7 +15,6 @@ TRACE_PROGRAMS := $(MEMORY_DIR)/recorder.so $(MEMORY_DIR)/known
 RUN_MEMORY = stress/memory/memory.py --build '$(BUILD)' $(MEMORY)
 
 $(MEMORY_DIR)/obj/%.o: stress/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(MEMORY_CC) -c $< -o $@
 
@@ -40,8 +39,7 @@ $(MEMORY_DIR)/known: $(MEMORY_DIR)/obj/trace/known.o
 
 # Beneath it is glibc's malloc.
 $(MEMORY_DIR)/recorder.so: stress/trace/recorder.c stress/trace/raw.h \
-		$(BUILD)/flags
-	@mkdir -p $(@D)
+		stress/harness/clock.h $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -fno-builtin -fPIC -shared \
 		-fvisibility=hidden -ftls-model=initial-exec $< -o $@

@@ -6,7 +6,6 @@ Every allocator is preloaded in turn; see docs/memory.md.
 
 import os
 import re
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -14,11 +13,10 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 STRESS = os.path.dirname(HERE)
 ROOT = os.path.dirname(STRESS)
-sys.path.insert(0, os.path.join(STRESS, "bench"))
+sys.path[:0] = [os.path.join(STRESS, x) for x in ("bench", "trace")]
 
 import bench  # noqa: E402
-from driver import Fault, allocators, cells, figures  # noqa: E402
-from driver import report, store  # noqa: E402
+from driver import cells, figures, report, store  # noqa: E402
 
 from account import pictures, tables, work  # noqa: E402
 
@@ -58,13 +56,6 @@ def find_cells(args):
     return cells.select(found, args.only)
 
 
-def install(_):
-    """A peer that cannot be had is left out later, by its missing file."""
-    for package in ["gnuplot-nox"] + [peer[2] for peer in allocators.PEERS]:
-        subprocess.run([bench.INSTALL, package], check=False,
-                       stderr=subprocess.DEVNULL)
-
-
 def measure(args, chosen_cells, chosen):
     """Runs what is wanted; the runs are in the file."""
     # The load average is told, and not waited for: it hardly matters.
@@ -93,11 +84,10 @@ def write_report(args):
     text = tables.summary(results)
     page = os.path.join(args.folder, "summary-%s.md" % args.form)
     report.write(page, text)
-    made = pictures.draw_all(results, args.folder, args.curves,
-                             os.path.join(HERE, "plots"), note)
+    made = pictures.draw_all(results, args.folder, args.curves, note)
     print(text)
-    if args.into and not report.into_page(args.into, text):
-        raise Fault("%s has no marks to write between" % args.into)
+    if args.into:
+        report.into_page(args.into, text)
     note("runs in %s, report in %s, %d pictures" % (args.runs, page,
                                                     len(made)))
     failed = [row for row in results.failures() if row[1] == results.subject]
@@ -106,7 +96,7 @@ def write_report(args):
 
 def main(words):
     args = settle(options().parse_args(words))
-    return bench.go(args, find_cells, install, measure, write_report)
+    return bench.go(args, find_cells, bench.install, measure, write_report)
 
 
 if __name__ == "__main__":

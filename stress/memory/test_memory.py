@@ -10,8 +10,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "bench")]
+STRESS = os.path.dirname(HERE)
+sys.path[:0] = [HERE] + [os.path.join(STRESS, x) for x in ("bench", "trace")]
 
+import trace_form  # noqa: E402
 from account import pictures, series, tables, work  # noqa: E402
 from driver import Fault, allocators, cells, figures, machine  # noqa: E402
 
@@ -141,8 +143,7 @@ class Tables(unittest.TestCase):
                     f.write("0\t1\t2\n1\t1\t3\n")
             notes = []
             for path in pictures.draw_all(
-                    results(SMALL), folder, folder,
-                    os.path.join(HERE, "plots"), notes.append):
+                    results(SMALL), folder, folder, notes.append):
                 with open(path, encoding="utf-8") as f:
                     self.assertIn("jemalloc", f.read())
             self.assertEqual([n for n in notes if "no gnuplot" not in n], [])
@@ -168,7 +169,7 @@ class Cells(unittest.TestCase):
             path = os.path.join(folder, "x")
             for head, number in ((b"\x03\x81", 3), (b"\x81\x02\x05", 257)):
                 with open(path, "wb") as f:
-                    f.write(work.MAGIC + head)
+                    f.write(trace_form.MAGIC + head)
                 self.assertEqual(work.nr_threads(path), number)
             with open(path, "wb") as f:
                 f.write(b"hello")

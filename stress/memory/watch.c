@@ -23,8 +23,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../harness/clock.h"
 
 #define PERIOD_MS 5
 #define PATH_SIZE 4096
@@ -33,14 +34,6 @@ _Noreturn static void die(const char *what, const char *name)
 {
 	fprintf(stderr, "watch: %s %s: %s\n", what, name, strerror(errno));
 	exit(126);
-}
-
-static double now_ms(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
 static struct board *board_make(const char *path)
@@ -85,7 +78,7 @@ static void sample(FILE *series, const struct board *board, int statm,
 
 static int watch(FILE *series, const struct board *board, pid_t pid)
 {
-	double start = now_ms();
+	double start = clock_seconds();
 	char path[64];
 	int statm, status;
 
@@ -94,7 +87,7 @@ static int watch(FILE *series, const struct board *board, pid_t pid)
 	if (statm < 0)
 		die("cannot read", path);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		sample(series, board, statm, now_ms() - start);
+		sample(series, board, statm, (clock_seconds() - start) * 1e3);
 		usleep(PERIOD_MS * 1000);
 	}
 	close(statm);

@@ -5,7 +5,7 @@
  *			secret of anybody's
  *	misuse --list	prints the kinds, "name: what it does" on each line
  *
- * What the allocator makes of it is for run.sh to see. After the misuse the
+ * What the allocator makes of it is for misuse.py to see. After the misuse the
  * program works on with the heap, so that what is found late is found, too.
  */
 #define _GNU_SOURCE

@@ -8,6 +8,8 @@
  * counts as given. Ghost: `where` says who has an object. Slots whose memory
  * went back hold nothing.
  */
+#include "when.h"
+
 #ifndef ND
 #define ND 2
 #endif
@@ -49,14 +51,8 @@ inline lanes_check()
 			seen = 0;
 			do
 			:: k < CAP ->
-				if
-				:: k < count[0] && SLOT(0, k) == o -> seen++
-				:: else
-				fi;
-				if
-				:: k < count[1] && SLOT(1, k) == o -> seen++
-				:: else
-				fi;
+				when(k < count[0] && SLOT(0, k) == o, seen++);
+				when(k < count[1] && SLOT(1, k) == o, seen++);
 				k++
 			:: else -> break
 			od;
@@ -133,10 +129,7 @@ active proctype cpu()
 			:: else -> break
 			od
 		fi;
-		if
-		:: push && obj == NOBJ -> goto next
-		:: else
-		fi;
+		when(push && obj == NOBJ, goto next);
 		section_enter();
 		a = table
 	   }
@@ -185,10 +178,7 @@ inline area_empty(a)
 	:: atomic {
 		section_enter();
 #ifndef M_POP_UNCHECKED
-		if
-		:: lease != mine -> ok = 0; section_leave(); break
-		:: else
-		fi
+		when(lease != mine, ok = 0; section_leave(); break)
 #endif
 	   }
 		if
@@ -230,10 +220,7 @@ inline area_swap(a)
 	:: atomic {
 		section_enter();
 #ifndef M_SWAP_UNCHECKED
-		if
-		:: lease != mine -> ok = 0; section_leave(); break
-		:: else
-		fi
+		when(lease != mine, ok = 0; section_leave(); break)
 #endif
 	   }
 		if
@@ -266,10 +253,7 @@ inline lease_take()
 			fi
 		}
 #ifndef M_SUPERSEDE_UNFENCED
-		if
-		:: ok && n -> rseq_fence()
-		:: else
-		fi
+		when(ok && n, rseq_fence())
 #endif
 	fi;
 	n = 0
@@ -282,10 +266,7 @@ inline slots_drop(a)
 	:: atomic {
 		section_enter();
 #ifndef M_MARK_UNCHECKED
-		if
-		:: lease != mine -> ok = 0; section_leave(); break
-		:: else
-		fi
+		when(lease != mine, ok = 0; section_leave(); break)
 #endif
 	   }
 		if
@@ -316,24 +297,12 @@ inline cache_drain()
 {
 	spare = !table;
 	area_empty(spare);
-	if
-	:: ok -> area_swap(spare)
-	:: else
-	fi;
+	when(ok, area_swap(spare));
 #ifndef M_NO_FENCE
-	if
-	:: ok -> rseq_fence()
-	:: else
-	fi;
+	when(ok, rseq_fence());
 #endif
-	if
-	:: ok -> area_empty(!spare)
-	:: else
-	fi;
-	if
-	:: ok -> slots_drop(!spare)
-	:: else
-	fi
+	when(ok, area_empty(!spare));
+	when(ok, slots_drop(!spare))
 }
 
 active [ND] proctype drainer()

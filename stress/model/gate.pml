@@ -5,6 +5,8 @@
  * starts the gate; one commits units. A section compares the gate's count and
  * commits by one store; an interrupt or a fence before the commit undoes it.
  */
+#include "when.h"
+
 #ifndef NT
 #define NT 2
 #endif
@@ -160,12 +162,9 @@ inline gate_open()
 inline quiet_check()
 {
 	done++;
-	if
-	:: done == NT + 2 ->
+	when(done == NT + 2,
 		assert(!(gate & COUNT_MASK));
-		assert(small_end && tags_end == nr_committed)
-	:: else
-	fi
+		assert(small_end && tags_end == nr_committed))
 }
 
 active [NT] proctype closer()

@@ -8,6 +8,8 @@
  * their depth from a head that was no longer one, `taken` the longest chain
  * that was taken.
  */
+#include "when.h"
+
 #ifndef NT
 #define NT 2
 #endif
@@ -48,11 +50,7 @@ inline slab_send()
 {
 	/* slab_give() won a full slab */
 	atomic {
-		s = 1;
-		do
-		:: s < NS -> s++
-		:: break
-		od;
+		select(s : 1 .. NS);
 		if
 		:: where[s] == POOL -> where[s] = HELD
 		:: else -> s = 0
@@ -63,10 +61,7 @@ inline slab_send()
 	:: else ->
 		h = head;
 		d = 1;
-		if
-		:: h -> d = depth[h] + 1
-		:: else
-		fi;
+		when(h, d = depth[h] + 1);
 		if
 #ifndef M_NO_BOUND
 		:: d > DEPTH -> partial_push(s)
@@ -103,10 +98,7 @@ inline slab_send()
 					:: else -> h = head
 					fi
 				}
-				if
-				:: won -> break
-				:: else
-				fi
+				when(won, break)
 			od
 #endif
 		fi
@@ -165,20 +157,13 @@ inline inbox_take()
 inline bin_take()
 {
 	atomic {
-		s = 1;
-		do
-		:: s < NS -> s++
-		:: break
-		od;
+		select(s : 1 .. NS);
 		if
 		:: where[s] == PARTIAL -> where[s] = HELD
 		:: else -> s = 0
 		fi
 	}
-	if
-	:: s == 0 -> inbox_take()
-	:: else
-	fi;
+	when(s == 0, inbox_take());
 	if
 	:: s -> atomic {
 			assert(where[s] == HELD);
@@ -218,15 +203,8 @@ active proctype killer()
 	do
 	:: atomic {
 		killed < KILLS && done + killed < NT ->
-		i = 0;
-		do
-		:: i < NT - 1 -> i++
-		:: break
-		od;
-		if
-		:: !kill[i] && !ended[i] -> kill[i] = 1; killed++
-		:: else
-		fi
+		select(i : 0 .. NT - 1);
+		when(!kill[i] && !ended[i], kill[i] = 1; killed++)
 	   }
 	:: atomic {
 		done + killed >= NT ->

@@ -6,6 +6,8 @@
  * together, and may be killed at any point. Ghosts: `claimed` says whose a
  * unit is, `content` whether it has something in it.
  */
+#include "when.h"
+
 #ifndef NT
 #define NT 2
 #endif
@@ -37,18 +39,12 @@ byte ops, done, killed;
 /* Ghost: the units of mask m in hugepage h pass from one to another. */
 inline pass(h, m, from, to)
 {
-	if
-	:: (m) & 1 ->
+	when((m) & 1,
 		assert(claimed[2 * h] == from);
-		claimed[2 * h] = to
-	:: else
-	fi;
-	if
-	:: (m) & 2 ->
+		claimed[2 * h] = to);
+	when((m) & 2,
 		assert(claimed[2 * h + 1] == from);
-		claimed[2 * h + 1] = to
-	:: else
-	fi
+		claimed[2 * h + 1] = to)
 }
 
 /* Any n units of a plain copy: mask in m, 0 if there are none. */
@@ -65,14 +61,11 @@ inline pick(n, copy)
 /* level_open(): the second half of carve */
 inline level_open(h, free)
 {
-	if
-	:: free ->
+	when(free,
 		atomic {
 			word[h] = free;
 			pass(h, free, ME, 0)
-		}
-	:: else
-	fi
+		})
 }
 
 /* level_take(): any word whose bits fit, else carve. m = 0: nothing. */
@@ -80,21 +73,14 @@ inline level_take(n)
 {
 	/* a hugepage that looks as if it fits; hints may be wrong */
 	atomic {
-		h = 0;
-		do
-		:: h < NH - 1 -> h++
-		:: break
-		od
+		select(h : 0 .. NH - 1)
 	}
 	/* level_try_take() */
 	f = word[h];
 	do
 	:: atomic {
 		pick(n, f);
-		if
-		:: m == 0 -> break
-		:: else
-		fi
+		when(m == 0, break)
 	   }
 #ifdef M_PLAIN_CLAIM
 		atomic { word[h] = f & ~m; pass(h, m, 0, ME) }
@@ -116,10 +102,7 @@ inline level_take(n)
 	:: else ->
 		/* level_take(level + 1): claim the granule's bit */
 #ifdef M_OPEN_FIRST
-		if
-		:: parent & (1 << h) -> word[h] = ALL
-		:: else
-		fi;
+		when(parent & (1 << h), word[h] = ALL);
 #endif
 		f = parent;
 		do
@@ -136,10 +119,7 @@ inline level_take(n)
 			}
 		:: else -> break
 		od;
-		if
-		:: m == 1 && !(dirty[h] & 1) && (dirty[h] & 2) -> m = 2
-		:: else
-		fi;
+		when(m == 1 && !(dirty[h] & 1) && (dirty[h] & 2), m = 2);
 		if
 		:: m -> level_open(h, (ALL & ~m))
 		:: else
@@ -179,17 +159,11 @@ inline level_release(h, m)
 	if
 	:: f == ALL ->
 #if defined(M_PARENT_FIRST)
-		if
-		:: word[h] == ALL ->
+		when(word[h] == ALL,
 			parent = parent | (1 << h);
 			atomic {
-				if
-				:: word[h] == ALL -> word[h] = 0
-				:: else
-				fi
-			}
-		:: else
-		fi
+				when(word[h] == ALL, word[h] = 0)
+			})
 #elif defined(M_COALESCE_STORE)
 		atomic {
 			word[h] = 0;
@@ -205,10 +179,7 @@ inline level_release(h, m)
 			:: else -> f = 0
 			fi
 		}
-		if
-		:: f == ALL -> level_release_whole(h)
-		:: else
-		fi
+		when(f == ALL, level_release_whole(h))
 #endif
 	:: else
 	fi
@@ -224,14 +195,8 @@ inline units_finish(h, m)
 		assert(!(m & 2) || claimed[2 * h + 1] == ME);
 		assert(!(m & 1) || (f & 1) || !content[2 * h]);
 		assert(!(m & 2) || (f & 2) || !content[2 * h + 1]);
-		if
-		:: m & 1 -> content[2 * h] = 1
-		:: else
-		fi;
-		if
-		:: m & 2 -> content[2 * h + 1] = 1
-		:: else
-		fi
+		when(m & 1, content[2 * h] = 1);
+		when(m & 2, content[2 * h + 1] = 1)
 	}
 }
 
@@ -248,14 +213,8 @@ inline use(h, m)
 inline dirty_drop(h, m)
 {
 	atomic {
-		if
-		:: m & 1 -> content[2 * h] = 0
-		:: else
-		fi;
-		if
-		:: m & 2 -> content[2 * h + 1] = 0
-		:: else
-		fi
+		when(m & 1, content[2 * h] = 0);
+		when(m & 2, content[2 * h + 1] = 0)
 	}
 	dirty[h] = dirty[h] & ~m
 }
@@ -297,10 +256,7 @@ inline dirty_purge_whole()
 			h = 0;
 			do
 			:: h < NH ->
-				if
-				:: m & (1 << h) -> pass(h, ALL, 0, ME)
-				:: else
-				fi;
+				when(m & (1 << h), pass(h, ALL, 0, ME));
 				h++
 			:: else -> break
 			od;
@@ -313,10 +269,7 @@ inline dirty_purge_whole()
 	:: m ->
 		do
 		:: h < NH ->
-			if
-			:: m & (1 << h) -> dirty_drop(h, ALL)
-			:: else
-			fi;
+			when(m & (1 << h), dirty_drop(h, ALL));
 			h++
 		:: else -> break
 		od;
@@ -326,10 +279,7 @@ inline dirty_purge_whole()
 			h = 0;
 			do
 			:: h < NH ->
-				if
-				:: m & (1 << h) -> pass(h, ALL, ME, 0)
-				:: else
-				fi;
+				when(m & (1 << h), pass(h, ALL, ME, 0));
 				h++
 			:: else -> break
 			od;
@@ -342,11 +292,7 @@ inline dirty_purge_whole()
 inline dirty_purge()
 {
 	atomic {
-		h = 0;
-		do
-		:: h < NH - 1 -> h++
-		:: break
-		od
+		select(h : 0 .. NH - 1)
 	}
 	/* dirty_purge_open() */
 	f = word[h];
@@ -355,10 +301,7 @@ inline dirty_purge()
 	:: f ->
 		do
 		:: m = f & dirty[h];
-			if
-			:: m == 0 -> break
-			:: else
-			fi;
+			when(m == 0, break);
 #ifdef M_PURGE_UNCLAIMED
 			dirty_drop(h, m);
 			break
@@ -399,13 +342,10 @@ inline dirty_purge()
 			}
 		:: else -> break
 		od;
-		if
-		:: m ->
+		when(m,
 			m = dirty[h];
 			dirty_drop(h, m);
-			level_release_whole(h)
-		:: else
-		fi
+			level_release_whole(h))
 	fi
 }
 
@@ -424,12 +364,9 @@ active [NT] proctype thread()
 				fi
 			   }
 				level_take(n);
-				if
-				:: m ->
+				when(m,
 					units_finish(h, m);
-					atomic { mine = m; hugepage = h }
-				:: else
-				fi
+					atomic { mine = m; hugepage = h })
 			:: mine ->
 				use(hugepage, mine);
 				m = mine;
@@ -443,12 +380,9 @@ active [NT] proctype thread()
 			atomic { h = 0; f = 0; m = 0; n = 0 }
 		:: atomic { ops == OPS -> break }
 		od;
-		if
-		:: mine ->
+		when(mine,
 			use(hugepage, mine);
-			page_heap_give(hugepage, mine)
-		:: else
-		fi;
+			page_heap_give(hugepage, mine));
 		atomic { ended[_pid] = 1; done++ }
 	} unless {
 		kill[_pid]
@@ -464,15 +398,8 @@ active proctype killer()
 	do
 	:: atomic {
 		killed < KILLS && done + killed < NT ->
-		i = 0;
-		do
-		:: i < NT - 1 -> i++
-		:: break
-		od;
-		if
-		:: !kill[i] && !ended[i] -> kill[i] = 1; killed++
-		:: else
-		fi
+		select(i : 0 .. NT - 1);
+		when(!kill[i] && !ended[i], kill[i] = 1; killed++)
 	   }
 	:: atomic {
 		done + killed == NT ->

@@ -6,6 +6,8 @@
  * Ghosts: `where` says who answers for a slab, `out` which objects are not
  * free, `live` which of them the program may free now.
  */
+#include "when.h"
+
 #ifndef NT
 #define NT 2
 #endif
@@ -45,10 +47,7 @@ inline slab_close(s)
 		vo = owner[s]
 	}
 	bits[s] = bits[s] & 2;
-	if
-	:: vc == 0 -> bits[s] = bits[s] & 1
-	:: else
-	fi;
+	when(vc == 0, bits[s] = bits[s] & 1);
 	atomic {
 		assert(on[s]);
 #ifdef M_CLOSE_OFF
@@ -81,10 +80,7 @@ inline slab_is_empty(s)
 	vc = class[s];
 	idle = bits[s] & 1;
 #ifndef M_CLOSE_BY_WORD
-	if
-	:: idle && vc == 0 -> idle = bits[s] >> 1
-	:: else
-	fi;
+	when(idle && vc == 0, idle = bits[s] >> 1);
 #endif
 }
 
@@ -132,10 +128,7 @@ inline bin_get(id, c)
 			on[s] = 1
 		}
 		bits[s] = bits[s] | 1;
-		if
-		:: c == 0 -> bits[s] = bits[s] | 2
-		:: else
-		fi
+		when(c == 0, bits[s] = bits[s] | 2)
 	:: else
 	fi
 }
@@ -143,15 +136,12 @@ inline bin_get(id, c)
 inline slab_take_word(s, m)
 {
 	atomic {
-		if
-		:: n < most && (bits[s] & m) ->
+		when(n < most && (bits[s] & m),
 			assert(!(out[s] & m));
 			bits[s] = bits[s] & ~m;
 			out[s] = out[s] | m;
 			mine = mine | m;
-			n++
-		:: else
-		fi
+			n++)
 	}
 }
 
@@ -182,27 +172,18 @@ inline slab_leave(s)
 	left = 1;
 	vc = class[s];
 #ifdef M_LOOK_EARLY
-	if
-	:: bits[s] & ALL(vc) -> left = 0; wc = vc; wo = owner[s]
-	:: else
-	fi;
+	when(bits[s] & ALL(vc), left = 0; wc = vc; wo = owner[s]);
 #endif
-	if
-	:: left ->
+	when(left,
 		atomic {
 			assert(where[s] == HELD);
 			on[s] = 0;
 			where[s] = FULL
-		}
-	:: else
-	fi;
+		});
 #if !defined(M_NO_LOOK) && !defined(M_LOOK_EARLY)
 	atomic { again = (vc == 0) }
 	slab_leave_look(s, 1);
-	if
-	:: left && again -> slab_leave_look(s, 2)
-	:: else
-	fi;
+	when(left && again, slab_leave_look(s, 2));
 #endif
 }
 
@@ -231,10 +212,7 @@ inline bin_take(id, c)
 	:: else ->
 		atomic { n = 0; mine = 0; vc = class[s] }
 		slab_take_word(s, 1);
-		if
-		:: vc == 0 -> slab_take_word(s, 2)
-		:: else
-		fi;
+		when(vc == 0, slab_take_word(s, 2));
 		if
 		:: n == most -> slab_push(s, id, c)
 		:: else -> bin_leave(s, id, c)
@@ -246,16 +224,13 @@ inline bin_take(id, c)
 
 inline slab_give_word(s, m)
 {
-	if
-	:: mine & m ->
+	when(mine & m,
 		atomic {
 			assert(!(bits[s] & m));
 			assert(where[s] != RELEASED && (ALL(class[s]) & m));
 			bits[s] = bits[s] | m;
 			out[s] = out[s] & ~m
-		}
-	:: else
-	fi
+		})
 }
 
 /* left = 1: the caller holds the slab, of class wc and owner wo. */
@@ -279,12 +254,9 @@ inline slab_give(s)
 			left = !on[s];
 #endif
 			on[s] = 1;
-			if
-			:: left ->
+			when(left,
 				assert(where[s] == FULL);
-				where[s] = HELD
-			:: else
-			fi
+				where[s] = HELD)
 		}
 	:: else
 	fi
@@ -294,11 +266,7 @@ inline slab_give(s)
 inline bin_give()
 {
 	atomic {
-		s = 0;
-		do
-		:: s < NS - 1 -> s++
-		:: break
-		od;
+		select(s : 0 .. NS - 1);
 		mine = live[s];
 		if
 		:: mine == 3 ->
@@ -311,16 +279,10 @@ inline bin_give()
 		fi;
 		live[s] = live[s] & ~mine
 	}
-	if
-	:: mine ->
+	when(mine,
 		slab_give(s);
 		mine = 0;
-		if
-		:: left -> bin_place(s)
-		:: else
-		fi
-	:: else
-	fi
+		when(left, bin_place(s)))
 }
 
 /* slab_purge(): what was free at its look is so at its call, as it holds the
@@ -335,11 +297,7 @@ inline slab_purge_word(s, m)
 inline bin_collect()
 {
 	atomic {
-		s = 0;
-		do
-		:: s < NS - 1 -> s++
-		:: break
-		od;
+		select(s : 0 .. NS - 1);
 		if
 		:: where[s] == LISTED ->
 			n = 1;
@@ -361,10 +319,7 @@ inline bin_collect()
 #endif
 			if
 			:: slab_purge_word(s, 1);
-				if
-				:: vc == 0 -> slab_purge_word(s, 2)
-				:: else
-				fi
+				when(vc == 0, slab_purge_word(s, 2))
 			:: true
 			fi;
 #ifndef M_PURGE_LISTED
@@ -427,9 +382,6 @@ active [NT] proctype thread()
 	od;
 	atomic {
 		done++;
-		if
-		:: done == NT -> quiet_check()
-		:: else
-		fi
+		when(done == NT, quiet_check())
 	}
 }

@@ -8,6 +8,8 @@
  * value, which also stands for a relaxed fetch_or that a weakly ordered
  * machine performs late.
  */
+#include "when.h"
+
 #ifndef NG
 #define NG 2
 #endif
@@ -34,23 +36,17 @@ inline or_on(i)
 {
 	atomic {
 		!buffered[i] ->
-		if
-		:: !on ->
+		when(!on,
 			on = 1;
 			holders++;
-			assert(holders == 1)
-		:: else
-		fi
+			assert(holders == 1))
 	}
 }
 
 inline quiet_check()
 {
 	done++;
-	if
-	:: done == NG + 1 -> assert(!bits || (on && holders == 1))
-	:: else
-	fi
+	when(done == NG + 1, assert(!bits || (on && holders == 1)))
 }
 
 /* The buffers' ways to memory; process i's entry. */
@@ -76,10 +72,7 @@ proctype leaver()
 	:: else -> atomic { holders = 0; on = 0 }
 	fi;
 	/* load_seq(&v.bits[i]) */
-	if
-	:: bits -> or_on(0)
-	:: else
-	fi;
+	when(bits, or_on(0));
 	atomic { !buffered[0] -> quiet_check() }
 }
 

@@ -29,11 +29,12 @@ struct perturb_slot perturb_slots[PERTURB_SLOTS];
 uint32_t perturb_section_mask;
 uint32_t perturb_id_shift;
 
-/* The linker's bounds of the two lists. */
-extern struct perturb_site __start_perturb_sites[], __stop_perturb_sites[]
-	__attribute__((visibility("hidden")));
-extern struct perturb_point __start_perturb_points[], __stop_perturb_points[]
-	__attribute__((visibility("hidden")));
+/* The linker's bounds of the two lists; a plain build has none. */
+#define BOUND __attribute__((visibility("hidden"), weak))
+extern struct perturb_site __start_perturb_sites[] BOUND;
+extern struct perturb_site __stop_perturb_sites[] BOUND;
+extern struct perturb_point __start_perturb_points[] BOUND;
+extern struct perturb_point __stop_perturb_points[] BOUND;
 
 static struct {
 	volatile uint32_t every; /* 0: no injections */
@@ -72,13 +73,14 @@ static void signal_to(long tid, int number)
 	raw_3(SYS_tgkill, raw_0(SYS_getpid), tid, number);
 }
 
-/* From a random place on, the first target that there is. */
+/* From a random place on, the first target that there is; none without
+ * injections. */
 void perturb_signal_one(uint64_t random)
 {
 	unsigned i;
 	int tid;
 
-	for (i = 0; i < NR_TARGETS; i++) {
+	for (i = 0; i < NR_TARGETS && perturb.every; i++) {
 		tid = atomic_load(&perturb.targets[(random + i) % NR_TARGETS]);
 		if (!tid)
 			continue;
@@ -227,11 +229,6 @@ void perturb_focus(uint64_t random)
 void perturb_set_id_shift(uint32_t shift)
 {
 	*(volatile uint32_t *)&perturb_id_shift = shift;
-}
-
-bool perturb_is_built_in(void)
-{
-	return true;
 }
 
 /* ---- the report ---- */

@@ -1,6 +1,7 @@
 /* perturb: what a perturbed build does at the sites of hook.h
  *
- * In a build without sites, the plain one, the same functions do nothing.
+ * In a build without sites, the plain one, `every` is 0: nobody is sent a
+ * signal, and what is left to do is to move threads.
  */
 #ifndef PERTURB_H
 #define PERTURB_H
@@ -53,7 +54,5 @@ void perturb_set_id_shift(uint32_t shift);
 
 /* One line per site and point. */
 void perturb_write(FILE *out);
-
-bool perturb_is_built_in(void);
 
 #endif

@@ -27,10 +27,10 @@ PERTURB_LIBRARY = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \
 PERTURB_LOAD = $(CC) -std=gnu11 -O2 -g -fno-builtin -pthread $(WARNINGS) \
 	-MMD -MP -Itests
 PERTURB_OBJECTS = $(addsuffix .o,$(addprefix $(PERTURB_DIR)/$(1)/,\
-	$(PERTURB_PARTS) $(2) inside world load rounds cell))
+	$(PERTURB_PARTS) perturb inside world load rounds cell))
 
-$(PERTURB_DIR)/cell-perturbed: $(call PERTURB_OBJECTS,perturbed,perturb)
-$(PERTURB_DIR)/cell-plain: $(call PERTURB_OBJECTS,plain,plain)
+$(PERTURB_DIR)/cell-perturbed: $(call PERTURB_OBJECTS,perturbed)
+$(PERTURB_DIR)/cell-plain: $(call PERTURB_OBJECTS,plain)
 $(PERTURB_DIR)/cell-perturbed $(PERTURB_DIR)/cell-plain:
 	$(call say,CC,$@)
 	$(Q)$(CC) -pthread $^ $(call replaced,$(filter %/world.o,$^)) -o $@
@@ -45,13 +45,11 @@ $(PERTURB_DIR)/shadow/made: stress/harness/shadow.py \
 define PERTURB_RULES
 $(PERTURB_DIR)/$(1)/%.o: $(PERTURB_SRC)/%.c $(3) $(BUILD)/flags | \
 		$(BUILD)/headers
-	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$$(PERTURB_LIBRARY) $$(FLAGS_$$*) $(2) $$(PERTURB_INCLUDES) \
 		-c $$< -o $$@
 
 $(PERTURB_DIR)/$(1)/%.o: $(PERTURB_SRC)/%.S
-	@mkdir -p $$(@D)
 	$$(call say,AS,$$@)
 	$$(Q)$$(PERTURB_LIBRARY) $$(PERTURB_INCLUDES) -c $$< -o $$@
 
@@ -60,7 +58,6 @@ $(PERTURB_DIR)/$(1)/inside.o: $(PERTURB_AT)/inside.c $(3) $(BUILD)/flags
 	$$(Q)$$(PERTURB_LIBRARY) $(2) $$(PERTURB_INCLUDES) -c $$< -o $$@
 
 $(PERTURB_DIR)/$(1)/%.o: $(PERTURB_AT)/%.c $(3) $(BUILD)/flags
-	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$$(PERTURB_LOAD) $(if $(2),-DPERTURB_SITES) $$(PERTURB_INCLUDES) \
 		-c $$< -o $$@

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares profiles by samples with an exact count of the same program.
 
-Usage: accuracy.py LIBRARY NAME COMMAND...
+Usage: accuracy.py BUILD
 
-The command runs with every block sampled, and then ROUNDS times with the usual
+Each load runs with every block sampled, and then ROUNDS times with the usual
 interval. For the ten places (the nearest DEPTH calls) that allocate most, by
 the exact count, it prints the exact bytes, the mean of the estimates and how
 many standard errors they are apart. The program must not ask for other blocks
@@ -31,6 +31,15 @@ ROUNDS = int(os.environ.get("ROUNDS", "8"))
 INTERVAL = int(os.environ.get("INTERVAL", "524288"))
 DEPTH = 4
 ALLOC_OBJECTS, ALLOC_SPACE = 0, 1
+
+LOADS = [
+    ("perl", ["perl", "-e", """
+        for $i (1 .. 200000) { $h{"key $i"} = [$i, "x" x ($i % 90)]; }
+        for (values %h) { $n += @{$_}; }"""]),
+    ("awk", ["awk", """BEGIN {
+        for (i = 0; i < 300000; i++) a[i] = i " and " i
+        for (i in a) n += length(a[i]) }"""]),
+]
 
 
 def read(path):
@@ -86,8 +95,8 @@ def variance(sums):
     return n * size * size * (1 - p) / p
 
 
-def main():
-    library, name, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+def compare(library, name, command):
+    """Whether something is wrong with the profiles of a load."""
     bad = False
     with tempfile.TemporaryDirectory() as folder:
         exact = run(library, command, 1, folder)
@@ -116,4 +125,10 @@ def main():
     return bad
 
 
-sys.exit(main())
+def main(build):
+    library = os.path.realpath(os.path.join(build, "liblanemalloc.so"))
+    loads = [("load", [os.path.join(build, "profile-load")])] + LOADS
+    return any([compare(library, *load) for load in loads])
+
+
+sys.exit(main(sys.argv[1]))

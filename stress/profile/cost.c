@@ -56,71 +56,62 @@ static void run_pair(size_t size)
 	}
 }
 
-static void run_pair_64(void)
-{
-	run_pair(64);
-}
-
-static void run_pair_256(void)
-{
-	run_pair(256);
-}
-
-/* Random blocks of 10 to 500 bytes are replaced. */
-static void run_larson(void)
+/* Random blocks of 10 bytes up to a size are replaced. */
+static void run_larson(size_t most)
 {
 	for (int i = 0; i < PIECE; i++)
-		replace(below(NR_ALIVE), 10 + below(491));
+		replace(below(NR_ALIVE), 10 + below(most - 9));
 }
 
-/* Small ones mostly, up to 32 KiB, the 256 newest alive. */
-static void run_mixed(void)
+/* Small ones mostly, up to 32 KiB, the newest alive. */
+static void run_mixed(size_t nr_newest)
 {
 	for (size_t i = 0; i < PIECE; i++) {
 		size_t shift = below(below(11) + 1);
 
-		replace(i % 256, (size_t)16 << shift);
+		replace(i % nr_newest, (size_t)16 << shift);
 	}
 }
 
-/* Copies of a text of 8 to 64 bytes. */
-static void run_strings(void)
+/* Copies of a text, of 8 bytes up to a size. */
+static void run_strings(size_t most)
 {
 	static const char text[] = "the quick brown fox jumps over the lazy "
 				   "dog, and so on until the end of it";
 
 	for (int i = 0; i < PIECE; i++) {
-		size_t at = below(NR_ALIVE), n = 8 + below(57);
+		size_t at = below(NR_ALIVE), n = 8 + below(most - 7);
 
 		replace(at, n);
 		memcpy(alive[at], text, n);
 	}
 }
 
-typedef void load(void);
-static const struct {
+static const struct load {
 	const char *name;
-	load *run;
+	void (*run)(size_t size);
+	size_t size;
 } loads[] = {
-	{ "pair-64", run_pair_64 }, { "pair-256", run_pair_256 },
-	{ "larson", run_larson },   { "mixed", run_mixed },
-	{ "strings", run_strings },
+	{ "pair-64", run_pair, 64 },   { "pair-256", run_pair, 256 },
+	{ "larson", run_larson, 500 }, { "mixed", run_mixed, 256 },
+	{ "strings", run_strings, 64 },
 };
 
-static __attribute__((noinline)) void run_below(load *run, unsigned long calls)
+static __attribute__((noinline)) void run_below(const struct load *load,
+						unsigned long calls)
 {
 	if (calls)
-		run_below(run, calls - 1);
+		run_below(load, calls - 1);
 	else
-		run();
+		load->run(load->size);
 	__asm__ volatile("" ::: "memory");
 }
 
-static double piece(load *run)
+static double piece(const struct load *load)
 {
 	double start = clock_seconds();
 
-	run_below(run, depth);
+	run_below(load, depth);
 	return (clock_seconds() - start) * 1e9 / PIECE;
 }
 
@@ -130,21 +121,21 @@ static double quarter(double *values, unsigned n)
 	return values[n / 4];
 }
 
-static void compare(const char *name, load *run)
+static void compare(const struct load *load)
 {
 	unsigned long n = nr_rounds;
 	double off[n], on[n], a, b;
 
 	for (unsigned long i = 0; i < n; i++) {
-		off[i] = piece(run);
+		off[i] = piece(load);
 		if (lanemalloc_profile_start())
 			figure_die("no memory for the profile");
-		on[i] = piece(run);
+		on[i] = piece(load);
 		lanemalloc_profile_stop();
 	}
 	a = quarter(off, (unsigned)n);
 	b = quarter(on, (unsigned)n);
-	printf(" %s %.2f %.2f (%.3f)", name, a, b, b / a);
+	printf(" %s %.2f %.2f (%.3f)", load->name, a, b, b / a);
 }
 
 int main(int argc, char **argv)
@@ -161,7 +152,7 @@ int main(int argc, char **argv)
 	printf("ns off, on (ratio):");
 	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 		if (!only || !strcmp(only, loads[i].name))
-			compare(loads[i].name, loads[i].run);
+			compare(&loads[i]);
 	printf("\n");
 	return 0;
 }

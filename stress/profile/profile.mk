@@ -6,7 +6,7 @@ $(BUILD)/profile-load: stress/profile/load.cc $(BUILD)/flags
 
 .PHONY: profile-accuracy
 profile-accuracy: all $(BUILD)/profile-load ## profiles by samples against exact counts
-	@BUILD='$(BUILD)' stress/profile/accuracy.sh
+	@python3 stress/profile/accuracy.py '$(BUILD)'
 
 $(BUILD)/profile-stacks: stress/profile/stacks.c $(BUILD)/flags
 	$(call say,CC,$@)

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../harness/clock.h"
 #include "lanemalloc.h"
 #include "lanemalloc_view.h"
 
@@ -72,22 +72,14 @@ static size_t resident(void)
 	return n << 12;
 }
 
-static double cpu_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-/* Milliseconds; below 0: it failed. */
+/* Milliseconds of CPU time; below 0: it failed. */
 static double dump(const char *path)
 {
-	double before = cpu_ms();
+	uint64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (lanemalloc_profile_dump(path))
 		return -1;
-	return cpu_ms() - before;
+	return (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before) / 1e6;
 }
 
 int main(int argc, char **argv)

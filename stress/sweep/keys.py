@@ -44,13 +44,6 @@ class Data(Elf):
         self.objects = sorted(self.read_objects())
         self.seen = {}
 
-    def table(self, section, form):
-        head = self.sections.get(section)
-        if not head:
-            return
-        for at in range(head[4], head[4] + head[5], struct.calcsize(form)):
-            yield struct.unpack_from(form, self.data, at)
-
     def text_at(self, section, offset):
         start = self.sections[section][4] + offset
         return self.data[start:self.data.index(b"\0", start)].decode()

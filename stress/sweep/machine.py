@@ -117,27 +117,26 @@ class Elf:
                 if not self.is_in("__rseq_cs", where) and
                 not self.is_in("__rseq_exit_point_array", where)}
 
+    def table(self, section, form):
+        """The rows of a section that is one."""
+        head = self.sections.get(section)
+        if not head:
+            return
+        for at in range(head[4], head[4] + head[5], struct.calcsize(form)):
+            yield struct.unpack_from(form, self.data, at)
+
     def relative(self):
         """Where -> what, of all pointers in the file."""
-        head = self.sections.get(".rela.dyn")
-        out = {}
-        for i in range(head[5] // 24 if head else 0):
-            where, info, what = struct.unpack_from("<QQq", self.data,
-                                                   head[4] + 24 * i)
-            if info & 0xffffffff == 8:
-                out[where] = what
-        return out
+        return {where: what for where, info, what in
+                self.table(".rela.dyn", "<QQq") if info & 0xffffffff == 8}
 
     def aborts(self):
         """(start, end, abort handler) of each rseq section."""
-        head = self.sections.get("__rseq_cs")
         relative, out = self.relative(), []
-        for i in range(head[5] // 32 if head else 0):
-            at = head[3] + 32 * i
-            (length,) = struct.unpack_from("<Q", self.data,
-                                           head[4] + 32 * i + 16)
+        for i, row in enumerate(self.table("__rseq_cs", "<QQQQ")):
+            at = self.sections["__rseq_cs"][3] + 32 * i
             start = relative[at + 8]
-            out.append((start, start + length, relative[at + 24]))
+            out.append((start, start + row[2], relative[at + 24]))
         return out
 
 
@@ -209,9 +208,13 @@ class Machine:
         self.ways = ways
         self.find_switches()
 
+    def led(self):
+        """What a way or a call leads to."""
+        return {to for of in (self.ways, self.calls) for all_ in of.values()
+                for to in all_}
+
     def find_switches(self):
-        led = {to for all_ in self.ways.values() for to in all_}
-        led |= {to for all_ in self.calls.values() for to in all_}
+        led = self.led()
         for at, one in self.code.items():
             if not self.tail_leaves(one) or one.target is not None:
                 continue
@@ -226,17 +229,14 @@ class Machine:
 
     def dead(self):
         """Functions that are there and that nothing leads to."""
-        led = {to for all_ in self.ways.values() for to in all_}
-        led |= {to for all_ in self.calls.values() for to in all_}
+        led = self.led()
         return {at for at in self.code
                 if at not in led and at == self.first_of(at)} - \
             self.entered()
 
     def roots(self):
         """What no way leads to."""
-        led = {to for all_ in self.ways.values() for to in all_}
-        led |= {to for all_ in self.calls.values() for to in all_}
-        return {at for at in self.code if at not in led} | self.entered()
+        return set(self.code) - self.led() | self.entered()
 
     def entered(self):
         """What is entered from outside."""

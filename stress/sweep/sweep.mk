@@ -15,13 +15,11 @@ SWEEP_BOUNDS = --most-objects 0x190000 --most-address-space 0x8200000
 
 $(SWEEP_DIR)/sweep: $(wildcard stress/sweep/*.[ch] stress/harness/*.h \
 		src/*/*.h include/*.h) $(BUILD)/flags $(SWEEP_DIR)/throw.so
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -rdynamic $(filter %.c,$^) -o $@
 
 # Loaded where the load is to have a C++ runtime.
 $(SWEEP_DIR)/throw.so: stress/sweep/throw.cc $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) -std=gnu++17 -O2 -g $(WARNINGS) -fPIC -shared $< -o $@
 
@@ -50,7 +48,6 @@ sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
 
 # A malloc with a lock.
 $(SWEEP_DIR)/blocking.so: stress/sweep/control/blocking.c $(BUILD)/flags
-	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(SWEEP_CC) -fPIC -shared -fvisibility=hidden $< -o $@
 

@@ -25,8 +25,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../harness/clock.h"
 
 #define PAGE 4096
 #define EXPORT __attribute__((visibility("default")))
@@ -46,14 +47,6 @@ static atomic_ullong order, nr_chunks, nr_threads;
 
 static __thread struct raw_chunk *chunk;
 static __thread uint64_t thread;	/* its number and 1; 0: none yet */
-
-static uint64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 static uint64_t next(atomic_ullong *number)
 {
@@ -108,7 +101,7 @@ static void record(enum raw_op op, const void *block, size_t size,
 		return;
 	event = slot_take();
 	if (event) {
-		event->ns = now_ns() - start_ns;
+		event->ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
 		event->block = (uint64_t)block;
 		event->size = size;
 		event->op = (uint8_t)op;
@@ -155,7 +148,7 @@ __attribute__((constructor)) static void recorder_start(void)
 	if (file < 0 || pthread_key_create(&end_key, thread_end) ||
 	    pthread_atfork(NULL, NULL, child_begin))
 		return;
-	start_ns = now_ns();
+	start_ns = clock_ns(CLOCK_MONOTONIC);
 	atomic_store(&recording, true);
 }
 

@@ -251,9 +251,7 @@ int main(int argc, char **argv)
 	trace_open(argv[2]);
 	nr = play_trace();
 	seconds = clock_seconds() - play.start;
-	board_mark("work");
-	sleep(4);
-	board_mark("idle");
+	board_rest("work");
 	printf("%s threads %zu operations %lu seconds %.6f "
 	       "ns_per_operation %.3f%s\n", argv[1], play.nr_threads, nr,
 	       seconds, seconds * 1e9 / (double)(nr ? nr : 1), load_results());

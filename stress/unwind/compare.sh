@@ -87,13 +87,6 @@ wanted() {
 }
 programs=("$@")
 
-cxx() {
-	g++ -std=gnu++17 -O2 "$1" "$work/cxx.cc" -o "$work/cxx" || exit 2
-	run "cxx $1" env LD_PRELOAD="$so" "$work/cxx"
-	run "cxx $1 signals" env LD_PRELOAD="$so" COMPARE_EVERY=0 \
-		COMPARE_SIGNAL=1 "$work/cxx"
-}
-
 both() {
 	local name=$1
 
@@ -102,6 +95,11 @@ both() {
 	run "$name" env LD_PRELOAD="$so" "$@"
 	run "$name signals" env LD_PRELOAD="$so" COMPARE_EVERY=0 \
 		COMPARE_SIGNAL=1 "$@"
+}
+
+cxx() {
+	g++ -std=gnu++17 -O2 "$1" "$work/cxx.cc" -o "$work/cxx" || exit 2
+	both "cxx $1" "$work/cxx"
 }
 
 if wanted cxx; then

@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "../../harness/clock.h"
 
 #define SLOW_CALL 1000	/* which one */
 #define SLOW_NS 5000000
@@ -21,14 +22,6 @@
 extern void *__libc_malloc(size_t size);
 
 static atomic_uint nr_calls;
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void spin(void)
 {

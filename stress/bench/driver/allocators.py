@@ -52,6 +52,12 @@ def version_key(path):
         c if c.isdigit() else " " for c in path).split()]
 
 
+def own(build):
+    """The library: LANEMALLOC_SO, or the one that is built."""
+    return os.path.abspath(os.environ.get("LANEMALLOC_SO") or os.path.join(
+        build, "liblanemalloc.so"))
+
+
 def everything(library, added):
     """{name: Allocator}: ours, glibc, the peers, and those of --with."""
     known = {SUBJECT: Allocator(SUBJECT, library, None, False),
@@ -61,7 +67,10 @@ def everything(library, added):
     for word in added:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
-            raise Fault("--with %s: NAME=PATH is wanted" % word)
+            raise Fault("%s: NAME=PATH is wanted" % word)
+        if re.search(r"[\s:]", path):
+            raise Fault("%s: LD_PRELOAD takes no path with a space or a colon"
+                        % path)
         known[name] = Allocator(name, os.path.abspath(path), None, True)
     return known
 
@@ -87,13 +96,17 @@ def choose(known, names, note):
     return chosen
 
 
+def must_be_there(allocator):
+    if allocator.path and not os.access(allocator.path, os.R_OK):
+        raise Fault("%s: no file %s" % (allocator.name, allocator.path))
+
+
 def probe(allocator, program, environment):
     """Does it serve the program's malloc? ld.so only warns of a preload that
     does not take, and takes every library that is no malloc at all."""
     environment = {**environment, "LD_DEBUG": "bindings", "LD_BIND_NOW": "1"}
+    must_be_there(allocator)
     if allocator.path:
-        if not os.access(allocator.path, os.R_OK):
-            raise Fault("%s: no file %s" % (allocator.name, allocator.path))
         environment["LD_PRELOAD"] = allocator.path
     done = subprocess.run([program, "--list"], text=True, env=environment,
                           capture_output=True, check=False)

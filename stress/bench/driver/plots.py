@@ -4,7 +4,10 @@ import os
 import shutil
 import subprocess
 
-from driver import figures, judge
+from driver import judge, running
+
+SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "plots")
 
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b",
            "#17becf", "#7f7f7f", "#bcbd22", "#e377c2")
@@ -88,13 +91,8 @@ def scaling(results, path):
                   for allocator in results.allocators]
             block.append([cell[1]] + [n and 1e3 / n for n in ns])
         blocks.append((title(name), block))
-    with open(path, "w", encoding="utf-8") as f:
-        for name, block in blocks:
-            f.write('"%s"\t%s\n' % (name, "\t".join(results.allocators)))
-            for row in block:
-                f.write("\t".join("?" if cell is None else str(cell)
-                                  for cell in row) + "\n")
-            f.write("\n\n")
+    write(path, [row for name, block in blocks for row in
+                 [['"%s"' % name, *results.allocators], *block, [], []]])
     return bool(blocks), {"nr": len(results.allocators),
                           "blocks": len(blocks)}
 
@@ -106,35 +104,36 @@ PLOTS = (("ratios", ratios), ("rss", memory), ("latency", latency),
 def draw_all(results, folder, note):
     """Returns the pictures' paths. Without gnuplot the data remain; those of
     earlier runs do not."""
-    scripts = os.path.join(os.path.dirname(os.path.dirname(
-        os.path.abspath(__file__))), "plots")
     made = []
     for name, prepare in PLOTS:
         stem = os.path.join(folder, name + "-" + results.header["form"])
-        data, picture = stem + ".dat", stem + ".svg"
-        if os.path.exists(picture):
-            os.unlink(picture)
-        wanted, values = prepare(results, data)
+        if os.path.exists(stem + ".svg"):
+            os.unlink(stem + ".svg")
+        wanted, values = prepare(results, stem + ".dat")
         if not wanted:
-            os.unlink(data)
-        elif not shutil.which("gnuplot"):
-            note("no gnuplot: %s is not drawn" % name)
-        else:
-            draw(scripts, name, data, picture, values, note)
-            made.append(picture)
+            os.unlink(stem + ".dat")
+        elif draw(name, stem, values, note):
+            made.append(stem + ".svg")
     return made
 
 
-def draw(scripts, name, data, picture, values, note):
-    setting = ["data='%s'" % data, "out='%s'" % picture,
+def draw(name, stem, values, note, picture=None):
+    """The picture of the data of that stem beside them, if not elsewhere;
+    false: there is none, as is noted."""
+    if not shutil.which("gnuplot"):
+        note("no gnuplot: %s is not drawn" % name)
+        return False
+    setting = ["data='%s.dat'" % stem,
+               "out='%s'" % (picture or stem + ".svg"),
                "array colour[%d]=[%s]" % (
                    len(COLOURS), ",".join("'%s'" % c for c in COLOURS))]
     setting += ["%s=%s" % pair for pair in values.items()]
     done = subprocess.run(
         ["gnuplot", "-e", "; ".join(setting),
-         os.path.join(scripts, "common.gp"),
-         os.path.join(scripts, name + ".gp")],
+         os.path.join(SCRIPTS, "common.gp"),
+         os.path.join(SCRIPTS, name + ".gp")],
         text=True, capture_output=True, check=False)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        note("gnuplot cannot draw %s: %s" % (name, (lines or ["?"])[-1]))
+        note("gnuplot cannot draw %s: %s" % (
+            name, running.last_line(done.stderr) or "?"))
+    return not done.returncode

@@ -3,16 +3,17 @@
 import os
 import re
 
-from driver import figures, judge, machine
+from driver import Fault, figures, judge, machine
 
-BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
+MARKS = "<!-- %s: begin -->\n", "<!-- %s: end -->\n"
 WORST = 12
 OVER = ", and how many took over 100 us"
 
 
-def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" *
-             (len(heads) - 1) + "|"]
+def table(heads, rows, side="---:"):
+    """side: how the columns but for the first are aligned."""
+    lines = ["| " + " | ".join(heads) + " |",
+             "|---" + ("|" + side) * (len(heads) - 1) + "|"]
     for row in rows:
         cells = [str(cell).replace("|", "\\|") for cell in row]
         lines.append("| " + " | ".join(cells) + " |")
@@ -39,15 +40,16 @@ def summary(results):
     return "\n".join(part for part in parts if part)
 
 
-def setting(results):
+def setting(results, doubt="**Not to be believed: %s.**"):
+    """doubt: what a complaint about the machine means."""
     header = results.header
     lines = ["%s. Medians of %d round%s, %d runs, scale %g, %s form, %s."
              % (machine.in_words(header["machine"]), results.rounds,
                 "s" * (results.rounds != 1), results.nr_runs, header["scale"], header["form"],
                 header["date"])]
     if header.get("complaint"):
-        lines.append("\n**Not to be believed: %s.**" % header["complaint"])
-    if header["verify"]:
+        lines.append("\n" + doubt % header["complaint"])
+    if header.get("verify"):
         lines.append("\n**With --verify: every block was filled and "
                      "checked, so the times are not the malloc's.**")
     versions = ", ".join(
@@ -219,29 +221,27 @@ def write(path, text):
     os.replace(path + ".new", path)
 
 
-def into_page(path, text):
-    """Puts the text between the page's marks; false: it has none."""
+def into_page(path, text, name="bench"):
+    """Puts the text between the page's marks of that name."""
     with open(path, encoding="utf-8") as f:
         page = f.read()
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(MARKS[0] % name)
+    _, end, after = rest.partition(MARKS[1] % name)
     if not begin or not end:
-        return False
+        raise Fault("%s has no marks to write between" % path)
     write(path, before + begin + text + end + after)
-    return True
 
 
 def into_folder(folder, machine_of, text):
     """A page for the kind of machine, in place of its last one, and the page
-    named like the folder gets the aims of all of them. False: it has no marks.
-    """
+    named like the folder gets the aims of all of them."""
     title = "%d x %s" % (machine_of["cpus"], machine_of["cpu"])
     name = re.sub(r"[^a-z0-9]+", "-", machine_of["cpu"].lower()).strip("-")
     overview = folder.rstrip("/") + ".md"
     os.makedirs(folder, exist_ok=True)
     write(os.path.join(folder, name + ".md"), PAGE % (
         title, os.path.basename(overview), os.path.basename(overview), text))
-    return into_page(overview, machines(folder))
+    into_page(overview, machines(folder))
 
 
 PAGE = """# %s

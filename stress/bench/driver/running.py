@@ -147,14 +147,19 @@ def last_line(text):
     return re.sub(r"\s+", " ", lines[-1])[:200] if lines else ""
 
 
+def measured(path):
+    """Seconds, CPU seconds, MiB at the peak: what measure(1) has written."""
+    with open(path, encoding="utf-8") as f:
+        return [float(word) for word in f.read().split()]
+
+
 def costs(path, values):
     """CPU time and memory: what the line says goes before what the kernel
     counted, since a load's rss_kib is its point, and a script's processes
     are not the measured server."""
     cpu = rss = None
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as f:
-            _, cpu, mib = (float(word) for word in f.read().split())
+        _, cpu, mib = measured(path)
         rss = mib * 1024
     return {"cpu": values.get("cpu_seconds", cpu),
             "rss_kib": values.get("rss_kib", rss)}

@@ -81,12 +81,15 @@ class Session:
     def round(self, turn, jobs, rounds, seconds):
         for number, (cell, allocator) in enumerate(jobs):
             self.progress(turn, jobs[number:], rounds, seconds)
-            record = self.runner.run(cell, allocator, turn)
-            self.store.add(record)
-            self.learn(record)
-            if record["status"] != "ok":
-                self.say("%s, %d threads, under %s: %s" % (
-                    cell.load, cell.threads, allocator.name, record["why"]))
+            self.keep(self.runner.run(cell, allocator, turn))
+
+    def keep(self, record):
+        self.store.add(record)
+        self.learn(record)
+        if record["status"] != "ok":
+            self.say("%s, %d threads, under %s: %s" % (
+                record["load"], record["threads"], record["allocator"],
+                record["why"]))
 
     def remaining(self, turn, rest, rounds, seconds):
         """This round's rest, and the further rounds that will fit."""

@@ -1,39 +1,39 @@
 /* aligned: aligned_alloc and posix_memalign, alignments of 16 to 4096 */
-#include "loads/sized.h"
+#include "loads/blocks.h"
 
 #include <stdlib.h>
 
 #define LIVE 512
 
 /* Three times of four aligned_alloc, whose sizes are whole alignments. */
-static void aligned_renew(struct worker *worker, struct sized *sized)
+static void aligned_renew(struct worker *worker, struct block *block)
 {
 	const struct run *run = worker->run;
 	size_t align = (size_t)16 << load_below(worker, 9);
 	size_t size = load_skewed(worker, 16, 8192);
 
-	sized_drop(run, sized);
+	block_put(run, block);
 	if (load_below(worker, 4)) {
 		size = (size + align - 1) & ~(align - 1);
-		sized->block = aligned_alloc(align, size);
-	} else if (posix_memalign(&sized->block, align, size)) {
-		sized->block = NULL;
+		block->at = aligned_alloc(align, size);
+	} else if (posix_memalign(&block->at, align, size)) {
+		block->at = NULL;
 	}
-	load_must(sized->block, size);
-	if (run->verify && (uintptr_t)sized->block % align)
-		load_die("%p is not aligned to %zu", sized->block, align);
-	load_fill(run, sized->block, size);
-	sized->size = size;
+	load_must(block->at, size);
+	if (run->verify && (uintptr_t)block->at % align)
+		load_die("%p is not aligned to %zu", block->at, align);
+	load_fill(run, block->at, size);
+	block->size = size;
 }
 
 static void aligned_body(struct worker *worker)
 {
-	size_t bytes = LIVE * sizeof(struct sized);
-	struct sized *live = load_table(bytes);
+	size_t bytes = LIVE * sizeof(struct block);
+	struct block *live = load_table(bytes);
 
 	for (unsigned long i = 0; i < worker->operations; i++)
 		aligned_renew(worker, &live[load_below(worker, LIVE)]);
-	sized_drop_all(worker->run, live, LIVE);
+	blocks_put(worker->run, live, LIVE);
 	load_table_free(live, bytes);
 }
 

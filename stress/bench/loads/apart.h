@@ -21,7 +21,8 @@
 
 #include <stdint.h>
 #include <sys/resource.h>
-#include <time.h>
+
+#include "../../harness/clock.h"
 
 #define APART_LONG_NS 10000
 
@@ -30,14 +31,6 @@ struct apart {
 	uint64_t ran_ns;
 	uint64_t start_ns;
 };
-
-static inline uint64_t apart_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static inline long apart_nr_aside(void)
 {
@@ -51,9 +44,9 @@ static inline struct apart apart_begin(void)
 {
 	struct apart apart;
 
-	apart.ran_ns = apart_clock(CLOCK_THREAD_CPUTIME_ID);
+	apart.ran_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	apart.nr_aside = apart_nr_aside();
-	apart.start_ns = apart_clock(CLOCK_MONOTONIC);
+	apart.start_ns = clock_ns(CLOCK_MONOTONIC);
 	return apart;
 }
 
@@ -64,7 +57,7 @@ static inline uint64_t apart_own_ns(const struct apart *apart, uint64_t all_ns)
 
 	if (all_ns < APART_LONG_NS || apart_nr_aside() == apart->nr_aside)
 		return all_ns;
-	ran_ns = apart_clock(CLOCK_THREAD_CPUTIME_ID) - apart->ran_ns;
+	ran_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - apart->ran_ns;
 	return ran_ns < all_ns ? ran_ns : all_ns;
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#define PAGE 4096
 #define LADDERS 4
 #define LADDER_LOW 16
 #define LADDER_HIGH (1 << 20)
@@ -18,13 +17,6 @@ struct buffer {
 	bool shrinks;	/* of a ladder */
 };
 
-/* What a program appends is written, here a byte of each page. */
-static void append(unsigned char *block, size_t from, size_t to)
-{
-	for (; from < to; from += PAGE)
-		((volatile unsigned char *)block)[from] = 1;
-}
-
 static void buffer_resize(const struct run *run, struct buffer *buffer,
 			  size_t size)
 {
@@ -33,8 +25,9 @@ static void buffer_resize(const struct run *run, struct buffer *buffer,
 	} else {
 		buffer->block = load_resize(run, buffer->block, buffer->size,
 					    size);
+		/* What a program appends is written. */
 		if (!run->verify)
-			append(buffer->block, buffer->size, size);
+			load_pages(buffer->block, buffer->size, size);
 	}
 	buffer->size = size;
 }

@@ -3,21 +3,14 @@
  * The live set of all threads together is the same for any number of them, so
  * that memory does not grow with the threads.
  */
-#include "loads/sized.h"
+#include "loads/blocks.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 4096
 #define LARGE_LIVE 64
 #define CHURN_LIVE 8
 #define CALLOC_LIVE 128
-
-static void touch_pages(unsigned char *block, size_t size)
-{
-	for (size_t i = 0; i < size; i += PAGE)
-		((volatile unsigned char *)block)[i] = 1;
-}
 
 static size_t share(const struct run *run, size_t live)
 {
@@ -26,28 +19,28 @@ static size_t share(const struct run *run, size_t live)
 
 static void large_body(struct worker *worker)
 {
-	struct sized live[LARGE_LIVE] = { { NULL, 0 } };
+	struct block live[LARGE_LIVE] = { { NULL, 0 } };
 	size_t nr = share(worker->run, LARGE_LIVE);
 
 	for (unsigned long i = 0; i < worker->operations; i++) {
-		struct sized *sized = &live[load_below(worker, nr)];
+		struct block *block = &live[load_below(worker, nr)];
 
-		sized_renew(worker->run, sized,
+		block_renew(worker->run, block,
 			    load_skewed(worker, 64 << 10, 4 << 20));
 		if (!worker->run->verify)
-			touch_pages(sized->block, sized->size);
+			load_pages(block->at, 0, block->size);
 	}
-	sized_drop_all(worker->run, live, nr);
+	blocks_put(worker->run, live, nr);
 }
 
 static void churn_body(struct worker *worker)
 {
-	struct sized live[CHURN_LIVE] = { { NULL, 0 } };
+	struct block live[CHURN_LIVE] = { { NULL, 0 } };
 
 	for (unsigned long i = 0; i < worker->operations; i++)
-		sized_renew(worker->run, &live[i % CHURN_LIVE],
+		block_renew(worker->run, &live[i % CHURN_LIVE],
 			    load_between(worker, 40 << 10, 256 << 10));
-	sized_drop_all(worker->run, live, CHURN_LIVE);
+	blocks_put(worker->run, live, CHURN_LIVE);
 }
 
 static void check_zero(const unsigned char *block, size_t size)
@@ -57,31 +50,31 @@ static void check_zero(const unsigned char *block, size_t size)
 			 size);
 }
 
-static void calloc_renew(struct worker *worker, struct sized *sized,
+static void calloc_renew(struct worker *worker, struct block *block,
 			 size_t size)
 {
 	const struct run *run = worker->run;
 
-	sized_drop(run, sized);
-	sized->block = calloc(1, size);
-	sized->size = size;
-	load_must(sized->block, size);
+	block_put(run, block);
+	block->at = calloc(1, size);
+	block->size = size;
+	load_must(block->at, size);
 	if (run->verify)
-		check_zero(sized->block, size);
-	load_fill(run, sized->block, size);
+		check_zero(block->at, size);
+	load_fill(run, block->at, size);
 	if (!run->verify)
-		touch_pages(sized->block, size);
+		load_pages(block->at, 0, size);
 }
 
 static void calloc_body(struct worker *worker)
 {
-	struct sized live[CALLOC_LIVE] = { { NULL, 0 } };
+	struct block live[CALLOC_LIVE] = { { NULL, 0 } };
 	size_t nr = share(worker->run, CALLOC_LIVE);
 
 	for (unsigned long i = 0; i < worker->operations; i++)
 		calloc_renew(worker, &live[load_below(worker, nr)],
 			     load_skewed(worker, 64, 256 << 10));
-	sized_drop_all(worker->run, live, nr);
+	blocks_put(worker->run, live, nr);
 }
 
 LOAD(large) = {

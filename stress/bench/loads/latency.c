@@ -1,11 +1,9 @@
 /* latency: how long each single malloc and free takes
  *
- * Each worker keeps a live set; every eighth block it lets go of is handed to
- * another worker, who frees it (boxes.h).
- *
- * Prints nanoseconds, for malloc, for free and for both together; the cost of
- * reading the counter is taken off. counter_step is what it can tell apart
- * (10 ns on some processors): what is below that is an estimate.
+ * The work is that of boxes_work(). Prints nanoseconds, for malloc, for free
+ * and for both together; the cost of reading the counter is taken off.
+ * counter_step is what it can tell apart (10 ns on some processors): what is
+ * below that is an estimate.
  */
 #include "loads/boxes.h"
 #include "loads/histogram.h"
@@ -13,15 +11,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define LIVE 512
+#include "../../harness/clock.h"
+
 #define READS 1000
 #define CALIBRATION_NS 20000000
 
 struct book {
 	_Alignas(128) struct histogram malloc, free;
-	struct sized live[LIVE];
+	struct block live[BOXES_LIVE];
 };
 
 struct latency {
@@ -32,14 +30,6 @@ struct latency {
 };
 
 /* ---- the clock ---- */
-
-static double nanoseconds(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
-}
 
 /* The median tells the step; the mean of many, the quietest, the cost. */
 static void clock_measure(struct latency *latency)
@@ -66,14 +56,14 @@ static void clock_measure(struct latency *latency)
 }
 
 /* From a point in the past, but no closer than CALIBRATION_NS. */
-static double ns_per_tick(double start_ns, uint64_t start)
+static double ns_per_tick(uint64_t start_ns, uint64_t start)
 {
-	double now;
+	uint64_t ns;
 
 	do
-		now = nanoseconds();
-	while (now - start_ns < CALIBRATION_NS);
-	return (now - start_ns) / (double)(ticks_now() - start);
+		ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	while (ns < CALIBRATION_NS);
+	return (double)ns / (double)(ticks_now() - start);
 }
 
 /*
@@ -95,40 +85,28 @@ static void clocked(struct worker *worker, struct histogram *histogram,
 /* ---- the work ---- */
 
 static void timed_malloc(struct worker *worker, struct book *book,
-			 struct sized *sized)
+			 struct block *block)
 {
-	size_t size = load_below(worker, 100) ?
-		load_skewed(worker, 16, 8 << 10) :
-		load_skewed(worker, 8 << 10, 256 << 10);
+	size_t size = boxes_size(worker);
 	uint64_t start = ticks_now();
-	void *block = malloc(size);
+	void *at = malloc(size);
 
 	clocked(worker, &book->malloc, start);
-	load_must(block, size);
-	load_fill(worker->run, block, size);
-	sized->block = block;
-	sized->size = size;
+	load_must(at, size);
+	load_fill(worker->run, at, size);
+	*block = (struct block){ at, size };
 }
 
 static void timed_free(struct worker *worker, struct book *book,
-		       struct sized *sized)
+		       struct block *block)
 {
 	uint64_t start;
 
-	load_check(worker->run, sized->block, sized->size);
+	load_check(worker->run, block->at, block->size);
 	start = ticks_now();
-	free(sized->block);
+	free(block->at);
 	clocked(worker, &book->free, start);
-	sized->block = NULL;
-}
-
-static void take_in(struct worker *worker, struct book *book)
-{
-	struct latency *latency = worker->shared;
-	struct sized sized;
-
-	if (boxes_take(worker, latency->boxes, &sized))
-		timed_free(worker, book, &sized);
+	block->at = NULL;
 }
 
 static void latency_body(struct worker *worker)
@@ -136,20 +114,8 @@ static void latency_body(struct worker *worker)
 	struct latency *latency = worker->shared;
 	struct book *book = &latency->books[worker->index];
 
-	for (unsigned long i = 0; i < worker->operations; i++) {
-		struct sized *sized = &book->live[load_below(worker, LIVE)];
-
-		take_in(worker, book);
-		if (sized->block && (i % 8 ||
-				     !boxes_put(worker, latency->boxes,
-						sized)))
-			timed_free(worker, book, sized);
-		timed_malloc(worker, book, sized);
-	}
-	for (unsigned i = 0; i < LIVE; i++) {
-		if (book->live[i].block)
-			timed_free(worker, book, &book->live[i]);
-	}
+	boxes_work(worker, latency->boxes, book, book->live, timed_malloc,
+		   timed_free);
 }
 
 /* ---- the report ---- */
@@ -194,8 +160,7 @@ static void latency_run(const struct run *run)
 	size_t books_bytes = run->threads * sizeof(struct book);
 	struct latency latency = { load_table(boxes_bytes),
 				   load_table(books_bytes), 0, 0 };
-	double start_ns = nanoseconds();
-	uint64_t start = ticks_now();
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), start = ticks_now();
 	double scale;
 
 	clock_measure(&latency);

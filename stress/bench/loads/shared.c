@@ -1,4 +1,4 @@
-/* shared: blocks, threads, pools; see shared.h
+/* shared: threads, pools; see shared.h
  *
  * A pool is a ring of cells and a count of the full ones. Who took one off the
  * count knows that one of the cells is his, and looks for it from where the
@@ -23,26 +23,6 @@
 #include <unistd.h>
 
 #define STACK_SIZE (64 << 10)
-
-void block_get(const struct run *run, struct block *block, size_t size)
-{
-	block->at = load_get(run, size);
-	block->size = size;
-}
-
-void block_put(const struct run *run, struct block *block)
-{
-	if (!block->at)
-		return;
-	load_put(run, block->at, block->size);
-	block->at = NULL;
-}
-
-void blocks_put(const struct run *run, struct block *blocks, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++)
-		block_put(run, &blocks[i]);
-}
 
 pthread_t thread_start(void *(*main)(void *), void *argument)
 {

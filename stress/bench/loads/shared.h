@@ -1,28 +1,17 @@
 /* shared: what several parallel loads are made of
  *
- * Blocks with their sizes, small threads, and pools that hand things between
- * threads. A pool is touched once for some hundred blocks, so that the
- * malloc's time is not hidden behind it.
+ * Small threads, and pools that hand things between threads. A pool is touched
+ * once for some hundred blocks, so that the malloc's time is not hidden behind
+ * it.
  */
 #ifndef SHARED_H
 #define SHARED_H
 
 #include <pthread.h>
 
-#include "load.h"
+#include "loads/blocks.h"
 
 #define LINE 128	/* bytes that two CPUs do not share, with prefetch */
-
-/* A block that is held; without one, at is NULL. */
-struct block {
-	void *at;
-	size_t size;
-};
-
-void block_get(const struct run *run, struct block *block, size_t size);
-/* Does nothing without a block. */
-void block_put(const struct run *run, struct block *block);
-void blocks_put(const struct run *run, struct block *blocks, size_t nr);
 
 /* A joinable thread with a stack of 64 KiB. */
 pthread_t thread_start(void *(*main)(void *), void *argument);

@@ -1,14 +1,12 @@
-/* slabs: the five patterns that slab allocators are usually timed with
+/* slabs: patterns that slab allocators are usually timed with
  *
- * One size with a live window; mixed sizes; all allocated and then all freed,
- * in order and in reverse; a random live set.
+ * One size with a live window; mixed sizes; a random live set; the shortest
+ * cycle.
  */
-#include "loads/sized.h"
+#include "loads/blocks.h"
 
 #define WINDOW 256
 #define ONE_SIZE 64
-#define BATCH 50000
-#define BATCH_SIZE 48
 #define LIVE 4096
 
 static void single_size_body(struct worker *worker)
@@ -38,51 +36,44 @@ static size_t small_mostly(struct worker *worker)
 
 static void mixed_sizes_body(struct worker *worker)
 {
-	struct sized window[WINDOW] = { { NULL, 0 } };
+	struct block window[WINDOW] = { { NULL, 0 } };
 
 	for (unsigned long i = 0; i < worker->operations; i++)
-		sized_renew(worker->run, &window[i % WINDOW],
+		block_renew(worker->run, &window[i % WINDOW],
 			    small_mostly(worker));
-	sized_drop_all(worker->run, window, WINDOW);
+	blocks_put(worker->run, window, WINDOW);
 }
 
 static void random_body(struct worker *worker)
 {
-	struct sized *live = load_table(LIVE * sizeof(*live));
+	struct block *live = load_table(LIVE * sizeof(*live));
 
 	for (unsigned long i = 0; i < worker->operations; i++)
-		sized_renew(worker->run, &live[load_below(worker, LIVE)],
+		block_renew(worker->run, &live[load_below(worker, LIVE)],
 			    load_between(worker, 16, 512));
-	sized_drop_all(worker->run, live, LIVE);
+	blocks_put(worker->run, live, LIVE);
 	load_table_free(live, LIVE * sizeof(*live));
 }
 
-static void batches(struct worker *worker, bool reverse)
+static void cycles_body(struct worker *worker)
 {
-	void **blocks = load_table(BATCH * sizeof(*blocks));
-	unsigned long left = worker->operations;
+	const struct run *run = worker->run;
 
-	while (left) {
-		unsigned long nr = left < BATCH ? left : BATCH;
+	for (unsigned long i = 0; i < worker->operations; i++) {
+		size_t size = 16 + i * 40 % 512;
 
-		for (unsigned long i = 0; i < nr; i++)
-			blocks[i] = load_get(worker->run, BATCH_SIZE);
-		for (unsigned long i = 0; i < nr; i++)
-			load_put(worker->run, blocks[reverse ? nr - 1 - i : i],
-				 BATCH_SIZE);
-		left -= nr;
+		load_put(run, load_get(run, size), size);
 	}
-	load_table_free(blocks, BATCH * sizeof(*blocks));
 }
 
-static void bulk_body(struct worker *worker)
+static void cycles_run(const struct run *run)
 {
-	batches(worker, false);
-}
+	double all;
 
-static void reverse_body(struct worker *worker)
-{
-	batches(worker, true);
+	load_parallel(run, cycles_body, NULL);
+	all = (double)run->operations / load_seconds();
+	load_result("cycles_per_second", all);
+	load_result("of_one_thread", all / run->threads);
 }
 
 LOAD(single_size) = {
@@ -99,23 +90,16 @@ LOAD(mixed_sizes) = {
 	.parallel = true, .operations = 10000000, .body = mixed_sizes_body
 };
 
-LOAD(bulk) = {
-	.name = "bulk",
-	.about = "50,000 of 48 B, then all freed in order "
-		 "(phases: Wilson et al., Dynamic Storage Allocation, 1995)",
-	.parallel = true, .operations = 18000000, .body = bulk_body
-};
-
-LOAD(reverse) = {
-	.name = "reverse",
-	.about = "50,000 of 48 B, then all freed, the newest first "
-		 "(stacks: Wilson et al., Dynamic Storage Allocation, 1995)",
-	.parallel = true, .operations = 18000000, .body = reverse_body
-};
-
 LOAD(random) = {
 	.name = "random",
 	.about = "16 to 512 B, 4,096 alive, any of them is replaced "
 		 "(random lifetimes: Zorn and Grunwald, 1992)",
 	.parallel = true, .operations = 8000000, .body = random_body
+};
+
+LOAD(cycles) = {
+	.name = "cycles",
+	.about = "malloc, write, free at once, 16 to 527 B "
+		 "(the shortest path: Kanev et al., Mallacc, ASPLOS 2017)",
+	.parallel = true, .operations = 15000000, .run = cycles_run
 };

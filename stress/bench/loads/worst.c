@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIVE 512
-#define PAGE 4096
 #define OVER_NS 100000
 #define NOTHING_MOST_NS 100000
 
@@ -34,7 +32,7 @@ struct longest {
 
 struct book {
 	_Alignas(128) struct longest of[NR_STRETCHES];
-	struct sized live[LIVE];
+	struct block live[BOXES_LIVE];
 };
 
 struct worst {
@@ -56,7 +54,7 @@ static void longest_add(struct longest *longest, uint64_t all_ns,
 static uint64_t book_end(struct book *book, enum stretch stretch,
 			 const struct apart *apart)
 {
-	uint64_t all_ns = apart_clock(CLOCK_MONOTONIC) - apart->start_ns;
+	uint64_t all_ns = clock_ns(CLOCK_MONOTONIC) - apart->start_ns;
 	uint64_t own_ns = apart_own_ns(apart, all_ns);
 
 	longest_add(&book->of[stretch], all_ns, own_ns, own_ns > OVER_NS);
@@ -71,72 +69,55 @@ static void timed_nothing(struct book *book, uint64_t ns)
 
 	if (ns > NOTHING_MOST_NS)
 		ns = NOTHING_MOST_NS;
-	while (apart_clock(CLOCK_MONOTONIC) - apart.start_ns < ns)
+	while (clock_ns(CLOCK_MONOTONIC) - apart.start_ns < ns)
 		;
 	book_end(book, NOTHING, &apart);
 }
 
 static void timed_touch(struct worker *worker, struct book *book,
-			const struct sized *sized)
+			const struct block *block)
 {
-	volatile unsigned char *bytes = sized->block;
 	struct apart apart = apart_begin();
 
-	for (size_t i = 0; i < sized->size; i += PAGE)
-		bytes[i] = 1;
+	load_pages(block->at, 0, block->size);
 	book_end(book, TOUCH, &apart);
-	load_fill(worker->run, sized->block, sized->size);
+	load_fill(worker->run, block->at, block->size);
 }
 
 static void timed_malloc(struct worker *worker, struct book *book,
-			 struct sized *sized)
+			 struct block *block)
 {
-	size_t size = load_below(worker, 100) ?
-		load_skewed(worker, 16, 8 << 10) :
-		load_skewed(worker, 8 << 10, 256 << 10);
+	size_t size = boxes_size(worker);
 	struct apart apart = apart_begin();
 	uint64_t ns;
 
-	sized->block = malloc(size);
+	block->at = malloc(size);
 	ns = book_end(book, MALLOC, &apart);
-	sized->size = size;
-	load_must(sized->block, size);
-	timed_touch(worker, book, sized);
+	block->size = size;
+	load_must(block->at, size);
+	timed_touch(worker, book, block);
 	timed_nothing(book, ns);
 }
 
 static void timed_free(struct worker *worker, struct book *book,
-		       struct sized *sized)
+		       struct block *block)
 {
 	struct apart apart;
 
-	load_check(worker->run, sized->block, sized->size);
+	load_check(worker->run, block->at, block->size);
 	apart = apart_begin();
-	free(sized->block);
+	free(block->at);
 	book_end(book, FREE, &apart);
-	sized->block = NULL;
+	block->at = NULL;
 }
 
 static void worst_body(struct worker *worker)
 {
 	struct worst *worst = worker->shared;
 	struct book *book = &worst->books[worker->index];
-	struct sized handed;
 
-	for (unsigned long i = 0; i < worker->operations; i++) {
-		struct sized *sized = &book->live[load_below(worker, LIVE)];
-
-		if (boxes_take(worker, worst->boxes, &handed))
-			timed_free(worker, book, &handed);
-		if (sized->block &&
-		    (i % 8 || !boxes_put(worker, worst->boxes, sized)))
-			timed_free(worker, book, sized);
-		timed_malloc(worker, book, sized);
-	}
-	for (unsigned i = 0; i < LIVE; i++) {
-		if (book->live[i].block)
-			timed_free(worker, book, &book->live[i]);
-	}
+	boxes_work(worker, worst->boxes, book, book->live, timed_malloc,
+		   timed_free);
 }
 
 /* ---- the report ---- */

@@ -1,7 +1,6 @@
 """Memory over time as SVG: a picture of twelve loads at most, by gnuplot."""
 
 import os
-import shutil
 
 from driver import figures, plots
 
@@ -54,7 +53,7 @@ def write(path, names, found):
                     title, name, known.get(name) or "?\t?\t?\n"))
 
 
-def draw_all(results, folder, curves, scripts, note):
+def draw_all(results, folder, curves, note):
     made = []
     for name, cells in groups(results):
         found = blocks(results, cells, curves)
@@ -63,12 +62,9 @@ def draw_all(results, folder, curves, scripts, note):
         if not found:
             continue
         write(stem + ".dat", results.allocators, found)
-        if not shutil.which("gnuplot"):
-            note("no gnuplot: %s is not drawn" % name)
-            continue
-        plots.draw(scripts, "time", stem + ".dat", stem + ".svg",
-                   {"nr": len(results.allocators), "blocks": len(found),
-                    "names": "'%s'" % " ".join(results.allocators)},
-                   note)
-        made.append(stem + ".svg")
+        if plots.draw("time", stem,
+                      {"nr": len(results.allocators), "blocks": len(found),
+                       "names": "'%s'" % " ".join(results.allocators)},
+                      note):
+            made.append(stem + ".svg")
     return made

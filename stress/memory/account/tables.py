@@ -1,6 +1,6 @@
 """The report: resident over live bytes of every load, and the losses."""
 
-from driver import figures, machine, report
+from driver import figures, report
 
 from account import series
 
@@ -17,26 +17,12 @@ MIB = 2**20
 
 
 def summary(results):
-    parts = [setting(results), means(results)]
+    parts = [report.setting(
+        results, "Measured beside other work (%s), which memory hardly "
+        "depends on."), means(results)]
     parts += [ratio_table(results, *row) for row in RATIOS]
     parts += [idle(results), losses(results), report.failures(results)]
     return "\n".join(part for part in parts if part)
-
-
-def setting(results):
-    header = results.header
-    lines = ["%s. Medians of %d round%s, %d runs, scale %g, %s form, %s."
-             % (machine.in_words(header["machine"]), results.rounds,
-                "s" * (results.rounds != 1), results.nr_runs,
-                header["scale"], header["form"], header["date"])]
-    if header.get("complaint"):
-        lines.append("\nMeasured beside other work (%s), which memory "
-                     "hardly depends on." % header["complaint"])
-    versions = ", ".join(
-        "%s %s" % (name, about["version"]) if about["version"] else name
-        for name, about in header["allocators"].items())
-    lines.append("\nAllocators: %s." % versions)
-    return "\n".join(lines) + "\n"
 
 
 def with_figure(results, figure):

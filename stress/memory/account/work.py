@@ -7,6 +7,8 @@ import os
 
 from driver import Fault, cells, running, session
 
+import trace_form
+
 from account import series
 
 # Loads that live by a profile, as patterns of names: each profile is once the
@@ -21,7 +23,6 @@ FORMS = {
               ((1,), ("values", "strings", "phases", "drift"))),
 }
 QUICK_TRACES = ("redis", "gcc")
-MAGIC = b"LTRACE1\n"
 POINTS = 240    # of a curve that is drawn
 
 
@@ -58,18 +59,12 @@ def trace_cells(program, folder, into, form, limit):
 
 
 def nr_threads(path):
-    """The first number of a trace (stress/trace/trace_form.py)."""
+    """The first number of a trace."""
     with open(path, "rb") as f:
-        data = f.read(len(MAGIC) + 10)
-    if not data.startswith(MAGIC):
+        data = f.read(len(trace_form.MAGIC) + 10)
+    if not data.startswith(trace_form.MAGIC):
         raise Fault("%s is no trace" % path)
-    value = shift = 0
-    for byte in data[len(MAGIC):]:
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            break
-    return value
+    return next(trace_form.numbers(data, len(trace_form.MAGIC)))
 
 
 def unpack(path, into):
@@ -115,7 +110,7 @@ class Runner(running.Runner):
 
 class Session(session.Session):
     """Several runs at a time: most of each is sleep, and memory hardly
-    depends on who else works. What is kept is written by this thread."""
+    depends on who else works. What they tell is kept by this thread."""
 
     jobs_at_once = 1
 
@@ -130,14 +125,6 @@ class Session(session.Session):
                     self.progress(turn, jobs[number:], rounds, seconds)
             finally:
                 pool.shutdown(cancel_futures=True)
-
-    def keep(self, record):
-        self.store.add(record)
-        self.learn(record)
-        if record["status"] != "ok":
-            self.say("%s, %d threads, under %s: %s" % (
-                record["load"], record["threads"], record["allocator"],
-                record["why"]))
 
 
 def curve(folder, load, threads, name):

@@ -19,9 +19,12 @@
 #define IDLE_TURNS 80
 #define IDLE_PERIOD_US 50000
 
+struct kind {
+	int from, to;		/* profiles; to: -1, no shift */
+};
+
 struct fleet {
 	pthread_barrier_t barrier;
-	int from, to;		/* to: -1, no shift */
 	struct part *parts;
 	struct profile *profiles[FLEET_PROFILES];
 };
@@ -34,34 +37,14 @@ static void mark(struct fleet *fleet, struct worker *worker, const char *name)
 	pthread_barrier_wait(&fleet->barrier);
 }
 
-static void shift(struct fleet *fleet, struct part *part)
+typedef double when(struct part *part, const struct item *item);
+
+static void stage(struct fleet *fleet, struct part *part, const char *name,
+		  struct stage stage, when *dies)
 {
-	struct stage stage = {
-		.span = profile_turnover(fleet->profiles[1]),
-		.profile = 1, .comes = true
-	};
-
-	part_plan(part, stage.span, die_early);
+	part_plan(part, stage.span, dies);
 	part_run(part, &stage);
-	mark(fleet, part->worker, "shift");
-}
-
-static void steady(struct fleet *fleet, struct part *part)
-{
-	struct stage stage = { .span = profile_turnover(fleet->profiles[0]) };
-
-	part_plan(part, stage.span, die_by_profile);
-	part_run(part, &stage);
-	mark(fleet, part->worker, "steady");
-}
-
-static void shrink(struct fleet *fleet, struct part *part)
-{
-	struct stage stage = { .span = 1, .profile = -1 };
-
-	part_plan(part, stage.span, die_mostly);
-	part_run(part, &stage);
-	mark(fleet, part->worker, "shrink");
+	mark(fleet, part->worker, name);
 }
 
 static void idle(struct fleet *fleet, struct part *part)
@@ -87,44 +70,50 @@ static void live(struct worker *worker)
 	part_make(part, fleet->profiles, (worker->run->operations << 20) / nr);
 	part_fill(part);
 	mark(fleet, worker, "fill");
-	steady(fleet, part);
-	if (fleet->to >= 0)
-		shift(fleet, part);
-	shrink(fleet, part);
+	stage(fleet, part, "steady", (struct stage){
+		.span = profile_turnover(fleet->profiles[0]) },
+		die_by_profile);
+	if (fleet->profiles[1])
+		stage(fleet, part, "shift", (struct stage){
+			.span = profile_turnover(fleet->profiles[1]),
+			.profile = 1, .comes = true }, die_early);
+	stage(fleet, part, "shrink", (struct stage){
+		.span = 1, .profile = -1 }, die_mostly);
 	idle(fleet, part);
 	part_end(part);
 }
 
-static void run(const struct run *run, int from, int to)
+static void fleet_run(const struct run *run)
 {
+	const struct kind *kind = run->kind;
 	size_t most = (run->operations << 20) / LARGEST_SHARE;
-	struct fleet fleet = { .from = from, .to = to };
+	struct fleet fleet = { 0 };
 
 	fleet.parts = board_table(run->threads * sizeof(*fleet.parts));
-	fleet.profiles[0] = profile_read((unsigned)from, most);
-	if (to >= 0)
-		fleet.profiles[1] = profile_read((unsigned)to, most);
+	fleet.profiles[0] = profile_read((unsigned)kind->from, most);
+	if (kind->to >= 0)
+		fleet.profiles[1] = profile_read((unsigned)kind->to, most);
 	pthread_barrier_init(&fleet.barrier, NULL, run->threads);
 	load_parallel(run, live, &fleet);
 	pthread_barrier_destroy(&fleet.barrier);
 }
 
 #define FLEET(a)							\
-	static void run_##a(const struct run *r) { run(r, a, -1); }	\
 	LOAD(fleet_##a) = {						\
 		.name = "fleet" #a,					\
 		.about = "lives by profile " #a "; fleetbench",		\
-		.parallel = true, .operations = 256, .run = run_##a	\
+		.parallel = true, .operations = 256, .run = fleet_run,	\
+		.kind = &(const struct kind){ a, -1 }			\
 	};
 FLEET(0) FLEET(1) FLEET(2) FLEET(3) FLEET(4)
 FLEET(5) FLEET(6) FLEET(7) FLEET(8) FLEET(9)
 
 #define SHIFT(a, b)							\
-	static void run_##a##_##b(const struct run *r) { run(r, a, b); } \
 	LOAD(shift_##a##_##b) = {					\
 		.name = "shift" #a "-" #b,				\
 		.about = "profile " #a ", then " #b "; fleetbench",	\
-		.parallel = true, .operations = 256, .run = run_##a##_##b \
+		.parallel = true, .operations = 256, .run = fleet_run,	\
+		.kind = &(const struct kind){ a, b }			\
 	};
 #define SHIFTS(a)							\
 	SHIFT(a, 0) SHIFT(a, 1) SHIFT(a, 2) SHIFT(a, 3) SHIFT(a, 4)	\

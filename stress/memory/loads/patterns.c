@@ -8,8 +8,6 @@
 
 #include "load.h"
 
-#include <unistd.h>
-
 #define NR_STRINGS 200
 #define NR_PHASES 30
 #define NR_DRIFTS 12
@@ -33,13 +31,6 @@ static void block_renew(struct block *block, size_t size)
 	block->size = size;
 }
 
-static void rest(void)
-{
-	board_mark("work");
-	sleep(4);
-	board_mark("idle");
-}
-
 /* ---- values ---- */
 
 static void values(const struct run *run)
@@ -61,7 +52,7 @@ static void values(const struct run *run)
 			block_drop(block);
 		}
 	}
-	rest();
+	board_rest("work");
 }
 
 LOAD(values) = {
@@ -82,7 +73,7 @@ static void strings(const struct run *run)
 			blocks[i] = board_resize(blocks[i], old, size);
 		old = size;
 	}
-	rest();
+	board_rest("work");
 }
 
 LOAD(strings) = {
@@ -113,7 +104,7 @@ static void phases(const struct run *run)
 
 		phase(size, bytes / size, blocks);
 	}
-	rest();
+	board_rest("work");
 }
 
 LOAD(phases) = {
@@ -140,9 +131,7 @@ static void drift(const struct run *run)
 		if (load_below(&worker, 10))
 			block_drop(&blocks[i]);
 	}
-	board_mark("shrink");
-	sleep(4);
-	board_mark("idle");
+	board_rest("shrink");
 }
 
 LOAD(drift) = {

@@ -18,13 +18,6 @@
 #define SESSION_BLOCKS 400
 #define SESSION_TURNS 6
 
-static void rest(void)
-{
-	board_mark("work");
-	sleep(4);
-	board_mark("idle");
-}
-
 static size_t usual_size(struct worker *worker)
 {
 	return load_below(worker, 100) ? load_between(worker, 16, 616) :
@@ -103,7 +96,7 @@ static void pool(const struct run *run)
 	while (pool.turn < POOL_TURNS)
 		pthread_cond_wait(&pool.changed, &pool.mutex);
 	pthread_mutex_unlock(&pool.mutex);
-	rest();
+	board_rest("work");
 }
 
 LOAD(pool) = {
@@ -141,7 +134,7 @@ static void short_threads(const struct run *run)
 		for (int i = 0; i < NR_SHORT; i++)
 			pthread_join(ids[i], NULL);
 	}
-	rest();
+	board_rest("work");
 }
 
 LOAD(short) = {
@@ -215,9 +208,7 @@ static void sessions(const struct run *run)
 				&sessions.slots[i], NULL,
 				memory_order_acq_rel));
 	}
-	board_mark("shrink");
-	sleep(4);
-	board_mark("idle");
+	board_rest("shrink");
 }
 
 LOAD(sessions) = {

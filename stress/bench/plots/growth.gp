@@ -1,13 +1,8 @@
 # Instructions and cache lines of a malloc and a free, of growth.py.
 # Set before: data, out.
-set datafile separator tab
 set terminal svg size 1100, 460 dynamic background "#ffffff"
 set output out
 set multiplot layout 1, 3
-set style data linespoints
-set border 3
-set tics nomirror
-set grid ytics lc rgb "#dddddd"
 set logscale x 2
 set logscale y 10
 set format y "%g"

@@ -1,1 +1,0 @@
-../../bench/plots/common.gp

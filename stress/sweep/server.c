@@ -127,11 +127,32 @@ static void measure_own_base(unsigned scenario)
 	memcpy(cell, &was, sizeof(was));
 }
 
-/* What the run stranded. */
-static void note_stranded(struct result *r, unsigned scenario)
+/* Bytes in the victims' hands. */
+struct hands {
+	uint64_t least, all;
+};
+
+static struct hands hands_of_victims(void)
+{
+	struct hands hands = { UINT64_MAX, 0 };
+	uint64_t hand;
+	unsigned t;
+
+	for (t = 0; t < stop.nr_targets; t++) {
+		if (!(atomic_load(&cell->met) >> t & 1))
+			continue;
+		hand = atomic_load(&cell->hand_sizes[t]);
+		hands.all += hand;
+		if (hand < hands.least)
+			hands.least = hand;
+	}
+	return hands.all ? hands : (struct hands){ 0 };
+}
+
+/* What the run stranded beyond what it may where so much is in doubt. */
+static void note_stranded(struct result *r, unsigned scenario, uint64_t hand)
 {
 	const struct base *base = &shared->bases[scenario];
-	uint64_t hand = atomic_load(&cell->hand_size);
 
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
@@ -158,7 +179,7 @@ static void note_result(unsigned t, unsigned scenario)
 	r->scenario = (uint8_t)scenario;
 	r->victim_bare = atomic_load(&cell->bare) >> t & 1;
 	if (r->outcome == STOPPED)
-		note_stranded(r, scenario);
+		note_stranded(r, scenario, hands_of_victims().least);
 	else if (r->outcome != NOT_REACHED)
 		note_failure(instruction, scenario);
 }
@@ -226,8 +247,9 @@ static bool is_over(void)
  *
  * What such a run shows is said of each target that was met. Those that were
  * not, and all of a run that was not clean, are stopped at one by one; a fault
- * that none of them shows alone, and what is stranded so, stay the first one's.
- * All of them together may strand what one may.
+ * that none of them shows alone, and what is stranded beyond all hands, stay
+ * the first one's. A run is clean if all of them together strand no more than the one may that
+ * held the least: nobody passes by what another held.
  */
 
 static bool are_grouped(void)
@@ -306,13 +328,15 @@ static bool is_fault(enum outcome outcome)
 	return outcome == BLOCKED || outcome == CRASHED || outcome == UNSOUND;
 }
 
-/* What a run shows beyond that its targets were met. */
-static struct result group_result(enum outcome outcome, unsigned scenario)
+/* What a run shows beyond that its targets were met, where so much may be
+ * stranded. */
+static struct result group_result(enum outcome outcome, unsigned scenario,
+				  uint64_t hand)
 {
 	struct result r = { .outcome = (uint8_t)outcome };
 
 	if (outcome == STOPPED)
-		note_stranded(&r, scenario);
+		note_stranded(&r, scenario, hand);
 	return r;
 }
 
@@ -363,7 +387,9 @@ static void group_count(const struct result *r, uint32_t done)
 static void stop_at_group(uint32_t first)
 {
 	unsigned count, scenario = best_scenario(first, &count);
-	struct result *result = &shared->results[first], together;
+	struct result *result = &shared->results[first], strict, together;
+	enum outcome outcome;
+	struct hands hands;
 	struct stop group;
 	uint32_t done;
 
@@ -372,15 +398,16 @@ static void stop_at_group(uint32_t first)
 		return;
 	}
 	group_fill(first, scenario);
-	together = group_result(
-		run_child(&scenarios[scenario],
-			  shared->settings.seed * 1000003ull + first * 31),
-		scenario);
-	if (is_fault(together.outcome))
+	outcome = run_child(&scenarios[scenario],
+			    shared->settings.seed * 1000003ull + first * 31);
+	hands = hands_of_victims();
+	strict = group_result(outcome, scenario, hands.least);
+	together = group_result(outcome, scenario, hands.all);
+	if (is_fault(outcome))
 		note_failure(first, scenario);
 	group = stop;
-	done = group_note(&together, scenario);
-	group_count(&together, done);
+	done = group_note(&strict, scenario);
+	group_count(&strict, done);
 	if (!group_split(&group, done) && is_amiss(&together)) {
 		result->outcome = together.outcome;
 		result->live_size = together.live_size;

@@ -62,7 +62,7 @@ static void at_stop(void)
 
 	cell->at = steps.at;
 	if (mode_loses(task.mode))
-		atomic_store(&cell->hand_size,
+		atomic_store(&cell->hand_sizes[0],
 			     w->hand[0].size + w->hand[1].size);
 	atomic_store(&cell->victim, 0);
 	child_start();
@@ -232,7 +232,7 @@ static void most_to(_Atomic(uint64_t) *most, _Atomic(uint64_t) *at,
 
 static void judge_loss(const struct task *t, struct tally *y)
 {
-	uint64_t hand = atomic_load(&cell->hand_size);
+	uint64_t hand = atomic_load(&cell->hand_sizes[0]);
 	uint64_t free_of = y->base_live + (hand ? hand + hand / 4 + 16 : 0);
 	uint64_t live = cell->live_size, claimed = cell->claimed_size;
 

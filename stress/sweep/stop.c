@@ -133,11 +133,11 @@ void stop_again(void)
 
 /* Its blocks are in doubt; and who stays away need not finish. A vfork's child
  * that ends lets its parent go on. */
-static void note_lost(int who, bool borrowed)
+static void note_lost(unsigned t, int who, bool borrowed)
 {
 	const struct worker *w = &workers[who];
 
-	atomic_fetch_add(&cell->hand_size, w->hand[0].size + w->hand[1].size);
+	atomic_store(&cell->hand_sizes[t], w->hand[0].size + w->hand[1].size);
 	if (stop.mode == 'c' || (stop.mode == 'b' && borrowed))
 		return;
 	if (stop_loses_several())
@@ -177,7 +177,7 @@ static void at_target(ucontext_t *context, unsigned t)
 				text_base()));
 	atomic_store(&cell->victim, who);
 	if (who >= 0 && mode_loses(stop.mode))
-		note_lost(who, borrowed);
+		note_lost(t, who, borrowed);
 	/* On the library's own threads, and on a borrowed one, only what needs
 	 * no libc: they never run a program's handler. */
 	fate_meet(stop.mode, who < 0 || borrowed ? NULL : &workers[who], true);

@@ -93,7 +93,8 @@ struct cell {
 	_Atomic(uint32_t) trap;              /* offset where it resumes */
 	uint64_t live_size;    /* after everything was freed and purged */
 	uint64_t claimed_size; /* likewise, whole units */
-	_Atomic(uint64_t) hand_size; /* of the blocks in victims' hands */
+	/* Of the blocks in the hands of each target's victim, if it is lost. */
+	_Atomic(uint64_t) hand_sizes[GROUP_MOST];
 	/* Of an operation that was stepped: */
 	uint64_t nr, nr_sections, nr_aborts;
 	uint32_t at;  /* where it was stopped */

@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +284,46 @@ static int found_library(struct dl_phdr_info *info, size_t size, void *path)
 	return 1;
 }
 
+static const ElfW(Shdr) * section(const char *name)
+{
+	const ElfW(Shdr) *all = (const void *)(image + header()->e_shoff);
+	const char *names = image + all[header()->e_shstrndx].sh_offset;
+	unsigned i;
+
+	for (i = 0; i < header()->e_shnum; i++)
+		if (!strcmp(names + all[i].sh_name, name))
+			return &all[i];
+	return NULL;
+}
+
+/* A child may ask often: a server knows them all, of two by one name the first.
+ */
+static void symbols_index(void)
+{
+	const ElfW(Shdr) *table = section(".symtab");
+	const ElfW(Shdr) *strings = section(".strtab");
+	const ElfW(Sym) * sym;
+	size_t nr, i;
+
+	nr = table && strings ? table->sh_size / sizeof(*sym) : 0;
+	if (!hcreate(2 * nr))
+		die("no memory for %zu names", nr);
+	for (i = 0; i < nr; i++) {
+		sym = (const ElfW(Sym) *)(image + table->sh_offset) + i;
+		hsearch((ENTRY){ .key = (char *)(image + strings->sh_offset +
+						 sym->st_name),
+				 .data = (void *)(lib.base + sym->st_value) },
+			ENTER);
+	}
+}
+
+static void *symbol_find(const char *name)
+{
+	const ENTRY *found = hsearch((ENTRY){ .key = (char *)name }, FIND);
+
+	return found ? found->data : NULL;
+}
+
 void text_find(const char *path)
 {
 	uint32_t i;
@@ -290,6 +331,7 @@ void text_find(const char *path)
 	if (!dl_iterate_phdr(found_library, (void *)(uintptr_t)path))
 		die("%s is not loaded", path);
 	image_map(path);
+	symbols_index();
 	lib.start = lib.base + text.all[0].offset;
 	lib.end = lib.base + text.all[text.nr - 1].offset + 1;
 	lib.bytes = malloc(text.nr);
@@ -343,18 +385,6 @@ bool text_is_armed(uint32_t offset)
 }
 
 /* ---- sections, variables, symbols, from the file ---- */
-
-static const ElfW(Shdr) * section(const char *name)
-{
-	const ElfW(Shdr) *all = (const void *)(image + header()->e_shoff);
-	const char *names = image + all[header()->e_shstrndx].sh_offset;
-	unsigned i;
-
-	for (i = 0; i < header()->e_shnum; i++)
-		if (!strcmp(names + all[i].sh_name, name))
-			return &all[i];
-	return NULL;
-}
 
 const void *text_table(const char *name, size_t *size)
 {
@@ -495,22 +525,6 @@ bool text_run_array(bool at_exit)
 		ran++;
 	}
 	return ran;
-}
-
-static void *symbol_find(const char *name)
-{
-	const ElfW(Shdr) *table = section(".symtab");
-	const ElfW(Shdr) *strings = section(".strtab");
-	const ElfW(Sym) * sym;
-	size_t i;
-
-	if (!table || !strings)
-		return NULL;
-	sym = (const void *)(image + table->sh_offset);
-	for (i = 0; i < table->sh_size / sizeof(*sym); i++)
-		if (!strcmp(image + strings->sh_offset + sym[i].st_name, name))
-			return (void *)(lib.base + sym[i].st_value);
-	return NULL;
 }
 
 bool text_is_ours(void)

@@ -248,8 +248,8 @@ static bool is_over(void)
  * What such a run shows is said of each target that was met. Those that were
  * not, and all of a run that was not clean, are stopped at one by one; a fault
  * that none of them shows alone, and what is stranded beyond all hands, stay
- * the first one's. A run is clean if all of them together strand no more than the one may that
- * held the least: nobody passes by what another held.
+ * the first one's. A run is clean if all of them together strand no more than
+ * the one may that held the least: nobody passes by what another held.
  */
 
 static bool are_grouped(void)

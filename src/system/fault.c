@@ -3,16 +3,24 @@
  */
 #include "system/fault.h"
 
+#include <errno.h>
+
 #include "system/config.h"
 #include "system/files.h"
 #include "system/report.h"
+#include "system/sandbox.h"
 #include "system/system.h"
 
 int fault_file_open(void)
 {
 	const char *path = config_text(config.report_file);
+	int file = -EPERM;
 
-	return *path ? system_append(path) : -1;
+	if (*path && sandbox_try_rare(SANDBOX_OF_PROCESS)) {
+		file = system_append(path);
+		sandbox_rare_done();
+	}
+	return file;
 }
 
 /* A file that is opened where stderr is closed gets its number. */
@@ -39,12 +47,17 @@ void fault_file_close(int file)
 _Noreturn void fault(const char *fmt, ...)
 {
 	char line[REPORT_LINE_SIZE];
-	int file = fault_file_open();
 	va_list args;
+	size_t n;
+	int file;
 
 	va_start(args, fmt);
-	fault_write(file, line, report_vbuild(line, fmt, args));
+	n = report_vbuild(line, fmt, args);
 	va_end(args);
+	system_write_stderr(line, n);
+	file = fault_file_open();
+	if (file >= 0)
+		system_write(file, line, n);
 	fault_file_close(file);
 	system_abort();
 }

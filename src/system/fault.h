@@ -29,7 +29,8 @@ _Noreturn void fault(const char *fmt, ...) printf_like(1, 2);
 #define debug_check(cond) ((void)sizeof(!(cond)))
 #endif
 
-/* Opens the option's file; negative where there is none. */
+/* Opens the option's file; negative where there is none, or where a filter may
+ * kill for it. */
 int fault_file_open(void);
 
 /* Writes to stderr and to that file, if it is one. */

@@ -2,6 +2,11 @@
 /* a block freed twice, with nothing between: by free and by its relatives */
 #include "fault.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 FAULT(at_once, NULL, 1, 16, 100, 1000, 5000, 16384, 32768)
 {
 	void *p = malloc(size);
@@ -71,5 +76,33 @@ FAULT(checked, "checks=1", 1, 100, 1000, 5000, 32768)
 	_exit(0);
 }
 FAULT_ALSO(checked, "checks=fast", 1, 100, 1000, 5000, 32768)
+
+static void kill_for_open(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	static struct sock_fprog program = { ARRAY_SIZE(code), code };
+
+	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+/* The file is not tried behind a filter: the report is all there is. */
+FAULT(filtered, "report_file=/tmp/fault.none", 100)
+{
+	void *p = malloc(size);
+
+	announce("free of %p: already free", p);
+	announce("  not written to /tmp/fault.none: error 1, not permitted");
+	kill_for_open();
+	free(opaque(p));
+	free(opaque(p));
+	flush_caches();
+}
 
 FAULT_MAIN()

@@ -104,5 +104,6 @@ FAULT(filtered, "report_file=/tmp/fault.none", 100)
 	free(opaque(p));
 	flush_caches();
 }
+FAULT_ALSO(filtered, "checks=1,report_file=/tmp/fault.none", 100, 5000)
 
 FAULT_MAIN()

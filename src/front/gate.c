@@ -123,7 +123,7 @@ void gate_close(void)
 /* Takes n closers away; the last opens it. */
 static bool gate_leave(uint32_t n)
 {
-	// [gate.word] with gate_is_stuck(): then gate_moved()'s ready
+	// [gate.word] with gate_is_stuck(): then start_gate_moved()'s ready
 	uint64_t gate = add_seq(&gate_count, GATE_OPENS(n)) + GATE_OPENS(n);
 
 	if (gate_has_closers(gate) || !rseq_state.fence || !mode_has_lanes())

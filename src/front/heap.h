@@ -2,7 +2,7 @@
  *
  * The one header for the entry layer, which puts the C and C++ names on top of
  * it: alloc.h, free.h, realloc.h, when the heap begins (start.h) and what it
- * does for threads (threads.h), what it gives back (pressure.h). NULL and false
+ * does for threads (threads.h), what it gives back (relief.h). NULL and false
  * say "no memory"; nothing here touches errno. All functions may run in signal
  * handlers, before main and after it.
  *

@@ -1,6 +1,6 @@
 /* layer 5.2: tell: the end of the program over one block, with what is known
  *
- * The first line is as fault()'s (system/report.h). With checks=full more lines
+ * The first line is as fault()'s (system/fault.h). With checks=full more lines
  * follow: the block's size and the stacks that allocated and freed it, the
  * bytes where it was damaged, and its neighbours in the slab, live or freed,
  * with the stacks of theirs: who wrote over a block's beginning was, most of

@@ -36,8 +36,7 @@ static printf_like(2, 0) void tale_vline(struct tale *tale, const char *fmt,
 
 void tale_vbegin(struct tale *tale, const char *fmt, va_list args)
 {
-	*tale = (struct tale){ .fd = fault_file_open() };
-	tale_vline(tale, fmt, args);
+	*tale = (struct tale){ .fd = fault_vbegin(fmt, args) };
 	tale->text = place_map(TEXT_SIZE);
 }
 

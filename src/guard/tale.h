@@ -4,8 +4,7 @@
  * threads tell does not mix: to standard error, and to the end of the file that
  * the option report_file names. Lines are gathered in memory of the kernel's;
  * where there is none each goes out alone. A thread that dies here leaves its
- * report unfinished, and memory. Waits for nobody, safe in signal handlers; a
- * sandbox that forbids to open files is the asker's risk.
+ * report unfinished, and memory. Waits for nobody, safe in signal handlers.
  */
 #ifndef LANE_TALE_H
 #define LANE_TALE_H

@@ -11,7 +11,7 @@
  * of who.h; the helper's stack; buffers for the time of one call (files of
  * statistics and profiles, their detail, a fault's tale); what a program maps
  * by itself. A run counts whole, touched or not, so the sum is never below what
- * is resident of it. budget.h has it in one word.
+ * is resident of it. account.h has it in one word.
  *
  * The hard limit is a promise: who takes a run adds what is not resident of it
  * by a CAS that fails where the sum would be beyond (budget_try_taken()), and
@@ -31,7 +31,7 @@
  * read the limit and not added yet counts as one from before.
  *
  *	asked	NONE -> reason	limit_ask(): a CAS, so the first reason stays
- *		reason -> NONE	who serves it (front/pressure.h): an exchange
+ *		reason -> NONE	who serves it (front/relief.h): an exchange
  *
  * Words are single, so that any thread and handler sets them. Wait-free.
  */

@@ -11,12 +11,12 @@
 #include "system/sandbox.h"
 #include "system/system.h"
 
-int fault_file_open(void)
+static int file_open(void)
 {
 	const char *path = config_text(config.report_file);
 	int file = -EPERM;
 
-	if (*path && sandbox_try_rare(SANDBOX_OF_PROCESS)) {
+	if (*path && sandbox_try_rare(SANDBOX_OF_ANYBODY)) {
 		file = system_append(path);
 		sandbox_rare_done();
 	}
@@ -44,20 +44,25 @@ void fault_file_close(int file)
 			    path, -file, report_error(-file));
 }
 
-_Noreturn void fault(const char *fmt, ...)
+int fault_vbegin(const char *fmt, va_list args)
 {
 	char line[REPORT_LINE_SIZE];
-	va_list args;
-	size_t n;
+	size_t n = report_vbuild(line, fmt, args);
 	int file;
 
-	va_start(args, fmt);
-	n = report_vbuild(line, fmt, args);
-	va_end(args);
 	system_write_stderr(line, n);
-	file = fault_file_open();
+	file = file_open();
 	if (file >= 0)
 		system_write(file, line, n);
-	fault_file_close(file);
+	return file;
+}
+
+_Noreturn void fault(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fault_file_close(fault_vbegin(fmt, args));
+	va_end(args);
 	system_abort();
 }

@@ -9,6 +9,8 @@
 #ifndef LANE_FAULT_H
 #define LANE_FAULT_H
 
+#include <stdarg.h>
+
 #include "base/compiler.h"
 
 /* Writes a line as report_line() does, and aborts. Every caller's message has a
@@ -29,9 +31,10 @@ _Noreturn void fault(const char *fmt, ...) printf_like(1, 2);
 #define debug_check(cond) ((void)sizeof(!(cond)))
 #endif
 
-/* Opens the option's file; negative where there is none, or where a filter may
- * kill for it. */
-int fault_file_open(void);
+/* Writes a report's first line, to stderr and then to the option's file, which
+ * it opens and returns; negative where there is none, or where a filter that is
+ * known of may kill for it. One that is not has the line on stderr before. */
+int fault_vbegin(const char *fmt, va_list args) printf_like(1, 0);
 
 /* Writes to stderr and to that file, if it is one. */
 void fault_write(int file, const char *text, size_t size);

@@ -163,7 +163,7 @@ void failure_note(const char *where, const char *what)
 		return;
 	f->outcome = (uint8_t)atomic_load(&cell->outcome);
 	snprintf(f->where, sizeof(f->where), "%s", where);
-	snprintf(f->text, sizeof(f->text), "%s%s%s%s, victim %d", what,
-		 cell->text, *output ? " | " : "", output,
-		 atomic_load(&cell->victim));
+	snprintf(f->text, sizeof(f->text), "%s%s, victim %d%s%s", what,
+		 cell->text, atomic_load(&cell->victim), *output ? " | " : "",
+		 output);
 }

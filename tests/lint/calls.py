@@ -93,9 +93,10 @@ def foreign(root, build, folder):
                 re.search("_(x86_64|aarch64)$", stem):
             continue
         done = subprocess.run([*command, "-c", path, "-o", at], cwd=root,
-                              stderr=subprocess.DEVNULL, check=False)
-        if done.returncode == 0:
-            yield stem, at
+                              check=False)
+        if done.returncode:
+            sys.exit("calls: %s does not compile here" % path)
+        yield stem, at
 
 
 def code_of(text, places):

@@ -44,7 +44,7 @@ const struct scenario scenarios[] = {
 		  "index=none,purge_budget=1m,,hugepage=b\na\nd,stats=,"
 		  "purge_delay=99999999999999999999,cpu_cache=m,cpu_cache=99g,"
 		  "quarantine=4m",
-	  .reset = true, .crowded = true, .constructors = true },
+	  .reset = true, .crowded = true, .constructors = true, .waits = 24 },
 	/* The lanes' way through the cold halves. */
 	{ .name = "marked", .conf = "reclaimer=0,checks=fast,purge_delay=1",
 	  .reset = true, .crowded = true },
@@ -63,6 +63,7 @@ const struct scenario scenarios[] = {
 	/* What was freed waits before it serves again. */
 	{ .name = "filled",
 	  .conf = "reclaimer=0,checks=full,quarantine=1m,profile_interval=2k",
+	  .waits = 6,
 	  .reset = true, .outside = true },
 	{ .name = "hardened",
 	  .conf = "reclaimer=0,hardened=1,profile_interval=2k",

@@ -153,18 +153,21 @@ static struct hands hands_of_victims(void)
 static void note_stranded(struct result *r, unsigned scenario, uint64_t hand)
 {
 	const struct base *base = &shared->bases[scenario];
+	uint64_t waits = (uint64_t)scenarios[scenario].waits << 20;
 
 	if (scenarios[scenario].no_measure || !cell->live_size)
 		return;
+	if (!mode_loses(stop.mode))
+		waits = 0;
 	/* Where nobody is lost, more than before is a fault. */
 	if (!mode_loses(stop.mode) &&
 	    (cell->live_size > base->live_size ||
 	     cell->claimed_size > base->claimed_size))
 		measure_own_base(scenario);
 	r->live_size = beyond(cell->live_size, base->live_size,
-			      hand ? hand + hand / 4 + 16 : 0);
+			      waits + (hand ? hand + hand / 4 + 16 : 0));
 	r->claimed_size = beyond(cell->claimed_size, base->claimed_size,
-				 hand ? hand + 32768 : 0);
+				 waits + (hand ? hand + 32768 : 0));
 }
 
 /* Of the stop's target t. */

@@ -233,6 +233,7 @@ struct scenario {
 	bool outside;    /* programs outside switch and trace the profile */
 	bool no_measure; /* what is stranded has other reasons, too */
 	unsigned limit;  /* MiB of address space beyond what is used */
+	unsigned waits;	 /* MiB of runs that one may drive out of quarantine */
 	unsigned linger; /* ms that the threads stay */
 };
 extern const struct scenario scenarios[]; /* up to one without a name */

@@ -487,15 +487,26 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 	return false;
 }
 
+/* The level's words that tell of anything: beyond nr_taken nothing is mapped. */
+static uint32_t level_end(const struct region *region, unsigned level)
+{
+	// counter: what is taken later is filed by living threads
+	uint32_t taken = load_relaxed(&region->nr_taken),
+		 end = (taken >> (LEVEL_SHIFT * (level + 1))) + 1;
+
+	return (uint32_t)min_size(end, region->levels[level].nr_words);
+}
+
 /* Searches all hugepages, slowly, for a run that no single word holds: for
  * small and for fragmented regions. */
 static bool level_take_across(struct region *region, uint32_t n, unsigned node,
 			      uint32_t *unit)
 {
 	uint32_t need = (uint32_t)div_up(n, HUGEPAGE_UNITS), run = 0, word;
+	uint32_t end = level_end(region, 1);
 	uint64_t free;
 
-	for (word = 0; word < region->levels[1].nr_words; word++) {
+	for (word = 0; word < end; word++) {
 		free = level_free_hugepages(region, word) &
 		       level_near(region, 1, word, level_dirty(region, 1, word),
 				  node);
@@ -534,13 +545,11 @@ bool level_take_units(struct region *region, uint32_t n, unsigned node,
 
 void level_repair(struct region *region)
 {
-	// counter: what is taken later is filed by living threads
-	uint32_t taken = load_relaxed(&region->nr_taken), word, end;
+	uint32_t word, end;
 	unsigned level;
 
 	for (level = 0; level < NR_LEVELS - 1; level++) {
-		end = (taken >> (LEVEL_SHIFT * (level + 1))) + 1;
-		end = (uint32_t)min_size(end, region->levels[level].nr_words);
+		end = level_end(region, level);
 		for (word = 0; word < end; word++) {
 			/* Hidden is only what has something free. */
 			if (load_relaxed(level_word(region, level, word)))

@@ -370,11 +370,11 @@ static void one_trial(unsigned seed, enum manner manner)
 	failure_note(where, "");
 }
 
-static void say_row(unsigned k, enum manner manner, bool tick)
+static void say_row(unsigned k, enum manner manner, bool tick, bool above)
 {
 	const struct tally *y = &sum->tallies[manner][k][tick];
 
-	if (!y->nr)
+	if (!y->nr || above != (y->over != 0))
 		return;
 	say("%-15s %-8s %-4s %6lu %7lu %7lu %6lu %6lu %7lu  %u%s\n",
 	    kinds[k].name, manner_names[manner], tick ? "tick" : "",
@@ -383,13 +383,22 @@ static void say_row(unsigned k, enum manner manner, bool tick)
 	    (unsigned long)y->most_aborts, (unsigned long)bound_of(k, tick),
 	    y->most_seed, y->over ? "  ABOVE" : "");
 	if (!options.loose)
-		shared->nr_bad += y->over != 0;
+		shared->nr_bad += above;
 }
 
-static void say_all(void)
+static void say_rows(bool above)
 {
 	unsigned k, m, t;
 
+	for (k = 0; kinds[k].name; k++)
+		for (m = 0; m < NR_MANNERS; m++)
+			for (t = 0; t < 2; t++)
+				say_row(k, m, t, above);
+}
+
+/* What is above its bound comes last: of a failed test the end is shown. */
+static void say_all(void)
+{
 	say("%u threads, %u trials: %lu stopped, %lu by steps, %lu at a "
 	    "chosen instruction of %u\n",
 	    options.threads, options.trials, (unsigned long)sum->nr_stopped,
@@ -398,10 +407,8 @@ static void say_all(void)
 	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
 	    "sections", "", "calls", "mean", "most", "whole", "aborts",
 	    "bound", "seed");
-	for (k = 0; kinds[k].name; k++)
-		for (m = 0; m < NR_MANNERS; m++)
-			for (t = 0; t < 2; t++)
-				say_row(k, m, t);
+	say_rows(false);
+	say_rows(true);
 }
 
 void last_run(void)

@@ -26,6 +26,7 @@
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
 #define POLLS_INT3 60     /* until another way is tried */
+#define POLLS_STILL 1000  /* without a step, until the victim is asked again */
 #define POLLS_MOST 100000 /* until one that does not move is called blocked */
 #define WORK UINT32_MAX   /* steps of the load: more than there is time for */
 
@@ -135,6 +136,11 @@ _Noreturn static void cannot_stop(unsigned i)
 	_exit(0);
 }
 
+static void ask_to_step(unsigned i)
+{
+	raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]), SIGUSR1, 0);
+}
+
 static void stop_by_steps(struct worker *self)
 {
 	unsigned i = (unsigned)load_below(self, nr_many);
@@ -147,12 +153,14 @@ static void stop_by_steps(struct worker *self)
 	snprintf(cell->text, sizeof(cell->text), "stopping thread %u by steps",
 		 i);
 	/* Steps end early where the library jumps to libc, or where the call
-	 * has no more of them: then again, with fewer. */
+	 * has no more of them: then again, with fewer. They are lost when they
+	 * begin in a handler, whose return restores the flag. */
 	for (polls = 0; atomic_load(&nr_stopped) == before; polls++) {
+		if (still && still % POLLS_STILL == 0)
+			ask_to_step(i);
 		if (polls % POLLS_INT3 == 0 && !steps_are_on()) {
 			wish = polls ? 1 + wish / 2 : wish;
-			raw_4(SYS_tgkill, getpid(), atomic_load(&tids[i]),
-			      SIGUSR1, 0);
+			ask_to_step(i);
 		}
 		now = steps_nr_traps();
 		still = now == traps ? still + 1 : 0;

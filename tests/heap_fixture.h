@@ -40,7 +40,7 @@ static inline int heap_setup(void **state)
 	fake_reset_quiet();
 	if (!config_start())
 		return -1;
-	/* Blocks end where their units do; test_guard.c is about the others. */
+	/* Blocks end where their units do; see test_guard_page.c for others. */
 	config.large_guard = LARGE_GUARD_OFF;
 	return heap_start() ? 0 : -1;
 }

@@ -2,7 +2,7 @@
  *
  * Statistics and profiles, at exit and by signals. What cannot be written is
  * said on stderr, with its name and why; of the file for reports of misuse
- * (guard/tale.h) at load already. Handlers do it all: nothing below
+ * (guard/long_report.h) at load already. Handlers do it all: nothing below
  * waits or allocates. A thread that dies in one leaves what a file's writer
  * leaves (sample/dump.h, front/stats_file.h).
  */

@@ -4,9 +4,9 @@
 #include "cpucache/cached.h"
 #include "cpucache/mark.h"
 #include "front/quarantine.h"
-#include "front/tell.h"
+#include "front/block_fault.h"
 #include "guard/pool.h"
-#include "guard/verdict.h"
+#include "guard/misuse.h"
 #include "slab/slab.h"
 #include "system/config.h"
 #include "system/fault.h"
@@ -16,7 +16,7 @@ static cold void find_guarded(const void *pointer, const char *verb,
 {
 	if (guarded_find(pointer, block))
 		return;
-	verdict_pointer(pointer, verb);
+	misuse_pointer(pointer, verb);
 	block->index = BLOCK_LOST;
 	block->size = 0;
 }
@@ -40,12 +40,12 @@ void block_find(const void *pointer, const char *verb, struct block *block)
 		break;
 	case BLOCK_NONE:
 	case BLOCK_INSIDE:
-		tell_fault(pointer, block, NULL, "%s of %p: %s", verb, pointer,
-			   page_map_fault_text(block));
+		block_fault(pointer, block, NULL, "%s of %p: %s", verb, pointer,
+			    page_map_fault_text(block));
 	}
 	if (is_free)
-		tell_fault(pointer, block, NULL, "%s of %p: already free", verb,
-			   pointer);
+		block_fault(pointer, block, NULL, "%s of %p: already free",
+			    verb, pointer);
 }
 
 /* What hardened=1 or checks=full put into the quarantine has no live footer;
@@ -95,8 +95,8 @@ void block_form_check(const void *pointer, const struct block *block,
 	if (footer.state != FOOTER_LIVE || footer.form == FORM_ANY ||
 	    footer.form == form)
 		return;
-	tell_fault(pointer, block, NULL, "%s of %p: made by %s", verb, pointer,
-		   makers[footer.form]);
+	block_fault(pointer, block, NULL, "%s of %p: made by %s", verb, pointer,
+		    makers[footer.form]);
 }
 
 /* What hardened=1 left of a freed object, which somebody carries. */
@@ -117,19 +117,19 @@ size_t block_usable_size(const void *pointer, const struct block *block,
 	block_footer_read(pointer, block, &footer);
 	if ((footer.state == FOOTER_FREED && config_checks_full()) ||
 	    (footer.state != FOOTER_LIVE && is_wiped_object(pointer, block)))
-		tell_fault(pointer, block, NULL, "%s of %p: already free", verb,
-			   pointer);
+		block_fault(pointer, block, NULL, "%s of %p: already free",
+			    verb, pointer);
 	if (footer.state != FOOTER_LIVE)
-		tell_fault(pointer, block,
-			   (const char *)pointer + block->size -
-				   block_footer_size(),
-			   "%s of %p: written behind its end", verb, pointer);
+		block_fault(pointer, block,
+			    (const char *)pointer + block->size -
+				    block_footer_size(),
+			    "%s of %p: written behind its end", verb, pointer);
 	if (config_checks_full() || config.hardened)
 		at = block_slack_look(pointer, block, &footer);
 	if (at)
-		tell_fault(pointer, block, at,
-			   "%s of %p: written behind its %zu bytes", verb,
-			   pointer, footer.size);
+		block_fault(pointer, block, at,
+			    "%s of %p: written behind its %zu bytes", verb,
+			    pointer, footer.size);
 	return footer.size;
 }
 
@@ -137,7 +137,7 @@ void block_reuse_check(const void *pointer, const struct block *block,
 		       const char *verb)
 {
 	if (block->kind == BLOCK_OBJECT && !block_is_as_freed(pointer, block))
-		tell_fault(pointer, block, block_fill_look(pointer, block),
-			   "%s of %p: written to after it was freed", verb,
-			   pointer);
+		block_fault(pointer, block, block_fill_look(pointer, block),
+			    "%s of %p: written to after it was freed", verb,
+			    pointer);
 }

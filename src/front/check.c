@@ -4,8 +4,8 @@
 #include "front/block.h"
 #include "front/free.h"
 #include "front/start.h"
-#include "front/tell.h"
-#include "guard/verdict.h"
+#include "front/block_fault.h"
+#include "guard/misuse.h"
 #include "slab/slab.h"
 #include "system/config.h"
 
@@ -82,16 +82,16 @@ static void check_block(const void *pointer, const struct block *block,
 	case DAMAGE_NONE:
 		return;
 	case DAMAGE_END:
-		tell_fault(pointer, block, end - block_footer_size(),
-			   "%s of %p: written behind its end", verb, pointer);
+		block_fault(pointer, block, end - block_footer_size(),
+			    "%s of %p: written behind its end", verb, pointer);
 	case DAMAGE_SLACK:
-		tell_fault(pointer, block, look.seen.slack,
-			   "%s of %p: written behind its %zu bytes", verb,
-			   pointer, look.seen.footer.size);
+		block_fault(pointer, block, look.seen.slack,
+			    "%s of %p: written behind its %zu bytes", verb,
+			    pointer, look.seen.footer.size);
 	case DAMAGE_FREED:
-		tell_fault(pointer, block, block_fill_look(pointer, block),
-			   "%s of %p: written to after it was freed", verb,
-			   pointer);
+		block_fault(pointer, block, block_fill_look(pointer, block),
+			    "%s of %p: written to after it was freed", verb,
+			    pointer);
 	}
 }
 
@@ -126,7 +126,7 @@ void heap_check(const char *verb)
 
 	if (!heap_start())
 		return;
-	verdict_sweep(verb);
+	misuse_sweep(verb);
 	if (!config_checks_full()) {
 		heap_quarantine_flush();
 		return;

@@ -2,7 +2,7 @@
  *
  * With checks=full each object of each slab is looked at: of a live one its
  * footer and slack, of a freed one its fill (footer.h). Guarded blocks have the
- * bytes beside them (guard/verdict.h). The first damage is a fault().
+ * bytes beside them (guard/misuse.h). The first damage is a fault().
  *
  * Other threads go on meanwhile. What they have in their hands says so, and
  * what looks damaged is looked at again with its bit in the slab and the slab's

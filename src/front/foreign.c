@@ -3,7 +3,7 @@
 
 #include "base/atomic.h"
 #include "front/colour.h"
-#include "front/tell.h"
+#include "front/block_fault.h"
 #include "pageheap/region.h"
 #include "system/config.h"
 #include "system/fault.h"
@@ -60,8 +60,8 @@ static void foreign_check(const void *pointer, const char *verb)
 
 	if (!libc_has_malloc() || ((config.hardened || config_checks_full()) &&
 				   !foreign_is_libcs(pointer)))
-		tell_fault(pointer, &none, NULL, "%s of %p: not a block", verb,
-			   pointer);
+		block_fault(pointer, &none, NULL, "%s of %p: not a block", verb,
+			    pointer);
 }
 
 bool foreign_is(const void *pointer)

@@ -6,10 +6,10 @@
 #include "front/foreign.h"
 #include "front/hardened.h"
 #include "front/marked.h"
-#include "front/tell.h"
+#include "front/block_fault.h"
 #include "front/tick.h"
 #include "guard/pool.h"
-#include "guard/verdict.h"
+#include "guard/misuse.h"
 #include "sample/sampler.h"
 #include "sample/stack.h"
 #include "system/config.h"
@@ -23,9 +23,9 @@ static cold void guarded_give(void *pointer, const struct block *block)
 		return;
 	damage = guarded_damage(block);
 	if (damage)
-		verdict_damage(pointer, damage, "free");
+		misuse_damage(pointer, damage, "free");
 	if (!guarded_free(block, sample_stack_keep()))
-		verdict_pointer(pointer, "free");
+		misuse_pointer(pointer, "free");
 }
 
 /* Whether the profile may follow it. */
@@ -222,9 +222,9 @@ static void size_hint_check(const void *pointer, const struct block *block,
 	has = block_usable_size(pointer, block, "free_sized");
 	if (size > has || (size < has && (block_footer_of(block) ||
 					  block->kind == BLOCK_GUARDED)))
-		tell_fault(pointer, block, NULL,
-			   "free_sized of %p: size %zu given, block has %zu",
-			   pointer, size, has);
+		block_fault(pointer, block, NULL,
+			    "free_sized of %p: size %zu given, block has %zu",
+			    pointer, size, has);
 }
 
 static void align_hint_check(const void *pointer, size_t align)

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "cpucache/rseq.h"
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 #include "pageheap/page_heap.h"
 #include "system/config.h"
 #include "system/fault.h"
@@ -17,7 +17,7 @@
 
 static _Atomic(uint32_t) nr_moves; /* atomic: counter */
 
-/* Whether the rule of guard.h has a page for a block of this size. Where
+/* Whether the rule of guard_page.h has a page for a block of this size. Where
  * hugepages are wished for, a guard would break one. */
 static bool large_wants_guard(size_t size)
 {
@@ -41,7 +41,7 @@ static bool large_take(size_t size, size_t align_units, struct run *run)
 				rseq_current_id(), guard, run))
 		return false;
 	if (all || (guard && run->zero))
-		guard_set(run->region, run->unit + run->nr_units - 1);
+		guard_page_set(run->region, run->unit + run->nr_units - 1);
 	return true;
 }
 
@@ -77,7 +77,8 @@ static void large_shrink(struct block *block, uint32_t nr_units)
 /* The page that ended the block becomes a part of it. */
 static bool large_unguard(struct block *block)
 {
-	if (!guard_clear(block->region, block->unit + block->nr_units - 1, 1))
+	if (!guard_page_clear(block->region, block->unit + block->nr_units - 1,
+			      1))
 		return false;
 	block->size = (size_t)block->nr_units << UNIT_SHIFT;
 	return true;

@@ -3,7 +3,7 @@
 #include "front/walk.h"
 
 #include "base/bits.h"
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 #include "slab/slab.h"
 
 static struct unit_tag read_tag(const struct region *r, uint32_t unit)
@@ -57,7 +57,7 @@ static uint32_t walk_large(struct walk *walk, const struct region *r,
 	if (!n || n > load_relaxed(&r->nr_units) - unit) // const by now
 		return 1;
 	walk->nr_large++;
-	walk->large_size += n * UNIT_SIZE - guard_size(r, unit + n - 1);
+	walk->large_size += n * UNIT_SIZE - guard_page_size(r, unit + n - 1);
 	return n;
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
-#include "guard/clash.h"
-#include "guard/verdict.h"
+#include "guard/colour_fault.h"
+#include "guard/misuse.h"
 #include "guard/who.h"
 #include "system/mte.h"
 #include "system/sealed.h"
@@ -60,7 +60,7 @@ static void default_action(int signal, const siginfo_t *info)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	sigaction_real(signal, &action, NULL);
-	if (info->si_code <= 0 || clash_is_late(info))
+	if (info->si_code <= 0 || colour_fault_is_late(info))
 		system_raise(signal);
 }
 
@@ -89,14 +89,14 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-	enum verdict verdict = VERDICT_NONE;
+	enum misuse misuse = MISUSE_NONE;
 
-	if (clash_is(info))
-		clash_tell(info, context);
+	if (colour_fault_is(info))
+		colour_fault_tell(info, context);
 	else if (info->si_code > 0)
-		verdict = verdict_access((uintptr_t)mte_plain(info->si_addr),
-					 context);
-	if (verdict != VERDICT_GOES_ON)
+		misuse = misuse_access((uintptr_t)mte_plain(info->si_addr),
+				       context);
+	if (misuse != MISUSE_GOES_ON)
 		pass_on(signal, info, context);
 }
 
@@ -111,14 +111,14 @@ static struct sigaction action_ours(const struct sigaction *program)
 		sigemptyset(&ours.sa_mask);
 	}
 	ours.sa_flags = (ours.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO |
-			clash_flags();
+			colour_fault_flags();
 	ours.sa_sigaction = on_fault;
 	return ours;
 }
 
 static void action_restore(struct sigaction *action, uint64_t word)
 {
-	action->sa_flags &= ~(SA_SIGINFO | clash_flags());
+	action->sa_flags &= ~(SA_SIGINFO | colour_fault_flags());
 	if (word & WORD_INFO)
 		action->sa_flags |= SA_SIGINFO;
 	if (word & WORD_ONCE)

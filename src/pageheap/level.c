@@ -487,7 +487,7 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 	return false;
 }
 
-/* The level's words that tell of anything: beyond nr_taken nothing is mapped. */
+/* The level's words that matter: beyond nr_taken nothing is mapped. */
 static uint32_t level_end(const struct region *region, unsigned level)
 {
 	// counter: what is taken later is filed by living threads

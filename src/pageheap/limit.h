@@ -9,7 +9,7 @@
  * profile's tables, which have an option of their own; the quarantine's rings,
  * the shared one and those of each id; the records of guarded blocks, the page
  * of who.h; the helper's stack; buffers for the time of one call (files of
- * statistics and profiles, their detail, a fault's tale); what a program maps
+ * statistics and profiles, their detail, a fault's report); what a program maps
  * by itself. A run counts whole, touched or not, so the sum is never below what
  * is resident of it. account.h has it in one word.
  *

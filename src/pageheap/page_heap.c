@@ -28,7 +28,7 @@
 #include "pageheap/account.h"
 #include "pageheap/budget.h"
 #include "pageheap/dirty.h"
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 #include "pageheap/level.h"
 #include "pageheap/limit.h"
 #include "pageheap/purge.h"
@@ -214,7 +214,7 @@ static cold void page_heap_refused(struct region *region, uint32_t unit,
 	uint32_t end = unit + n, from = unit;
 
 	for (; sandbox_strict_here() && unit < end; unit++) {
-		if (!guard_is_set(region, unit))
+		if (!guard_page_is_set(region, unit))
 			continue;
 		level_release_units(region, from, unit - from);
 		from = unit + 1;
@@ -229,7 +229,7 @@ static bool units_finish(struct region *region, uint32_t unit, uint32_t n,
 {
 	uint32_t nr_dirty;
 
-	if (unlikely(!guard_clear(region, unit, n - guard_stays))) {
+	if (unlikely(!guard_page_clear(region, unit, n - guard_stays))) {
 		page_heap_refused(region, unit, n);
 		return false;
 	}

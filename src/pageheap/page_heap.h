@@ -25,7 +25,7 @@ struct run {
 /* Claims nr_units > 0 units, the first one's address at a multiple of
  * align_units (a power of two) units. id is a hint: runs of one id keep
  * together. With `guard_stays` the last page of the last unit may be
- * inaccessible, if a block was there that ended so (guard.h). False: no
+ * inaccessible, if a block was there that ended so (guard_page.h). False: no
  * memory. */
 bool page_heap_take_run(size_t nr_units, size_t align_units, unsigned id,
 			bool guard_stays, struct run *out);

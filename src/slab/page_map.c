@@ -1,7 +1,7 @@
 /* layer 3.2: page map: kinds of blocks, and the one judge of an address */
 #include "slab/page_map.h"
 
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 #include "system/fault.h"
 #include "system/nodes.h"
 
@@ -17,7 +17,7 @@ static void measure_run(struct block *block)
 
 	block->size = (size_t)nr << UNIT_SHIFT;
 	if (nr)
-		block->size -= guard_size(region, block->unit + nr - 1);
+		block->size -= guard_page_size(region, block->unit + nr - 1);
 }
 
 static void find_run(const void *pointer, struct block *block)

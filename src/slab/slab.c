@@ -1,7 +1,7 @@
 /* layer 3.2: slab: equal objects in a run of units; protocol in slab.h */
 #include "slab/slab.h"
 
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 #include "pageheap/page_heap.h"
 #include "slab/slab_purge.h"
 #include "system/config.h"
@@ -64,7 +64,7 @@ struct span *slab_open(unsigned size_class, unsigned owner)
 		return NULL;
 	slab_prepare(&run);
 	if (size_class_has_wall(size_class))
-		guard_set(run.region, run.unit + run.nr_units - 1);
+		guard_page_set(run.region, run.unit + run.nr_units - 1);
 	slab = &run.region->spans[run.unit];
 	w = slab_word_unpack(load_relaxed(&slab->word)); // own
 	w = slab_word_opened(w, size_class, owner);

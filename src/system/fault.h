@@ -2,9 +2,9 @@
  * damaged
  *
  * What is said on stderr is appended to the file that the option report_file
- * names, too. Whoever has more to say than a line, guard/tale.h, does so by the
- * same functions. Safe in signal handlers and before main; a thread that dies
- * here leaves an open descriptor.
+ * names, too. Whoever has more to say than a line, guard/long_report.h, does so
+ * by the same functions. Safe in signal handlers and before main; a thread that
+ * dies here leaves an open descriptor.
  */
 #ifndef LANE_FAULT_H
 #define LANE_FAULT_H

@@ -1,4 +1,4 @@
-/* layer 4.13: clash: what is said of an access by a pointer of another colour
+/* layer 4.13: colour_fault: accesses by a pointer of another colour
  *
  * A fault of memory that has colours (system/colours.h), as a line and the
  * stack of the access:
@@ -18,8 +18,8 @@
  * the fault, writes nothing but the report; waits for nobody. A thread that
  * dies here leaves its report unfinished.
  */
-#ifndef LANE_CLASH_H
-#define LANE_CLASH_H
+#ifndef LANE_COLOUR_FAULT_H
+#define LANE_COLOUR_FAULT_H
 
 #include <signal.h>
 #include <ucontext.h>
@@ -27,13 +27,13 @@
 #include "base/compiler.h"
 
 /* Asks the kernel for the colour in a fault's address: of sa_flags. */
-int clash_flags(void);
+int colour_fault_flags(void);
 
 /* Whether the fault is one; late: of an instruction that was made. */
-bool clash_is(const siginfo_t *info);
-bool clash_is_late(const siginfo_t *info);
+bool colour_fault_is(const siginfo_t *info);
+bool colour_fault_is_late(const siginfo_t *info);
 
 /* Tells of it. */
-void clash_tell(const siginfo_t *info, const ucontext_t *context);
+void colour_fault_tell(const siginfo_t *info, const ucontext_t *context);
 
 #endif

@@ -1,9 +1,10 @@
-/* layer 5.2: tell: the end of the program over one block; see tell.h */
-#include "front/tell.h"
+/* layer 5.2: block_fault: the end of the program over one block; see
+ * block_fault.h */
+#include "front/block_fault.h"
 
 #include <stdarg.h>
 
-#include "guard/tale.h"
+#include "guard/long_report.h"
 #include "guard/who.h"
 #include "sample/sampler.h"
 #include "sample/stack.h"
@@ -14,16 +15,17 @@
 
 #define BYTES_SHOWN 16
 
-static void tell_stack(struct tale *tale, const char *what, uint32_t stack)
+static void tell_stack(struct long_report *report, const char *what,
+		       uint32_t stack)
 {
 	if (!stack || !sampler_has_tables() ||
 	    stack >= trace_used_size() / sizeof(uint64_t))
 		return;
-	tale_line(tale, "  %s by:", what);
-	tale_stack(tale, stack);
+	long_report_line(report, "  %s by:", what);
+	long_report_stack(report, stack);
 }
 
-static void tell_footer(struct tale *tale, const char *which,
+static void tell_footer(struct long_report *report, const char *which,
 			const void *pointer, const struct block *block)
 {
 	static const char *const states[] = {
@@ -35,16 +37,16 @@ static void tell_footer(struct tale *tale, const char *which,
 	struct footer footer;
 
 	block_footer_read(pointer, block, &footer);
-	tale_line(tale, "  %s: %p, %s, %zu of %zu bytes", which, pointer,
-		  states[footer.state], footer.size,
-		  block->size - block_footer_size());
-	tell_stack(tale, "allocated", footer.made);
-	tell_stack(tale, "freed", footer.freed);
+	long_report_line(report, "  %s: %p, %s, %zu of %zu bytes", which,
+			 pointer, states[footer.state], footer.size,
+			 block->size - block_footer_size());
+	tell_stack(report, "allocated", footer.made);
+	tell_stack(report, "freed", footer.freed);
 }
 
 /* Shows sixteen bytes from that one on, as far as they are the block's. */
-static void tell_bytes(struct tale *tale, const char *start, const char *at,
-		       const char *end)
+static void tell_bytes(struct long_report *report, const char *start,
+		       const char *at, const char *end)
 {
 	char text[3 * BYTES_SHOWN + 1];
 	size_t i, n = 0;
@@ -53,11 +55,11 @@ static void tell_bytes(struct tale *tale, const char *start, const char *at,
 		n += (size_t)report_format(text + n, sizeof(text) - n, " %s%x",
 					   (unsigned char)at[i] < 16 ? "0" : "",
 					   (unsigned char)at[i]);
-	tale_line(tale, "  bytes from %p on, %zu behind its start:%s",
-		  (const void *)at, (size_t)(at - start), n ? text : "");
+	long_report_line(report, "  bytes from %p on, %zu behind its start:%s",
+			 (const void *)at, (size_t)(at - start), n ? text : "");
 }
 
-static void tell_neighbour(struct tale *tale, const char *which,
+static void tell_neighbour(struct long_report *report, const char *which,
 			   const void *pointer, const struct block *block,
 			   int step)
 {
@@ -66,32 +68,33 @@ static void tell_neighbour(struct tale *tale, const char *which,
 
 	page_map_find(at, &other);
 	if (other.kind == BLOCK_OBJECT && other.unit == block->unit)
-		tell_footer(tale, which, at, &other);
+		tell_footer(report, which, at, &other);
 }
 
-static void tell_who(struct tale *tale)
+static void tell_who(struct long_report *report)
 {
-	tale_line(tale, "  found by thread %d of process %d:", who_tid(),
-		  system_getpid());
-	tell_stack(tale, "called",
+	long_report_line(report,
+			 "  found by thread %d of process %d:", who_tid(),
+			 system_getpid());
+	tell_stack(report, "called",
 		   sampler_has_tables() ? sample_stack_keep() : 0);
 }
 
-static void tell_block(struct tale *tale, const void *pointer,
+static void tell_block(struct long_report *report, const void *pointer,
 		       const struct block *block, const char *at)
 {
-	tell_footer(tale, "the block", pointer, block);
+	tell_footer(report, "the block", pointer, block);
 	if (at)
-		tell_bytes(tale, pointer, at,
+		tell_bytes(report, pointer, at,
 			   (const char *)pointer + block->size);
 	if (block->kind != BLOCK_OBJECT)
 		return;
-	tell_neighbour(tale, "left of it", pointer, block, -1);
-	tell_neighbour(tale, "right of it", pointer, block, 1);
+	tell_neighbour(report, "left of it", pointer, block, -1);
+	tell_neighbour(report, "right of it", pointer, block, 1);
 }
 
 /* The object that holds an address at which none begins. */
-static void tell_around(struct tale *tale, const void *pointer)
+static void tell_around(struct long_report *report, const void *pointer)
 {
 	struct region *region;
 	const struct unit_tag *tag = page_map_slab(pointer, &region);
@@ -104,25 +107,25 @@ static void tell_around(struct tale *tale, const void *pointer)
 	start -= ((uint32_t)(uintptr_t)pointer - tag->start) % block.size;
 	page_map_find(start, &block);
 	if (block.kind == BLOCK_OBJECT)
-		tell_footer(tale, "it lies in", start, &block);
+		tell_footer(report, "it lies in", start, &block);
 }
 
-_Noreturn cold void tell_fault(const void *pointer, const struct block *block,
-			       const char *at, const char *fmt, ...)
+_Noreturn cold void block_fault(const void *pointer, const struct block *block,
+				const char *at, const char *fmt, ...)
 {
-	struct tale tale;
+	struct long_report report;
 	va_list args;
 
 	va_start(args, fmt);
-	tale_vbegin(&tale, fmt, args);
+	long_report_vbegin(&report, fmt, args);
 	va_end(args);
 	if (config_checks_full() && block->kind != BLOCK_GUARDED) {
-		tell_who(&tale);
+		tell_who(&report);
 		if (block->kind == BLOCK_OBJECT || block->kind == BLOCK_RUN)
-			tell_block(&tale, pointer, block, at);
+			tell_block(&report, pointer, block, at);
 		else
-			tell_around(&tale, pointer);
+			tell_around(&report, pointer);
 	}
-	tale_end(&tale);
+	long_report_end(&report);
 	system_abort();
 }

@@ -1,4 +1,4 @@
-/* layer 5.2: tell: the end of the program over one block, with what is known
+/* layer 5.2: block_fault: the end of the program over one block
  *
  * The first line is as fault()'s (system/fault.h). With checks=full more lines
  * follow: the block's size and the stacks that allocated and freed it, the
@@ -9,15 +9,15 @@
  *
  * Reads blocks that are others', as they are now: a hint. Wait-free.
  */
-#ifndef LANE_TELL_H
-#define LANE_TELL_H
+#ifndef LANE_BLOCK_FAULT_H
+#define LANE_BLOCK_FAULT_H
 
 #include "front/footer.h"
 
 /* Ends the program; at: the damaged byte, NULL where there is none. Of a block
  * that is none, the kind alone is asked for. */
-_Noreturn void tell_fault(const void *pointer, const struct block *block,
-			  const char *at, const char *fmt, ...)
+_Noreturn void block_fault(const void *pointer, const struct block *block,
+			   const char *at, const char *fmt, ...)
 	printf_like(4, 5);
 
 #endif

@@ -1,8 +1,8 @@
-/* pageheap/guard.h: large blocks with an inaccessible last page, whatever the
- * kernel refuses */
+/* pageheap/guard_page.h: large blocks with an inaccessible last page, whatever
+ * the kernel refuses */
 #include "large_fixture.h"
 
-#include "pageheap/guard.h"
+#include "pageheap/guard_page.h"
 
 #define SIZE (20 * UNIT_SIZE + 1) /* 21 units, all but a byte of slack */
 

@@ -1,8 +1,8 @@
-/* layer 4.13: clash: accesses by another colour; contract in clash.h */
+/* layer 4.13: colour_fault: see colour_fault.h */
 #define _GNU_SOURCE /* REG_RIP and its like */
-#include "guard/clash.h"
+#include "guard/colour_fault.h"
 
-#include "guard/tale.h"
+#include "guard/long_report.h"
 #include "guard/who.h"
 #include "sample/unwind.h"
 #include "slab/page_map.h"
@@ -21,27 +21,27 @@
 #define PLACE_SIZE 80
 
 /* What is known of an access. */
-struct clash {
+struct colour_fault {
 	const char *at;	  /* plain */
 	unsigned colour;  /* of the pointer; 0: not told */
 	const char *kind; /* what is said of it */
 	char place[PLACE_SIZE];
 };
 
-int clash_flags(void)
+int colour_fault_flags(void)
 {
 	return colours_are_on() ? FLAG_COLOUR_TOO : 0;
 }
 
-bool clash_is_late(const siginfo_t *info)
+bool colour_fault_is_late(const siginfo_t *info)
 {
 	return info->si_code == CODE_LATE;
 }
 
-bool clash_is(const siginfo_t *info)
+bool colour_fault_is(const siginfo_t *info)
 {
 	return colours_are_on() && info->si_signo == SIGSEGV &&
-	       (info->si_code == CODE_AT_ONCE || clash_is_late(info));
+	       (info->si_code == CODE_AT_ONCE || colour_fault_is_late(info));
 }
 
 static bool object_has(const char *start, unsigned colour)
@@ -60,7 +60,7 @@ static size_t coloured_size(const char *start, const struct block *block,
 	return size;
 }
 
-static void say_overflow(struct clash *c, const char *start,
+static void say_overflow(struct colour_fault *c, const char *start,
 			 const struct block *block)
 {
 	size_t size = coloured_size(start, block, c->colour);
@@ -71,7 +71,7 @@ static void say_overflow(struct clash *c, const char *start,
 		      (size_t)(c->at - start) - size, size);
 }
 
-static void say_underflow(struct clash *c, const char *start,
+static void say_underflow(struct colour_fault *c, const char *start,
 			  const struct block *block)
 {
 	c->kind = "underflow";
@@ -81,7 +81,7 @@ static void say_underflow(struct clash *c, const char *start,
 		      coloured_size(start, block, c->colour));
 }
 
-static void say_freed(struct clash *c, const char *start,
+static void say_freed(struct colour_fault *c, const char *start,
 		      const struct block *block)
 {
 	c->kind = "use after free";
@@ -91,7 +91,7 @@ static void say_freed(struct clash *c, const char *start,
 }
 
 /* Of two neighbours that have the pointer's colour the nearer one. */
-static void say_neighbour(struct clash *c, const char *start,
+static void say_neighbour(struct colour_fault *c, const char *start,
 			  const struct block *block)
 {
 	uint32_t last = size_classes[block->size_class].nr_objects - 1u;
@@ -107,7 +107,7 @@ static void say_neighbour(struct clash *c, const char *start,
 }
 
 /* Says what is likely of an access to an object's memory. */
-static void say_object(struct clash *c, const char *start,
+static void say_object(struct colour_fault *c, const char *start,
 		       const struct block *block)
 {
 	if (!colours_fit(block->index, c->colour))
@@ -118,12 +118,12 @@ static void say_object(struct clash *c, const char *start,
 		say_freed(c, start, block);
 }
 
-static void clash_read(struct clash *c, const siginfo_t *info)
+static void colour_fault_read(struct colour_fault *c, const siginfo_t *info)
 {
 	struct block block;
 	const char *start;
 
-	*c = (struct clash){
+	*c = (struct colour_fault){
 		.at = mte_plain(info->si_addr),
 		.colour = mte_colour(info->si_addr),
 		.kind = "wrong colour",
@@ -139,30 +139,33 @@ static void clash_read(struct clash *c, const siginfo_t *info)
 	say_object(c, start, &block);
 }
 
-static void tell_where(struct tale *tale, const ucontext_t *context)
+static void tell_where(struct long_report *report, const ucontext_t *context)
 {
 	uint64_t pcs[UNWIND_MOST];
 	struct frame frame;
 
 	context_frame(context, &frame);
-	tale_line(tale, "  accessed by thread %d of process %d:", who_tid(),
-		  system_getpid());
-	tale_calls(tale, pcs, unwind(&frame, pcs, UNWIND_MOST));
-	tale_end(tale);
+	long_report_line(report,
+			 "  accessed by thread %d of process %d:", who_tid(),
+			 system_getpid());
+	long_report_calls(report, pcs, unwind(&frame, pcs, UNWIND_MOST));
+	long_report_end(report);
 }
 
-void clash_tell(const siginfo_t *info, const ucontext_t *context)
+void colour_fault_tell(const siginfo_t *info, const ucontext_t *context)
 {
-	struct tale tale;
-	struct clash c;
+	struct long_report report;
+	struct colour_fault c;
 
-	if (clash_is_late(info)) {
-		tale_begin(&tale, "wrong colour: an access before this one, "
+	if (colour_fault_is_late(info)) {
+		long_report_begin(&report,
+				  "wrong colour: an access before this one, "
 				  "which mte=sync would tell");
 	} else {
-		clash_read(&c, info);
-		tale_begin(&tale, "%s: %s %p, %s", c.kind,
-			   context_access(context), info->si_addr, c.place);
+		colour_fault_read(&c, info);
+		long_report_begin(&report, "%s: %s %p, %s", c.kind,
+				  context_access(context), info->si_addr,
+				  c.place);
 	}
-	tell_where(&tale, context);
+	tell_where(&report, context);
 }

@@ -1,4 +1,4 @@
-/* layer 4.13: verdict: what is said of the misuse of a guarded block
+/* layer 4.13: misuse: what is said of the misuse of a guarded block
  *
  * One line that names kind, address and block, then who did it, who allocated
  * the block and who freed it, each with its stack:
@@ -18,33 +18,33 @@
  * Works in the handler of the fault and anywhere else; waits for nobody. Of two
  * threads at once each tells its own.
  */
-#ifndef LANE_VERDICT_H
-#define LANE_VERDICT_H
+#ifndef LANE_MISUSE_H
+#define LANE_MISUSE_H
 
 #include <ucontext.h>
 
 #include "base/compiler.h"
 
-enum verdict {
-	VERDICT_NONE,	 /* no guarded block is near: not ours */
-	VERDICT_ENDS,	 /* told; the program's handler, or its end */
-	VERDICT_GOES_ON, /* the access can be made now */
+enum misuse {
+	MISUSE_NONE,	/* no guarded block is near: not ours */
+	MISUSE_ENDS,	/* told; the program's handler, or its end */
+	MISUSE_GOES_ON, /* the access can be made now */
 };
 
 /* Tells of a fault at an address. */
-enum verdict verdict_access(uintptr_t at, const ucontext_t *context);
+enum misuse misuse_access(uintptr_t at, const ucontext_t *context);
 
 /* Tells of a pointer that was given to `verb` and is in the pool, and no live
  * guarded block. Returns with guard_recover=1. */
-void verdict_pointer(const void *pointer, const char *verb);
+void misuse_pointer(const void *pointer, const char *verb);
 
 /* Tells of a live block beside which bytes were written, at `damage`. Returns
  * with guard_recover=1. */
-void verdict_damage(const void *block, const void *damage, const char *verb);
+void misuse_damage(const void *block, const void *damage, const char *verb);
 
 /* Looks at all live blocks, and tells of the first damaged one, or with
  * guard_recover=1 of all; how many there are. Bounded by the pool; a block that
  * is freed or made meanwhile is left out. */
-unsigned verdict_sweep(const char *verb);
+unsigned misuse_sweep(const char *verb);
 
 #endif

@@ -1,9 +1,9 @@
-/* layer 4.13: verdict: what is said of misuse; contract in verdict.h */
+/* layer 4.13: misuse: what is said of it; contract in misuse.h */
 #define _GNU_SOURCE /* REG_RIP and its like */
-#include "guard/verdict.h"
+#include "guard/misuse.h"
 
 #include "guard/pool.h"
-#include "guard/tale.h"
+#include "guard/long_report.h"
 #include "guard/who.h"
 #include "sample/sampler.h"
 #include "sample/stack.h"
@@ -68,31 +68,32 @@ static void place_format(char buf[PLACE_SIZE], const struct slot_story *story,
 		      where, story->size);
 }
 
-static void tell_act(struct tale *tale, const char *what,
+static void tell_act(struct long_report *report, const char *what,
 		     const struct slot_act *act)
 {
-	tale_line(tale, "  %s by thread %d, %lu ms before:", what, act->tid,
-		  system_now_ms() - act->ms);
-	tale_stack(tale, act->stack);
+	long_report_line(report, "  %s by thread %d, %lu ms before:", what,
+			 act->tid, system_now_ms() - act->ms);
+	long_report_stack(report, act->stack);
 }
 
-static void tell_now(struct tale *tale, const char *what)
+static void tell_now(struct long_report *report, const char *what)
 {
 	uint64_t ms = system_wall_ns() / 1000000;
 
-	tale_line(tale,
-		  "  %s by thread %d of process %d, at %lu ms since 1970:",
-		  what, who_tid(), system_getpid(), ms);
+	long_report_line(
+		report,
+		"  %s by thread %d of process %d, at %lu ms since 1970:", what,
+		who_tid(), system_getpid(), ms);
 }
 
 /* Tells of the block that is there, or was. */
-static void tell_story(struct tale *tale, const struct matter *m)
+static void tell_story(struct long_report *report, const struct matter *m)
 {
 	if (!m->story.block)
 		return;
-	tell_act(tale, "allocated", &m->story.made);
+	tell_act(report, "allocated", &m->story.made);
 	if (m->story.freed.ms)
-		tell_act(tale, "freed", &m->story.freed);
+		tell_act(report, "freed", &m->story.freed);
 }
 
 /* A fault */
@@ -115,34 +116,34 @@ static void tell_access(const struct matter *m, uintptr_t at,
 	uint64_t pcs[UNWIND_MOST];
 	char place[PLACE_SIZE];
 	struct frame frame;
-	struct tale tale;
+	struct long_report report;
 
 	place_format(place, &m->story, at);
-	tale_begin(&tale, "%s: %s %p, %s", access_kind(m, at),
-		   context_access(context), (void *)at, place);
+	long_report_begin(&report, "%s: %s %p, %s", access_kind(m, at),
+			  context_access(context), (void *)at, place);
 	context_frame(context, &frame);
-	tell_now(&tale, "accessed");
-	tale_calls(&tale, pcs, unwind(&frame, pcs, UNWIND_MOST));
-	tell_story(&tale, m);
-	tale_end(&tale);
+	tell_now(&report, "accessed");
+	long_report_calls(&report, pcs, unwind(&frame, pcs, UNWIND_MOST));
+	tell_story(&report, m);
+	long_report_end(&report);
 }
 
 static void tell_wild(uintptr_t at, const ucontext_t *context)
 {
-	struct tale tale;
+	struct long_report report;
 
-	tale_begin(&tale, "wild access: %s %p, near no block",
-		   context_access(context), (void *)at);
-	tale_end(&tale);
+	long_report_begin(&report, "wild access: %s %p, near no block",
+			  context_access(context), (void *)at);
+	long_report_end(&report);
 }
 
-enum verdict verdict_access(uintptr_t at, const ucontext_t *context)
+enum misuse misuse_access(uintptr_t at, const ucontext_t *context)
 {
 	struct slot *slot = guarded_slot_near(at);
 	struct matter m;
 
 	if (!slot)
-		return VERDICT_NONE;
+		return MISUSE_NONE;
 	matter_read(&m, slot);
 	if (matter_claim(&m)) {
 		if (m.story.block)
@@ -150,27 +151,27 @@ enum verdict verdict_access(uintptr_t at, const ucontext_t *context)
 		else
 			tell_wild(at, context);
 	}
-	return config.guard_recover && guarded_expose(at) ? VERDICT_GOES_ON :
-							    VERDICT_ENDS;
+	return config.guard_recover && guarded_expose(at) ? MISUSE_GOES_ON :
+							    MISUSE_ENDS;
 }
 
 /* A call */
 
-static void tell_call(struct tale *tale, const struct matter *m)
+static void tell_call(struct long_report *report, const struct matter *m)
 {
-	tell_now(tale, "called");
-	tale_stack(tale, sample_stack_keep());
-	tell_story(tale, m);
-	tale_end(tale);
+	tell_now(report, "called");
+	long_report_stack(report, sample_stack_keep());
+	tell_story(report, m);
+	long_report_end(report);
 	if (!config.guard_recover)
 		system_abort();
 }
 
-void verdict_pointer(const void *pointer, const char *verb)
+void misuse_pointer(const void *pointer, const char *verb)
 {
 	struct slot *slot = guarded_slot_near((uintptr_t)pointer);
 	char place[PLACE_SIZE];
-	struct tale tale;
+	struct long_report report;
 	struct matter m;
 
 	if (!slot)
@@ -180,41 +181,45 @@ void verdict_pointer(const void *pointer, const char *verb)
 		return;
 	place_format(place, &m.story, (uintptr_t)pointer);
 	if (!m.story.block)
-		tale_begin(&tale, "invalid free: %s of %p, not a block", verb,
-			   pointer);
+		long_report_begin(&report,
+				  "invalid free: %s of %p, not a block", verb,
+				  pointer);
 	else if (m.story.block == (uintptr_t)pointer)
-		tale_begin(&tale, "double free: %s of %p, a block of %lu bytes",
-			   verb, pointer, m.story.size);
+		long_report_begin(&report,
+				  "double free: %s of %p, a block of %lu bytes",
+				  verb, pointer, m.story.size);
 	else
-		tale_begin(&tale, "invalid free: %s of %p, %s", verb, pointer,
-			   place);
-	tell_call(&tale, &m);
+		long_report_begin(&report, "invalid free: %s of %p, %s", verb,
+				  pointer, place);
+	tell_call(&report, &m);
 }
 
-void verdict_damage(const void *block, const void *damage, const char *verb)
+void misuse_damage(const void *block, const void *damage, const char *verb)
 {
 	uintptr_t at = (uintptr_t)damage;
-	struct tale tale;
+	struct long_report report;
 	struct matter m;
 
 	matter_read(&m, guarded_slot_near((uintptr_t)block));
 	if (!matter_claim(&m))
 		return;
 	if (at < m.story.block)
-		tale_begin(&tale,
-			   "underflow: %s of %p, written %lu bytes left of "
-			   "its %lu bytes",
-			   verb, block, m.story.block - at, m.story.size);
+		long_report_begin(
+			&report,
+			"underflow: %s of %p, written %lu bytes left of "
+			"its %lu bytes",
+			verb, block, m.story.block - at, m.story.size);
 	else
-		tale_begin(&tale,
-			   "overflow: %s of %p, written %lu bytes right of "
-			   "its %lu bytes",
-			   verb, block, at - m.story.block - m.story.size,
-			   m.story.size);
-	tell_call(&tale, &m);
+		long_report_begin(
+			&report,
+			"overflow: %s of %p, written %lu bytes right of "
+			"its %lu bytes",
+			verb, block, at - m.story.block - m.story.size,
+			m.story.size);
+	tell_call(&report, &m);
 }
 
-unsigned verdict_sweep(const char *verb)
+unsigned misuse_sweep(const char *verb)
 {
 	struct slot_story story;
 	const void *damage;
@@ -227,8 +232,8 @@ unsigned verdict_sweep(const char *verb)
 		if (!damage)
 			continue;
 		nr++;
-		verdict_damage((const void *)(uintptr_t)story.block, damage,
-			       verb);
+		misuse_damage((const void *)(uintptr_t)story.block, damage,
+			      verb);
 	}
 	return nr;
 }

@@ -1,11 +1,12 @@
-/* layer 2.8: guard: an inaccessible page at the end of a unit
+/* layer 2.8: guard_page: an inaccessible page at the end of a unit
  *
  * A large block may end in a page that faults when it is touched, so that
  * writing past the block ends the program there instead of changing its
  * neighbour. Bit u of a hugepage's guard word: the last page of unit u is
  * inaccessible. Only who holds the unit sets or clears the bit and the page;
  * the bit outlives a release, and whoever takes units next makes them whole
- * again (guard_clear) or keeps the page for a block that ends there as well.
+ * again (guard_page_clear) or keeps the page for a block that ends there as
+ * well.
  *
  *	set	the kernel's call, then the bit
  *	clear	the kernel's call, then the bit
@@ -22,16 +23,16 @@
  * such block gets one, with a unit more where needed, by mprotect where the
  * kernel knows no other way. Memory that is locked has none by `auto`.
  */
-#ifndef LANE_GUARD_H
-#define LANE_GUARD_H
+#ifndef LANE_GUARD_PAGE_H
+#define LANE_GUARD_PAGE_H
 
 #include "pageheap/region.h"
 
 /* Makes held units accessible to the last byte; false: the kernel refuses. */
-bool guard_clear(struct region *region, uint32_t unit, uint32_t n);
+bool guard_page_clear(struct region *region, uint32_t unit, uint32_t n);
 
 /* Whether the last page of a held unit is inaccessible. */
-static inline bool guard_is_set(const struct region *region, uint32_t unit)
+static inline bool guard_page_is_set(const struct region *region, uint32_t unit)
 {
 	// held
 	return load_relaxed(&region->guards[unit / HUGEPAGE_UNITS]) &
@@ -39,9 +40,9 @@ static inline bool guard_is_set(const struct region *region, uint32_t unit)
 }
 
 /* Makes the last page of a held unit inaccessible; false: it is not. */
-bool guard_set(struct region *region, uint32_t unit);
+bool guard_page_set(struct region *region, uint32_t unit);
 
 /* Returns the bytes at the end of a held unit that are inaccessible. */
-size_t guard_size(const struct region *region, uint32_t unit);
+size_t guard_page_size(const struct region *region, uint32_t unit);
 
 #endif

@@ -1,4 +1,4 @@
-/* layer 5.9: free: blocks go back, and what is known of them
+/* layer 5.9: free: blocks go back
  *
  * A free that no fast path takes asks the page map once (block_find()) and
  * hands the answer down: to libc, to a lane, to a slab, to the page heap.
@@ -35,8 +35,5 @@ static force_inline void heap_free(void *pointer)
  * checked on request only. */
 void heap_free_hinted(void *pointer, enum block_form form, size_t align,
 		      const size_t *size);
-
-/* Returns the bytes that the program may use; 0 for NULL. */
-size_t heap_usable_size(const void *pointer);
 
 #endif

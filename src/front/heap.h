@@ -18,9 +18,10 @@
 #include "front/alloc.h"
 #include "front/free.h"
 #include "front/gate_holder.h"
-#include "front/relief.h"
 #include "front/realloc.h"
+#include "front/relief.h"
 #include "front/start.h"
 #include "front/threads.h"
+#include "front/usable.h"
 
 #endif

@@ -1,7 +1,7 @@
-/* layer 5.3: retire: where a freed block goes
+/* layer 5.3: retire: what a freed block goes through
  *
- * What block.h found to be the program's own block goes to a lane, to
- * its slab or to the page heap; with checks=full and hardened=1 into the
+ * What block.h found to be the program's own block goes on at once (give.h);
+ * with checks=full and hardened=1 into the
  * quarantine first, filled or zeroed, and what comes out of there goes on, once
  * it is seen that nobody wrote to it:
  *
@@ -25,24 +25,9 @@
 #ifndef LANE_RETIRE_H
 #define LANE_RETIRE_H
 
-#include "cpucache/cpu_cache.h"
-#include "cpucache/mark.h"
-#include "cpucache/percpu.h"
 #include "front/footer.h"
+#include "front/give.h"
 #include "slab/page_map.h"
-
-/* Frees by a lane, not with checks=full; with checks=fast or hardened=1 the
- * object gets its mark first. */
-static force_inline bool lane_try_free(void *pointer,
-				       const struct unit_tag *tag)
-{
-	if (gate_read(&gate_checked.tags_end) |
-	    gate_read(&gate_marked.tags_end))
-		mark_set(pointer, tag->magic);
-	else if (!gate_read(&anchor.tags_end))
-		return false;
-	return percpu_push_tagged(tag, pointer);
-}
 
 /* Frees an object or a run that was found live. REMOTE_LANE: it and
  * whatever came out of the quarantine for it are in lanes, so that no time has

@@ -3,9 +3,10 @@
  * With guard=N, and where blocks have colours (colour_fault.h), a handler of
  * ours stands before the program's own for SIGSEGV and SIGBUS, from the start
  * on. What is neither a guarded block's nor of a colour goes on to the
- * program's handler at once, or to the default action: then the instruction is run again,
- * so that the core shows it. After a report the same happens. Where there are
- * colours a handler of the program's finds the pointer's in the address.
+ * program's handler at once, or to the default action: then the instruction is
+ * run again, so that the core shows it. After a report the same happens. Where
+ * there are colours a handler of the program's finds the pointer's in the
+ * address.
  *
  * A handler that the program sets later would take ours away: sigaction() and
  * signal() are wrapped (entry/signals.c, in the shared library), so that the

@@ -3,8 +3,11 @@
 within its error of one that runs; of garbage one line or numbers, and an end.
 """
 
+import ctypes
+import errno
 import json
 import os
+import platform
 import random
 import re
 import shutil
@@ -295,6 +298,32 @@ def test_refused():
             print("another user cannot start it: " + done.stderr)
 
 
+def readv_refused():
+    """From here on, as some containers have it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = {"x86_64": 310, "aarch64": 270}[platform.machine()]
+    code = b"".join(struct.pack("HBBI", *line) for line in (
+        (0x20, 0, 0, 0),                      # load the call's number
+        (0x15, 0, 1, number),                 # another: over the next
+        (0x06, 0, 0, 0x50000 | errno.EPERM),  # refuse
+        (0x06, 0, 0, 0x7fff0000)))            # allow
+    lines = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(lines))
+    no_new_privs, set_seccomp, filter_mode = 38, 22, 2
+    if libc.prctl(no_new_privs, 1, 0, 0, 0) or \
+            libc.prctl(set_seccomp, filter_mode, program, 0, 0):
+        raise OSError(ctypes.get_errno(), "no filter")
+
+
+def test_without_the_call():
+    child = start("still", "3000")
+    whole = stats(child.pid)
+    seen = json.loads(command("stats", "--json", child.pid,
+                              preexec_fn=readv_refused).stdout)
+    for name in NAMES:
+        check(seen[name] == whole[name], name)
+
+
 def test_static():
     """The archive in a program: its own table of symbols tells, and without
     one the magic text."""
@@ -317,4 +346,5 @@ def test_static():
 
 
 main(test_still, test_half, test_guarded, test_limited, test_names, test_text,
-     test_running, test_replaced, test_core, test_refused, test_static)
+     test_running, test_replaced, test_core, test_refused, test_static,
+     test_without_the_call)

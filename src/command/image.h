@@ -1,7 +1,7 @@
 /* layer 7.1: image: the memory of a process or of a core, to be read
  *
- * A process is read by process_vm_readv(), or where that is not there by
- * /proc/PID/mem; a core by its segments. Nothing is written but by
+ * A process is read by process_vm_readv(), or where that is not there or not
+ * allowed by /proc/PID/mem; a core by its segments. Nothing is written but by
  * image_write(), nothing stops the process, and what is not there (a hole, a
  * page that the core does not have, a process that ended) is a false result.
  * No length or address that was read is trusted here: segments are cut to the

@@ -112,21 +112,26 @@ static void comm_read(struct image *image)
 		fclose(file);
 }
 
-/* Whether memory can be read at all: of the first range. */
+/* Whether memory can be read at all: of the first range. A container may refuse
+ * the call and leave the file, which asks for the same rights. */
 static int memory_try(struct image *image)
 {
 	char byte, path[64];
 	struct iovec local = { &byte, 1 };
 	struct iovec remote = { (void *)image->ranges[0].begin, 1 };
+	int error;
 
 	if (process_vm_readv(image->pid, &local, 1, &remote, 1, 0) == 1 ||
 	    errno == EFAULT)
 		return 0;
-	if (errno != ENOSYS)
-		return errno;
+	error = errno;
+	if (error != ENOSYS && error != EPERM)
+		return error;
 	snprintf(path, sizeof(path), "/proc/%d/mem", image->pid);
 	image->mem = open(path, O_RDONLY | O_CLOEXEC);
-	return image->mem < 0 ? errno : 0;
+	if (image->mem >= 0)
+		return 0;
+	return error == ENOSYS ? errno : error;
 }
 
 /* When it was started is read last: who is there then and was there before has

@@ -37,12 +37,18 @@ RELATIVE, TPOFF = 8, 18
 class Data(Elf):
     """What lies at an address, by contents or by name."""
 
-    def __init__(self, path):
+    def __init__(self, path, names):
         super().__init__(path)
+        self.names = names
         self.pointers = self.relative()
         self.slots = self.read_slots()
         self.objects = sorted(self.read_objects())
         self.seen = {}
+
+    def name(self, text):
+        """Without what the compiler numbers, as it is called today."""
+        stem, dot, part = LOCAL.sub("", text).partition(".")
+        return self.names.get(stem, stem) + dot + part
 
     def text_at(self, section, offset):
         start = self.sections[section][4] + offset
@@ -51,7 +57,7 @@ class Data(Elf):
     def read_objects(self):
         for name, info, _, _, at, size in self.table(".symtab", "<IBBHQQ"):
             if size and info & 15 == 1:
-                yield at, size, LOCAL.sub("", self.text_at(".strtab", name))
+                yield at, size, self.name(self.text_at(".strtab", name))
 
     def read_slots(self):
         """What the loader puts where, by name."""
@@ -70,7 +76,7 @@ class Data(Elf):
     def own_thread_local(self, addend):
         for name, info, _, _, at, size in self.table(".symtab", "<IBBHQQ"):
             if info & 15 == 6 and at <= addend < at + size:
-                return LOCAL.sub("", self.text_at(".strtab", name)), addend - at
+                return self.name(self.text_at(".strtab", name)), addend - at
         return "", addend
 
     def section_of(self, at):
@@ -97,8 +103,9 @@ class Data(Elf):
 class Library:
     """Its functions: name, key, and the offsets of their instructions."""
 
-    def __init__(self, path):
-        self.data = Data(path)
+    def __init__(self, path, names=None):
+        """names: of what is called another way today."""
+        self.data = Data(path, names or {})
         self.lines = defaultdict(list)  # of a function: (offset, text)
         self.starts = {}                # offset -> name
         self.place_of = {}              # of each instruction: its function
@@ -118,8 +125,8 @@ class Library:
             head, found = HEAD.match(line), LINE.match(line)
             if head:
                 start = int(head.group(1), 16)
-                self.starts[start] = LOCAL.sub("",
-                                               head.group(2).split("@@")[0])
+                self.starts[start] = self.data.name(
+                    head.group(2).split("@@")[0])
             elif found and section not in NO_CODE and \
                     SIGNATURE not in found.group(2):
                 at = int(found.group(1), 16)

@@ -20,7 +20,8 @@ mode has no proof in that mode.
 		sweep reached, if that is known, "OFFSET TIMES PADDING"
 	report	adds what a sweep without a ledger found: its report, and its
 		state at different times
-	renamed	the ledger of OLD, whose code is the same but for names
+	renamed	what OLD's ledger says of functions that are the same but for
+		names
 """
 import argparse
 import os
@@ -257,25 +258,14 @@ def report(ledger, library, options):
 
 
 def renamed(ledger, library, options):
+    """Functions that are equal but for names keep what they have."""
     old = Library(options.old)
-    if set(old.index) != set(library.index):
-        sys.exit("proven.py: these two have other instructions")
+    same = Library(options.old, dict(n.split("=") for n in options.names))
     for function, offsets in old.functions.items():
-        new = library.index[offsets[0]][0]
-        if [text for text in plain(old, offsets)] == \
-                [text for text in plain(library, offsets)]:
-            for proof in ledger.proofs[function].values():
-                if proof.library == old.identity():
-                    proof.library = library.identity()
+        new = same.index[offsets[0]][0]
+        if function in ledger.proofs and new in library.functions:
             ledger.proofs[new] = ledger.proofs[function]
     ledger.write(library.functions)
-
-
-def plain(library, offsets):
-    """The instructions without any name."""
-    start = library.place_of[offsets[0]]
-    return [(at, re.sub(r"<[^>]*>", "", text))
-            for at, text in library.lines[start]]
 
 
 def main():
@@ -288,6 +278,8 @@ def main():
     parser.add_argument("--report", help="of a sweep")
     parser.add_argument("--states", nargs="*", default=[], help="its files")
     parser.add_argument("--old", help="the library before its names changed")
+    parser.add_argument("--names", nargs="*", default=[],
+                        metavar="OLD=NEW", help="functions and variables")
     options = parser.parse_args()
     globals()[options.what](Ledger(options.ledger), Library(options.library),
                             options)

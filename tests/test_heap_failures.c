@@ -23,7 +23,7 @@ static struct held {
 	size_t size;
 } held[NR_HELD];
 
-enum misuse { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
+enum life { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
 
 /* A child's assert: one line, and the parent sees the status. */
 #define must(cond)                                                      \

@@ -3,10 +3,10 @@
 
 #include "cpucache/cached.h"
 #include "cpucache/mark.h"
-#include "front/quarantine.h"
 #include "front/block_fault.h"
-#include "guard/pool.h"
+#include "front/quarantine.h"
 #include "guard/misuse.h"
+#include "guard/pool.h"
 #include "slab/slab.h"
 #include "system/config.h"
 #include "system/fault.h"

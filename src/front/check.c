@@ -2,9 +2,9 @@
 #include "front/check.h"
 
 #include "front/block.h"
+#include "front/block_fault.h"
 #include "front/free.h"
 #include "front/start.h"
-#include "front/block_fault.h"
 #include "guard/misuse.h"
 #include "slab/slab.h"
 #include "system/config.h"

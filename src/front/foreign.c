@@ -2,8 +2,8 @@
 #include "front/foreign.h"
 
 #include "base/atomic.h"
-#include "front/colour.h"
 #include "front/block_fault.h"
+#include "front/colour.h"
 #include "pageheap/region.h"
 #include "system/config.h"
 #include "system/fault.h"

@@ -1,8 +1,8 @@
 /* layer 5.3: give: where a block goes that is free from now on
  *
  *	lane_try_free()	the lane of its class here, and no further; most often
- *	block_free()	the inbox or the lane of its slab's owner, the slab, or
- *			the page heap
+ *	block_free()	a lane here after all, for objects that go home too;
+ *			their slabs; the page heap
  *
  * Lock-free; a thread that dies here loses the block in its hands, or the batch
  * that it flushes. May run in handlers; nothing here waits or allocates.
@@ -29,8 +29,8 @@ static force_inline bool lane_try_free(void *pointer,
 	return percpu_push_tagged(tag, pointer);
 }
 
-/* Frees a run, or an object that no lane took. Where it went: REMOTE_LANE only
- * for another owner's lane. */
+/* Frees a run, or an object that no lane took. REMOTE_LANE: of an object that
+ * goes home, and waits in a lane here. */
 enum remote_free block_free(void *pointer, const struct block *block);
 
 #endif

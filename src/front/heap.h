@@ -2,9 +2,9 @@
  *
  * The one header for the entry layer, which puts the C and C++ names on top of
  * it: alloc.h, free.h, realloc.h, when the heap begins (start.h) and what it
- * does for threads (threads.h), what it gives back (relief.h). NULL and false
- * say "no memory"; nothing here touches errno. All functions may run in signal
- * handlers, before main and after it.
+ * does for threads (threads.h), what it gives back (relief.h), what of a block
+ * may be used (usable.h). NULL and false say "no memory"; nothing here touches
+ * errno. All functions may run in signal handlers, before main and after it.
  *
  * Blocks up to MEDIUM_SIZE_MOST are objects of slabs, passed through the CPU's
  * cache; larger ones are runs of the page heap. So are those above

@@ -1,9 +1,8 @@
 /* layer 5.3: retire: what a freed block goes through
  *
  * What block.h found to be the program's own block goes on at once (give.h);
- * with checks=full and hardened=1 into the
- * quarantine first, filled or zeroed, and what comes out of there goes on, once
- * it is seen that nobody wrote to it:
+ * with checks=full and hardened=1 into the quarantine first, filled or zeroed,
+ * and what comes out of there goes on, once it is seen that nobody wrote to it:
  *
  *	freed --fill, zero--> quarantine --look--> lane, slab, page heap
  *

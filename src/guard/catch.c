@@ -89,14 +89,14 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-	enum misuse misuse = MISUSE_NONE;
+	enum misuse_end end = MISUSE_NONE;
 
 	if (colour_fault_is(info))
 		colour_fault_tell(info, context);
 	else if (info->si_code > 0)
-		misuse = misuse_access((uintptr_t)mte_plain(info->si_addr),
+		end = misuse_access((uintptr_t)mte_plain(info->si_addr),
 				       context);
-	if (misuse != MISUSE_GOES_ON)
+	if (end != MISUSE_GOES_ON)
 		pass_on(signal, info, context);
 }
 

@@ -1,4 +1,4 @@
-/* layer 4.13: colour_fault: see colour_fault.h */
+/* layer 4.13: colour_fault: accesses by another colour; see the header */
 #define _GNU_SOURCE /* REG_RIP and its like */
 #include "guard/colour_fault.h"
 

@@ -1,4 +1,4 @@
-/* layer 4.12: report: a report of many lines; contract in report.h */
+/* layer 4.12: long_report: lines are gathered; contract in long_report.h */
 #include "guard/long_report.h"
 
 #include "guard/origin.h"

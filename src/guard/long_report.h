@@ -1,4 +1,4 @@
-/* layer 4.12: report: a report of many lines
+/* layer 4.12: long_report: a report of many lines
  *
  * The first line goes out at once, the others together, so that what two
  * threads tell does not mix: to standard error, and to the end of the file that

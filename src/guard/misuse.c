@@ -2,8 +2,8 @@
 #define _GNU_SOURCE /* REG_RIP and its like */
 #include "guard/misuse.h"
 
-#include "guard/pool.h"
 #include "guard/long_report.h"
+#include "guard/pool.h"
 #include "guard/who.h"
 #include "sample/sampler.h"
 #include "sample/stack.h"
@@ -137,7 +137,7 @@ static void tell_wild(uintptr_t at, const ucontext_t *context)
 	long_report_end(&report);
 }
 
-enum misuse misuse_access(uintptr_t at, const ucontext_t *context)
+enum misuse_end misuse_access(uintptr_t at, const ucontext_t *context)
 {
 	struct slot *slot = guarded_slot_near(at);
 	struct matter m;

@@ -25,14 +25,14 @@
 
 #include "base/compiler.h"
 
-enum misuse {
+enum misuse_end {
 	MISUSE_NONE,	/* no guarded block is near: not ours */
 	MISUSE_ENDS,	/* told; the program's handler, or its end */
 	MISUSE_GOES_ON, /* the access can be made now */
 };
 
 /* Tells of a fault at an address. */
-enum misuse misuse_access(uintptr_t at, const ucontext_t *context);
+enum misuse_end misuse_access(uintptr_t at, const ucontext_t *context);
 
 /* Tells of a pointer that was given to `verb` and is in the pool, and no live
  * guarded block. Returns with guard_recover=1. */

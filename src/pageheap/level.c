@@ -490,7 +490,7 @@ bool level_take_dirty(struct region *region, uint32_t near, unsigned n,
 /* The level's words that matter: beyond nr_taken nothing is mapped. */
 static uint32_t level_end(const struct region *region, unsigned level)
 {
-	// counter: what is taken later is filed by living threads
+	// hint: what is taken later its growers file
 	uint32_t taken = load_relaxed(&region->nr_taken),
 		 end = (taken >> (LEVEL_SHIFT * (level + 1))) + 1;
 

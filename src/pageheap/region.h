@@ -130,8 +130,8 @@ struct region {
 	_Atomic(uint64_t) *bits;      /* const: UNIT_BITS_WORDS a unit */
 	_Atomic(uint64_t) *dirty;     /* const: a word a hugepage; bit set =
 				      * the unit may be resident */
-	_Atomic(uint64_t)
-		*guards; /* const: a word a hugepage; see guard_page.h */
+	_Atomic(uint64_t) *guards;    /* const: a word a hugepage, for
+				      * guard_page.h */
 	_Atomic(_Atomic(uint64_t) *) nodes; /* atomic: see hugepage_node.h */
 	_Atomic(uint64_t) spare[NR_SPARES]; /* atomic: first << 32 | n */
 	struct level levels[NR_LEVELS];

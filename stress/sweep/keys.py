@@ -158,6 +158,11 @@ class Library:
         for number, (at, _) in enumerate(lines):
             self.index[at] = (name, key), number
 
+    def names(self):
+        """Of functions and variables, without the compiler's parts."""
+        return {name.partition(".")[0] for name in self.starts.values()} | \
+            {name.partition(".")[0] for _, _, name in self.data.objects}
+
     def identity(self):
         """Of all functions together."""
         text = " ".join(sorted(name + key for name, key in self.functions))

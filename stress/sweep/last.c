@@ -25,10 +25,11 @@
 #define SEVERAL 4     /* bounds, until a call is said not to end */
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
-#define POLLS_INT3 60     /* until another way is tried */
+#define POLLS_INT3 60	  /* until another way is tried */
 #define POLLS_STILL 1000  /* without a step, until the victim is asked again */
-#define POLLS_MOST 100000 /* until one that does not move is called blocked */
-#define WORK UINT32_MAX   /* steps of the load: more than there is time for */
+#define AGAIN_MOST 100	  /* as often, until it is called blocked */
+#define POLLS_MOST 100000 /* or so long behind an int3 of the steps' own */
+#define WORK UINT32_MAX	  /* steps of the load: more than there is time for */
 
 struct tally {
 	uint64_t nr, most, most_aborts, most_sections, sum, over;
@@ -130,8 +131,7 @@ _Noreturn static void cannot_stop(unsigned i)
 		 "; it is at step %u of its load, in %.60s; steps %s, %lu of "
 		 "%lu, at %s",
 		 many[i].step, line, steps_are_on() ? "on" : "off",
-		 (unsigned long)steps.nr, (unsigned long)wish,
-		 at);
+		 (unsigned long)steps.nr, (unsigned long)wish, at);
 	atomic_store(&cell->outcome, BLOCKED);
 	_exit(0);
 }
@@ -144,7 +144,7 @@ static void ask_to_step(unsigned i)
 static void stop_by_steps(struct worker *self)
 {
 	unsigned i = (unsigned)load_below(self, nr_many);
-	uint32_t before = atomic_load(&nr_stopped), polls, still = 0;
+	uint32_t before = atomic_load(&nr_stopped), polls, still = 0, again = 0;
 	uint64_t traps = 0, now;
 
 	while (atomic_load(&is_stopped[i]))
@@ -156,16 +156,18 @@ static void stop_by_steps(struct worker *self)
 	 * has no more of them: then again, with fewer. They are lost when they
 	 * begin in a handler, whose return restores the flag. */
 	for (polls = 0; atomic_load(&nr_stopped) == before; polls++) {
-		if (still && still % POLLS_STILL == 0)
-			ask_to_step(i);
 		if (polls % POLLS_INT3 == 0 && !steps_are_on()) {
 			wish = polls ? 1 + wish / 2 : wish;
+			ask_to_step(i);
+		} else if (still == POLLS_STILL && !steps_are_planted()) {
+			again++;
+			still = 0;
 			ask_to_step(i);
 		}
 		now = steps_nr_traps();
 		still = now == traps ? still + 1 : 0;
 		traps = now;
-		if (still == POLLS_MOST)
+		if (still == POLLS_MOST || again == AGAIN_MOST)
 			cannot_stop(i);
 		raw_sleep_us(POLL_US);
 	}
@@ -412,9 +414,8 @@ static void say_all(void)
 	    options.threads, options.trials, (unsigned long)sum->nr_stopped,
 	    (unsigned long)sum->nr_by_step, (unsigned long)sum->nr_by_int3,
 	    nr_targets);
-	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
-	    "sections", "", "calls", "mean", "most", "whole", "aborts",
-	    "bound", "seed");
+	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call", "sections",
+	    "", "calls", "mean", "most", "whole", "aborts", "bound", "seed");
 	say_rows(false);
 	say_rows(true);
 }

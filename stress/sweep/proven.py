@@ -259,12 +259,17 @@ def report(ledger, library, options):
 
 def renamed(ledger, library, options):
     """Functions that are equal but for names keep what they have."""
-    old = Library(options.old)
-    same = Library(options.old, dict(n.split("=") for n in options.names))
+    old, names = Library(options.old), dict(n.split("=") for n in options.names)
+    for was, now in names.items():
+        if was in library.names() or now in old.names() or \
+                was not in old.names() or now not in library.names():
+            sys.exit("proven.py: %s=%s is no change of a name" % (was, now))
+    same, found = Library(options.old, names), {}
     for function, offsets in old.functions.items():
         new = same.index[offsets[0]][0]
-        if function in ledger.proofs and new in library.functions:
-            ledger.proofs[new] = ledger.proofs[function]
+        if new in library.functions and not ledger.proofs.get(new):
+            found[new] = ledger.proofs.get(function, {})
+    ledger.proofs.update(found)
     ledger.write(library.functions)
 
 

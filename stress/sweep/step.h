@@ -60,6 +60,8 @@ void steps_begin(void);
 void steps_end(void);
 /* Somebody steps. */
 bool steps_are_on(void);
+/* Who steps runs up to an int3 now, without the flag. */
+bool steps_are_planted(void);
 /* Grows as long as somebody steps, the library's code or other. */
 uint64_t steps_nr_traps(void);
 /* In a handler: the interrupted thread steps when it goes on. */

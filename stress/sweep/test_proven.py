@@ -213,6 +213,9 @@ class Proven(unittest.TestCase):
         self.assertEqual(self.skipped(text, "entry"), set())
         self.run_script("renamed", self.build(text), "--old",
                         self.build(PLAIN))
+        self.assertEqual(self.skipped(text, "entry"), set())
+        self.run_script("renamed", self.build(text), "--old",
+                        self.build(PLAIN), "--names", "other=third")
         self.assertEqual(self.skipped(text, "entry"), {0, 1})
 
 

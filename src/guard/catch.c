@@ -95,7 +95,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 		colour_fault_tell(info, context);
 	else if (info->si_code > 0)
 		end = misuse_access((uintptr_t)mte_plain(info->si_addr),
-				       context);
+				    context);
 	if (end != MISUSE_GOES_ON)
 		pass_on(signal, info, context);
 }

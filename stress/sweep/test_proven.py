@@ -214,6 +214,7 @@ class Proven(unittest.TestCase):
         self.run_script("renamed", self.build(text), "--old",
                         self.build(PLAIN))
         self.assertEqual(self.skipped(text, "entry"), set())
+        self.add(PLAIN, "entry", {0: "stopped", 1: "stopped"})
         self.run_script("renamed", self.build(text), "--old",
                         self.build(PLAIN), "--names", "other=third")
         self.assertEqual(self.skipped(text, "entry"), {0, 1})

@@ -62,7 +62,9 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		'$(DESTDIR)$(DOCDIR)'/$$file || exit; done
 	$(Q)[ -n '$(DESTDIR)' ] || $(call found_by_loader) || echo 'lanemalloc:' \
 		'the loader does not know $(LIBDIR)/liblanemalloc.so.1;' \
-		'run ldconfig as root, or preload it by its whole path'
+		'run ldconfig as root, which has to know that directory' \
+		'(ld.so.conf), or preload it by its whole path, link with' \
+		'-Wl,-rpath'
 
 install-command: command ## likewise, the command and its man page
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
@@ -105,6 +107,9 @@ dist: ## the source of git's HEAD as an archive, into build/dist
 		>$(BUILD)/dist/$(DIST).tar.gz
 
 deb: dist ## the Debian packages of git's HEAD, into build/deb
+	@command -v dh >/dev/null || { \
+		echo 'make deb needs debhelper (apt install debhelper)' >&2; \
+		exit 1; }
 	packaging/build-deb.sh $(BUILD)/dist/$(DIST).tar.gz $(BUILD)/deb
 
 check-abi: all ## the binary interface is the recorded one

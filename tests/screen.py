@@ -18,6 +18,7 @@ class Screen:
     def __init__(self):
         self.cells = [[" "] * COLUMNS for _ in range(ROWS)]
         self.row = self.column = 0
+        self.top, self.bottom = 0, ROWS  # of what scrolls
         self.most_row = self.most_column = 0
         self.colors = 0
         self.rest = ""
@@ -30,6 +31,8 @@ class Screen:
             if m:
                 if m.group(2):
                     self.control(m.group(1), m.group(2))
+                elif m.group() == "\x1bM":
+                    self.step(-1)
             elif text[0] == "\x1b":
                 self.rest = text
                 return
@@ -41,13 +44,32 @@ class Screen:
         if c == "\r":
             self.column = 0
         elif c == "\n":
-            self.row += 1
+            self.step(1)
         elif c == "\b":
             self.column -= 1
         elif c == "\t":
             self.column = (self.column // 8 + 1) * 8
         elif c >= " ":
             self.put(c)
+
+    def step(self, rows):
+        """A row on or back; at its end the region scrolls."""
+        if self.row == (self.bottom - 1 if rows > 0 else self.top):
+            self.scroll(rows)
+        else:
+            self.row = min(max(self.row + rows, 0), ROWS - 1)
+
+    def scroll(self, rows):
+        for _ in range(abs(rows)):
+            del self.cells[self.top if rows > 0 else self.bottom - 1]
+            self.cells.insert(self.bottom - 1 if rows > 0 else self.top,
+                              [" "] * COLUMNS)
+
+    def lines_moved(self, rows):
+        """Rows come in (L) or go (M) at the cursor, within the region."""
+        top, self.top = self.top, self.row
+        self.scroll(rows)
+        self.top = top
 
     def put(self, c):
         if self.row < ROWS and self.column < COLUMNS:
@@ -81,6 +103,13 @@ class Screen:
             row = self.cells[self.row]
             row[self.column:self.column] = [" "] * one
             del row[COLUMNS:]
+        elif letter == "r":
+            self.top, self.bottom = one - 1, n[1] if n[1:] else ROWS
+            self.row = self.column = 0
+        elif letter == "L":
+            self.lines_moved(-one)
+        elif letter == "M":
+            self.lines_moved(one)
         elif letter == "d":
             self.row = one - 1
         elif letter == "G":

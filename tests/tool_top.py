@@ -3,7 +3,7 @@
 
 import re
 
-from screen import COLUMNS, ROWS, Program
+from screen import COLUMNS, ROWS, Program, Screen
 from tool import COMMAND, check, command, environment, main, start
 
 
@@ -15,6 +15,18 @@ def table(lines, head="(s)ize"):
     """Rows below the head."""
     at = [i for i, line in enumerate(lines) if line.lstrip().startswith(head)]
     return [line for line in lines[at[0] + 1:-1] if line] if at else []
+
+
+def test_screen_scrolls():
+    """As curses has it: in a region, both ways; rows beyond it stay."""
+    screen = Screen()
+    screen.feed("a\r\nb\r\nc\r\nd")
+    screen.feed("\x1b[2;3r\x1b[3d\n")
+    check(screen.lines()[:4] == ["a", "c", "", "d"], screen.lines())
+    screen.feed("\x1b[2d\x1bM")
+    check(screen.lines()[:4] == ["a", "", "c", "d"], screen.lines())
+    screen.feed("\x1b[r\x1b[1;1H\x1b[2M")
+    check(screen.lines()[:3] == ["c", "d", ""], screen.lines())
 
 
 def test_shows():
@@ -65,4 +77,4 @@ def test_end():
     check("on a terminal" in done.stderr and not done.stdout, done)
 
 
-main(test_shows, test_end)
+main(test_screen_scrolls, test_shows, test_end)

@@ -45,8 +45,7 @@ static int other(const char *word)
 		man_page(stdout, subcommands);
 		return 0;
 	}
-	command_fails("no subcommand '%s'", word);
-	usage(stderr);
+	command_fails("no subcommand '%s': see lanemalloc --help", word);
 	return 2;
 }
 

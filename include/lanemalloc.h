@@ -25,8 +25,8 @@ const char *lanemalloc_version(void);
 
 /* How this process is served: "mm_cid", "cpu_id" (CPU caches on restartable
  * sequences, by that index) or "direct" (no caches). *why, where why is not
- * NULL, becomes one line of reason, which names the mode, too. Both strings live
- * for ever. */
+ * NULL, becomes one line of reason, which names the mode, too. Both strings
+ * live for ever. */
 const char *lanemalloc_mode(const char **why);
 
 /* GAUGE and COUNTER(name, unit, help): each a uint64_t of struct

@@ -53,23 +53,23 @@ class Screen:
             self.put(c)
 
     def step(self, rows):
-        """A row on or back; at its end the region scrolls."""
+        """A row on or back; at its end the region scrolls. What goes on below
+        the screen counts as beyond it."""
+        is_whole = (self.top, self.bottom) == (0, ROWS)
         if self.row == (self.bottom - 1 if rows > 0 else self.top):
-            self.scroll(rows)
+            self.scroll(rows, self.top)
+            if is_whole and rows > 0:
+                self.most_row = ROWS
         else:
-            self.row = min(max(self.row + rows, 0), ROWS - 1)
+            self.row = max(self.row + rows, 0)
 
-    def scroll(self, rows):
+    def scroll(self, rows, top):
+        gone, new = top, self.bottom - 1
+        if rows < 0:
+            gone, new = new, gone
         for _ in range(abs(rows)):
-            del self.cells[self.top if rows > 0 else self.bottom - 1]
-            self.cells.insert(self.bottom - 1 if rows > 0 else self.top,
-                              [" "] * COLUMNS)
-
-    def lines_moved(self, rows):
-        """Rows come in (L) or go (M) at the cursor, within the region."""
-        top, self.top = self.top, self.row
-        self.scroll(rows)
-        self.top = top
+            del self.cells[gone]
+            self.cells.insert(new, [" "] * COLUMNS)
 
     def put(self, c):
         if self.row < ROWS and self.column < COLUMNS:
@@ -104,12 +104,13 @@ class Screen:
             row[self.column:self.column] = [" "] * one
             del row[COLUMNS:]
         elif letter == "r":
-            self.top, self.bottom = one - 1, n[1] if n[1:] else ROWS
+            self.top = one - 1
+            self.bottom = (n[1] or ROWS) if n[1:] else ROWS
             self.row = self.column = 0
         elif letter == "L":
-            self.lines_moved(-one)
+            self.scroll(-one, self.row)
         elif letter == "M":
-            self.lines_moved(one)
+            self.scroll(one, self.row)
         elif letter == "d":
             self.row = one - 1
         elif letter == "G":

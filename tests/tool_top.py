@@ -27,6 +27,9 @@ def test_screen_scrolls():
     check(screen.lines()[:4] == ["a", "", "c", "d"], screen.lines())
     screen.feed("\x1b[r\x1b[1;1H\x1b[2M")
     check(screen.lines()[:3] == ["c", "d", ""], screen.lines())
+    check(screen.most_row < ROWS, "nothing is beyond it")
+    screen.feed("\x1b[24d\n")
+    check(screen.most_row == ROWS, "that is")
 
 
 def test_shows():

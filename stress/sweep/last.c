@@ -25,11 +25,11 @@
 #define SEVERAL 4     /* bounds, until a call is said not to end */
 #define BEFORE_MOST 9 /* steps before a stop: below 2 to this */
 #define POLL_US 100
-#define POLLS_INT3 60	  /* until another way is tried */
+#define POLLS_INT3 60     /* until another way is tried */
 #define POLLS_STILL 1000  /* without a step, until the victim is asked again */
-#define AGAIN_MOST 100	  /* as often, until it is called blocked */
+#define AGAIN_MOST 100    /* as often, until it is called blocked */
 #define POLLS_MOST 100000 /* or so long behind an int3 of the steps' own */
-#define WORK UINT32_MAX	  /* steps of the load: more than there is time for */
+#define WORK UINT32_MAX   /* steps of the load: more than there is time for */
 
 struct tally {
 	uint64_t nr, most, most_aborts, most_sections, sum, over;
@@ -131,7 +131,8 @@ _Noreturn static void cannot_stop(unsigned i)
 		 "; it is at step %u of its load, in %.60s; steps %s, %lu of "
 		 "%lu, at %s",
 		 many[i].step, line, steps_are_on() ? "on" : "off",
-		 (unsigned long)steps.nr, (unsigned long)wish, at);
+		 (unsigned long)steps.nr, (unsigned long)wish,
+		 at);
 	atomic_store(&cell->outcome, BLOCKED);
 	_exit(0);
 }
@@ -414,8 +415,9 @@ static void say_all(void)
 	    options.threads, options.trials, (unsigned long)sum->nr_stopped,
 	    (unsigned long)sum->nr_by_step, (unsigned long)sum->nr_by_int3,
 	    nr_targets);
-	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call", "sections",
-	    "", "calls", "mean", "most", "whole", "aborts", "bound", "seed");
+	say("%-15s %-8s %-4s %6s %7s %7s %6s %6s %7s  %s\n", "call",
+	    "sections", "", "calls", "mean", "most", "whole", "aborts",
+	    "bound", "seed");
 	say_rows(false);
 	say_rows(true);
 }

@@ -260,9 +260,9 @@ def report(ledger, library, options):
 def renamed(ledger, library, options):
     """Functions that are equal but for names keep what they have."""
     old, names = Library(options.old), dict(n.split("=") for n in options.names)
+    gone, new = old.names() - library.names(), library.names() - old.names()
     for was, now in names.items():
-        if was in library.names() or now in old.names() or \
-                was not in old.names() or now not in library.names():
+        if was not in gone or now not in new:
             sys.exit("proven.py: %s=%s is no change of a name" % (was, now))
     same, found = Library(options.old, names), {}
     for function, offsets in old.functions.items():

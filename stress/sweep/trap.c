@@ -40,7 +40,7 @@ struct section {
 static struct section *sections;
 static size_t nr_sections;
 
-static _Atomic(int) stepper;	   /* its thread id; 0: nobody steps */
+static _Atomic(int) stepper;       /* its thread id; 0: nobody steps */
 static _Atomic(uint64_t) nr_traps; /* of who steps, in whose code ever */
 static uint32_t last; /* offset of the step before; 0: not the library's */
 
@@ -64,8 +64,8 @@ static unsigned section_length(const struct section *s)
 	unsigned n = 0;
 
 	for (i = first; text.all[i].offset < s->end; i++, n++) {
-		const unsigned char *at = (const unsigned char *)text_base() +
-					  text.all[i].offset;
+		const unsigned char *at =
+			(const unsigned char *)text_base() + text.all[i].offset;
 
 		if ((at[0] & 0xf0) != 0x70 || !(at[1] & 0x80))
 			continue;
@@ -104,8 +104,8 @@ static void sections_find(void)
 {
 	size_t size, exits_size, i;
 	const struct descriptor *all = text_table("__rseq_cs", &size);
-	const uint64_t *exits = text_table("__rseq_exit_point_array",
-					   &exits_size);
+	const uint64_t *exits =
+		text_table("__rseq_exit_point_array", &exits_size);
 
 	sections = calloc(size / sizeof(*all) + 1, sizeof(*sections));
 	for (i = 0; i < size / sizeof(*all); i++)

@@ -104,7 +104,12 @@ def test_profile():
     same = command("diff", path, path).stdout
     check("keeps" not in same, same)
     check("no stack differs" in same and "no stack" not in grew, same + grew)
-    command("diff", path, status=2)
+    said = command("diff", path, status=2).stderr
+    check(said == "lanemalloc: diff: a profile is missing: see "
+          "lanemalloc diff --help\n", said)
+    said = command("diff", path, path, "third", status=2).stderr
+    check(said == "lanemalloc: diff: two profiles, and 'third' is one more\n",
+          said)
     for wrong in (("leaks", "--most", "x"), ("leaks", "--least", "1mm"),
                   ("leaks", "--depth", "-1"), ("diff", "--most", "", path),
                   ("report", "--least", "99999999999g"),

@@ -82,8 +82,8 @@ def test_values():
         done = command("run", flag.replace("--checks", "--checks=full"),
                        "echo", "it runs")
         check(done.stdout == "it runs\n", done.stdout)
-    check(command("run", status=2).stderr == "lanemalloc: too many arguments "
-          "or too few: see lanemalloc run --help\n", "no command")
+    check(command("run", status=2).stderr == "lanemalloc: run: a program is "
+          "missing: see lanemalloc run --help\n", "no command")
     command("run", status=2)
     folder = os.path.join(work, "with space")
     os.mkdir(folder)

@@ -136,7 +136,7 @@ def one_profile(profile, leaks):
 
 def test_refused():
     said = command("serve", status=2).stderr
-    check(said == "lanemalloc: too many arguments or too few: see "
+    check(said == "lanemalloc: serve: a process or --all is missing: see "
           "lanemalloc serve --help\n", said)
     said = command("serve", "--all", "1", status=2).stderr
     check(said == "lanemalloc: serve: --all and process 1; either the one or "

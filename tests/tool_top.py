@@ -68,6 +68,14 @@ def test_end():
     top = top_of("-d", "0.2", "--no-color", child.pid)
     check(top.read(lambda lines: len(table(lines)) > 5), "no table")
     check(top.screen.colors == 0, "colours")
+    # What a line has no room for goes by whole words.
+    whole = [" ".join(line.split()[2:])
+             for line in command("stats", child.pid).stdout.splitlines()]
+    shown = [" ".join(line.split()[2:]) for line in top.screen.lines()
+             if re.match(r" *[\d.]+ \w+ (free|in|resident) ", line)]
+    check(all(any(text + " " in each + " " for each in whole)
+              for text in shown), (shown, whole))
+    check(any(text not in whole for text in shown), shown)
     child.kill()
     child.wait()
     check(top.read(lambda lines: any("has ended" in line for line in lines)),

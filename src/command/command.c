@@ -38,18 +38,18 @@ void command_misused(const char *format, ...)
 	exit(argp_err_exit_status);
 }
 
-void command_usage(const struct argp_state *state)
-{
-	command_misused("too many arguments or too few: see %s --help",
-			state->name);
-}
-
 /* As in "profile: ..."; the name that argp has is "lanemalloc profile". */
 static const char *subcommand_of(const struct argp_state *state)
 {
 	const char *space = strchr(state->name, ' ');
 
 	return space ? space + 1 : state->name;
+}
+
+void command_lacks(const struct argp_state *state, const char *what)
+{
+	command_misused("%s: %s is missing: see %s --help",
+			subcommand_of(state), what, state->name);
 }
 
 uint64_t command_number(struct argp_state *state, const char *text)
@@ -133,7 +133,7 @@ error_t command_name(int key, char *arg, struct argp_state *state,
 				"is one more",
 				subcommand_of(state), arg);
 	else if (key == ARGP_KEY_NO_ARGS)
-		command_usage(state);
+		command_lacks(state, "a process or file");
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

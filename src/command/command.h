@@ -31,8 +31,8 @@ int command_fails(const char *format, ...)
 _Noreturn void command_misused(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* Of arguments that are missing, or too many. */
-_Noreturn void command_usage(const struct argp_state *state);
+/* Of an argument that is missing. */
+_Noreturn void command_lacks(const struct argp_state *state, const char *what);
 
 /* What an option is given: a whole number, which k, m or g may follow (powers
  * of 1024); seconds. Anything else is wrong usage and ends the command. */

@@ -41,9 +41,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->alloc = true;
 	else if (key == ARGP_KEY_ARG && state->arg_num < 2)
 		a->names[state->arg_num] = arg;
-	else if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS ||
+	else if (key == ARGP_KEY_ARG)
+		command_misused("diff: two profiles, and '%s' is one more",
+				arg);
+	else if (key == ARGP_KEY_NO_ARGS ||
 		 (key == ARGP_KEY_END && state->arg_num != 2))
-		command_usage(state);
+		command_lacks(state, "a profile");
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
 	return 0;

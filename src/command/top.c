@@ -224,6 +224,18 @@ static void put_rates(struct top *top)
 		      (uint64_t)rate(top, n->purged_size, b->purged_size)));
 }
 
+/* The bytes of a text that stand in `width` columns, in whole words. */
+static int words_fit(const char *text, int width)
+{
+	int n = (int)strlen(text);
+
+	if (n <= width)
+		return n;
+	for (n = width; n > 0 && text[n] != ' '; n--)
+		;
+	return n > 0 ? n : width;
+}
+
 static void put_reasons(struct top *top)
 {
 	struct reason reasons[REASONS_MOST];
@@ -234,8 +246,8 @@ static void put_reasons(struct top *top)
 	for (unsigned i = 0; i < nr && said < 3; i++) {
 		if (strstr(reasons[i].text, "program holds"))
 			continue;
-		put(top, 0, "%10s %s", text_size(size, reasons[i].size),
-		    reasons[i].text);
+		put(top, 0, "%10s %.*s", text_size(size, reasons[i].size),
+		    words_fit(reasons[i].text, COLS - 1 - 11), reasons[i].text);
 		said++;
 	}
 	while (said++ < 3)

@@ -56,6 +56,10 @@ static const struct option_row options[] = {
 	SWITCH(refuse, "memory is refused now and then"),
 	SWITCH(reclaimer, "the reclaimer runs"),
 	SWITCH(purgers, "two threads purge all the time"),
+	SWITCH(profiles, "the profile goes on and off, and is written"),
+	SWITCH(limits, "a thread changes the limits all the time"),
+	SWITCH(pressure, "memory pressure is told now and then"),
+	SWITCH(looks, "a thread asks for all statistics, and checks"),
 	SWITCH(progress, "a line every ten seconds"),
 	OPTION_TEXT("sites", &cell.sites, "where the counts of all sites go"),
 };
@@ -121,10 +125,29 @@ static void limit_address_space(rlim_t size)
 		die("setrlimit");
 }
 
+/* A pipe as the service manager's, which the library finds by its name, and
+ * rounds.c by its number. */
+static void open_pressure(void)
+{
+	char name[64], number[16];
+	int ends[2];
+
+	if (pipe(ends))
+		die("pipe");
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[0]);
+	snprintf(number, sizeof(number), "%d", ends[1]);
+	if (setenv("MEMORY_PRESSURE_WATCH", name, 1) ||
+	    setenv(PRESSURE, number, 1))
+		die("setenv");
+}
+
 static void stage(char **argv)
 {
-	if (getenv(STAGE) || (!cell.no_fence && !cell.late && !cell.limit))
+	if (getenv(STAGE) || (!cell.no_fence && !cell.late && !cell.limit &&
+			      !cell.pressure))
 		return;
+	if (cell.pressure)
+		open_pressure();
 	if (cell.limit)
 		limit_address_space((rlim_t)cell.limit << 20);
 	if (cell.no_fence)

@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The variable with the number of the pipe's end that tells of pressure. */
+#define PRESSURE "PERTURB_CELL_PRESSURE"
+
 struct cell {
 	unsigned threads;
 	unsigned steps; /* of all threads together */
@@ -29,6 +32,10 @@ struct cell {
 	bool reclaimer;
 	const char *sites; /* the file for the report of sites; NULL: none */
 	bool purgers;  /* two threads purge all the time */
+	bool profiles; /* the profile goes on and off, and is written */
+	bool limits;   /* a thread changes the limits all the time */
+	bool pressure; /* the services' is told now and then */
+	bool looks;    /* a thread asks for all statistics, and checks */
 	bool progress; /* a line every ten seconds */
 };
 extern struct cell cell;
@@ -36,7 +43,7 @@ extern struct cell cell;
 /* No memory is a legal answer in this cell. */
 static inline bool cell_memory_is_short(void)
 {
-	return cell.limit || cell.refuse;
+	return cell.limit || cell.limits || cell.refuse;
 }
 
 /* world.c */

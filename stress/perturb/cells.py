@@ -30,13 +30,21 @@ MODES = {
                     "purge_delay=1000,purge_budget=256k", {}),
     "hasty": (["--hasty=20000", "--reclaimer", "--purgers"],
               "purge_delay=40000,purge_budget=256k", {}),
-    "checks": ([], CONF + ",checks=on,usable=requested", {}),
+    # A walk over the stack at each call would be most of what it does.
+    "checks": ([], CONF + ",checks=on,check_stacks=0,usable=requested", {}),
     "hardened": ([], CONF + ",hardened=1", {}),
     "small": (["--reclaimer", "--purgers"],
               "purge_delay=1,purge_budget=0,cpu_cache=64k,index=cpu_id", {}),
     "kept": (["--reclaimer"], "hugepage=auto,purge_delay=1000", {}),
     "refuse": (["--refuse"], CONF, {}),
     "limit": (["--limit=450"], CONF, {}),
+    "profile": (["--reclaimer", "--profiles"], CONF + ",profile_interval=4k",
+                {}),
+    "guard": (["--reclaimer", "--looks"],
+              CONF + ",guard=2,profile_interval=2k,guard_slots=64", {}),
+    "marks": (["--reclaimer", "--looks"], CONF + ",checks=fast", {}),
+    "limits": (["--reclaimer", "--limits"], CONF, {}),
+    "pressure": (["--reclaimer", "--pressure"], CONF + ",pressure=on", {}),
 }
 STORMS = {
     "": [],
@@ -73,12 +81,17 @@ def quick():
         ("kept", 16, "late", 2000),
         ("refuse", 16, "", 2000),
         ("limit", 16, "late", 2000),
+        ("profile", 16, "both", 2000),
+        ("guard", 16, "affinity", 2000),
+        ("marks", 16, "late", 2000),
+        ("limits", 16, "affinity", 2000),
+        ("pressure", 16, "late", 2000),
     )]
 
 
 # Modes that meet more sites a step: the direct path, and caches so small that
 # all of the load goes below them.
-STEPS_SHARE = dict.fromkeys(NO_IDS, 2) | {"small": 8}
+STEPS_SHARE = dict.fromkeys(NO_IDS, 2) | {"small": 8, "profile": 2}
 
 
 def full():

@@ -2,13 +2,15 @@
  *
  * Linked instead of slab/bin.c, which it contains.
  *
- *	every claimed unit is a slab's, a large block's, a CPU cache's or a
- *		bin set's, and the budget counts the same
+ *	every claimed unit is a slab's, a large block's, a CPU cache's, a bin
+ *		set's or of the pool of guarded blocks, and the budget counts
+ *		the same
  *	every slab that is on is in exactly one list; one that is not has no
  *		free object and is in none
  *	every cached object is in one lane once, and not free in its slab
  */
 #include "front/free.h"
+#include "guard/pool.h"
 #include "slab/bin.c"
 
 #include "cpucache/cpu_cache.h"
@@ -90,7 +92,8 @@ static void listed_all(void)
 {
 	unsigned id, size_class;
 
-	for (id = 0; id < NR_IDS_MOST; id++) {
+	/* The last is the profile's. */
+	for (id = 0; id <= NR_IDS_MOST; id++) {
 		if (!bin_set_find(id))
 			continue;
 		for (size_class = 1; size_class < NR_CLASSES; size_class++)
@@ -186,11 +189,13 @@ static uint64_t walk_region(struct region *r, struct inside *out,
 
 	for (; at < end; at += n) {
 		n = 1;
-		if (r->tags[at].size_class == CLASS_LARGE) {
+		if (tag_is_guarded(&r->tags[at])) {
+			/* What lives there is counted by slots. */
+		} else if (r->tags[at].size_class == CLASS_LARGE) {
 			n = load_relaxed(&r->spans[at].nr_units); // own
 			*held += (uint64_t)n << UNIT_SHIFT;
 			out->nr_large++;
-		} else if (r->tags[at].magic) {
+		} else if (r->tags[at].magic || tag_is_sampled(&r->tags[at])) {
 			n = size_classes[r->tags[at].size_class].nr_units;
 			slab_account(r, at, held);
 			out->nr_slabs++;
@@ -248,7 +253,7 @@ void inside_check(struct inside *out)
 			known += walk_region(&regions[i], out, &held);
 	if (held < out->cached_size)
 		fault("more is cached than the slabs have handed out");
-	out->live_size = held - out->cached_size;
+	out->live_size = held - out->cached_size + guarded_live_size();
 	check_units(out, known);
 	inside_unmap(marks.listed, size);
 }
@@ -257,7 +262,13 @@ uint64_t inside_block_size(const void *block)
 {
 	struct region *r = region_of(block);
 	uint32_t unit = region_unit(r, block);
+	struct block guarded;
 
+	if (tag_is_guarded(&r->tags[unit])) {
+		if (!guarded_find(block, &guarded))
+			fault("block %p is in the pool and not live", block);
+		return guarded.size;
+	}
 	if (r->tags[unit].size_class == CLASS_LARGE)
 		return (uint64_t)load_relaxed(&r->spans[unit].nr_units) // own
 		       << UNIT_SHIFT;

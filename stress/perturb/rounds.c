@@ -110,13 +110,67 @@ static void help_purge(uint64_t random)
 	usleep((useconds_t)(random % 300));
 }
 
+/* Half of the time it is on; it is written beside the report of sites. */
+static void help_profile(uint64_t random)
+{
+	int error = lanemalloc_profile_start();
+	char path[256];
+
+	if (error && !cell_memory_is_short())
+		load_fail("no profile", (uint64_t)-error, 0);
+	usleep((useconds_t)(random % 4000));
+	snprintf(path, sizeof(path), "%s.%s", cell.sites ? cell.sites : "cell",
+		 (random >> 22) % 2 ? "heap" : "pb.gz");
+	if ((random >> 20) % 4 == 0)
+		lanemalloc_profile_dump(cell.sites ? path : "/dev/null");
+	lanemalloc_profile_stop();
+	usleep((useconds_t)((random >> 30) % 4000));
+}
+
+/* At times no limit, else such that all is given back all the time, and such
+ * that memory is refused. */
+static void help_limit(uint64_t random)
+{
+	struct lanemalloc_limits limits = { 0 };
+
+	if (random % 4)
+		limits.soft_size = (random >> 10) % (64 << 20);
+	if ((random >> 2) % 4 == 0)
+		limits.hard_size = (random >> 36) % (64 << 20);
+	lanemalloc_limit(&limits, NULL, sizeof(limits));
+	usleep((useconds_t)((random >> 8) % 2000));
+}
+
+/* The pipe is emptied by whoever reads it. */
+static void help_press(uint64_t random)
+{
+	const char *number = getenv(PRESSURE);
+
+	if (write(number ? atoi(number) : -1, "", 1) != 1)
+		load_fail("no pipe", (uint64_t)errno, 0);
+	usleep((useconds_t)(random % 200000));
+}
+
+static void help_look(uint64_t random)
+{
+	static char text[64 << 10];
+
+	lanemalloc_check();
+	lanemalloc_stats_json(text, sizeof(text));
+	lanemalloc_stats_detail_json(text, sizeof(text));
+	lanemalloc_stats_prometheus(text, sizeof(text));
+	usleep((useconds_t)(random % 4000));
+}
+
 static const struct helper {
 	void (*help)(uint64_t random);
 	const bool *wanted; /* NULL: always */
 } helpers[ROUNDS_HELPERS] = {
 	{ help_affinity, &cell.affinity }, { help_late, &cell.late },
 	{ help_focus, NULL },		   { help_purge, &cell.purgers },
-	{ help_purge, &cell.purgers },
+	{ help_purge, &cell.purgers },	   { help_profile, &cell.profiles },
+	{ help_limit, &cell.limits },	   { help_look, &cell.looks },
+	{ help_press, &cell.pressure },
 };
 
 static void *help(void *which)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define ROUNDS 16
-#define ROUNDS_HELPERS 5
+#define ROUNDS_HELPERS 9
 #define ROUNDS_STACK_SIZE ((size_t)96 << 10)
 
 extern _Atomic(uint64_t) rounds_nr_steps;

@@ -12,7 +12,8 @@ SECTION = re.compile(r"^(?:static .*\b)?(percpu_\w+)\(")
 
 
 def read_unreached(path):
-    """{(function, operation): reason} of sites that no cell reaches."""
+    """{(function, operation): reason} of sites that no cell reaches; the
+    operation * is any."""
     known = {}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
@@ -66,7 +67,8 @@ class Counts:
                             sum(self.points.values())))
         print("injections: " + ", ".join(
             "%s %d" % item for item in sorted(self.kinds.items())))
-        return self.families() | self.unreached_sites(known, strict) | \
+        return self.families() | self.stale(known) | \
+            self.unreached_sites(known, strict) | \
             self.unreached_points(shadow, known)
 
     def families(self):
@@ -77,13 +79,23 @@ class Counts:
                 bad = True
         return bad
 
+    def stale(self, known):
+        """Reasons of what is no site, as after a rename."""
+        names = {key[2:] for key in self.sites} | \
+            {(key[2], "*") for key in self.sites}
+        gone = sorted(key for key in known
+                      if key[1] != "point" and key not in names)
+        for key in gone:
+            print("unreached.txt: no site is in %s(), %s" % key)
+        return bool(gone)
+
     def unreached_sites(self, known, strict):
         """In a whole matrix only those that the list names."""
         bad, listed = False, 0
         for key in sorted(self.sites):
             if self.sites[key]:
                 continue
-            if key[2:] in known:
+            if key[2:] in known or (key[2], "*") in known:
                 listed += 1
                 continue
             print("never hit: %s:%d %s(), %s" % key)

@@ -38,12 +38,12 @@ enum life { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
 static bool well; /* nothing may fail any more */
 
 /* Marks in a block: all of its first and of its last page, and a byte in each
- * second unit between, for each page costs a fault in each life. */
+ * unit between, for each page costs a fault in each life. */
 static size_t next_mark(size_t size, size_t i)
 {
 	if (i < 4096 || i + 4096 >= size)
 		return i + 1;
-	return min_size(i + 2 * UNIT_SIZE + 61, size - 4096);
+	return min_size(i + UNIT_SIZE - 61, size - 4096);
 }
 
 static void mark(char *block, size_t size)
@@ -143,10 +143,10 @@ static void live(const cpu_set_t *cpus)
 	cpus_go(0, cpus, 0);
 	for (unsigned i = 0; i < NR_HELD; i += 5)
 		keep(i, block_alloc(size_of(i)), size_of(i));
-	grow(0, 2 * MIB + UNIT_SIZE);
+	grow(0, 4 * MIB);
 	drop(1);
-	keep(1, block_alloc(9 * MIB), 9 * MIB);
-	grow(0, 3 * MIB);
+	keep(1, block_alloc(4 * MIB), 4 * MIB);
+	grow(0, 9 * MIB); /* by moving its pages */
 	fake_now_ms += 1000000;
 	for (unsigned i = 0; i < NR_HELD; i += 2)
 		drop(i);

@@ -180,16 +180,18 @@ $(T)/unit.a: $(filter-out $(BUILD)/obj/entry/% $(ONLY_STATIC) $(REAL_SYSTEM),\
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(FAKES): $(T)/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/headers
+$(FAKES) $(UNIT_TESTS:=.o): $(T)/%.o: tests/%.c $(BUILD)/flags | \
+		$(BUILD)/headers
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(TEST_CC) -c $< -o $@
+	$(Q)$(TEST_CC) $(call head_comment,build) -c $< -o $@
 
-$(UNIT_TESTS): $(T)/%: tests/%.c $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
-	$(call say,CC,$@)
+# Its source comes first, as its head is read.
+$(UNIT_TESTS): $(T)/%: tests/%.c $(T)/%.o $(T)/unit.a $(FAKES) $(REAL_SYSTEM)
+	$(call say,LD,$@)
 	$(Q)fakes="$(FAKES) $(call replaced,$(FAKES))"; \
 	[ "$(call head_comment,links)" != real-system ] || fakes=; \
-	$(TEST_CC) $< $$fakes $(REAL_SYSTEM) $(T)/unit.a $(CMOCKA) \
+	$(CC) -pthread $(T)/$*.o $$fakes $(REAL_SYSTEM) $(T)/unit.a $(CMOCKA) \
 		$(call head_comment,build) -o $@
 
 # Ordinary programs; they meet the library through LD_PRELOAD.
@@ -291,7 +293,7 @@ clang: ## the library by clang, into build/clang
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 all
 
 musl: | $(BUILD)/headers ## the library by musl-gcc, into build/musl, and storms on it
-	@tests/packages/musl.sh $(BUILD)/musl
+	+@tests/packages/musl.sh $(BUILD)/musl
 
 # libck-dev and liburcu-dev hold the headers of every architecture; the one
 # file that is made for the package's own is ck_md.h, which states x86's

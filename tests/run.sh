@@ -38,8 +38,9 @@
 #
 # Environment: BUILD (build), JOBS (two for a CPU, as some tests sleep; 4 at
 # most), ONLY (a pattern of names), MAY_SKIP (a missing tool is no failure),
-# VERBOSE (all output is shown), KNOWN (what depends on files alone that are as
-# they were when it passed is not run again: BUILD/tests/known).
+# VERBOSE (all output is shown), KNOWN (a test whose program, library and
+# command are as they were when it passed is not run again, nor a rule of lint
+# whose files are: BUILD/tests/known).
 # Last line: "N passed, N failed". Exit status: 0 where nothing failed.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -54,6 +55,7 @@ jobs=${JOBS:-$((2 * $(nproc)))}
 [ "$jobs" -le 4 ] || jobs=4
 LANEMALLOC_SO=$(realpath -m "$BUILD")/liblanemalloc.so
 export LANEMALLOC_SO
+make=("$MAKE" -j"$(nproc)" --no-print-directory BUILD="$BUILD")
 unset LD_PRELOAD LANEMALLOC_CONF GLIBC_TUNABLES MAKEFLAGS MFLAGS MAKELEVEL
 
 results=$(mktemp -d) || exit 2
@@ -119,8 +121,14 @@ run() {
 	! wanted "$1" || queue+=("${took_last[$1]:-0} ${*@Q}")
 }
 
+# The machine, and the programs that lint asks.
+machine=$(uname -rm; {
+	shellcheck --version
+	clang-format --version
+} 2>/dev/null)
+
 # run_known NAME TIMEOUT FILES COMMAND...: likewise; its result hangs on the
-# command, these files and the programs that lint asks.
+# command, these files and the machine.
 run_known() {
 	local name=$1 timeout=$2 files=$3 known="$BUILD/tests/known/$1" hash
 
@@ -128,9 +136,7 @@ run_known() {
 	wanted "$name" || return 0
 	# shellcheck disable=SC2086 # a list
 	hash=$({
-		echo "$@"
-		shellcheck --version
-		clang-format --version
+		echo "$machine" "$@"
 		cat -- $files
 	} | sha256sum)
 	if [ -n "$KNOWN" ] && [ "$(cat "$known" 2>/dev/null)" = "$hash" ]; then
@@ -221,8 +227,7 @@ name_of() {
 }
 
 group_build() {
-	run_alone build 900 "$MAKE" -k BUILD="$BUILD" WERROR=1 \
-		all tests command
+	run_alone build 900 "${make[@]}" -k WERROR=1 all tests command
 }
 
 group_binary() {
@@ -235,7 +240,8 @@ group_unit() {
 
 	for source in $(sources test); do
 		name=$(name_of "$source")
-		run "$name" "$(timeout_of "$source")" "$BUILD/tests/$name"
+		run_known "$name" "$(timeout_of "$source")" \
+			"tests/limit.sh $BUILD/tests/$name" "$BUILD/tests/$name"
 	done
 }
 
@@ -247,29 +253,41 @@ declare -A mode_env=(
 	[direct]=GLIBC_TUNABLES=glibc.pthread.rseq=0
 )
 
-# preloaded SOURCE HOW: HOW is run or run_alone.
+# preloaded SOURCE HOW...: HOW is run_alone, or run_known with its files.
 preloaded() {
-	local source=$1 how=$2 name mode
+	local name mode timeout
 
-	name=$(name_of "$source")
-	if [[ $(head_comment "$source" modes) == *once* ]]; then
-		"$how" "$name" "$(timeout_of "$source")" \
+	name=$(name_of "$1")
+	timeout=$(timeout_of "$1")
+	if [[ $(head_comment "$1" modes) == *once* ]]; then
+		"$2" "$name" "$timeout" "${@:3}" \
 			env LD_PRELOAD="$LANEMALLOC_SO" "$BUILD/tests/$name"
 		return
 	fi
 	for mode in "${modes[@]}"; do
-		"$how" "$name [$mode]" "$(timeout_of "$source")" \
+		"$2" "$name [$mode]" "$timeout" "${@:3}" \
 			env "${mode_env[$mode]}" \
 			LD_PRELOAD="$LANEMALLOC_SO" "$BUILD/tests/$name"
 	done
 }
 
+# group_preloaded KIND: one after the other, or beside others.
 group_preloaded() {
 	local source
 
 	for source in $(sources "$1"); do
-		preloaded "$source" "$2"
+		if [ "$1" = storm ]; then
+			preloaded "$source" run_alone
+		else
+			preloaded "$source" run_known "tests/limit.sh \
+				$BUILD/tests/$(name_of "$source") \
+				$LANEMALLOC_SO $(plugins)"
+		fi
 	done
+}
+
+plugins() {
+	compgen -G "$BUILD/tests/plugin_*.so"
 }
 
 group_static() {
@@ -289,7 +307,7 @@ group_tool() {
 
 	without tool python3 gcore && return
 	for source in tests/tool_*.py; do
-		run_alone "$(name_of "$source")" 600 python3 "$source"
+		run "$(name_of "$source")" 600 python3 "$source"
 	done
 }
 
@@ -339,12 +357,12 @@ group_lint() {
 
 group_clang() {
 	without clang clang && return
-	run_alone clang 900 "$MAKE" BUILD="$BUILD" clang
+	run_alone clang 900 "${make[@]}" clang
 }
 
 group_musl() {
 	without musl musl-gcc && return
-	run_alone musl 900 "$MAKE" BUILD="$BUILD" musl
+	run_alone musl 900 "${make[@]}" musl
 }
 
 # role_aarch64 NAME ROLE CONF: one role of a test, under the emulator.
@@ -376,7 +394,7 @@ group_aarch64() {
 	local source name dir
 
 	without aarch64 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ && return
-	run_alone aarch64 900 "$MAKE" -k BUILD="$BUILD" aarch64-tests
+	run_alone aarch64 900 "${make[@]}" -k aarch64-tests
 	without "aarch64 tests" qemu-aarch64 && return
 	dir=$(realpath -m "$BUILD")/aarch64
 	for source in $(sources api); do
@@ -399,8 +417,7 @@ group_proof() {
 	for target in model-quick sweep-quick step-quick all-but-one-quick \
 		perturb-quick fuzz-quick load-control bench-selftest \
 		memory-selftest; do
-		run_alone "$target" 1200 "$MAKE" --no-print-directory \
-			BUILD="$BUILD" "$target"
+		run_alone "$target" 1200 "${make[@]}" "$target"
 	done
 }
 
@@ -413,8 +430,7 @@ group_lab() {
 		say skipped lab-quick "needs $tool"
 		return
 	done
-	run_alone lab-quick 900 "$MAKE" --no-print-directory \
-		BUILD="$BUILD" lab-quick
+	run_alone lab-quick 900 "${make[@]}" lab-quick
 }
 
 # tests/programs/run.sh ends with a count of its own, which joins ours.
@@ -445,8 +461,7 @@ for group in "$@"; do
 	build | binary | unit | static | tool | valgrind | lint | clang | musl | \
 		aarch64 | proof | lab)
 		"group_$group" ;;
-	api | fault) group_preloaded "$group" run ;;
-	storm) group_preloaded storm run_alone ;;
+	api | fault | storm) group_preloaded "$group" ;;
 	quick) group_programs --quick ;;
 	programs) group_programs ;;
 	*)

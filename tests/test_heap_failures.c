@@ -1,6 +1,6 @@
 /* front/heap.h without memory: a life of the heap, from its start on, in which
  * the k-th system call fails, or all from the k-th on. Each answer is a block
- * or NULL, live blocks keep their patterns, and when the system is well again
+ * or NULL, live blocks keep their marks, and when the system is well again
  * so is the heap.
  *
  * Every life is a process of its own, so that it fails in starting up, too.
@@ -38,12 +38,13 @@ enum life { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
 static bool well; /* nothing may fail any more */
 
 /* Marks in a block: all of its first and of its last page, and a byte in each
- * unit between, for each page costs a fault in each life. */
+ * unit between, in another page of each; for each page costs a fault in each
+ * life. */
 static size_t next_mark(size_t size, size_t i)
 {
 	if (i < 4096 || i + 4096 >= size)
 		return i + 1;
-	return min_size(i + UNIT_SIZE - 61, size - 4096);
+	return min_size(i + UNIT_SIZE - 4096 - 61, size - 4096);
 }
 
 static void mark(char *block, size_t size)
@@ -190,6 +191,7 @@ static int life(unsigned long k, bool all_from)
 		fake_fail_at(FAKE_ANY, k);
 	live(&cpus);
 	nr_failures = fake_failures(FAKE_ANY);
+	must(nr_failures || fake_calls(FAKE_MOVE));
 	fake_reset();
 	recover(&cpus);
 	return nr_failures ? LIFE_OK : LIFE_WITHOUT_FAILURE;

@@ -278,7 +278,7 @@ def test_refused():
     check(os.path.getsize(kept) == 16, "a file is emptied for nothing")
     command("stats", status=2)
     said = command("stats", "1", "2", status=2).stderr
-    check(said == "lanemalloc: stats: one process or file at a time, and '2' "
+    check(said == "lanemalloc: stats: one process or core at a time, and '2' "
           "is one more\n", said)
     child = start("still", "100")
     child.kill()

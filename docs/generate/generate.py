@@ -230,8 +230,10 @@ def unknown_functions(root, path):
     page = read(root, path)
     text = "".join(read(root, path)
                    for path in source.files(root, ["src", "include"]))
+    known = set(re.findall(r"\b(\w+)\(|^(\w+):", text, re.M))
+    known = {name for names in known for name in names}
     return [name for name in re.findall(r"`(\w+)\(\)`", page)
-            if not re.search(r"\b%s\(|^%s:" % (name, name), text, re.M)]
+            if name not in known]
 
 
 def source_map(root):

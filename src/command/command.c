@@ -124,16 +124,16 @@ int command_output_end(FILE *out, const char *path)
 }
 
 error_t command_name(int key, char *arg, struct argp_state *state,
-		     const char **name)
+		     const char *what, const char **name)
 {
 	if (key == ARGP_KEY_ARG && state->arg_num == 0)
 		*name = arg;
 	else if (key == ARGP_KEY_ARG)
-		command_misused("%s: one process or file at a time, and '%s' "
-				"is one more",
-				subcommand_of(state), arg);
+		command_misused("%s: one %s at a time, and '%s' is one more",
+				subcommand_of(state), what, arg);
 	else if (key == ARGP_KEY_NO_ARGS)
-		command_lacks(state, "a process or file");
+		command_misused("%s: a %s is missing: see %s --help",
+				subcommand_of(state), what, state->name);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

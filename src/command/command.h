@@ -48,8 +48,9 @@ FILE *command_output(const char *path);
 /* 0, or 1 where it could not be written, which is said. */
 int command_output_end(FILE *out, const char *path);
 
-/* For the end of a parser: the one argument, which is wanted. */
+/* For the end of a parser: the one argument, which is wanted; what it is, as in
+ * "process or core". */
 error_t command_name(int key, char *arg, struct argp_state *state,
-		     const char **name);
+		     const char *what, const char **name);
 
 #endif

@@ -31,7 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == 'l')
 		a->least = command_number(state, arg);
 	else
-		return command_name(key, arg, state, &a->name);
+		return command_name(key, arg, state, "process or file",
+				    &a->name);
 	return 0;
 }
 

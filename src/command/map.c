@@ -257,7 +257,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key == 'o')
 		a->output = arg;
 	else
-		return command_name(key, arg, state, &a->name);
+		return command_name(key, arg, state, "process or core",
+				    &a->name);
 	return 0;
 }
 

@@ -70,7 +70,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == KEY_OFF)
 		a->off = true;
 	else
-		return command_name(key, arg, state, &a->name);
+		return command_name(key, arg, state, "process or core",
+				    &a->name);
 	return 0;
 }
 

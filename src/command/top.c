@@ -478,7 +478,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == 'C')
 		a->top->colored = false;
 	else
-		return command_name(key, arg, state, &a->name);
+		return command_name(key, arg, state, "process", &a->name);
 	return 0;
 }
 

@@ -87,18 +87,6 @@ bool colours_start(void)
 	return cas_relaxed(&colours_mode, &none, mode) && mode != COLOURS_OFF;
 }
 
-const char *colours_text(void)
-{
-	static const char *const texts[] = {
-		[COLOURS_UNKNOWN] = "off",
-		[COLOURS_OFF] = "off",
-		[COLOURS_SYNC] = "sync",
-		[COLOURS_ASYNC] = "async",
-	};
-
-	return texts[load_relaxed(&colours_mode)]; // own: set once
-}
-
 void colours_cover(void *addr, size_t size)
 {
 	if (colours_are_on() && !sandbox_strict())

@@ -52,9 +52,6 @@ static force_inline bool colours_fit(uint32_t index, unsigned colour)
  * to be covered. By config_start()'s caller. */
 bool colours_start(void);
 
-/* Says "off", "sync" or "async". */
-const char *colours_text(void);
-
 /* Makes mapped pages of blocks' memory able to have colours; else they have
  * none, and who looks at them sees that. */
 void colours_cover(void *addr, size_t size);

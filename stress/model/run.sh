@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the models and their mutants through Spin, one after the other.
+# Runs the models and their mutants through Spin, as many at a time as there
+# are CPUs.
 #
 # Usage: stress/model/run.sh [-q] [MODEL...]
 #
@@ -24,15 +25,17 @@ done
 for model in "$@"; do
 	[ -e "$here/$model.pml" ] || { echo "no model $model" >&2; exit 2; }
 done
-tmp=$(mktemp -d) || exit 2
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
+results=$(mktemp -d) || exit 2
+trap 'rm -rf "$results"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+jobs=$(nproc)
+nr=0
+: >"$results/says"
 
 # search FLAG... : explores $model into $tmp/out; false if that was cut short
 search() {
 	local optimise=O2
 
-	rm -f "$tmp"/pan* "$tmp"/*.trail
 	: >"$tmp/out"
 	[[ $* != *-DM_* ]] || optimise=O0
 	(cd "$tmp" && spin -a "$@" "$here/$model.pml" >spin.out 2>&1 &&
@@ -57,13 +60,12 @@ say() {
 		"$3" "$caught"
 }
 
-# try MODEL FLAG...
-try() {
-	local start=$SECONDS verdict=FAILED whole=1
+# try_now MODEL FLAG...: in a directory of its own
+try_now() {
+	local start=$SECONDS verdict=FAILED whole=1 model=$1 tmp
 
-	model=$1
 	shift
-	[ "$only" = "  " ] || [[ $only == *" $model "* ]] || return
+	tmp=$(mktemp -d -p "$results") || return
 	search "$@" || whole=
 	if [[ $* == *-DM_* ]]; then
 		! grep -q '^pan:1: assertion violated' "$tmp/out" ||
@@ -71,12 +73,19 @@ try() {
 	elif [ -n "$whole" ] && grep -q 'errors: 0' "$tmp/out"; then
 		verdict=holds
 	fi
-	if [ $verdict = FAILED ]; then
-		failed=$((failed + 1))
-	else
-		passed=$((passed + 1))
-	fi
-	say $verdict "$model $*" $((SECONDS - start))
+	say $verdict "$model $*" $((SECONDS - start)) >"$tmp/says"
+	tee -a "$results/says" <"$tmp/says"
+	rm -rf "$tmp"
+}
+
+# try MODEL FLAG...
+try() {
+	[ "$only" = "  " ] || [[ $only == *" $1 "* ]] || return
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n || :
+	done
+	nr=$((nr + 1))
+	try_now "$@" &
 }
 
 long() {
@@ -119,5 +128,7 @@ long gate -DCOMMITS=1
 long gate -DNT=3 -DCOMMITS=0
 mutants gate PLAIN_OPEN NO_FENCE FENCE_FIRST STORE_FIRST COUNT_IGNORED \
 	PLAIN_COMMIT NO_SECOND_END
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+wait
+passed=$(grep -c -E '^(holds|caught) ' "$results/says")
+echo "$passed passed, $((nr - passed)) failed"
+[ "$passed" -eq $nr ]

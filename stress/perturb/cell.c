@@ -2,7 +2,8 @@
  *
  * The circumstances that start-up must see are made by a first stage, which
  * then executes the program anew: a filter that refuses membarrier, an
- * affinity that hides all CPUs but one, a limit of address space.
+ * affinity that hides all CPUs but one, a limit of address space, a pipe that
+ * tells of pressure.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -233,6 +234,7 @@ static void check_round(const struct inside *base)
 	rounds_stop_helpers();
 	limit_address_space(RLIM_INFINITY);
 	perturb_set(cell.seed, 0);
+	world_calm(); /* what is shut can be opened, and no longer waits */
 	world_park_reclaimer();
 	inside_check(&now);
 	note_hints(&now);
@@ -240,6 +242,7 @@ static void check_round(const struct inside *base)
 	if (now.live_size != held)
 		load_fail("live bytes, held", now.live_size, held);
 	world_unpark_reclaimer();
+	world_storm();
 	perturb_set(cell.seed, cell.every);
 	if (cell.limit)
 		limit_address_space((rlim_t)cell.limit << 20);
@@ -300,6 +303,13 @@ static void compare(const struct inside *base, const struct inside *now,
 	       (unsigned long long)most_unhinted);
 }
 
+static void lift_limits(void)
+{
+	struct lanemalloc_limits none = { 0 };
+
+	lanemalloc_limit(&none, NULL, sizeof(none));
+}
+
 static void write_sites(void)
 {
 	FILE *out = fopen(cell.sites, "we");
@@ -335,6 +345,7 @@ int main(int argc, char **argv)
 	all_cpus();
 	limit_address_space(RLIM_INFINITY);
 	world_calm();
+	lift_limits();
 	load_end();
 	world_idle_reclaimer();
 	world_park_reclaimer();

@@ -34,21 +34,22 @@ struct cell {
 	bool purgers;  /* two threads purge all the time */
 	bool profiles; /* the profile goes on and off, and is written */
 	bool limits;   /* a thread changes the limits all the time */
-	bool pressure; /* the services' is told now and then */
+	bool pressure; /* the service manager's pipe tells of it now and then */
 	bool looks;    /* a thread asks for all statistics, and checks */
 	bool progress; /* a line every ten seconds */
 };
 extern struct cell cell;
 
-/* No memory is a legal answer in this cell. */
+/* No memory is a legal answer in this cell: always, or while there is a limit. */
 static inline bool cell_memory_is_short(void)
 {
-	return cell.limit || cell.limits || cell.refuse;
+	return cell.limit || cell.refuse;
 }
 
 /* world.c */
 void world_start(void);
 void world_calm(void); /* nothing fails any more */
+void world_storm(void);
 /* The library's thread stands still, until it may go on. */
 void world_park_reclaimer(void);
 void world_unpark_reclaimer(void);

@@ -32,11 +32,13 @@ MODES = {
               "purge_delay=40000,purge_budget=256k", {}),
     # A walk over the stack at each call would be most of what it does.
     "checks": ([], CONF + ",checks=on,check_stacks=0,usable=requested", {}),
+    "stacks": ([], CONF + ",checks=on", {}),
     "hardened": ([], CONF + ",hardened=1", {}),
     "small": (["--reclaimer", "--purgers"],
               "purge_delay=1,purge_budget=0,cpu_cache=64k,index=cpu_id", {}),
     "kept": (["--reclaimer"], "hugepage=auto,purge_delay=1000", {}),
     "refuse": (["--refuse"], CONF, {}),
+    "refuse-hardened": (["--refuse"], CONF + ",hardened=1", {}),
     "limit": (["--limit=450"], CONF, {}),
     "profile": (["--reclaimer", "--profiles"], CONF + ",profile_interval=4k",
                 {}),
@@ -53,13 +55,14 @@ STORMS = {
     "both": ["--affinity", "--late"],
 }
 # Modes without ids of CPUs, in which late ones are nothing of their own.
-NO_IDS = ("direct", "libc-off", "checks")
+NO_IDS = ("direct", "libc-off", "checks", "stacks")
 
 
 def cell(mode, threads, storm, steps):
     switches, conf, env = MODES[mode]
     name = "%s, %d threads%s" % (mode, threads, storm and ", " + storm)
-    return Cell(name, threads, steps, switches + STORMS[storm], conf, env)
+    return Cell(name, threads, steps, switches + STORMS[storm], conf, env,
+                EVERY.get(mode, Cell.every))
 
 
 def quick():
@@ -76,10 +79,12 @@ def quick():
         ("fence-fails", 16, "late", 2000),
         ("hasty", 16, "affinity", 4000),
         ("checks", 2, "", 1000),
+        ("stacks", 2, "", 750),
         ("hardened", 16, "", 2000),
         ("small", 16, "both", 3000),
         ("kept", 16, "late", 2000),
         ("refuse", 16, "", 2000),
+        ("refuse-hardened", 16, "affinity", 1000),
         ("limit", 16, "late", 2000),
         ("profile", 16, "both", 2000),
         ("guard", 16, "affinity", 2000),
@@ -91,14 +96,20 @@ def quick():
 
 # Modes that meet more sites a step: the direct path, and caches so small that
 # all of the load goes below them.
-STEPS_SHARE = dict.fromkeys(NO_IDS, 2) | {"small": 8, "profile": 2}
+STEPS_SHARE = dict.fromkeys(NO_IDS, 2) | {"small": 8, "profile": 2,
+                                          "stacks": 4}
+# A walk over a stack meets more than 64 sites: a signal's handler would be
+# where the next signal comes, without end.
+EVERY = {"stacks": 1024}
+STEPS_LEAST = 16  # of each thread: ROUNDS
 
 
 def full():
     """Everything with everything."""
     steps = {2: 3000, 16: 5000, 256: 8192}
     return [cell(mode, threads, storm,
-                 steps[threads] // STEPS_SHARE.get(mode, 1))
+                 max(STEPS_LEAST * threads,
+                     steps[threads] // STEPS_SHARE.get(mode, 1)))
             for mode in MODES for threads in steps for storm in STORMS
             if not ("late" in storm and mode in NO_IDS) and storm != "both"]
 

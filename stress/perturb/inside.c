@@ -7,6 +7,7 @@
  *		the same
  *	every slab that is on is in exactly one list; one that is not has no
  *		free object and is in none
+ *	no slot of the pool is in a thread's hand
  *	every cached object is in one lane once, and not free in its slab
  */
 #include "front/free.h"
@@ -161,6 +162,20 @@ static void cached_all(uint64_t *size)
 	}
 }
 
+/* ---- guarded blocks ---- */
+
+/* Between calls no slot is in anybody's hand. */
+static void guarded_check(void)
+{
+	struct slot *slot;
+	uint32_t i;
+
+	for (i = 0; (slot = guarded_slot(i)); i++)
+		if (slot_word_unpack(load_relaxed(&slot->word)).state == // own
+		    SLOT_HELD)
+			fault("slot %u of the pool is held", i);
+}
+
 /* ---- slabs and large blocks, by the page map ---- */
 
 static void slab_account(struct region *r, uint32_t unit, uint64_t *held)
@@ -254,6 +269,7 @@ void inside_check(struct inside *out)
 	if (held < out->cached_size)
 		fault("more is cached than the slabs have handed out");
 	out->live_size = held - out->cached_size + guarded_live_size();
+	guarded_check();
 	check_units(out, known);
 	inside_unmap(marks.listed, size);
 }

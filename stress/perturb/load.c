@@ -45,10 +45,16 @@ static _Atomic(void *) contended[NR_CONTENDED][CONTENDED_SLOTS];
 static struct ring rings[2];
 static struct worker *workers;
 static __thread struct worker *self;
+static __thread uint64_t hard_limit; /* as the thread's step began */
+
+static bool was_limited(void)
+{
+	return hard_limit % 2 || atomic_load(&rounds_hard_limit) != hard_limit;
+}
 
 static bool got(bool success)
 {
-	if (!success && !cell_memory_is_short())
+	if (!success && !cell_memory_is_short() && !was_limited())
 		storm_fail("no memory");
 	return success;
 }
@@ -256,7 +262,8 @@ static void step_large(struct worker *w)
 	block_free(&b);
 }
 
-/* Until there is no more memory; only where that is soon. */
+/* Until there is no more memory, or enough of it was taken; only where there may
+ * be none. */
 static void step_hog(struct worker *w)
 {
 	size_t size = (size_t)1 << (18 + rng_below(&w->rng, 6));
@@ -279,6 +286,7 @@ static void *short_lived(void *arg)
 	struct rng rng = rng_make((uintptr_t)arg);
 	unsigned i;
 
+	hard_limit = atomic_load(&rounds_hard_limit);
 	for (i = 0; i < 16; i++)
 		got(block_malloc(&blocks[i], rng_size(&rng, 4 * KIB), i));
 	for (i = 0; i < 16; i++)
@@ -380,7 +388,7 @@ static void step(struct worker *w)
 		step_burst(w);
 	else if (kind < 1960)
 		step_growth(w);
-	else if (kind < 1970 && cell_memory_is_short())
+	else if (kind < 1970 && (cell_memory_is_short() || cell.limits))
 		step_hog(w);
 	else if (kind < 1990)
 		step_large(w);
@@ -424,6 +432,7 @@ void load_worker_start(unsigned i)
 
 void load_step(void)
 {
+	hard_limit = atomic_load(&rounds_hard_limit);
 	step(self);
 }
 

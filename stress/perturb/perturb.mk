@@ -73,10 +73,10 @@ PERTURB_CELLS = $(PERTURB_DIR)/cell-perturbed $(PERTURB_DIR)/cell-plain
 RUN_PERTURB = python3 $(PERTURB_AT)/perturb.py --build $(PERTURB_DIR) $(PERTURB)
 
 .PHONY: perturb perturb-quick perturb-control perturb-cells soak
-perturb: $(PERTURB_CELLS) ## perturbed loads, the whole matrix (10 minutes)
+perturb: $(PERTURB_CELLS) ## perturbed loads, the whole matrix (50 minutes)
 	$(RUN_PERTURB) full
 
-perturb-quick: $(PERTURB_CELLS) ## some of it (half a minute)
+perturb-quick: $(PERTURB_CELLS) ## some of it (4 minutes)
 	$(RUN_PERTURB) quick
 
 soak: $(PERTURB_CELLS) ## plain and perturbed, for SOAK_SECONDS=600

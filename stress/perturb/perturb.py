@@ -130,7 +130,8 @@ def soak(options):
         cell = rng.choice(cells.full())
         seed = rng.randrange(1, 1 << 32)
         left = max(2.0, min(45.0, end - time.monotonic()))
-        steps = int(left * rate.get((build, cell.threads), 100))
+        mode = build, cell.name.split(",")[0], cell.threads
+        steps = int(left * rate.get(mode, 10))
         steps = max(steps, 16 * cell.threads)
         print("%s %s, seed %d, %d steps" % (build, cell.name, seed, steps),
               flush=True)
@@ -139,8 +140,7 @@ def soak(options):
         if failed:
             print("FAIL  " + failed)
             return 1
-        rate[build, cell.threads] = \
-            steps / max(0.2, time.monotonic() - started)
+        rate[mode] = steps / max(0.2, time.monotonic() - started)
         nr += 1
     print("%d cells, 0 failed" % nr)
     return 0

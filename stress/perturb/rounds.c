@@ -1,7 +1,8 @@
 /* rounds: the threads of a cell, and where they rest
  *
  * Workers do their steps; helpers move them, move ids, let the injections
- * wander, and purge. At the end of a round the workers rest in a barrier,
+ * wander, purge, turn the profile on and off, change the limits, tell of
+ * pressure, and look. At the end of a round the workers rest in a barrier,
  * with signals blocked; then the helpers stop, too.
  */
 #ifndef _GNU_SOURCE
@@ -26,6 +27,7 @@
 #define WORKERS_MOST 1024
 
 _Atomic(uint64_t) rounds_nr_steps;
+_Atomic(uint64_t) rounds_hard_limit;
 static _Atomic(unsigned) nr_working; /* workers that have not ended */
 static _Atomic(unsigned) nr_arrived; /* of this round */
 static _Atomic(unsigned) nr_stopped; /* helpers */
@@ -110,21 +112,33 @@ static void help_purge(uint64_t random)
 	usleep((useconds_t)(random % 300));
 }
 
-/* Half of the time it is on; it is written beside the report of sites. */
+/* Beside the report of sites, or nowhere. */
+static void write_profile(const char *form)
+{
+	char path[256] = "/dev/null";
+	int error;
+
+	if (cell.sites)
+		snprintf(path, sizeof(path), "%s.%s", cell.sites, form);
+	error = lanemalloc_profile_dump(path);
+	if (error)
+		load_fail("no file of the profile", (uint64_t)-error, 0);
+}
+
+/* Half of the time it is on, also where a round ends. */
 static void help_profile(uint64_t random)
 {
-	int error = lanemalloc_profile_start();
-	char path[256];
+	static bool on;
+	int error = on ? 0 : lanemalloc_profile_start();
 
-	if (error && !cell_memory_is_short())
+	if (error)
 		load_fail("no profile", (uint64_t)-error, 0);
 	usleep((useconds_t)(random % 4000));
-	snprintf(path, sizeof(path), "%s.%s", cell.sites ? cell.sites : "cell",
-		 (random >> 22) % 2 ? "heap" : "pb.gz");
 	if ((random >> 20) % 4 == 0)
-		lanemalloc_profile_dump(cell.sites ? path : "/dev/null");
-	lanemalloc_profile_stop();
-	usleep((useconds_t)((random >> 30) % 4000));
+		write_profile((random >> 22) % 2 ? "heap" : "pb.gz");
+	if (on)
+		lanemalloc_profile_stop();
+	on = !on;
 }
 
 /* At times no limit, else such that all is given back all the time, and such
@@ -136,8 +150,12 @@ static void help_limit(uint64_t random)
 	if (random % 4)
 		limits.soft_size = (random >> 10) % (64 << 20);
 	if ((random >> 2) % 4 == 0)
-		limits.hard_size = (random >> 36) % (64 << 20);
+		limits.hard_size = 1 + (random >> 36) % (64 << 20);
+	if (limits.hard_size && atomic_load(&rounds_hard_limit) % 2 == 0)
+		atomic_fetch_add(&rounds_hard_limit, 1);
 	lanemalloc_limit(&limits, NULL, sizeof(limits));
+	if (!limits.hard_size && atomic_load(&rounds_hard_limit) % 2)
+		atomic_fetch_add(&rounds_hard_limit, 1);
 	usleep((useconds_t)((random >> 8) % 2000));
 }
 
@@ -151,14 +169,24 @@ static void help_press(uint64_t random)
 	usleep((useconds_t)(random % 200000));
 }
 
+/* A text may be longer than its room, and is cut there. */
 static void help_look(uint64_t random)
 {
+	static size_t (*const texts[])(char *buf, size_t size) = {
+		lanemalloc_stats_json,
+		lanemalloc_stats_detail_json,
+		lanemalloc_stats_prometheus,
+	};
 	static char text[64 << 10];
+	size_t i, n;
 
 	lanemalloc_check();
-	lanemalloc_stats_json(text, sizeof(text));
-	lanemalloc_stats_detail_json(text, sizeof(text));
-	lanemalloc_stats_prometheus(text, sizeof(text));
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		n = texts[i](text, sizeof(text));
+		if (!n || strlen(text) != (n < sizeof(text) ? n :
+						     sizeof(text) - 1))
+			load_fail("statistics", n, strlen(text));
+	}
 	usleep((useconds_t)(random % 4000));
 }
 
@@ -240,6 +268,9 @@ void rounds_go_on(void)
 {
 	atomic_store(&nr_arrived, 0);
 	atomic_store(&stop, false);
+	/* Whom the next stop would still count. */
+	while (atomic_load(&nr_stopped))
+		usleep(200);
 	pthread_barrier_wait(&go_on);
 }
 

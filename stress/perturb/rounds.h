@@ -16,6 +16,8 @@
 #define ROUNDS_STACK_SIZE ((size_t)96 << 10)
 
 extern _Atomic(uint64_t) rounds_nr_steps;
+/* Odd while a hard limit may be in force; counts how often that changes. */
+extern _Atomic(uint64_t) rounds_hard_limit;
 
 /* Ends the program where that fails. */
 void rounds_spawn(pthread_t *thread, void *(*run)(void *), void *arg);

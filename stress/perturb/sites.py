@@ -12,8 +12,8 @@ SECTION = re.compile(r"^(?:static .*\b)?(percpu_\w+)\(")
 
 
 def read_unreached(path):
-    """{(function, operation): reason} of sites that no cell reaches; the
-    operation * is any."""
+    """{(function, operation): reason} of sites that no cell reaches; see
+    names_of()."""
     known = {}
     with open(path, encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
@@ -25,6 +25,18 @@ def read_unreached(path):
                               "wanted" % (path, number))
             known[words[0], words[1]] = words[2].strip()
     return known
+
+
+def names_of(sites):
+    """{site: the names by which the list may speak of it}: the function with
+    its operation, with the n-th of such operations, or with any."""
+    names, nr = {}, collections.Counter()
+    for key in sorted(sites):
+        alike = key[:1] + key[2:]
+        nr[alike] += 1
+        operations = key[3], "%s.%d" % (key[3], nr[alike]), "*"
+        names[key] = {(key[2], operation) for operation in operations}
+    return names
 
 
 class Counts:
@@ -67,8 +79,9 @@ class Counts:
                             sum(self.points.values())))
         print("injections: " + ", ".join(
             "%s %d" % item for item in sorted(self.kinds.items())))
-        return self.families() | self.stale(known) | \
-            self.unreached_sites(known, strict) | \
+        names = names_of(self.sites)
+        return self.families() | self.stale(shadow, names, known) | \
+            self.unreached_sites(names, known, strict) | \
             self.unreached_points(shadow, known)
 
     def families(self):
@@ -79,23 +92,21 @@ class Counts:
                 bad = True
         return bad
 
-    def stale(self, known):
+    def stale(self, shadow, names, known):
         """Reasons of what is no site, as after a rename."""
-        names = {key[2:] for key in self.sites} | \
-            {(key[2], "*") for key in self.sites}
-        gone = sorted(key for key in known
-                      if key[1] != "point" and key not in names)
+        points = {(name, "point") for name in section_lines(shadow).values()}
+        gone = sorted(set(known) - points - set().union(*names.values()))
         for key in gone:
             print("unreached.txt: no site is in %s(), %s" % key)
         return bool(gone)
 
-    def unreached_sites(self, known, strict):
+    def unreached_sites(self, names, known, strict):
         """In a whole matrix only those that the list names."""
         bad, listed = False, 0
         for key in sorted(self.sites):
             if self.sites[key]:
                 continue
-            if key[2:] in known or (key[2], "*") in known:
+            if any(name in known for name in names[key]):
                 listed += 1
                 continue
             print("never hit: %s:%d %s(), %s" % key)

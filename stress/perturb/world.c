@@ -47,9 +47,14 @@ static bool now_and_then(bool wanted)
 void world_start(void)
 {
 	atomic_store(&world.random, cell.seed);
+	world.hasty = cell.hasty;
+	world_storm();
+}
+
+void world_storm(void)
+{
 	world.refuse = cell.refuse;
 	world.fence_fails = cell.fence_fails;
-	world.hasty = cell.hasty;
 }
 
 void world_calm(void)

@@ -145,7 +145,7 @@ class Declared:
     def __init__(self, root):
         self.of_file, self.of_all = {}, {}
         for path in source.files(root, ["src"], (".c", ".h")):
-            self.of_file[path] = declarations(source.Source(root, path))
+            self.of_file[path] = declarations(source.source_of(root, path))
             for name, says in self.of_file[path].items():
                 self.of_all.setdefault(name, set()).update(says)
 
@@ -182,7 +182,7 @@ def accesses(root):
     for path in source.files(root, ["src"], (".c", ".h")):
         if path == ATOMIC_H:
             continue
-        src = source.Source(root, path)
+        src = source.source_of(root, path)
         if ARCH_FILE.search(path):
             found += assembly(src)
         statements = {}
@@ -204,20 +204,21 @@ def accesses(root):
     return found
 
 
-def unused(root):
-    """The operations of base/atomic.h that nothing in src/ uses."""
-    src = source.Source(root, ATOMIC_H)
-    used = {a.what for a in accesses(root)}
+def unused(root, found):
+    """The operations of base/atomic.h that none of these accesses is."""
+    src = source.source_of(root, ATOMIC_H)
+    used = {a.what for a in found}
     return ["%s:%d: %s() is used nowhere" % (ATOMIC_H, line + 1, name)
             for name, line, _ in src.macros()
             if USE.fullmatch(name + "(") and name not in used]
 
 
 def check(root):
-    errors = unused(root)
+    found = accesses(root)
+    errors = unused(root, found)
     known = set()
     for path in source.files(root, ["src"], (".c", ".h", ".S")):
-        src = source.Source(root, path)
+        src = source.source_of(root, path)
         known.update(re.findall(r"\b([A-Za-z_]\w*)\s*\(", src.code_text))
         known.update(name for name, _, _ in src.macros())
         if path == ATOMIC_H:
@@ -232,7 +233,7 @@ def check(root):
                 errors.append("%s:%d: %s() outside %s, or of no known order"
                               % (path, line, m.group(1), FOREIGN_H))
     sides = {}
-    for a in accesses(root):
+    for a in found:
         where = "%s:%d: %s" % (a.path, a.line, a.what)
         if a.again:
             errors.append(where + ": `%s' is said where %s is declared"
@@ -250,10 +251,10 @@ def check(root):
             for partner in re.findall(r"(\w+)\(\)", partners):
                 if partner not in known:
                     errors.append("%s: there is no %s()" % (where, partner))
-    for name, found in sorted(sides.items()):
+    for name, places in sorted(sides.items()):
         for side in ("acquire", "release"):
-            if side not in found:
-                other = next(iter(found.values()))
+            if side not in places:
+                other = next(iter(places.values()))
                 errors.append("%s: [%s] has no %s side"
                               % (other, name, side))
     return errors

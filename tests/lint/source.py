@@ -1,5 +1,6 @@
 """What the lint rules and the documentation know of C source text."""
 
+import functools
 import os
 import re
 
@@ -61,6 +62,7 @@ class Source:
     def blank(text):
         return re.sub(r"[^\n]", " ", text)
 
+    @functools.cache
     def functions(self):
         """(name, first line, last line), counted from 0, of each function.
 
@@ -88,6 +90,7 @@ class Source:
         m = re.search(r"(\w+)\s*\(", text)
         return m.group(1) if m else "?"
 
+    @functools.cache
     def macros(self):
         """(name, first line, last line) of each #define of several lines."""
         found, i = [], 0
@@ -136,6 +139,12 @@ class Source:
             found.insert(0, self.comments[i])
             i -= 1
         return found
+
+
+@functools.cache
+def source_of(root, path):
+    """The Source of a file; no file changes while rules are asked."""
+    return Source(root, path)
 
 
 def comment_words(lines):

@@ -40,6 +40,7 @@
 
 #include "../stress/harness/random.h"
 #include "lanemalloc.h"
+#include "pattern.h"
 #include "threads.h"
 
 /* The condition as text on stderr, then the end of the process; in threads,
@@ -93,35 +94,30 @@ __attribute__((noreturn, unused)) static void expect_fail(const char *text)
 			free((blocks)[i_]);                       \
 	} while (0)
 
-/* A pattern that depends on seed and place; blocks above 256 bytes carry it
- * at both ends only. */
-static inline unsigned char pattern_byte(uint64_t seed, size_t i)
+/* The pattern of a seed; blocks above 256 bytes carry it at both ends only. */
+#define PATTERN_END ((size_t)128)
+
+static inline size_t pattern_head(size_t size)
 {
-	return (unsigned char)((seed * 0x9e3779b97f4a7c15ull >> 56) + i * 37);
+	return size > 2 * PATTERN_END ? PATTERN_END : size;
 }
 
 static inline void pattern_fill(void *block, size_t size, uint64_t seed)
 {
-	unsigned char *p = (unsigned char *)block;
+	size_t head = pattern_head(size);
 
-	for (size_t i = 0; i < size; i++) {
-		if (i == 128 && size > 256)
-			i = size - 128;
-		p[i] = pattern_byte(seed, i);
-	}
+	pattern_write(block, 0, head, seed);
+	if (head < size)
+		pattern_write(block, size - PATTERN_END, size, seed);
 }
 
 static inline int pattern_holds(const void *block, size_t size, uint64_t seed)
 {
-	const unsigned char *p = (const unsigned char *)block;
+	size_t head = pattern_head(size);
 
-	for (size_t i = 0; i < size; i++) {
-		if (i == 128 && size > 256)
-			i = size - 128;
-		if (p[i] != pattern_byte(seed, i))
-			return 0;
-	}
-	return 1;
+	return pattern_is_there(block, 0, head, seed) &&
+	       (head == size || pattern_is_there(block, size - PATTERN_END,
+						 size, seed));
 }
 
 /* It holds its pattern, and goes. */

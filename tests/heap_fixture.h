@@ -18,6 +18,7 @@
 #include "front/heap.h"
 #include "front/stats.h"
 #include "page_heap_check.h"
+#include "pattern.h"
 #include "slab_check.h"
 #include "system/config.h"
 #include "threads.h"
@@ -134,33 +135,24 @@ static inline void option_set(uint64_t *option, uint64_t value)
 	gate_open();
 }
 
-/* Bytes that depend on the block's size and on where in the block they are:
- * all of a page, and then one in a line. */
-static inline size_t pattern_next(size_t i)
-{
-	return i < 4096 ? i + 1 : i + 61;
-}
-
-static inline unsigned char pattern_at(size_t size, size_t i)
-{
-	return (unsigned char)(size + i * 7 + (i >> 8) + 1);
-}
+/* The pattern of the block's size: all of a page, and then a byte in a line. */
+#define PATTERN_HEAD ((size_t)4096)
+#define PATTERN_LINE 61
 
 static inline void pattern_set(void *block, size_t size)
 {
-	unsigned char *bytes = block;
-
-	for (size_t i = 0; i < size; i = pattern_next(i))
-		bytes[i] = pattern_at(size, i);
+	pattern_write(block, 0, min_size(size, PATTERN_HEAD), size);
+	for (size_t i = PATTERN_HEAD; i < size; i += PATTERN_LINE)
+		((unsigned char *)block)[i] = pattern_byte(size, i);
 }
 
 /* The first `keep` bytes of a block that had `size` bytes. */
 static inline bool pattern_is(const void *block, size_t size, size_t keep)
 {
-	const unsigned char *bytes = block;
-
-	for (size_t i = 0; i < keep; i = pattern_next(i))
-		if (bytes[i] != pattern_at(size, i))
+	if (!pattern_is_there(block, 0, min_size(keep, PATTERN_HEAD), size))
+		return false;
+	for (size_t i = PATTERN_HEAD; i < keep; i += PATTERN_LINE)
+		if (((const unsigned char *)block)[i] != pattern_byte(size, i))
 			return false;
 	return true;
 }

@@ -37,27 +37,29 @@ enum life { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
 
 static bool well; /* nothing may fail any more */
 
-/* Marks in a block: all of its first and of its last page, and a byte in each
- * unit between, in another page of each; for each page costs a fault in each
- * life. */
+/* Marks in a block: its first and its last bytes, each cache line of its first
+ * and of its last page, and a byte in each unit between, in another page of
+ * each; for each page costs a fault in each life. */
 static size_t next_mark(size_t size, size_t i)
 {
-	if (i < 4096 || i + 4096 >= size)
+	if (i < 64 || i + 64 >= size)
 		return i + 1;
+	if (i < 4096 || i + 4096 >= size)
+		return min_size(i + 61, size - 64);
 	return min_size(i + UNIT_SIZE - 4096 - 61, size - 4096);
 }
 
 static void mark(char *block, size_t size)
 {
 	for (size_t i = 0; i < size; i = next_mark(size, i))
-		block[i] = (char)pattern_at(size, i);
+		block[i] = (char)pattern_byte(size, i);
 }
 
 /* The first `kept` bytes of a block that had `size` bytes. */
 static bool is_marked(const char *block, size_t size, size_t kept)
 {
 	for (size_t i = 0; i < kept; i = next_mark(size, i))
-		if (block[i] != (char)pattern_at(size, i))
+		if (block[i] != (char)pattern_byte(size, i))
 			return false;
 	return true;
 }
@@ -147,7 +149,7 @@ static void live(const cpu_set_t *cpus)
 	grow(0, 4 * MIB);
 	drop(1);
 	keep(1, block_alloc(4 * MIB), 4 * MIB);
-	grow(0, 9 * MIB); /* by moving its pages */
+	grow(0, 5 * MIB); /* by moving its pages */
 	fake_now_ms += 1000000;
 	for (unsigned i = 0; i < NR_HELD; i += 2)
 		drop(i);

@@ -40,7 +40,7 @@ struct cell {
 };
 extern struct cell cell;
 
-/* No memory is a legal answer in this cell: always, or while there is a limit. */
+/* No memory is a legal answer in this cell, at any time. */
 static inline bool cell_memory_is_short(void)
 {
 	return cell.limit || cell.refuse;

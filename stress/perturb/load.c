@@ -262,8 +262,8 @@ static void step_large(struct worker *w)
 	block_free(&b);
 }
 
-/* Until there is no more memory, or enough of it was taken; only where there may
- * be none. */
+/* Until there is no more memory, or enough of it was taken; only where there
+ * may be none. */
 static void step_hog(struct worker *w)
 {
 	size_t size = (size_t)1 << (18 + rng_below(&w->rng, 6));

@@ -184,7 +184,8 @@ $(FAKES) $(UNIT_TESTS:=.o): $(T)/%.o: tests/%.c $(BUILD)/flags | \
 		$(BUILD)/headers
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(TEST_CC) $(call head_comment,build) -c $< -o $@
+	$(Q)$(TEST_CC) $$(echo $(call head_comment,build) | \
+		sed 's/-l[^ ]*//g') -c $< -o $@
 
 # Its source comes first, as its head is read.
 $(UNIT_TESTS): $(T)/%: tests/%.c $(T)/%.o $(T)/unit.a $(FAKES) $(REAL_SYSTEM)

@@ -11,7 +11,8 @@
 
 #define PATTERN_PIECE ((size_t)256)
 
-/* Each byte has its 37 times, twice around: 256 of them from anywhere on. */
+/* Byte k is 37 k; the table holds two turns, so that 256 bytes follow from any
+ * start. */
 #define PATTERN_1(i) (unsigned char)((i) * 37)
 #define PATTERN_4(i) \
 	PATTERN_1(i), PATTERN_1((i) + 1), PATTERN_1((i) + 2), PATTERN_1((i) + 3)
@@ -29,8 +30,8 @@ static const unsigned char pattern_bytes[2 * PATTERN_PIECE] = { PATTERN_256,
 /* Those from byte i on, to the end of its piece. */
 static inline const unsigned char *pattern_from(uint64_t seed, size_t i)
 {
-	uint64_t turn = (seed * 0x9e3779b97f4a7c15u >> 56) + (i >> 8) +
-			(i >> 16) * 31;
+	uint64_t turn = ((seed + (i >> 16)) * 0x9e3779b97f4a7c15u >> 56) +
+			i / PATTERN_PIECE;
 
 	return pattern_bytes + turn % PATTERN_PIECE + i % PATTERN_PIECE;
 }

@@ -38,9 +38,9 @@
 #
 # Environment: BUILD (build), JOBS (two for a CPU, as some tests sleep; 4 at
 # most), ONLY (a pattern of names), MAY_SKIP (a missing tool is no failure),
-# VERBOSE (all output is shown), KNOWN (a test whose program, library and
-# command are as they were when it passed is not run again, nor a rule of lint
-# whose files are: BUILD/tests/known).
+# VERBOSE (all output is shown), KNOWN (a test of unit, api or fault is
+# not run again whose program, library and machine are as they were when it
+# passed, nor what of lint takes long and whose files are: BUILD/tests/known).
 # Last line: "N passed, N failed". Exit status: 0 where nothing failed.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -103,6 +103,7 @@ run_one() {
 	{
 		if [ $status -eq 0 ]; then
 			echo passed >>"$results/counts"
+			keep_known "$name" "$@"
 			say passed "$name" "$took"
 			[ -z "$VERBOSE" ] || sed 's/^/      | /' "$out"
 		else
@@ -121,11 +122,38 @@ run() {
 	! wanted "$1" || queue+=("${took_last[$1]:-0} ${*@Q}")
 }
 
-# The machine, and the programs that lint asks.
-machine=$(uname -rm; {
-	shellcheck --version
-	clang-format --version
-} 2>/dev/null)
+# What all results hang on: the machine, the user, and what tests ask.
+machine=$({
+	uname -rm
+	nproc
+	id -u
+	ulimit -a
+	ldd --version
+	cat /etc/lanemalloc.conf
+	for tool in clang-format gdb readelf shellcheck; do
+		$tool --version
+	done
+} 2>&1)
+declare -A known_files=() known_hash=()
+
+# hash_of FILES COMMAND...
+hash_of() {
+	# shellcheck disable=SC2086 # a list
+	{
+		echo "$machine" "${@:2}"
+		cat -- $1
+	} | sha256sum
+}
+
+# keep_known NAME COMMAND...: it passed; unless its files changed meanwhile.
+keep_known() {
+	local files=${known_files[$1]:-}
+
+	[ -n "$files" ] || return 0
+	[ "$(hash_of "$files" "${@:2}")" = "${known_hash[$1]}" ] || return 0
+	mkdir -p "$BUILD/tests/known"
+	echo "${known_hash[$1]}" >"$BUILD/tests/known/$1"
+}
 
 # run_known NAME TIMEOUT FILES COMMAND...: likewise; its result hangs on the
 # command, these files and the machine.
@@ -134,21 +162,16 @@ run_known() {
 
 	shift 3
 	wanted "$name" || return 0
-	# shellcheck disable=SC2086 # a list
-	hash=$({
-		echo "$machine" "$@"
-		cat -- $files
-	} | sha256sum)
+	hash=$(hash_of "$files" "$@")
 	if [ -n "$KNOWN" ] && [ "$(cat "$known" 2>/dev/null)" = "$hash" ]; then
 		echo passed >>"$results/counts"
 		say passed "$name" "as before, 0"
 		return
 	fi
-	mkdir -p "$BUILD/tests/known"
-	# shellcheck disable=SC2016 # the inner shell's
-	run "$name" "$timeout" bash -c \
-		'rm -f "$0" && "${@:2}" && echo "$1" >"$0"' \
-		"$known" "$hash" "$@"
+	rm -f "$known"
+	known_files[$name]=$files
+	known_hash[$name]=$hash
+	run "$name" "$timeout" "$@"
 }
 
 # Runs what is in the queue, so many at a time.
@@ -307,7 +330,7 @@ group_tool() {
 
 	without tool python3 gcore && return
 	for source in tests/tool_*.py; do
-		run "$(name_of "$source")" 600 python3 "$source"
+		run_alone "$(name_of "$source")" 600 python3 "$source"
 	done
 }
 

@@ -10,7 +10,7 @@
 #include "system/sandbox.c"
 
 #define WORKERS 3
-#define ROUNDS 100000
+#define ROUNDS 200000
 #define LOOKS 50
 
 static uint64_t word(void)

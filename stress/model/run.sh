@@ -13,7 +13,7 @@
 #
 # Searches are exhaustive (no bit-state hashing) with compressed states
 # (COLLAPSE, which loses nothing), at most 120 s of processor time and 2,000 MB
-# each.
+# each, so for each CPU.
 set -u -o pipefail
 quick=
 [ "${1-}" != -q ] || { quick=1; shift; }
@@ -27,7 +27,7 @@ for model in "$@"; do
 done
 results=$(mktemp -d) || exit 2
 trap 'rm -rf "$results"' EXIT
-trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+trap 'trap - INT TERM; kill 0' INT TERM
 jobs=$(nproc)
 nr=0
 : >"$results/says"

@@ -94,8 +94,9 @@ def quick():
     )]
 
 
-# Modes that meet more sites a step: the direct path, and caches so small that
-# all of the load goes below them.
+# Modes that meet more sites a step, and whose cells have so much fewer steps:
+# the direct path, caches so small that all of the load goes below them,
+# samples and stacks.
 STEPS_SHARE = dict.fromkeys(NO_IDS, 2) | {"small": 8, "profile": 2,
                                           "stacks": 4}
 # A walk over a stack meets more than 64 sites: a signal's handler would be

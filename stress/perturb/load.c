@@ -45,19 +45,22 @@ static _Atomic(void *) contended[NR_CONTENDED][CONTENDED_SLOTS];
 static struct ring rings[2];
 static struct worker *workers;
 static __thread struct worker *self;
-static __thread uint64_t hard_limit; /* as the thread's step began */
 
-static bool was_limited(void)
+/* hard_limit: rounds_hard_limit, as the call began. */
+static bool got_or_limited(bool success, uint64_t hard_limit)
 {
-	return hard_limit % 2 || atomic_load(&rounds_hard_limit) != hard_limit;
-}
-
-static bool got(bool success)
-{
-	if (!success && !cell_memory_is_short() && !was_limited())
+	if (!success && !cell_memory_is_short() && hard_limit % 2 == 0 &&
+	    atomic_load(&rounds_hard_limit) == hard_limit)
 		storm_fail("no memory");
 	return success;
 }
+
+#define got(call)                                                       \
+	({                                                              \
+		uint64_t hard_limit_ = atomic_load(&rounds_hard_limit); \
+                                                                        \
+		got_or_limited(call, hard_limit_);                      \
+	})
 
 /* ---- handlers ---- */
 
@@ -286,7 +289,6 @@ static void *short_lived(void *arg)
 	struct rng rng = rng_make((uintptr_t)arg);
 	unsigned i;
 
-	hard_limit = atomic_load(&rounds_hard_limit);
 	for (i = 0; i < 16; i++)
 		got(block_malloc(&blocks[i], rng_size(&rng, 4 * KIB), i));
 	for (i = 0; i < 16; i++)
@@ -432,7 +434,6 @@ void load_worker_start(unsigned i)
 
 void load_step(void)
 {
-	hard_limit = atomic_load(&rounds_hard_limit);
 	step(self);
 }
 

@@ -112,7 +112,17 @@ class Counts:
             print("never hit: %s:%d %s(), %s" % key)
             bad = True
         print("never hit and known: %d" % listed)
+        if strict:
+            self.hit_after_all(names, known)
         return bad and strict
+
+    def hit_after_all(self, names, known):
+        """Reasons that may be wrong; no error, as chance may do it."""
+        never = {name for key in self.sites if not self.sites[key]
+                 for name in names[key]}
+        for key in sorted(set(known) - never):
+            if key[1] != "point":
+                print("unreached.txt: %s(), %s is hit" % key)
 
     def unreached_points(self, shadow, known):
         """The list names a section's as its operation `point`."""

@@ -278,7 +278,12 @@ test-binary test-lint: all
 $(TEST_GROUPS:%=test-%): test-%:
 	@$(RUN_TESTS) $*
 
-check: all $(UNIT_NEEDS) $(API_NEEDS) ## build, lint, unit and api: between two edits
+# With all CPUs, unless -j says how many.
+.PHONY: check-needs
+check-needs: all $(UNIT_NEEDS) $(API_NEEDS)
+check: ## build, lint, unit and api: between two edits
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) \
+		check-needs
 	@KNOWN=1 $(RUN_TESTS) lint unit api
 
 test-programs: all ## real programs under the library, all of them (MODES: with options)

@@ -183,7 +183,8 @@ static inline int is_aligned(const void *p, size_t align)
 #define LOOK(type, name) ((type)dlsym(RTLD_DEFAULT, name))
 
 /* One function of the library, by name, NULL without it: the tests are not
- * linked with it. In a static program the function itself. */
+ * linked with it. In a static program the function itself. libc locks where it
+ * looks: not in a handler that may come while it does. */
 #ifdef EXPECT_LINKED
 #define LANE(name) (&name)
 #else

@@ -133,44 +133,48 @@ machine=$({
 	for tool in clang-format gdb readelf shellcheck; do
 		$tool --version
 	done
-} 2>&1)
-declare -A known_files=() known_hash=()
+} 2>&1 | sha256sum)
+declare -A sums=() known_files=() known_key=()
 
-# hash_of FILES COMMAND...
-hash_of() {
-	# shellcheck disable=SC2086 # a list
-	{
-		echo "$machine" "${@:2}"
-		cat -- $1
-	} | sha256sum
+# key_of FILES COMMAND...: into $key.
+key_of() {
+	local file
+
+	key="$machine ${*:2}"
+	for file in $1; do
+		[ -n "${sums[$file]:-}" ] || sums[$file]=$(sha256sum "$file")
+		key+=" ${sums[$file]}"
+	done
 }
 
 # keep_known NAME COMMAND...: it passed; unless its files changed meanwhile.
 keep_known() {
-	local files=${known_files[$1]:-}
+	local files=${known_files[$1]:-} key
 
 	[ -n "$files" ] || return 0
-	[ "$(hash_of "$files" "${@:2}")" = "${known_hash[$1]}" ] || return 0
+	sums=()
+	key_of "$files" "${@:2}"
+	[ "$key" = "${known_key[$1]}" ] || return 0
 	mkdir -p "$BUILD/tests/known"
-	echo "${known_hash[$1]}" >"$BUILD/tests/known/$1"
+	echo "$key" >"$BUILD/tests/known/$1"
 }
 
 # run_known NAME TIMEOUT FILES COMMAND...: likewise; its result hangs on the
 # command, these files and the machine.
 run_known() {
-	local name=$1 timeout=$2 files=$3 known="$BUILD/tests/known/$1" hash
+	local name=$1 timeout=$2 files=$3 known="$BUILD/tests/known/$1" key
 
 	shift 3
 	wanted "$name" || return 0
-	hash=$(hash_of "$files" "$@")
-	if [ -n "$KNOWN" ] && [ "$(cat "$known" 2>/dev/null)" = "$hash" ]; then
+	key_of "$files" "$@"
+	if [ -n "$KNOWN" ] && [ -r "$known" ] && [ "$(<"$known")" = "$key" ]; then
 		echo passed >>"$results/counts"
 		say passed "$name" "as before, 0"
 		return
 	fi
 	rm -f "$known"
 	known_files[$name]=$files
-	known_hash[$name]=$hash
+	known_key[$name]=$key
 	run "$name" "$timeout" "$@"
 }
 

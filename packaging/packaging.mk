@@ -66,7 +66,7 @@ install: all ## DESTDIR=, PREFIX=/usr/local
 		'(ld.so.conf), or preload it by its whole path, link with' \
 		'-Wl,-rpath'
 
-install-command: command ## likewise, the command and its man page
+install-command: command ## the command and its man page, to the same places
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	install -m 755 $(COMMAND) '$(DESTDIR)$(BINDIR)'
 	install -m 644 docs/man/lanemalloc.1 '$(DESTDIR)$(MANDIR)/man1'
@@ -78,7 +78,7 @@ LEFT_EMPTY = "$$(dirname '$(DOCDIR)')" $(patsubst %,'$(MANDIR)/man%',1 5 7) \
 	'$(LIBDIR)/cmake'
 LEFT_EMPTY_PREFIX = '$(MANDIR)' $(PREFIX)/share '$(BINDIR)' '$(INCLUDEDIR)' \
 	'$(LIBDIR)' "$$(dirname '$(LIBDIR)')" $(PREFIX)
-uninstall: ## likewise
+uninstall: ## takes away what both install
 	rm -f '$(DESTDIR)$(LIBDIR)'/liblanemalloc.{a,so,so.1,so.$(VERSION)} \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/lanemalloc.pc' \
 		'$(DESTDIR)$(CMAKEDIR)'/lanemalloc-config{,-version}.cmake \

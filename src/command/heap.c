@@ -20,26 +20,6 @@ struct moving {
 	uint64_t cached_size, claimed_size, nr_batches, nr_direct;
 };
 
-uint64_t root_word(struct image *image, uint64_t address)
-{
-	uint64_t value = 0;
-
-	return image_read(image, address, &value, 8) ? value : 0;
-}
-
-uint32_t root_half(struct image *image, uint64_t address)
-{
-	uint32_t value = 0;
-
-	return image_read(image, address, &value, 4) ? value : 0;
-}
-
-bool root_profile_is_on(struct image *image, const struct root *root)
-{
-	return root_half(image, root->view.profile_on) &
-	       root->view.profile_on_mask;
-}
-
 static uint64_t now_us(void)
 {
 	struct timespec t;

@@ -81,11 +81,4 @@ bool heap_read(struct image *image, const struct root *root, struct heap *heap,
 	       heap_visit *visit, void *context);
 void heap_free(struct heap *heap);
 
-/* A 64-bit word; 0 where it cannot be read. */
-uint64_t root_word(struct image *image, uint64_t address);
-uint32_t root_half(struct image *image, uint64_t address);
-
-/* Whether the profile is on, for whomever. */
-bool root_profile_is_on(struct image *image, const struct root *root);
-
 #endif

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +15,6 @@
 #include "command/process.h"
 
 #define PIECES_MOST 512
-
-bool image_fails(struct image *image, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(image->error, sizeof(image->error), format, args);
-	va_end(args);
-	return false;
-}
 
 static bool is_number(const char *name)
 {

@@ -219,3 +219,23 @@ bool root_find(struct image *image, struct root *root)
 	return image_fails(image, "the core has no lanemalloc in it, or its "
 				  "data were not dumped (coredump_filter)");
 }
+
+uint64_t root_word(struct image *image, uint64_t address)
+{
+	uint64_t value = 0;
+
+	return image_read(image, address, &value, 8) ? value : 0;
+}
+
+uint32_t root_half(struct image *image, uint64_t address)
+{
+	uint32_t value = 0;
+
+	return image_read(image, address, &value, 4) ? value : 0;
+}
+
+bool root_profile_is_on(struct image *image, const struct root *root)
+{
+	return root_half(image, root->view.profile_on) &
+	       root->view.profile_on_mask;
+}

@@ -22,4 +22,11 @@ struct root {
 /* False: image->error says that there is no library, or another version. */
 bool root_find(struct image *image, struct root *root);
 
+/* A word of 64 or of 32 bits; 0 where it cannot be read. */
+uint64_t root_word(struct image *image, uint64_t address);
+uint32_t root_half(struct image *image, uint64_t address);
+
+/* Whether the profile is on, for whomever. */
+bool root_profile_is_on(struct image *image, const struct root *root);
+
 #endif

@@ -40,7 +40,7 @@ byte ops, done;
 
 inline slab_close(s)
 {
-	/* the word; tags_clear(); the bits */
+	/* the word; the tags; the bits */
 	atomic {
 		assert(where[s] == HELD && out[s] == 0);
 		vc = class[s];

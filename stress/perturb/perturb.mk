@@ -76,7 +76,7 @@ RUN_PERTURB = python3 $(PERTURB_AT)/perturb.py --build $(PERTURB_DIR) $(PERTURB)
 perturb: $(PERTURB_CELLS) ## perturbed loads, the whole matrix (50 minutes)
 	$(RUN_PERTURB) full
 
-perturb-quick: $(PERTURB_CELLS) ## some of it (4 minutes)
+perturb-quick: $(PERTURB_CELLS) ## some of the matrix (4 minutes)
 	$(RUN_PERTURB) quick
 
 soak: $(PERTURB_CELLS) ## plain and perturbed, for SOAK_SECONDS=600

@@ -37,7 +37,7 @@ sweep: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so sweep-control ## every instr
 EXPLAIN = stress/sweep/explain.py
 TEST_EXPLAIN = python3 -B -m unittest discover -s stress/sweep -p 'test_*.py'
 
-sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of it
+sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of the sweep
 	$(TEST_EXPLAIN)
 	$(EXPLAIN) --names $(BUILD)/liblanemalloc.so
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
@@ -99,7 +99,7 @@ RUN_LAST = $(RUN_SWEEP) --last $(LAST) --library
 step: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## stops at every step
 	$(RUN_STEP) $(STEP_LIBRARY)
 
-step-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## a sample
+step-quick: $(SWEEP_DIR)/sweep $(STEP_LIBRARY) step-control ## a sample of the steps
 	$(RUN_STEP) $(STEP_LIBRARY) --modes abe --most 2 --work 40
 
 # A malloc with a lock: somebody must be blocked.
@@ -113,7 +113,7 @@ all-but-one: all-but-one-control ## all threads stopped but one
 	$(RUN_LAST) $(STEP_LIBRARY) --trials 200
 	$(RUN_LAST) $(STEP_LIBRARY) --trials 10 --threads 64
 
-all-but-one-quick: all-but-one-control ## a sample
+all-but-one-quick: all-but-one-control ## a sample of all-but-one
 	$(RUN_LAST) $(STEP_LIBRARY) --trials 4 --calls 2
 
 all-but-one-control: $(SWEEP_DIR)/sweep $(SWEEP_DIR)/blocking.so

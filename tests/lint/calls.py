@@ -69,13 +69,13 @@ def nm(*arguments):
     return [(row[-2], row[-1].split("@")[0]) for row in rows if len(row) > 1]
 
 
-def objects(build):
-    folder = os.path.join(build, "obj")
+def objects(folder, stem=""):
     for base, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
             if name.endswith(".o"):
                 path = os.path.join(base, name)
-                yield os.path.relpath(path, folder)[:-len(".o")], path
+                at = os.path.relpath(path, folder)[:-len(".o")]
+                yield os.path.join(stem, at), path
 
 
 def foreign(root, build, folder):
@@ -165,18 +165,28 @@ def read(root, found):
     return defined, [row for row in needed if not allowed(row[0], row[2])]
 
 
-def check(root, build):
-    with tempfile.TemporaryDirectory() as folder:
-        defined, needed = read(root, [*objects(build),
-                                      *foreign(root, build, folder)])
-    if not defined:
-        return ["no objects in %s/obj" % build]
+def breaches(root, defined, needed):
     return circles(root, needed, defined) + [
         "%s of layer %d.%d needs %s of %s, layer %d.%d"
         % ((stem,) + layer + (name,) + defined[name][:1] + defined[name][1])
-        for stem, layer, name in needed + list(header_needs(root))
+        for stem, layer, name in needed
         if name in defined and defined[name][1] > layer
         and not allowed(stem, name)]
+
+
+def check(root, build):
+    """The library, and the command where it is built, a program of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        defined, needed = read(root, [*objects(os.path.join(build, "obj")),
+                                      *foreign(root, build, folder)])
+    if not defined:
+        return ["no objects in %s/obj" % build]
+    command = read(root, [*objects(os.path.join(build, "command"), "command")])
+    headers = list(header_needs(root))
+    return breaches(root, defined, needed + [
+        row for row in headers if not row[0].startswith("command/")]) + \
+        breaches(root, command[0], command[1] + [
+            row for row in headers if row[0].startswith("command/")])
 
 
 LOW = "/* layer 1.1: low: below */\nint high(void);\n" \
@@ -207,7 +217,7 @@ TREES = [
 ]
 
 
-def breaches(files):
+def breaches_of(files):
     with tempfile.TemporaryDirectory() as root:
         folder = os.path.join(root, "build/obj/x")
         os.makedirs(folder)
@@ -227,7 +237,7 @@ def main(arguments):
     if arguments == ["--selftest"]:
         errors = ["%s: %d breaches, not %d" % (what, len(found), nr)
                   for what, files, nr in TREES
-                  for found in [breaches(files)] if len(found) != nr]
+                  for found in [breaches_of(files)] if len(found) != nr]
     else:
         errors = check(ROOT, arguments[0])
     print("\n".join(errors), end="\n" if errors else "")

@@ -1,5 +1,4 @@
-/* layer 7.1: image error: why a process or a core could not be read; contract in
- * image.h */
+/* layer 7.1: image error: why an image cannot be read; contract in image.h */
 #include <stdarg.h>
 #include <stdio.h>
 

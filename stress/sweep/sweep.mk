@@ -41,7 +41,7 @@ sweep-quick: $(SWEEP_DIR)/sweep $(BUILD)/liblanemalloc.so ## a sample of the swe
 	$(TEST_EXPLAIN)
 	$(EXPLAIN) --names $(BUILD)/liblanemalloc.so
 	$(RUN_SWEEP) --library $(BUILD)/liblanemalloc.so --surveys 8 \
-		$(SWEEP_BOUNDS) --sample 250 --modes abde $(PROVEN) \
+		$(SWEEP_BOUNDS) --sample 150 --modes abde $(PROVEN) \
 		--report $(SWEEP_DIR)/quick.txt
 
 ### Controls: the sweep must find them out

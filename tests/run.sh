@@ -38,9 +38,9 @@
 #
 # Environment: BUILD (build), JOBS (two for a CPU, as some tests sleep; 4 at
 # most), ONLY (a pattern of names), MAY_SKIP (a missing tool is no failure),
-# VERBOSE (all output is shown), KNOWN (a test of unit, api or fault is
-# not run again whose program, library and machine are as they were when it
-# passed, nor what of lint takes long and whose files are: BUILD/tests/known).
+# VERBOSE (all output is shown), KNOWN (a test of unit, api or fault is not run
+# again whose program, library and machine are as they were when it passed, nor
+# what of lint takes long and whose files are: BUILD/tests/known).
 # Last line: "N passed, N failed". Exit status: 0 where nothing failed.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -123,23 +123,27 @@ run() {
 }
 
 # What all results hang on: the machine, the user, and what tests ask.
-machine=$({
-	uname -rm
-	nproc
-	id -u
-	ulimit -a
-	ldd --version
-	cat /etc/lanemalloc.conf
-	for tool in clang-format gdb readelf shellcheck; do
-		$tool --version
-	done
-} 2>&1 | sha256sum)
+machine_sum() {
+	{
+		uname -rm
+		nproc
+		id -u
+		ulimit -a
+		ldd --version
+		cat /etc/lanemalloc.conf
+		for tool in clang-format gdb readelf shellcheck; do
+			$tool --version
+		done
+	} 2>&1 | sha256sum
+}
+machine=
 declare -A sums=() known_files=() known_key=()
 
 # key_of FILES COMMAND...: into $key.
 key_of() {
 	local file
 
+	[ -n "$machine" ] || machine=$(machine_sum)
 	key="$machine ${*:2}"
 	for file in $1; do
 		[ -n "${sums[$file]:-}" ] || sums[$file]=$(sha256sum "$file")

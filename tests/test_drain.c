@@ -399,7 +399,7 @@ TEST_WHERE(can_drain(), test_who_drops_is_left_alone, pinned, done)
 #define THREADS 3
 #define NR_EXCHANGE 256
 #define OUT 0x6f757421
-#define DRAINS 500
+#define DRAINS 1000
 
 static _Atomic(void *) exchange[NR_EXCHANGE];
 static _Atomic(uint32_t) stop;

@@ -37,31 +37,43 @@ enum life { LIFE_FAILED = 1, LIFE_WITHOUT_FAILURE = 40, LIFE_OK };
 
 static bool well; /* nothing may fail any more */
 
-/* Marks in a block: its first and its last bytes, each cache line of its first
- * and of its last page, and a byte in each unit between, in another page of
- * each; for each page costs a fault in each life. */
-static size_t next_mark(size_t size, size_t i)
+/* Marks in a block: all of its first and of its last page, and a byte in each
+ * unit between, in another page of each; for each page costs a fault in each
+ * life. */
+#define MARK_STEP (UNIT_SIZE - 4096 - 61)
+
+/* Where the first page's marks end, and the last one's begin. */
+static size_t marks_head(size_t size)
 {
-	if (i < 64 || i + 64 >= size)
-		return i + 1;
-	if (i < 4096 || i + 4096 >= size)
-		return min_size(i + 61, size - 64);
-	return min_size(i + UNIT_SIZE - 4096 - 61, size - 4096);
+	return min_size(size, PATTERN_HEAD);
+}
+
+static size_t marks_tail(size_t size)
+{
+	return max_size(marks_head(size), size - marks_head(size));
 }
 
 static void mark(char *block, size_t size)
 {
-	for (size_t i = 0; i < size; i = next_mark(size, i))
+	size_t head = marks_head(size), tail = marks_tail(size);
+
+	pattern_write(block, 0, head, size);
+	for (size_t i = head; i < tail; i += MARK_STEP)
 		block[i] = (char)pattern_byte(size, i);
+	pattern_write(block, tail, size, size);
 }
 
 /* The first `kept` bytes of a block that had `size` bytes. */
 static bool is_marked(const char *block, size_t size, size_t kept)
 {
-	for (size_t i = 0; i < kept; i = next_mark(size, i))
+	size_t head = marks_head(size), tail = marks_tail(size);
+
+	if (!pattern_is_there(block, 0, min_size(kept, head), size))
+		return false;
+	for (size_t i = head; i < min_size(kept, tail); i += MARK_STEP)
 		if (block[i] != (char)pattern_byte(size, i))
 			return false;
-	return true;
+	return pattern_is_there(block, tail, kept, size);
 }
 
 static void keep(unsigned i, void *block, size_t size)

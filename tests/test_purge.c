@@ -479,7 +479,7 @@ static void use_beside_purgers(uint32_t units_most, unsigned nr_steps)
 TEST(purgers_and_a_user)
 {
 	heap_keeping(KEEP_ALL);
-	use_beside_purgers(4, 50000);
+	use_beside_purgers(4, 100000);
 	heap_keeping(KEEP_ALL);
 	use_beside_purgers(300, 2000);
 	heap_keeping(4 * MIB);

@@ -230,8 +230,8 @@ def unknown_functions(root, path):
     page = read(root, path)
     text = "".join(read(root, path)
                    for path in source.files(root, ["src", "include"]))
-    known = set(re.findall(r"\b(\w+)\(|^(\w+):", text, re.M))
-    known = {name for names in known for name in names}
+    known = {call or label for call, label in
+             re.findall(r"\b(\w+)\(|^(\w+):", text, re.M)}
     return [name for name in re.findall(r"`(\w+)\(\)`", page)
             if name not in known]
 

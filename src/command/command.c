@@ -48,7 +48,7 @@ static const char *subcommand_of(const struct argp_state *state)
 
 void command_lacks(const struct argp_state *state, const char *what)
 {
-	command_misused("%s: %s is missing: see %s --help",
+	command_misused("%s: a %s is missing: see %s --help",
 			subcommand_of(state), what, state->name);
 }
 
@@ -132,8 +132,7 @@ error_t command_name(int key, char *arg, struct argp_state *state,
 		command_misused("%s: one %s at a time, and '%s' is one more",
 				subcommand_of(state), what, arg);
 	else if (key == ARGP_KEY_NO_ARGS)
-		command_misused("%s: a %s is missing: see %s --help",
-				subcommand_of(state), what, state->name);
+		command_lacks(state, what);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -31,7 +31,7 @@ int command_fails(const char *format, ...)
 _Noreturn void command_misused(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* Of an argument that is missing. */
+/* Of an argument that is missing; what, as in "process or core". */
 _Noreturn void command_lacks(const struct argp_state *state, const char *what);
 
 /* What an option is given: a whole number, which k, m or g may follow (powers

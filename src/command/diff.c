@@ -46,7 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				arg);
 	else if (key == ARGP_KEY_NO_ARGS ||
 		 (key == ARGP_KEY_END && state->arg_num != 2))
-		command_lacks(state, "a profile");
+		command_lacks(state, "profile");
 	else if (key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -108,7 +108,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	else if (key == ARGP_KEY_ARGS)
 		a->command = state->argv + state->next;
 	else if (key == ARGP_KEY_NO_ARGS)
-		command_lacks(state, "a program");
+		command_lacks(state, "program");
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

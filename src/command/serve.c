@@ -86,7 +86,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				"or the other",
 				s->names[0]);
 	else if (!s->all && !s->nr_names)
-		command_lacks(state, "a process or --all");
+		command_lacks(state, "process or --all");
 	return 0;
 }
 

@@ -132,7 +132,7 @@ def soak(options):
         left = max(2.0, min(45.0, end - time.monotonic()))
         mode = build, cell.name.split(",")[0], cell.threads
         steps = int(left * rate.get(mode, 10))
-        steps = max(steps, 16 * cell.threads)
+        steps = max(steps, cells.STEPS_LEAST * cell.threads)
         print("%s %s, seed %d, %d steps" % (build, cell.name, seed, steps),
               flush=True)
         started = time.monotonic()

@@ -109,7 +109,7 @@ def header_needs(root):
     for path in source.files(root, ["src"], (".h",)):
         path = os.path.relpath(path, "src")
         layer = layer_of(root, path)
-        text = source.Source(root, os.path.join("src", path))
+        text = source.source_of(root, os.path.join("src", path))
         inline = code_of(text, text.functions())
         calls = re.findall(r"\b(\w+)\s*\(",
                            inline + code_of(text, text.macros()))
@@ -182,11 +182,9 @@ def check(root, build):
     if not defined:
         return ["no objects in %s/obj" % build]
     command = read(root, [*objects(os.path.join(build, "command"), "command")])
-    headers = list(header_needs(root))
-    return breaches(root, defined, needed + [
-        row for row in headers if not row[0].startswith("command/")]) + \
-        breaches(root, command[0], command[1] + [
-            row for row in headers if row[0].startswith("command/")])
+    for row in header_needs(root):
+        (command[1] if row[0].startswith("command/") else needed).append(row)
+    return breaches(root, defined, needed) + breaches(root, *command)
 
 
 LOW = "/* layer 1.1: low: below */\nint high(void);\n" \

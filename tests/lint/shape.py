@@ -11,7 +11,7 @@ COLUMNS_MOST = 80
 def check(root):
     errors = []
     for path in source.files(root, FOLDERS):
-        src = source.Source(root, path)
+        src = source.source_of(root, path)
         nr_lines = src.text.count("\n")
         if nr_lines > FILE_LINES_MOST:
             errors.append("%s: %d lines, %d are allowed"

@@ -54,7 +54,7 @@ def check_data(root):
     """What headers declare is hidden."""
     errors = []
     for path in source.files(root, ["src"], (".h",)):
-        src = source.Source(root, path)
+        src = source.source_of(root, path)
         for m in EXTERN.finditer(src.text):
             head = re.sub(BRACES + r"|\[[^;]*\]|_Atomic\([^;]*?\)(?= )", "",
                           m.group())

@@ -36,7 +36,7 @@
 # Those that may run beside others begin with what took longest the last time
 # (BUILD/tests/took), so that none of them is late.
 #
-# Environment: BUILD (build), JOBS (two for a CPU, as some tests sleep; 4 at
+# Environment: BUILD (build), JOBS (three for a CPU, as some tests sleep; 6 at
 # most), ONLY (a pattern of names), MAY_SKIP (a missing tool is no failure),
 # VERBOSE (all output is shown), KNOWN (a test of unit, api or fault is not run
 # again whose program, library and machine are as they were when it passed, nor
@@ -51,8 +51,8 @@ ONLY=${ONLY:-}
 MAY_SKIP=${MAY_SKIP:-}
 VERBOSE=${VERBOSE:-}
 KNOWN=${KNOWN:-}
-jobs=${JOBS:-$((2 * $(nproc)))}
-[ "$jobs" -le 4 ] || jobs=4
+jobs=${JOBS:-$((3 * $(nproc)))}
+[ "$jobs" -le 6 ] || jobs=6
 LANEMALLOC_SO=$(realpath -m "$BUILD")/liblanemalloc.so
 export LANEMALLOC_SO
 make=("$MAKE" -j"$(nproc)" --no-print-directory BUILD="$BUILD")
